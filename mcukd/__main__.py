@@ -1,0 +1,6 @@
+"""`python -m mcukd`."""
+
+from mcukd.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Boards as validated data, and what builds, sizes, flashes and emulates them."""

@@ -1,0 +1,31 @@
+"""Puts the command groups together."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import typer
+
+app = typer.Typer(
+    name="mcukd",
+    help="Behaviour classifiers for animal-borne tags: distilled, in fixed point, proven bit for bit on the device.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def version(show: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    """Declare the options before any command."""
+    if show:
+        from mcukd import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+for _name in ("demo", "data", "distill", "quantize", "firmware", "validate", "report", "doctor"):
+    if (Path(__file__).parent / f"{_name}.py").exists():  # TODO: remove once every room is furnished
+        importlib.import_module(f"mcukd.cli.{_name}").register(app)

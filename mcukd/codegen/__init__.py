@@ -1,0 +1,1 @@
+"""From an integer model to generated C and firmware sources."""

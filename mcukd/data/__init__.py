@@ -1,0 +1,1 @@
+"""From dataset cards to checked windows of sensor counts."""

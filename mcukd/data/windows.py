@@ -1,0 +1,51 @@
+"""The windows every later stage works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Labelled windows of sensor counts, none of which crosses a segment or an animal.
+
+    counts: (N, T, C) int16, raw sensor integers as the board's sensor would give them.
+    labels: (N,) int64, index into `classes`.
+    animals: (N,) str. segments: (N,) int64, one number per continuous recording of one behaviour.
+    split: (N,) of "train"/"test" where the data set has an official split, else None.
+    counts_per_g: counts per standard gravity. rate_hz: sampling rate.
+    """
+
+    counts: NDArray[np.int16]
+    labels: NDArray[np.int64]
+    animals: NDArray[Any]
+    segments: NDArray[np.int64]
+    classes: tuple[str, ...]
+    rate_hz: float
+    counts_per_g: float
+    card: str
+    simulated: bool
+    split: Optional[NDArray[Any]] = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def seconds(self) -> float:
+        """Length of one window in seconds."""
+        return float(self.counts.shape[1] / self.rate_hz)
+
+    def take(self, index: NDArray[Any]) -> Windows:
+        """Return the windows at `index` (integers or a mask), in that order."""
+        return replace(
+            self,
+            counts=self.counts[index],
+            labels=self.labels[index],
+            animals=self.animals[index],
+            segments=self.segments[index],
+            split=None if self.split is None else self.split[index],
+        )

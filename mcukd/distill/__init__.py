@@ -1,0 +1,1 @@
+"""Distillation: one trainer, one file per method."""

@@ -1,0 +1,1 @@
+"""Dynamic fixed point: formats, quantization, and the integer reference that is the specification."""

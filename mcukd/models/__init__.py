@@ -1,0 +1,1 @@
+"""The Keras models, and their weights as plain arrays."""

@@ -1,0 +1,183 @@
+"""A study: one run's directory, its manifest, and the knowledge of which artefacts still belong together.
+
+Every stage records the SHA-256 of what it read and of what it wrote. Whether a stage is current is
+never stored: it is derived by comparing those records with the files that are there now, so that an
+artefact edited, restored or copied in from elsewhere is noticed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+from mcukd import __version__
+from mcukd.errors import UserError
+from mcukd.files import sha256_file, write_json
+
+RUNS = Path("runs")
+LATEST = "latest"
+MANIFEST = "study.json"
+
+#: The command that brings a stage up to date, shown when an artefact is missing or stale.
+REFRESH = {
+    "distill": "mcukd distill --run {run}",
+    "quantize": "mcukd quantize --run {run}",
+    "generate": "mcukd generate --run {run} --board {board}",
+    "build": "mcukd build --run {run} --board {board}",
+    "validate": "mcukd validate --run {run} --board {board}",
+    "report": "mcukd report --run {run}",
+}
+
+
+@dataclass
+class Study:
+    """One study directory and its manifest (`study.json`).
+
+    Stages are named `distill`, `quantize`, `generate:<board>`, `build:<board>`, `validate:<board>`
+    and `report`. Paths inside the manifest are relative to the study, so that it can be moved.
+    """
+
+    path: Path
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def create(cls, path: Path, card: str, seed: int) -> Study:
+        """Open the study at `path`, or start it there, and point `runs/latest` at it.
+
+        Raises UserError where `path` holds a study of another card: its artefacts would be lost.
+        """
+        if (path / MANIFEST).exists():
+            study = cls.open(path)
+            if study.manifest["card"] != card:
+                raise UserError(
+                    f"{path / MANIFEST}: this study was made from card '{study.manifest['card']}', "
+                    f"not '{card}'; choose another directory with --run."
+                )
+            study.manifest["seed"] = seed
+        else:
+            study = cls(path, {"schema": 1, "card": card, "seed": seed, "versions": _versions(), "stages": {}})
+        study._save()
+        _point_latest_at(path)
+        return study
+
+    @classmethod
+    def open(cls, path: Optional[Path] = None) -> Study:
+        """Open an existing study; without a path, the newest one (`runs/latest`)."""
+        path = path or RUNS / LATEST
+        file = path / MANIFEST
+        if not file.exists():
+            raise UserError(f"{path}: no study there (no {MANIFEST}); run 'mcukd distill' or name one with --run.")
+        try:
+            manifest = json.loads(file.read_text(encoding="utf-8"))
+            manifest["stages"], manifest["card"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{file}: not a study manifest ({error}); restore it or start a new study with 'mcukd distill'."
+            ) from error
+        return cls(path.resolve() if path.name == LATEST else path, manifest)
+
+    def file(self, *parts: str) -> Path:
+        """Return a path inside the study."""
+        return self.path.joinpath(*parts)
+
+    def options(self, stage: str) -> dict[str, Any]:
+        """Return the options a finished stage ran with."""
+        return dict(self.manifest["stages"].get(stage, {}).get("options", {}))
+
+    def is_current(self, stage: str, inputs: Mapping[str, str], options: Mapping[str, Any]) -> bool:
+        """Tell whether running `stage` with these inputs (name → SHA-256) and options would change nothing."""
+        record = self.manifest["stages"].get(stage)
+        return (
+            record is not None
+            and record["inputs"] == dict(inputs)
+            and record["options"] == json.loads(json.dumps(dict(options)))
+            and not self._changed(record["outputs"])
+        )
+
+    def finish(
+        self, stage: str, *, inputs: Mapping[str, str], options: Mapping[str, Any], outputs: Iterable[Path]
+    ) -> None:
+        """Record a finished stage: what it read, how it ran, and the SHA-256 of each file it wrote."""
+        self.manifest["versions"] = _versions()
+        self.manifest["stages"][stage] = {
+            "inputs": dict(inputs),
+            "options": dict(options),
+            "outputs": {path.relative_to(self.path).as_posix(): sha256_file(path) for path in sorted(outputs)},
+        }
+        self._save()
+
+    def inputs(self, *names: str) -> dict[str, str]:
+        """Return the SHA-256 of files of this study, by name, for use as a stage's inputs."""
+        return {name: sha256_file(self.file(name)) for name in names}
+
+    def require(self, stage: str) -> None:
+        """Raise UserError unless `stage` has run, its outputs are untouched, and its inputs still current."""
+        record = self.manifest["stages"].get(stage)
+        if record is None:
+            raise UserError(f"{self.path}: '{stage}' has not run yet; run '{self.refresh(stage)}'.")
+        changed = self._changed(record["outputs"])
+        if changed:
+            raise UserError(
+                f"{self.path / changed[0]}: missing or changed since '{stage}' wrote it; "
+                f"run '{self.refresh(stage)}' to make it anew."
+            )
+        for name, digest in record["inputs"].items():
+            maker = self._maker_of(name)
+            if maker is None:
+                continue
+            self.require(maker)
+            if self.manifest["stages"][maker]["outputs"][name] != digest:
+                raise UserError(
+                    f"{self.path}: '{stage}' is stale, because {name} was made anew after it; "
+                    f"run '{self.refresh(stage)}'."
+                )
+
+    def refresh(self, stage: str) -> str:
+        """Return the command that runs `stage` again on this study."""
+        name, _, board = stage.partition(":")
+        return REFRESH[name].format(run=self.path, board=board)
+
+    def _maker_of(self, name: str) -> Optional[str]:
+        for stage, record in self.manifest["stages"].items():
+            if name in record["outputs"]:
+                return str(stage)
+        return None
+
+    def _changed(self, outputs: Mapping[str, str]) -> list[str]:
+        return [
+            name for name, digest in outputs.items()
+            if not self.file(name).is_file() or sha256_file(self.file(name)) != digest
+        ]
+
+    def _save(self) -> None:
+        write_json(self.file(MANIFEST), self.manifest)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"mcukd": __version__, "python": platform.python_version()}
+    for package in ("tensorflow", "keras", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _point_latest_at(path: Path) -> None:
+    """Point `latest` beside the study at it; where links are not allowed, the user names runs instead."""
+    link = path.resolve().parent / LATEST
+    if path.name == LATEST or (link.exists() and not link.is_symlink()):
+        return
+    temporary = link.with_name(f".{LATEST}-{os.getpid()}")
+    try:
+        temporary.symlink_to(path.resolve().name, target_is_directory=True)
+        temporary.replace(link)
+    except OSError:
+        temporary.unlink(missing_ok=True)

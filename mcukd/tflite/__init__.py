@@ -1,0 +1,1 @@
+"""TensorFlow Lite export: the int8 one-step cell and head, with metadata."""
