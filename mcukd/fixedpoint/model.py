@@ -1,0 +1,186 @@
+"""The integer model: everything a device computes with, as one loadable artefact."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.errors import UserError
+from mcukd.files import replacing, write_json
+from mcukd.fixedpoint.arithmetic import QFormat
+
+ARRAYS_FILE = "fixedpoint.npz"
+FACTS_FILE = "fixedpoint.json"
+#: Raised whenever `docs/arithmetic.md` changes a bit of any result.
+ARITHMETIC_VERSION = 1
+
+GATES = ("z", "r", "h")
+#: Arrays of a model and their dtype; gate arrays are stored with one row per unit.
+ARRAY_TYPES = {
+    **{f"kernel_{gate}": np.int16 for gate in GATES},
+    **{f"recurrent_{gate}": np.int16 for gate in GATES},
+    **{f"bias_{gate}": np.int32 for gate in GATES},
+    "bias_h_rec": np.int32,
+    "dense": np.int16,
+    "dense_bias": np.int32,
+    "output": np.int16,
+    "output_bias": np.int32,
+    "known_windows": np.int16,
+}
+WEIGHTS = (*(f"kernel_{g}" for g in GATES), *(f"recurrent_{g}" for g in GATES), "dense", "output")
+
+
+@dataclass(frozen=True)
+class TensorFormat:
+    """The format of one group of numbers and what calibration saw of it.
+
+    observed_min, observed_max: values on the calibration windows (for weights: the float weights).
+    saturations: how many of the calibration values were clipped. kind: "weight" or "activation".
+    """
+
+    bits: int
+    fractional_length: int
+    observed_min: float
+    observed_max: float
+    saturations: int
+    kind: str
+
+    @property
+    def q(self) -> QFormat:
+        """The bare format."""
+        return QFormat(self.bits, self.fractional_length)
+
+
+@dataclass(frozen=True)
+class IntegerModel:
+    """GRU(H) → Dense(M, ReLU) → Dense(K) on int16 sensor counts, in integers.
+
+    formats: by tensor name, the weights in `WEIGHTS` and the activations `input`, `z_pre`, `r_pre`,
+    `h_rec`, `h_pre`, `h` (state), `dense_out`, `logits`.
+    arrays: by the names of `ARRAY_TYPES`; kernel_* (H, C), recurrent_* (H, H), dense (M, H),
+    output (K, M), biases one per row at the fractional length of the sum they start,
+    known_windows (n, T, C) int16 counts for the firmware's known-answer test.
+    bounds: for each 32-bit accumulator the largest magnitude any input can drive it to.
+    """
+
+    bits: int
+    activation_bits: int
+    window: int
+    hop: int
+    classes: tuple[str, ...]
+    rate_hz: float
+    counts_per_g: float
+    card: str
+    simulated: bool
+    formats: dict[str, TensorFormat]
+    arrays: dict[str, NDArray[Any]]
+    bounds: dict[str, int]
+
+    @property
+    def channels(self) -> int:
+        """C, the number of sensor channels."""
+        return int(self.arrays["kernel_z"].shape[1])
+
+    @property
+    def hidden(self) -> int:
+        """H, the number of GRU units."""
+        return int(self.arrays["recurrent_z"].shape[0])
+
+    @property
+    def dense(self) -> int:
+        """M, the number of units of the hidden dense layer."""
+        return int(self.arrays["dense"].shape[0])
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of weights and biases on the device: int8 up to 8 bits, int16 above, biases int32."""
+        per_weight = 1 if self.bits <= 8 else 2
+        return sum(
+            array.size * (per_weight if name in WEIGHTS else 4)
+            for name, array in self.arrays.items()
+            if name != "known_windows"
+        )
+
+    def length(self, tensor: str) -> int:
+        """Return the fractional length of a tensor."""
+        return self.formats[tensor].fractional_length
+
+    def sigmoid_length(self, gate: str) -> int:
+        """Return the argument's fractional length of the sigmoid table that gate `z`, `r` or `h` reads."""
+        return self.length("h_pre") - 1 if gate == "h" else self.length(f"{gate}_pre")
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of all that decides a bit of any result, in hexadecimal."""
+        digest = hashlib.sha256()
+        facts = {
+            "arithmetic": ARITHMETIC_VERSION,
+            "window": self.window,
+            "hop": self.hop,
+            "classes": self.classes,
+            "rate_hz": self.rate_hz,
+            "counts_per_g": self.counts_per_g,
+            "bits": self.bits,
+            "activation_bits": self.activation_bits,
+            "formats": {name: [fmt.bits, fmt.fractional_length] for name, fmt in sorted(self.formats.items())},
+        }
+        digest.update(json.dumps(facts, sort_keys=True).encode())
+        for name in sorted(self.arrays):
+            array = np.ascontiguousarray(self.arrays[name])
+            digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+def save_model(model: IntegerModel, directory: Path) -> list[Path]:
+    """Write `fixedpoint.npz` and `fixedpoint.json` and return their paths; same model, same bytes."""
+    arrays, facts = directory / ARRAYS_FILE, directory / FACTS_FILE
+    content = asdict(model)
+    del content["arrays"]
+    with replacing(arrays) as temporary:
+        np.savez(temporary, **model.arrays)  # type: ignore[arg-type]
+    write_json(facts, {"arithmetic": ARITHMETIC_VERSION, "sha256": model.sha256, **content})
+    return [arrays, facts]
+
+
+def load_model(directory: Path) -> IntegerModel:
+    """Read an integer model from a study directory, without TensorFlow.
+
+    Raises UserError where a file is missing or damaged, or the two do not belong together.
+    """
+    arrays_file, facts_file = directory / ARRAYS_FILE, directory / FACTS_FILE
+    remedy = f"run 'mcukd quantize --run {directory}' to make it anew"
+    for file in (arrays_file, facts_file):
+        if not file.exists():
+            raise UserError(f"{file}: not there; {remedy}.")
+    try:
+        with np.load(arrays_file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{arrays_file}: damaged ({error}); {remedy}.") from error
+    wrong = [name for name, kind in ARRAY_TYPES.items() if name not in arrays or arrays[name].dtype != kind]
+    if wrong:
+        raise UserError(f"{arrays_file}: array '{wrong[0]}' is missing or of another type; {remedy}.")
+    try:
+        facts = json.loads(facts_file.read_text(encoding="utf-8"))
+        expected, arithmetic = facts.pop("sha256"), facts.pop("arithmetic")
+        facts["formats"] = {name: TensorFormat(**fmt) for name, fmt in facts["formats"].items()}
+        facts["classes"] = tuple(facts["classes"])
+        model = IntegerModel(arrays=arrays, **facts)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{facts_file}: damaged ({error}); {remedy}.") from error
+    if arithmetic != ARITHMETIC_VERSION:
+        raise UserError(
+            f"{facts_file}: made for arithmetic version {arithmetic}, this mcukd computes version "
+            f"{ARITHMETIC_VERSION}; {remedy}."
+        )
+    if model.sha256 != expected:
+        raise UserError(f"{arrays_file}: its content is not what {FACTS_FILE} was written for; {remedy}.")
+    return model

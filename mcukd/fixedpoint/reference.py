@@ -1,0 +1,150 @@
+"""The integer reference: the specification that host C, emulator and board must equal on every value.
+
+It computes exactly what `docs/arithmetic.md` says, vectorised over windows. Matrix products run in
+float64, which is exact here: every partial sum is an integer below 2^31 (`bounds.py`), far below 2^53.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.fixedpoint import gates
+from mcukd.fixedpoint.arithmetic import IntArray, round_shift, saturate
+from mcukd.fixedpoint.model import GATES, IntegerModel
+
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the integer model gives for N windows.
+
+    logits: (N, K) int32 mantissas of tensor `logits`. classes: (N,) int64, the first of the largest.
+    state: (N, H) int16 after the last step. state_crc: (N,) uint32, CRC-32 over h_1 … h_T, each as H
+    little-endian int16. saturations: by tensor, how many values were clipped.
+    """
+
+    logits: NDArray[np.int32]
+    classes: NDArray[np.int64]
+    state: NDArray[np.int16]
+    state_crc: NDArray[np.uint32]
+    saturations: dict[str, int]
+
+
+@dataclass
+class Machine:
+    """The model's step and head, with saturation counters; state is the caller's."""
+
+    model: IntegerModel
+    saturations: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        model = self.model
+        self._tables = {gate: gates.sigmoid_table(model.sigmoid_length(gate)) for gate in GATES}
+        self._weights = {
+            name: np.ascontiguousarray(array.T, np.float64)
+            for name, array in model.arrays.items()
+            if name.startswith(("kernel", "recurrent")) or name in ("dense", "output")
+        }
+
+    def zero_state(self, windows: int) -> IntArray:
+        """Return the state every window starts from, (windows, H)."""
+        return np.zeros((windows, self.model.hidden), np.int64)
+
+    def step(self, state: IntArray, sample: IntArray) -> dict[str, IntArray]:
+        """Take one step from state (N, H) with sample counts (N, C); return every tensor, the new state as `h`."""
+        model = self.model
+        self.saturations["input"] += int(np.count_nonzero((sample <= -32768) | (sample >= 32767)))
+        pre_z, pre_r = (
+            self._narrow(self._input_part(gate, sample) + self._state_part(gate, state), f"{gate}_pre", 16)
+            for gate in ("z", "r")
+        )
+        z = gates.sigmoid(self._tables["z"], pre_z)
+        r = gates.sigmoid(self._tables["r"], pre_r)
+        h_rec = self._narrow(self._state_part("h", state), "h_rec", 16)
+        gated = round_shift(r * h_rec, 15 + model.length("h_rec") - model.length("h_pre"))
+        pre_h = self._narrow(self._input_part("h", sample) + gated, "h_pre", 16)
+        candidate = gates.tanh(self._tables["h"], pre_h)
+        shift = 15 - model.length("h")
+        mixed = candidate + round_shift(z * ((state << shift) - candidate), 15)
+        h = self._narrow(round_shift(mixed, shift), "h", model.activation_bits)
+        return {
+            "z_pre": pre_z, "r_pre": pre_r, "z": z, "r": r,
+            "h_rec": h_rec, "h_pre": pre_h, "h_cand": candidate, "h": h,
+        }  # fmt: skip
+
+    def head(self, state: IntArray) -> IntArray:
+        """Return the logits (N, K) of a state (N, H)."""
+        model = self.model
+        hidden = self._layer("dense", state, "h", "dense_out", model.activation_bits)
+        return self._layer("output", np.maximum(hidden, 0), "dense_out", "logits", 16)
+
+    def _input_part(self, gate: str, sample: IntArray) -> IntArray:
+        name = f"kernel_{gate}"
+        total = self._dot(sample, name) + self.model.arrays[f"bias_{gate}"]
+        return round_shift(total, self.model.length(name) - self.model.length(f"{gate}_pre"))
+
+    def _state_part(self, gate: str, state: IntArray) -> IntArray:
+        name, target = f"recurrent_{gate}", "h_rec" if gate == "h" else f"{gate}_pre"
+        total = self._dot(state, name)
+        if gate == "h":
+            total = total + self.model.arrays["bias_h_rec"]
+        return round_shift(total, self.model.length(name) + self.model.length("h") - self.model.length(target))
+
+    def _layer(self, name: str, inputs: IntArray, source: str, target: str, bits: int) -> IntArray:
+        model = self.model
+        total = self._dot(inputs, name) + model.arrays[f"{name}_bias"]
+        shift = model.length(name) + model.length(source) - model.length(target)
+        return self._narrow(round_shift(total, shift), target, bits)
+
+    def _dot(self, inputs: IntArray, name: str) -> IntArray:
+        return (inputs.astype(np.float64) @ self._weights[name]).astype(np.int64)
+
+    def _narrow(self, values: IntArray, tensor: str, bits: int) -> IntArray:
+        narrowed = saturate(values, bits)
+        self.saturations[tensor] += int(np.count_nonzero(narrowed != values))
+        return narrowed
+
+
+def run(model: IntegerModel, counts: NDArray[np.int16], checksums: bool = True) -> Outcome:
+    """Run windows of counts (N, T, C) from the zero state; any T. Without `checksums` state_crc stays 0."""
+    machine = Machine(model)
+    parts = [_run_chunk(machine, counts[i : i + _CHUNK], checksums) for i in range(0, len(counts), _CHUNK)]
+    logits, state, crcs = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    return Outcome(
+        logits=logits.astype(np.int32),
+        classes=np.argmax(logits, axis=1),
+        state=state.astype(np.int16),
+        state_crc=crcs,
+        saturations=dict(machine.saturations),
+    )
+
+
+def _run_chunk(
+    machine: Machine, counts: NDArray[np.int16], checksums: bool
+) -> tuple[IntArray, IntArray, NDArray[np.uint32]]:
+    windows, steps, _ = counts.shape
+    state = machine.zero_state(windows)
+    history = np.zeros((windows, steps if checksums else 0, machine.model.hidden), "<i2")
+    for t in range(steps):
+        state = machine.step(state, counts[:, t].astype(np.int64))["h"]
+        if checksums:
+            history[:, t] = state
+    crcs = np.array([zlib.crc32(h.tobytes()) if checksums else 0 for h in history], np.uint32)
+    return machine.head(state), state, crcs
+
+
+def trace(model: IntegerModel, window: NDArray[np.int16]) -> list[dict[str, IntArray]]:
+    """Run one window (T, C) and return every tensor of every step, each (H,)."""
+    machine = Machine(model)
+    state, steps = machine.zero_state(1), []
+    for sample in window:
+        tensors = machine.step(state, sample[None].astype(np.int64))
+        state = tensors["h"]
+        steps.append({name: values[0] for name, values in tensors.items()})
+    return steps
