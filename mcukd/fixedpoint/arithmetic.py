@@ -85,7 +85,10 @@ def covering_length(low: float, high: float, bits: int) -> int:
     # log2 of a power of two, and rounding to the nearest mantissa, can be off by one either way.
     for candidate in (length + 1, length, length - 1):
         fmt = QFormat(bits, candidate)
-        if math.floor(math.ldexp(high, candidate) + 0.5) <= fmt.high and math.ldexp(low, candidate) >= fmt.low:
+        if (
+            math.floor(math.ldexp(high, candidate) + 0.5) <= fmt.high
+            and math.ldexp(low, candidate) >= fmt.low
+        ):
             return candidate
     return length - 1
 

@@ -129,7 +129,9 @@ class IntegerModel:
             "counts_per_g": self.counts_per_g,
             "bits": self.bits,
             "activation_bits": self.activation_bits,
-            "formats": {name: [fmt.bits, fmt.fractional_length] for name, fmt in sorted(self.formats.items())},
+            "formats": {
+                name: [fmt.bits, fmt.fractional_length] for name, fmt in sorted(self.formats.items())
+            },
         }
         digest.update(json.dumps(facts, sort_keys=True).encode())
         for name in sorted(self.arrays):

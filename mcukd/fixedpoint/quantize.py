@@ -185,7 +185,10 @@ def _weight_length(name: str, values: NDArray[np.float64], bits: int, lengths: d
 
 
 def _fit(
-    weights: StudentWeights, floats: dict[str, NDArray[np.float64]], lengths: dict[str, int], config: QuantizeConfig
+    weights: StudentWeights,
+    floats: dict[str, NDArray[np.float64]],
+    lengths: dict[str, int],
+    config: QuantizeConfig,
 ) -> tuple[dict[str, NDArray[Any]], dict[str, int]]:
     """Round the weights, shortening lengths until interval analysis proves every accumulator."""
     while True:

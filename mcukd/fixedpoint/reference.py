@@ -94,7 +94,9 @@ class Machine:
         total = self._dot(state, name)
         if gate == "h":
             total = total + self.model.arrays["bias_h_rec"]
-        return round_shift(total, self.model.length(name) + self.model.length("h") - self.model.length(target))
+        return round_shift(
+            total, self.model.length(name) + self.model.length("h") - self.model.length(target)
+        )
 
     def _layer(self, name: str, inputs: IntArray, source: str, target: str, bits: int) -> IntArray:
         model = self.model

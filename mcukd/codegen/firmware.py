@@ -1,0 +1,138 @@
+"""Renders a firmware: model, app, port and linker script, flat into one directory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcukd import __version__
+from mcukd.codegen.context import model_context
+from mcukd.errors import UserError
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.resources import resource_dir
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from mcukd.boards.model import Board
+
+ID_HEADER = "firmware_id.h"
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """Generated sources and the SHA-256 over their names and contents, which the device reports."""
+
+    sources: list[Path]
+    firmware_sha256: str
+
+
+def generate_model(model: IntegerModel, out: Path) -> list[Path]:
+    """Write the model alone as portable C into `out`, for use in any project; return the files."""
+    return _write(_render(["model"], {"model": model_context(model)}), out)
+
+
+def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
+    """Write all sources of a board's firmware into `out`, in one step; return them and their hash.
+
+    The same model, board and templates give the same bytes. Files of an earlier generation that are
+    no longer made are removed; the `build` folder is left alone.
+    """
+    folders = ["model", "app", "port/common", f"port/{board.port}"]
+    texts = _render(folders, {"model": model_context(model), "board": board})
+    if board.core != "host":
+        texts["firmware.ld"] = _render_one("linker/cortex-m.ld.j2", {"board": board})
+    digest = firmware_sha256(texts, board)
+    texts[ID_HEADER] = _id_header(digest)
+    return Firmware(_write(texts, out), digest)
+
+
+def firmware_sha256(texts: dict[str, str], board: Board) -> str:
+    """Hash the sources with the board's compiler flags: what decides the firmware's behaviour."""
+    from mcukd.boards.toolchain import compile_flags
+
+    digest = hashlib.sha256(json.dumps([board.name, compile_flags(board)]).encode())
+    for name in sorted(texts):
+        digest.update(f"{name} {len(texts[name])}\n{texts[name]}".encode())
+    return digest.hexdigest()
+
+
+def read_firmware_sha256(sources: Path) -> str:
+    """Return the hash that generated sources carry.
+
+    Raises UserError where the header is missing or damaged.
+    """
+    header = sources / ID_HEADER
+    if header.exists():
+        bytes_found = re.findall(r"0x([0-9a-f]{2})", header.read_text(encoding="utf-8"))
+        if len(bytes_found) == 32:
+            return "".join(bytes_found)
+    raise UserError(f"{header}: no firmware hash there; run 'mcukd generate' for this board.")
+
+
+def _id_header(digest: str) -> str:
+    listed = ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(digest))
+    return (
+        "/* firmware_id.h - SHA-256 over all other sources and the compiler flags. Generated. */\n"
+        f"#define MCUKD_FIRMWARE_SHA256_BYTES {listed}\n"
+    )
+
+
+def _render(folders: list[str], context: dict[str, Any]) -> dict[str, str]:
+    """Render every file of some template folders; names that begin with an underscore are only imported."""
+    texts: dict[str, str] = {}
+    root = resource_dir("firmware_templates")
+    for folder in folders:
+        for file in sorted((root / folder).iterdir()):
+            if file.name.startswith(("_", ".")) or not file.is_file():
+                continue
+            if file.suffix == ".j2":
+                texts[file.stem] = _render_one(f"{folder}/{file.name}", context)
+            else:
+                texts[file.name] = file.read_text(encoding="utf-8")
+    return texts
+
+
+def _render_one(template: str, context: dict[str, Any]) -> str:
+    return _environment().get_template(template).render(tool_version=__version__, **context)
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource_dir("firmware_templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters["c_string"] = _c_string
+    return environment
+
+
+def _c_string(text: str) -> str:
+    # Octal escapes end after three digits; hexadecimal ones would swallow a following digit.
+    plain = set(range(32, 127)) - {ord('"'), ord("\\"), ord("?")}
+    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
+
+
+def _write(texts: dict[str, str], out: Path) -> list[Path]:
+    """Write all files to a temporary directory, then move them in, so that a failure leaves `out` as it was."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
+        for name, text in texts.items():
+            (Path(temporary) / name).write_text(text, encoding="utf-8")
+        for old in out.iterdir():
+            if old.suffix in (".c", ".h", ".ld", ".s") and old.name not in texts:
+                old.unlink()
+        for name in texts:
+            shutil.move(Path(temporary) / name, out / name)
+    return [out / name for name in sorted(texts)]
