@@ -5,12 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Callable
+from typing import Protocol
+
+
+class Advance(Protocol):
+    """Tells a bar how many steps were done since the last call, with a note to show beside it."""
+
+    def __call__(self, steps: int, note: str = "") -> None:
+        """Advance the bar."""
 
 
 @contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[[int, str], None]]:
-    """Show a bar of `total` steps; the yielded function takes (steps done since the last call, note).
+def progress(label: str, total: int) -> Iterator[Advance]:
+    """Show a bar of `total` steps; the yielded function advances it.
 
     On a terminal the bar is live. Elsewhere one plain line is written about every tenth of the way,
     so that a log of a long run still shows that it moves.
@@ -21,7 +28,7 @@ def progress(label: str, total: int) -> Iterator[Callable[[int, str], None]]:
         yield from _plain(label, total)
 
 
-def _live(label: str, total: int) -> Iterator[Callable[[int, str], None]]:
+def _live(label: str, total: int) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -35,10 +42,14 @@ def _live(label: str, total: int) -> Iterator[Callable[[int, str], None]]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(label, total=total, note="")
-        yield lambda steps, note="": bars.update(task, advance=steps, note=note)
+
+        def advance(steps: int, note: str = "") -> None:
+            bars.update(task, advance=steps, note=note)
+
+        yield advance
 
 
-def _plain(label: str, total: int) -> Iterator[Callable[[int, str], None]]:
+def _plain(label: str, total: int) -> Iterator[Advance]:
     done, shown = 0, 0
 
     def advance(steps: int, note: str = "") -> None:

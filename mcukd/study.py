@@ -60,7 +60,9 @@ class Study:
                 )
             study.manifest["seed"] = seed
         else:
-            study = cls(path, {"schema": 1, "card": card, "seed": seed, "versions": _versions(), "stages": {}})
+            study = cls(
+                path, {"schema": 1, "card": card, "seed": seed, "versions": _versions(), "stages": {}}
+            )
         study._save()
         _point_latest_at(path)
         return study
@@ -71,13 +73,15 @@ class Study:
         path = path or RUNS / LATEST
         file = path / MANIFEST
         if not file.exists():
-            raise UserError(f"{path}: no study there (no {MANIFEST}); run 'mcukd distill' or name one with --run.")
+            raise UserError(
+                f"{path}: no study there (no {MANIFEST}); run 'mcukd distill' or name one with --run."
+            )
         try:
             manifest = json.loads(file.read_text(encoding="utf-8"))
             manifest["stages"], manifest["card"]
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"{file}: not a study manifest ({error}); restore it or start a new study with 'mcukd distill'."
+                f"{file}: not a study manifest ({error}); restore it or start a new study."
             ) from error
         return cls(path.resolve() if path.name == LATEST else path, manifest)
 
@@ -85,12 +89,28 @@ class Study:
         """Return a path inside the study."""
         return self.path.joinpath(*parts)
 
+    @property
+    def card(self) -> str:
+        """Name or path of the dataset card the study was made from."""
+        return str(self.manifest["card"])
+
+    def data_root(self, given: Optional[Path]) -> Optional[Path]:
+        """Return the folder of the data sets: the one given, else the one the study was made with.
+
+        A given folder is remembered (as an absolute path), so that later stages find the same samples.
+        """
+        if given is not None:
+            self.manifest["data_root"] = str(given.resolve())
+            self._save()
+        remembered = self.manifest.get("data_root")
+        return Path(remembered) if remembered else None
+
     def options(self, stage: str) -> dict[str, Any]:
         """Return the options a finished stage ran with."""
         return dict(self.manifest["stages"].get(stage, {}).get("options", {}))
 
     def is_current(self, stage: str, inputs: Mapping[str, str], options: Mapping[str, Any]) -> bool:
-        """Tell whether running `stage` with these inputs (name → SHA-256) and options would change nothing."""
+        """Tell whether running `stage` with these inputs (name → SHA-256) and options changes nothing."""
         record = self.manifest["stages"].get(stage)
         return (
             record is not None
@@ -107,7 +127,9 @@ class Study:
         self.manifest["stages"][stage] = {
             "inputs": dict(inputs),
             "options": dict(options),
-            "outputs": {path.relative_to(self.path).as_posix(): sha256_file(path) for path in sorted(outputs)},
+            "outputs": {
+                path.relative_to(self.path).as_posix(): sha256_file(path) for path in sorted(outputs)
+            },
         }
         self._save()
 
@@ -150,7 +172,8 @@ class Study:
 
     def _changed(self, outputs: Mapping[str, str]) -> list[str]:
         return [
-            name for name, digest in outputs.items()
+            name
+            for name, digest in outputs.items()
             if not self.file(name).is_file() or sha256_file(self.file(name)) != digest
         ]
 

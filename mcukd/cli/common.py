@@ -11,12 +11,16 @@ from typing_extensions import Annotated
 
 RunOption = Annotated[
     Optional[Path],
-    typer.Option("--run", envvar="MCUKD_RUN", help="Study directory. Default: runs/latest.", show_default=False),
+    typer.Option(
+        "--run", envvar="MCUKD_RUN", help="Study directory. Default: runs/latest.", show_default=False
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON on standard output.")]
 DataRootOption = Annotated[
     Optional[Path],
-    typer.Option("--data-root", envvar="MCUKD_DATA", help="Folder that holds the data sets.", show_default=False),
+    typer.Option(
+        "--data-root", envvar="MCUKD_DATA", help="Folder that holds the data sets.", show_default=False
+    ),
 ]
 
 

@@ -125,7 +125,7 @@ def _c_string(text: str) -> str:
 
 
 def _write(texts: dict[str, str], out: Path) -> list[Path]:
-    """Write all files to a temporary directory, then move them in, so that a failure leaves `out` as it was."""
+    """Write all files to a temporary directory, then move them in; a failure leaves `out` as it was."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
         for name, text in texts.items():

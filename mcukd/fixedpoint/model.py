@@ -147,7 +147,7 @@ def save_model(model: IntegerModel, directory: Path) -> list[Path]:
     content = asdict(model)
     del content["arrays"]
     with replacing(arrays) as temporary:
-        np.savez(temporary, **model.arrays)  # type: ignore[arg-type]
+        np.savez(temporary, **model.arrays)
     write_json(facts, {"arithmetic": ARITHMETIC_VERSION, "sha256": model.sha256, **content})
     return [arrays, facts]
 

@@ -202,7 +202,7 @@ def _fit(
             if lengths[name] < -_LARGEST_SHIFT:
                 raise UserError(
                     f"student: the weights of '{name}' are too large for 32-bit sums (largest "
-                    f"{np.abs(floats[name]).max():.3g}); train the student again with a smaller learning rate."
+                    f"{np.abs(floats[name]).max():.3g}); train it again with a smaller learning rate."
                 )
 
 
@@ -218,7 +218,7 @@ def _culprit(accumulator: str) -> str:
 def _mantissas(
     weights: StudentWeights, floats: dict[str, NDArray[np.float64]], lengths: dict[str, int], bits: int
 ) -> dict[str, NDArray[Any]]:
-    """Round weights and biases (int64). The mean's share uses the rounded kernel, so that it cancels exactly."""
+    """Round weights and biases (int64). The mean's share uses the rounded kernel, so that it cancels."""
     arrays: dict[str, NDArray[Any]] = {
         name: QFormat(bits, lengths[name]).quantize(floats[name]) for name in WEIGHTS
     }

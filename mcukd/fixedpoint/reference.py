@@ -57,7 +57,7 @@ class Machine:
         return np.zeros((windows, self.model.hidden), np.int64)
 
     def step(self, state: IntArray, sample: IntArray) -> dict[str, IntArray]:
-        """Take one step from state (N, H) with sample counts (N, C); return every tensor, the new state as `h`."""
+        """Step state (N, H) on sample counts (N, C); return every tensor, the new state as `h`."""
         model = self.model
         self.saturations["input"] += int(np.count_nonzero((sample <= -32768) | (sample >= 32767)))
         pre_z, pre_r = (

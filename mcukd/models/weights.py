@@ -70,7 +70,9 @@ class StudentWeights:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, FloatArray], prefix: str = "") -> StudentWeights:
         """Take the arrays that `arrays()` gave back out of an opened `.npz`."""
-        return cls(**{name: np.asarray(arrays[prefix + name], np.float32) for name in cls.__dataclass_fields__})
+        return cls(
+            **{name: np.asarray(arrays[prefix + name], np.float32) for name in cls.__dataclass_fields__}
+        )
 
     def logits(self, counts: NDArray[np.int16]) -> NDArray[np.float64]:
         """Run the float model in NumPy on counts (N, T, C) and return logits (N, K)."""
