@@ -1,0 +1,379 @@
+"""Dataset cards: what a data set is, where it lies and how its samples become sensor counts."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Optional, Union
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from mcukd.errors import UserError
+from mcukd.resources import resource_dir
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.9 and 3.10
+    import tomli as tomllib
+
+INT16_SPAN = 32768
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SegmentsSource(_Strict):
+    """A folder of CSV files, one continuous recording of one behaviour each.
+
+    pattern: regular expression that the whole path below the folder must match ("/" between folders), with the
+    named groups `label` and `animal`. exclude_files: paths below the folder, or shell patterns, of faulty recordings.
+    """
+
+    reader: Literal["segments"]
+    folder: str
+    pattern: str
+    exclude_animals: tuple[str, ...] = ()
+    exclude_files: tuple[str, ...] = ()
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_groups(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"a regular expression is expected ({error})") from None
+        missing = [name for name in ("label", "animal") if name not in groups]
+        if missing:
+            raise ValueError(f"the named group (?P<{missing[0]}>…) is expected in it")
+        return pattern
+
+
+class LongCsvSource(_Strict):
+    """One CSV file with a row per sample and columns that name the animal and the behaviour."""
+
+    reader: Literal["long-csv"]
+    folder: str
+    file: str
+    exclude_animals: tuple[str, ...] = ()
+
+
+class UciHarSource(_Strict):
+    """The layout of UCI HAR: `total_acc_[xyz]` text files with a window per line, and an official split."""
+
+    reader: Literal["ucihar"]
+    folder: str
+    exclude_animals: tuple[str, ...] = ()
+
+
+class SimulatorSource(_Strict):
+    """No files: the herd of `mcukd.data.simulator`, made in memory."""
+
+    reader: Literal["simulator"]
+    animals: int = Field(ge=2, le=500)
+    minutes_per_animal: float = Field(ge=5, le=600)
+
+
+Source = Union[SegmentsSource, LongCsvSource, UciHarSource, SimulatorSource]
+
+
+class Columns(_Strict):
+    """Names of the CSV columns.
+
+    acceleration: one column per axis, in the order of `signal.axes`. time: date and time, or seconds.
+    animal, label, segment: only for the reader "long-csv".
+    """
+
+    acceleration: tuple[str, ...] = Field(min_length=3, max_length=3)
+    time: Optional[str] = None
+    animal: Optional[str] = None
+    label: Optional[str] = None
+    segment: Optional[str] = None
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+
+
+class Axis(_Strict):
+    """One axis of the sensor as worn."""
+
+    name: str
+    meaning: str
+
+
+class Signal(_Strict):
+    """The contract on units, rate, axes and range.
+
+    counts_per_g and range_g describe the board's sensor: samples are turned into its integers.
+    recorded_counts_per_g: scale of the files when `units` is "counts" and it differs from the board's.
+    """
+
+    units: Literal["g", "m/s2", "mg", "counts"]
+    rate_hz: float = Field(gt=0, le=10_000)
+    range_g: float = Field(gt=0)
+    counts_per_g: float = Field(gt=0)
+    recorded_counts_per_g: Optional[float] = Field(default=None, gt=0)
+    axes: tuple[Axis, ...] = Field(min_length=3, max_length=3)
+
+    @model_validator(mode="after")
+    def _fits_int16(self) -> Signal:
+        if self.range_g * self.counts_per_g > INT16_SPAN:
+            raise ValueError(
+                f"range_g × counts_per_g is {self.range_g * self.counts_per_g:g}, "
+                f"but at most {INT16_SPAN} is expected, so that every count fits 16 bits"
+            )
+        if self.recorded_counts_per_g is not None and self.units != "counts":
+            raise ValueError(f'recorded_counts_per_g goes with units = "counts", but units is "{self.units}"')
+        return self
+
+
+class ClassMap(_Strict):
+    """The classes in the order of the model's outputs, and what happens to the labels of the source.
+
+    merge: class → labels of the source that count as it, beside its own name. ignore: labels left out.
+    """
+
+    names: tuple[str, ...] = Field(min_length=2, max_length=255)
+    merge: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_label_has_one_meaning(self) -> ClassMap:
+        for name in self.merge:
+            if name not in self.names:
+                raise ValueError(
+                    f"merge names the class {name!r}, but one of {_listed(self.names)} is expected"
+                )
+        seen: set[str] = set()
+        for label in [
+            *self.names,
+            *(label for labels in self.merge.values() for label in labels),
+            *self.ignore,
+        ]:
+            if label in seen:
+                raise ValueError(
+                    f"the label {label!r} occurs twice, but each label may stand in one place only"
+                )
+            seen.add(label)
+        return self
+
+    def index(self) -> dict[str, Optional[int]]:
+        """Return label of the source → class index, or None where the label is ignored."""
+        index: dict[str, Optional[int]] = {name: number for number, name in enumerate(self.names)}
+        index.update({label: index[name] for name, labels in self.merge.items() for label in labels})
+        index.update(dict.fromkeys(self.ignore))
+        return index
+
+
+class WindowPlan(_Strict):
+    """Length and hops in samples. train_hop and operation_hop are `hop` where they are not given."""
+
+    length: int = Field(ge=2, le=65_535)
+    hop: int = Field(ge=1)
+    train_hop: Optional[int] = Field(default=None, ge=1)
+    operation_hop: Optional[int] = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _no_sample_is_skipped(self) -> WindowPlan:
+        for name in ("hop", "train_hop", "operation_hop"):
+            hop = getattr(self, name)
+            if hop is not None and hop > self.length:
+                raise ValueError(f"{name} is {hop}, but at most the window length {self.length} is expected")
+        return self
+
+
+class Card(_Strict):
+    """A data set's card; see docs/data.md for the TOML it is read from."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    title: str
+    description: str
+    licence: str
+    citation: str
+    simulated: bool
+    position: Literal["collar", "eartag", "other"]
+    source: Annotated[Source, Field(discriminator="reader")]
+    columns: Optional[Columns] = None
+    signal: Signal
+    class_map: ClassMap = Field(alias="classes")
+    windows: WindowPlan
+    _path: Optional[Path] = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Card:
+        reader, columns = self.source.reader, self.columns
+        if reader in ("segments", "long-csv") and columns is None:
+            raise ValueError(f'the section [columns] is missing, but the reader "{reader}" needs it')
+        if reader in ("ucihar", "simulator") and columns is not None:
+            raise ValueError(
+                f'the section [columns] is there, but the reader "{reader}" has no columns to choose'
+            )
+        if columns is not None:
+            by_column = {"animal": columns.animal, "label": columns.label, "segment": columns.segment}
+            if reader == "segments" and any(by_column.values()):
+                name = next(key for key, value in by_column.items() if value)
+                raise ValueError(f'columns.{name} is there, but the reader "segments" takes it from the path')
+            if reader == "long-csv" and not (columns.animal and columns.label):
+                raise ValueError('columns.animal and columns.label are expected with the reader "long-csv"')
+        if reader == "simulator" and not self.simulated:
+            raise ValueError('simulated is false, but true is expected with the reader "simulator"')
+        if reader == "simulator" and self.signal.units != "g":
+            raise ValueError(f'signal.units is "{self.signal.units}", but "g" is what the simulator makes')
+        return self
+
+    @property
+    def path(self) -> Optional[Path]:
+        """The TOML file this card was read from."""
+        return self._path
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the model's outputs."""
+        return self.class_map.names
+
+    @property
+    def rate_hz(self) -> float:
+        """Stated sampling rate."""
+        return self.signal.rate_hz
+
+    @property
+    def counts_per_g(self) -> float:
+        """Sensor counts per standard gravity."""
+        return self.signal.counts_per_g
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of the axes."""
+        return tuple(axis.name for axis in self.signal.axes)
+
+    @property
+    def window(self) -> int:
+        """Window length T in samples."""
+        return self.windows.length
+
+    @property
+    def hop(self) -> int:
+        """Hop of evaluation windows in samples."""
+        return self.windows.hop
+
+    @property
+    def train_hop(self) -> int:
+        """Hop of training windows in samples."""
+        return self.windows.train_hop or self.windows.hop
+
+    @property
+    def operation_hop(self) -> int:
+        """Hop between classifications on the tag in samples."""
+        return self.windows.operation_hop or self.windows.hop
+
+
+def load_card(name_or_path: str) -> Card:
+    """Read the card of a bundled data set by its name, or any card by the path of its TOML file.
+
+    Raises UserError, in one sentence, when there is no such card or its content is not as expected.
+    """
+    if name_or_path.endswith(".toml") or "/" in name_or_path or "\\" in name_or_path:
+        return read_card(Path(name_or_path))
+    path = resource_dir("datasets") / f"{name_or_path}.toml"
+    if path.is_file():
+        return read_card(path)
+    names = [card.stem for card in _bundled()]
+    raise UserError(
+        f"there is no data set card {name_or_path!r}{_did_you_mean(name_or_path, names)}; "
+        f"the bundled cards are {_listed(names)}, and any other card is named by the path of its .toml file"
+    )
+
+
+def list_cards() -> list[Card]:
+    """Return the bundled cards in alphabetical order."""
+    return [read_card(path) for path in _bundled()]
+
+
+def read_card(path: Path) -> Card:
+    """Read and check one TOML file."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"the data set card {path} does not exist; check the path") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the data set card {path} cannot be read as UTF-8 text: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"the data set card {path} is not valid TOML: {error}") from None
+    try:
+        card = Card.model_validate(content)
+    except ValidationError as error:
+        raise UserError(_sentence(path, error)) from None
+    card._path = path.resolve()
+    return card
+
+
+def _bundled() -> list[Path]:
+    return sorted(resource_dir("datasets").glob("*.toml"))
+
+
+_SECTIONS: dict[tuple[Any, ...], type[BaseModel]] = {
+    (): Card,
+    ("source", "segments"): SegmentsSource,
+    ("source", "long-csv"): LongCsvSource,
+    ("source", "ucihar"): UciHarSource,
+    ("source", "simulator"): SimulatorSource,
+    ("columns",): Columns,
+    ("signal",): Signal,
+    ("signal", "axes"): Axis,
+    ("classes",): ClassMap,
+    ("windows",): WindowPlan,
+}
+
+
+def _sentence(path: Path, error: ValidationError) -> str:
+    """Turn the first validation error into one sentence: file, key, found, expected."""
+    problem = error.errors()[0]
+    location = problem["loc"]
+    key = _dotted(location)
+    start = f"the data set card {path}:"
+    if problem["type"] == "extra_forbidden":
+        section = _SECTIONS.get(tuple(part for part in location[:-1] if isinstance(part, str)))
+        known = [field.alias or name for name, field in section.model_fields.items()] if section else []
+        return (
+            f"{start} unknown key {key}{_did_you_mean(str(location[-1]), known)}; expected {_listed(known)}"
+        )
+    if problem["type"] == "missing":
+        return f"{start} the key {key} is missing; add it (docs/data.md shows a whole card)"
+    if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        found = problem["input"].get("reader") if isinstance(problem["input"], dict) else problem["input"]
+        readers = ("segments", "long-csv", "ucihar", "simulator")
+        found_text = "is missing" if found is None else f"is {found!r}{_did_you_mean(str(found), readers)}"
+        return f"{start} source.reader {found_text}; expected one of {_listed(readers)}"
+    message = problem["msg"].replace("Value error, ", "")
+    if not key:
+        return f"{start} {message}"
+    if isinstance(problem["input"], dict):
+        return f"{start} in [{key}], {message}"
+    return f"{start} {key} is {problem['input']!r}, but {message[0].lower() + message[1:]}"
+
+
+def _dotted(location: tuple[Any, ...]) -> str:
+    parts = list(location)
+    if len(parts) > 1 and parts[0] == "source":
+        del parts[1]  # the reader, which pydantic inserts to tell the members of the union apart
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _did_you_mean(found: str, known: Any) -> str:
+    close = difflib.get_close_matches(found, [str(name) for name in known], n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(str(name) for name in names) or "nothing"

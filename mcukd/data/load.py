@@ -1,0 +1,122 @@
+"""From a card to windows of sensor counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.card import Card, SimulatorSource, _listed
+from mcukd.data.recordings import Recording, check_classes_present, check_gravity, class_of, to_counts, to_g
+from mcukd.data.windows import Windows
+from mcukd.errors import UserError
+from mcukd.files import sha256_file, sha256_text
+
+
+def load_windows(
+    card: Card, data_root: Optional[Path] = None, *, training: bool = False, seed: int = 0
+) -> Windows:
+    """Read (or simulate) a data set, check it against its card and cut it into windows of sensor counts.
+
+    training: use the card's train_hop, so that training windows may overlap; evaluation uses its hop.
+    seed: of the simulated herd; files ignore it.
+    Raises UserError when data is missing or breaks the card's contract on labels, units, rate or length.
+    """
+    recordings = _recordings(card, data_root, seed)
+    classes = [class_of(card, recording.label, recording.origin) for recording in recordings]
+    check_classes_present(
+        card, [number for number in classes if number is not None], (r.label for r in recordings)
+    )
+    check_gravity(card, recordings)
+    return cut(card, recordings, card.train_hop if training else card.hop)
+
+
+def cut(card: Card, recordings: Sequence[Recording], hop: int) -> Windows:
+    """Cut recordings into windows `hop` samples apart; what is left at a recording's end is dropped.
+
+    Raises UserError when an animal or a class is left without a window.
+    """
+    parts: list[NDArray[np.int16]] = []
+    labels, animals, segments, splits = [], [], [], []
+    for number, recording in enumerate(recordings):
+        label = class_of(card, recording.label, recording.origin)
+        starts = window_starts(len(recording.samples), card.window, hop)
+        if label is None or not len(starts):
+            continue
+        counts = to_counts(card, to_g(card, recording.samples))
+        parts.append(counts[starts[:, None] + np.arange(card.window)])
+        labels += [label] * len(starts)
+        animals += [recording.animal] * len(starts)
+        segments += [number if recording.group is None else recording.group] * len(starts)
+        splits += [recording.split] * len(starts)
+    _check_nothing_lost(card, recordings, set(animals), set(labels))
+    return Windows(
+        counts=np.concatenate(parts),
+        labels=np.array(labels, dtype=np.int64),
+        animals=np.array(animals, dtype=str),
+        segments=np.array(segments, dtype=np.int64),
+        classes=card.classes,
+        rate_hz=card.rate_hz,
+        counts_per_g=card.counts_per_g,
+        card=card.name,
+        simulated=card.simulated,
+        split=None if None in splits else np.array(splits, dtype=str),
+    )
+
+
+def window_starts(samples: int, length: int, hop: int) -> NDArray[np.int64]:
+    """Return the first sample of each whole window in a recording of `samples` samples."""
+    return np.arange(0, samples - length + 1, hop, dtype=np.int64)
+
+
+def dataset_sha256(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> str:
+    """Return the identity of the samples: the source files' names and bytes, or the simulator's version and seed,
+    together with everything in the card that changes a window.
+    """
+    facts = card.model_dump(
+        mode="json", by_alias=True, exclude={"title", "description", "licence", "citation"}
+    )
+    if isinstance(card.source, SimulatorSource):
+        from mcukd.data.simulator import SIMULATOR_VERSION
+
+        facts["simulator"] = {"version": SIMULATOR_VERSION, "seed": seed}
+    else:
+        from mcukd.data.readers import source_files, source_folder
+
+        folder = source_folder(card, data_root)
+        facts["files"] = {
+            path.relative_to(folder).as_posix(): sha256_file(path) for path in source_files(card, data_root)
+        }
+    return sha256_text(json.dumps(facts, sort_keys=True))
+
+
+def _recordings(card: Card, data_root: Optional[Path], seed: int) -> list[Recording]:
+    if isinstance(card.source, SimulatorSource):
+        from mcukd.data.simulator import simulate
+
+        return simulate(card, seed)
+    from mcukd.data.readers import read_recordings
+
+    return read_recordings(card, data_root)
+
+
+def _check_nothing_lost(
+    card: Card, recordings: Sequence[Recording], animals: set[str], labels: set[int]
+) -> None:
+    for animal in sorted({recording.animal for recording in recordings} - animals):
+        longest = max(len(recording.samples) for recording in recordings if recording.animal == animal)
+        raise UserError(
+            f"animal {animal} of card {card.name} has no window: its longest segment has {longest} samples where "
+            f"windows.length is {card.window}; shorten the window or add {animal!r} to source.exclude_animals"
+        )
+    lost = [name for number, name in enumerate(card.classes) if number not in labels]
+    if lost:
+        raise UserError(
+            f"the class {lost[0]} of card {card.name} has no window: all its segments are shorter than windows.length, "
+            f"{card.window} samples; shorten the window or merge the class (present: "
+            f"{_listed(card.classes[number] for number in sorted(labels))})"
+        )

@@ -1,0 +1,214 @@
+"""One reader per kind of source: each turns files into recordings."""
+
+from __future__ import annotations
+
+import os
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Optional, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.card import Card, LongCsvSource, SegmentsSource, UciHarSource
+from mcukd.data.recordings import Recording, check_rate, class_of
+from mcukd.data.tables import read_table, seconds_of
+from mcukd.errors import UserError
+from mcukd.progress import progress
+
+
+def source_folder(card: Card, data_root: Optional[Path]) -> Path:
+    """Find the card's data folder.
+
+    Looked for under `data_root`, else the environment's MCUKD_DATA, and then beside the card itself; a folder that
+    starts with "." is always beside the card. Raises UserError that lists the places.
+    """
+    source = card.source
+    if not isinstance(source, (SegmentsSource, LongCsvSource, UciHarSource)):
+        raise ValueError("a simulated herd has no folder")
+    roots = []
+    if not source.folder.startswith("."):
+        root = data_root or (Path(os.environ["MCUKD_DATA"]) if os.environ.get("MCUKD_DATA") else None)
+        roots += [root] if root else []
+    roots += [card.path.parent] if card.path else []
+    places = [root / source.folder for root in roots]
+    for place in places:
+        if place.is_dir():
+            return place
+    raise UserError(
+        f"the data of card {card.name} is not in {' or '.join(str(place) for place in places)}; "
+        f"name the folder that holds {source.folder!r} with --data-root or in the environment variable MCUKD_DATA"
+    )
+
+
+def source_files(card: Card, data_root: Optional[Path]) -> list[Path]:
+    """Return the files the card's samples come from, in the order they are read.
+
+    Raises UserError for a missing folder or file, or a CSV file whose path does not match the card's pattern.
+    """
+    folder, source = source_folder(card, data_root), card.source
+    if isinstance(source, SegmentsSource):
+        return [path for path, _, _ in _segment_files(card, source, folder)]
+    if isinstance(source, LongCsvSource):
+        return [folder / source.file]
+    return [path for part in ("train", "test") for path in _uci_files(folder, part)]
+
+
+def read_recordings(card: Card, data_root: Optional[Path]) -> list[Recording]:
+    """Read every recording whose label the card does not ignore, in the card's units."""
+    folder, source = source_folder(card, data_root), card.source
+    if isinstance(source, SegmentsSource):
+        recordings = _read_segments(card, source, folder)
+    elif isinstance(source, LongCsvSource):
+        recordings = _read_long_csv(card, source, folder / source.file)
+    else:
+        recordings = _read_uci(card, folder)
+    excluded: set[str] = set() if not isinstance(source, _FileSource) else set(source.exclude_animals)
+    return [recording for recording in recordings if recording.animal not in excluded]
+
+
+_FileSource = (SegmentsSource, LongCsvSource, UciHarSource)
+
+
+def _segment_files(card: Card, source: SegmentsSource, folder: Path) -> list[tuple[Path, str, str]]:
+    pattern = re.compile(source.pattern)
+    found = []
+    for path in sorted(folder.rglob("*.csv")):
+        relative = path.relative_to(folder).as_posix()
+        if any(fnmatchcase(relative, excluded) for excluded in source.exclude_files):
+            continue
+        match = pattern.fullmatch(relative)
+        if not match:
+            raise UserError(
+                f"{path}: the path {relative!r} below {folder} does not match source.pattern {source.pattern!r} "
+                f"of card {card.name}; correct the pattern or move the file elsewhere"
+            )
+        found.append((path, match["label"], match["animal"]))
+    if not found:
+        raise UserError(
+            f"there is no .csv file below {folder}; expected one per segment, as card {card.name} says"
+        )
+    return found
+
+
+def _read_segments(card: Card, source: SegmentsSource, folder: Path) -> list[Recording]:
+    assert card.columns is not None
+    columns, recordings = card.columns, []
+    files = [
+        (path, label, animal)
+        for path, label, animal in _segment_files(card, source, folder)
+        if class_of(card, label, str(path)) is not None and animal not in source.exclude_animals
+    ]
+    texts = [columns.time] if columns.time else []
+    with progress("reading segments", len(files)) as advance:
+        for path, label, animal in files:
+            table = read_table(path, columns.acceleration, texts, columns.delimiter)
+            if columns.time:
+                check_rate(card, seconds_of(path, columns.time, table[columns.time]), str(path))
+            recordings.append(Recording(animal, label, _stack(table, columns.acceleration), str(path)))
+            advance(1, "")
+    return recordings
+
+
+def _read_long_csv(card: Card, source: LongCsvSource, path: Path) -> list[Recording]:
+    assert card.columns is not None and card.columns.animal and card.columns.label
+    columns = card.columns
+    texts = [name for name in (columns.animal, columns.label, columns.segment, columns.time) if name]
+    table = read_table(path, columns.acceleration, texts, columns.delimiter)
+    samples = _stack(table, columns.acceleration)
+    keys = [table[name] for name in (columns.animal, columns.label, columns.segment) if name]
+    cut = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    seconds = seconds_of(path, columns.time, table[columns.time]) if columns.time else None
+    if seconds is not None:
+        cut |= _gaps(seconds, card.rate_hz)
+    edges = [0, *(np.flatnonzero(cut) + 1).tolist(), len(samples)]
+    recordings = []
+    for start, stop in zip(edges[:-1], edges[1:]):
+        animal, label = str(table[columns.animal][start]), str(table[columns.label][start])
+        origin = f"{path}, lines {start + 2} to {stop + 1}"
+        if class_of(card, label, origin) is None or animal in source.exclude_animals:
+            continue
+        if seconds is not None:
+            check_rate(card, seconds[start:stop], origin)
+        recordings.append(Recording(animal, label, samples[start:stop], origin))
+    return recordings
+
+
+def _gaps(seconds: NDArray[np.float64], rate_hz: float) -> NDArray[np.bool_]:
+    """Mark (n-1,) steps over which samples are missing or time jumps back, as between unsorted recordings."""
+    steps = np.diff(seconds)
+    ahead = steps[steps > 0]
+    # Stamps cut to whole seconds stand still and then jump by their resolution; that is no gap.
+    resolution = float(ahead.min()) if len(ahead) and (steps == 0).any() else 0.0
+    return np.asarray((steps > 2 / rate_hz + resolution) | (steps < 0))
+
+
+def _uci_files(folder: Path, part: str) -> list[Path]:
+    signals = [folder / part / "Inertial Signals" / f"total_acc_{axis}_{part}.txt" for axis in "xyz"]
+    # The subset in use had its subject files restored from the feature files, under another name.
+    subjects = folder / part / f"subject_{part}_recovered.txt"
+    if not subjects.is_file():
+        subjects = folder / part / f"subject_{part}.txt"
+    files = [*signals, folder / part / f"y_{part}.txt", subjects]
+    for path in files:
+        if not path.is_file():
+            raise UserError(f"the file {path} does not exist; expected the layout of UCI HAR below {folder}")
+    return files
+
+
+def _read_uci(card: Card, folder: Path) -> list[Recording]:
+    recordings: list[Recording] = []
+    group = -1
+    for part in ("train", "test"):
+        *signals, label_file, subject_file = _uci_files(folder, part)
+        windows = np.stack([_numbers(path, card.window) for path in signals], axis=2)
+        labels, subjects = _numbers(label_file, 1)[:, 0], _numbers(subject_file, 1)[:, 0]
+        if not len(windows) == len(labels) == len(subjects):
+            raise UserError(
+                f"{folder / part}: {len(windows)} windows, {len(labels)} labels and {len(subjects)} subjects; "
+                f"expected as many of each"
+            )
+        previous: Union[tuple[str, str], None] = None
+        for number, (window, label, subject) in enumerate(zip(windows, labels, subjects), start=1):
+            key = (f"{subject:g}", f"{label:g}")
+            group += key != previous
+            previous = key
+            origin = f"{signals[0]}, line {number}"
+            if class_of(card, key[1], origin) is not None:
+                recordings.append(Recording(key[0], key[1], window, origin, group, part))
+    return recordings
+
+
+def _numbers(path: Path, width: int) -> NDArray[np.float64]:
+    """Read a text file of `width` numbers per line into (lines, width)."""
+    lines = path.read_bytes().split(b"\n")
+    rows = [line.split() for line in (lines[:-1] if not lines[-1].strip() else lines)]
+    for number, row in enumerate(rows, start=1):
+        if len(row) != width:
+            raise UserError(
+                f"{path}, line {number}: {len(row)} values where {width} are expected; restore the file"
+            )
+    try:
+        values = np.array(rows, dtype="S32").astype(np.float64)
+    except ValueError:
+        values = np.full((len(rows), width), np.nan)
+    if not np.isfinite(values).all():
+        raise UserError(_first_bad_number(path, rows))
+    return values
+
+
+def _first_bad_number(path: Path, rows: list[list[bytes]]) -> str:
+    for number, row in enumerate(rows, start=1):
+        for text in row:
+            try:
+                finite = bool(np.isfinite(float(text)))
+            except ValueError:
+                finite = False
+            if not finite:
+                return f"{path}, line {number}: {text.decode(errors='replace')!r} where a finite number is expected"
+    return f"{path}: a value is not a finite number"
+
+
+def _stack(table: dict[str, NDArray[np.float64]], names: tuple[str, ...]) -> NDArray[np.float64]:
+    return np.stack([table[name] for name in names], axis=1)

@@ -1,0 +1,160 @@
+"""Continuous recordings in g, and the checks of the contract on labels, units and rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.card import Card, _did_you_mean, _listed
+from mcukd.errors import UserError
+
+STANDARD_GRAVITY = 9.80665
+# An animal-borne sensor reads about 1 g in the median whatever the animal does; calibration errors reach a few per cent.
+GRAVITY_BAND = (0.75, 1.25)
+# A single short recording may be lively, so only a gross deviation condemns it.
+RECORDING_BAND = (0.5, 2.0)
+RATE_TOLERANCE = 0.10
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One stretch of samples of one animal, without a gap, with one label of the source.
+
+    samples: (n, 3) float64 in the units of the card. origin: where it comes from, for error messages.
+    group: number of the continuous recording it belongs to, where the source has it cut into windows already.
+    split: "train" or "test" where the source has an official split.
+    """
+
+    animal: str
+    label: str
+    samples: NDArray[np.float64]
+    origin: str
+    group: Optional[int] = None
+    split: Optional[str] = None
+
+
+def class_of(card: Card, label: str, origin: str) -> Optional[int]:
+    """Return the class index of a label of the source, None where the card ignores it.
+
+    Raises UserError for a label the card does not mention.
+    """
+    known = card.class_map.index()
+    if label not in known:
+        raise UserError(
+            f"{origin}: the label {label!r} is not in the card {card.name}{_did_you_mean(label, known)}; "
+            f"add it to classes.names, classes.merge or classes.ignore (known labels: {_listed(known)})"
+        )
+    return known[label]
+
+
+def to_g(card: Card, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convert samples in the card's units to g."""
+    signal = card.signal
+    per_g = {
+        "g": 1.0,
+        "m/s2": STANDARD_GRAVITY,
+        "mg": 1000.0,
+        "counts": signal.recorded_counts_per_g or signal.counts_per_g,
+    }
+    return samples / per_g[signal.units]
+
+
+def to_counts(card: Card, samples_g: NDArray[np.float64]) -> NDArray[np.int16]:
+    """Turn g into the board sensor's integers: rounded half up, then clipped to its range."""
+    limit = card.signal.range_g * card.counts_per_g
+    counts = np.floor(samples_g * card.counts_per_g + 0.5)
+    return np.clip(counts, np.ceil(-limit), np.ceil(limit) - 1).astype(np.int16)
+
+
+def check_gravity(card: Card, recordings: Sequence[Recording]) -> None:
+    """Check that the median length of the acceleration vector is about 1 g, per animal and per recording.
+
+    Not over all data at once, because one logger with other units or one faulty recording would not move that median.
+    Raises UserError that says what was found and what units it looks like, or which recording is at fault.
+    """
+    lengths = [np.linalg.norm(to_g(card, recording.samples), axis=1) for recording in recordings]
+    medians = np.array([np.median(length) for length in lengths])
+    units_hold = np.mean((medians > GRAVITY_BAND[0]) & (medians < GRAVITY_BAND[1])) > 0.5
+    for recording, median in zip(recordings, medians):
+        if (
+            units_hold
+            and len(recording.samples) >= card.window
+            and not RECORDING_BAND[0] < median < RECORDING_BAND[1]
+        ):
+            exclude = "exclude_files" if card.source.reader == "segments" else "exclude_animals"
+            raise UserError(
+                f"{recording.origin}: the median length of the acceleration is {median:.3g} g where about 1 g is "
+                f"expected, as most other recordings have; the recording is faulty or in other units: "
+                f"repair it, or leave it out with source.{exclude}"
+            )
+    by_animal: dict[str, list[int]] = {}
+    for number, recording in enumerate(recordings):
+        by_animal.setdefault(recording.animal, []).append(number)
+    for animal, numbers in by_animal.items():
+        median = float(np.median(np.concatenate([lengths[number] for number in numbers])))
+        if not GRAVITY_BAND[0] < median < GRAVITY_BAND[1]:
+            raise UserError(
+                f"{recordings[numbers[0]].origin} and the other recordings of animal {animal}: read as "
+                f'"{card.signal.units}", the median length of the acceleration is {median:.3g} g where about 1 g is '
+                f"expected; {_looks_like(card, median)}"
+            )
+
+
+def _looks_like(card: Card, median: float) -> str:
+    raw = float(median * (1.0 / to_g(card, np.ones(1))[0]))
+    for units, one_g in (("g", 1.0), ("m/s2", STANDARD_GRAVITY), ("mg", 1000.0)):
+        if units != card.signal.units and GRAVITY_BAND[0] <= raw / one_g <= GRAVITY_BAND[1]:
+            return f'it looks like "{units}": set signal.units to that if the source agrees'
+    if raw < 0.5 * (STANDARD_GRAVITY if card.signal.units == "m/s2" else 1.0):
+        return "it looks as if gravity had been removed: mcukd needs the total acceleration, gravity included"
+    if raw > 50:
+        return (
+            f'it looks like raw counts with about {raw:.0f} per g: set signal.units to "counts" and '
+            f"signal.recorded_counts_per_g to the sensor's scale"
+        )
+    return "check signal.units and the columns"
+
+
+def check_rate(card: Card, seconds: NDArray[np.float64], origin: str) -> None:
+    """Check that time stamps (n,) in seconds agree with the card's rate within 10 %.
+
+    Raises UserError when they do not, or run backwards.
+    """
+    if len(seconds) < 3:
+        return
+    steps = np.diff(seconds)
+    if (steps < 0).any():
+        row = int(np.argmax(steps < 0)) + 1
+        raise UserError(
+            f"{origin}: time runs backwards by {-steps[row - 1]:.3g} s at sample {row + 1}; sort the file by time"
+        )
+    duration = float(seconds[-1] - seconds[0])
+    rate = (len(seconds) - 1) / duration if duration > 0 else float("inf")
+    # Stamps cut to whole seconds may hide up to one of their steps at each end.
+    slack = 2 * float(steps[steps > 0].min()) if (steps == 0).any() and (steps > 0).any() else 0.0
+    if (
+        abs(duration - (len(seconds) - 1) / card.rate_hz)
+        <= RATE_TOLERANCE * (len(seconds) - 1) / card.rate_hz + slack
+    ):
+        return
+    gap = float(steps.max())
+    reason = f"; the longest step is {gap:.3g} s, so it may have a gap" if gap > 3 / card.rate_hz else ""
+    raise UserError(
+        f"{origin}: the time stamps give {rate:.4g} samples per second, more than 10 % off the card's rate of "
+        f"{card.rate_hz:g} Hz{reason}; correct signal.rate_hz or the recording"
+    )
+
+
+def check_classes_present(card: Card, found: Sequence[int], labels: Iterable[str]) -> None:
+    """Check that every class of the card has at least one recording."""
+    for number, name in enumerate(card.classes):
+        if number not in found:
+            wanted = [name, *card.class_map.merge.get(name, ())]
+            raise UserError(
+                f"the data of card {card.name} has no recording of class {name} (labels {_listed(wanted)}); "
+                f"found labels {_listed(sorted(set(labels)))}: correct [classes] or add the data"
+            )
