@@ -23,6 +23,9 @@ ACTIVATION_BITS = range(8, 17)
 _HEADROOM = 2.0
 #: Shifts stay below the width of the accumulator.
 _LARGEST_SHIFT = 30
+#: No activation is given a finer step than this, however small calibration saw it: what follows it could not
+#: be added up in 32 bits.
+_FINEST_ACTIVATION = 20
 _CALIBRATION_WINDOWS = 1024
 
 
@@ -136,7 +139,8 @@ def activation_lengths(observed: dict[str, tuple[float, float]], activation_bits
     def covering(name: str, bits: int, widest: float = np.inf) -> int:
         room = _HEADROOM if bits == 16 else 1.0
         low, high = observed[name]
-        return covering_length(max(low * room, -widest), min(high * room, np.nextafter(widest, 0)), bits)
+        covering = covering_length(max(low * room, -widest), min(high * room, np.nextafter(widest, 0)), bits)
+        return min(covering, _FINEST_ACTIVATION)
 
     lengths = {
         "input": 0,

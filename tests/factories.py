@@ -1,0 +1,79 @@
+"""Random students and windows, so that tests of one room need no other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcukd.data.windows import Windows
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+from mcukd.models.weights import StudentWeights
+
+COUNTS_PER_G = 4096.0
+
+
+def random_student(
+    seed: int = 0, hidden: int = 8, dense: int = 8, classes: int = 4, channels: int = 3
+) -> StudentWeights:
+    """A student with glorot kernels, orthogonal recurrence and biases that are not zero."""
+    rng = np.random.default_rng(seed)
+
+    def glorot(*shape: int) -> np.ndarray:
+        return rng.uniform(-1, 1, shape) * np.sqrt(6 / sum(shape))
+
+    recurrent = [np.linalg.qr(rng.normal(size=(hidden, hidden)))[0] for _ in range(3)]
+    arrays = {
+        "mean": rng.uniform(-3000, 3000, channels),
+        "std": rng.uniform(500, 3000, channels),
+        "kernel": glorot(channels, 3 * hidden),
+        "recurrent": np.concatenate(recurrent, axis=1),
+        "bias": rng.uniform(-0.2, 0.2, (2, 3 * hidden)),
+        "dense_kernel": 2 * glorot(hidden, dense),
+        "dense_bias": rng.uniform(-0.2, 0.2, dense),
+        "output_kernel": 2 * glorot(dense, classes),
+        "output_bias": rng.uniform(-0.2, 0.2, classes),
+    }
+    return StudentWeights.from_arrays(arrays)
+
+
+def random_windows(count: int = 40, steps: int = 30, seed: int = 0, classes: int = 4) -> Windows:
+    """Windows of gravity, three sines per axis and noise, as int16 counts."""
+    rng = np.random.default_rng(seed)
+    gravity = rng.normal(size=(count, 1, 3))
+    gravity /= np.linalg.norm(gravity, axis=2, keepdims=True)
+    time = np.arange(steps)[None, :, None] / 50
+    sines = sum(
+        rng.uniform(0, 0.4, (count, 1, 3))
+        * np.sin(2 * np.pi * rng.uniform(0.2, 6, (count, 1, 3)) * time + rng.uniform(0, 6, (count, 1, 3)))
+        for _ in range(3)
+    )
+    samples = gravity + sines + rng.normal(0, 0.02, (count, steps, 3))
+    return Windows(
+        counts=np.clip(np.round(samples * COUNTS_PER_G), -32768, 32767).astype(np.int16),
+        labels=rng.integers(0, classes, count),
+        animals=np.array([f"a{i % 5}" for i in range(count)]),
+        segments=np.arange(count),
+        classes=tuple(f"class-{k}" for k in range(classes)),
+        rate_hz=50.0,
+        counts_per_g=COUNTS_PER_G,
+        card="random",
+        simulated=True,
+    )
+
+
+def random_model(
+    seed: int = 0, bits: int = 8, activation_bits: int = 16, steps: int = 30, **shape: int
+) -> IntegerModel:
+    """An integer model of a random student."""
+    windows = random_windows(steps=steps, seed=seed, classes=shape.get("classes", 4))
+    student = random_student(seed, **shape)
+    return quantize(student, windows, QuantizeConfig(bits, activation_bits), operation_hop=steps)
+
+
+def extreme_windows(count: int, steps: int, seed: int = 0) -> np.ndarray:
+    """Counts that no animal makes: full-scale noise, constants at both ends and square waves."""
+    rng = np.random.default_rng(seed)
+    windows = rng.integers(-32768, 32768, (count, steps, 3))
+    windows[0], windows[1] = -32768, 32767
+    windows[2] = np.where(np.arange(steps) % 2, 32767, -32768)[:, None]
+    return windows.astype(np.int16)

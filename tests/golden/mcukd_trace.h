@@ -1,0 +1,20 @@
+/* mcukd_trace.h - the model's step with every tensor kept, to name the first that differs. Generated. */
+#ifndef MCUKD_TRACE_H
+#define MCUKD_TRACE_H
+
+#include "mcukd_model.h"
+
+typedef struct {
+    int16_t z_pre[MCUKD_MODEL_HIDDEN]; /* fractional length 11 */
+    int16_t r_pre[MCUKD_MODEL_HIDDEN]; /* fractional length 12 */
+    int16_t z[MCUKD_MODEL_HIDDEN]; /* fractional length 15 */
+    int16_t r[MCUKD_MODEL_HIDDEN]; /* fractional length 15 */
+    int16_t h_rec[MCUKD_MODEL_HIDDEN]; /* fractional length 13 */
+    int16_t h_pre[MCUKD_MODEL_HIDDEN]; /* fractional length 12 */
+    int16_t h_cand[MCUKD_MODEL_HIDDEN]; /* fractional length 15 */
+    int16_t h[MCUKD_MODEL_HIDDEN]; /* fractional length 15 */
+} mcukd_trace;
+
+void mcukd_model_step_traced(mcukd_state *state, const int16_t sample[MCUKD_MODEL_CHANNELS], mcukd_trace *trace);
+
+#endif

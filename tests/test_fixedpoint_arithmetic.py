@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from factories import random_student, random_windows
+from fxpmath import Fxp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcukd.fixedpoint import gates
+from mcukd.fixedpoint.arithmetic import QFormat, closest_length, covering_length, round_shift, saturate
+from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+from mcukd.fixedpoint.reference import run
+
+ints = st.integers(-(2**31), 2**31 - 1)
+
+
+@given(ints, st.integers(1, 30))
+def test_round_shift_is_the_nearest_integer_with_ties_upwards(value: int, shift: int) -> None:
+    assert round_shift(np.array([value]), shift)[0] == math.floor(value / 2**shift + 0.5)
+
+
+@given(st.integers(-(2**20), 2**20), st.integers(0, 10))
+def test_negative_shift_multiplies_exactly(value: int, shift: int) -> None:
+    assert round_shift(np.array([value]), -shift)[0] == value * 2**shift
+
+
+def test_trap_shift_of_a_negative_value_is_arithmetic_not_logical() -> None:
+    assert round_shift(np.array([-3, -2, -1]), 1).tolist() == [-1, -1, 0]
+
+
+@given(ints, st.integers(2, 16))
+def test_trap_values_saturate_and_never_wrap(value: int, bits: int) -> None:
+    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    assert saturate(np.array([value]), bits)[0] == min(max(value, low), high)
+
+
+@given(st.floats(-1e6, 1e6, allow_nan=False), st.integers(4, 16), st.integers(-12, 24))
+def test_quantize_agrees_with_an_independent_library(value: float, bits: int, length: int) -> None:
+    ours = QFormat(bits, length)
+    # "around" would round ties to even; half a step and "floor" is our rounding.
+    theirs = Fxp(
+        value + ours.step / 2, signed=True, n_word=bits, n_frac=length, rounding="floor", overflow="saturate"
+    )
+    assert ours.value(ours.quantize(np.array([value])))[0] == float(theirs)
+
+
+@given(st.lists(st.floats(-1e4, 1e4, allow_subnormal=False), min_size=1, max_size=20), st.integers(4, 16))
+def test_covering_length_covers_and_the_next_finer_one_does_not(values: list[float], bits: int) -> None:
+    low, high = min(values), max(values)
+    if max(abs(low), abs(high)) < 1e-30:
+        return
+    length = covering_length(low, high, bits)
+    fmt, finer = QFormat(bits, length), QFormat(bits, length + 1)
+
+    def clipped(f: QFormat) -> bool:
+        scaled = np.floor(np.ldexp(np.array(values), f.fractional_length) + 0.5)
+        return bool(np.any((scaled < f.low) | (scaled > f.high)))
+
+    assert not clipped(fmt)
+    assert clipped(finer) or np.ldexp(low, length + 1) < finer.low
+
+
+def test_trap_a_group_of_zeros_has_a_format() -> None:
+    zeros = np.zeros(5)
+    assert covering_length(0.0, 0.0, 8) == 7
+    assert QFormat(8, closest_length(zeros, 8)).quantize(zeros).tolist() == [0] * 5
+
+
+def test_closest_length_clips_an_outlier_when_that_costs_less() -> None:
+    # A thousand values that a finer step serves better than the one outlier is hurt.
+    values = np.append(np.linspace(-0.49, 0.49, 100_000), 0.51)
+    assert closest_length(values, 4) == covering_length(-0.49, 0.51, 4) + 1
+
+
+def test_q_notation_allows_negative_parts() -> None:
+    assert str(QFormat(8, 7)) == "Q0.7"
+    assert str(QFormat(8, 12)) == "Q-5.12"
+    assert str(QFormat(16, -2)) == "Q17.-2"
+
+
+@pytest.mark.parametrize("length", [9, 11, 12, 13, 15])
+def test_sigmoid_table_is_close_and_monotonic(length: int) -> None:
+    mantissas = np.arange(-32768, 32768)
+    got = gates.sigmoid(gates.sigmoid_table(length), mantissas)
+    truth = 32768 / (1 + np.exp(-np.ldexp(mantissas.astype(float), -length)))
+    spacing = 2.0 ** (8 - length)
+    assert np.abs(got - truth).max() <= 1.6 + 32768 * 0.0963 * spacing**2 / 8
+    assert np.all(np.diff(got) >= 0)
+    assert got.min() >= 0
+    assert got.max() <= 32767
+
+
+def test_tanh_reads_the_sigmoid_table_of_the_halved_format() -> None:
+    mantissas = np.arange(-32768, 32768)
+    got = gates.tanh(gates.sigmoid_table(12), mantissas)
+    truth = 32768 * np.tanh(np.ldexp(mantissas.astype(float), -13))
+    assert np.abs(got - truth).max() < 8
+    assert gates.tanh(gates.sigmoid_table(12), np.array([0]))[0] == 0
+
+
+def test_sixteen_bits_follow_the_float_student_closely() -> None:
+    student, windows = random_student(3, hidden=16), random_windows(60, 100, seed=3)
+    model = quantize(student, windows, QuantizeConfig(16), 100)
+    logits = model.formats["logits"].q.value(run(model, windows.counts).logits)
+    assert np.abs(logits - student.logits(windows.counts)).max() < 0.01
