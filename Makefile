@@ -1,0 +1,28 @@
+.PHONY: setup demo test lint golden bench lock
+
+# Everything below sets itself up: Python, packages, Arm compiler and emulator (see .ci/setup).
+setup:
+	@.ci/setup
+
+demo: setup
+	@.venv/bin/mcukd demo
+
+test: setup lint
+	@rm -f .coverage*
+	@.venv/bin/python -m pytest -q -n 2 -m "not slow" --cov --cov-report= 
+	@.venv/bin/coverage report --skip-covered --fail-under=85
+
+lint: setup
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check -q
+	@.venv/bin/mypy
+	@.venv/bin/vermin --no-tips -q -t=3.9- --eval-annotations mcukd
+
+# Golden files of generated code, after an intended change: read the difference before committing it.
+golden: setup
+	@cd tests && ../.venv/bin/python regenerate_golden.py
+
+# Newest versions that fit pyproject.toml, for every platform and Python.
+lock: setup
+	@.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.9 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q --upgrade -o requirements.lock
