@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
-from typing_extensions import Annotated
 
 from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
 

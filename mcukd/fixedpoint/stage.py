@@ -151,7 +151,7 @@ def _integer_metrics(
 def _tflite(
     study: Study, weights: StudentWeights, training: Windows, evaluation: Windows
 ) -> tuple[dict[str, Any], list[str]]:
-    """Export the shipped student and score the folds of the first seed: each needs a conversion of its own."""
+    """Export the shipped student and score the folds of the first seed; each needs a conversion."""
     import tempfile
 
     from mcukd.tflite.evaluate import evaluate
