@@ -9,7 +9,7 @@ from typing import Any
 from mcukd.errors import UserError
 
 if sys.version_info >= (3, 11):
-    import tomllib
+    import tomllib  # novm
 else:
     import tomli as tomllib
 

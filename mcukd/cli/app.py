@@ -9,9 +9,9 @@ import typer
 
 app = typer.Typer(
     name="mcukd",
-    help="Behaviour classifiers for animal-borne tags: distilled, in fixed point, proven bit for bit on the device.",
+    help="Behaviour classifiers for animal-borne tags: distilled, in fixed point, proven on the device.",
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
 

@@ -28,14 +28,14 @@ def print_json(facts: Any) -> None:
     print(json.dumps(facts, indent=2, default=str))
 
 
-def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table on standard output: the first column to the left, the others to the right."""
+def print_table(title: str, columns: list[str], rows: list[list[str]], left: int = 1) -> None:
+    """Print a table on standard output: the first `left` columns of text, the others of figures."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", header_style="bold")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
+        table.add_column(column, justify="left" if number < left else "right")
     for row in rows:
         table.add_row(*row)
     Console().print(table)

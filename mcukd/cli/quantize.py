@@ -24,7 +24,7 @@ def quantize(
 ) -> None:
     """Turn the distilled student into integers, proven not to overflow.
 
-    Example: `mcukd quantize --bits 8`
+    Example: [bold]mcukd quantize --bits 8[/bold]
     """
     from mcukd.fixedpoint.quantize import QuantizeConfig
     from mcukd.fixedpoint.stage import quantize_study

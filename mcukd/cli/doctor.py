@@ -1,0 +1,41 @@
+"""`mcukd doctor`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from mcukd.cli.common import JsonOption, print_json, print_table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(doctor)
+
+
+def doctor(json: JsonOption = False) -> None:
+    """Show each tool mcukd leans on: its version, what it is for, and how to get it.
+
+    Exits with 1 where something needed is missing. Example: [bold]mcukd doctor[/bold]
+    """
+    from mcukd.doctor import examine
+
+    findings = examine()
+    if json:
+        print_json([{**asdict(finding), "ok": finding.ok} for finding in findings])
+    else:
+        rows = [
+            [
+                f.name,
+                f.version or ("missing" if f.required else "not installed"),
+                f.purpose,
+                "" if f.version else f.remedy,
+            ]
+            for f in findings
+        ]
+        print_table(
+            "What mcukd leans on", ["tool", "version", "what it is for", "how to get it"], rows, left=4
+        )
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
