@@ -1,0 +1,149 @@
+"""The conversion to int8, run as a process of its own: `python -m mcukd.tflite.convert`.
+
+Quantized conversions are known to crash the whole process; here that costs a child, not the user's run.
+Each line on standard input is a job, `JOB.npz<tab>OUT.tflite`; each is answered by a line on standard
+output, `done` or `failed <reason>`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.models.weights import StudentWeights
+from mcukd.tflite.cell import FACTS_ENTRY, STATE_RANGE, CellFacts, build_cell
+
+FloatArray = NDArray[np.float32]
+
+
+def convert(weights: StudentWeights, counts: NDArray[np.int16], classes: Iterable[str]) -> bytes:
+    """Quantize the one-step cell to int8 and return the file's bytes.
+
+    counts: (N, T, C) calibration windows. The range of every tensor is what the float cell shows on all
+    pairs (x_t, h_{t−1}) of the roll-out over them. The state gets [−1, 1] at both ends, so that the
+    int8 state of one step is the next step's input as it is.
+    """
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    cell = build_cell(weights)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([cell.step.get_concrete_function()], cell)
+    float_model = bytes(converter.convert())
+    ranges = observe_ranges(float_model, roll_out(weights, counts))
+    quantized = mlir_quantize(
+        _with_ranges(float_model, ranges), input_data_type=tf.int8, output_data_type=tf.int8
+    )
+    facts = CellFacts(
+        tuple(weights.mean.tolist()), tuple(weights.std.tolist()), weights.hidden, tuple(classes)
+    )
+    return _with_facts(bytes(quantized), facts)
+
+
+def roll_out(weights: StudentWeights, counts: NDArray[np.int16]) -> Iterator[dict[str, FloatArray]]:
+    """Yield the T batches {"x": (N, C), "h": (N, H)} of standardised samples and the states they meet."""
+    x = (counts.astype(np.float64) - weights.mean) / weights.std
+    h = np.zeros((len(counts), weights.hidden))
+    for t in range(counts.shape[1]):
+        yield {"x": x[:, t].astype(np.float32), "h": h.astype(np.float32)}
+        h = weights.step(x[:, t], h)
+
+
+def observe_ranges(
+    model: bytes, batches: Iterable[Mapping[str, FloatArray]]
+) -> dict[int, tuple[float, float]]:
+    """Run a float model on batches and return the least and greatest value of each computed tensor by index.
+
+    TensorFlow's own calibrator reads tensors whose memory another one has taken over meanwhile: it
+    reports −1.7 as the least value of a sigmoid. Here every tensor keeps its memory.
+    """
+    import tensorflow as tf
+
+    interpreter = tf.lite.Interpreter(model_content=model, experimental_preserve_all_tensors=True)
+    inputs = {name: interpreter.get_input_details() for name in ("x", "h")}
+    index = {
+        name: next(d["index"] for d in details if f"_{name}:" in d["name"])
+        for name, details in inputs.items()
+    }
+    computed: dict[int, tuple[float, float]] = {}
+    rows = 0
+    for batch in batches:
+        if len(batch["x"]) != rows:
+            rows = len(batch["x"])
+            for name, tensor in index.items():
+                interpreter.resize_tensor_input(tensor, batch[name].shape)
+            interpreter.allocate_tensors()
+            touched = {*index.values(), *_computed_tensors(interpreter)}
+        for name, tensor in index.items():
+            interpreter.set_tensor(tensor, batch[name])
+        interpreter.invoke()
+        for tensor in touched:
+            values = interpreter.get_tensor(tensor)
+            low, high = computed.get(tensor, (np.inf, -np.inf))
+            computed[tensor] = (min(low, float(values.min())), max(high, float(values.max())))
+    if not all(np.isfinite(bounds).all() for bounds in computed.values()):
+        raise ValueError("the float student gives values that are not finite on the calibration windows")
+    return computed
+
+
+def _computed_tensors(interpreter: Any) -> set[int]:
+    return {int(tensor) for op in interpreter._get_ops_details() for tensor in op["outputs"]}
+
+
+def _with_ranges(model: bytes, ranges: Mapping[int, tuple[float, float]]) -> bytes:
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    tree = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
+    graph = tree.subgraphs[0]
+    for number, bounds in ranges.items():
+        tensor = graph.tensors[number]
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.quantization.min, tensor.quantization.max = [bounds[0]], [bounds[1]]
+    signature = tree.signatureDefs[0]
+    for name, ends in (("h", signature.inputs), ("h_next", signature.outputs)):
+        state = next(end.tensorIndex for end in ends if end.name == name.encode())
+        tensor = graph.tensors[state]
+        tensor.quantization.min, tensor.quantization.max = [STATE_RANGE[0]], [STATE_RANGE[1]]
+    return _pack(tree)
+
+
+def _with_facts(model: bytes, facts: CellFacts) -> bytes:
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    tree = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(facts.to_json().encode(), np.uint8)
+    tree.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = FACTS_ENTRY, len(tree.buffers) - 1
+    tree.metadata = [*(tree.metadata or []), entry]
+    return _pack(tree)
+
+
+def _pack(tree: Any) -> bytes:
+    from tensorflow.lite.tools.flatbuffer_utils import convert_object_to_bytearray
+
+    return bytes(convert_object_to_bytearray(tree))
+
+
+def main() -> None:
+    """Serve jobs written by `mcukd.tflite.export` until standard input ends."""
+    for line in sys.stdin:
+        job, out = map(Path, line.rstrip("\n").split("\t"))
+        try:
+            with np.load(job, allow_pickle=False) as stored:
+                weights = StudentWeights.from_arrays(stored)
+                model = convert(weights, stored["counts"], [str(name) for name in stored["classes"]])
+            out.write_bytes(model)
+            answer = "done"
+        except Exception as error:  # whatever TensorFlow raises becomes the parent's one sentence
+            answer = " ".join(f"failed {type(error).__name__}: {error}".split())[:500]
+        print(answer, flush=True)
+
+
+if __name__ == "__main__":
+    main()

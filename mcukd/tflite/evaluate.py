@@ -1,0 +1,123 @@
+"""Runs an exported cell over windows, as a microcontroller would.
+
+Reference kernels are used (`OpResolverType.BUILTIN_REF`): they give the bits of TensorFlow Lite Micro,
+while the desktop's default kernels (XNNPACK) differ in the last bit on some windows.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.errors import UserError
+from mcukd.tflite.cell import read_facts
+
+#: Which kernels `evaluate` runs, for reports.
+KERNELS = "TensorFlow Lite reference kernels (BUILTIN_REF)"
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class End:
+    """One input or output tensor: its index, and value = scale · (mantissa − zero point)."""
+
+    index: int
+    scale: float
+    zero_point: int
+
+    def quantize(self, values: NDArray[Any]) -> NDArray[np.int8]:
+        """Return the nearest mantissas, saturated to int8."""
+        mantissas = np.round(values / self.scale) + self.zero_point
+        return np.asarray(np.clip(mantissas, -128, 127).astype(np.int8))
+
+    def values(self, mantissas: NDArray[np.int8]) -> NDArray[np.float32]:
+        """Return the real values of mantissas."""
+        return np.asarray((mantissas.astype(np.float32) - self.zero_point) * np.float32(self.scale))
+
+
+class Cell:
+    """An exported one-step cell, ready to run on reference kernels. Raises UserError on a damaged file."""
+
+    def __init__(self, path: Path) -> None:
+        import tensorflow as tf
+
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error}); run 'mcukd quantize' to make it.") from error
+        self.facts = read_facts(content, str(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # announces the interpreter's move to a package of its own
+            try:
+                self._interpreter = tf.lite.Interpreter(
+                    model_content=content,
+                    experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+                )
+                self._allocate(1)
+            except (ValueError, RuntimeError) as error:
+                raise UserError(
+                    f"{path}: damaged ({error}); run 'mcukd quantize' to make it anew."
+                ) from error
+        runner = self._interpreter.get_signature_runner()
+        inputs, outputs = runner.get_input_details(), runner.get_output_details()
+        self.x, self.state_in = _end(inputs["x"]), _end(inputs["h"])
+        self.state_out, self.logits = _end(outputs["h_next"]), _end(outputs["logits"])
+
+    @property
+    def operations(self) -> list[str]:
+        """Names of the operations in order, for a resolver on a microcontroller."""
+        return [op["op_name"] for op in self._interpreter._get_ops_details()]
+
+    def run(self, counts: NDArray[np.int16]) -> NDArray[np.int8]:
+        """Roll the cell over windows of counts (N, T, C) and return the last step's logits (N, K) int8.
+
+        Rows of a batch do not meet in any operation, so a batch gives the bits of one window at a time.
+        """
+        self._allocate(len(counts))
+        standardised = (counts.astype(np.float64) - self.facts.mean) / self.facts.std
+        samples = self.x.quantize(standardised)
+        state = np.full((len(counts), self.facts.hidden), self.state_in.zero_point, np.int8)
+        for t in range(counts.shape[1]):
+            self._interpreter.set_tensor(self.x.index, samples[:, t])
+            self._interpreter.set_tensor(self.state_in.index, state)
+            self._interpreter.invoke()
+            state = self._interpreter.get_tensor(self.state_out.index)
+        return np.asarray(self._interpreter.get_tensor(self.logits.index))
+
+    def _allocate(self, rows: int) -> None:
+        for details in self._interpreter.get_input_details():
+            self._interpreter.resize_tensor_input(details["index"], (rows, details["shape"][1]))
+        self._interpreter.allocate_tensors()
+
+
+def evaluate(
+    path: Path, counts: NDArray[np.int16], advance: Optional[Callable[[int, str], None]] = None
+) -> NDArray[np.float32]:
+    """Run the exported cell at `path` over windows of counts (N, T, C); returns logits (N, K) float32.
+
+    The int8 state is carried from step to step as it is. Kernels: see `KERNELS`. advance: called with
+    the windows done since the last call and a note (as `mcukd.progress.progress` yields it).
+    Raises UserError where the file is missing, damaged or takes other channels.
+    """
+    cell = Cell(path)
+    if counts.ndim != 3 or counts.shape[2] != len(cell.facts.mean):
+        raise UserError(
+            f"{path}: windows have shape {counts.shape}, expected (windows, samples, {len(cell.facts.mean)})."
+        )
+    logits = np.zeros((len(counts), len(cell.facts.classes)), np.float32)
+    for start in range(0, len(counts), BATCH):
+        part = counts[start : start + BATCH]
+        logits[start : start + len(part)] = cell.logits.values(cell.run(part))
+        if advance:
+            advance(len(part), "windows")
+    return logits
+
+
+def _end(details: dict[str, Any]) -> End:
+    scale, zero_point = details["quantization"]
+    return End(int(details["index"]), float(scale), int(zero_point))

@@ -1,0 +1,88 @@
+"""Export of the student as a TensorFlow Lite file: int8, one step per call, with metadata."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.errors import UserError
+from mcukd.files import replacing
+from mcukd.models.weights import StudentWeights
+from mcukd.tflite.describe import ModelInfo, describe
+from mcukd.tflite.process import converter
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written: the file, its size, the quantization of its ends, and remarks for the user.
+
+    input_scale, state_scale, logits_scale and the zero points relate int8 to real values:
+    value = scale · (mantissa − zero point). The state's hold for its input and its output alike.
+    """
+
+    path: Path
+    bytes: int
+    input_scale: float
+    input_zero_point: int
+    state_scale: float
+    state_zero_point: int
+    logits_scale: float
+    logits_zero_point: int
+    metadata: bool
+    remarks: list[str] = field(default_factory=list)
+
+
+def export(
+    weights: StudentWeights,
+    classes: Sequence[str],
+    counts: NDArray[np.int16],
+    path: Path,
+    info: Optional[ModelInfo] = None,
+) -> ExportResult:
+    """Write the student's one-step int8 cell with its head to `path`, in one step.
+
+    counts: (N, T, C) calibration windows, rolled out to find the range of every tensor. The conversion
+    runs in a process of its own. Where the metadata library is not there the file is written without
+    its metadata and a remark says so; what `evaluate` needs is in the file in either case.
+    Raises UserError where the converter fails or crashes, or the state's two ends disagree.
+    """
+    if counts.ndim != 3 or not counts.size or counts.shape[2] != weights.channels:
+        raise UserError(
+            f"TFLite export: calibration windows have shape {counts.shape}, expected "
+            f"(windows, samples, {weights.channels}); calibrate with the windows the student was trained on."
+        )
+    if len(classes) != weights.classes:
+        raise UserError(
+            f"TFLite export: {len(classes)} class names for {weights.classes} outputs; use the card's."
+        )
+    with replacing(path) as temporary:
+        with tempfile.TemporaryDirectory() as scratch:
+            job = Path(scratch) / "job.npz"
+            np.savez(job, **weights.arrays(), counts=counts, classes=np.array(list(classes)))
+            converter().convert(job, temporary)
+        ends = _ends(temporary)
+        remark = describe(temporary, weights, classes, counts.shape[1], info or ModelInfo())
+        size = temporary.stat().st_size
+    return ExportResult(path, size, *ends, metadata=remark is None, remarks=[remark] if remark else [])
+
+
+def _ends(path: Path) -> tuple[float, int, float, int, float, int]:
+    """Return scale and zero point of input, state and logits; the state must agree at both ends."""
+    from mcukd.tflite.evaluate import Cell
+
+    cell = Cell(path)
+    before, after = cell.state_in, cell.state_out
+    if (before.scale, before.zero_point) != (after.scale, after.zero_point):
+        raise UserError(
+            f"TFLite export: the state enters with scale {before.scale}, zero point {before.zero_point}, but "
+            f"leaves with {after.scale}, {after.zero_point}, so it cannot be carried from step to step; "
+            "report this with the TensorFlow version."
+        )
+    x, logits = cell.x, cell.logits
+    return x.scale, x.zero_point, before.scale, before.zero_point, logits.scale, logits.zero_point

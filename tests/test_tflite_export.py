@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from mcukd.errors import UserError
+from mcukd.models.weights import StudentWeights
+from mcukd.tflite import describe as describing
+from mcukd.tflite import process
+from mcukd.tflite.convert import roll_out
+from mcukd.tflite.describe import ModelInfo
+from mcukd.tflite.export import export
+from mcukd.tflite.process import Converter
+
+CLASSES = ("grazing", "resting", "walking", "drinking", "other")
+C, H, M, K, T = 3, 16, 16, 5, 64
+
+
+def random_weights(seed: int = 0, gain: float = 0.4) -> StudentWeights:
+    """Random weights, biases included: Keras starts them at zero, which would hide a misplaced one."""
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape, scale):
+        return (rng.normal(size=shape) * scale).astype(np.float32)
+
+    return StudentWeights(
+        mean=np.array([100, -50, -8000], np.float32),
+        std=np.array([900, 1500, 700], np.float32),
+        kernel=normal(C, 3 * H, scale=0.5 * gain),
+        recurrent=normal(H, 3 * H, scale=gain / np.sqrt(H)),
+        bias=normal(2, 3 * H, scale=0.3),
+        dense_kernel=normal(H, M, scale=1.5 / np.sqrt(H)),
+        dense_bias=normal(M, scale=0.2),
+        output_kernel=normal(M, K, scale=0.8),
+        output_bias=normal(K, scale=0.3),
+    )
+
+
+def random_counts(weights: StudentWeights, windows: int = 60, seed: int = 1):
+    rng = np.random.default_rng(seed)
+    posture = rng.normal(size=(windows, 1, C)) * 0.6
+    motion = rng.normal(size=(windows, T, C)) * rng.uniform(0.1, 1.5, size=(windows, 1, 1))
+    return (weights.mean + weights.std * (posture + motion)).clip(-16384, 16383).astype(np.int16)
+
+
+def softmax(logits):
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    weights = random_weights()
+    counts = random_counts(weights)
+    path = tmp_path_factory.mktemp("tflite") / "student_int8.tflite"
+    info = ModelInfo(card="herd-sim", licence="CC0-1.0", version="0.1", simulated=True)
+    result = export(weights, CLASSES, counts[:30], path, info)
+    return weights, counts, path, result
+
+
+def test_the_state_leaves_a_step_as_the_next_one_takes_it(exported):
+    from mcukd.tflite.evaluate import Cell
+
+    _, _, path, result = exported
+    cell = Cell(path)
+    assert (cell.state_in.scale, cell.state_in.zero_point) == (
+        cell.state_out.scale,
+        cell.state_out.zero_point,
+    )
+    assert result.state_scale == pytest.approx(2 / 255)
+
+
+def test_the_file_is_one_step_and_not_the_unrolled_window(exported):
+    from mcukd.tflite.evaluate import Cell
+
+    _, _, path, result = exported
+    # 11.7 KB were measured for H = 16; unrolled over the window such cells take megabytes.
+    assert result.bytes == path.stat().st_size < 16_000
+    assert Cell(path).operations.count("FULLY_CONNECTED") == 8
+    assert "WHILE" not in Cell(path).operations
+
+
+def test_probabilities_stay_near_those_of_the_float_student(exported):
+    from mcukd.tflite.evaluate import evaluate
+
+    weights, counts, path, _ = exported
+    unseen = counts[30:]
+    difference = np.abs(softmax(evaluate(path, unseen)) - softmax(weights.logits(unseen)))
+    # Measured on 200 windows of 128 samples: 0.023 at most, 0.0026 in the mean.
+    assert difference.max() < 0.05
+    assert difference.mean() < 0.008
+
+
+def test_a_batch_gives_the_bits_of_one_window_at_a_time(exported):
+    from mcukd.tflite.evaluate import Cell
+
+    _, counts, path, _ = exported
+    cell = Cell(path)
+    together = cell.run(counts[:6])
+    alone = np.concatenate([cell.run(counts[n : n + 1]) for n in range(6)])
+    assert np.array_equal(together, alone)
+    assert len(np.unique(together)) > 6
+
+
+def test_the_same_input_gives_the_same_bytes(exported, tmp_path):
+    weights, counts, path, _ = exported
+    again = tmp_path / "again.tflite"
+    export(
+        weights, CLASSES, counts[:30], again, ModelInfo("mcukd student", "herd-sim", "CC0-1.0", "0.1", True)
+    )
+    from mcukd.tflite.evaluate import evaluate
+
+    assert np.array_equal(evaluate(again, counts), evaluate(path, counts))
+    assert (
+        again.read_bytes()[: len(again.read_bytes()) - 600]
+        == path.read_bytes()[: len(path.read_bytes()) - 600]
+    )
+
+
+def test_metadata_name_classes_standardisation_and_origin(exported):
+    pytest.importorskip("tensorflow_lite_support")
+    import json
+
+    from tensorflow_lite_support.metadata.python.metadata import MetadataDisplayer
+
+    weights, _, path, result = exported
+    assert result.metadata and result.remarks == []
+    shown = MetadataDisplayer.with_model_file(str(path))
+    facts = json.loads(shown.get_metadata_json())
+    assert shown.get_associated_file_buffer("labels.txt").decode().split() == list(CLASSES)
+    graph = facts["subgraph_metadata"][0]
+    inputs = {tensor["name"]: tensor for tensor in graph["input_tensor_metadata"]}
+    options = inputs["x"]["process_units"][0]["options"]
+    assert options["mean"] == weights.mean.tolist() and options["std"] == weights.std.tolist()
+    assert {tensor["name"] for tensor in graph["output_tensor_metadata"]} == {"h_next", "logits"}
+    assert "SIMULATED" in facts["description"] and "herd-sim" in facts["description"]
+    assert facts["license"] == "CC0-1.0"
+
+
+def test_metadata_describe_the_tensors_they_stand_for(exported):
+    pytest.importorskip("tensorflow_lite_support")
+    import json
+
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow_lite_support.metadata.python.metadata import MetadataDisplayer
+
+    _, _, path, _ = exported
+    graph = schema.ModelT.InitFromPackedBuf(bytearray(path.read_bytes()), 0).subgraphs[0]
+    facts = json.loads(MetadataDisplayer.with_model_file(str(path)).get_metadata_json())
+    described = facts["subgraph_metadata"][0]
+    width = {"x": C, "h": H, "h_next": H, "logits": K}
+    for key, order in (("input_tensor_metadata", graph.inputs), ("output_tensor_metadata", graph.outputs)):
+        assert [width[tensor["name"]] for tensor in described[key]] == [
+            graph.tensors[n].shape[1] for n in order
+        ]
+
+
+def test_without_the_metadata_library_the_file_still_works_and_a_sentence_says_so(
+    exported, tmp_path, monkeypatch
+):
+    from mcukd.tflite.evaluate import evaluate
+
+    weights, counts, path, _ = exported
+    for module in [name for name in sys.modules if name.startswith("tensorflow_lite_support")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "tensorflow_lite_support", None)
+    bare = tmp_path / "bare.tflite"
+    result = export(weights, CLASSES, counts[:30], bare)
+    assert not result.metadata
+    assert "tflite-support is not installed" in result.remarks[0]
+    assert np.array_equal(evaluate(bare, counts[30:]), evaluate(path, counts[30:]))
+
+
+def test_calibration_pairs_are_those_of_a_real_roll_out():
+    weights = random_weights(3)
+    counts = random_counts(weights, windows=4)
+    batches = list(roll_out(weights, counts))
+    assert len(batches) == T
+    assert not batches[0]["h"].any()
+    standardised = (counts - weights.mean) / weights.std
+    for t in (0, 1, T - 2):
+        expected = weights.step(standardised[:, t].astype(np.float64), batches[t]["h"].astype(np.float64))
+        assert np.allclose(batches[t + 1]["h"], expected, atol=1e-6)
+        assert np.allclose(batches[t]["x"], standardised[:, t], atol=1e-5)
+
+
+def test_a_converter_that_crashes_becomes_one_sentence():
+    crash = "import os, signal, sys; sys.stdin.readline(); os.kill(os.getpid(), signal.SIGSEGV)"
+    child = Converter([sys.executable, "-c", crash])
+    with pytest.raises(UserError, match=r"ended by SIGSEGV.*--no-tflite"):
+        child.convert("job.npz", "out.tflite")
+    assert not child.alive
+
+
+def test_an_export_whose_converter_is_killed_is_a_sentence_and_the_next_one_gets_a_new_converter(
+    tmp_path, monkeypatch
+):
+    child = Converter([sys.executable, "-c", "import time; time.sleep(60)"])
+    monkeypatch.setattr(process, "_shared", child)
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", "import sys; sys.stdin.read()"))
+    threading.Timer(0.3, lambda: os.kill(child.process.pid, signal.SIGKILL)).start()
+    path = tmp_path / "student_int8.tflite"
+    path.write_bytes(b"earlier")
+    weights = random_weights()
+    with pytest.raises(UserError, match="SIGKILL"):
+        export(weights, CLASSES, random_counts(weights, 4), path)
+    assert path.read_bytes() == b"earlier"
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    following = process.converter()
+    assert following is not child and following.alive
+    following.close()
+
+
+def test_a_failed_conversion_names_the_reason_and_leaves_the_earlier_file(tmp_path):
+    from dataclasses import replace
+
+    weights = random_weights()
+    broken = replace(weights, output_bias=np.full(K, np.nan, np.float32))
+    path = tmp_path / "student_int8.tflite"
+    path.write_bytes(b"earlier")
+    with pytest.raises(UserError, match="not finite"):
+        export(broken, CLASSES, random_counts(weights, 4), path)
+    assert path.read_bytes() == b"earlier"
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("shape", [(0, T, C), (4, T), (4, T, 6)])
+def test_calibration_windows_that_do_not_fit_are_refused(tmp_path, shape):
+    with pytest.raises(UserError, match="calibration windows"):
+        export(random_weights(), CLASSES, np.zeros(shape, np.int16), tmp_path / "x.tflite")
+
+
+def test_class_names_that_do_not_fit_are_refused(tmp_path):
+    with pytest.raises(UserError, match="class names"):
+        export(random_weights(), CLASSES[:3], np.zeros((4, T, C), np.int16), tmp_path / "x.tflite")
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b"", lambda b: b[:50], lambda b: b[:2000], lambda b: b"\x00" * 400]
+)
+def test_a_damaged_file_is_a_sentence(exported, tmp_path, damage):
+    from mcukd.tflite.evaluate import evaluate
+
+    path = tmp_path / "damaged.tflite"
+    path.write_bytes(damage(exported[2].read_bytes()))
+    with pytest.raises(UserError, match=r"damaged\.tflite"):
+        evaluate(path, np.zeros((1, T, C), np.int16))
+
+
+def test_windows_of_other_channels_are_refused(exported):
+    from mcukd.tflite.evaluate import evaluate
+
+    with pytest.raises(UserError, match="expected"):
+        evaluate(exported[2], np.zeros((1, T, 6), np.int16))
+
+
+def test_describing_needs_no_tensorflow_to_import():
+    assert describing.LABELS_FILE == "labels.txt"
+    import subprocess
+
+    modules = "mcukd.tflite.export, mcukd.tflite.evaluate, mcukd.tflite.convert"
+    code = f"import sys, {modules}; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
