@@ -1,0 +1,105 @@
+"""The options of the distill stage and their defaults. No TensorFlow here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Optional
+
+from mcukd.errors import UserError
+
+DEFAULT_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """How teacher and students are trained and evaluated; docs/distillation.md tells how defaults were chosen.
+
+    split: as `make_folds` takes it. seeds: of the evaluation; teacher and students of every fold are trained
+    once with each. seed: of the models shipped, trained on all animals, and of simulated data.
+    epochs, teacher_epochs: passes over the training windows. teacher_width: filters of the ResNet's first
+    block. gru_units, dense_units: H and M of the student. temperature, mixing: of the distillation loss.
+    jobs: worker processes, None for one per core; it does not change the results.
+    Raises UserError for values that cannot work.
+    """
+
+    split: str = "loao"
+    seeds: tuple[int, ...] = tuple(range(DEFAULT_SEEDS))
+    seed: int = 0
+    epochs: int = 60
+    teacher_epochs: int = 20
+    teacher_width: int = 16
+    gru_units: int = 16
+    dense_units: int = 16
+    temperature: float = 2.0
+    mixing: float = 0.5
+    jobs: Optional[int] = None
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("epochs", 1, 100_000),
+            ("teacher_epochs", 1, 100_000),
+            ("teacher_width", 1, 256),
+            ("gru_units", 1, 256),
+            ("dense_units", 1, 256),
+            ("temperature", 0.1, 100),
+            ("mixing", 0, 1),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise UserError(f"{_option(name)} is {value}, expected {low} to {high}.")
+        if self.jobs is not None and not 1 <= self.jobs <= 1024:
+            raise UserError(f"--jobs is {self.jobs}, expected 1 to 1024 worker processes.")
+        if not self.seeds:
+            raise UserError("--seeds names no seed, expected a number of seeds or a list such as 0,1,2.")
+        for seed in (*self.seeds, self.seed):
+            if not 0 <= seed < 2**31:
+                raise UserError(f"the seed {seed} is out of range, expected 0 to {2**31 - 1}.")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise UserError(f"--seeds {','.join(map(str, self.seeds))} names a seed twice; name each once.")
+
+    @classmethod
+    def demo(cls, seed: int = 0) -> DistillConfig:
+        """Return the options of the demo: a narrow teacher, one fold and one seed, for minutes, not hours."""
+        return cls(split="holdout", seeds=(seed,), seed=seed, epochs=20, teacher_epochs=6, teacher_width=8)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> DistillConfig:
+        """Make a config from options by name, such as those a study's manifest keeps; others are ignored."""
+        known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
+        if "seeds" in known:
+            known["seeds"] = tuple(known["seeds"])
+        return cls(**known)
+
+    def options(self) -> dict[str, Any]:
+        """Return everything that decides the results, as JSON knows it."""
+        options = asdict(self)
+        del options["jobs"]
+        return {**options, "seeds": list(self.seeds)}
+
+    def training(self) -> dict[str, Any]:
+        """Return what decides one training, whichever fold and seed it is of."""
+        options = self.options()
+        for key in ("split", "seeds", "seed"):
+            del options[key]
+        return options
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Read `--seeds`: one number N means the seeds 0 … N−1, a list with commas means exactly those.
+
+    "3" → (0, 1, 2); "7," → (7,); "3,5" → (3, 5). Raises UserError for anything else.
+    """
+    try:
+        if "," in text:
+            return tuple(int(part) for part in text.split(",") if part.strip())
+        count = int(text)
+    except ValueError:
+        raise UserError(f"--seeds is '{text}', expected a number of seeds or a list such as 0,1,2.") from None
+    if not 1 <= count <= 1000:
+        raise UserError(f"--seeds is {count}, expected 1 to 1000 seeds, or a list such as 5,6.")
+    return tuple(range(count))
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,25 @@
+"""How teacher and student are trained. Chosen once, by the experiment of docs/distillation.md."""
+
+from __future__ import annotations
+
+from mcukd.distill.augment import Augmentation
+from mcukd.distill.config import DistillConfig
+from mcukd.distill.trainer import Recipe
+
+#: Part of the identity of every cached result: raise it when training changes in a way options do not show.
+VERSION = 1
+
+#: Augmented copies of each training window that the teacher labels; their mean logits are the soft label.
+SOFT_LABEL_COPIES = 4
+
+AUGMENTATION = Augmentation(rotation=True)
+
+
+def teacher_recipe(config: DistillConfig) -> Recipe:
+    """Return how the teacher is trained."""
+    return Recipe(config.teacher_epochs, learning_rate=2e-3, weight_decay=0.01, augmentation=AUGMENTATION)
+
+
+def student_recipe(config: DistillConfig) -> Recipe:
+    """Return how the students are trained, the plain one and the distilled one alike."""
+    return Recipe(config.epochs, learning_rate=5e-3, weight_decay=0.01, augmentation=AUGMENTATION)

@@ -1,0 +1,195 @@
+"""The distill stage: from a data set to a teacher, a distilled student, and their worth on new animals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from mcukd.data.card import Card
+from mcukd.data.folds import Fold, make_folds
+from mcukd.data.load import dataset_sha256, load_windows
+from mcukd.data.windows import Windows
+from mcukd.distill.config import DistillConfig
+from mcukd.distill.lesson import SOFT_LABELS, STUDENT, TEACHER, Lesson
+from mcukd.distill.recipes import VERSION
+from mcukd.distill.workers import run_lessons
+from mcukd.files import sha256_text
+from mcukd.models.gru_mlp import student_macs_per_window, student_parameters
+from mcukd.models.resnet import resnet_macs_per_window, resnet_parameters
+from mcukd.report.metrics import combine_seeds, load_metrics, score, update_metrics
+from mcukd.study import MANIFEST, RUNS, Study
+
+EVALUATION = "evaluation"
+METRICS = "metrics.json"
+
+#: Name in metrics.json → the array of an evaluation file that holds its logits.
+EVALUATED = {
+    "teacher": "teacher_logits",
+    "student": "student_logits",
+    "student_distilled": "student_distilled_logits",
+}
+NEVER_SEEN = "held-out animals: each fold's models never saw the animals they are scored on"
+
+
+def distill(study: Study, card: Card, data_root: Optional[Path], config: DistillConfig) -> dict[str, Any]:
+    """Train and evaluate; return the content of `metrics.json`.
+
+    For each fold of the split and each seed: a teacher, a plain student and a distilled student trained on
+    the fold's training animals and scored on the others. Then the models that are shipped, trained with
+    `config.seed` on all animals: `teacher.keras`, `student.keras` (distilled) and `soft_labels.npz`. The
+    figures in `metrics.json` are of the folds' models; no animal is left to score the shipped ones on.
+
+    Finished folds are kept in `evaluation/` and used again as long as data and options are the same, so
+    that an interrupted run goes on where it was. Does nothing if nothing changed (`is_up_to_date`).
+    Raises UserError for faulty data or options and when a worker dies.
+    """
+    if is_up_to_date(study, card, data_root, config):
+        return load_metrics(study.file(METRICS))
+    inputs = _inputs(card, data_root, config)
+    training = load_windows(card, data_root, training=True, seed=config.seed)
+    evaluation = load_windows(card, data_root, seed=config.seed)
+    folds = make_folds(evaluation, config.split)
+    shipped = _shipped_lesson(study, training, inputs["data"], config)
+    lessons = _fold_lessons(study, folds, inputs["data"], config)
+    _drop_others(study, lessons)
+    # The shipped models take about as long as a fold; first come, so that no worker idles at the end.
+    run_lessons(
+        [lesson for lesson in [shipped, *lessons] if not lesson.is_done()], training, evaluation, config
+    )
+
+    metrics = update_metrics(
+        study.file(METRICS),
+        data=card.name,
+        split=config.split,
+        seeds=config.seeds,
+        models=_score(lessons, evaluation, config),
+    )
+    study.finish(
+        "distill",
+        inputs=inputs,
+        options=config.options(),
+        outputs=[
+            study.file(TEACHER),
+            study.file(STUDENT),
+            study.file(SOFT_LABELS),
+            *(le.path for le in lessons),
+        ],
+    )
+    return metrics
+
+
+def is_up_to_date(study: Study, card: Card, data_root: Optional[Path], config: DistillConfig) -> bool:
+    """Tell whether the study holds exactly what `distill` would make of this data and these options."""
+    return (
+        study.is_current("distill", _inputs(card, data_root, config), config.options())
+        and study.file(METRICS).is_file()
+    )
+
+
+def free_run(card: str, config: DistillConfig, runs: Path = RUNS) -> Path:
+    """Return where a study goes that the user gave no place: `runs/<card>`, or `runs/<card>-2` and so on.
+
+    The first directory that has no study, or one of this card that is unfinished or made with these options.
+    """
+    for number in count(1):
+        path = runs / (card if number == 1 else f"{card}-{number}")
+        if not (path / MANIFEST).exists():
+            return path
+        study = Study.open(path)
+        if study.card == card and study.options("distill") in ({}, config.options()):
+            return path
+    raise AssertionError("count() does not end")
+
+
+def _inputs(card: Card, data_root: Optional[Path], config: DistillConfig) -> dict[str, str]:
+    return {"data": dataset_sha256(card, data_root, config.seed)}
+
+
+def _fold_lessons(study: Study, folds: Sequence[Fold], data: str, config: DistillConfig) -> list[Lesson]:
+    return [
+        Lesson(
+            name=f"{fold.name}-s{seed}",
+            seed=seed,
+            train_animals=fold.train_animals,
+            test_animals=fold.test_animals,
+            path=study.file(EVALUATION, f"{fold.name}-s{seed}.npz"),
+            key=_key(data, config, seed, fold.train_animals, fold.test_animals),
+        )
+        for seed in config.seeds
+        for fold in folds
+    ]
+
+
+def _shipped_lesson(study: Study, training: Windows, data: str, config: DistillConfig) -> Lesson:
+    animals = tuple(sorted({str(animal) for animal in training.animals}))
+    return Lesson(
+        name="all animals",
+        seed=config.seed,
+        train_animals=animals,
+        test_animals=(),
+        path=study.path,
+        key=_key(data, config, config.seed, animals, ()),
+    )
+
+
+def _key(
+    data: str, config: DistillConfig, seed: int, train_animals: Sequence[str], test_animals: Sequence[str]
+) -> str:
+    """Return the identity of a lesson's result."""
+    facts = [VERSION, data, config.training(), seed, list(train_animals), list(test_animals)]
+    return sha256_text(json.dumps(facts, sort_keys=True))
+
+
+def _drop_others(study: Study, lessons: Sequence[Lesson]) -> None:
+    """Remove evaluation files of other folds and seeds: later stages read all that are there."""
+    wanted = {lesson.path for lesson in lessons}
+    for file in study.file(EVALUATION).glob("*.npz"):
+        if file not in wanted:
+            file.unlink()
+
+
+def _score(lessons: Sequence[Lesson], evaluation: Windows, config: DistillConfig) -> dict[str, Any]:
+    """Score each model: predictions pooled over the folds, one score per seed, then the seeds combined."""
+    by_seed: dict[int, list[Path]] = {}
+    for lesson in lessons:
+        by_seed.setdefault(lesson.seed, []).append(lesson.path)
+    sizes = _sizes(evaluation, config)
+    return {
+        model: {
+            **combine_seeds([_score_seed(files, key, evaluation) for files in by_seed.values()]),
+            **sizes["teacher" if model == "teacher" else "student"],
+            "scored_on": NEVER_SEEN,
+        }
+        for model, key in EVALUATED.items()
+    }
+
+
+def _score_seed(files: Sequence[Path], key: str, evaluation: Windows) -> dict[str, Any]:
+    index, predictions = [], []
+    for file in files:
+        with np.load(file, allow_pickle=False) as stored:
+            index.append(stored["test_index"])
+            predictions.append(np.argmax(stored[key], axis=1))
+    tested = evaluation.take(np.concatenate(index))
+    return score(tested.labels, np.concatenate(predictions), tested.animals, tested.classes)
+
+
+def _sizes(evaluation: Windows, config: DistillConfig) -> dict[str, dict[str, int]]:
+    _, steps, channels = evaluation.counts.shape
+    classes = len(evaluation.classes)
+    hidden, dense = config.gru_units, config.dense_units
+    return {
+        "teacher": {
+            "parameters": resnet_parameters(channels, classes, config.teacher_width),
+            "macs_per_window": resnet_macs_per_window(steps, channels, classes, config.teacher_width),
+        },
+        "student": {
+            "parameters": student_parameters(channels, classes, hidden, dense),
+            "macs_per_window": student_macs_per_window(steps, channels, classes, hidden, dense),
+        },
+    }

@@ -1,0 +1,102 @@
+"""Lessons in parallel worker processes, with one progress bar and without half results."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import sys
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Optional
+
+from mcukd.data.windows import Windows
+from mcukd.distill.config import DistillConfig
+from mcukd.distill.lesson import Classroom, Lesson
+from mcukd.errors import UserError
+from mcukd.progress import Advance, progress
+
+
+def run_lessons(
+    lessons: Sequence[Lesson], training: Windows, evaluation: Windows, config: DistillConfig
+) -> None:
+    """Run lessons in worker processes, one per core unless `config.jobs` says otherwise.
+
+    Every worker computes in a single thread, so that results depend neither on the number of workers nor
+    on which lessons an interrupted run had left. Finished lessons are on disk whatever happens to the rest.
+    Raises UserError when a worker dies.
+    """
+    if not lessons:
+        return
+    workers = min(config.jobs or os.cpu_count() or 1, len(lessons))
+    # TensorFlow does not survive a fork, so workers start from scratch everywhere.
+    context = multiprocessing.get_context("spawn")
+    done: Any = context.Queue()
+    with progress("Training", sum(lesson.work(training, config) for lesson in lessons)) as advance:
+        pool = ProcessPoolExecutor(workers, context, _start_worker, (done, training, evaluation, config))
+        try:
+            futures = {pool.submit(_teach, lesson): lesson for lesson in lessons}
+            _follow(futures, done, advance)
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a training worker died, perhaps for want of memory; what was finished is kept: "
+                f"run the same command again, with fewer workers than {workers} (--jobs) if it happens again."
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _follow(futures: dict[Future[None], Lesson], done: Any, advance: Advance) -> None:
+    """Advance the bar until all lessons are finished; raise what a lesson raised."""
+    pending = set(futures)
+    while pending:
+        finished, pending = wait(pending, timeout=0.3, return_when=FIRST_EXCEPTION)
+        units, note = _drain(done)
+        if units:
+            advance(units, note)
+        for future in finished:
+            future.result()
+    units, note = _drain(done)
+    if units:
+        advance(units, note)
+
+
+def _drain(done: Any) -> tuple[int, str]:
+    units, note = 0, ""
+    while True:
+        try:
+            more, note = done.get_nowait()
+        except queue.Empty:
+            return units, note
+        units += more
+
+
+_classroom: Optional[Classroom] = None
+_done: Any = None
+
+
+def _start_worker(done: Any, training: Windows, evaluation: Windows, config: DistillConfig) -> None:
+    global _classroom, _done
+    _silence_native_log()
+    import tensorflow as tf
+
+    tf.config.set_visible_devices([], "GPU")
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    _classroom, _done = Classroom(training, evaluation, config), done
+
+
+def _silence_native_log() -> None:
+    """Drop what TensorFlow's C++ parts write to standard error; Python's own messages still arrive."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    ours = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    sys.stderr = os.fdopen(ours, "w", buffering=1)
+
+
+def _teach(lesson: Lesson) -> None:
+    assert _classroom is not None, "the worker was not started by run_lessons"
+    _classroom.teach(lesson, lambda units: _done.put((units, lesson.name)))

@@ -1,0 +1,93 @@
+"""The student: a GRU and a small multilayer perceptron on raw sensor counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mcukd.errors import UserError
+from mcukd.models.resnet import standardisation
+from mcukd.models.weights import StudentWeights
+
+if TYPE_CHECKING:
+    import keras
+
+
+def build_student(
+    window: int,
+    channels: int,
+    classes: int,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    units: int = 16,
+    dense: int = 16,
+) -> keras.Model:
+    """Build GRU(H) → Dense(M, ReLU) → Dense(K), from counts (N, T, C) float32 to logits (N, K) float32.
+
+    window, channels, classes: T, C, K. mean, variance: (C,) in counts and counts². units, dense: H, M.
+    The GRU is Keras's with `reset_after=True`, the form that the integer reference and the C compute.
+    """
+    import keras
+
+    layers = keras.layers
+    inputs = keras.Input((window, channels), name="counts")
+    x = standardisation(mean, variance)(inputs)
+    x = layers.GRU(units, reset_after=True, name="gru")(x)
+    x = layers.Dense(dense, activation="relu", name="dense")(x)
+    return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="student")
+
+
+def student_weights(model: keras.Model) -> StudentWeights:
+    """Take the weights out of a student made by `build_student`."""
+    kernel, recurrent, bias = model.get_layer("gru").get_weights()
+    dense_kernel, dense_bias = model.get_layer("dense").get_weights()
+    output_kernel, output_bias = model.get_layer("logits").get_weights()
+    layer = model.get_layer("standardisation")
+    return StudentWeights(
+        mean=np.asarray(layer.mean, np.float32).reshape(-1),
+        std=np.sqrt(np.asarray(layer.variance, np.float32).reshape(-1)),
+        kernel=kernel,
+        recurrent=recurrent,
+        bias=bias,
+        dense_kernel=dense_kernel,
+        dense_bias=dense_bias,
+        output_kernel=output_kernel,
+        output_bias=output_bias,
+    )
+
+
+def student_parameters(channels: int, classes: int, units: int, dense: int) -> int:
+    """Number of trained parameters of the student of C channels, K classes, H units and M dense units."""
+    return 3 * units * (channels + units + 2) + (units + 1) * dense + (dense + 1) * classes
+
+
+def student_macs_per_window(window: int, channels: int, classes: int, units: int, dense: int) -> int:
+    """Multiply-accumulates of one window of T samples, gate products not counted."""
+    return 3 * units * (channels + units) * window + units * dense + dense * classes
+
+
+def load_student(path: Path) -> keras.Model:
+    """Load a student from a `.keras` file. Raises UserError where it is missing, unreadable or no student."""
+    import keras
+
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; run 'mcukd distill' to train a student.")
+    try:
+        # Keras raises what its unzipping, HDF5 and JSON parts raise: there is no common type but Exception.
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"{path}: not a readable Keras model ({reason}); run 'mcukd distill' again."
+        ) from error
+    names = {layer.name for layer in model.layers}
+    missing = {"standardisation", "gru", "dense", "logits"} - names
+    if missing:
+        raise UserError(
+            f"{path}: not a student, the layer '{sorted(missing)[0]}' is missing; expected a model made by "
+            f"'mcukd distill'."
+        )
+    return model
