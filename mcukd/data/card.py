@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,13 +17,10 @@ from pydantic import (
     model_validator,
 )
 
+from mcukd.data.wording import did_you_mean, listed
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
-
-try:
-    import tomllib
-except ModuleNotFoundError:  # Python 3.9 and 3.10
-    import tomli as tomllib
+from mcukd.toml import load_toml
 
 INT16_SPAN = 32768
 
@@ -36,8 +32,9 @@ class _Strict(BaseModel):
 class SegmentsSource(_Strict):
     """A folder of CSV files, one continuous recording of one behaviour each.
 
-    pattern: regular expression that the whole path below the folder must match ("/" between folders), with the
-    named groups `label` and `animal`. exclude_files: paths below the folder, or shell patterns, of faulty recordings.
+    pattern: regular expression that the whole path below the folder must match ("/" between
+    folders), with the named groups `label` and `animal`. exclude_files: paths below the folder, or
+    shell patterns, of faulty recordings.
     """
 
     reader: Literal["segments"]
@@ -150,7 +147,7 @@ class ClassMap(_Strict):
         for name in self.merge:
             if name not in self.names:
                 raise ValueError(
-                    f"merge names the class {name!r}, but one of {_listed(self.names)} is expected"
+                    f"merge names the class {name!r}, but one of {listed(self.names)} is expected"
                 )
         seen: set[str] = set()
         for label in [
@@ -287,8 +284,8 @@ def load_card(name_or_path: str) -> Card:
         return read_card(path)
     names = [card.stem for card in _bundled()]
     raise UserError(
-        f"there is no data set card {name_or_path!r}{_did_you_mean(name_or_path, names)}; "
-        f"the bundled cards are {_listed(names)}, and any other card is named by the path of its .toml file"
+        f"there is no data set card {name_or_path!r}{did_you_mean(name_or_path, names)}; "
+        f"the bundled cards are {listed(names)}, and any other card is named by the path of its .toml file"
     )
 
 
@@ -300,15 +297,7 @@ def list_cards() -> list[Card]:
 def read_card(path: Path) -> Card:
     """Read and check one TOML file."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"the data set card {path} does not exist; check the path") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"the data set card {path} cannot be read as UTF-8 text: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"the data set card {path} is not valid TOML: {error}") from None
-    try:
-        card = Card.model_validate(content)
+        card = Card.model_validate(load_toml(path))
     except ValidationError as error:
         raise UserError(_sentence(path, error)) from None
     card._path = path.resolve()
@@ -316,7 +305,7 @@ def read_card(path: Path) -> Card:
 
 
 def _bundled() -> list[Path]:
-    return sorted(resource_dir("datasets").glob("*.toml"))
+    return sorted(resource_dir("datasets").glob("*.toml"), key=lambda path: path.stem)
 
 
 _SECTIONS: dict[tuple[Any, ...], type[BaseModel]] = {
@@ -335,23 +324,23 @@ _SECTIONS: dict[tuple[Any, ...], type[BaseModel]] = {
 
 def _sentence(path: Path, error: ValidationError) -> str:
     """Turn the first validation error into one sentence: file, key, found, expected."""
-    problem = error.errors()[0]
+    problems = error.errors()
+    # A misspelt key shows up twice, as a missing one and an unknown one; the latter knows what was meant.
+    problem = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
     location = problem["loc"]
     key = _dotted(location)
     start = f"the data set card {path}:"
     if problem["type"] == "extra_forbidden":
         section = _SECTIONS.get(tuple(part for part in location[:-1] if isinstance(part, str)))
         known = [field.alias or name for name, field in section.model_fields.items()] if section else []
-        return (
-            f"{start} unknown key {key}{_did_you_mean(str(location[-1]), known)}; expected {_listed(known)}"
-        )
+        return f"{start} unknown key {key}{did_you_mean(str(location[-1]), known)}; expected {listed(known)}"
     if problem["type"] == "missing":
         return f"{start} the key {key} is missing; add it (docs/data.md shows a whole card)"
     if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
         found = problem["input"].get("reader") if isinstance(problem["input"], dict) else problem["input"]
         readers = ("segments", "long-csv", "ucihar", "simulator")
-        found_text = "is missing" if found is None else f"is {found!r}{_did_you_mean(str(found), readers)}"
-        return f"{start} source.reader {found_text}; expected one of {_listed(readers)}"
+        found_text = "is missing" if found is None else f"is {found!r}{did_you_mean(str(found), readers)}"
+        return f"{start} source.reader {found_text}; expected one of {listed(readers)}"
     message = problem["msg"].replace("Value error, ", "")
     if not key:
         return f"{start} {message}"
@@ -368,12 +357,3 @@ def _dotted(location: tuple[Any, ...]) -> str:
     for part in parts:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
-
-
-def _did_you_mean(found: str, known: Any) -> str:
-    close = difflib.get_close_matches(found, [str(name) for name in known], n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(str(name) for name in names) or "nothing"

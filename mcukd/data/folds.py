@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcukd.data.card import _did_you_mean, _listed
 from mcukd.data.windows import Windows
+from mcukd.data.wording import did_you_mean, listed
 from mcukd.errors import UserError
 
 _HOLDOUT_SEED = 0
@@ -27,9 +27,10 @@ class Fold:
 def make_folds(windows: Windows, split: str) -> list[Fold]:
     """Return the folds of a split.
 
-    "loao": every animal is left out once. "holdout=ID,ID": these animals are held out. "holdout": a quarter of the
-    animals, always the same, is held out. "official": the partition that comes with the data set.
-    Raises UserError for an unknown split or animal, and where a class is missing from a fold's training animals.
+    "loao": every animal is left out once. "holdout=ID,ID": these animals are held out. "holdout": a
+    quarter of the animals, always the same, is held out. "official": the partition that comes with
+    the data set. Raises UserError for an unknown split or animal, and where a class is missing from a
+    fold's training animals.
     """
     animals = sorted({str(animal) for animal in windows.animals}, key=natural_order)
     if len(animals) < 2:
@@ -47,7 +48,7 @@ def make_folds(windows: Windows, split: str) -> list[Fold]:
         folds = [_official(windows)]
     else:
         raise UserError(
-            f"the split {split!r} is unknown{_did_you_mean(split, ('loao', 'holdout', 'official'))}; "
+            f"the split {split!r} is unknown{did_you_mean(split, ('loao', 'holdout', 'official'))}; "
             f'expected "loao", "holdout", "holdout=ID,ID" or "official"'
         )
     for fold in folds:
@@ -70,11 +71,11 @@ def _named(split: str, animals: list[str]) -> list[str]:
     for animal in held_out:
         if animal not in animals:
             raise UserError(
-                f"the split {split!r} holds out animal {animal!r}{_did_you_mean(animal, animals)}, which the data "
-                f"does not have; its animals are {_listed(animals)}"
+                f"the split {split!r} holds out animal {animal!r}{did_you_mean(animal, animals)}, "
+                f"which the data does not have; its animals are {listed(animals)}"
             )
     if not held_out:
-        raise UserError(f"the split {split!r} names no animal; expected one or more of {_listed(animals)}")
+        raise UserError(f"the split {split!r} names no animal; expected one or more of {listed(animals)}")
     if len(set(held_out)) == len(animals):
         raise UserError(f"the split {split!r} holds out every animal; leave at least one to train on")
     return held_out
@@ -108,5 +109,5 @@ def _check_training_classes(windows: Windows, fold: Fold) -> None:
     if missing:
         raise UserError(
             f"fold {fold.name}: the class {missing[0]} has no window among the training animals "
-            f"({_listed(fold.train_animals)}); hold out other animals than {_listed(fold.test_animals)}"
+            f"({listed(fold.train_animals)}); hold out other animals than {listed(fold.test_animals)}"
         )

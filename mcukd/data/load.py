@@ -10,9 +10,10 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.card import Card, SimulatorSource, _listed
+from mcukd.data.card import Card, SimulatorSource
 from mcukd.data.recordings import Recording, check_classes_present, check_gravity, class_of, to_counts, to_g
 from mcukd.data.windows import Windows
+from mcukd.data.wording import listed
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text
 
@@ -74,8 +75,10 @@ def window_starts(samples: int, length: int, hop: int) -> NDArray[np.int64]:
 
 
 def dataset_sha256(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> str:
-    """Return the identity of the samples: the source files' names and bytes, or the simulator's version and seed,
-    together with everything in the card that changes a window.
+    """Return the identity of the samples as a SHA-256 in hexadecimal.
+
+    It covers the source files' names and bytes, or the simulator's version and seed, and everything in
+    the card that changes a window.
     """
     facts = card.model_dump(
         mode="json", by_alias=True, exclude={"title", "description", "licence", "citation"}
@@ -110,13 +113,14 @@ def _check_nothing_lost(
     for animal in sorted({recording.animal for recording in recordings} - animals):
         longest = max(len(recording.samples) for recording in recordings if recording.animal == animal)
         raise UserError(
-            f"animal {animal} of card {card.name} has no window: its longest segment has {longest} samples where "
-            f"windows.length is {card.window}; shorten the window or add {animal!r} to source.exclude_animals"
+            f"animal {animal} of card {card.name} has no window: its longest segment has {longest} "
+            f"samples where windows.length is {card.window}; shorten the window "
+            f"or add {animal!r} to source.exclude_animals"
         )
     lost = [name for number, name in enumerate(card.classes) if number not in labels]
     if lost:
         raise UserError(
-            f"the class {lost[0]} of card {card.name} has no window: all its segments are shorter than windows.length, "
-            f"{card.window} samples; shorten the window or merge the class (present: "
-            f"{_listed(card.classes[number] for number in sorted(labels))})"
+            f"the class {lost[0]} of card {card.name} has no window: all its segments are shorter "
+            f"than windows.length, {card.window} samples; shorten the window or merge the class (present: "
+            f"{listed(card.classes[number] for number in sorted(labels))})"
         )

@@ -1,8 +1,8 @@
 """How a simulated animal moves its head: one function per behaviour. SIMULATED, not fitted to recordings.
 
-Every function returns `Motion` for n samples at rate_hz. Amplitudes are in g, angles in degrees, frequencies in Hz.
-Behaviours are built to overlap in posture and in vigour, between animals and between bouts, and to differ in rhythm;
-docs/data.md says where each quantity comes from.
+Every function returns `Motion` for n samples at rate_hz. Amplitudes are in g, angles in degrees,
+frequencies in Hz. Behaviours are built to overlap in posture and in vigour, between animals and between
+bouts, and to differ in rhythm; docs/data.md says where each quantity comes from.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def draw_traits(rng: np.random.Generator) -> Traits:
         bite_hz=rng.uniform(0.85, 1.25),
         bite_g=rng.uniform(0.10, 0.22),
         chew_hz=rng.uniform(0.95, 1.25),
-        chew_g=0.022 * rng.lognormal(0, 0.25),
+        chew_g=0.030 * rng.lognormal(0, 0.25),
         sip_hz=rng.uniform(0.45, 0.65),
         sip_g=rng.uniform(0.05, 0.10),
         fidget_g=0.018 * rng.lognormal(0, 0.25),
@@ -71,7 +71,7 @@ def draw_traits(rng: np.random.Generator) -> Traits:
 
 
 def grazing(traits: Traits, rng: np.random.Generator, n: int, rate_hz: float) -> Motion:
-    """Bites at irregular intervals, the head sweeping and nodding, a step now and then, short looks around."""
+    """Bites at irregular intervals, sweeps and nods of the head, a step now and then, looks around."""
     bites = _events(rng, n, rate_hz, traits.bite_hz, jitter=0.28)
     force = traits.bite_g * rng.lognormal(-0.08, 0.4, len(bites))
     pull = _ring(rng.uniform(4.0, 6.0), 0.10, rate_hz)
@@ -100,34 +100,34 @@ def walking(traits: Traits, rng: np.random.Generator, n: int, rate_hz: float) ->
 
 
 def ruminating(traits: Traits, rng: np.random.Generator, n: int, rate_hz: float) -> Motion:
-    """Chewing near 1 Hz at a small amplitude, with a pause for swallowing and the next bolus about every 50 s."""
+    """Chewing near 1 Hz at a small amplitude, pausing about every 50 s to swallow and regurgitate."""
     phase = _phase(rng, n, rate_hz, traits.chew_hz * rng.normal(1, 0.03), 0.03)
     pause = _spells(rng, n, rate_hz, every_s=50, lasts_s=(3.0, 5.0))
     force = traits.chew_g * rng.lognormal(0, 0.2) * (1 - pause)
     closures = np.flatnonzero(np.diff(np.floor(phase / (2 * np.pi))) > 0)
     click = _ring(7.0, 0.06, rate_hz)
-    linear = _fidget(rng, n, rate_hz, 0.7 * traits.fidget_g)
+    linear = _fidget(rng, n, rate_hz, 0.5 * traits.fidget_g)
     linear[:, 1] += force * np.sin(phase)
     linear[:, 0] += 0.5 * force * np.sin(phase + 0.5)
-    linear[:, 2] += 0.4 * force * np.cos(2 * phase) + _placed(n, closures, 1.4 * force[closures], click)
+    linear[:, 2] += 0.4 * force * np.cos(2 * phase) + _placed(n, closures, 2.4 * force[closures], click)
     # The bolus coming up shows as one slow lift of the head.
-    pitch = _wander(rng, n, rate_hz, 0.15, 1.5) - 3.0 * pause
-    return Motion(pitch, _wander(rng, n, rate_hz, 0.15, 1.5), linear)
+    pitch = _wander(rng, n, rate_hz, 0.15, 2.0) - 3.0 * pause
+    return Motion(pitch, _wander(rng, n, rate_hz, 0.15, 1.8), linear)
 
 
 def resting(traits: Traits, rng: np.random.Generator, n: int, rate_hz: float) -> Motion:
     """Breathing, aperiodic small movements as strong as chewing, twitches and slow turns of the head."""
     vigour = traits.fidget_g * rng.lognormal(0.15, 0.3)
-    twitches = _events(rng, n, rate_hz, 0.5, jitter=0.9)
+    twitches = _events(rng, n, rate_hz, 0.3, jitter=0.9)
     twitch = _ring(7.0, 0.06, rate_hz)
-    strength = 1.2 * traits.chew_g * rng.lognormal(0, 0.5, len(twitches))
+    strength = 1.6 * traits.chew_g * rng.lognormal(0, 0.5, len(twitches))
     linear = _fidget(rng, n, rate_hz, vigour)
-    linear += _coloured(rng, n, rate_hz, 0.3, 2.5)[:, None] * 0.8 * traits.chew_g * np.array([0.5, 1.0, 0.4])
+    linear += _coloured(rng, n, rate_hz, 0.1, 0.7)[:, None] * 0.5 * traits.chew_g * np.array([0.5, 1.0, 0.4])
     linear[:, 2] += _placed(n, twitches, strength, twitch)
     linear[:, 0] += 0.004 * np.sin(_phase(rng, n, rate_hz, 0.45, 0.1))
     turned = _spells(rng, n, rate_hz, every_s=25, lasts_s=(4.0, 12.0))
     pitch = _wander(rng, n, rate_hz, 0.15, 1.5) + rng.uniform(-8, 8) * turned
-    return Motion(pitch, _wander(rng, n, rate_hz, 0.15, 1.5) + rng.uniform(-10, 10) * turned, linear)
+    return Motion(pitch, _wander(rng, n, rate_hz, 0.15, 1.5) + rng.uniform(-7, 7) * turned, linear)
 
 
 def drinking(traits: Traits, rng: np.random.Generator, n: int, rate_hz: float) -> Motion:
@@ -139,8 +139,8 @@ def drinking(traits: Traits, rng: np.random.Generator, n: int, rate_hz: float) -
     linear[:, 0] += _placed(n, sips, force, gulp)
     linear[:, 2] += _placed(n, sips, 0.7 * force, gulp)
     up = _spells(rng, n, rate_hz, every_s=35, lasts_s=(1.5, 3.0))
-    pitch = _wander(rng, n, rate_hz, 0.25, 3.0) - 20 * up
-    return Motion(pitch, _wander(rng, n, rate_hz, 0.25, 3.0), linear)
+    pitch = _wander(rng, n, rate_hz, 0.3, 3.8) - 20 * up
+    return Motion(pitch, _wander(rng, n, rate_hz, 0.3, 3.8), linear)
 
 
 BEHAVIOURS: dict[str, Callable[[Traits, np.random.Generator, int, float], Motion]] = {
@@ -231,7 +231,7 @@ def _fidget(rng: np.random.Generator, n: int, rate_hz: float, rms_g: float) -> N
 def _spells(
     rng: np.random.Generator, n: int, rate_hz: float, every_s: float, lasts_s: tuple[float, float]
 ) -> Signal1:
-    """1 during spells that begin about every `every_s` seconds, 0 between, with flanks of a third of a second."""
+    """1 during spells that begin about every `every_s` seconds, 0 between, flanks of a third of a second."""
     begins = _events(rng, n, rate_hz, 1 / every_s, jitter=0.15)
     lengths = (rng.uniform(*lasts_s, len(begins)) * rate_hz).astype(np.int64)
     change = np.zeros(n + 1)

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import AbstractContextManager, nullcontext
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.card import Card, LongCsvSource, SegmentsSource, UciHarSource
-from mcukd.data.recordings import Recording, check_rate, class_of
+from mcukd.data.card import Card, Columns, LongCsvSource, SegmentsSource, UciHarSource
+from mcukd.data.recordings import Recording, class_of, continuous
 from mcukd.data.tables import read_table, seconds_of
 from mcukd.errors import UserError
-from mcukd.progress import progress
+from mcukd.progress import Advance, progress
+
+_SLOW_BYTES = 60_000_000
 
 
 def source_folder(card: Card, data_root: Optional[Path]) -> Path:
     """Find the card's data folder.
 
-    Looked for under `data_root`, else the environment's MCUKD_DATA, and then beside the card itself; a folder that
-    starts with "." is always beside the card. Raises UserError that lists the places.
+    Looked for under `data_root`, else the environment's MCUKD_DATA, and then beside the card itself; a
+    folder that starts with "." is always beside the card. Raises UserError that lists the places.
     """
     source = card.source
     if not isinstance(source, (SegmentsSource, LongCsvSource, UciHarSource)):
@@ -38,7 +41,8 @@ def source_folder(card: Card, data_root: Optional[Path]) -> Path:
             return place
     raise UserError(
         f"the data of card {card.name} is not in {' or '.join(str(place) for place in places)}; "
-        f"name the folder that holds {source.folder!r} with --data-root or in the environment variable MCUKD_DATA"
+        f"name the folder that holds "
+        f"{source.folder!r} with --data-root or in the environment variable MCUKD_DATA"
     )
 
 
@@ -56,19 +60,20 @@ def source_files(card: Card, data_root: Optional[Path]) -> list[Path]:
 
 
 def read_recordings(card: Card, data_root: Optional[Path]) -> list[Recording]:
-    """Read every recording whose label the card does not ignore, in the card's units."""
+    """Read every recording whose label the card does not ignore, in the card's units.
+
+    Raises UserError for anything that is not as the card says, naming file and line.
+    """
     folder, source = source_folder(card, data_root), card.source
     if isinstance(source, SegmentsSource):
         recordings = _read_segments(card, source, folder)
     elif isinstance(source, LongCsvSource):
         recordings = _read_long_csv(card, source, folder / source.file)
+    elif isinstance(source, UciHarSource):
+        recordings = _read_uci(card, source, folder)
     else:
-        recordings = _read_uci(card, folder)
-    excluded: set[str] = set() if not isinstance(source, _FileSource) else set(source.exclude_animals)
-    return [recording for recording in recordings if recording.animal not in excluded]
-
-
-_FileSource = (SegmentsSource, LongCsvSource, UciHarSource)
+        raise ValueError("a simulated herd has no files")
+    return recordings
 
 
 def _segment_files(card: Card, source: SegmentsSource, folder: Path) -> list[tuple[Path, str, str]]:
@@ -81,8 +86,8 @@ def _segment_files(card: Card, source: SegmentsSource, folder: Path) -> list[tup
         match = pattern.fullmatch(relative)
         if not match:
             raise UserError(
-                f"{path}: the path {relative!r} below {folder} does not match source.pattern {source.pattern!r} "
-                f"of card {card.name}; correct the pattern or move the file elsewhere"
+                f"{path}: the path {relative!r} below {folder} does not match source.pattern "
+                f"{source.pattern!r} of card {card.name}; correct the pattern or move the file elsewhere"
             )
         found.append((path, match["label"], match["animal"]))
     if not found:
@@ -94,54 +99,58 @@ def _segment_files(card: Card, source: SegmentsSource, folder: Path) -> list[tup
 
 def _read_segments(card: Card, source: SegmentsSource, folder: Path) -> list[Recording]:
     assert card.columns is not None
-    columns, recordings = card.columns, []
+    columns = card.columns
+    recordings: list[Recording] = []
     files = [
         (path, label, animal)
         for path, label, animal in _segment_files(card, source, folder)
         if class_of(card, label, str(path)) is not None and animal not in source.exclude_animals
     ]
-    texts = [columns.time] if columns.time else []
-    with progress("reading segments", len(files)) as advance:
+    with _progress_if_slow([path for path, _, _ in files]) as advance:
         for path, label, animal in files:
-            table = read_table(path, columns.acceleration, texts, columns.delimiter)
-            if columns.time:
-                check_rate(card, seconds_of(path, columns.time, table[columns.time]), str(path))
-            recordings.append(Recording(animal, label, _stack(table, columns.acceleration), str(path)))
-            advance(1, "")
+            recordings += _read_segment(card, columns, path, label, animal)
+            advance(1)
     return recordings
+
+
+def _read_segment(card: Card, columns: Columns, path: Path, label: str, animal: str) -> list[Recording]:
+    """Read one file; more than one recording where its time stamps have a gap."""
+    table = read_table(path, columns.acceleration, [columns.time] if columns.time else [], columns.delimiter)
+    samples = _stack(table, columns.acceleration)
+    stretches = [slice(0, len(samples))]
+    if columns.time:
+        stretches = continuous(card, seconds_of(path, columns.time, table[columns.time]), str(path))
+    return [Recording(animal, label, samples[stretch], str(path)) for stretch in stretches]
+
+
+def _progress_if_slow(files: list[Path]) -> AbstractContextManager[Advance]:
+    """A bar for what takes longer than about two seconds to read."""
+    slow = sum(path.stat().st_size for path in files) > _SLOW_BYTES
+    return progress("Reading segments", len(files)) if slow else nullcontext(lambda steps, note="": None)
 
 
 def _read_long_csv(card: Card, source: LongCsvSource, path: Path) -> list[Recording]:
     assert card.columns is not None and card.columns.animal and card.columns.label
-    columns = card.columns
-    texts = [name for name in (columns.animal, columns.label, columns.segment, columns.time) if name]
+    columns, animal_column, label_column = card.columns, card.columns.animal, card.columns.label
+    texts = [name for name in (animal_column, label_column, columns.segment, columns.time) if name]
     table = read_table(path, columns.acceleration, texts, columns.delimiter)
     samples = _stack(table, columns.acceleration)
-    keys = [table[name] for name in (columns.animal, columns.label, columns.segment) if name]
-    cut = np.any([key[1:] != key[:-1] for key in keys], axis=0)
     seconds = seconds_of(path, columns.time, table[columns.time]) if columns.time else None
-    if seconds is not None:
-        cut |= _gaps(seconds, card.rate_hz)
-    edges = [0, *(np.flatnonzero(cut) + 1).tolist(), len(samples)]
-    recordings = []
+    keys = [table[name] for name in (animal_column, label_column, columns.segment) if name]
+    changes = np.flatnonzero(np.any([key[1:] != key[:-1] for key in keys], axis=0)) + 1
+    edges = [0, *changes.tolist(), len(samples)]
+    recordings: list[Recording] = []
     for start, stop in zip(edges[:-1], edges[1:]):
-        animal, label = str(table[columns.animal][start]), str(table[columns.label][start])
+        animal, label = table[animal_column][start], table[label_column][start]
         origin = f"{path}, lines {start + 2} to {stop + 1}"
         if class_of(card, label, origin) is None or animal in source.exclude_animals:
             continue
+        stretches = [slice(0, stop - start)]
         if seconds is not None:
-            check_rate(card, seconds[start:stop], origin)
-        recordings.append(Recording(animal, label, samples[start:stop], origin))
+            stretches = continuous(card, seconds[start:stop], origin)
+        piece = samples[start:stop]
+        recordings += [Recording(animal, label, piece[stretch], origin) for stretch in stretches]
     return recordings
-
-
-def _gaps(seconds: NDArray[np.float64], rate_hz: float) -> NDArray[np.bool_]:
-    """Mark (n-1,) steps over which samples are missing or time jumps back, as between unsorted recordings."""
-    steps = np.diff(seconds)
-    ahead = steps[steps > 0]
-    # Stamps cut to whole seconds stand still and then jump by their resolution; that is no gap.
-    resolution = float(ahead.min()) if len(ahead) and (steps == 0).any() else 0.0
-    return np.asarray((steps > 2 / rate_hz + resolution) | (steps < 0))
 
 
 def _uci_files(folder: Path, part: str) -> list[Path]:
@@ -157,7 +166,7 @@ def _uci_files(folder: Path, part: str) -> list[Path]:
     return files
 
 
-def _read_uci(card: Card, folder: Path) -> list[Recording]:
+def _read_uci(card: Card, source: UciHarSource, folder: Path) -> list[Recording]:
     recordings: list[Recording] = []
     group = -1
     for part in ("train", "test"):
@@ -166,16 +175,16 @@ def _read_uci(card: Card, folder: Path) -> list[Recording]:
         labels, subjects = _numbers(label_file, 1)[:, 0], _numbers(subject_file, 1)[:, 0]
         if not len(windows) == len(labels) == len(subjects):
             raise UserError(
-                f"{folder / part}: {len(windows)} windows, {len(labels)} labels and {len(subjects)} subjects; "
-                f"expected as many of each"
+                f"{folder / part}: {len(windows)} windows, {len(labels)} labels and "
+                f"{len(subjects)} subjects; expected as many of each"
             )
-        previous: Union[tuple[str, str], None] = None
+        previous: Optional[tuple[str, str]] = None
         for number, (window, label, subject) in enumerate(zip(windows, labels, subjects), start=1):
             key = (f"{subject:g}", f"{label:g}")
             group += key != previous
             previous = key
             origin = f"{signals[0]}, line {number}"
-            if class_of(card, key[1], origin) is not None:
+            if class_of(card, key[1], origin) is not None and key[0] not in source.exclude_animals:
                 recordings.append(Recording(key[0], key[1], window, origin, group, part))
     return recordings
 
@@ -206,7 +215,8 @@ def _first_bad_number(path: Path, rows: list[list[bytes]]) -> str:
             except ValueError:
                 finite = False
             if not finite:
-                return f"{path}, line {number}: {text.decode(errors='replace')!r} where a finite number is expected"
+                found = text.decode(errors="replace")
+                return f"{path}, line {number}: {found!r} where a finite number is expected"
     return f"{path}: a value is not a finite number"
 
 

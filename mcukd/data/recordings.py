@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Optional
@@ -9,11 +10,12 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.card import Card, _did_you_mean, _listed
+from mcukd.data.card import Card
+from mcukd.data.wording import did_you_mean, listed
 from mcukd.errors import UserError
 
 STANDARD_GRAVITY = 9.80665
-# An animal-borne sensor reads about 1 g in the median whatever the animal does; calibration errors reach a few per cent.
+# A worn sensor reads about 1 g in the median whatever the animal does; calibration errs by a few per cent.
 GRAVITY_BAND = (0.75, 1.25)
 # A single short recording may be lively, so only a gross deviation condemns it.
 RECORDING_BAND = (0.5, 2.0)
@@ -45,8 +47,8 @@ def class_of(card: Card, label: str, origin: str) -> Optional[int]:
     known = card.class_map.index()
     if label not in known:
         raise UserError(
-            f"{origin}: the label {label!r} is not in the card {card.name}{_did_you_mean(label, known)}; "
-            f"add it to classes.names, classes.merge or classes.ignore (known labels: {_listed(known)})"
+            f"{origin}: the label {label!r} is not in the card {card.name}{did_you_mean(label, known)}; "
+            f"add it to classes.names, classes.merge or classes.ignore (known labels: {listed(known)})"
         )
     return known[label]
 
@@ -65,16 +67,22 @@ def to_g(card: Card, samples: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def to_counts(card: Card, samples_g: NDArray[np.float64]) -> NDArray[np.int16]:
     """Turn g into the board sensor's integers: rounded half up, then clipped to its range."""
-    limit = card.signal.range_g * card.counts_per_g
     counts = np.floor(samples_g * card.counts_per_g + 0.5)
-    return np.clip(counts, np.ceil(-limit), np.ceil(limit) - 1).astype(np.int16)
+    return np.clip(counts, *count_limits(card)).astype(np.int16)
+
+
+def count_limits(card: Card) -> tuple[int, int]:
+    """Return the lowest and highest integer the board's sensor gives in two's complement."""
+    limit = math.floor(card.signal.range_g * card.counts_per_g)
+    return -limit, limit - 1
 
 
 def check_gravity(card: Card, recordings: Sequence[Recording]) -> None:
     """Check that the median length of the acceleration vector is about 1 g, per animal and per recording.
 
-    Not over all data at once, because one logger with other units or one faulty recording would not move that median.
-    Raises UserError that says what was found and what units it looks like, or which recording is at fault.
+    Not over all data at once, because one logger with other units or one faulty recording would not move
+    that median. Raises UserError that says what was found and what units it looks like, or which recording
+    is at fault.
     """
     lengths = [np.linalg.norm(to_g(card, recording.samples), axis=1) for recording in recordings]
     medians = np.array([np.median(length) for length in lengths])
@@ -87,9 +95,9 @@ def check_gravity(card: Card, recordings: Sequence[Recording]) -> None:
         ):
             exclude = "exclude_files" if card.source.reader == "segments" else "exclude_animals"
             raise UserError(
-                f"{recording.origin}: the median length of the acceleration is {median:.3g} g where about 1 g is "
-                f"expected, as most other recordings have; the recording is faulty or in other units: "
-                f"repair it, or leave it out with source.{exclude}"
+                f"{recording.origin}: the median length of the acceleration is {median:.3g} g where "
+                f"about 1 g is expected, as most other recordings have; the recording is faulty or in other "
+                f"units: repair it, or leave it out with source.{exclude}"
             )
     by_animal: dict[str, list[int]] = {}
     for number, recording in enumerate(recordings):
@@ -99,8 +107,8 @@ def check_gravity(card: Card, recordings: Sequence[Recording]) -> None:
         if not GRAVITY_BAND[0] < median < GRAVITY_BAND[1]:
             raise UserError(
                 f"{recordings[numbers[0]].origin} and the other recordings of animal {animal}: read as "
-                f'"{card.signal.units}", the median length of the acceleration is {median:.3g} g where about 1 g is '
-                f"expected; {_looks_like(card, median)}"
+                f'"{card.signal.units}", the median length of the acceleration is {median:.3g} g '
+                f"where about 1 g is expected; {_looks_like(card, median)}"
             )
 
 
@@ -119,34 +127,41 @@ def _looks_like(card: Card, median: float) -> str:
     return "check signal.units and the columns"
 
 
-def check_rate(card: Card, seconds: NDArray[np.float64], origin: str) -> None:
-    """Check that time stamps (n,) in seconds agree with the card's rate within 10 %.
+def continuous(card: Card, seconds: NDArray[np.float64], origin: str) -> list[slice]:
+    """Split time stamps (n,) in seconds into stretches without a gap and check their rate.
 
-    Raises UserError when they do not, or run backwards.
+    A gap is a step longer than two and a half usual ones, so that a single lost sample is let pass.
+    Raises UserError when time runs backwards, or where a stretch of at least a window is more than 10 % off
+    the card's rate.
     """
-    if len(seconds) < 3:
-        return
     steps = np.diff(seconds)
     if (steps < 0).any():
-        row = int(np.argmax(steps < 0)) + 1
+        at = int(np.argmax(steps < 0))
         raise UserError(
-            f"{origin}: time runs backwards by {-steps[row - 1]:.3g} s at sample {row + 1}; sort the file by time"
+            f"{origin}: time runs backwards by {-steps[at]:.3g} s after {at + 1} samples; sort the rows by "
+            f"time, or tell recordings apart (one file each, or columns.segment)"
         )
-    duration = float(seconds[-1] - seconds[0])
-    rate = (len(seconds) - 1) / duration if duration > 0 else float("inf")
-    # Stamps cut to whole seconds may hide up to one of their steps at each end.
-    slack = 2 * float(steps[steps > 0].min()) if (steps == 0).any() and (steps > 0).any() else 0.0
-    if (
-        abs(duration - (len(seconds) - 1) / card.rate_hz)
-        <= RATE_TOLERANCE * (len(seconds) - 1) / card.rate_hz + slack
-    ):
-        return
-    gap = float(steps.max())
-    reason = f"; the longest step is {gap:.3g} s, so it may have a gap" if gap > 3 / card.rate_hz else ""
-    raise UserError(
-        f"{origin}: the time stamps give {rate:.4g} samples per second, more than 10 % off the card's rate of "
-        f"{card.rate_hz:g} Hz{reason}; correct signal.rate_hz or the recording"
-    )
+    ahead = steps[steps > 0]
+    usual = float(np.median(ahead)) if len(ahead) else float("inf")
+    edges = [0, *(np.flatnonzero(steps > 2.5 * usual) + 1).tolist(), len(seconds)]
+    stretches = [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:])]
+    for stretch in stretches:
+        if stretch.stop - stretch.start >= card.window:
+            _check_rate(card, seconds[stretch], origin)
+    return stretches
+
+
+def _check_rate(card: Card, seconds: NDArray[np.float64], origin: str) -> None:
+    steps = np.diff(seconds)
+    duration, expected = float(seconds[-1] - seconds[0]), len(steps) / card.rate_hz
+    # Stamps cut to whole seconds hide up to one of their steps at each end.
+    slack = 2 * float(steps.max()) if (steps == 0).any() else 0.0
+    if abs(duration - expected) > RATE_TOLERANCE * expected + slack:
+        rate = len(steps) / duration if duration > 0 else float("inf")
+        raise UserError(
+            f"{origin}: the time stamps give {rate:.4g} samples per second, more than 10 % off the card's "
+            f"rate of {card.rate_hz:g} Hz; correct signal.rate_hz or the recording"
+        )
 
 
 def check_classes_present(card: Card, found: Sequence[int], labels: Iterable[str]) -> None:
@@ -155,6 +170,6 @@ def check_classes_present(card: Card, found: Sequence[int], labels: Iterable[str
         if number not in found:
             wanted = [name, *card.class_map.merge.get(name, ())]
             raise UserError(
-                f"the data of card {card.name} has no recording of class {name} (labels {_listed(wanted)}); "
-                f"found labels {_listed(sorted(set(labels)))}: correct [classes] or add the data"
+                f"the data of card {card.name} has no recording of class {name} (labels {listed(wanted)}); "
+                f"found labels {listed(sorted(set(labels)))}: correct [classes] or add the data"
             )

@@ -1,12 +1,16 @@
-"""A simulated herd: labelled bouts of triaxial acceleration from a collar or an ear tag. SIMULATED, no animal wore it.
+"""A simulated herd: labelled bouts of triaxial acceleration from a collar or an ear tag.
 
-For development, demonstrations and tests where no data may travel. Scores on it say nothing about real animals.
+SIMULATED: no animal wore it. For development, demonstrations and tests where no data may travel. Scores on
+it say nothing about real animals.
 """
 
 from __future__ import annotations
 
+from typing import Optional
+
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from mcukd.data.card import Card, SimulatorSource
 from mcukd.data.motion import BEHAVIOURS, Motion, Traits, draw_traits, ear_flicks
@@ -16,24 +20,24 @@ from mcukd.errors import UserError
 # Part of a data set's identity: raise it with every change that moves a sample.
 SIMULATOR_VERSION = 1
 
-# Share of an animal's time, and the shortest and longest bout in seconds. Drinking and walking get more than the
-# 5 % and 8 % of the Armidale collars, so that a held-out animal has enough windows of each.
+# Share of an animal's time, and the shortest and longest bout in seconds. Drinking and walking get more
+# than the 5 % and 8 % of the Armidale collars, so that a held-out animal has enough windows of each.
 SHARES = {"grazing": 0.38, "walking": 0.12, "ruminating": 0.20, "resting": 0.20, "drinking": 0.10}
 BOUT_SECONDS = {
-    "grazing": (30, 120),
-    "walking": (12, 45),
-    "ruminating": (40, 120),
-    "resting": (30, 110),
-    "drinking": (12, 45),
+    "grazing": (20, 90),
+    "walking": (10, 35),
+    "ruminating": (15, 60),
+    "resting": (15, 60),
+    "drinking": (10, 35),
 }
 NOISE_G = 0.003
 
 
 def simulate(card: Card, seed: int) -> list[Recording]:
-    """Make the herd of a card with the reader "simulator": one recording per bout, in g, already in sensor steps.
+    """Make the herd of a card with the reader "simulator": one recording per bout, in g, in sensor steps.
 
-    The same card and seed give the same samples; animals are drawn independently, so a larger herd begins with
-    the smaller one. Raises UserError when the card asks for anything but a collar or an ear tag.
+    The same card and seed give the same samples; animals are drawn independently, so a larger herd begins
+    with the smaller one. Raises UserError when the card asks for anything but a collar or an ear tag.
     """
     source = card.source
     if not isinstance(source, SimulatorSource):
@@ -45,8 +49,29 @@ def simulate(card: Card, seed: int) -> list[Recording]:
     recordings = []
     for number in range(source.animals):
         rng = np.random.default_rng([seed, number, card.position == "eartag"])
-        recordings += _animal(card, f"sim{number + 1:02d}", source.minutes_per_animal * 60, rng)
+        recordings += _animal(card, f"sim{number + 1:03d}", source.minutes_per_animal * 60, rng)
     return recordings
+
+
+def resized(card: Card, animals: Optional[int] = None, minutes_per_animal: Optional[float] = None) -> Card:
+    """Return a simulated card with another number of animals or minutes each; None keeps the card's.
+
+    Raises UserError for a card that is not simulated or a size the card format does not allow.
+    """
+    if not isinstance(card.source, SimulatorSource):
+        raise UserError(
+            f"card {card.name} has recorded data and cannot be simulated; name one with the reader "
+            f'"simulator", like herd-sim'
+        )
+    size = {"animals": animals, "minutes_per_animal": minutes_per_animal}
+    given = {name: value for name, value in size.items() if value is not None}
+    try:
+        source = SimulatorSource.model_validate({**card.source.model_dump(), **given})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        message = problem["msg"][0].lower() + problem["msg"][1:]
+        raise UserError(f"{problem['loc'][0]} is {problem['input']!r}, but {message}") from None
+    return card.model_copy(update={"source": source})
 
 
 def _animal(card: Card, name: str, seconds: float, rng: np.random.Generator) -> list[Recording]:
@@ -54,7 +79,7 @@ def _animal(card: Card, name: str, seconds: float, rng: np.random.Generator) -> 
     mounting = rng.normal(0, (12, 8, 8))  # roll, pitch, yaw of the sensor on this animal, degrees
     gain, offset = rng.normal(1, 0.015, 3), rng.normal(0, 0.01, 3)
     slip = 0.0
-    recordings = []
+    recordings: list[Recording] = []
     for behaviour, bout_seconds in _bouts(seconds, rng):
         n = int(bout_seconds * card.rate_hz)
         slip_after = 0.8 * slip + rng.normal(0, 4)
@@ -87,7 +112,7 @@ def _bouts(seconds: float, rng: np.random.Generator) -> list[tuple[str, float]]:
 
 def _posture(
     traits: Traits, behaviour: str, rng: np.random.Generator, motion: Motion
-) -> tuple[NDArray, NDArray]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Add the animal's and the bout's posture; return pitch and roll in radians."""
     pitch = motion.pitch + traits.pitch[behaviour] + rng.normal(0, 6)
     return np.radians(pitch), np.radians(motion.roll + rng.normal(0, 6))
@@ -96,7 +121,7 @@ def _posture(
 def _collar(
     traits: Traits, behaviour: str, rng: np.random.Generator, n: int, rate_hz: float
 ) -> NDArray[np.float64]:
-    """Acceleration (n, 3) in g at the neck: z is about -1 with the head level, x grows as the head goes down."""
+    """Acceleration (n, 3) in g at the neck: z is about -1, and x grows as the head goes down."""
     motion = BEHAVIOURS[behaviour](traits, rng, n, rate_hz)
     pitch, roll = _posture(traits, behaviour, rng, motion)
     gravity = np.stack([np.sin(pitch), np.cos(pitch) * np.sin(roll), -np.cos(pitch) * np.cos(roll)], axis=1)
@@ -106,7 +131,7 @@ def _collar(
 def _ear_tag(
     traits: Traits, behaviour: str, rng: np.random.Generator, n: int, rate_hz: float
 ) -> NDArray[np.float64]:
-    """Acceleration (n, 3) in g at a hanging ear: x is mostly along gravity, and the ear has a life of its own."""
+    """Acceleration (n, 3) in g at a hanging ear: x is mostly along gravity, and the ear flicks."""
     motion = BEHAVIOURS[behaviour](traits, rng, n, rate_hz)
     pitch, roll = _posture(traits, behaviour, rng, motion)
     tilt = np.radians(15) + 0.35 * pitch

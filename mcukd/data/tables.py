@@ -20,7 +20,8 @@ def read_table(
     """Read the named columns of a CSV file with a header line.
 
     Returns column → (n,) float64 for `numbers` and (n,) object array of str for `texts`.
-    Raises UserError naming file and line for a missing column, a short row, or a value that is not a finite number.
+    Raises UserError naming the file for a missing column, and file and line for a short row or a value that
+    is not a finite number.
     """
     from pyarrow import ArrowException, float64, string
     from pyarrow import csv as arrow_csv
@@ -56,16 +57,19 @@ def seconds_of(path: Path, column: str, stamps: Sequence[str]) -> NDArray[np.flo
     """
     import pandas as pd
 
-    as_numbers = pd.to_numeric(pd.Series(stamps), errors="coerce")
-    if as_numbers.notna().all():
-        return np.asarray(as_numbers, dtype=np.float64)
-    times = pd.to_datetime(pd.Series(stamps), errors="coerce", format="ISO8601", utc=True)
+    numeric = _is_finite(stamps[0])
+    if numeric:
+        times = pd.to_numeric(pd.Series(stamps), errors="coerce")
+    else:
+        times = pd.to_datetime(pd.Series(stamps), errors="coerce", format="ISO8601", utc=True)
     if times.isna().any():
         row = int(np.argmax(times.isna()))
         raise UserError(
             f"{path}, line {row + 2}: column {column} is {stamps[row]!r}; "
             f"expected a number of seconds or a date and time like 2024-05-15 13:33:17.1"
         )
+    if numeric:
+        return np.asarray(times, dtype=np.float64)
     return np.asarray((times - times.iloc[0]).dt.total_seconds(), dtype=np.float64)
 
 
@@ -85,7 +89,8 @@ def _check_columns(path: Path, wanted: Sequence[str], delimiter: str) -> None:
             if len(header) == 1 and any(other in header[0] for other in ";\t"):
                 hint = ", and the file seems to use another columns.delimiter"
             raise UserError(
-                f"{path} has no column {name!r}{hint}; its columns are {', '.join(header)}: correct [columns] in the card"
+                f"{path} has no column {name!r}{hint}; its columns are {', '.join(header)}: "
+                f"correct [columns] in the card"
             )
         if header.count(name) > 1:
             raise UserError(
@@ -111,8 +116,8 @@ def _explain(
                 for place in at if row else ():
                     if not _is_finite(row[place]):
                         return UserError(
-                            f"{path}, line {reader.line_num}: column {header[place]} is {row[place]!r} where a finite "
-                            f"number is expected; fill or remove the row, and cut the recording in two there"
+                            f"{path}, line {reader.line_num}: column {header[place]} is {row[place]!r} where "
+                            f"a finite number is expected; fill it, or cut the recording in two there"
                         )
     except (UnicodeDecodeError, csv.Error) as error:
         otherwise = str(error)
