@@ -1,0 +1,135 @@
+"""Commands on data sets: list, describe, simulate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
+
+CardArgument = Annotated[
+    str, typer.Argument(metavar="CARD", help="Name of a bundled card, or path of a .toml.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of a simulated herd.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group `data`."""
+    group = typer.Typer(
+        help="Data sets: what there is, what is in it, and a simulated herd.", no_args_is_help=True
+    )
+    group.command("list")(list_data)
+    group.command("describe")(describe_data)
+    group.command("simulate")(simulate_data)
+    app.add_typer(group, name="data")
+
+
+def list_data(data_root: DataRootOption = None, as_json: JsonOption = False) -> None:
+    """List the bundled cards and whether their data is found.
+
+    Example: `mcukd data list --data-root ~/data`
+    """
+    from mcukd.data.card import list_cards
+    from mcukd.data.describe import find_data
+
+    facts: list[dict[str, Any]] = []
+    for card in list_cards():
+        folder = find_data(card, data_root)
+        facts.append(
+            {
+                "name": card.name,
+                "title": card.title,
+                "simulated": card.simulated,
+                "licence": card.licence,
+                "rate_hz": card.rate_hz,
+                "window": card.window,
+                "classes": list(card.classes),
+                "found": card.simulated or folder is not None,
+                "folder": str(folder) if folder else None,
+            }
+        )
+    if as_json:
+        print_json(facts)
+        return
+    rows = [
+        [
+            fact["name"],
+            "yes" if fact["simulated"] else "no",
+            "found" if fact["folder"] else "in memory" if fact["simulated"] else "not found",
+            f"{fact['rate_hz']:g}",
+            str(fact["window"]),
+            str(len(fact["classes"])),
+        ]
+        for fact in facts
+    ]
+    print_table("Data sets", ["card", "simulated", "data", "Hz", "window", "classes"], rows, left=3)
+
+
+def describe_data(
+    card: CardArgument, data_root: DataRootOption = None, seed: SeedOption = 0, as_json: JsonOption = False
+) -> None:
+    """Check a data set against its card and show what is in it.
+
+    Example: `mcukd data describe cow-collar --data-root ~/data`
+    """
+    from mcukd.data.card import load_card
+    from mcukd.data.describe import describe
+
+    facts = describe(load_card(card), data_root, seed)
+    if as_json:
+        print_json(facts)
+    else:
+        _print_description(facts)
+
+
+def simulate_data(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; new or empty.", show_default=False)],
+    card: Annotated[str, typer.Option("--card", help="herd-sim, herd-sim-eartag or your own.")] = "herd-sim",
+    seed: SeedOption = 0,
+    animals: Annotated[
+        Optional[int], typer.Option("--animals", min=2, max=500, help="Animals. Default: the card's.")
+    ] = None,
+    minutes: Annotated[
+        Optional[float], typer.Option("--minutes", min=5, max=600, help="Minutes each. Default: the card's.")
+    ] = None,
+) -> None:
+    """Write a simulated herd as CSV files in g, with a card beside them.
+
+    Example: `mcukd data simulate --out herd --animals 6 --seed 1`
+    """
+    from mcukd.data.card import load_card
+    from mcukd.data.export import export_simulation
+    from mcukd.data.simulator import resized
+
+    written = export_simulation(resized(load_card(card), animals, minutes), out, seed)
+    print(f"Simulated herd written to {out}; look at it with 'mcukd data describe {written}'.")
+
+
+def _print_description(facts: dict[str, Any]) -> None:
+    simulated = "SIMULATED, no animal wore a sensor" if facts["simulated"] else "recorded"
+    print(f"{facts['name']}: {facts['title']} ({simulated})")
+    print(f"  licence       {facts['licence']}")
+    print(f"  source        {facts['citation']}")
+    print(f"  samples       {facts['units']} at {facts['rate_hz']:g} Hz, identity {facts['sha256'][:12]}")
+    print(f"  sensor        ±{facts['range_g']:g} g, {facts['counts_per_g']:g} counts per g")
+    print(f"  axes          {'; '.join(f'{name}: {meaning}' for name, meaning in facts['axes'].items())}")
+    print(
+        f"  window        {facts['window']} samples = {facts['window_seconds']:g} s; hop {facts['hop']}, "
+        f"in training {facts['train_hop']}, in operation {facts['operation_hop']}"
+    )
+    for split, found in facts["splits"].items():
+        folds = f"{found['folds']} fold{'s' if found['folds'] > 1 else ''}"
+        print(f"  {split:<13} {folds if found['folds'] else found['reason']}")
+    clipped = {animal: share for animal, share in facts["clipped"].items() if share > 0}
+    worst = max(clipped, key=lambda animal: clipped[animal]) if clipped else None
+    print(
+        "  clipped       "
+        + (f"at most {clipped[worst]:.2%} of an animal's values ({worst})" if worst else "nothing")
+    )
+    print()
+    per_class = facts["windows"]
+    rows = [[animal, *(str(per_class[name][animal]) for name in per_class)] for animal in facts["animals"]]
+    rows.append(["all", *(str(sum(counts.values())) for counts in per_class.values())])
+    print_table(f"Windows ({facts['total']} from {facts['segments']} segments)", ["animal", *per_class], rows)
