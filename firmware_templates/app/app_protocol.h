@@ -1,0 +1,35 @@
+/* app_protocol.h - requests of docs/protocol.md. Every request may be repeated without harm. */
+#ifndef APP_PROTOCOL_H
+#define APP_PROTOCOL_H
+
+#include "app_frames.h"
+
+#define APP_PROTOCOL_VERSION 1u
+
+enum {
+    APP_WHO = 0x01,
+    APP_WRITE = 0x02,
+    APP_RUN = 0x03,
+    APP_TRACE = 0x04,
+    APP_SELFTEST = 0x05,
+    APP_PUSH = 0x06,
+    APP_ETHOGRAM = 0x07,
+    APP_RESET = 0x08,
+    APP_REPLY = 0x80, /* added to the request's type */
+    APP_ERROR = 0xFF
+};
+
+enum {
+    APP_ERROR_UNKNOWN_REQUEST = 1, /* detail: the type */
+    APP_ERROR_LENGTH = 2, /* detail: bytes of payload found */
+    APP_ERROR_RANGE = 3, /* detail: the first value allowed no more */
+    APP_ERROR_WINDOW_CRC = 4, /* detail: CRC-32 of the window as it lies in the buffer */
+    APP_ERROR_PASSES_DIFFER = 5, /* detail: class of the timed pass */
+    APP_ERROR_GAP = 6, /* detail: index of the sample expected */
+    APP_ERROR_VERSION = 7 /* detail: the version spoken here */
+};
+
+/* Carry out a request and send its reply in the request's encoding. */
+void app_protocol_handle(const app_message *request);
+
+#endif

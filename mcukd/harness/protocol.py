@@ -1,0 +1,329 @@
+"""A typed client of the device's serial protocol (`docs/protocol.md`).
+
+Every request may be repeated without harm, so a lost request or reply is simply asked for again. The client
+begins with the plain encoding and, after a few failures of one request, stays with the robust one.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.errors import UserError
+from mcukd.harness import frames
+from mcukd.harness.messages import (
+    COUNTER_KINDS,
+    ERROR,
+    NO_CLASS,
+    REPLY,
+    RUN_FIELDS,
+    STREAM_FIELDS,
+    TENSORS,
+    TRACE_FIELDS,
+    U32,
+    WHO_FIELDS,
+    WINDOW_CRC,
+    DeviceError,
+    Identity,
+    Request,
+    SelfTest,
+    StreamState,
+    WindowResult,
+)
+from mcukd.harness.transport import Link, open_link
+
+#: Data bytes of one WRITE or PUSH, by encoding.
+PLAIN_CHUNK, ROBUST_CHUNK = 240, 48
+PLAIN_ATTEMPTS, ROBUST_ATTEMPTS = 3, 20
+#: A line on which nothing has been answered yet is given up sooner.
+FIRST_ATTEMPTS = PLAIN_ATTEMPTS + 5
+#: Copies in the robust encoding after each failure, round and round; 0 is a short plain frame, which fares
+#: best where bytes are not lost but damaged.
+_LEVELS = (2, 3, 4, 4, 0)
+
+
+class _Shrink(Exception):
+    """The request is too long for the encoding now in use."""
+
+
+class Device:
+    """A device on an open line.
+
+    retries: how often a request was sent again. timeout: seconds a short request may take, beyond the
+    time its bytes are on the line.
+    """
+
+    def __init__(self, link: Link, timeout: float = 0.4) -> None:
+        self.link = link
+        self.timeout = timeout
+        self.retries = 0
+        self.robust = False
+        self._level = 0
+        self._sequence = 0
+        self._answered = False
+        self._echoed = 0
+        self._deframer = frames.Deframer()
+        self._slowest: dict[Request, float] = {}
+        self._identity: Optional[Identity] = None
+
+    def who(self) -> Identity:
+        """Ask the device who it is. Raises UserError where nothing sensible answers."""
+        reply = self._exchange(Request.WHO, b"", self.timeout)
+        if len(reply) < WHO_FIELDS.size:
+            raise self._malformed(Request.WHO, reply)
+        firmware, model, window, hop, hidden, channels, classes, emulated, kind, scale = WHO_FIELDS.unpack(
+            reply[: WHO_FIELDS.size]
+        )
+        kind = COUNTER_KINDS[kind] if kind < len(COUNTER_KINDS) else "none"
+        name = reply[WHO_FIELDS.size :].decode(errors="replace")
+        self._identity = Identity(
+            name,
+            firmware.hex(),
+            model.hex(),
+            window,
+            hop,
+            hidden,
+            channels,
+            classes,
+            bool(emulated),
+            kind,
+            scale,
+        )
+        return self._identity
+
+    def run_window(self, window: NDArray[np.int16]) -> WindowResult:
+        """Send a window of counts (T, C) int16 and run it twice, checked and timed.
+
+        Raises DeviceError for an error reply, UserError where the device stops answering.
+        """
+        data = np.ascontiguousarray(window, "<i2").tobytes()
+        for _ in range(3):
+            self._write(data)
+            try:
+                reply = self._exchange(Request.RUN, U32.pack(zlib.crc32(data)), self._passes(2))
+                break
+            except DeviceError as error:
+                if error.code != WINDOW_CRC:
+                    raise
+                # The device has forgotten the window (a restart); every byte is sent again.
+                self.retries += 1
+                failure = error
+        else:
+            raise failure
+        class_index, state_crc, ticks, stack = RUN_FIELDS.unpack(reply[: RUN_FIELDS.size])
+        identity = self._known()
+        counts = identity.counter_kind != "none"
+        return WindowResult(
+            class_index,
+            self._values(Request.RUN, reply[RUN_FIELDS.size :], identity.classes),
+            state_crc,
+            ticks * identity.counter_scale if counts else None,
+            stack or None,
+        )
+
+    def trace_step(self, step: int, tensor: str) -> NDArray[np.int64]:
+        """Return a tensor of `TENSORS` (H,) at a step of the window sent last."""
+        number, parts = TENSORS.index(tensor), []
+        hidden, found = self._known().hidden, 0
+        while found < hidden:
+            reply = self._trace(step, number, found)
+            part = np.frombuffer(reply, "<i2")
+            if not len(part):
+                raise self._malformed(Request.TRACE, reply)
+            parts.append(part.astype(np.int64))
+            found += len(part)
+        return np.concatenate(parts)
+
+    def trace_digest(self, step: int) -> int:
+        """Return the CRC-32 over all tensors of a step, in the order of `TENSORS`, as little-endian int16."""
+        return int(U32.unpack(self._trace(step, 255, 0))[0])
+
+    def selftest(self) -> SelfTest:
+        """Let the device compute its known answers."""
+        reply = self._exchange(Request.SELFTEST, b"", self._passes(4))
+        answers, logits, states = struct.unpack("<BII", reply)
+
+        def numbers(mask: int) -> tuple[int, ...]:
+            return tuple(n for n in range(answers) if mask >> (n & 31) & 1)
+
+        return SelfTest(answers, numbers(logits), numbers(states))
+
+    def reset_stream(self) -> StreamState:
+        """Forget all streamed samples and the ethogram."""
+        return self._stream(self._exchange(Request.RESET, b"", self.timeout))
+
+    def push(self, index: int, samples: NDArray[np.int16]) -> Iterator[StreamState]:
+        """Stream samples (n, C), the first of which has the number `index`; yield after each request.
+
+        Samples the device has already are ignored there. A request never spans more than one hop, so that
+        every result is seen.
+        """
+        sample_bytes = 2 * samples.shape[1]
+        done = 0
+        while done < len(samples):
+            size = ROBUST_CHUNK if self.robust else PLAIN_CHUNK
+            count = max(1, min(size // sample_bytes, self._known().hop))
+            part = np.ascontiguousarray(samples[done : done + count], "<i2")
+            payload = U32.pack(index + done) + part.tobytes()
+            try:
+                reply = self._exchange(Request.PUSH, payload, self._passes(1))
+            except _Shrink:
+                continue
+            done += len(part)
+            yield self._stream(reply)
+
+    def ethogram(self) -> NDArray[np.int64]:
+        """Return the number of streamed windows per class, (K,)."""
+        reply = self._exchange(Request.ETHOGRAM, b"", self.timeout)
+        return np.frombuffer(reply[4:], "<u4").astype(np.int64)
+
+    def _write(self, data: bytes) -> None:
+        offset = 0
+        while offset < len(data):
+            part = data[offset : offset + (ROBUST_CHUNK if self.robust else PLAIN_CHUNK)]
+            try:
+                self._exchange(Request.WRITE, U32.pack(offset) + part, self.timeout)
+            except _Shrink:
+                continue
+            offset += len(part)
+
+    def _trace(self, step: int, tensor: int, offset: int) -> bytes:
+        asked = TRACE_FIELDS.pack(step, tensor, offset)
+        reply = self._exchange(Request.TRACE, asked, self._passes(1))
+        if reply[: TRACE_FIELDS.size] != asked or len(reply) < TRACE_FIELDS.size + 2:
+            raise self._malformed(Request.TRACE, reply)
+        return reply[TRACE_FIELDS.size + 2 :]
+
+    def _stream(self, reply: bytes) -> StreamState:
+        samples, results, latest = STREAM_FIELDS.unpack(reply[: STREAM_FIELDS.size])
+        logits = self._values(Request.PUSH, reply[STREAM_FIELDS.size :], self._known().classes)
+        return StreamState(samples, results, None if latest == NO_CLASS else latest, logits)
+
+    def _values(self, request: Request, raw: bytes, count: int) -> NDArray[np.int64]:
+        if len(raw) != 2 * count:
+            raise self._malformed(request, raw)
+        return np.frombuffer(raw, "<i2").astype(np.int64)
+
+    def _known(self) -> Identity:
+        return self._identity or self.who()
+
+    def _passes(self, passes: int) -> float:
+        """Return the seconds to allow for passes over a window, at a slow 1 µs per multiplication."""
+        identity = self._known()
+        per_step = 3 * identity.hidden * (identity.channels + identity.hidden)
+        return 1.0 + passes * identity.window * per_step * 1e-6
+
+    def _exchange(self, request: Request, payload: bytes, wait: float) -> bytes:
+        """Send a request until its reply comes; return the reply's payload."""
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        message = frames.pack(request, self._sequence, payload)
+        limit = PLAIN_ATTEMPTS + ROBUST_ATTEMPTS if self._answered else FIRST_ATTEMPTS
+        for attempt in range(limit):
+            if attempt:
+                self.retries += 1
+            self._choose_encoding(attempt, len(message))
+            encoded = self._encode(message, attempt)
+            start = time.monotonic()
+            self.link.send(encoded)
+            patience = self._patience(request, wait, attempt) + self._line_seconds(len(encoded))
+            reply = self._await(request, start + patience)
+            if reply is not None:
+                taken = time.monotonic() - start
+                self._slowest[request] = max(self._slowest.get(request, self.timeout), 4 * taken)
+                return reply
+        raise self._silence(request, limit)
+
+    def _patience(self, request: Request, wait: float, attempt: int) -> float:
+        """Return the seconds to wait for a reply.
+
+        Waiting is cheap on a good line and dear on one that loses bytes: there, a long request that has
+        been seen to end is waited for only a few times as long as it took.
+        """
+        if not self.robust:
+            return wait * (1 + attempt / 2)
+        return min(min(wait, self._slowest.get(request, wait)) * float(1 << attempt // 4), 10.0)
+
+    @property
+    def _copies(self) -> int:
+        return _LEVELS[self._level] if self.robust else 0
+
+    def _choose_encoding(self, attempt: int, size: int) -> None:
+        if self.robust and attempt:
+            self._level = (self._level + 1) % len(_LEVELS)
+        elif attempt >= PLAIN_ATTEMPTS:
+            if self._echoed and not self._answered:
+                raise self._only_echo()
+            self.robust = True
+        if self.robust and size > frames.ROBUST_REQUEST_MAX:
+            raise _Shrink
+
+    def _encode(self, message: bytes, attempt: int) -> bytes:
+        if self._copies:
+            return frames.encode_robust(message, self._copies, attempt)
+        return frames.encode_plain(message)
+
+    def _line_seconds(self, size: int) -> float:
+        """Return the time a request and a long reply spend on a line of 115,200 baud."""
+        return (size + 200 * max(1, 2 * self._copies)) / 11_520
+
+    def _await(self, request: Request, deadline: float) -> Optional[bytes]:
+        while True:
+            for message in self._deframer.feed(self.link.receive(deadline)):
+                if message.kind == request:
+                    self._echoed += 1
+                elif message.sequence == self._sequence and message.kind == ERROR:
+                    self._answered = True
+                    code, detail = struct.unpack("<BI", message.payload[:5])
+                    raise DeviceError(self.link.url, request, code, detail)
+                elif message.sequence == self._sequence and message.kind == request | REPLY:
+                    self._answered = True
+                    return message.payload
+            if time.monotonic() >= deadline:
+                return None
+
+    def _only_echo(self) -> UserError:
+        return UserError(
+            f"{self.link.url}: the port only echoes what is sent to it; expected a device running mcukd's "
+            "firmware, check that it is powered and that its two data lines are not joined."
+        )
+
+    def _silence(self, request: Request, attempts: int) -> UserError:
+        url = self.link.url
+        if self._echoed and not self._answered:
+            return self._only_echo()
+        noise = self._deframer.sample or self._deframer.pending
+        if not self._answered and noise:
+            shown = "".join(chr(b) if 32 <= b < 127 else f"\\x{b:02x}" for b in noise[:16])
+            return UserError(
+                f"{url}: what answers is not mcukd's firmware ({self.link.bytes_received} bytes, beginning "
+                f"'{shown}'); check port and baud rate, or flash the board with 'mcukd flash'."
+            )
+        if not self._answered:
+            return UserError(
+                f"{url}: nothing answers ({attempts} attempts); check that the board is powered, flashed "
+                "with 'mcukd flash', and that this is its port."
+            )
+        return UserError(
+            f"{url}: the device stopped answering ({request.name} sent {attempts} times in vain, "
+            f"{self.retries} retries in all); check cable and supply and run again."
+        )
+
+    def _malformed(self, request: Request, reply: bytes) -> UserError:
+        return UserError(
+            f"{self.link.url}: the reply to {request.name} has {len(reply)} bytes, which its model does not "
+            "explain; its firmware is of another mcukd, build and flash it again."
+        )
+
+
+@contextmanager
+def open_device(url: str, timeout: float = 0.4) -> Iterator[Device]:
+    """Open a port and give a client of the device behind it. Raises UserError where it does not open."""
+    with open_link(url) as link:
+        yield Device(link, timeout)

@@ -1,0 +1,97 @@
+"""A byte line to a device: any URL that pyserial opens, with its errors turned into sentences."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mcukd.errors import UserError
+
+BAUD_RATE = 115_200
+#: Longest sleep inside one read; short, so that a reply is seen soon after its last byte.
+_POLL_S = 0.02
+
+
+class Link:
+    """An open serial port (or socket), counting what passes.
+
+    bytes_sent, bytes_received: since it was opened.
+    """
+
+    def __init__(self, port: Any, url: str) -> None:
+        self._port = port
+        self.url = url
+        self.bytes_sent = 0
+        self.bytes_received = 0
+
+    def send(self, data: bytes) -> None:
+        """Write all bytes. Raises UserError when the line is gone."""
+        with _lost(self.url):
+            self._port.write(data)
+        self.bytes_sent += len(data)
+
+    def receive(self, deadline: float) -> bytes:
+        """Return bytes that have arrived, waiting for the first until `deadline` (`time.monotonic()`).
+
+        Empty when none came. Raises UserError when the line is gone.
+        """
+        while True:
+            with _lost(self.url):
+                data = self._port.read(max(1, min(self._port.in_waiting, 4096)))
+            if data or time.monotonic() >= deadline:
+                self.bytes_received += len(data)
+                return bytes(data)
+
+
+@contextmanager
+def open_link(url: str, baud_rate: int = BAUD_RATE) -> Iterator[Link]:
+    """Open `/dev/tty…`, `COM…`, `socket://host:port`, `rfc2217://host:port` or `loop://`.
+
+    Raises UserError where the URL is malformed or the port cannot be opened.
+    """
+    import serial
+
+    try:
+        port = serial.serial_for_url(url, baudrate=baud_rate, timeout=_POLL_S, write_timeout=5)
+    except (serial.SerialException, OSError) as error:
+        raise UserError(
+            f"{url}: the port does not open ({_reason(error)}); {_advice(url, error)}."
+        ) from error
+    except ValueError as error:
+        raise UserError(
+            f"{url}: not a port name or URL ({error}); expected /dev/tty…, COM…, socket://host:port or "
+            "rfc2217://host:port."
+        ) from error
+    try:
+        yield Link(port, url)
+    finally:
+        port.close()
+
+
+@contextmanager
+def _lost(url: str) -> Iterator[None]:
+    import serial
+
+    try:
+        yield
+    except (serial.SerialException, OSError) as error:
+        raise UserError(
+            f"{url}: the line was lost ({_reason(error)}); check the cable or the device and run again."
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return the bare reason out of pyserial's wrapping."""
+    text = str(error)
+    return text.rsplit("] ", 1)[-1].split(": '")[0].rstrip(".'") or type(error).__name__
+
+
+def _advice(url: str, error: BaseException) -> str:
+    text = str(error).lower()
+    if "permission" in text or "access is denied" in text:
+        return "close the program that uses it, or join its group (on Linux often 'dialout') and log in again"
+    if "://" in url:
+        return "check that the other end is running and listens on that port"
+    return "check the name, and that the device is plugged in (python -m serial.tools.list_ports shows ports)"
