@@ -1,0 +1,142 @@
+"""Runs a firmware without hardware and hands out the serial URL it answers at."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import IO, Optional
+
+from mcukd.boards.emulator import QEMU, qemu_argv
+from mcukd.boards.model import Board
+from mcukd.boards.tools import require_tool, tools_missing
+from mcukd.errors import UserError
+
+__all__ = ["running", "tools_missing"]
+
+#: How long a program that refuses its arguments or its ELF file takes to say so.
+_EARLY_SECONDS = 0.3
+
+
+@contextmanager
+def running(board: Board, elf: Path) -> Iterator[str]:
+    """Run `elf` in QEMU or, for the host, on a pseudo-terminal; yield a pyserial URL.
+
+    The program is ended with the block, also when the block raises or this process gets SIGTERM.
+    Raises UserError where QEMU is missing, the board is real, or the program ends early.
+    """
+    if not elf.is_file():
+        raise UserError(f"{elf}: no such file; run 'mcukd build --board {board.name}'.")
+    with tempfile.TemporaryFile() as messages, _sigterm_raises():
+        start = _on_terminal(board, elf, messages) if board.host else _in_qemu(board, elf, messages)
+        with start as (process, url):
+            try:
+                _stays(process, board, messages)
+                yield url
+            except Exception as error:
+                if process.poll() is not None and not isinstance(error, UserError):
+                    raise UserError(_ended(process, board, messages)) from error
+                raise
+
+
+@contextmanager
+def _in_qemu(board: Board, elf: Path, messages: IO[bytes]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
+        argv = qemu_argv(board, elf, listener.fileno())
+        argv[0] = require_tool(QEMU, f"run {board.name}")
+        process = subprocess.Popen(
+            argv,
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=messages,
+            stderr=messages,
+        )
+    # The listener is QEMU's alone from here, so that a connection fails once QEMU is gone.
+    with _ended_at_exit(process):
+        yield process, url
+
+
+@contextmanager
+def _on_terminal(
+    board: Board, elf: Path, messages: IO[bytes]
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    try:
+        import pty
+        import tty
+    except ImportError:
+        raise UserError(
+            f"board {board.name!r} needs pseudo-terminals, which this system has not; "
+            "choose an emulated board, for example --board collar-emulated."
+        ) from None
+    ours, theirs = pty.openpty()
+    # Held open, because the program's end of a terminal that nobody has open reads as hung up.
+    try:
+        tty.setraw(theirs)
+        try:
+            process = subprocess.Popen([str(elf.resolve())], stdin=ours, stdout=ours, stderr=messages)
+        except OSError as error:
+            raise UserError(f"{elf}: cannot be run here ({error}); build it anew.") from error
+        finally:
+            os.close(ours)
+        with _ended_at_exit(process):
+            yield process, os.ttyname(theirs)
+    finally:
+        os.close(theirs)
+
+
+@contextmanager
+def _ended_at_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Let SIGTERM unwind the stack, unless someone handles it already, so that no emulator is left behind."""
+
+    def leave(number: int, frame: Optional[FrameType]) -> None:
+        raise SystemExit(128 + number)
+
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _stays(process: subprocess.Popen[bytes], board: Board, messages: IO[bytes]) -> None:
+    try:
+        process.wait(timeout=_EARLY_SECONDS)
+    except subprocess.TimeoutExpired:
+        return
+    raise UserError(_ended(process, board, messages))
+
+
+def _ended(process: subprocess.Popen[bytes], board: Board, messages: IO[bytes]) -> str:
+    messages.seek(0)
+    said = " ".join(messages.read().decode(errors="replace").split()) or "nothing"
+    program = "the firmware" if board.host else QEMU
+    return (
+        f"{program} ended by itself while running {board.name} (exit {process.returncode}); it said: {said}"
+    )

@@ -1,0 +1,65 @@
+"""The programs that boards need, and the one sentence when one of them is missing."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from typing import Optional
+
+from mcukd.boards.model import Board
+from mcukd.errors import UserError
+
+#: Program → (Debian packages, Homebrew arguments).
+INSTALL = {
+    "arm-none-eabi-gcc": ("gcc-arm-none-eabi libnewlib-arm-none-eabi", "--cask gcc-arm-embedded"),
+    "arm-none-eabi-objcopy": ("binutils-arm-none-eabi", "--cask gcc-arm-embedded"),
+    "qemu-system-arm": ("qemu-system-arm", "qemu"),
+    "cc": ("gcc libc6-dev", "gcc"),
+    "openocd": ("openocd", "open-ocd"),
+}
+
+
+def compiler(board: Board) -> str:
+    """Return the name of the board's compiler."""
+    return "cc" if board.host else "arm-none-eabi-gcc"
+
+
+def tools_needed(board: Board) -> list[str]:
+    """Return the programs needed to build for the board and, where it is emulated, to run it."""
+    if board.host:
+        return ["cc"]
+    build = ["arm-none-eabi-gcc", "arm-none-eabi-objcopy"]
+    return [*build, "qemu-system-arm"] if board.emulated else build
+
+
+def tools_missing(board: Board) -> list[str]:
+    """Return those of the needed programs that are not on the PATH."""
+    return [name for name in tools_needed(board) if shutil.which(name) is None]
+
+
+def install_line(name: str) -> str:
+    """Return the command that installs a program here."""
+    if name == "pyocd":
+        return "pip install pyocd"
+    debian, brew = INSTALL[name]
+    return f"brew install {brew}" if sys.platform == "darwin" else f"sudo apt-get install {debian}"
+
+
+def require_tool(name: str, purpose: str) -> str:
+    """Return a program's path; UserError with the line that installs it where it is missing."""
+    path = shutil.which(name)
+    if path is None:
+        raise UserError(
+            f"{name} is not on the PATH, but is needed to {purpose}; install it with '{install_line(name)}'."
+        )
+    return path
+
+
+def version_line(name: str) -> Optional[str]:
+    """Return the first line a program prints when asked for its version, None where it is missing."""
+    path = shutil.which(name)
+    if path is None:
+        return None
+    result = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    return (result.stdout + result.stderr).splitlines()[0].strip()
