@@ -1,0 +1,117 @@
+"""Gathers what a study holds, for the report and the console. Reads files only; nothing is computed anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from mcukd.data.card import Card, load_card
+from mcukd.errors import UserError
+from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_model
+from mcukd.report.metrics import load_metrics
+from mcukd.study import Study
+
+METRICS = "metrics.json"
+SIZE_KEYS = ("flash_bytes", "flash_limit", "ram_bytes", "ram_limit", "flash", "ram")
+PROOF_KEYS = (
+    "board",
+    "emulated",
+    "model_sha256",
+    "firmware_sha256",
+    "windows",
+    "mismatches",
+    "first_mismatch",
+    "instructions_per_window",
+    "cycles_per_window",
+    "flash_bytes",
+    "ram_bytes",
+    "stack_high_water_bytes",
+    "bytes_sent",
+    "bytes_received",
+    "retries",
+)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything a report shows.
+
+    card: None where its file is no longer there (then `card_problem` says so). builds: size reports by
+    firmware (`firmware/<name>/size.json`). proofs: validations by board (`validation/<name>.json`); the proof
+    of a board in emulation goes with the build of its twin. files: names of the study's files that were read.
+    """
+
+    study: Study
+    card: Optional[Card]
+    card_problem: str
+    metrics: Optional[dict[str, Any]]
+    model: Optional[IntegerModel]
+    builds: dict[str, dict[str, Any]]
+    proofs: dict[str, dict[str, Any]]
+    files: list[str]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the data are simulated, as far as card or integer model tell."""
+        return bool((self.card and self.card.simulated) or (self.model and self.model.simulated))
+
+    @property
+    def emulated(self) -> list[str]:
+        """Boards whose proof was run in an emulator or on this computer, not on their hardware."""
+        return [name for name, proof in self.proofs.items() if proof["emulated"]]
+
+    def build_of(self, board: str) -> Optional[dict[str, Any]]:
+        """Return the size report of the firmware that `board`'s proof ran, if it is there."""
+        twin = self.builds.get(f"{board}-emulated") if board in self.emulated else None
+        return twin or self.builds.get(board)
+
+
+def gather(study: Study) -> Evidence:
+    """Read a study; stages not finished yet are None. Raises UserError for a stale stage or damaged file."""
+    require_current(study)
+    card, problem = None, ""
+    try:
+        card = load_card(study.card)
+    except UserError as error:
+        problem = str(error)
+    files = []
+    metrics = None
+    if study.file(METRICS).exists():
+        metrics = load_metrics(study.file(METRICS))
+        files.append(METRICS)
+    model = None
+    if study.file(FACTS_FILE).exists():
+        model = load_model(study.path)
+        files += [ARRAYS_FILE, FACTS_FILE]
+    builds, proofs = {}, {}
+    for file in sorted(study.path.glob("firmware/*/size.json")):
+        builds[file.parent.name] = _read(file, SIZE_KEYS)
+        files.append(file.relative_to(study.path).as_posix())
+    for file in sorted(study.path.glob("validation/*.json")):
+        proofs[file.stem] = _read(file, PROOF_KEYS)
+        files.append(file.relative_to(study.path).as_posix())
+    return Evidence(study, card, problem, metrics, model, builds, proofs, files)
+
+
+def require_current(study: Study) -> None:
+    """Raise UserError if any finished stage is stale: its figures would not belong to the others."""
+    for stage in study.manifest["stages"]:
+        if stage != "report":
+            study.require(stage)
+
+
+def _read(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+    remedy = "run the command that writes it again"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}); {remedy}.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds a {type(content).__name__}, expected a JSON object; {remedy}.")
+    missing = [key for key in keys if key not in content]
+    if missing:
+        raise UserError(f"{path}: key '{missing[0]}' is missing; {remedy}.")
+    return content

@@ -1,0 +1,195 @@
+"""Figures of the report as inline SVG: text stays text, and the same numbers give the same bytes."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from mcukd.fixedpoint.model import TensorFormat
+from mcukd.report.naming import along_the_road, in_order, model_title
+
+INK, MUTED, LINE = "#22302b", "#66736d", "#d9dfdb"
+#: Okabe and Ito's palette (2008), distinguishable with colour-deficient sight; markers differ as well.
+COLOURS = ("#22302b", "#e69f00", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
+MARKERS = ("D", "o", "s", "^", "v", "P", "X")
+
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": MUTED,
+    "ytick.color": INK,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+
+
+def animals_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
+    """Draw each animal's MCC as one dot per model; None where no animal has one."""
+    names = [name for name in in_order(models) if models[name].get("per_animal")]
+    animals = sorted({animal for name in names for animal in models[name]["per_animal"]}, key=_natural)
+    if not animals:
+        return None
+    with _drawing("animals", len(animals) * 0.3 + 1.2) as (figure, axes):
+        for number, name in enumerate(names):
+            offset = (number - (len(names) - 1) / 2) * 0.13
+            scores = models[name]["per_animal"]
+            points = [
+                (scores[animal]["mcc"], row + offset)
+                for row, animal in enumerate(animals)
+                if animal in scores and scores[animal]["mcc"] is not None
+            ]
+            axes.plot(
+                [x for x, _ in points],
+                [y for _, y in points],
+                linestyle="none",
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=5,
+                color=COLOURS[number % len(COLOURS)],
+                markeredgecolor="white",
+                markeredgewidth=0.5,
+                label=model_title(name),
+            )
+        axes.set_yticks(range(len(animals)), animals)
+        axes.set_ylim(len(animals) - 0.5, -0.5)
+        axes.set_xlabel("MCC on this animal, by models that never saw it")
+        low = min((line.get_xdata().min() for line in axes.lines if len(line.get_xdata())), default=0)
+        axes.set_xlim(math.floor(low * 10 - 0.5) / 10, 1.02)
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        for row in range(len(animals) - 1):
+            axes.axhline(row + 0.5, color=LINE, linewidth=0.4)
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderpad=0, fontsize=8.5
+        )
+        return _svg(figure, "animals")
+
+
+def budget_figure(models: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> Optional[str]:
+    """Draw the time budget's bias in minutes per day, one dot per model and behaviour."""
+    names = [name for name in in_order(models) if models[name].get("time_budget_bias_min_per_day")]
+    if not names:
+        return None
+    with _drawing("budget", len(classes) * 0.42 + 1.2) as (figure, axes):
+        for number, name in enumerate(names):
+            offset = (number - (len(names) - 1) / 2) * 0.13
+            bias = models[name]["time_budget_bias_min_per_day"]
+            axes.plot(
+                [bias[one] for one in classes],
+                [row + offset for row in range(len(classes))],
+                linestyle="none",
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=5,
+                color=COLOURS[number % len(COLOURS)],
+                markeredgecolor="white",
+                markeredgewidth=0.5,
+                label=model_title(name),
+            )
+        reach = max(1.0, max(abs(x) for x in axes.get_xlim()))
+        axes.set_xlim(-reach, reach)
+        axes.axvline(0, color=MUTED, linewidth=0.8)
+        axes.set_yticks(range(len(classes)), classes)
+        axes.set_ylim(len(classes) - 0.5, -0.5)
+        axes.set_xlabel("minutes per day: too few  ←  0  →  too many")
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderpad=0, fontsize=8.5
+        )
+        return _svg(figure, "budget")
+
+
+def formats_figure(formats: Mapping[str, TensorFormat]) -> Optional[str]:
+    """Draw what each tensor's format can hold, from step to limit, and the greatest value observed."""
+    if not formats:
+        return None
+    names = along_the_road(formats)
+    with _drawing("formats", len(names) * 0.27 + 1.2) as (figure, axes):
+        for row, name in enumerate(names):
+            fmt = formats[name]
+            step, limit = 2.0**-fmt.fractional_length, 2.0 ** (fmt.bits - 1 - fmt.fractional_length)
+            colour = COLOURS[2] if fmt.kind == "activation" else COLOURS[3]
+            axes.plot([step, limit], [row, row], color=colour, linewidth=7, alpha=0.28, solid_capstyle="butt")
+            observed = max(abs(fmt.observed_min), abs(fmt.observed_max))
+            clipped = fmt.saturations > 0
+            if observed > 0:
+                axes.plot(
+                    [observed],
+                    [row],
+                    marker="X" if clipped else "o",
+                    markersize=6,
+                    color=COLOURS[4] if clipped else colour,
+                )
+        axes.set_xscale("log", base=2)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.set_xlabel("magnitude (powers of two)")
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        for label, keywords in (
+            ("weights: representable", {"color": COLOURS[3], "linewidth": 7, "alpha": 0.28}),
+            ("activations: representable", {"color": COLOURS[2], "linewidth": 7, "alpha": 0.28}),
+            ("greatest observed", {"color": INK, "marker": "o", "linestyle": "none"}),
+            ("greatest observed, saturates", {"color": COLOURS[4], "marker": "X", "linestyle": "none"}),
+        ):
+            axes.plot([], [], label=label, **keywords)
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderpad=0, fontsize=8.5
+        )
+        return _svg(figure, "formats")
+
+
+class _drawing:
+    """A figure of 7.2 inches by `height`, in the report's style whatever the user's matplotlibrc says."""
+
+    def __init__(self, name: str, height: float) -> None:
+        self._name, self._height = name, height
+
+    def __enter__(self) -> tuple[Any, Any]:
+        import matplotlib
+        from matplotlib.figure import Figure
+
+        self._context = matplotlib.rc_context(
+            {**matplotlib.rcParamsDefault, **_STYLE, "svg.hashsalt": self._name}
+        )
+        self._context.__enter__()
+        figure = Figure(figsize=(7.2, self._height), layout="constrained")
+        return figure, figure.add_subplot()
+
+    def __exit__(self, *details: Any) -> None:
+        self._context.__exit__(*details)
+
+
+def _svg(figure: Any, name: str) -> str:
+    """Return the figure as an `<svg>` element that scales with the page, its ids unique to `name`."""
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    text = stream.getvalue()
+    text = text[text.index("<svg") :].strip()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r'href="#', f'href="#{name}-', text)
+    text = re.sub(r"url\(#", f"url(#{name}-", text)
+    head, rest = text.split(">", 1)
+    head = re.sub(r'\s(width|height|version|xmlns(:xlink)?)="[^"]*"', "", head)
+    # HTML takes a plain href; with it the page names no namespace address either.
+    return f'{head} role="img" aria-labelledby="{name}-caption">{rest.replace("xlink:href", "href")}'
+
+
+def _natural(text: str) -> list[Any]:
+    """Sort `cow2` before `cow10`."""
+    return [
+        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part
+    ]

@@ -1,0 +1,81 @@
+"""How models and figures are called wherever people read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Optional
+
+_MODELS = {
+    "teacher": "Teacher (ResNet)",
+    "student": "Student, plain",
+    "student_distilled": "Student, distilled",
+    "tflite_int8": "TFLite int8",
+}
+_ORDER = ("teacher", "student", "student_distilled", "fixed_point", "tflite_int8")
+
+_TENSORS = (
+    *("input", "kernel_z", "kernel_r", "kernel_h", "recurrent_z", "recurrent_r", "recurrent_h"),
+    *("z_pre", "r_pre", "h_rec", "h_pre", "h", "dense", "dense_out", "output", "logits"),
+)
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def model_title(name: str) -> str:
+    """Return the name of a model of `metrics.json` for people; unknown ones (baselines) keep their key."""
+    bits = re.fullmatch(r"fixed_point_(\d+)", name)
+    return f"Fixed point, {bits.group(1)} bits" if bits else _MODELS.get(name, name)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Sort models along the road, from the teacher to what is deployed; others come last."""
+
+    def place(name: str) -> tuple[int, int, str]:
+        stem, _, number = name.rpartition("_")
+        family = stem if stem == "fixed_point" else name
+        rank = _ORDER.index(family) if family in _ORDER else len(_ORDER)
+        return rank, -int(number) if number.isdigit() else 0, name
+
+    return sorted(names, key=place)
+
+
+def figure(value: Optional[float], digits: int = 3) -> str:
+    """Format a score; a dash where it is undefined."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def with_spread(value: Optional[float], spread: Optional[float]) -> str:
+    """Format mean ± standard deviation over seeds, or the mean alone with a single seed."""
+    return figure(value) if value is None or spread is None else f"{figure(value)} ± {figure(spread)}"
+
+
+def grouped(value: Optional[float]) -> str:
+    """Format a count with thin spaces between thousands; a dash where it is unknown."""
+    return "–" if value is None else f"{round(value):,}".replace(",", "\u2009")
+
+
+def of_limit(used: Optional[float], limit: Optional[float]) -> str:
+    """Format bytes used, with the share of a memory where its size is known."""
+    return grouped(used) if used is None or not limit else f"{grouped(used)} ({used / limit:.0%})"
+
+
+def along_the_road(tensors: Iterable[str]) -> list[str]:
+    """Sort tensors as the computation meets them; unknown ones come last."""
+    return sorted(tensors, key=lambda name: (_TENSORS.index(name) if name in _TENSORS else 99, name))
+
+
+def number(value: float) -> str:
+    """Format any real number with three figures: `−0.986`, `32\u2009767`, `2.55·10⁻⁴`."""
+    if abs(value) >= 1000:
+        text = grouped(value)
+    elif value == 0 or abs(value) >= 0.001:
+        text = f"{value:.3g}"
+    else:
+        mantissa, _, exponent = f"{value:.2e}".partition("e")
+        text = f"{mantissa}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return text.replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """Format minutes with their sign and one decimal; what rounds to nothing has none."""
+    return "0.0" if abs(value) < 0.05 else f"{value:+.1f}".replace("-", "−")

@@ -1,0 +1,75 @@
+"""The summary tables of the console: what the models are worth, and what the boards proved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcukd.report.evidence import Evidence, gather
+from mcukd.report.naming import figure, grouped, in_order, model_title, with_spread
+from mcukd.study import Study
+
+Table = tuple[list[str], list[list[str]]]
+
+
+def model_rows(study: Study) -> Table:
+    """Return columns and rows for `print_table`: one row per model of `metrics.json`, held-out animals."""
+    evidence = gather(study)
+    models = evidence.metrics["models"] if evidence.metrics else {}
+    columns = ["model", "MCC", "accuracy", "macro-F1", "parameters"]
+    rows = []
+    for name in in_order(models):
+        scores = models[name]
+        rows.append(
+            [
+                model_title(name),
+                with_spread(scores["mcc"], scores.get("mcc_sd")),
+                figure(scores["accuracy"]),
+                figure(scores["macro_f1"]),
+                grouped(scores.get("parameters")),
+            ]
+        )
+    return columns, rows
+
+
+def board_rows(study: Study) -> Table:
+    """Return columns and rows for `print_table`: one row per validated board."""
+    evidence = gather(study)
+    columns = ["board", "windows", "mismatches", "flash", "RAM", "per window"]
+    rows = []
+    for name, proof in evidence.proofs.items():
+        rows.append(
+            [
+                f"{name} (emulated)" if proof["emulated"] else name,
+                grouped(proof["windows"]),
+                grouped(proof["mismatches"]),
+                grouped(proof["flash_bytes"]),
+                grouped(proof["ram_bytes"]),
+                work_per_window(proof),
+            ]
+        )
+    return columns, rows
+
+
+def work_per_window(proof: dict[str, Any]) -> str:
+    """Format a validation's count of instructions (emulated) or core cycles, whichever was counted."""
+    if proof["cycles_per_window"] is not None:
+        return f"{grouped(proof['cycles_per_window'])} cycles"
+    if proof["instructions_per_window"] is not None:
+        return f"{grouped(proof['instructions_per_window'])} instructions"
+    return "not counted"
+
+
+def summary(evidence: Evidence) -> dict[str, Any]:
+    """Return the report's headline figures as JSON for scripts."""
+    models = evidence.metrics["models"] if evidence.metrics else {}
+    return {
+        "simulated": evidence.simulated,
+        "models": {
+            name: {key: models[name].get(key) for key in ("mcc", "mcc_sd", "accuracy", "macro_f1")}
+            for name in in_order(models)
+        },
+        "boards": {
+            name: {key: proof[key] for key in ("emulated", "windows", "mismatches", "retries")}
+            for name, proof in evidence.proofs.items()
+        },
+    }
