@@ -85,6 +85,7 @@ def finish_board(study: Study, name: str, mismatches: int = 0, emulated: bool = 
     write_json(study.file("firmware", firmware, "size.json"), size)
     proof = {
         "board": name,
+        "ran_on": firmware,
         "emulated": emulated,
         "model_sha256": sha,
         "firmware_sha256": "ab" * 32,
@@ -100,6 +101,8 @@ def finish_board(study: Study, name: str, mismatches: int = 0, emulated: bool = 
         "bytes_received": 9_000,
         "retries": 3,
         "seconds": 12.5,
+        "selftest": {"answers": 2, "passed": True, "wrong_logits": [], "wrong_states": []},
+        "extreme_windows": 20,
     }
     write_json(study.file("validation", f"{name}.json"), proof)
     study.finish(

@@ -18,6 +18,7 @@ METRICS = "metrics.json"
 SIZE_KEYS = ("flash_bytes", "flash_limit", "ram_bytes", "ram_limit", "flash", "ram")
 PROOF_KEYS = (
     "board",
+    "ran_on",
     "emulated",
     "model_sha256",
     "firmware_sha256",
@@ -65,8 +66,7 @@ class Evidence:
 
     def build_of(self, board: str) -> Optional[dict[str, Any]]:
         """Return the size report of the firmware that `board`'s proof ran, if it is there."""
-        twin = self.builds.get(f"{board}-emulated") if board in self.emulated else None
-        return twin or self.builds.get(board)
+        return self.builds.get(self.proofs[board]["ran_on"])
 
 
 def gather(study: Study) -> Evidence:
