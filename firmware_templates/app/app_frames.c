@@ -45,7 +45,7 @@ static uint32_t robust_decode(uint8_t *copies_found)
 {
     uint8_t header[HEADER_NIBBLES] = { 0 };
     uint32_t header_seen = 0;
-    uint8_t seen[APP_ROBUST_MESSAGE_MAX] = { 0 }; /* bit 0: low nibble is there, bit 1: high nibble */
+    uint8_t seen[APP_ROBUST_MESSAGE_MAX] = { 0 }; /* bit 0: low nibble is there, bit 4: high nibble */
     uint32_t length = 0;
     uint32_t stride = 0;
     uint32_t copies = 0;
@@ -55,10 +55,10 @@ static uint32_t robust_decode(uint8_t *copies_found)
     uint32_t missing = 0;
 
     for (uint32_t i = 0; i < raw_count; i++) {
-        const uint8_t nibble = raw[i] & 15u;
+        const uint32_t nibble = raw[i] & 15u;
         position += ((uint32_t)(raw[i] >> 4) - position) & 7u;
         if (position < HEADER_POSITIONS) {
-            header[position / HEADER_REPEATS] = nibble;
+            header[position / HEADER_REPEATS] = (uint8_t)nibble;
             header_seen |= 1u << (position / HEADER_REPEATS);
             position++;
             continue;
@@ -83,12 +83,12 @@ static uint32_t robust_decode(uint8_t *copies_found)
             return 0;
         }
         if (index < 2u * length) {
-            const uint8_t high = (uint8_t)((index & 1u) == 0);
-            const uint8_t mark = high ? 2u : 1u;
-            uint8_t *byte = &assembled[index / 2u];
-            if (!(seen[index / 2u] & mark)) {
-                *byte = high ? (uint8_t)((*byte & 15u) | (nibble << 4)) : (uint8_t)((*byte & 0xF0u) | nibble);
-                seen[index / 2u] |= mark;
+            const uint32_t byte = index / 2u;
+            const uint32_t shift = (index & 1u) != 0 ? 0u : 4u;
+            const uint32_t mark = 1u << shift;
+            if ((seen[byte] & mark) == 0) {
+                assembled[byte] = (uint8_t)((assembled[byte] & ~(15u << shift)) | nibble << shift);
+                seen[byte] = (uint8_t)(seen[byte] | mark);
                 missing--;
             }
         }

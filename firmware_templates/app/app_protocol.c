@@ -2,7 +2,6 @@
 #include "app_protocol.h"
 
 #include "app_crc32.h"
-#include "app_identity.h"
 #include "app_stream.h"
 #include "firmware_id.h"
 #include "mcukd_known_answer.h"
@@ -75,7 +74,7 @@ static void fail(uint8_t code, uint32_t detail)
 
 static void who(void)
 {
-    static const char name[] = APP_BOARD_NAME;
+    static const char name[] = PORT_BOARD_NAME;
     put_bytes(firmware_sha256, 32);
     put_bytes(mcukd_model_sha256, 32);
     put(MCUKD_MODEL_WINDOW, 4);
@@ -83,7 +82,7 @@ static void who(void)
     put(MCUKD_MODEL_HIDDEN, 2);
     put(MCUKD_MODEL_CHANNELS, 1);
     put(MCUKD_MODEL_CLASSES, 1);
-    put(APP_EMULATED, 1);
+    put(PORT_EMULATED, 1);
     put(PORT_COUNTER_KIND, 1);
     put(PORT_COUNTER_SCALE, 4);
     for (uint32_t i = 0; i + 1u < sizeof name && i < 40u; i++) {

@@ -15,9 +15,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 from mcukd.errors import UserError
+from mcukd.harness.transport import Link, open_link
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,6 @@ class Faults:
 @contextmanager
 def bad_line(target: str, faults: Faults) -> Iterator[str]:
     """Put `faults` in front of the device at pyserial URL `target`; yield the URL of the bad line."""
-    import serial
-
-    try:
-        device = serial.serial_for_url(target, baudrate=115_200, timeout=0.02)
-    except (serial.SerialException, OSError, ValueError) as error:
-        raise UserError(f"{target}: the port behind the bad line does not open ({error}).") from error
 
     def serve(client: socket.socket, stop: threading.Event) -> None:
         hung_up = threading.Event()
@@ -67,15 +62,12 @@ def bad_line(target: str, faults: Faults) -> Iterator[str]:
         back.start()
         there = faults.line(0)
         while data := _receive(client, stop):
-            device.write(there(data))
+            device.send(there(data))
         hung_up.set()
         back.join()
 
-    try:
-        with _listening(serve) as url:
-            yield url
-    finally:
-        device.close()
+    with open_link(target) as device, _listening(serve) as url:
+        yield url
 
 
 @contextmanager
@@ -95,15 +87,13 @@ def false_device(behaviour: str, seed: int = 0) -> Iterator[str]:
 
 
 def _back(
-    device: Any, client: socket.socket, through: Callable[[bytes], bytes], hung_up: threading.Event
+    device: Link, client: socket.socket, through: Callable[[bytes], bytes], hung_up: threading.Event
 ) -> None:
     while not hung_up.is_set():
-        data = device.read(max(1, device.in_waiting))
-        if data:
-            try:
-                client.sendall(through(data))
-            except OSError:
-                return
+        try:
+            client.sendall(through(device.receive(time.monotonic())))
+        except (OSError, UserError):
+            return
 
 
 def _receive(client: socket.socket, stop: threading.Event) -> bytes:

@@ -27,6 +27,8 @@ COPIES_MIN, COPIES_MAX = 2, 4
 
 DELIMITER = b"\x00"
 ROBUST_DELIMITER = b"\x00\x00\x00"
+#: How a firmware that crashed begins its last words.
+FAULT = b"mcukd fault "
 _HEADER_REPEATS = 3
 _HEADER_NIBBLES = 5
 _HEADER_POSITIONS = _HEADER_REPEATS * _HEADER_NIBBLES
@@ -137,11 +139,13 @@ def _filler(nibbles: int, attempt: int) -> int:
 class Deframer:
     """Takes bytes as they arrive and gives messages.
 
-    noise: number of bytes so far in chunks that were no message; sample: the first of them.
+    noise: number of bytes so far in chunks that were no message; sample: the first of them. fault: what the
+    firmware said, in plain text, as it crashed.
     """
 
     noise: int = 0
     sample: bytes = b""
+    fault: str = ""
     _partial: bytearray = field(default_factory=bytearray)
 
     def feed(self, received: bytes) -> list[Message]:
@@ -172,6 +176,8 @@ class Deframer:
         return [message]
 
     def _drop(self) -> None:
+        if self._partial.startswith(FAULT):
+            self.fault = bytes(self._partial[len(FAULT) :]).decode("ascii", "replace").strip()
         self.noise += len(self._partial)
         self.sample = self.sample or bytes(self._partial[:32])
         self._partial.clear()

@@ -37,7 +37,7 @@ from mcukd.harness.messages import (
     StreamState,
     WindowResult,
 )
-from mcukd.harness.transport import Link, open_link
+from mcukd.harness.transport import BAUD_RATE, Link, open_link
 
 #: Data bytes of one WRITE or PUSH, by encoding.
 PLAIN_CHUNK, ROBUST_CHUNK = 240, 48
@@ -47,6 +47,7 @@ FIRST_ATTEMPTS = PLAIN_ATTEMPTS + 5
 #: Copies in the robust encoding after each failure, round and round; 0 is a short plain frame, which fares
 #: best where bytes are not lost but damaged.
 _LEVELS = (2, 3, 4, 4, 0)
+_LEAST_PATIENCE_S = 0.15
 
 
 class _Shrink(Exception):
@@ -232,23 +233,24 @@ class Device:
             encoded = self._encode(message, attempt)
             start = time.monotonic()
             self.link.send(encoded)
-            patience = self._patience(request, wait, attempt) + self._line_seconds(len(encoded))
-            reply = self._await(request, start + patience)
+            full = wait + self._line_seconds(len(encoded))
+            reply = self._await(request, start + self._patience(request, full, attempt))
             if reply is not None:
-                taken = time.monotonic() - start
-                self._slowest[request] = max(self._slowest.get(request, self.timeout), 4 * taken)
+                self._slowest[request] = max(self._slowest.get(request, 0.0), time.monotonic() - start)
                 return reply
         raise self._silence(request, limit)
 
-    def _patience(self, request: Request, wait: float, attempt: int) -> float:
-        """Return the seconds to wait for a reply.
+    def _patience(self, request: Request, full: float, attempt: int) -> float:
+        """Return the seconds to wait for a reply; `full` is what it may take at worst.
 
-        Waiting is cheap on a good line and dear on one that loses bytes: there, a long request that has
-        been seen to end is waited for only a few times as long as it took.
+        Waiting is cheap on a good line and dear on one that loses bytes: there, what has been answered
+        before is waited for only a few times as long as it took then.
         """
         if not self.robust:
-            return wait * (1 + attempt / 2)
-        return min(min(wait, self._slowest.get(request, wait)) * float(1 << attempt // 4), 10.0)
+            return full * (1 + attempt / 2)
+        if request in self._slowest:
+            full = min(full, max(_LEAST_PATIENCE_S, 6 * self._slowest[request]))
+        return min(full * float(1 << attempt // 4), 10.0)
 
     @property
     def _copies(self) -> int:
@@ -285,6 +287,11 @@ class Device:
                 elif message.sequence == self._sequence and message.kind == request | REPLY:
                     self._answered = True
                     return message.payload
+            if self._deframer.fault:
+                raise UserError(
+                    f"{self.link.url}: the firmware crashed in {request.name} (exception "
+                    f"{self._deframer.fault}); look the addresses up in its firmware.elf."
+                )
             if time.monotonic() >= deadline:
                 return None
 
@@ -323,7 +330,7 @@ class Device:
 
 
 @contextmanager
-def open_device(url: str, timeout: float = 0.4) -> Iterator[Device]:
+def open_device(url: str, baud_rate: int = BAUD_RATE) -> Iterator[Device]:
     """Open a port and give a client of the device behind it. Raises UserError where it does not open."""
-    with open_link(url) as link:
-        yield Device(link, timeout)
+    with open_link(url, baud_rate) as link:
+        yield Device(link)

@@ -12,6 +12,7 @@ from mcukd.errors import UserError
 BAUD_RATE = 115_200
 #: Longest sleep inside one read; short, so that a reply is seen soon after its last byte.
 _POLL_S = 0.02
+_READ_MAX = 4096
 
 
 class Link:
@@ -39,10 +40,21 @@ class Link:
         """
         while True:
             with _lost(self.url):
-                data = self._port.read(max(1, min(self._port.in_waiting, 4096)))
+                data = self._read()
             if data or time.monotonic() >= deadline:
                 self.bytes_received += len(data)
                 return bytes(data)
+
+    def _read(self) -> bytes:
+        if not self.url.startswith("socket://"):
+            return bytes(self._port.read(max(1, min(self._port.in_waiting, _READ_MAX))))
+        # pyserial knows of a socket only that something waits, so the rest is taken without waiting.
+        first = self._port.read(1)
+        if first:
+            self._port.timeout = 0
+            first += self._port.read(_READ_MAX)
+            self._port.timeout = _POLL_S
+        return bytes(first)
 
 
 @contextmanager

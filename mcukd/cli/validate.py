@@ -1,0 +1,99 @@
+"""`mcukd validate`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Optional
+
+import typer
+
+from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(validate)
+
+
+def validate(
+    board: Annotated[
+        str, typer.Option(envvar="MCUKD_BOARD", help="Board: collar, eartag, native, or a .toml file.")
+    ],
+    emulate: Annotated[
+        bool, typer.Option("--emulate", help="Run the board's emulated twin in QEMU.")
+    ] = False,
+    port: Annotated[
+        Optional[str],
+        typer.Option(
+            envvar="MCUKD_PORT",
+            help="Serial port of a flashed board: /dev/tty…, COM…, socket://host:port, rfc2217://host:port.",
+            show_default=False,
+        ),
+    ] = None,
+    windows: Annotated[int, typer.Option(help="Windows to compare, extremes among them.")] = 200,
+    run: RunOption = None,
+    data_root: DataRootOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Prove that a device computes what the integer reference does, value by value.
+
+    Ends with 1 where any value differs. Example: `mcukd validate --board collar --emulate`
+    """
+    from mcukd.boards.model import load_board
+    from mcukd.harness.stage import validate_study
+    from mcukd.study import Study
+
+    study = Study.open(run)
+    facts = validate_study(
+        study,
+        load_board(board),
+        emulate=emulate,
+        port=None if emulate else port,
+        windows=windows,
+        data_root=data_root,
+    )
+    if json:
+        print_json(facts)
+    else:
+        _print(facts)
+    if facts["mismatches"] or not facts["selftest"]["passed"]:
+        raise typer.Exit(1)
+
+
+def _print(facts: dict[str, Any]) -> None:
+    from mcukd.harness.validate import mismatch_sentence
+
+    kind = " (emulated)" if facts["emulated"] else ""
+    print_table(f"{facts['board']}{kind} against the integer reference", ["", ""], _rows(facts))
+    if facts["first_mismatch"]:
+        typer.echo(mismatch_sentence(facts["first_mismatch"]))
+    else:
+        typer.echo(f"Every class, logit and state checksum of {facts['windows']} windows is equal.")
+    if not facts["selftest"]["passed"]:
+        typer.echo("The device's own known-answer test failed.")
+
+
+def _rows(facts: dict[str, Any]) -> list[list[str]]:
+    answers = facts["selftest"]["answers"]
+    rows = [
+        ["windows (extremes among them)", f"{facts['windows']} ({facts['extreme_windows']})"],
+        ["mismatches", str(facts["mismatches"])],
+        [f"known-answer test of {answers} windows", "passed" if facts["selftest"]["passed"] else "FAILED"],
+    ]
+    for kind in ("instructions", "cycles"):
+        if facts[f"{kind}_per_window"] is not None:
+            least, most = facts["count_range"]
+            shown = f"{facts[f'{kind}_per_window']:,} ({least:,} … {most:,})"
+            rows.append([f"{kind} per window{', emulated' if facts['emulated'] else ''}", shown])
+    for key, name in (
+        ("stack_high_water_bytes", "stack high-water mark, bytes"),
+        ("flash_bytes", "flash, bytes"),
+        ("ram_bytes", "RAM, bytes"),
+    ):
+        if facts[key] is not None:
+            rows.append([name, f"{facts[key]:,}"])
+    rows += [
+        ["sent, received, bytes", f"{facts['bytes_sent']:,}, {facts['bytes_received']:,}"],
+        ["retries", str(facts["retries"])],
+        ["seconds", f"{facts['seconds']:.1f}"],
+    ]
+    return rows

@@ -1,0 +1,91 @@
+"""The windows a device is proven on: recorded ones from every class and animal, and a few no animal makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.windows import Windows
+
+LOWEST, HIGHEST = -32768, 32767
+#: Of the windows asked for, how many are extremes where there is data for the rest.
+_EXTREMES_LEAST, _EXTREMES_MOST = 3, 8
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Windows and where they come from.
+
+    counts: (N, T, C) int16. origins: a phrase for each window. extremes: how many are made up.
+    """
+
+    counts: NDArray[np.int16]
+    origins: tuple[str, ...]
+    extremes: int
+
+
+def choose_probes(windows: Windows, count: int, seed: int = 0) -> Probes:
+    """Choose `count` windows: evenly over all classes and animals, then extremes.
+
+    Where fewer windows are recorded than asked for, seeded extremes fill the rest.
+    """
+    wanted = min(_EXTREMES_MOST, max(_EXTREMES_LEAST, count // 10), count // 2)
+    chosen = spread(windows, count - wanted)
+    steps, channels = windows.counts.shape[1:]
+    made = dict(extremes(count - len(chosen), steps, channels, seed))
+    origins = [
+        f"recorded {n}: {windows.classes[windows.labels[n]]}, animal {windows.animals[n]}" for n in chosen
+    ]
+    return Probes(
+        np.concatenate([windows.counts[chosen], *(window[None] for window in made.values())]),
+        (*origins, *made),
+        len(made),
+    )
+
+
+def spread(windows: Windows, count: int) -> NDArray[np.int64]:
+    """Return the indices of up to `count` windows, spread evenly over classes, animals and time."""
+    animals = sorted(set(windows.animals.tolist()))
+    classes = range(len(windows.classes))
+    # Each round takes every class from another animal, so that even a handful meets many of both.
+    groups = [
+        np.flatnonzero((windows.labels == k) & (windows.animals == animals[(k + turn) % len(animals)]))
+        for turn in range(len(animals))
+        for k in classes
+    ]
+    shares = [0] * len(groups)
+    while sum(shares) < min(count, len(windows)):
+        for n, group in enumerate(groups):
+            if shares[n] < len(group) and sum(shares) < count:
+                shares[n] += 1
+    taken = [
+        group[np.linspace(0, len(group) - 1, share).round().astype(int)]
+        for group, share in zip(groups, shares)
+        if share
+    ]
+    return np.concatenate(taken).astype(np.int64) if taken else np.empty(0, np.int64)
+
+
+def extremes(count: int, steps: int, channels: int, seed: int = 0) -> Iterator[tuple[str, NDArray[np.int16]]]:
+    """Yield `count` windows (T, C) int16 at and between the ends of int16, each with its name."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(steps)[:, None]
+    shape = (steps, channels)
+    for n in range(count):
+        switch = int(rng.integers(1, max(steps, 2)))
+        levels = rng.integers(LOWEST, HIGHEST + 1, (2, channels))
+        name, values = (
+            ("full-scale noise", rng.integers(LOWEST, HIGHEST + 1, shape)),
+            ("constant at the lowest count", np.full(shape, LOWEST)),
+            ("constant at the highest count", np.full(shape, HIGHEST)),
+            ("step from end to end", np.where(time < switch, LOWEST, HIGHEST) + np.zeros(shape, int)),
+            ("alternating ends", np.where(time % 2, HIGHEST, LOWEST) + np.zeros(shape, int)),
+            ("constant at zero", np.zeros(shape, int)),
+            ("one impulse", np.where(time == switch, HIGHEST, 0) + np.zeros(shape, int)),
+            ("step between random levels", np.where(time < switch, levels[0], levels[1])),
+            ("a random level with noise", levels[0] + rng.integers(-2000, 2001, shape)),
+        )[n % 9]
+        yield f"extreme {n}: {name}", np.clip(values, LOWEST, HIGHEST).astype(np.int16)

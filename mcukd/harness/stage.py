@@ -1,0 +1,102 @@
+"""The validate stage: a study's firmware on a board, emulated or real, against the study's integer model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Optional
+
+from mcukd.boards.model import Board
+from mcukd.data.card import load_card
+from mcukd.data.load import load_windows
+from mcukd.errors import UserError
+from mcukd.files import write_json
+from mcukd.fixedpoint.model import load_model
+from mcukd.harness.probes import choose_probes
+from mcukd.harness.protocol import Device, open_device
+from mcukd.harness.validate import check_identity, prove
+from mcukd.study import Study
+
+WINDOWS = 200
+
+
+def validate_study(
+    study: Study,
+    board: Board,
+    *,
+    emulate: bool = False,
+    port: Optional[str] = None,
+    windows: int = WINDOWS,
+    data_root: Optional[Path] = None,
+) -> dict[str, Any]:
+    """Prove a study's firmware on `windows` windows and write `validation/<board>.json`; return its content.
+
+    port: pyserial URL of a flashed device. emulate: build and run the board's emulated twin instead, which is
+    also what an emulated board given by its own name gets. A device is no file whose hash would show that it
+    is unchanged, so this stage always runs.
+    Raises UserError for a device that is another board or carries another firmware or model, before any
+    window is sent, and for one that does not answer.
+    """
+    _check_asked(board, emulate, port, windows)
+    study.require("quantize")
+    model = load_model(study.path)
+    root = study.data_root(data_root)
+    card = load_card(study.card)
+    recorded = load_windows(card, root, seed=int(study.manifest["seed"]))
+    probes = choose_probes(recorded, windows, seed=int(study.manifest["seed"]))
+    target = board if port else board.twin()
+    with _device(study, target, port) as (device, firmware_sha256):
+        who = device.who()
+        check_identity(who, device.link.url, target.name, model, firmware_sha256)
+        proof = prove(device, model, probes, who)
+    record = _record(proof, study, board, target)
+    file = study.file("validation", f"{board.name}.json")
+    write_json(file, record)
+    firmware = f"firmware/{target.name}/firmware_id.h"
+    study.finish(
+        f"validate:{board.name}",
+        inputs=study.inputs("fixedpoint.npz", "fixedpoint.json", firmware),
+        options={"emulate": port is None, "windows": windows},
+        outputs=[file],
+    )
+    return record
+
+
+def _check_asked(board: Board, emulate: bool, port: Optional[str], windows: int) -> None:
+    if windows < 1:
+        raise UserError(f"--windows is {windows}, but at least 1 is expected.")
+    if emulate and port:
+        raise UserError("--emulate and --port exclude each other; give one of them.")
+    if not (emulate or port or board.emulated):
+        raise UserError(
+            f"board '{board.name}' is hardware: give --port with its serial port (or MCUKD_PORT), or "
+            "--emulate to run its emulated twin."
+        )
+
+
+@contextmanager
+def _device(study: Study, target: Board, port: Optional[str]) -> Iterator[tuple[Device, str]]:
+    """Yield a client of the device and the firmware hash that it is expected to carry."""
+    from mcukd.boards.launch import running
+    from mcukd.boards.stages import ensure_built
+    from mcukd.codegen.firmware import read_firmware_sha256
+
+    sources = study.file("firmware", target.name)
+    if port:
+        study.require(f"generate:{target.name}")
+        with open_device(port, target.console.baud) as device:
+            yield device, read_firmware_sha256(sources)
+        return
+    build = ensure_built(study, target)
+    with running(target, build.elf) as url, open_device(url, target.console.baud) as device:
+        yield device, read_firmware_sha256(sources)
+
+
+def _record(proof: dict[str, Any], study: Study, board: Board, target: Board) -> dict[str, Any]:
+    """Add the sizes of the build, and the name the board has for the user beside the one it ran on."""
+    size_file = study.file("firmware", target.name, "size.json")
+    size = json.loads(size_file.read_text(encoding="utf-8")) if size_file.exists() else {}
+    sizes = {key: size.get(key) for key in ("flash_bytes", "ram_bytes")}
+    return {**proof, "board": board.name, **sizes, "ran_on": target.name}

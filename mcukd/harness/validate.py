@@ -1,0 +1,161 @@
+"""Compares every value a device computes with the integer reference, and names the first that differs."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.errors import UserError
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.reference import Outcome, run, trace
+from mcukd.harness.messages import TENSORS, Identity, WindowResult
+from mcukd.harness.probes import Probes
+from mcukd.harness.protocol import Device
+from mcukd.progress import progress
+
+
+def check_identity(who: Identity, url: str, board: str, model: IntegerModel, firmware_sha256: str) -> None:
+    """Raise UserError unless the device is `board` and carries exactly this firmware and model."""
+    if who.board != board:
+        raise UserError(
+            f"{url}: the device there is board '{who.board}', expected '{board}'; "
+            "choose its port with --port or its board with --board."
+        )
+    if who.model_sha256 != model.sha256:
+        raise UserError(
+            f"{url}: the device carries model {who.model_sha256[:12]}, expected the study's model "
+            f"{model.sha256[:12]}; flash this study's firmware with 'mcukd flash --board {board}'."
+        )
+    if who.firmware_sha256 != firmware_sha256:
+        raise UserError(
+            f"{url}: the device carries firmware {who.firmware_sha256[:12]}, expected the study's build "
+            f"{firmware_sha256[:12]}; flash it with 'mcukd flash --board {board}'."
+        )
+    shape = (who.window, who.hidden, who.channels, who.classes)
+    expected = (model.window, model.hidden, model.channels, len(model.classes))
+    if shape != expected:
+        raise UserError(
+            f"{url}: the device's model has shape {shape} (steps, units, channels, classes), "
+            f"expected {expected}; build and flash it again."
+        )
+
+
+def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) -> dict[str, Any]:
+    """Run every probe on the device and return the facts of `validation/<board>.json`, sizes left out.
+
+    `count_range`: least and most instructions or cycles per window, of which the median is given.
+    Raises UserError where the device stops answering.
+    """
+    start = time.monotonic()
+    selftest = device.selftest()
+    expected = run(model, probes.counts)
+    results: list[WindowResult] = []
+    mismatches: list[int] = []
+    with progress(f"Windows on {who.board}", len(probes.counts)) as advance:
+        for n, window in enumerate(probes.counts):
+            result = device.run_window(window)
+            results.append(result)
+            if difference(result, expected, n) is not None:
+                mismatches.append(n)
+                if len(mismatches) == 1:
+                    first = _first_mismatch(device, model, probes, n, result, expected)
+            advance(1, f"{len(mismatches)} mismatches, {device.retries} retries")
+    counts = [result.count for result in results if result.count is not None]
+    per_window = round(float(np.median(counts))) if counts else None
+    return {
+        "board": who.board,
+        "emulated": who.emulated,
+        "model_sha256": who.model_sha256,
+        "firmware_sha256": who.firmware_sha256,
+        "windows": len(results),
+        "mismatches": len(mismatches),
+        "first_mismatch": first if mismatches else None,
+        "instructions_per_window": per_window if who.counter_kind == "instructions" else None,
+        "cycles_per_window": per_window if who.counter_kind == "cycles" else None,
+        "stack_high_water_bytes": max((r.stack_bytes for r in results if r.stack_bytes), default=None),
+        "bytes_sent": device.link.bytes_sent,
+        "bytes_received": device.link.bytes_received,
+        "retries": device.retries,
+        "seconds": round(time.monotonic() - start, 3),
+        "selftest": {
+            "answers": selftest.answers,
+            "passed": selftest.passed,
+            "wrong_logits": list(selftest.wrong_logits),
+            "wrong_states": list(selftest.wrong_states),
+        },
+        "counter_kind": who.counter_kind,
+        "count_range": [min(counts), max(counts)] if counts else None,
+        "extreme_windows": probes.extremes,
+    }
+
+
+def difference(result: WindowResult, expected: Outcome, n: int) -> Optional[dict[str, Any]]:
+    """Return what differs between a device's result and window `n` of the reference, or None."""
+    pairs = {
+        "state_crc": (int(expected.state_crc[n]), result.state_crc),
+        "logits": (expected.logits[n].tolist(), result.logits.tolist()),
+        "class": (int(expected.classes[n]), result.class_index),
+    }
+    for value, (wanted, found) in pairs.items():
+        if wanted != found:
+            return {"value": value, "expected": wanted, "found": found}
+    return None
+
+
+def locate(device: Device, model: IntegerModel, window: NDArray[np.int16]) -> Optional[dict[str, Any]]:
+    """Return step, tensor and unit of the first traced value that differs, or None where the trace agrees.
+
+    `window` (T, C) is the one the device was sent last.
+    """
+    for step, tensors in enumerate(trace(model, window)):
+        states = b"".join(tensors[name].astype("<i2").tobytes() for name in TENSORS)
+        if device.trace_digest(step) == zlib.crc32(states):
+            continue
+        for name in TENSORS:
+            found = device.trace_step(step, name)
+            units = np.flatnonzero(found != tensors[name])
+            if len(units):
+                unit = int(units[0])
+                return _place(step, name, unit, int(tensors[name][unit]), int(found[unit]))
+    return None
+
+
+def _first_mismatch(
+    device: Device, model: IntegerModel, probes: Probes, n: int, result: WindowResult, expected: Outcome
+) -> dict[str, Any]:
+    found = difference(result, expected, n)
+    assert found is not None
+    place = locate(device, model, probes.counts[n])
+    if place is None and found["value"] == "state_crc":
+        # The traced step agrees and the plain one does not: only the state's checksum is known of it.
+        place = _place(None, "h", None, None, None)
+    elif place is None:
+        units = np.flatnonzero(result.logits != expected.logits[n])
+        place = _place(model.window - 1, "class", None, int(expected.classes[n]), result.class_index)
+        if len(units):
+            unit = int(units[0])
+            wanted = int(expected.logits[n][unit])
+            place = _place(model.window - 1, "logits", unit, wanted, int(result.logits[unit]))
+    return {"window": n, "origin": probes.origins[n], **found, **place}
+
+
+def _place(
+    step: Optional[int], tensor: str, unit: Optional[int], wanted: Optional[int], found: Optional[int]
+) -> dict[str, Any]:
+    return {"step": step, "tensor": tensor, "unit": unit, "expected_value": wanted, "found_value": found}
+
+
+def mismatch_sentence(first: dict[str, Any]) -> str:
+    """Say in one sentence where a device left the reference."""
+    where = f"window {first['window']} ({first['origin']})"
+    if first["step"] is None:
+        return f"First mismatch: {where}: the states' checksum differs though every traced step agrees."
+    unit = "" if first["unit"] is None else f", unit {first['unit']}"
+    return (
+        f"First mismatch: {where}, step {first['step']}, tensor {first['tensor']}{unit}: "
+        f"expected {first['expected_value']}, found {first['found_value']}."
+    )
