@@ -43,7 +43,10 @@ static uint32_t __attribute__((noinline)) overflow_stack(uint32_t depth)
 
 static void reply(uint32_t value)
 {
-    const uint8_t bytes[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16), (uint8_t)(value >> 24)};
+    uint8_t bytes[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        bytes[i] = (uint8_t)(value >> (8 * i));
+    }
     port_write(bytes, 4);
 }
 

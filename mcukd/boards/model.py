@@ -164,8 +164,8 @@ class Emulator(_Strict):
     def _counts_whole_instructions(self) -> Emulator:
         if EMULATED_INSTRUCTIONS_PER_SECOND % self.timer_hz:
             raise ValueError(
-                f"timer_hz is {self.timer_hz}, but a divisor of {EMULATED_INSTRUCTIONS_PER_SECOND} is expected, "
-                "so that a tick is a whole number of instructions"
+                f"timer_hz is {self.timer_hz}, but a divisor of {EMULATED_INSTRUCTIONS_PER_SECOND} "
+                "is expected, so that a tick is a whole number of instructions"
             )
         return self
 

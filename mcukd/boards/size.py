@@ -50,8 +50,8 @@ def symbols_of_objects(folder: Path) -> dict[str, str]:
 def size_report(elf: Path, board: Board, origins: dict[str, str]) -> dict[str, Any]:
     """Return the content of `size.json`.
 
-    flash_bytes, ram_bytes: what the firmware takes of the board's flash_limit and ram_limit (ram_bytes with the
-    stack reservation, stack_bytes); all None on the host, whose sizes say nothing about a tag.
+    flash_bytes, ram_bytes: what the firmware takes of the board's flash_limit and ram_limit (ram_bytes with
+    the stack reservation, stack_bytes); all None on the host, whose sizes say nothing about a tag.
     flash, ram: bytes per group.
     """
     report: dict[str, Any] = {"board": board.name, "emulated": board.emulated}

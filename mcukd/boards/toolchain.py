@@ -56,7 +56,7 @@ def compile_flags(board: Board) -> list[str]:
 
 
 def link_flags(board: Board) -> list[str]:
-    """Return the flags the firmware is linked with, beside the compiler's; the script lies with the sources."""
+    """Return the flags the firmware is linked with, beside the compiler's."""
     if board.host:
         return []
     # --strip-debug: the C library's objects carry the paths they were built at.
@@ -132,14 +132,14 @@ def overflow_sentence(stderr: str, board: Board) -> Optional[str]:
     if "RAM" in found:
         limit = board.memory.ram.usable
         return (
-            f"the firmware needs {limit + found['RAM']} bytes of RAM, {board.name} has {limit}: choose fewer hidden "
-            "units (mcukd distill --hidden) or a shorter window, or a board with more RAM."
+            f"the firmware needs {limit + found['RAM']} bytes of RAM, {board.name} has {limit}: "
+            "choose a shorter window or fewer hidden units (mcukd distill), or a board with more RAM."
         )
     if "FLASH" in found:
         limit = board.memory.flash.usable
         return (
-            f"the firmware needs {limit + found['FLASH']} bytes of flash, {board.name} has {limit}: choose fewer "
-            "hidden units (mcukd distill --hidden) or narrower weights (mcukd quantize --bits), or a board with "
+            f"the firmware needs {limit + found['FLASH']} bytes of flash, {board.name} has {limit}: choose "
+            "fewer hidden units (mcukd distill), narrower weights (mcukd quantize --bits), or a board with "
             "more flash."
         )
     return None

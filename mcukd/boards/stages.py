@@ -1,0 +1,128 @@
+"""The generate and build stages of a study: from its integer model to a firmware for a board."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcukd import __version__
+from mcukd.boards.model import Board
+from mcukd.boards.toolchain import SIZE, BuildResult, build, built, compile_flags, link_flags
+from mcukd.boards.tools import compiler, require_tool, version_line
+from mcukd.files import sha256_file, sha256_text
+from mcukd.resources import resource_dir
+from mcukd.study import Study
+
+if TYPE_CHECKING:
+    from mcukd.fixedpoint.model import IntegerModel
+
+MODEL_FILES = ("fixedpoint.npz", "fixedpoint.json")
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Generated sources: their directory and hash, remarks for the user, and whether anything was done."""
+
+    sources: Path
+    firmware_sha256: str
+    remarks: list[str]
+    ran: bool
+
+
+@dataclass(frozen=True)
+class Built:
+    """A built firmware, the sources it was made from, and whether anything was done."""
+
+    elf: Path
+    result: BuildResult
+    generated: Generated
+    ran: bool
+
+
+def firmware_dir(study: Study, board: Board) -> Path:
+    """Return where a study keeps the firmware of a board."""
+    return study.file("firmware", board.name)
+
+
+def generate_stage(study: Study, board: Board) -> Generated:
+    """Write the sources of the study's model for a board into `firmware/<board>/`; nothing where current.
+
+    Raises UserError for a missing or stale integer model.
+    """
+    from mcukd.codegen.firmware import generate_firmware, read_firmware_sha256
+    from mcukd.fixedpoint.model import load_model
+
+    study.require("quantize")
+    stage, out = f"generate:{board.name}", firmware_dir(study, board)
+    inputs = {
+        **study.inputs(*MODEL_FILES),
+        "board": sha256_text(board.model_dump_json()),
+        "templates": _templates_sha256(board),
+    }
+    options = {"mcukd": __version__, "flags": compile_flags(board)}
+    model = load_model(study.path)
+    remarks = sensor_remarks(model, board)
+    if study.is_current(stage, inputs, options):
+        return Generated(out, read_firmware_sha256(out), remarks, ran=False)
+    firmware = generate_firmware(model, board, out)
+    study.finish(stage, inputs=inputs, options=options, outputs=firmware.sources)
+    return Generated(out, firmware.firmware_sha256, remarks, ran=True)
+
+
+def build_stage(study: Study, board: Board) -> tuple[BuildResult, bool]:
+    """Build the generated sources of a board; return the build and whether anything was done.
+
+    Raises UserError for missing or stale sources, a missing compiler, and a firmware that does not fit.
+    """
+    generate, stage, sources = f"generate:{board.name}", f"build:{board.name}", firmware_dir(study, board)
+    study.require(generate)
+    require_tool(compiler(board), f"build for {board.name}")
+    inputs = study.inputs(*study.manifest["stages"][generate]["outputs"])
+    options = {
+        "flags": [*compile_flags(board), *link_flags(board)],
+        "compiler": version_line(compiler(board)),
+    }
+    if study.is_current(stage, inputs, options):
+        size: dict[str, Any] = json.loads((sources / SIZE).read_text(encoding="utf-8"))
+        return built(sources, size), False
+    result = build(sources, board)
+    outputs = [file for file in (result.elf, result.hex, result.bin) if file is not None]
+    study.finish(stage, inputs=inputs, options=options, outputs=[*outputs, sources / SIZE])
+    return result, True
+
+
+def ensure_built(study: Study, board: Board) -> Built:
+    """Bring a board's sources and build up to date, and return the build."""
+    generated = generate_stage(study, board)
+    result, ran = build_stage(study, board)
+    return Built(result.elf, result, generated, ran)
+
+
+def sensor_remarks(model: IntegerModel, board: Board) -> list[str]:
+    """Return what the board's sensor cannot give the model: its sampling rate, its scale."""
+    if board.sensor is None:
+        return []
+    sensor, remarks = board.sensor, []
+    if model.rate_hz not in sensor.rates_hz:
+        nearest = min(sensor.rates_hz, key=lambda rate: abs(rate - model.rate_hz))
+        remarks.append(
+            f"The model was taught at {model.rate_hz:g} Hz, which is none of the {sensor.part}'s own rates; "
+            f"the nearest is {nearest:g} Hz, so samples need a timer of their own or another model."
+        )
+    if abs(model.counts_per_g - sensor.counts_per_g) > 0.01 * sensor.counts_per_g:
+        remarks.append(
+            f"The model expects {model.counts_per_g:g} counts per g, the {sensor.part} as set up on "
+            f"{board.name} gives {sensor.counts_per_g:g}; its samples have to be scaled first."
+        )
+    return remarks
+
+
+def _templates_sha256(board: Board) -> str:
+    root = resource_dir("firmware_templates")
+    folders = ("model", "app", "port/common", f"port/{board.port}", "linker")
+    files = sorted(file for folder in folders for file in (root / folder).glob("*") if file.is_file())
+    return sha256_text(
+        "".join(f"{file.relative_to(root).as_posix()} {sha256_file(file)}\n" for file in files)
+    )

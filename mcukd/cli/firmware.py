@@ -1,0 +1,226 @@
+"""`mcukd generate`, `build`, `flash` and `boards`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from mcukd.cli.common import JsonOption, RunOption, print_json, print_table
+
+if TYPE_CHECKING:
+    from mcukd.boards.model import Board
+    from mcukd.boards.stages import Generated
+    from mcukd.study import Study
+
+BoardOption = Annotated[
+    str,
+    typer.Option("--board", envvar="MCUKD_BOARD", help="Name of a board, or path of a board file (TOML)."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(generate)
+    app.command()(build)
+    app.command()(flash)
+    app.command()(boards)
+
+
+def generate(board: BoardOption = "collar", run: RunOption = None, json: JsonOption = False) -> None:
+    """Write the firmware's sources: the integer model as C, the application and the board's port.
+
+    Example: [bold]mcukd generate --board collar[/bold]
+    """
+    from mcukd.boards.stages import generate_stage
+
+    study, target = _study_and_board(run, board)
+    generated = generate_stage(study, target)
+    if json:
+        print_json(_generated_facts(generated, target))
+        return
+    _say_generated(generated)
+
+
+def build(board: BoardOption = "collar", run: RunOption = None, json: JsonOption = False) -> None:
+    """Compile the firmware to ELF, HEX and BIN, generating it first where needed; show what takes how much.
+
+    Example: [bold]mcukd build --board eartag[/bold]
+    """
+    from mcukd.boards.size import size_rows
+    from mcukd.boards.stages import ensure_built
+
+    study, target = _study_and_board(run, board)
+    done = ensure_built(study, target)
+    if json:
+        files = {"elf": done.result.elf, "hex": done.result.hex, "bin": done.result.bin}
+        facts = _generated_facts(done.generated, target)
+        print_json({**facts, "ran": done.ran, **files, "size": done.result.size})
+        return
+    _say_generated(done.generated)
+    typer.echo(f"{done.elf}: {'built' if done.ran else 'already built; nothing to do'}.")
+    rows = size_rows(done.result.size)
+    if rows:
+        print_table(f"{target.name}: bytes", ["part", "flash", "RAM"], rows)
+
+
+def flash(
+    board: BoardOption = "collar",
+    run: RunOption = None,
+    runner: Annotated[
+        Optional[str], typer.Option(help="openocd or pyocd. Default: what the board file says.")
+    ] = None,
+    probe: Annotated[
+        Optional[str], typer.Option(envvar="MCUKD_PROBE", help="Serial number of the debug probe.")
+    ] = None,
+    allow_erase: Annotated[
+        bool, typer.Option("--allow-erase", help="Erase the whole flash first, not only what is written.")
+    ] = False,
+    unlock: Annotated[
+        bool, typer.Option("--unlock", help="Unlock a protected chip, which erases everything on it.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the command that would flash, and do nothing.")
+    ] = False,
+    emulate: Annotated[
+        bool, typer.Option("--emulate", help="Run the emulated twin and print its serial URL.")
+    ] = False,
+    seconds: Annotated[
+        Optional[float], typer.Option(min=0, help="With --emulate: stop after this time instead of Ctrl-C.")
+    ] = None,
+) -> None:
+    """Put the firmware on a board through a debug probe, building it first where needed.
+
+    Only the sectors that are written get erased, and a protected chip stays locked, unless you say otherwise.
+
+    Example: [bold]mcukd flash --board collar --dry-run[/bold]
+    """
+    import shlex
+
+    from mcukd.boards import runners
+    from mcukd.boards.stages import ensure_built, firmware_dir
+
+    study, target = _study_and_board(run, board)
+    if emulate:
+        _emulate(study, target.twin(), seconds)
+        return
+    options = runners.FlashOptions(probe, allow_erase, unlock)
+    elf = (firmware_dir(study, target) / "build" / "firmware.elf").resolve()
+    argv = runners.flash_argv(target, elf, options, runner)
+    if dry_run:
+        print(shlex.join(argv))
+        return
+    done = ensure_built(study, target)
+    for remark in [*done.generated.remarks, *target.unverified]:
+        typer.echo(remark, err=True)
+    typer.echo(f"Flashing {target.name} with {argv[0]} …", err=True)
+    runners.flash(target, elf, options, runner)
+    typer.echo(
+        f"{target.name}: flashed; prove it with 'mcukd validate --board {board} --port <serial port>'."
+    )
+
+
+def boards(
+    name: Annotated[
+        Optional[str], typer.Argument(help="Show this board and what of it is unverified.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """List the boards, or show one: processor, memories, sensor, and what was never run on hardware.
+
+    Example: [bold]mcukd boards collar[/bold]
+    """
+    from mcukd.boards.model import list_boards, load_board
+
+    found = [load_board(name)] if name else list_boards()
+    if json:
+        facts = [{**board.model_dump(), "emulated": board.emulated} for board in found]
+        print_json(facts[0] if name else facts)
+        return
+    print_table(
+        "Boards",
+        ["board", "what", "core", "flash", "RAM", "clock"],
+        [_board_row(board) for board in found],
+        left=3,
+    )
+    if not name:
+        typer.echo("'mcukd boards NAME' tells what of a board was never run on hardware.")
+        return
+    for key, value in _board_details(found[0]):
+        typer.echo(f"{key}: {value}")
+    for remark in found[0].unverified:
+        typer.echo(f"Unverified: {remark}")
+
+
+def _study_and_board(run: Any, name: str) -> tuple[Study, Board]:
+    from mcukd.boards.model import load_board
+    from mcukd.study import Study
+
+    board = load_board(name)
+    return Study.open(run), board
+
+
+def _generated_facts(generated: Generated, board: Board) -> dict[str, Any]:
+    return {
+        "board": board.name,
+        "emulated": board.emulated,
+        "ran": generated.ran,
+        "sources": generated.sources,
+        "firmware_sha256": generated.firmware_sha256,
+        "remarks": generated.remarks,
+        "unverified": board.unverified,
+    }
+
+
+def _say_generated(generated: Generated) -> None:
+    done = "generated" if generated.ran else "already generated; nothing to do"
+    typer.echo(f"{generated.sources}: {done} (firmware {generated.firmware_sha256[:12]}).")
+    for remark in generated.remarks:
+        typer.echo(remark)
+
+
+def _emulate(study: Study, twin: Board, seconds: Optional[float]) -> None:
+    import time
+
+    from mcukd.boards.launch import running
+    from mcukd.boards.stages import ensure_built
+
+    done = ensure_built(study, twin)
+    with running(twin, done.elf) as url:
+        print(url, flush=True)
+        end = "Ctrl-C" if seconds is None else f"{seconds:g} s have passed"
+        typer.echo(f"{twin.title} answers there until {end}.", err=True)
+        try:
+            time.sleep(seconds if seconds is not None else 10**8)
+        except KeyboardInterrupt:
+            typer.echo("Stopped.", err=True)
+
+
+def _board_row(board: Board) -> list[str]:
+    memory = board.memory
+    return [
+        board.name,
+        board.title,
+        board.core,
+        f"{memory.flash.length // 1024} KB" if memory else "",
+        f"{memory.ram.length // 1024} KB" if memory else "",
+        f"{board.clock_hz / 1e6:g} MHz" if board.clock_hz else "",
+    ]
+
+
+def _board_details(board: Board) -> list[tuple[str, str]]:
+    details = [("File", str(board.path)), ("Console", f"{board.console.uart}, {board.console.baud} baud")]
+    if board.sensor:
+        sensor = board.sensor
+        details.append(
+            (
+                "Sensor",
+                f"{sensor.part}, ±{sensor.range_g:g} g, {sensor.counts_per_g:g} counts per g, own rates "
+                f"{', '.join(f'{rate:g}' for rate in sensor.rates_hz)} Hz",
+            )
+        )
+    if board.emulates:
+        details.append(("Emulates", board.emulates))
+    if board.flash:
+        details.append(("Flashed with", board.flash.runner))
+    return details
