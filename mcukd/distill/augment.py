@@ -3,36 +3,87 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
+#: Below this length of the mean of all windows' directions, animals do not agree on which way is down.
+AGREEMENT = 0.5
+
 
 @dataclass(frozen=True)
 class Augmentation:
     """Which changes are drawn anew for every window at every presentation.
 
-    rotation: turn the sensor's axes at random, uniformly over all orientations, because collars slip and
-    are mounted in more ways than a herd of ten shows. scale: standard deviation of the logarithm of a
-    common gain. stretch: largest logarithm of a change of tempo, drawn uniformly both ways.
+    turn: "vertical" turns the sensor about the vertical by any angle: weight or strap keep one face of a tag
+    down, but which way round it is worn differs between animals; where the training animals do not agree on
+    the vertical, it turns in every direction. "any" always does that, "none" never turns.
+    tilt: standard deviation, in degrees, of a further turn about a random axis, for straps that sit askew.
+    scale: standard deviation of the logarithm of a common gain. stretch: largest logarithm of a change of
+    tempo, drawn uniformly both ways.
     """
 
-    rotation: bool = True
+    turn: Literal["vertical", "any", "none"] = "vertical"
+    tilt: float = 0.0
     scale: float = 0.0
     stretch: float = 0.0
 
 
-def augment(counts: FloatArray, how: Augmentation, rng: np.random.Generator) -> FloatArray:
-    """Return changed copies of windows, counts (N, T, C) float32; axes are turned only where C is 3."""
-    if how.stretch:
-        counts = _stretch(counts, np.exp(rng.uniform(-how.stretch, how.stretch, len(counts))))
-    if how.rotation and counts.shape[2] == 3:
-        counts = counts @ random_rotations(len(counts), rng)
-    if how.scale:
-        counts = counts * np.exp(rng.normal(scale=how.scale, size=(len(counts), 1, 1))).astype(np.float32)
-    return counts
+class Augmenter:
+    """Augments windows of one training set, whose vertical it has measured.
+
+    windows: the training set (N, T, C). Axes are turned only where C is 3.
+    """
+
+    def __init__(self, windows: FloatArray, how: Augmentation) -> None:
+        self._how = how
+        three_axes = windows.shape[2] == 3
+        self.vertical = vertical(windows) if three_axes and how.turn == "vertical" else None
+        self._turns = three_axes and (how.turn != "none" or how.tilt > 0)
+
+    def __call__(self, windows: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Return changed copies of windows (n, T, C) float32."""
+        how, count = self._how, len(windows)
+        if how.stretch:
+            windows = _stretch(windows, np.exp(rng.uniform(-how.stretch, how.stretch, count)))
+        if self._turns:
+            windows = windows @ self._rotations(count, rng)
+        if how.scale:
+            windows = windows * np.exp(rng.normal(scale=how.scale, size=(count, 1, 1))).astype(np.float32)
+        return windows
+
+    def _rotations(self, count: int, rng: np.random.Generator) -> FloatArray:
+        how = self._how
+        turns = np.tile(np.eye(3), (count, 1, 1))
+        if how.turn != "none" and self.vertical is None:
+            return random_rotations(count, rng)
+        if self.vertical is not None:
+            turns = rotations_about(np.tile(self.vertical, (count, 1)), rng.uniform(0, 2 * np.pi, count))
+        if how.tilt:
+            angles = np.deg2rad(rng.normal(scale=how.tilt, size=count))
+            turns = turns @ rotations_about(rng.normal(size=(count, 3)), angles)
+        return turns.astype(np.float32)
+
+
+def vertical(windows: FloatArray) -> Optional[NDArray[np.float64]]:
+    """Return the unit vector (3,) in which windows (N, T, 3) feel gravity; None where they do not agree."""
+    means = windows.mean(axis=1, dtype=np.float64)
+    directions = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
+    common = directions.mean(axis=0)
+    length = float(np.linalg.norm(common))
+    return common / length if length >= AGREEMENT else None
+
+
+def rotations_about(axes: NDArray[np.float64], angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rotation matrices (n, 3, 3) by angles (n,) in radians about axes (n, 3): Rodrigues' formula."""
+    x, y, z = (axes / np.linalg.norm(axes, axis=1, keepdims=True)).T
+    zero = np.zeros_like(x)
+    cross = np.moveaxis(np.array([[zero, -z, y], [z, zero, -x], [-y, x, zero]]), 2, 0)
+    sine, cosine = np.sin(angles)[:, None, None], np.cos(angles)[:, None, None]
+    return np.asarray(np.eye(3) + sine * cross + (1 - cosine) * (cross @ cross))
 
 
 def random_rotations(count: int, rng: np.random.Generator) -> FloatArray:
@@ -47,14 +98,13 @@ def random_rotations(count: int, rng: np.random.Generator) -> FloatArray:
     return np.moveaxis(np.array(rows, np.float32), 2, 0)
 
 
-def _stretch(counts: FloatArray, tempo: NDArray[np.float64]) -> FloatArray:
-    """Play windows at another tempo (N,) about their middle; out of samples, it turns back."""
-    last = counts.shape[1] - 1
-    position = (np.arange(last + 1) - last / 2) * tempo[:, None] + last / 2
-    position = np.abs(position)
+def _stretch(windows: FloatArray, tempo: NDArray[np.float64]) -> FloatArray:
+    """Play windows at another tempo (n,) about their middle; out of samples, it turns back."""
+    last = windows.shape[1] - 1
+    position = np.abs((np.arange(last + 1) - last / 2) * tempo[:, None] + last / 2)
     position = np.where(position > last, 2 * last - position, position)
     before = np.clip(position.astype(np.int64), 0, max(last - 1, 0))
     after = np.minimum(before + 1, last)
     share = (position - before)[..., None].astype(np.float32)
-    window = np.arange(len(counts))[:, None]
-    return counts[window, before] * (1 - share) + counts[window, after] * share
+    window = np.arange(len(windows))[:, None]
+    return np.asarray(windows[window, before] * (1 - share) + windows[window, after] * share)

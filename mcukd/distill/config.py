@@ -13,7 +13,7 @@ DEFAULT_SEEDS = 3
 
 @dataclass(frozen=True)
 class DistillConfig:
-    """How teacher and students are trained and evaluated; docs/distillation.md tells how defaults were chosen.
+    """How teacher and students are trained and evaluated; docs/distillation.md has the defaults' grounds.
 
     split: as `make_folds` takes it. seeds: of the evaluation; teacher and students of every fold are trained
     once with each. seed: of the models shipped, trained on all animals, and of simulated data.

@@ -12,7 +12,7 @@ VERSION = 1
 #: Augmented copies of each training window that the teacher labels; their mean logits are the soft label.
 SOFT_LABEL_COPIES = 4
 
-AUGMENTATION = Augmentation(rotation=True)
+AUGMENTATION = Augmentation(turn="vertical", tilt=10.0)
 
 
 def teacher_recipe(config: DistillConfig) -> Recipe:

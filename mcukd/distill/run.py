@@ -55,7 +55,7 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     evaluation = load_windows(card, data_root, seed=config.seed)
     folds = make_folds(evaluation, config.split)
     shipped = _shipped_lesson(study, training, inputs["data"], config)
-    lessons = _fold_lessons(study, folds, inputs["data"], config)
+    lessons = fold_lessons(study, folds, inputs["data"], config)
     _drop_others(study, lessons)
     # The shipped models take about as long as a fold; first come, so that no worker idles at the end.
     run_lessons(
@@ -110,7 +110,8 @@ def _inputs(card: Card, data_root: Optional[Path], config: DistillConfig) -> dic
     return {"data": dataset_sha256(card, data_root, config.seed)}
 
 
-def _fold_lessons(study: Study, folds: Sequence[Fold], data: str, config: DistillConfig) -> list[Lesson]:
+def fold_lessons(study: Study, folds: Sequence[Fold], data: str, config: DistillConfig) -> list[Lesson]:
+    """Return the lessons of an evaluation, seed by seed; `data` is the identity of the samples."""
     return [
         Lesson(
             name=f"{fold.name}-s{seed}",

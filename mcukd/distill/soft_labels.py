@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.distill.augment import augment
+from mcukd.distill.augment import Augmenter
 from mcukd.distill.recipes import AUGMENTATION, SOFT_LABEL_COPIES
 from mcukd.distill.trainer import logits
 
@@ -46,5 +46,6 @@ def soft_labels(teacher: keras.Model, windows: FloatArray, seed: int) -> FloatAr
     so its label should not depend on the one in which it happened to be recorded.
     """
     rng = np.random.default_rng(seed)
-    copies = [logits(teacher, augment(windows, AUGMENTATION, rng)) for _ in range(SOFT_LABEL_COPIES)]
+    augment = Augmenter(windows, AUGMENTATION)
+    copies = [logits(teacher, augment(windows, rng)) for _ in range(SOFT_LABEL_COPIES)]
     return np.mean(copies, axis=0, dtype=np.float32)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.distill.augment import Augmentation, augment
+from mcukd.distill.augment import Augmentation, Augmenter
 from mcukd.errors import UserError
 
 if TYPE_CHECKING:
@@ -103,13 +103,14 @@ class Trainer:
         rng = np.random.default_rng(seed)
         hard = one_hot(targets.labels, self.model.output_shape[-1])
         soft = np.zeros_like(hard) if targets.soft is None else targets.soft.astype(np.float32)
+        augment = Augmenter(windows, recipe.augmentation)
         rates = learning_rates(total_steps(len(windows), recipe.epochs), recipe.learning_rate)
         order: NDArray[np.int64] = np.empty(0, np.int64)
         for start in range(0, len(rates), STEPS):
             while len(order) < STEPS * BATCH:
                 order = np.concatenate([order, rng.permutation(len(windows))])
             chosen, order = order[: STEPS * BATCH], order[STEPS * BATCH :]
-            batches = augment(windows[chosen], recipe.augmentation, rng)
+            batches = augment(windows[chosen], rng)
             loss = self._run(
                 batches.reshape(STEPS, BATCH, *windows.shape[1:]),
                 hard[chosen].reshape(STEPS, BATCH, -1),

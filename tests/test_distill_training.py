@@ -1,0 +1,237 @@
+"""Config, schedule, augmentation, loss and the training loop."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcukd.distill.augment import Augmentation, Augmenter, random_rotations, rotations_about, vertical
+from mcukd.distill.config import DistillConfig, parse_seeds
+from mcukd.distill.trainer import BATCH, STEPS, Recipe, Targets, Trainer, learning_rates, logits, total_steps
+from mcukd.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("teacher_epochs", -1),
+        ("teacher_width", 0),
+        ("gru_units", 0),
+        ("dense_units", 1000),
+        ("temperature", 0.0),
+        ("temperature", float("nan")),
+        ("mixing", 1.5),
+        ("jobs", 0),
+    ],
+)
+def test_config_names_the_option_that_cannot_work(field, value):
+    with pytest.raises(UserError, match="--" + field.replace("_", "-")):
+        DistillConfig(**{field: value})
+
+
+def test_jobs_are_no_part_of_the_options():
+    assert DistillConfig(jobs=1).options() == DistillConfig(jobs=7).options()
+
+
+def test_config_comes_back_from_its_options():
+    config = DistillConfig(seeds=(4, 9), split="holdout", epochs=3)
+    assert DistillConfig.of({**config.options(), "later": 1}) == config
+
+
+@pytest.mark.parametrize(("text", "seeds"), [("3", (0, 1, 2)), ("7,", (7,)), ("3,5", (3, 5))])
+def test_parse_seeds(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-2", "1,b", "2.5"])
+def test_parse_seeds_refuses(text):
+    with pytest.raises(UserError, match="--seeds"):
+        parse_seeds(text)
+
+
+def test_seed_named_twice_is_refused():
+    with pytest.raises(UserError, match="twice"):
+        DistillConfig(seeds=parse_seeds("1,1"))
+
+
+@given(st.integers(1, 20_000), st.integers(1, 50))
+def test_steps_are_whole_calls_close_to_the_epochs_asked_for(windows, epochs):
+    steps = total_steps(windows, epochs)
+    assert steps >= STEPS and steps % STEPS == 0
+    assert steps == STEPS or abs(steps - epochs * windows / BATCH) <= STEPS / 2
+
+
+@given(st.integers(1, 3000))
+def test_learning_rate_warms_up_and_ends_near_zero(steps):
+    rates = learning_rates(steps, 0.01)
+    assert len(rates) == steps and (rates >= 0).all() and rates.max() <= 0.01 * (1 + 1e-6)
+    if steps >= 100:
+        assert rates[0] < 0.0011 and rates[-1] < 1e-5 and rates.max() > 0.0099
+
+
+def test_rotations_are_rotations_and_uniform():
+    matrices = random_rotations(4000, np.random.default_rng(0)).astype(np.float64)
+    np.testing.assert_allclose(
+        matrices @ matrices.transpose(0, 2, 1), np.tile(np.eye(3), (4000, 1, 1)), atol=1e-6
+    )
+    np.testing.assert_allclose(np.linalg.det(matrices), 1, atol=1e-6)
+    # Uniform over SO(3): every entry has mean 0 and variance 1/3.
+    assert np.abs(matrices.mean(axis=0)).max() < 0.04
+    np.testing.assert_allclose(matrices.var(axis=0), 1 / 3, atol=0.02)
+
+
+def test_rotation_turns_a_whole_window_alike():
+    windows = np.random.default_rng(1).normal(size=(20, 30, 3)).astype(np.float32)
+    turned = Augmenter(windows, Augmentation(turn="vertical"))(windows, np.random.default_rng(2))
+    np.testing.assert_allclose(
+        windows @ windows.transpose(0, 2, 1), turned @ turned.transpose(0, 2, 1), atol=1e-4
+    )
+    assert np.abs(turned - windows).max() > 1
+
+
+def _hanging(count: int = 400) -> np.ndarray:
+    """Windows whose gravity is along −z, give or take."""
+    rng = np.random.default_rng(4)
+    return (np.array([0.1, -0.1, -1.0]) + 0.2 * rng.normal(size=(count, 25, 3))).astype(np.float32)
+
+
+def test_turning_keeps_the_vertical_where_animals_agree_on_it():
+    windows = _hanging()
+    augment = Augmenter(windows, Augmentation(turn="vertical"))
+    down = vertical(windows)
+    assert down is not None and down[2] < -0.97
+    turned = augment(windows, np.random.default_rng(0))
+    np.testing.assert_allclose(turned @ down, windows @ down, atol=1e-5)
+    sideways = turned.mean(axis=1) - np.outer(turned.mean(axis=1) @ down, down)
+    assert np.abs(sideways.mean(axis=0)).max() < 0.02  # every heading, so they cancel
+
+
+def test_turning_is_in_every_direction_where_animals_do_not_agree():
+    windows = _hanging() @ random_rotations(400, np.random.default_rng(5))
+    assert vertical(windows) is None
+    turned = Augmenter(windows, Augmentation(turn="vertical"))(windows, np.random.default_rng(6))
+    assert np.linalg.norm(turned.mean(axis=(0, 1))) < 0.15
+
+
+def test_tilt_leans_by_its_angle():
+    windows = _hanging(4000)
+    tilted = Augmenter(windows, Augmentation(turn="none", tilt=10))(windows, np.random.default_rng(0))
+    a, b = windows.mean(axis=1), tilted.mean(axis=1)
+    cosine = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    # A turn about an axis at angle θ to the vector moves it by sin θ of the angle; E[sin² θ] = 2/3.
+    assert np.sqrt(np.mean(np.arccos(np.clip(cosine, -1, 1)) ** 2)) == pytest.approx(
+        np.deg2rad(10) * np.sqrt(2 / 3), rel=0.05
+    )
+
+
+def test_rotation_about_an_axis_by_a_right_angle():
+    turn = rotations_about(np.array([[0.0, 0.0, 2.0]]), np.array([np.pi / 2]))[0]
+    np.testing.assert_allclose(turn @ [1, 0, 0], [0, 1, 0], atol=1e-12)
+
+
+def test_no_augmentation_leaves_windows_alone():
+    windows = np.random.default_rng(1).normal(size=(20, 30, 3)).astype(np.float32)
+    np.testing.assert_array_equal(
+        Augmenter(windows, Augmentation(turn="none"))(windows, np.random.default_rng(2)), windows
+    )
+
+
+def test_only_three_axes_are_turned():
+    windows = np.random.default_rng(1).normal(size=(5, 30, 6)).astype(np.float32)
+    augment = Augmenter(windows, Augmentation(tilt=10))
+    np.testing.assert_array_equal(augment(windows, np.random.default_rng(2)), windows)
+
+
+@given(st.integers(2, 40), st.floats(0.01, 0.5))
+def test_stretching_stays_within_the_window(length, stretch):
+    ramp = np.tile(np.arange(length, dtype=np.float32)[None, :, None], (8, 1, 3))
+    changed = Augmenter(ramp, Augmentation(turn="none", stretch=stretch))(ramp, np.random.default_rng(0))
+    assert changed.shape == ramp.shape and changed.dtype == np.float32
+    assert changed.min() >= 0 and changed.max() <= length - 1
+
+
+def test_distillation_loss_is_the_sum_of_its_two_terms():
+    from mcukd.distill.soft_labels import distillation_loss, one_hot
+
+    rng = np.random.default_rng(3)
+    student, teacher = rng.normal(size=(2, 9, 4)).astype(np.float32)
+    hard = one_hot(rng.integers(0, 4, 9), 4)
+
+    def softmax(z):
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    hard_term = -(hard * np.log(softmax(student))).sum(axis=1).mean()
+    soft_term = 9.0 * -(softmax(teacher / 3) * np.log(softmax(student / 3))).sum(axis=1).mean()
+    for mixing in (0.0, 0.3, 1.0):
+        loss = float(distillation_loss(student, hard, teacher, 3.0, mixing))
+        assert loss == pytest.approx((1 - mixing) * hard_term + mixing * soft_term, rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def student_trainer() -> Trainer:
+    from mcukd.models.gru_mlp import build_student
+
+    return Trainer(lambda: build_student(12, 3, 3, np.zeros(3), np.ones(3), 4, 4), compiled=True)
+
+
+def _rhythms(count: int = 600) -> tuple[np.ndarray, np.ndarray]:
+    """Three classes by amplitude, in random directions."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, count)
+    direction = rng.normal(size=(count, 1, 3))
+    direction /= np.linalg.norm(direction, axis=2, keepdims=True)
+    windows = direction + (0.05 + labels[:, None, None] * 0.5) * rng.normal(size=(count, 12, 3))
+    return windows.astype(np.float32), labels
+
+
+RECIPE = Recipe(epochs=60, learning_rate=1e-2, weight_decay=0.01, augmentation=Augmentation())
+
+
+def test_training_learns_and_same_seed_gives_identical_weights(student_trainer):
+    windows, labels = _rhythms()
+    first = student_trainer.fit(windows, Targets(labels), RECIPE, seed=5)
+    accuracy = (logits(first, windows).argmax(axis=1) == labels).mean()
+    kept = [w.copy() for w in first.get_weights()]
+    assert accuracy > 0.8
+
+    short = replace(RECIPE, epochs=7)
+    student_trainer.fit(windows, Targets(labels), short, seed=6)  # leaves nothing behind for the next fit
+    again = student_trainer.fit(windows, Targets(labels), RECIPE, seed=5)
+    for before, after in zip(kept, again.get_weights()):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_soft_labels_alone_teach_the_student(student_trainer):
+    """With mixing 1 the hard labels are unused: wrong ones must not matter."""
+    windows, labels = _rhythms()
+    soft = 6 * np.eye(3, dtype=np.float32)[labels]
+    wrong = Targets((labels + 1) % 3, soft, temperature=2.0, mixing=1.0)
+    model = student_trainer.fit(windows, wrong, RECIPE, seed=1)
+    assert (logits(model, windows).argmax(axis=1) == labels).mean() > 0.8
+
+
+def test_divergence_becomes_a_sentence(student_trainer):
+    windows, labels = _rhythms()
+    windows[0, 0, 0] = np.nan
+    with pytest.raises(UserError, match="diverged"):
+        student_trainer.fit(windows, Targets(labels), RECIPE, seed=1)
+
+
+def test_weight_decay_pulls_matrices_and_not_biases(student_trainer):
+    windows, labels = _rhythms(64)
+    nothing = Targets(labels, np.zeros((64, 3), np.float32), 1.0, 0.0)
+    light = student_trainer.fit(windows, nothing, replace(RECIPE, weight_decay=0.0), seed=2)
+    light_norm = sum(float(np.square(w).sum()) for w in light.get_weights() if w.ndim == 2 and w.shape[0] > 2)
+    heavy = student_trainer.fit(windows, nothing, replace(RECIPE, weight_decay=5.0), seed=2)
+    heavy_norm = sum(float(np.square(w).sum()) for w in heavy.get_weights() if w.ndim == 2 and w.shape[0] > 2)
+    assert heavy_norm < 0.7 * light_norm
