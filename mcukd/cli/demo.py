@@ -1,0 +1,47 @@
+"""`mcukd demo`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mcukd.cli.common import JsonOption, RunOption, print_json, print_table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo(
+    run: RunOption = None,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated herd and of the training.")] = 0,
+    windows: Annotated[int, typer.Option(min=1, help="Windows each board is proven on.")] = 200,
+    json: JsonOption = False,
+) -> None:
+    """Walk the whole road on a simulated herd, from samples to two proven (emulated) boards.
+
+    Example: `mcukd demo`
+    """
+    from mcukd.demo import demo as walk
+    from mcukd.report.table import board_rows, model_rows
+
+    facts = walk(run, seed, windows, lambda text: typer.secho(f"→ {text}", err=True, bold=True))
+    if json:
+        print_json(
+            {
+                "run": str(facts.study.path),
+                "validations": facts.validations,
+                "report": str(facts.report),
+                "remarks": facts.remarks,
+            }
+        )
+    else:
+        print_table("Held-out animals of a simulated herd", *model_rows(facts.study))
+        print_table("Boards", *board_rows(facts.study))
+        for remark in facts.remarks:
+            typer.echo(remark)
+        typer.echo(f"Report: {facts.report}")
+    if any(proof["mismatches"] for proof in facts.validations.values()):
+        raise typer.Exit(1)

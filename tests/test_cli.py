@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from mcukd.cli.app import app
+
+COMMANDS = (
+    "demo",
+    "data",
+    "distill",
+    "quantize",
+    "generate",
+    "build",
+    "flash",
+    "validate",
+    "report",
+    "boards",
+    "doctor",
+)
+
+
+def mcukd(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mcukd", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def test_all_commands_are_there_with_help_and_an_example() -> None:
+    group = typer.main.get_command(app)
+    assert set(COMMANDS) == set(group.commands)  # type: ignore[attr-defined]
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        for leaf in getattr(command, "commands", {name: command}).values():
+            assert "xample" in leaf.help, name
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = {"tensorflow", "numpy", "pandas", "sklearn", "matplotlib", "serial", "elftools", "pydantic"}
+    code = f"import sys; import mcukd.cli.app; print(sorted({heavy} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("quantize", "--bits", "3"), ("--bits 3", "4 to 16")),
+        (("quantize", "--bits", "33"), ("--bits 33", "4 to 16")),
+        (("quantize",), ("runs/latest", "mcukd distill")),
+        (("distill", "--data", "no-such-card"), ("no-such-card", "herd-sim")),
+        (("validate", "--board", "collar"), ()),
+        (("flash", "--board", "no-such-board"), ("no-such-board", "collar")),
+        (("report",), ("runs/latest",)),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_2(
+    tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    result = mcukd(*arguments, cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    for word in words:
+        assert word in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_tells_versions_as_json() -> None:
+    result = mcukd("doctor", "--json")
+    facts = {finding["name"]: finding for finding in json.loads(result.stdout)}
+    assert facts["tensorflow"]["version"].startswith("2.19")
+    assert facts["qemu-system-arm"]["remedy"]
+
+
+def test_version() -> None:
+    from mcukd import __version__
+
+    assert mcukd("--version").stdout.strip() == __version__
