@@ -7,6 +7,7 @@ output, `done` or `failed <reason>`.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -132,6 +133,9 @@ def _pack(tree: Any) -> bytes:
 
 def main() -> None:
     """Serve jobs written by `mcukd.tflite.export` until standard input ends."""
+    # Whatever TensorFlow's native code prints goes to standard error, so that answers stay whole lines.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     for line in sys.stdin:
         job, out = map(Path, line.rstrip("\n").split("\t"))
         try:
@@ -142,7 +146,7 @@ def main() -> None:
             answer = "done"
         except Exception as error:  # whatever TensorFlow raises becomes the parent's one sentence
             answer = " ".join(f"failed {type(error).__name__}: {error}".split())[:500]
-        print(answer, flush=True)
+        print(answer, file=answers, flush=True)
 
 
 if __name__ == "__main__":
