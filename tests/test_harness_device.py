@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -80,8 +81,8 @@ def test_a_good_line_needs_no_retry_and_gives_every_value(device: Device, model:
 def test_a_window_larger_than_any_frame(tmp_path: Path) -> None:
     """256 steps, as on the tags: 1536 bytes in seven plain frames, or 32 robust ones."""
     model = random_model(1, steps=256)
-    counts = random_windows(2, 256).counts
-    binary = build_device(model, tmp_path)
+    counts = random_windows(1, 256).counts
+    binary = build_device(model, tmp_path, sanitized=False)
     with serving(binary) as url, open_device(url) as device:
         assert_equal_to_reference(device, model, counts)
     with connected(binary, Faults(drop_every=10)) as device:
@@ -117,19 +118,16 @@ def test_dropping_more_often_completes(binary: Path, model: IntegerModel, period
 @pytest.mark.parametrize("faults", [Faults(drop=0.1, seed=1), Faults(corrupt=0.001, seed=2)])
 def test_random_loss_and_damage_complete(binary: Path, model: IntegerModel, faults: Faults) -> None:
     with connected(binary, faults) as device:
-        assert_equal_to_reference(device, model, COUNTS[:6])
+        assert_equal_to_reference(device, model, COUNTS[:4])
         assert device.retries > 0
 
 
 def test_selftest_names_the_wrong_answer(model: IntegerModel, tmp_path: Path) -> None:
     build_device(model, tmp_path)
     answers = tmp_path / "mcukd_known_answer.c"
-    head, logits = answers.read_text().split("mcukd_known_logits", 1)
-    rows = logits.split("{ ")
-    rows[2] = "12345, " + rows[2].split(", ", 1)[1]
-    answers.write_text(head + "mcukd_known_logits" + "{ ".join(rows))
-    import subprocess
-
+    text = answers.read_text()
+    second_row = text.rindex("{", 0, text.index("mcukd_known_state_crc") - len("};\n\nconst uint32_t ")) + 1
+    answers.write_text(text[:second_row] + "1 +" + text[second_row:])
     sources = sorted(map(str, tmp_path.glob("*.c")))
     subprocess.run(["cc", "-std=c99", *sources, "-o", tmp_path / "device"], check=True)
     with serving(tmp_path / "device") as url, open_device(url) as device:
@@ -194,11 +192,12 @@ def test_a_device_that_goes_away_is_one_sentence(binary: Path) -> None:
         device.who()
 
 
-def test_a_device_that_falls_silent_is_one_sentence(device: Device) -> None:
+def test_a_device_that_falls_silent_is_one_sentence(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcukd.harness.protocol.ROBUST_ATTEMPTS", 3)
     device.who()
     device.link._port = _Silent()
     device.timeout = 0.001
-    with pytest.raises(UserError, match=r"stopped answering \(WHO sent 23 times"):
+    with pytest.raises(UserError, match=r"stopped answering \(WHO sent 6 times"):
         device.who()
 
 
