@@ -47,7 +47,7 @@ FIRST_ATTEMPTS = PLAIN_ATTEMPTS + 5
 #: Copies in the robust encoding after each failure, round and round; 0 is a short plain frame, which fares
 #: best where bytes are not lost but damaged.
 _LEVELS = (2, 3, 4, 4, 0)
-_LEAST_PATIENCE_S = 0.15
+_LEAST_PATIENCE_S, _MOST_PATIENCE_S = 0.15, 3.0
 
 
 class _Shrink(Exception):
@@ -243,13 +243,15 @@ class Device:
     def _patience(self, request: Request, full: float, attempt: int) -> float:
         """Return the seconds to wait for a reply; `full` is what it may take at worst.
 
-        Waiting is cheap on a good line and dear on one that loses bytes: there, what has been answered
-        before is waited for only a few times as long as it took then.
+        A line that has been good so far gets longer where it is slow (an emulator on a busy computer). On one
+        that loses bytes waiting is dear: what has been answered before is waited for only a few times as
+        long as it took then.
         """
+        known = 8 * self._slowest.get(request, 0.0)
         if not self.robust:
-            return full * (1 + attempt / 2)
-        if request in self._slowest:
-            full = min(full, max(_LEAST_PATIENCE_S, 6 * self._slowest[request]))
+            return max(full, min(known, _MOST_PATIENCE_S)) * (1 + attempt / 2)
+        if known:
+            full = min(full, max(_LEAST_PATIENCE_S, known))
         return min(full * float(1 << attempt // 4), 10.0)
 
     @property
