@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 
 import typer
 
@@ -27,5 +26,4 @@ def version(show: bool = typer.Option(False, "--version", help="Print the versio
 
 
 for _name in ("demo", "data", "distill", "quantize", "firmware", "validate", "report", "doctor"):
-    if (Path(__file__).parent / f"{_name}.py").exists():  # TODO: remove once every room is furnished
-        importlib.import_module(f"mcukd.cli.{_name}").register(app)
+    importlib.import_module(f"mcukd.cli.{_name}").register(app)
