@@ -1,4 +1,4 @@
-"""The whole road on the simulated herd: taught, shrunk, compiled, run on emulated boards, proven, reported."""
+"""The whole road on the simulated herd, from samples to proven (emulated) boards and a report."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def demo(run: Optional[Path], seed: int, windows: int, say: Callable[[str], None
     windows: how many windows each board is proven on. Finished stages are not repeated. Without the Arm
     compiler or the emulator the native board stands in for both, and a remark says so.
     """
-    from mcukd.boards.launch import tools_missing
     from mcukd.boards.model import load_board
+    from mcukd.boards.tools import tools_missing
     from mcukd.data.card import load_card
     from mcukd.distill.config import DistillConfig
     from mcukd.distill.run import distill
@@ -52,8 +52,8 @@ def demo(run: Optional[Path], seed: int, windows: int, say: Callable[[str], None
     if missing:
         names = ("native",)
         remarks.append(
-            f"{' and '.join(missing)} not found, so the same firmware was built for this computer instead of the "
-            "collar and the ear tag; 'mcukd doctor' says how to get them."
+            f"{' and '.join(missing)} not found, so the same firmware was built for this computer instead of "
+            "the collar and the ear tag; 'mcukd doctor' says how to get them."
         )
     validations = {}
     for name in names:
