@@ -162,6 +162,13 @@ def test_what_cannot_be_done_is_one_sentence(cli: Any, arguments: list[str], sen
         raise cli(*arguments).exception
 
 
+@native_only
+def test_a_port_from_the_environment_gives_way_to_emulate(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCUKD_PORT", "loop://")
+    assert cli("--board", "native", "--emulate", "--windows", "2").exit_code == 0
+    assert "only echoes" in str(cli("--board", "native", "--windows", "2").exception)
+
+
 def test_emulate_and_port_exclude_each_other(study: Study) -> None:
     with pytest.raises(UserError, match="--emulate and --port exclude"):
         validate_study(study, load_board("collar"), emulate=True, port="loop://")

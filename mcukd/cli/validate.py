@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(
+    context: typer.Context,
     board: Annotated[
         str, typer.Option(envvar="MCUKD_BOARD", help="Board: collar, eartag, native, or a .toml file.")
     ],
@@ -42,12 +43,15 @@ def validate(
     from mcukd.harness.stage import validate_study
     from mcukd.study import Study
 
+    source = context.get_parameter_source("port")
+    if emulate and source is not None and source.name == "ENVIRONMENT":
+        port = None  # set for the board on the desk, while this run asks for its twin
     study = Study.open(run)
     facts = validate_study(
         study,
         load_board(board),
         emulate=emulate,
-        port=None if emulate else port,
+        port=port,
         windows=windows,
         data_root=data_root,
     )
