@@ -346,7 +346,7 @@ def _folder() -> Path:
 
 
 def _bundled() -> list[Path]:
-    return sorted(_folder().glob("*.toml"))
+    return sorted(_folder().glob("*.toml"), key=lambda path: path.stem)
 
 
 _SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
