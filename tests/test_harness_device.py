@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +18,7 @@ from harness_device import FIRMWARE_SHA256, build_device, serving
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run, trace
-from mcukd.harness.faults import Faults, bad_line, false_device
+from mcukd.harness.faults import Faults, bad_line, false_device, main
 from mcukd.harness.messages import TENSORS, DeviceError, Request
 from mcukd.harness.probes import Probes
 from mcukd.harness.protocol import Device, open_device
@@ -249,6 +250,29 @@ def test_requests_out_of_bounds_are_refused(
     if detail is not None:
         assert caught.value.detail == detail
     assert str(caught.value).count("the device refuses") == 1
+
+
+def test_a_reply_of_another_length_is_one_sentence(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    device.who()
+    monkeypatch.setattr(device, "_exchange", lambda *_: b"\1\2")
+    for ask in (device.who, device.selftest, device.reset_stream, lambda: device.run_window(COUNTS[0])):
+        with pytest.raises(UserError, match="has 2 bytes, which its model does not explain"):
+            ask()
+
+
+def test_the_faults_command_names_its_line() -> None:
+    command = [sys.executable, "-m", "mcukd.harness.faults", "echo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        with open_device(url) as device, pytest.raises(UserError, match="only echoes"):
+            device.who()
+        process.terminate()
+
+
+def test_the_faults_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["/dev/no-such-port", "--drop-every", "10"]) == 2
+    assert "/dev/no-such-port: the port does not open" in capsys.readouterr().err
 
 
 class _Unknown(int):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcukd.harness import frames
@@ -25,6 +25,7 @@ def received(line: bytes) -> list[bytes]:
     return [frames.pack(m.kind, m.sequence, m.payload) for m in found]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=700), st.integers(0, 255), st.integers(0, 0xFFFF))
 def test_both_encodings_give_back_the_message(payload: bytes, kind: int, sequence: int) -> None:
     message = frames.pack(kind, sequence, payload)
@@ -34,6 +35,7 @@ def test_both_encodings_give_back_the_message(payload: bytes, kind: int, sequenc
         assert found == frames.Message(frames.VERSION, kind, sequence, payload, number)
 
 
+@settings(deadline=None)
 @given(messages, copies, attempts, st.data())
 def test_robust_survives_any_loss_that_leaves_one_copy_of_each_half_byte(
     message: bytes, copies: int, attempt: int, data: st.DataObject
@@ -57,6 +59,7 @@ def test_robust_survives_any_loss_that_leaves_one_copy_of_each_half_byte(
     assert received(b"\x00" + bytes(kept) + b"\x00") == [message]
 
 
+@settings(deadline=None)
 @given(messages, copies, attempts, st.integers(2, 10), st.integers(0, 9))
 def test_robust_survives_losing_every_nth_byte(
     message: bytes, copies: int, attempt: int, period: int, phase: int
@@ -66,6 +69,7 @@ def test_robust_survives_losing_every_nth_byte(
     assert received(lossy) == [message]
 
 
+@settings(deadline=None)
 @given(messages, copies, attempts, st.integers(0, 10_000), st.integers(1, 7))
 def test_robust_survives_a_burst_shorter_than_the_numbering(
     message: bytes, copies: int, attempt: int, start: int, length: int
@@ -76,6 +80,7 @@ def test_robust_survives_a_burst_shorter_than_the_numbering(
     assert received(line[:start] + line[start + length :] + b"\x00") == [message]
 
 
+@settings(deadline=None)
 @given(messages)
 def test_plain_never_gives_a_wrong_message_when_a_byte_is_lost(message: bytes) -> None:
     line = frames.encode_plain(message)
@@ -83,6 +88,7 @@ def test_plain_never_gives_a_wrong_message_when_a_byte_is_lost(message: bytes) -
         assert received(line[:n] + line[n + 1 :]) == []
 
 
+@settings(deadline=None)
 @given(messages, copies, st.integers(0, 10_000), st.integers(1, 255))
 def test_a_damaged_byte_gives_the_message_or_nothing(
     message: bytes, copies: int, position: int, damage: int
@@ -93,6 +99,7 @@ def test_a_damaged_byte_gives_the_message_or_nothing(
         assert received(bytes(damaged)) in ([message], [])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_noise_is_no_message_and_is_counted(noise: bytes) -> None:
     deframer = frames.Deframer()
@@ -100,6 +107,7 @@ def test_noise_is_no_message_and_is_counted(noise: bytes) -> None:
     assert deframer.noise == len(noise.replace(b"\x00", b""))
 
 
+@settings(deadline=None)
 @given(st.lists(messages, max_size=4), st.lists(st.integers(1, 40), max_size=30))
 def test_messages_may_arrive_in_any_pieces(sent: list[bytes], cuts: list[int]) -> None:
     line = b"".join(frames.encode_robust(m) if n % 2 else frames.encode_plain(m) for n, m in enumerate(sent))

@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,11 @@ from mcukd.harness import frames
 from mcukd.harness.messages import (
     COUNTER_KINDS,
     ERROR,
+    ERROR_FIELDS,
     NO_CLASS,
     REPLY,
     RUN_FIELDS,
+    SELFTEST_FIELDS,
     STREAM_FIELDS,
     TENSORS,
     TRACE_FIELDS,
@@ -118,7 +120,7 @@ class Device:
                 failure = error
         else:
             raise failure
-        class_index, state_crc, ticks, stack = RUN_FIELDS.unpack(reply[: RUN_FIELDS.size])
+        class_index, state_crc, ticks, stack = self._fields(Request.RUN, RUN_FIELDS, reply)
         identity = self._known()
         counts = identity.counter_kind != "none"
         return WindowResult(
@@ -144,12 +146,12 @@ class Device:
 
     def trace_digest(self, step: int) -> int:
         """Return the CRC-32 over all tensors of a step, in the order of `TENSORS`, as little-endian int16."""
-        return int(U32.unpack(self._trace(step, 255, 0))[0])
+        return int(self._fields(Request.TRACE, U32, self._trace(step, 255, 0))[0])
 
     def selftest(self) -> SelfTest:
         """Let the device compute its known answers."""
         reply = self._exchange(Request.SELFTEST, b"", self._passes(4))
-        answers, logits, states = struct.unpack("<BII", reply)
+        answers, logits, states = self._fields(Request.SELFTEST, SELFTEST_FIELDS, reply)
 
         def numbers(mask: int) -> tuple[int, ...]:
             return tuple(n for n in range(answers) if mask >> (n & 31) & 1)
@@ -203,9 +205,14 @@ class Device:
         return reply[TRACE_FIELDS.size + 2 :]
 
     def _stream(self, reply: bytes) -> StreamState:
-        samples, results, latest = STREAM_FIELDS.unpack(reply[: STREAM_FIELDS.size])
+        samples, results, latest = self._fields(Request.PUSH, STREAM_FIELDS, reply)
         logits = self._values(Request.PUSH, reply[STREAM_FIELDS.size :], self._known().classes)
         return StreamState(samples, results, None if latest == NO_CLASS else latest, logits)
+
+    def _fields(self, request: Request, fields: struct.Struct, reply: bytes) -> tuple[Any, ...]:
+        if len(reply) < fields.size:
+            raise self._malformed(request, reply)
+        return fields.unpack(reply[: fields.size])
 
     def _values(self, request: Request, raw: bytes, count: int) -> NDArray[np.int64]:
         if len(raw) != 2 * count:
@@ -284,7 +291,7 @@ class Device:
                     self._echoed += 1
                 elif message.sequence == self._sequence and message.kind == ERROR:
                     self._answered = True
-                    code, detail = struct.unpack("<BI", message.payload[:5])
+                    code, detail = self._fields(request, ERROR_FIELDS, message.payload)
                     raise DeviceError(self.link.url, request, code, detail)
                 elif message.sequence == self._sequence and message.kind == request | REPLY:
                     self._answered = True
