@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from factories import random_model
+from typer.testing import CliRunner
 
 from mcukd.boards.model import load_board
 from mcukd.boards.stages import build_stage, ensure_built, generate_stage, sensor_remarks
+from mcukd.cli.app import app
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import save_model
 from mcukd.study import Study
@@ -25,10 +26,9 @@ def quantized_study(path: Path, seed: int = 0) -> Study:
     return study
 
 
-def mcukd(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mcukd", *arguments], cwd=cwd, capture_output=True, text=True, check=False
-    )
+def mcukd(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> Any:
+    monkeypatch.chdir(folder)
+    return CliRunner().invoke(app, arguments, catch_exceptions=False)
 
 
 @needs_cc
@@ -88,20 +88,22 @@ def test_rate_and_scale_that_the_sensor_has_not_are_remarked() -> None:
 
 
 @needs_cc
-def test_commands_print_facts_and_do_nothing_twice(tmp_path: Path) -> None:
+def test_commands_print_facts_and_do_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     quantized_study(tmp_path / "runs/one")
-    facts = json.loads(mcukd("build", "--board", "native", "--json", cwd=tmp_path).stdout)
+    facts = json.loads(mcukd(monkeypatch, tmp_path, "build", "--board", "native", "--json").stdout)
     assert facts["ran"] is True
     assert facts["emulated"] is True
     assert Path(tmp_path, facts["elf"]).is_file()
-    again = mcukd("build", "--board", "native", cwd=tmp_path)
-    assert again.returncode == 0
+    again = mcukd(monkeypatch, tmp_path, "build", "--board", "native")
+    assert again.exit_code == 0
     assert again.stdout.count("nothing to do") == 2
 
 
-def test_dry_run_prints_the_command_and_builds_nothing(tmp_path: Path) -> None:
+def test_dry_run_prints_the_command_and_builds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     quantized_study(tmp_path / "runs/one")
-    shown = mcukd("flash", "--board", "eartag", "--runner", "pyocd", "--dry-run", cwd=tmp_path)
+    shown = mcukd(monkeypatch, tmp_path, "flash", "--board", "eartag", "--runner", "pyocd", "--dry-run")
     elf = (tmp_path / "runs/one/firmware/eartag/build/firmware.elf").resolve()
     assert shown.stdout.strip() == (
         "pyocd load --target nrf52840 --no-wait -O auto_unlock=false --erase sector --format elf " + str(elf)
@@ -110,16 +112,16 @@ def test_dry_run_prints_the_command_and_builds_nothing(tmp_path: Path) -> None:
 
 
 @needs_cc
-def test_emulated_firmware_prints_its_url_and_stops(tmp_path: Path) -> None:
+def test_emulated_firmware_prints_its_url_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     quantized_study(tmp_path / "runs/one")
-    shown = mcukd("flash", "--board", "native", "--emulate", "--seconds", "0.1", cwd=tmp_path)
-    assert shown.returncode == 0, shown.stderr
+    shown = mcukd(monkeypatch, tmp_path, "flash", "--board", "native", "--emulate", "--seconds", "0.1")
+    assert shown.exit_code == 0
     assert shown.stdout.startswith("/dev/")
 
 
-def test_boards_lists_what_is_unverified(tmp_path: Path) -> None:
-    facts = json.loads(mcukd("boards", "--json", cwd=tmp_path).stdout)
+def test_boards_lists_what_is_unverified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = json.loads(mcukd(monkeypatch, tmp_path, "boards", "--json").stdout)
     assert [board["name"] for board in facts] == [
         "collar", "collar-emulated", "eartag", "eartag-emulated", "native",
     ]  # fmt: skip
-    assert "never run" in mcukd("boards", "collar", cwd=tmp_path).stdout
+    assert "never run" in mcukd(monkeypatch, tmp_path, "boards", "collar").stdout

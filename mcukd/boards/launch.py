@@ -48,6 +48,11 @@ def running(board: Board, elf: Path) -> Iterator[str]:
 
 @contextmanager
 def _in_qemu(board: Board, elf: Path, messages: IO[bytes]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    if os.name != "posix":
+        raise UserError(
+            f"board {board.name!r} runs in QEMU on Linux and macOS only, because QEMU is handed an open "
+            "socket; use one of these, or a real board."
+        )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)

@@ -1,7 +1,7 @@
 """Flashes boards through a debug probe. A runner is a name, what it can do, and an argument list.
 
 Nothing is erased beyond the sectors that are written, and no chip is unlocked, unless the caller says so:
-both destroy what else the chip holds, such as its device id and calibration.
+both destroy what else the chip holds, such as settings and calibration.
 """
 
 from __future__ import annotations
