@@ -22,6 +22,7 @@ from mcukd.harness.faults import Faults, bad_line, false_device, main
 from mcukd.harness.messages import TENSORS, DeviceError, Request
 from mcukd.harness.probes import Probes
 from mcukd.harness.protocol import Device, open_device
+from mcukd.harness.transport import Link, open_link
 from mcukd.harness.validate import check_identity, locate, mismatch_sentence, prove
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
@@ -44,13 +45,19 @@ def binary(model: IntegerModel, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @contextmanager
 def connected(binary: Path, faults: Faults = Faults()) -> Iterator[Device]:
     with serving(binary) as url, bad_line(url, faults) as line, open_device(line) as device:
+        device.timeout = 0.1  # the device answers within milliseconds
         yield device
+
+
+@pytest.fixture(scope="module")
+def link(binary: Path) -> Iterator[Link]:
+    with serving(binary) as url, open_link(url) as link:
+        yield link
 
 
 @pytest.fixture
-def device(binary: Path) -> Iterator[Device]:
-    with serving(binary) as url, open_device(url) as device:
-        yield device
+def device(link: Link) -> Device:
+    return Device(link)
 
 
 def probes(counts: np.ndarray = COUNTS) -> Probes:
@@ -196,7 +203,7 @@ def test_a_device_that_goes_away_is_one_sentence(binary: Path) -> None:
 def test_a_device_that_falls_silent_is_one_sentence(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mcukd.harness.protocol.ROBUST_ATTEMPTS", 3)
     device.who()
-    device.link._port = _Silent()
+    device.link = Link(_Silent(), "port")
     device.timeout = 0.001
     with pytest.raises(UserError, match=r"stopped answering \(WHO sent 6 times"):
         device.who()
@@ -216,10 +223,8 @@ def test_a_crash_report_of_the_firmware_is_shown() -> None:
         def read(self, size: int) -> bytes:
             return b"\x00mcukd fault 00000003 pc 00001234 stack overflow\r\n\x00"
 
-    with open_device("loop://") as device:
-        device.link._port = Crashing()
-        with pytest.raises(UserError, match=r"crashed in WHO \(exception 00000003 pc 00001234 stack"):
-            device.who()
+    with pytest.raises(UserError, match=r"crashed in WHO \(exception 00000003 pc 00001234 stack"):
+        Device(Link(Crashing(), "port")).who()
 
 
 @pytest.mark.parametrize(
