@@ -48,7 +48,7 @@ def demo(run: Optional[Path], seed: int, windows: int, say: Callable[[str], None
 
     boards = [load_board(name) for name in BOARDS]
     missing = sorted({tool for board in boards for tool in tools_missing(board.twin())})
-    names = BOARDS
+    names: tuple[str, ...] = BOARDS
     if missing:
         names = ("native",)
         remarks.append(

@@ -66,6 +66,13 @@ def distill(
         Optional[float],
         typer.Option(help="Share of the soft labels in the loss, 0 to 1.", show_default=False),
     ] = None,
+    mounting: Annotated[
+        Optional[str],
+        typer.Option(
+            help='How the sensor sits on the animals: "aligned", "turned", "any".  [default: the card\'s]',
+            show_default=False,
+        ),
+    ] = None,
     jobs: Annotated[
         Optional[int], typer.Option(help="Worker processes. Default: one per core.", show_default=False)
     ] = None,
@@ -81,9 +88,10 @@ def distill(
     Example: `mcukd distill --data cow-collar --split loao`
     """
     from mcukd.data.card import load_card
+    from mcukd.data.load import dataset_sha256
     from mcukd.distill.config import DistillConfig, parse_seeds
     from mcukd.distill.run import distill as distill_study
-    from mcukd.distill.run import free_run, is_up_to_date
+    from mcukd.distill.run import for_card, free_run, is_up_to_date
     from mcukd.study import MANIFEST, Study
 
     given: dict[str, Any] = {
@@ -95,6 +103,7 @@ def distill(
         "teacher_width": teacher_width,
         "gru_units": gru_units,
         "dense_units": dense_units,
+        "mounting": mounting,
         "temperature": temperature,
         "mixing": mixing,
         "jobs": jobs,
@@ -107,8 +116,14 @@ def distill(
         {**known, **{name: value for name, value in given.items() if value is not None}}
     )
     card = load_card(data or DEFAULT_CARD)
-    study = Study.create(run or free_run(card.name, config), data or DEFAULT_CARD, config.seed)
-    root = study.data_root(data_root)
+    config = for_card(config, card)
+    path = run or free_run(card.name, config)
+    root = data_root
+    if root is None and (path / MANIFEST).exists():
+        root = Study.open(path).data_root(None)
+    dataset_sha256(card, root, config.seed)  # missing data is reported before a study is begun
+    study = Study.create(path, card.reference, config.seed)
+    root = study.data_root(root)
     fresh = is_up_to_date(study, card, root, config)
     metrics = distill_study(study, card, root, config)
     if json:

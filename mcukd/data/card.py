@@ -110,6 +110,9 @@ class Signal(_Strict):
     """The contract on units, rate, axes and range.
 
     counts_per_g and range_g describe the board's sensor: samples are turned into its integers.
+    mounting: how alike the sensor sits on every animal; it decides how training windows are turned.
+    "aligned": the same way up and round, but for some degrees. "turned": the same way up, turned about the
+    vertical by any angle. "any": in no particular way.
     recorded_counts_per_g: scale of the files when `units` is "counts" and it differs from the board's.
     """
 
@@ -118,6 +121,7 @@ class Signal(_Strict):
     range_g: float = Field(gt=0)
     counts_per_g: float = Field(gt=0)
     recorded_counts_per_g: Optional[float] = Field(default=None, gt=0)
+    mounting: Literal["aligned", "turned", "any"] = "turned"
     axes: tuple[Axis, ...] = Field(min_length=3, max_length=3)
 
     @model_validator(mode="after")
@@ -230,6 +234,13 @@ class Card(_Strict):
     def path(self) -> Optional[Path]:
         """The TOML file this card was read from."""
         return self._path
+
+    @property
+    def reference(self) -> str:
+        """What `load_card` finds this card by from anywhere: a bundled card's name, else its path."""
+        if self._path is None or self._path.parent == resource_dir("datasets"):
+            return self.name
+        return str(self._path)
 
     @property
     def classes(self) -> tuple[str, ...]:

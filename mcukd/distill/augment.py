@@ -13,6 +13,8 @@ FloatArray = NDArray[np.float32]
 #: Below this length of the mean of all windows' directions, animals do not agree on which way is down.
 AGREEMENT = 0.5
 
+Turn = Literal["vertical", "any", "none"]
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -26,7 +28,7 @@ class Augmentation:
     tempo, drawn uniformly both ways.
     """
 
-    turn: Literal["vertical", "any", "none"] = "vertical"
+    turn: Turn = "vertical"
     tilt: float = 0.0
     scale: float = 0.0
     stretch: float = 0.0

@@ -9,6 +9,7 @@ from typing import Any, Optional
 from mcukd.errors import UserError
 
 DEFAULT_SEEDS = 3
+MOUNTINGS = ("aligned", "turned", "any")
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class DistillConfig:
     once with each. seed: of the models shipped, trained on all animals, and of simulated data.
     epochs, teacher_epochs: passes over the training windows. teacher_width: filters of the ResNet's first
     block. gru_units, dense_units: H and M of the student. temperature, mixing: of the distillation loss.
+    mounting: how training windows are turned, see `Signal.mounting`; None for what the card says.
     jobs: worker processes, None for one per core; it does not change the results.
     Raises UserError for values that cannot work.
     """
@@ -27,10 +29,11 @@ class DistillConfig:
     seeds: tuple[int, ...] = tuple(range(DEFAULT_SEEDS))
     seed: int = 0
     epochs: int = 60
-    teacher_epochs: int = 20
+    teacher_epochs: int = 10
     teacher_width: int = 16
     gru_units: int = 16
     dense_units: int = 16
+    mounting: Optional[str] = None
     temperature: float = 2.0
     mixing: float = 0.5
     jobs: Optional[int] = None
@@ -48,6 +51,8 @@ class DistillConfig:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise UserError(f"{_option(name)} is {value}, expected {low} to {high}.")
+        if self.mounting not in (None, *MOUNTINGS):
+            raise UserError(f"--mounting is '{self.mounting}', expected one of {', '.join(MOUNTINGS)}.")
         if self.jobs is not None and not 1 <= self.jobs <= 1024:
             raise UserError(f"--jobs is {self.jobs}, expected 1 to 1024 worker processes.")
         if not self.seeds:
@@ -61,7 +66,7 @@ class DistillConfig:
     @classmethod
     def demo(cls, seed: int = 0) -> DistillConfig:
         """Return the options of the demo: a narrow teacher, one fold and one seed, for minutes, not hours."""
-        return cls(split="holdout", seeds=(seed,), seed=seed, epochs=20, teacher_epochs=6, teacher_width=8)
+        return cls(split="holdout", seeds=(seed,), seed=seed, epochs=40, teacher_epochs=8, teacher_width=8)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> DistillConfig:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.recipes import student_recipe, teacher_recipe
+from mcukd.distill.recipes import augmentation, student_recipe, teacher_recipe
 from mcukd.distill.soft_labels import soft_labels
 from mcukd.distill.trainer import FloatArray, Targets, Trainer, logits, windows_presented
 from mcukd.files import replacing, sha256_file
@@ -98,7 +98,7 @@ class Classroom:
             lesson.seed,
             lambda n: advance(n * TEACHER_COST),
         )
-        soft = soft_labels(teacher, windows, lesson.seed)
+        soft = soft_labels(teacher, windows, augmentation(config), lesson.seed)
         distilled_targets = Targets(seen.labels, soft, config.temperature, config.mixing)
         student_trainer, recipe = self._trainer("student"), student_recipe(config)
         if lesson.shipped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Optional
@@ -48,6 +49,7 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     that an interrupted run goes on where it was. Does nothing if nothing changed (`is_up_to_date`).
     Raises UserError for faulty data or options and when a worker dies.
     """
+    config = for_card(config, card)
     if is_up_to_date(study, card, data_root, config):
         return load_metrics(study.file(METRICS))
     inputs = _inputs(card, data_root, config)
@@ -81,6 +83,11 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
         ],
     )
     return metrics
+
+
+def for_card(config: DistillConfig, card: Card) -> DistillConfig:
+    """Return the options with what the card decides filled in."""
+    return config if config.mounting else replace(config, mounting=card.signal.mounting)
 
 
 def is_up_to_date(study: Study, card: Card, data_root: Optional[Path], config: DistillConfig) -> bool:

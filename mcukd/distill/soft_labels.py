@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.distill.augment import Augmenter
-from mcukd.distill.recipes import AUGMENTATION, SOFT_LABEL_COPIES
+from mcukd.distill.augment import Augmentation, Augmenter
+from mcukd.distill.recipes import SOFT_LABEL_COPIES
 from mcukd.distill.trainer import logits
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ def one_hot(labels: NDArray[np.int64], classes: int) -> FloatArray:
     return np.eye(classes, dtype=np.float32)[labels]
 
 
-def soft_labels(teacher: keras.Model, windows: FloatArray, seed: int) -> FloatArray:
+def soft_labels(teacher: keras.Model, windows: FloatArray, how: Augmentation, seed: int) -> FloatArray:
     """Return the teacher's logits (N, K) for training windows (N, T, C), computed once.
 
     Each is the mean over augmented copies of the window: the student meets the window in every orientation,
     so its label should not depend on the one in which it happened to be recorded.
     """
     rng = np.random.default_rng(seed)
-    augment = Augmenter(windows, AUGMENTATION)
+    augment = Augmenter(windows, how)
     copies = [logits(teacher, augment(windows, rng)) for _ in range(SOFT_LABEL_COPIES)]
     return np.mean(copies, axis=0, dtype=np.float32)
