@@ -6,10 +6,11 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Optional
+
+from mcukd.boards.tools import install_line
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,12 @@ class Finding:
         return self.version is not None or not self.required
 
 
-#: Program → (purpose, Debian package, Homebrew package, needed for the emulated boards).
+#: Program → (purpose, whether the road from samples to emulated boards needs it).
 _PROGRAMS = {
-    "arm-none-eabi-gcc": (
-        "compiles firmware for the collar and the ear tag",
-        "gcc-arm-none-eabi libnewlib-arm-none-eabi",
-        "--cask gcc-arm-embedded",
-        True,
-    ),
-    "qemu-system-arm": ("runs the emulated boards", "qemu-system-arm", "qemu", True),
-    "cc": ("compiles firmware for the native board", "gcc libc6-dev", "gcc", True),
-    "openocd": ("flashes a board through a debug probe", "openocd", "openocd", False),
+    "arm-none-eabi-gcc": ("compiles firmware for the collar and the ear tag", True),
+    "qemu-system-arm": ("runs the emulated boards", True),
+    "cc": ("compiles firmware for the native board", True),
+    "openocd": ("flashes a board through a debug probe", False),
 }
 #: Package → purpose. Those with a False are extras.
 _PACKAGES = {
@@ -68,10 +64,9 @@ def _package(name: str, purpose: str, required: bool) -> Finding:
     return Finding(name, found, purpose, f"pip install {name}", required)
 
 
-def _program(name: str, purpose: str, debian: str, brew: str, required: bool) -> Finding:
-    remedy = f"brew install {brew}" if sys.platform == "darwin" else f"sudo apt-get install {debian}"
+def _program(name: str, purpose: str, required: bool) -> Finding:
     path = shutil.which(name)
-    return Finding(name, _version_of(path) if path else None, purpose, remedy, required)
+    return Finding(name, _version_of(path) if path else None, purpose, install_line(name), required)
 
 
 def _version_of(path: str) -> str:

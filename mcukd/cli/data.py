@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def list_data(data_root: DataRootOption = None, as_json: JsonOption = False) -> None:
     """List the bundled cards and whether their data is found.
 
-    Example: `mcukd data list --data-root ~/data`
+    Example: [bold]mcukd data list --data-root ~/data[/bold]
     """
     from mcukd.data.card import list_cards
     from mcukd.data.describe import find_data
@@ -72,7 +72,7 @@ def describe_data(
 ) -> None:
     """Check a data set against its card and show what is in it.
 
-    Example: `mcukd data describe cow-collar --data-root ~/data`
+    Example: [bold]mcukd data describe cow-collar --data-root ~/data[/bold]
     """
     from mcukd.data.card import load_card
     from mcukd.data.describe import describe
@@ -97,7 +97,7 @@ def simulate_data(
 ) -> None:
     """Write a simulated herd as CSV files in g, with a card beside them.
 
-    Example: `mcukd data simulate --out herd --animals 6 --seed 1`
+    Example: [bold]mcukd data simulate --out herd --animals 6 --seed 1[/bold]
     """
     from mcukd.data.card import load_card
     from mcukd.data.export import export_simulation

@@ -22,7 +22,7 @@ def demo(
 ) -> None:
     """Walk the whole road on a simulated herd, from samples to two proven (emulated) boards.
 
-    Example: `mcukd demo`
+    Example: [bold]mcukd demo[/bold]
     """
     from mcukd.demo import demo as walk
     from mcukd.report.table import board_rows, model_rows

@@ -85,7 +85,7 @@ def distill(
     where that holds a finished study made with other options. With --run and without --data, an existing
     study is brought up to date with the options it was made with.
 
-    Example: `mcukd distill --data cow-collar --split loao`
+    Example: [bold]mcukd distill --data cow-collar --split loao[/bold]
     """
     from mcukd.data.card import load_card
     from mcukd.data.load import dataset_sha256

@@ -26,7 +26,7 @@ def report(
     """Write one self-contained HTML page with all that a study proved.
 
     Refuses a study with stale artefacts and says which command refreshes them.
-    Example: `mcukd report --run runs/demo --out demo.html`
+    Example: [bold]mcukd report --run runs/demo --out demo.html[/bold]
     """
     from mcukd.report.evidence import gather
     from mcukd.report.stage import report_study

@@ -37,7 +37,7 @@ def validate(
 ) -> None:
     """Prove that a device computes what the integer reference does, value by value.
 
-    Ends with 1 where any value differs. Example: `mcukd validate --board collar --emulate`
+    Ends with 1 where any value differs. Example: [bold]mcukd validate --board collar --emulate[/bold]
     """
     from mcukd.boards.model import load_board
     from mcukd.harness.stage import validate_study

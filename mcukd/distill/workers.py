@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import queue
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -79,6 +80,7 @@ _done: Any = None
 
 def _start_worker(done: Any, training: Windows, evaluation: Windows, config: DistillConfig) -> None:
     global _classroom, _done
+    leave_with_parent()
     _silence_native_log()
     import tensorflow as tf
 
@@ -86,6 +88,18 @@ def _start_worker(done: Any, training: Windows, evaluation: Windows, config: Dis
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     _classroom, _done = Classroom(training, evaluation, config), done
+
+
+def leave_with_parent() -> None:
+    """End this process when the one that started it dies; a killed run must not go on training unseen."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "called outside a worker process"
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _silence_native_log() -> None:

@@ -17,7 +17,7 @@ from typing import Any, Callable, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.card import load_card
+from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
@@ -83,7 +83,7 @@ def quantize_study(
     metrics = {f"fixed_point_{config.bits}": _integer_metrics(study, training, evaluation, config)}
     remarks: list[str] = []
     if tflite:
-        metrics["tflite_int8"], remarks = _tflite(study, weights, training, evaluation)
+        metrics["tflite_int8"], remarks = _tflite(study, card, weights, training, evaluation)
         outputs.append(study.file(TFLITE))
     _merge(study, metrics)
     study.finish("quantize", inputs=inputs, options=options, outputs=outputs)
@@ -149,12 +149,14 @@ def _integer_metrics(
 
 
 def _tflite(
-    study: Study, weights: StudentWeights, training: Windows, evaluation: Windows
+    study: Study, card: Card, weights: StudentWeights, training: Windows, evaluation: Windows
 ) -> tuple[dict[str, Any], list[str]]:
     """Export the shipped student and score the folds of the first seed; each needs a conversion."""
     import tempfile
 
-    from mcukd.tflite.evaluate import evaluate
+    from mcukd import __version__
+    from mcukd.tflite.describe import ModelInfo
+    from mcukd.tflite.evaluate import KERNELS, evaluate
     from mcukd.tflite.export import export
 
     students = _students(study)
@@ -166,9 +168,11 @@ def _tflite(
             export(weights, test.classes, calibration_subset(seen).counts, path)
             return np.argmax(evaluate(path, test.counts), axis=1)
 
-    exported = export(weights, training.classes, calibration_subset(training).counts, study.file(TFLITE))
+    origin = ModelInfo(card=card.name, licence=card.licence, version=__version__, simulated=card.simulated)
+    calibration = calibration_subset(training).counts
+    exported = export(weights, training.classes, calibration, study.file(TFLITE), origin)
     metrics = evaluate_folds(first, training, evaluation, predict, "TFLite int8")
-    return {**metrics, "seeds": [students[0].seed]}, exported.remarks
+    return {**metrics, "seeds": [students[0].seed], "kernels": KERNELS}, exported.remarks
 
 
 def _students(study: Study) -> list[FoldStudent]:

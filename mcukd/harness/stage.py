@@ -13,9 +13,9 @@ from mcukd.data.card import load_card
 from mcukd.data.load import load_windows
 from mcukd.errors import UserError
 from mcukd.files import write_json
-from mcukd.fixedpoint.model import load_model
+from mcukd.fixedpoint.model import IntegerModel, load_model
 from mcukd.harness.probes import choose_probes
-from mcukd.harness.protocol import Device, open_device
+from mcukd.harness.protocol import Device, Identity, open_device
 from mcukd.harness.validate import check_identity, prove
 from mcukd.study import Study
 
@@ -33,9 +33,9 @@ def validate_study(
 ) -> dict[str, Any]:
     """Prove a study's firmware on `windows` windows and write `validation/<board>.json`; return its content.
 
-    port: pyserial URL of a flashed device. emulate: build and run the board's emulated twin instead, which is
-    also what an emulated board given by its own name gets. A device is no file whose hash would show that it
-    is unchanged, so this stage always runs.
+    port: pyserial URL of a device, flashed or emulated. emulate: build and run the board's emulated twin,
+    which is also what an emulated board given by its own name gets. A device is no file whose hash would show
+    that it is unchanged, so this stage always runs.
     Raises UserError for a device that is another board or carries another firmware or model, before any
     window is sent, and for one that does not answer.
     """
@@ -46,10 +46,11 @@ def validate_study(
     card = load_card(study.card)
     recorded = load_windows(card, root, seed=int(study.manifest["seed"]))
     probes = choose_probes(recorded, windows, seed=int(study.manifest["seed"]))
-    target = board if port else board.twin()
-    with _device(study, target, port) as (device, firmware_sha256):
+    with _device(study, board, port) as (device, target):
         who = device.who()
-        check_identity(who, device.link.url, target.name, model, firmware_sha256)
+        check_identity(
+            who, device.link.url, target.name, model, _expected_firmware(study, target, model, who)
+        )
         proof = prove(device, model, probes, who)
     record = _record(proof, study, board, target)
     file = study.file("validation", f"{board.name}.json")
@@ -77,21 +78,38 @@ def _check_asked(board: Board, emulate: bool, port: Optional[str], windows: int)
 
 
 @contextmanager
-def _device(study: Study, target: Board, port: Optional[str]) -> Iterator[tuple[Device, str]]:
-    """Yield a client of the device and the firmware hash that it is expected to carry."""
+def _device(study: Study, board: Board, port: Optional[str]) -> Iterator[tuple[Device, Board]]:
+    """Yield a client of the device and the board that it should be: the twin where that is what answers."""
     from mcukd.boards.launch import running
     from mcukd.boards.stages import ensure_built
+
+    if port:
+        with open_device(port, board.console.baud) as device:
+            yield device, _board_or_twin(board, device.who().board)
+        return
+    twin = board.twin()
+    build = ensure_built(study, twin)
+    with running(twin, build.elf) as url, open_device(url, twin.console.baud) as device:
+        yield device, twin
+
+
+def _board_or_twin(board: Board, answering: str) -> Board:
+    """Return the twin of `board` where its name answered behind a port, else `board`."""
+    try:
+        twin = board.twin()
+    except UserError:
+        return board
+    return twin if answering == twin.name else board
+
+
+def _expected_firmware(study: Study, target: Board, model: IntegerModel, who: Identity) -> str:
+    """Return the hash of the study's firmware for `target`; empty where board or model differ already."""
     from mcukd.codegen.firmware import read_firmware_sha256
 
-    sources = study.file("firmware", target.name)
-    if port:
-        study.require(f"generate:{target.name}")
-        with open_device(port, target.console.baud) as device:
-            yield device, read_firmware_sha256(sources)
-        return
-    build = ensure_built(study, target)
-    with running(target, build.elf) as url, open_device(url, target.console.baud) as device:
-        yield device, read_firmware_sha256(sources)
+    if who.board != target.name or who.model_sha256 != model.sha256:
+        return ""
+    study.require(f"generate:{target.name}")
+    return read_firmware_sha256(study.file("firmware", target.name))
 
 
 def _record(proof: dict[str, Any], study: Study, board: Board, target: Board) -> dict[str, Any]:
