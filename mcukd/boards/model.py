@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Optional
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from mcukd.data.wording import did_you_mean, listed
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
-from mcukd.toml import load_toml
+from mcukd.toml import Kind, load_toml
+from mcukd.wording import did_you_mean, listed
 
 #: Instructions that `qemu-system-arm -icount shift=0` executes per second of its virtual time.
 EMULATED_INSTRUCTIONS_PER_SECOND = 1_000_000_000
@@ -272,29 +272,17 @@ def load_board(name_or_path: str) -> Board:
 
     Raises UserError, in one sentence, when there is no such board or its file is not as expected.
     """
-    if name_or_path.endswith(".toml") or "/" in name_or_path or "\\" in name_or_path:
-        return read_board(Path(name_or_path))
-    path = _folder() / f"{name_or_path}.toml"
-    if path.is_file():
-        return read_board(path)
-    names = [file.stem for file in _bundled()]
-    raise UserError(
-        f"there is no board {name_or_path!r}{did_you_mean(name_or_path, names)}; the bundled boards are "
-        f"{listed(names)}, and any other board is named by the path of its .toml file."
-    )
+    return read_board(BOARDS.find(name_or_path))
 
 
 def list_boards() -> list[Board]:
     """Return the bundled boards in alphabetical order."""
-    return [read_board(path) for path in _bundled()]
+    return [read_board(path) for path in BOARDS.bundled()]
 
 
 def read_board(path: Path) -> Board:
     """Read and check one TOML file, and an emulated twin against the board it stands for."""
-    try:
-        board = Board.model_validate(load_toml(path))
-    except ValidationError as error:
-        raise UserError(_sentence(path, error)) from None
+    board = BOARDS.check(path, Board)
     board._path = path.resolve()
     if not (resource_dir("firmware_templates") / "port" / board.port).is_dir():
         ports = sorted(
@@ -345,38 +333,20 @@ def _folder() -> Path:
     return resource_dir("boards")
 
 
-def _bundled() -> list[Path]:
-    return sorted(_folder().glob("*.toml"), key=lambda path: path.stem)
-
-
-_SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
-    (): Board,
-    ("memory",): Memory,
-    ("memory", "flash"): Region,
-    ("memory", "ram"): Region,
-    ("console",): Console,
-    ("sensor",): Sensor,
-    ("flash",): Flash,
-    ("flash", "openocd"): OpenOcd,
-    ("flash", "pyocd"): PyOcd,
-    ("emulator",): Emulator,
-}
-
-
-def _sentence(path: Path, error: ValidationError) -> str:
-    """Turn the first validation error into one sentence: file, key, found, expected."""
-    problem = error.errors()[0]
-    location = tuple(str(part) for part in problem["loc"])
-    key = ".".join(location)
-    if problem["type"] == "extra_forbidden":
-        section = _SECTIONS.get(location[:-1])
-        known = list(section.model_fields) if section else []
-        return f"{path}: unknown key {key}{did_you_mean(location[-1], known)}; expected {listed(known)}."
-    if problem["type"] == "missing":
-        return f"{path}: the key {key} is missing; add it (docs/boards.md shows a whole file)."
-    message = problem["msg"].replace("Value error, ", "")
-    if not key:
-        return f"{path}: {message}."
-    if isinstance(problem["input"], dict):
-        return f"{path}: in [{key}], {message}."
-    return f"{path}: {key} is {problem['input']!r}, but {message[0].lower() + message[1:]}."
+BOARDS = Kind(
+    name="board",
+    folder="boards",
+    document="docs/boards.md",
+    sections={
+        (): Board,
+        ("memory",): Memory,
+        ("memory", "flash"): Region,
+        ("memory", "ram"): Region,
+        ("console",): Console,
+        ("sensor",): Sensor,
+        ("flash",): Flash,
+        ("flash", "openocd"): OpenOcd,
+        ("flash", "pyocd"): PyOcd,
+        ("emulator",): Emulator,
+    },
+)

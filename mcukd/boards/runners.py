@@ -15,8 +15,8 @@ from typing import Optional
 
 from mcukd.boards.model import Board, OpenOcd, PyOcd
 from mcukd.boards.tools import require_tool
-from mcukd.data.wording import did_you_mean, listed
 from mcukd.errors import UserError
+from mcukd.wording import did_you_mean, listed
 
 _SECONDS = 300
 

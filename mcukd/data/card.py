@@ -5,22 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional, Union
+from typing import Annotated, Literal, Optional, Union
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from mcukd.data.wording import did_you_mean, listed
-from mcukd.errors import UserError
 from mcukd.resources import resource_dir
-from mcukd.toml import load_toml
+from mcukd.toml import Kind
+from mcukd.wording import listed
 
 INT16_SPAN = 32768
 
@@ -288,83 +286,36 @@ def load_card(name_or_path: str) -> Card:
 
     Raises UserError, in one sentence, when there is no such card or its content is not as expected.
     """
-    if name_or_path.endswith(".toml") or "/" in name_or_path or "\\" in name_or_path:
-        return read_card(Path(name_or_path))
-    path = resource_dir("datasets") / f"{name_or_path}.toml"
-    if path.is_file():
-        return read_card(path)
-    names = [card.stem for card in _bundled()]
-    raise UserError(
-        f"there is no data set card {name_or_path!r}{did_you_mean(name_or_path, names)}; "
-        f"the bundled cards are {listed(names)}, and any other card is named by the path of its .toml file"
-    )
+    return read_card(CARDS.find(name_or_path))
 
 
 def list_cards() -> list[Card]:
     """Return the bundled cards in alphabetical order."""
-    return [read_card(path) for path in _bundled()]
+    return [read_card(path) for path in CARDS.bundled()]
 
 
 def read_card(path: Path) -> Card:
     """Read and check one TOML file."""
-    try:
-        card = Card.model_validate(load_toml(path))
-    except ValidationError as error:
-        raise UserError(_sentence(path, error)) from None
+    card = CARDS.check(path, Card)
     card._path = path.resolve()
     return card
 
 
-def _bundled() -> list[Path]:
-    return sorted(resource_dir("datasets").glob("*.toml"), key=lambda path: path.stem)
-
-
-_SECTIONS: dict[tuple[Any, ...], type[BaseModel]] = {
-    (): Card,
-    ("source", "segments"): SegmentsSource,
-    ("source", "long-csv"): LongCsvSource,
-    ("source", "ucihar"): UciHarSource,
-    ("source", "simulator"): SimulatorSource,
-    ("columns",): Columns,
-    ("signal",): Signal,
-    ("signal", "axes"): Axis,
-    ("classes",): ClassMap,
-    ("windows",): WindowPlan,
-}
-
-
-def _sentence(path: Path, error: ValidationError) -> str:
-    """Turn the first validation error into one sentence: file, key, found, expected."""
-    problems = error.errors()
-    # A misspelt key shows up twice, as a missing one and an unknown one; the latter knows what was meant.
-    problem = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
-    location = problem["loc"]
-    key = _dotted(location)
-    start = f"the data set card {path}:"
-    if problem["type"] == "extra_forbidden":
-        section = _SECTIONS.get(tuple(part for part in location[:-1] if isinstance(part, str)))
-        known = [field.alias or name for name, field in section.model_fields.items()] if section else []
-        return f"{start} unknown key {key}{did_you_mean(str(location[-1]), known)}; expected {listed(known)}"
-    if problem["type"] == "missing":
-        return f"{start} the key {key} is missing; add it (docs/data.md shows a whole card)"
-    if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        found = problem["input"].get("reader") if isinstance(problem["input"], dict) else problem["input"]
-        readers = ("segments", "long-csv", "ucihar", "simulator")
-        found_text = "is missing" if found is None else f"is {found!r}{did_you_mean(str(found), readers)}"
-        return f"{start} source.reader {found_text}; expected one of {listed(readers)}"
-    message = problem["msg"].replace("Value error, ", "")
-    if not key:
-        return f"{start} {message}"
-    if isinstance(problem["input"], dict):
-        return f"{start} in [{key}], {message}"
-    return f"{start} {key} is {problem['input']!r}, but {message[0].lower() + message[1:]}"
-
-
-def _dotted(location: tuple[Any, ...]) -> str:
-    parts = list(location)
-    if len(parts) > 1 and parts[0] == "source":
-        del parts[1]  # the reader, which pydantic inserts to tell the members of the union apart
-    text = ""
-    for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
+CARDS = Kind(
+    name="data set card",
+    folder="datasets",
+    document="docs/data.md",
+    sections={
+        (): Card,
+        ("source", "segments"): SegmentsSource,
+        ("source", "long-csv"): LongCsvSource,
+        ("source", "ucihar"): UciHarSource,
+        ("source", "simulator"): SimulatorSource,
+        ("columns",): Columns,
+        ("signal",): Signal,
+        ("signal", "axes"): Axis,
+        ("classes",): ClassMap,
+        ("windows",): WindowPlan,
+    },
+    tagged=frozenset({"source"}),
+)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcukd.data.windows import Windows
-from mcukd.data.wording import did_you_mean, listed
 from mcukd.errors import UserError
+from mcukd.wording import did_you_mean, listed
 
 _HOLDOUT_SEED = 0
 

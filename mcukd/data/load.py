@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card, SimulatorSource
 from mcukd.data.recordings import Recording, check_classes_present, check_gravity, class_of, to_counts, to_g
 from mcukd.data.windows import Windows
-from mcukd.data.wording import listed
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text
+from mcukd.wording import listed
 
 
 def load_windows(

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import Card
-from mcukd.data.wording import did_you_mean, listed
 from mcukd.errors import UserError
+from mcukd.wording import did_you_mean, listed
 
 STANDARD_GRAVITY = 9.80665
 # A worn sensor reads about 1 g in the median whatever the animal does; calibration errs by a few per cent.

@@ -92,6 +92,7 @@ def for_card(config: DistillConfig, card: Card) -> DistillConfig:
 
 def is_up_to_date(study: Study, card: Card, data_root: Optional[Path], config: DistillConfig) -> bool:
     """Tell whether the study holds exactly what `distill` would make of this data and these options."""
+    config = for_card(config, card)
     return (
         study.is_current("distill", _inputs(card, data_root, config), config.options())
         and study.file(METRICS).is_file()
