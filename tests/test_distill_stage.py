@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +14,11 @@ import pytest
 from data_factory import write_card
 
 from mcukd.data.card import Card
+from mcukd.data.folds import make_folds
 from mcukd.data.load import load_windows
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.run import distill, free_run, is_up_to_date
-from mcukd.distill.workers import run_lessons
+from mcukd.distill.run import distill, fold_lessons, for_card, free_run, is_up_to_date
+from mcukd.distill.workers import leave_with_parent, run_lessons
 from mcukd.errors import UserError
 from mcukd.models.weights import StudentWeights
 from mcukd.study import Study
@@ -120,21 +125,20 @@ def test_interrupted_run_goes_on_and_repeats_itself_exactly(made):
 
 
 def test_results_of_other_options_are_not_taken_for_these(made):
-    from dataclasses import replace
-
-    from mcukd.distill.run import fold_lessons
-
     study, card, root, _ = made
     training, evaluation = load_windows(card, root, training=True), load_windows(card, root)
-    from mcukd.data.folds import make_folds
-
     folds = make_folds(evaluation, "loao")
     assert len(training) > len(evaluation)
     data = study.manifest["stages"]["distill"]["inputs"]["data"]
-    assert all(lesson.is_done() for lesson in fold_lessons(study, folds, data, CONFIG))
-    for other in (replace(CONFIG, temperature=5.0), replace(CONFIG, epochs=81)):
+    config = for_card(CONFIG, card)
+    assert all(lesson.is_done() for lesson in fold_lessons(study, folds, data, config))
+    for other in (
+        replace(config, temperature=5.0),
+        replace(config, epochs=81),
+        replace(config, mounting="any"),
+    ):
         assert not any(lesson.is_done() for lesson in fold_lessons(study, folds, data, other))
-    assert not any(lesson.is_done() for lesson in fold_lessons(study, folds, "other data", CONFIG))
+    assert not any(lesson.is_done() for lesson in fold_lessons(study, folds, "other data", config))
 
 
 def test_a_study_of_its_own_for_other_options(tmp_path):
@@ -152,9 +156,41 @@ class _Deadly:
     """Stands where windows should and takes the worker that unpickles it down."""
 
     def __reduce__(self):
-        import os
-
         return os._exit, (1,)
+
+
+def _worker(pids) -> None:
+    leave_with_parent()
+    pids.put(os.getpid())
+    time.sleep(60)
+
+
+def _parent(pids) -> None:
+    multiprocessing.get_context("spawn").Process(target=_worker, args=(pids,)).start()
+    time.sleep(60)
+
+
+def test_workers_do_not_outlive_a_killed_run():
+    context = multiprocessing.get_context("spawn")
+    pids = context.Queue()
+    parent = context.Process(target=_parent, args=(pids,))
+    parent.start()
+    worker = pids.get(timeout=60)
+    parent.kill()
+    parent.join()
+    deadline = time.monotonic() + 20
+    while _alive(worker):
+        assert time.monotonic() < deadline, "the worker still runs"
+        time.sleep(0.1)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
 def test_death_of_a_worker_becomes_a_sentence(made):
