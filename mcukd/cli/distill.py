@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
-from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
-
-if TYPE_CHECKING:
-    from mcukd.distill.config import DistillConfig
+from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
+from mcukd.distill.config import DistillConfig, parse_seeds
 
 DEFAULT_CARD = "herd-sim"
+DEFAULTS = DistillConfig()
+RUN_HELP = (
+    "Study directory. Default: runs/CARD, or runs/CARD-2 … where that holds a study with other options."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -20,76 +22,63 @@ def register(app: typer.Typer) -> None:
     app.command()(distill)
 
 
+def _option(text: str, default: object) -> Any:
+    """Return an option that is None unless given, so that an existing study's own options can stand."""
+    return typer.Option(help=f"{text} Default: {default}.", show_default=False)
+
+
 def distill(
     data: Annotated[
-        Optional[str],
-        typer.Option(
-            help=f"Dataset card: a name or a .toml file.  [default: {DEFAULT_CARD}]", show_default=False
-        ),
+        Optional[str], _option("Dataset card: the name of a bundled one or a .toml file.", DEFAULT_CARD)
     ] = None,
     data_root: DataRootOption = None,
     split: Annotated[
-        Optional[str],
-        typer.Option(
-            help='"loao", "holdout", "holdout=ID,ID" or "official".  [default: loao]', show_default=False
-        ),
+        Optional[str], _option('"loao", "holdout", "holdout=ID,ID" or "official".', DEFAULTS.split)
     ] = None,
     seeds: Annotated[
         Optional[str],
-        typer.Option(
-            help="Seeds of the evaluation: how many, or a list such as 3,5.  [default: 3]", show_default=False
-        ),
+        _option("Seeds of the evaluation: how many, or a list such as 3,5.", len(DEFAULTS.seeds)),
     ] = None,
-    seed: Annotated[
-        Optional[int], typer.Option(help="Seed of the shipped models.  [default: 0]", show_default=False)
-    ] = None,
+    seed: Annotated[Optional[int], _option("Seed of the shipped models.", DEFAULTS.seed)] = None,
     epochs: Annotated[
-        Optional[int], typer.Option(help="Passes over the data for the students.", show_default=False)
+        Optional[int], _option("Passes over the data for each student.", DEFAULTS.epochs)
     ] = None,
     teacher_epochs: Annotated[
-        Optional[int], typer.Option(help="Passes over the data for the teacher.", show_default=False)
+        Optional[int], _option("Passes over the data for the teacher.", DEFAULTS.teacher_epochs)
     ] = None,
     teacher_width: Annotated[
         Optional[int],
-        typer.Option(help="Filters of the ResNet's first block; 64 is full size.", show_default=False),
+        _option("Filters of the ResNet's first block; 64 is full size.", DEFAULTS.teacher_width),
     ] = None,
-    gru_units: Annotated[
-        Optional[int], typer.Option(help="GRU units of the student.", show_default=False)
-    ] = None,
+    gru_units: Annotated[Optional[int], _option("GRU units of the student.", DEFAULTS.gru_units)] = None,
     dense_units: Annotated[
-        Optional[int], typer.Option(help="Units of the student's dense layer.", show_default=False)
+        Optional[int], _option("Units of the student's dense layer.", DEFAULTS.dense_units)
     ] = None,
     temperature: Annotated[
-        Optional[float], typer.Option(help="Softness of the soft labels.", show_default=False)
+        Optional[float], _option("Softness of the soft labels.", DEFAULTS.temperature)
     ] = None,
     mixing: Annotated[
-        Optional[float],
-        typer.Option(help="Share of the soft labels in the loss, 0 to 1.", show_default=False),
+        Optional[float], _option("Share of the soft labels in the loss, 0 to 1.", DEFAULTS.mixing)
     ] = None,
     mounting: Annotated[
         Optional[str],
-        typer.Option(
-            help='How the sensor sits on the animals: "aligned", "turned", "any".  [default: the card\'s]',
-            show_default=False,
-        ),
+        _option('How the sensor sits on the animals: "aligned", "turned" or "any".', "what the card says"),
     ] = None,
-    jobs: Annotated[
-        Optional[int], typer.Option(help="Worker processes. Default: one per core.", show_default=False)
+    jobs: Annotated[Optional[int], _option("Worker processes.", "one per core")] = None,
+    run: Annotated[
+        Optional[Path], typer.Option("--run", envvar="MCUKD_RUN", help=RUN_HELP, show_default=False)
     ] = None,
-    run: RunOption = None,
     json: JsonOption = False,
 ) -> None:
     """Train a teacher, distil it into a student, and score both on animals they never saw.
 
-    A run that was stopped goes on where it was. Without --run, results go to runs/CARD, or to runs/CARD-2 …
-    where that holds a finished study made with other options. With --run and without --data, an existing
-    study is brought up to date with the options it was made with.
+    A run that was stopped goes on where it was. With --run and without --data, an existing study is brought
+    up to date with the options it was made with.
 
     Example: [bold]mcukd distill --data cow-collar --split loao[/bold]
     """
     from mcukd.data.card import load_card
     from mcukd.data.load import dataset_sha256
-    from mcukd.distill.config import DistillConfig, parse_seeds
     from mcukd.distill.run import distill as distill_study
     from mcukd.distill.run import for_card, free_run, is_up_to_date
     from mcukd.study import MANIFEST, Study
