@@ -211,3 +211,12 @@ def test_weights_that_are_not_finite_are_refused() -> None:
     broken[0, 0] = np.nan
     with pytest.raises(UserError, match="'kernel' are not all finite"):
         quantize(changed(student, kernel=broken), random_windows(), QuantizeConfig(), 30)
+
+
+def test_pre_activations_saturate_where_their_gate_is_flat() -> None:
+    student = random_student()
+    loud = changed(student, kernel=student.kernel * 50)
+    formats = quantize(loud, random_windows(), QuantizeConfig(8), 30).formats
+    assert formats["z_pre"].observed_max > 16
+    assert [formats[name].fractional_length for name in ("z_pre", "r_pre", "h_pre")] == [12, 12, 13]
+    assert formats["z_pre"].saturations > 0

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from mcukd.fixedpoint.arithmetic import IntArray
 
 SEGMENTS = 256
-#: Beyond ±8 a sigmoid differs from 0 or 1 by less than 3.4e-4: a wider range would only lose resolution.
-WIDEST_SIGMOID = 8.0
-WIDEST_TANH = 4.0
+#: Shortest fractional lengths of 16-bit pre-activations: ranges of ±8 and ±4. Beyond ±8 a sigmoid differs
+#: from 0 or 1 by less than 3.4e-4, so a wider range would only lose resolution.
+SHORTEST_SIGMOID = 12
+SHORTEST_TANH = 13
 
 
 def sigmoid_table(fractional_length: int) -> NDArray[np.int16]:

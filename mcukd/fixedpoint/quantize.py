@@ -12,7 +12,7 @@ from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.fixedpoint.arithmetic import QFormat, closest_length, covering_length
 from mcukd.fixedpoint.bounds import LIMIT, accumulator_bounds
-from mcukd.fixedpoint.gates import WIDEST_SIGMOID, WIDEST_TANH
+from mcukd.fixedpoint.gates import SHORTEST_SIGMOID, SHORTEST_TANH
 from mcukd.fixedpoint.model import GATES, WEIGHTS, IntegerModel, TensorFormat
 from mcukd.fixedpoint.reference import run
 from mcukd.models.weights import StudentWeights
@@ -136,18 +136,17 @@ def activation_lengths(observed: dict[str, tuple[float, float]], activation_bits
     (sigmoid) or ±4 (tanh), so its pre-activation saturates there rather than lose resolution.
     """
 
-    def covering(name: str, bits: int, widest: float = np.inf) -> int:
+    def covering(name: str, bits: int) -> int:
         room = _HEADROOM if bits == 16 else 1.0
         low, high = observed[name]
-        covering = covering_length(max(low * room, -widest), min(high * room, np.nextafter(widest, 0)), bits)
-        return min(covering, _FINEST_ACTIVATION)
+        return min(covering_length(low * room, high * room, bits), _FINEST_ACTIVATION)
 
     lengths = {
         "input": 0,
         "h": activation_bits - 1,
-        "z_pre": covering("z_pre", 16, WIDEST_SIGMOID),
-        "r_pre": covering("r_pre", 16, WIDEST_SIGMOID),
-        "h_pre": covering("h_pre", 16, WIDEST_TANH),
+        "z_pre": max(covering("z_pre", 16), SHORTEST_SIGMOID),
+        "r_pre": max(covering("r_pre", 16), SHORTEST_SIGMOID),
+        "h_pre": max(covering("h_pre", 16), SHORTEST_TANH),
         "h_rec": covering("h_rec", 16),
         "dense_out": covering("dense_out", activation_bits),
         "logits": covering("logits", 16),

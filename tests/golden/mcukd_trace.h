@@ -5,12 +5,12 @@
 #include "mcukd_model.h"
 
 typedef struct {
-    int16_t z_pre[MCUKD_MODEL_HIDDEN]; /* fractional length 11 */
+    int16_t z_pre[MCUKD_MODEL_HIDDEN]; /* fractional length 12 */
     int16_t r_pre[MCUKD_MODEL_HIDDEN]; /* fractional length 12 */
     int16_t z[MCUKD_MODEL_HIDDEN]; /* fractional length 15 */
     int16_t r[MCUKD_MODEL_HIDDEN]; /* fractional length 15 */
     int16_t h_rec[MCUKD_MODEL_HIDDEN]; /* fractional length 13 */
-    int16_t h_pre[MCUKD_MODEL_HIDDEN]; /* fractional length 12 */
+    int16_t h_pre[MCUKD_MODEL_HIDDEN]; /* fractional length 13 */
     int16_t h_cand[MCUKD_MODEL_HIDDEN]; /* fractional length 15 */
     int16_t h[MCUKD_MODEL_HIDDEN]; /* fractional length 15 */
 } mcukd_trace;
