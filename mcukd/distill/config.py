@@ -28,13 +28,13 @@ class DistillConfig:
     split: str = "loao"
     seeds: tuple[int, ...] = tuple(range(DEFAULT_SEEDS))
     seed: int = 0
-    epochs: int = 60
+    epochs: int = 40
     teacher_epochs: int = 10
     teacher_width: int = 16
     gru_units: int = 16
     dense_units: int = 16
     mounting: Optional[str] = None
-    temperature: float = 2.0
+    temperature: float = 1.0
     mixing: float = 0.5
     jobs: Optional[int] = None
 
