@@ -13,6 +13,7 @@ from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import QFormat, closest_length, covering_length, round_shift, saturate
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.reference import run
+from mcukd.fixedpoint.rounding import Moments, left_over, round_rows
 
 ints = st.integers(-(2**31), 2**31 - 1)
 
@@ -106,3 +107,23 @@ def test_sixteen_bits_follow_the_float_student_closely() -> None:
     model = quantize(student, windows, QuantizeConfig(16), 100)
     logits = model.formats["logits"].q.value(run(model, windows.counts).logits)
     assert np.abs(logits - student.logits(windows.counts)).max() < 0.01
+
+
+def test_rounding_keeps_sums_closer_than_rounding_each_weight_does() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(5000, 3)) @ rng.normal(size=(3, 8)) + rng.normal(size=8)
+    weights = rng.uniform(-0.6, 0.6, (20, 8))  # far from saturating
+    fmt, moments = QFormat(4, 3), Moments.of(inputs)
+
+    def error(mantissas: np.ndarray) -> float:
+        sums = inputs @ (fmt.value(mantissas) - weights).T - left_over(weights, mantissas, fmt, moments)
+        assert np.abs(sums.mean(axis=0)).max() < 1e-9
+        return float(np.sqrt(np.mean(sums**2)))
+
+    assert error(round_rows(weights, fmt, moments)) < 0.5 * error(fmt.quantize(weights))
+
+
+def test_rounding_of_inputs_that_never_move_is_to_the_nearest() -> None:
+    fmt, weights = QFormat(8, 7), np.array([[0.3, -0.2]])
+    constant = Moments.of(np.ones((10, 2)))
+    assert round_rows(weights, fmt, constant).tolist() == fmt.quantize(weights).tolist()

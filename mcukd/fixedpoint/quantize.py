@@ -15,6 +15,7 @@ from mcukd.fixedpoint.bounds import LIMIT, accumulator_bounds
 from mcukd.fixedpoint.gates import SHORTEST_SIGMOID, SHORTEST_TANH
 from mcukd.fixedpoint.model import GATES, WEIGHTS, IntegerModel, TensorFormat
 from mcukd.fixedpoint.reference import run
+from mcukd.fixedpoint.rounding import Moments, left_over, round_rows
 from mcukd.models.weights import StudentWeights
 
 BITS = range(4, 17)
@@ -68,12 +69,12 @@ def quantize(
     """
     _check_finite(weights)
     calibration = calibration_subset(calibration)
-    observed = observe(weights, calibration.counts)
+    observed, moments = observe(weights, calibration.counts)
     lengths = activation_lengths(observed, config.activation_bits)
     floats = _weight_groups(weights)
     for name in WEIGHTS:
         lengths[name] = _weight_length(name, floats[name], config.bits, lengths)
-    arrays, bounds = _fit(weights, floats, lengths, config)
+    arrays, bounds = _fit(weights, floats, moments, lengths, config)
     arrays["known_windows"] = _known_windows(calibration.counts)
     formats = {
         name: _format(name, length, observed.get(name), floats.get(name), config)
@@ -100,8 +101,14 @@ def quantize(
     )
 
 
-def observe(weights: StudentWeights, counts: NDArray[np.int16]) -> dict[str, tuple[float, float]]:
-    """Run the float student on counts (N, T, C) and return each activation's smallest and largest value."""
+def observe(
+    weights: StudentWeights, counts: NDArray[np.int16]
+) -> tuple[dict[str, tuple[float, float]], dict[str, Moments]]:
+    """Run the float student on counts (N, T, C).
+
+    Returns each activation's smallest and largest value, and the moments of what each kind of weight group
+    reads: `kernel` the samples, `recurrent` the states before each step, `dense` the last state, `output`.
+    """
     seen: dict[str, tuple[float, float]] = {}
 
     def note(name: str, values: NDArray[Any]) -> None:
@@ -111,8 +118,10 @@ def observe(weights: StudentWeights, counts: NDArray[np.int16]) -> dict[str, tup
     hidden = weights.hidden
     x = (counts.astype(np.float64) - weights.mean) / weights.std
     h = np.zeros((len(counts), hidden))
+    states = np.zeros((counts.shape[1], len(counts), hidden), np.float32)
     note("input", counts)
     for t in range(counts.shape[1]):
+        states[t] = h
         x_part = x[:, t] @ weights.kernel + weights.bias[0]
         h_part = h @ weights.recurrent + weights.bias[1]
         pre = x_part[:, : 2 * hidden] + h_part[:, : 2 * hidden]
@@ -126,7 +135,12 @@ def observe(weights: StudentWeights, counts: NDArray[np.int16]) -> dict[str, tup
     dense = np.maximum(h @ weights.dense_kernel + weights.dense_bias, 0)
     note("dense_out", dense)
     note("logits", dense @ weights.output_kernel + weights.output_bias)
-    return seen
+    return seen, {
+        "kernel": Moments.of(counts.reshape(-1, counts.shape[2])),
+        "recurrent": Moments.of(states.reshape(-1, hidden)),
+        "dense": Moments.of(h),
+        "output": Moments.of(dense),
+    }
 
 
 def activation_lengths(observed: dict[str, tuple[float, float]], activation_bits: int) -> dict[str, int]:
@@ -190,12 +204,13 @@ def _weight_length(name: str, values: NDArray[np.float64], bits: int, lengths: d
 def _fit(
     weights: StudentWeights,
     floats: dict[str, NDArray[np.float64]],
+    moments: dict[str, Moments],
     lengths: dict[str, int],
     config: QuantizeConfig,
 ) -> tuple[dict[str, NDArray[Any]], dict[str, int]]:
     """Round the weights, shortening lengths until interval analysis proves every accumulator."""
     while True:
-        arrays = _mantissas(weights, floats, lengths, config.bits)
+        arrays = _mantissas(weights, floats, moments, lengths, config.bits)
         bounds = accumulator_bounds(arrays, lengths, config.activation_bits)
         unsafe = [name for name, bound in bounds.items() if bound >= LIMIT]
         if not unsafe:
@@ -219,24 +234,35 @@ def _culprit(accumulator: str) -> str:
 
 
 def _mantissas(
-    weights: StudentWeights, floats: dict[str, NDArray[np.float64]], lengths: dict[str, int], bits: int
+    weights: StudentWeights,
+    floats: dict[str, NDArray[np.float64]],
+    moments: dict[str, Moments],
+    lengths: dict[str, int],
+    bits: int,
 ) -> dict[str, NDArray[Any]]:
-    """Round weights and biases (int64). The mean's share uses the rounded kernel, so that it cancels."""
-    arrays: dict[str, NDArray[Any]] = {
-        name: QFormat(bits, lengths[name]).quantize(floats[name]) for name in WEIGHTS
-    }
+    """Round weights and biases (int64); each bias takes over what rounding adds to its sum on average."""
+    arrays: dict[str, NDArray[Any]] = {}
+    added: dict[str, NDArray[np.float64]] = {}
+    for name in WEIGHTS:
+        fmt, seen = QFormat(bits, lengths[name]), moments[name.split("_")[0]]
+        arrays[name] = round_rows(floats[name], fmt, seen)
+        added[name] = left_over(floats[name], arrays[name], fmt, seen)
+    mean = weights.mean.astype(np.float64)
     input_bias = dict(zip(GATES, np.split(weights.bias[0].astype(np.float64), 3)))
     recurrent_bias = dict(zip(GATES, np.split(weights.bias[1].astype(np.float64), 3)))
     for gate in GATES:
-        name = f"kernel_{gate}"
-        fmt = QFormat(bits, lengths[name])
-        bias = input_bias[gate] - fmt.value(arrays[name]) @ weights.mean.astype(np.float64)
-        if gate != "h":
-            bias = bias + recurrent_bias[gate]
-        arrays[f"bias_{gate}"] = _bias(bias, lengths[name])
-    arrays["bias_h_rec"] = _bias(recurrent_bias["h"], lengths["recurrent_h"] + lengths["h"])
-    arrays["dense_bias"] = _bias(weights.dense_bias, lengths["dense"] + lengths["h"])
-    arrays["output_bias"] = _bias(weights.output_bias, lengths["output"] + lengths["dense_out"])
+        kernel, recurrent = f"kernel_{gate}", f"recurrent_{gate}"
+        bias = input_bias[gate] - floats[kernel] @ mean - added[kernel]
+        carried = recurrent_bias[gate] - added[recurrent]
+        if gate == "h":
+            arrays["bias_h_rec"] = _bias(carried, lengths[recurrent] + lengths["h"])
+        else:
+            bias = bias + carried
+        arrays[f"bias_{gate}"] = _bias(bias, lengths[kernel])
+    arrays["dense_bias"] = _bias(weights.dense_bias - added["dense"], lengths["dense"] + lengths["h"])
+    arrays["output_bias"] = _bias(
+        weights.output_bias - added["output"], lengths["output"] + lengths["dense_out"]
+    )
     return arrays
 
 
