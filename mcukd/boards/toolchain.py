@@ -69,13 +69,12 @@ def build(sources_dir: Path, board: Board) -> BuildResult:
     Works in a temporary directory: a build that fails leaves the earlier one. Raises UserError for a missing
     compiler, for sources that do not compile, and for a firmware that does not fit the board.
     """
-    sources_dir = sources_dir.resolve()
     sources = sorted(sources_dir.glob("*.c"))
     if not sources:
         raise UserError(f"{sources_dir}: no C sources there; run 'mcukd generate --board {board.name}'.")
     gcc = require_tool(compiler(board), f"build for {board.name}")
     with tempfile.TemporaryDirectory(dir=sources_dir, prefix=".build-") as temporary:
-        work = Path(temporary)
+        work = Path(temporary).resolve()  # the compiler runs in the sources' folder
         for source in sources:
             _compile(gcc, board, source, work)
         elf = _link(gcc, board, sources_dir, work)
