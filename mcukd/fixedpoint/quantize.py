@@ -18,6 +18,9 @@ from mcukd.fixedpoint.reference import run
 from mcukd.fixedpoint.rounding import Moments, left_over, round_rows
 from mcukd.models.weights import StudentWeights
 
+#: Part of what a quantized study was made with: raise it when quantization changes in a way options do not show.
+VERSION = 1
+
 BITS = range(4, 17)
 ACTIVATION_BITS = range(8, 17)
 #: Animals not seen in calibration may go further; a 16-bit activation can spare the bit.

@@ -22,7 +22,7 @@ from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel, save_model
-from mcukd.fixedpoint.quantize import QuantizeConfig, calibration_subset, quantize
+from mcukd.fixedpoint.quantize import VERSION, QuantizeConfig, calibration_subset, quantize
 from mcukd.fixedpoint.reference import run
 from mcukd.models.weights import StudentWeights
 from mcukd.progress import progress
@@ -71,7 +71,7 @@ def quantize_study(
     card = load_card(study.card)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     inputs = {**study.inputs(STUDENT), "data": dataset_sha256(card, root, seed)}
-    options = {**asdict(config), "tflite": tflite}
+    options = {**asdict(config), "tflite": tflite, "version": VERSION}
     if study.is_current("quantize", inputs, options):
         return QuantizeFacts(load_model(study.path), _recorded(study, config), [], ran=False)
 
