@@ -18,7 +18,7 @@ from mcukd.fixedpoint.reference import run
 from mcukd.fixedpoint.rounding import Moments, left_over, round_rows
 from mcukd.models.weights import StudentWeights
 
-#: Part of what a quantized study was made with: raise it when quantization changes in a way options do not show.
+#: Raise it when quantization changes in a way options do not show: studies made before are then stale.
 VERSION = 1
 
 BITS = range(4, 17)
