@@ -66,7 +66,7 @@ class DistillConfig:
     @classmethod
     def demo(cls, seed: int = 0) -> DistillConfig:
         """Return the options of the demo: a narrow teacher, one fold and one seed, for minutes, not hours."""
-        return cls(split="holdout", seeds=(seed,), seed=seed, epochs=26, teacher_epochs=12, teacher_width=8)
+        return cls(split="holdout", seeds=(seed,), seed=seed, epochs=24, teacher_epochs=10, teacher_width=8)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> DistillConfig:
