@@ -1,36 +1,53 @@
-"""Which animals train and which test. Whole animals only: windows of one animal look too much alike."""
+"""Which animals train and which test.
+
+Whole animals, because windows of one animal look much alike. The one exception, "random", is there to show
+how much it flatters.
+"""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Optional
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.wording import did_you_mean, listed
 
+#: Parts of "random" and "k-fold-by-animal", and the most of the inner folds.
+PARTS, INNER_PARTS = 5, 3
+SPLITS = ("loao", "k-fold-by-animal", "animals=K", "holdout", "holdout=ID,ID", "official", "random")
 _HOLDOUT_SEED = 0
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One partition of the animals. `name` is fit for a file name."""
+    """One partition of the animals. `name` is fit for a file name.
+
+    test_windows: of a random split only, the evaluation windows that test; its animals are on both sides.
+    """
 
     name: str
     train_animals: tuple[str, ...]
     test_animals: tuple[str, ...]
+    test_windows: Optional[tuple[int, ...]] = None
 
 
 def make_folds(windows: Windows, split: str) -> list[Fold]:
     """Return the folds of a split.
 
-    "loao": every animal is left out once. "holdout=ID,ID": these animals are held out. "holdout": a
-    quarter of the animals, always the same, is held out. "official": the partition that comes with
-    the data set. Raises UserError for an unknown split or animal, and where a class is missing from a
-    fold's training animals.
+    "loao": every animal is left out once. "animals=K": the animals are dealt into K groups, always the same,
+    and each group is left out once; "k-fold-by-animal" is "animals=5". "holdout=ID,ID": these animals are
+    held out. "holdout": a quarter of the animals, always the same, is held out. "official": the partition
+    that comes with the data set. "random": windows are dealt into five parts whoever they are of, which
+    flatters and is for comparison only (`without_shared_samples` picks its training windows).
+    Raises UserError for an unknown split or animal, and where a class is missing from a fold's training
+    animals.
     """
     animals = sorted({str(animal) for animal in windows.animals}, key=natural_order)
     if len(animals) < 2:
@@ -46,14 +63,102 @@ def make_folds(windows: Windows, split: str) -> list[Fold]:
         folds = [_fold("holdout", animals, _named(split, animals))]
     elif split == "official":
         folds = [_official(windows)]
+    elif split == "k-fold-by-animal" or split.startswith("animals="):
+        parts = _dealt(animals, _parts(split, len(animals)))
+        folds = [_fold(f"part{number}", animals, part) for number, part in enumerate(parts, 1)]
+    elif split == "random":
+        folds = _random(windows, animals)
     else:
         raise UserError(
-            f"the split {split!r} is unknown{did_you_mean(split, ('loao', 'holdout', 'official'))}; "
-            f'expected "loao", "holdout", "holdout=ID,ID" or "official"'
+            f"the split {split!r} is unknown{did_you_mean(split, SPLITS)}; expected one of {listed(SPLITS)}"
         )
     for fold in folds:
         _check_training_classes(windows, fold)
     return folds
+
+
+def inner_folds(animals: Sequence[str], parts: int = INNER_PARTS) -> list[Fold]:
+    """Deal training animals into at most `parts` groups and leave each out once, to choose settings by.
+
+    What is chosen so (epochs, hyper-parameters) has not seen the animals held out of the outer fold, which
+    must not be among `animals`. Raises UserError with fewer than two animals.
+    """
+    ordered = sorted(set(animals), key=natural_order)
+    if len(ordered) < 2:
+        raise UserError(
+            f"settings cannot be chosen on inner animals: there is one training animal, {listed(ordered)}, "
+            f"and two are needed; use the fixed settings or more animals"
+        )
+    return [
+        _fold(f"inner{number}", ordered, part)
+        for number, part in enumerate(_dealt(ordered, min(parts, len(ordered))), 1)
+    ]
+
+
+def without_shared_samples(
+    training: Windows, evaluation: Windows, test: NDArray[np.int64], hop: int, train_hop: int
+) -> NDArray[np.int64]:
+    """Return the training windows that share no sample with the evaluation windows `test` of a random split.
+
+    Training windows may overlap; one that covers half a test window would flatter even more than the split.
+    hop, train_hop: samples between windows of a recording in `evaluation` and `training`. Windows that come
+    cut from the source (as many in both) are told apart by their number.
+    """
+    if len(training) == len(evaluation):
+        return np.setdiff1d(np.arange(len(training)), test)
+    length = evaluation.counts.shape[1]
+    starts, train_starts = _starts(evaluation, hop), _starts(training, train_hop)
+    taken: dict[int, NDArray[np.int64]] = {}
+    for segment in np.unique(evaluation.segments[test]):
+        taken[int(segment)] = starts[test][evaluation.segments[test] == segment]
+    free = [
+        bool(np.all(np.abs(taken.get(int(segment), _NONE) - start) >= length))
+        for segment, start in zip(training.segments, train_starts)
+    ]
+    return np.flatnonzero(free)
+
+
+_NONE: NDArray[np.int64] = np.empty(0, np.int64)
+
+
+def _starts(windows: Windows, hop: int) -> NDArray[np.int64]:
+    """Return the first sample of each window within its recording, whose windows stand in order."""
+    order = np.argsort(windows.segments, kind="stable")
+    ordered = windows.segments[order]
+    number = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
+    starts = np.empty(len(ordered), np.int64)
+    starts[order] = number * hop
+    return starts
+
+
+def _dealt(items: Sequence[str], parts: int) -> list[list[str]]:
+    """Deal items into `parts` groups of nearly equal size, at random but always alike."""
+    shuffled = np.random.default_rng(_HOLDOUT_SEED).permutation(len(items))
+    return [[items[number] for number in sorted(shuffled[part::parts])] for part in range(parts)]
+
+
+def _parts(split: str, animals: int) -> int:
+    wanted = split.partition("=")[2] if "=" in split else str(min(PARTS, animals))
+    parts = int(wanted) if wanted.isascii() and wanted.isdigit() else 0
+    if not 2 <= parts <= animals:
+        raise UserError(
+            f"the split {split!r} asks for {wanted!r} groups of {animals} animals; expected 2 to {animals}"
+        )
+    return parts
+
+
+def _random(windows: Windows, animals: list[str]) -> list[Fold]:
+    """Deal the windows of each class into parts, so that every part has its share of rare behaviours."""
+    rng = np.random.default_rng(_HOLDOUT_SEED)
+    part: NDArray[Any] = np.empty(len(windows), np.int64)
+    for label in np.unique(windows.labels):
+        own = np.flatnonzero(windows.labels == label)
+        part[rng.permutation(own)] = np.arange(len(own)) % PARTS
+    everyone = tuple(animals)
+    return [
+        Fold(f"random{n + 1}", everyone, everyone, tuple(np.flatnonzero(part == n).tolist()))
+        for n in range(PARTS)
+    ]
 
 
 def natural_order(animal: str) -> tuple[object, ...]:
@@ -84,7 +189,7 @@ def _named(split: str, animals: list[str]) -> list[str]:
 def _official(windows: Windows) -> Fold:
     if windows.split is None:
         raise UserError(
-            f'card {windows.card} has no official split; use "loao", "holdout" or "holdout=ID,ID"'
+            f'card {windows.card} has no official split; use "loao", "animals=K" or "holdout=ID,ID"'
         )
     train, test = (
         sorted({str(animal) for animal in windows.animals[windows.split == part]}, key=natural_order)

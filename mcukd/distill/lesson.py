@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ class Lesson:
 
     test_animals: those held out; empty for the models that are shipped. path: the `.npz` of an evaluation
     fold, or the study's directory for the shipped models. key: identity of all that decides the result.
+    train_windows, test_windows: of a random split only, where animals are on both sides: numbers of training
+    and of evaluation windows.
     """
 
     name: str
@@ -44,6 +46,20 @@ class Lesson:
     test_animals: tuple[str, ...]
     path: Path
     key: str
+    train_windows: Optional[NDArray[np.int64]] = None
+    test_windows: Optional[NDArray[np.int64]] = None
+
+    def training_of(self, training: Windows) -> Windows:
+        """Return the windows to train on: those of the training animals, or of a random split its own."""
+        if self.train_windows is not None:
+            return training.take(self.train_windows)
+        return training.take(np.isin(training.animals, self.train_animals))
+
+    def test_index(self, evaluation: Windows) -> NDArray[np.int64]:
+        """Return which evaluation windows to predict: those held out."""
+        if self.test_windows is not None:
+            return self.test_windows
+        return np.flatnonzero(np.isin(evaluation.animals, self.test_animals))
 
     @property
     def shipped(self) -> bool:
@@ -63,7 +79,7 @@ class Lesson:
 
     def work(self, training: Windows, config: DistillConfig) -> int:
         """Return the length of this lesson in the progress bar's units."""
-        windows = int(np.isin(training.animals, self.train_animals).sum())
+        windows = len(self.training_of(training))
         students = 1 if self.shipped else 2
         return TEACHER_COST * windows_presented(
             windows, config.teacher_epochs
@@ -86,7 +102,7 @@ class Classroom:
         """Train the models of a lesson and write its result; `advance` is told the units done."""
         from mcukd.models.gru_mlp import student_weights
 
-        seen = self.training.take(np.isin(self.training.animals, lesson.train_animals))
+        seen = lesson.training_of(self.training)
         scale = common_scale(seen.counts)
         windows = seen.counts.astype(np.float32) / scale
         config = self.config
@@ -106,7 +122,7 @@ class Classroom:
             self._ship(lesson, teacher, student, scale, seen, soft)
             return
 
-        index = np.flatnonzero(np.isin(self.evaluation.animals, lesson.test_animals))
+        index = lesson.test_index(self.evaluation)
         test = self.evaluation.counts[index].astype(np.float32) / scale
         results: dict[str, Any] = {"teacher_logits": logits(teacher, test)}
         student = student_trainer.fit(windows, Targets(seen.labels), recipe, lesson.seed, advance)

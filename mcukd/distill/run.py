@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcukd.data.card import Card
-from mcukd.data.folds import Fold, make_folds
+from mcukd.data.folds import Fold, make_folds, without_shared_samples
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.distill.config import DistillConfig
@@ -35,6 +36,7 @@ EVALUATED = {
     "student_distilled": "student_distilled_logits",
 }
 NEVER_SEEN = "held-out animals: each fold's models never saw the animals they are scored on"
+SEEN = "held-out windows of animals the models were trained on: flatters, for comparison only"
 
 
 def distill(study: Study, card: Card, data_root: Optional[Path], config: DistillConfig) -> dict[str, Any]:
@@ -57,7 +59,9 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     evaluation = load_windows(card, data_root, seed=config.seed)
     folds = make_folds(evaluation, config.split)
     shipped = _shipped_lesson(study, training, inputs["data"], config)
-    lessons = fold_lessons(study, folds, inputs["data"], config)
+    lessons = with_windows(
+        fold_lessons(study, folds, inputs["data"], config), folds, training, evaluation, card
+    )
     _drop_others(study, lessons)
     # The shipped models take about as long as a fold; first come, so that no worker idles at the end.
     run_lessons(
@@ -127,11 +131,28 @@ def fold_lessons(study: Study, folds: Sequence[Fold], data: str, config: Distill
             train_animals=fold.train_animals,
             test_animals=fold.test_animals,
             path=study.file(EVALUATION, f"{fold.name}-s{seed}.npz"),
-            key=_key(data, config, seed, fold.train_animals, fold.test_animals),
+            key=_key(data, config, seed, fold.train_animals, fold.test_animals, fold.test_windows),
         )
         for seed in config.seeds
         for fold in folds
     ]
+
+
+def with_windows(
+    lessons: Sequence[Lesson], folds: Sequence[Fold], training: Windows, evaluation: Windows, card: Card
+) -> list[Lesson]:
+    """Tell the lessons of a random split which windows train and which test; others know by their animals."""
+    chosen: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+    for fold in folds:
+        if fold.test_windows is not None:
+            test = np.array(fold.test_windows, np.int64)
+            train = without_shared_samples(training, evaluation, test, card.hop, card.train_hop)
+            chosen[fold.name] = train, test
+    told = []
+    for lesson in lessons:
+        train_windows, test_windows = chosen.get(lesson.name.rpartition("-s")[0], (None, None))
+        told.append(replace(lesson, train_windows=train_windows, test_windows=test_windows))
+    return told
 
 
 def _shipped_lesson(study: Study, training: Windows, data: str, config: DistillConfig) -> Lesson:
@@ -147,10 +168,17 @@ def _shipped_lesson(study: Study, training: Windows, data: str, config: DistillC
 
 
 def _key(
-    data: str, config: DistillConfig, seed: int, train_animals: Sequence[str], test_animals: Sequence[str]
+    data: str,
+    config: DistillConfig,
+    seed: int,
+    train_animals: Sequence[str],
+    test_animals: Sequence[str],
+    test_windows: Optional[Sequence[int]] = None,
 ) -> str:
     """Return the identity of a lesson's result."""
     facts = [VERSION, data, config.training(), seed, list(train_animals), list(test_animals)]
+    if test_windows is not None:
+        facts.append(list(test_windows))
     return sha256_text(json.dumps(facts, sort_keys=True))
 
 
@@ -172,7 +200,7 @@ def _score(lessons: Sequence[Lesson], evaluation: Windows, config: DistillConfig
         model: {
             **combine_seeds([_score_seed(files, key, evaluation) for files in by_seed.values()]),
             **sizes["teacher" if model == "teacher" else "student"],
-            "scored_on": NEVER_SEEN,
+            "scored_on": SEEN if config.split == "random" else NEVER_SEEN,
         }
         for model, key in EVALUATED.items()
     }

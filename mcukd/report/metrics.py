@@ -20,9 +20,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mcukd.errors import UserError
+from mcukd.evaluate.budget import corrected_budget
+from mcukd.evaluate.intervals import intervals
+from mcukd.evaluate.matrices import MINUTES_PER_DAY, kappa
 from mcukd.files import write_json
 
-MINUTES_PER_DAY = 1440
+#: What `metrics.json` always holds. Other keys are findings about the same data, split and seeds.
+HEADER = ("data", "split", "seeds")
 
 IntArray = NDArray[np.int64]
 
@@ -34,8 +38,9 @@ def score(
 
     labels, predictions: (N,) integers into `classes` (K names). animals: (N,) who each window is of.
     Returns a JSON-safe dict: `mcc` (0 where the truth holds a single behaviour), `accuracy`, `macro_f1`
-    (mean over the behaviours that occur in truth or prediction), `per_class` {name: precision, recall,
-    f1, mcc (one against the rest), support}, `per_animal` {id: mcc, accuracy, macro_f1, windows},
+    (mean over the behaviours that occur in truth or prediction), `kappa` (Cohen's; None where truth and
+    prediction hold the same single behaviour), `per_class` {name: precision, recall, f1, mcc (one against
+    the rest), support}, `per_animal` {id: mcc, accuracy, macro_f1, kappa, windows, confusion},
     `confusion` (K×K, rows are the truth), `time_budget_error_min_per_day` and
     `time_budget_bias_min_per_day` {name: minutes}: for each animal (predicted share − true share) · 1440;
     the error is the mean over animals of its absolute value, the bias its mean with sign.
@@ -62,13 +67,16 @@ def score(
         "mcc": _mcc(matrix) or 0.0,
         "accuracy": _accuracy(matrix),
         "macro_f1": _macro_f1(matrix),
+        "kappa": _kappa(matrix),
         "per_class": {name: _one_class(matrix, k) for k, name in enumerate(classes)},
         "per_animal": {
             animal: {
                 "mcc": _mcc(m),
                 "accuracy": _accuracy(m),
                 "macro_f1": _macro_f1(m),
+                "kappa": _kappa(m),
                 "windows": int(m.sum()),
+                "confusion": m.tolist(),
             }
             for animal, m in matrices.items()
         },
@@ -88,18 +96,28 @@ def combine_seeds(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Merge the scores of one model trained with several seeds.
 
     Every number becomes its mean over the seeds in which it is defined; confusion matrices are added up.
-    For `mcc`, `accuracy` and `macro_f1` the values (`…_by_seed`) and the sample standard deviation
-    (`…_sd`, None with a single seed) are kept. Raises ValueError without scores.
+    For `mcc`, `accuracy`, `macro_f1` and `kappa` the values (`…_by_seed`) and the sample standard deviation
+    (`…_sd`, None with a single seed) are kept. From the animals' confusion matrices, which are not kept, come
+    `intervals` (bootstrap over animals, `mcukd.evaluate.intervals`) and the time budget's error and bias
+    after correction (`mcukd.evaluate.budget`). Raises ValueError without scores.
     """
     if not scores:
         raise ValueError("no scores to combine")
+    by_animal = _by_animal(scores)
+    scores = [_without_matrices(score) for score in scores]
     combined = {key: _mean([score[key] for score in scores]) for key in scores[0] if key != "confusion"}
     if "confusion" in scores[0]:
         combined["confusion"] = np.sum([score["confusion"] for score in scores], axis=0).tolist()
-    for key in ("mcc", "accuracy", "macro_f1"):
-        values = [float(score[key]) for score in scores]
-        combined[f"{key}_by_seed"] = values
-        combined[f"{key}_sd"] = statistics.stdev(values) if len(values) > 1 else None
+    for key in ("mcc", "accuracy", "macro_f1", "kappa"):
+        if key in scores[0]:
+            values = [None if score[key] is None else float(score[key]) for score in scores]
+            defined = [value for value in values if value is not None]
+            combined[f"{key}_by_seed"] = values
+            combined[f"{key}_sd"] = statistics.stdev(defined) if len(defined) > 1 else None
+    if by_animal is not None:
+        classes = list(scores[0]["per_class"])
+        combined["intervals"] = intervals(by_animal, classes)
+        combined.update(corrected_budget(by_animal, classes))
     return combined
 
 
@@ -109,15 +127,35 @@ def update_metrics(
     """Put the scores of `models` into `metrics.json` at `path`, in one step, and return its content.
 
     Scores of other models stay, unless they were made from other data, another split or other seeds:
-    those would not be comparable and are dropped. Raises UserError where the file is no metrics file.
+    those would not be comparable and are dropped. So are findings that were drawn from models that have
+    changed since (`add_findings`). Raises UserError where the file is no metrics file.
     """
-    header = json.loads(json.dumps({"data": data, "split": split, "seeds": list(seeds)}))
+    header = json.loads(json.dumps(dict(zip(HEADER, (data, split, list(seeds))))))
     kept: dict[str, Any] = {}
+    findings: dict[str, Any] = {}
+    given = json.loads(json.dumps({name: dict(values) for name, values in models.items()}, allow_nan=False))
     if path.exists():
         content = load_metrics(path)
         if all(content[key] == value for key, value in header.items()):
             kept = content["models"]
-    content = {**header, "models": {**kept, **{name: dict(values) for name, values in models.items()}}}
+            if all(name not in kept or _same_scores(kept[name], values) for name, values in given.items()):
+                findings = {key: content[key] for key in content if key not in (*HEADER, "models")}
+                given = {name: {**kept.get(name, {}), **values} for name, values in given.items()}
+    content = {**header, "models": {**kept, **given}, **findings}
+    write_json(path, content)
+    return content
+
+
+def add_findings(path: Path, models: Mapping[str, Mapping[str, Any]], **findings: Any) -> dict[str, Any]:
+    """Add keys to models of `metrics.json`, and findings beside them, and return the whole content.
+
+    Findings that are None are taken out. Raises UserError where the file is no metrics file.
+    """
+    content = load_metrics(path)
+    for name, values in models.items():
+        content["models"][name].update(values)
+    content.update(findings)
+    content = {key: value for key, value in content.items() if value is not None}
     write_json(path, content)
     return content
 
@@ -157,6 +195,43 @@ def _mcc(matrix: IntArray) -> Optional[float]:
         return 0.0
     covariance = hits * total - sum(t * p for t, p in zip(true, predicted))
     return float(max(-1.0, min(1.0, covariance / spread_true**0.5 / spread_predicted**0.5)))
+
+
+def _kappa(matrix: IntArray) -> Optional[float]:
+    value = float(kappa(matrix))
+    return None if np.isnan(value) else value
+
+
+def _by_animal(scores: Sequence[Mapping[str, Any]]) -> Optional[NDArray[np.int64]]:
+    """Return the confusion matrices (S, A, K, K) of scores; of noughts where a seed lacks an animal.
+
+    None where the scores do not hold them.
+    """
+    animals = dict.fromkeys(animal for score in scores for animal in score.get("per_animal", {}))
+    try:
+        size = len(scores[0]["confusion"])
+        nothing = {"confusion": np.zeros((size, size), np.int64)}
+        stacked = [
+            [score["per_animal"].get(animal, nothing)["confusion"] for animal in animals] for score in scores
+        ]
+    except KeyError:
+        return None
+    return np.array(stacked, np.int64) if animals else None
+
+
+def _without_matrices(score: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a score without the animals' confusion matrices, which would swell `metrics.json`."""
+    animals = {
+        animal: {key: value for key, value in one.items() if key != "confusion"}
+        for animal, one in score.get("per_animal", {}).items()
+    }
+    return {**score, "per_animal": animals} if "per_animal" in score else dict(score)
+
+
+def _same_scores(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> bool:
+    return earlier.get("mcc_by_seed") == later.get("mcc_by_seed") and earlier.get("confusion") == later.get(
+        "confusion"
+    )
 
 
 def _one_class(matrix: IntArray, k: int) -> dict[str, Any]:

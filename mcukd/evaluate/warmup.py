@@ -1,0 +1,48 @@
+"""Warm-up: how many samples a recurrent student needs before its answer stays what it will be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.models.weights import StudentWeights
+
+
+def settling_samples(student: StudentWeights, counts: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Return for each window the number of samples after which its class no longer changes: (N,), 1 to T.
+
+    counts: (N, T, C). The head is read after every sample; T means that the last sample still changed it.
+    """
+    classes = stepwise_classes(student, counts)
+    steps = classes.shape[1]
+    differs = classes != classes[:, -1:]
+    # The last step that differs from the final answer, counted from the end; none means settled at once.
+    last = np.where(differs.any(axis=1), steps - np.argmax(differs[:, ::-1], axis=1), 0)
+    return np.asarray(last + 1, np.int64)
+
+
+def stepwise_classes(student: StudentWeights, counts: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Return the class after each sample of windows (N, T, C): (N, T)."""
+    state = np.zeros((len(counts), student.hidden))
+    x = (counts.astype(np.float64) - student.mean) / student.std
+    classes = np.empty(counts.shape[:2], np.int64)
+    for t in range(counts.shape[1]):
+        state = student.step(x[:, t], state)
+        hidden = np.maximum(state @ student.dense_kernel + student.dense_bias, 0)
+        classes[:, t] = np.argmax(hidden @ student.output_kernel + student.output_bias, axis=1)
+    return classes
+
+
+def warm_up(settled: Sequence[NDArray[np.int64]], window: int) -> dict[str, Any]:
+    """Summarise settling times of windows of `window` samples, as JSON: median, 95th percentile, worst."""
+    samples = np.concatenate(list(settled))
+    return {
+        "median_samples": float(np.median(samples)),
+        "p95_samples": float(np.quantile(samples, 0.95, method="higher")),
+        "worst_samples": int(samples.max()),
+        "window_samples": window,
+        "windows": len(samples),
+    }
