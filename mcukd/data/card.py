@@ -16,11 +16,13 @@ from pydantic import (
     model_validator,
 )
 
+from mcukd.errors import UserError
 from mcukd.resources import resource_dir
-from mcukd.toml import Kind
+from mcukd.toml import Kind, load_toml
 from mcukd.wording import listed
 
 INT16_SPAN = 32768
+FEATURES = "features"
 
 
 class _Strict(BaseModel):
@@ -290,12 +292,22 @@ def load_card(name_or_path: str) -> Card:
 
 
 def list_cards() -> list[Card]:
-    """Return the bundled cards in alphabetical order."""
-    return [read_card(path) for path in CARDS.bundled()]
+    """Return the bundled cards of signals in alphabetical order."""
+    return [read_card(path) for path in CARDS.bundled() if not is_feature_card(path)]
+
+
+def is_feature_card(path: Path) -> bool:
+    """Tell whether a TOML file says that it is the card of a table of features."""
+    return load_toml(path).get("kind") == FEATURES
 
 
 def read_card(path: Path) -> Card:
     """Read and check one TOML file."""
+    if is_feature_card(path):
+        raise UserError(
+            f"{path} is the card of a table of features, and windows of samples are expected here: features "
+            f"train a classifier head, but no signal can be made from them; name a card of recordings"
+        )
     card = CARDS.check(path, Card)
     card._path = path.resolve()
     return card

@@ -30,19 +30,24 @@ def source_folder(card: Card, data_root: Optional[Path]) -> Path:
     source = card.source
     if not isinstance(source, (SegmentsSource, LongCsvSource, UciHarSource)):
         raise ValueError("a simulated herd has no folder")
+    return find_folder(card.name, source.folder, card.path, data_root)
+
+
+def find_folder(name: str, folder: str, card_path: Optional[Path], data_root: Optional[Path]) -> Path:
+    """Find `folder` as `source_folder` says; UserError that lists the places where it was looked for."""
     roots = []
-    if not source.folder.startswith("."):
+    if not folder.startswith("."):
         root = data_root or (Path(os.environ["MCUKD_DATA"]) if os.environ.get("MCUKD_DATA") else None)
         roots += [root] if root else []
-    roots += [card.path.parent] if card.path else []
-    places = [root / source.folder for root in roots]
+    roots += [card_path.parent] if card_path else []
+    places = [root / folder for root in roots]
     for place in places:
         if place.is_dir():
             return place
     raise UserError(
-        f"the data of card {card.name} is not in {' or '.join(str(place) for place in places)}; "
+        f"the data of card {name} is not in {' or '.join(str(place) for place in places)}; "
         f"name the folder that holds "
-        f"{source.folder!r} with --data-root or in the environment variable MCUKD_DATA"
+        f"{folder!r} with --data-root or in the environment variable MCUKD_DATA"
     )
 
 
