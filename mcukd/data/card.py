@@ -73,6 +73,18 @@ class UciHarSource(_Strict):
     exclude_animals: tuple[str, ...] = ()
 
 
+class ParquetSource(_Strict):
+    """A folder of Parquet files as `mcukd data import` writes them, read in the order of their names.
+
+    Columns: animal, label (null where nothing is known), segment, time in seconds (null where unknown), x, y,
+    z in `signal.units`.
+    """
+
+    reader: Literal["parquet"]
+    folder: str
+    exclude_animals: tuple[str, ...] = ()
+
+
 class SimulatorSource(_Strict):
     """No files: the herd of `mcukd.data.simulator`, made in memory."""
 
@@ -81,7 +93,7 @@ class SimulatorSource(_Strict):
     minutes_per_animal: float = Field(ge=5, le=600)
 
 
-Source = Union[SegmentsSource, LongCsvSource, UciHarSource, SimulatorSource]
+Source = Union[SegmentsSource, LongCsvSource, UciHarSource, ParquetSource, SimulatorSource]
 
 
 class Columns(_Strict):
@@ -114,10 +126,12 @@ class Signal(_Strict):
     "aligned": the same way up and round, but for some degrees. "turned": the same way up, turned about the
     vertical by any angle. "any": in no particular way.
     recorded_counts_per_g: scale of the files when `units` is "counts" and it differs from the board's.
+    rate_hz: of the files. resample_hz: of the board, where it differs; samples are resampled to it.
     """
 
     units: Literal["g", "m/s2", "mg", "counts"]
     rate_hz: float = Field(gt=0, le=10_000)
+    resample_hz: Optional[float] = Field(default=None, gt=0, le=10_000)
     range_g: float = Field(gt=0)
     counts_per_g: float = Field(gt=0)
     recorded_counts_per_g: Optional[float] = Field(default=None, gt=0)
@@ -213,7 +227,7 @@ class Card(_Strict):
         reader, columns = self.source.reader, self.columns
         if reader in ("segments", "long-csv") and columns is None:
             raise ValueError(f'the section [columns] is missing, but the reader "{reader}" needs it')
-        if reader in ("ucihar", "simulator") and columns is not None:
+        if reader in ("ucihar", "parquet", "simulator") and columns is not None:
             raise ValueError(
                 f'the section [columns] is there, but the reader "{reader}" has no columns to choose'
             )
@@ -224,6 +238,11 @@ class Card(_Strict):
                 raise ValueError(f'columns.{name} is there, but the reader "segments" takes it from the path')
             if reader == "long-csv" and not (columns.animal and columns.label):
                 raise ValueError('columns.animal and columns.label are expected with the reader "long-csv"')
+        if reader in ("ucihar", "simulator") and self.signal.resample_hz is not None:
+            why = "windows come cut" if reader == "ucihar" else "the herd is made at any rate_hz"
+            raise ValueError(
+                f'signal.resample_hz is there, but with the reader "{reader}" {why}: leave it out'
+            )
         if reader == "simulator" and not self.simulated:
             raise ValueError('simulated is false, but true is expected with the reader "simulator"')
         if reader == "simulator" and self.signal.units != "g":
@@ -249,8 +268,8 @@ class Card(_Strict):
 
     @property
     def rate_hz(self) -> float:
-        """Stated sampling rate."""
-        return self.signal.rate_hz
+        """Sampling rate of the windows and the board: the stated one, or the one resampled to."""
+        return self.signal.resample_hz or self.signal.rate_hz
 
     @property
     def counts_per_g(self) -> float:
@@ -322,6 +341,7 @@ CARDS = Kind(
         ("source", "segments"): SegmentsSource,
         ("source", "long-csv"): LongCsvSource,
         ("source", "ucihar"): UciHarSource,
+        ("source", "parquet"): ParquetSource,
         ("source", "simulator"): SimulatorSource,
         ("columns",): Columns,
         ("signal",): Signal,

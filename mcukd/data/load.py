@@ -33,6 +33,10 @@ def load_windows(
         card, [number for number in classes if number is not None], (r.label for r in recordings)
     )
     check_gravity(card, recordings)
+    if card.signal.resample_hz is not None:
+        from mcukd.data.resample import resampled
+
+        recordings = resampled(card, recordings)
     return cut(card, recordings, card.train_hop if training else card.hop)
 
 
@@ -83,6 +87,9 @@ def dataset_sha256(card: Card, data_root: Optional[Path] = None, seed: int = 0) 
     facts = card.model_dump(
         mode="json", by_alias=True, exclude={"title", "description", "licence", "citation"}
     )
+    # A key that came later leaves the identity of the sets that do not use it as it was.
+    if facts["signal"]["resample_hz"] is None:
+        del facts["signal"]["resample_hz"]
     if isinstance(card.source, SimulatorSource):
         from mcukd.data.simulator import SIMULATOR_VERSION
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.card import Card, Columns, LongCsvSource, SegmentsSource, UciHarSource
+from mcukd.data.card import Card, Columns, LongCsvSource, ParquetSource, SegmentsSource, UciHarSource
 from mcukd.data.recordings import Recording, class_of, continuous
+from mcukd.data.runs import parquet_files, parquet_runs
 from mcukd.data.tables import read_table, seconds_of
 from mcukd.errors import UserError
 from mcukd.progress import Advance, progress
@@ -28,7 +30,7 @@ def source_folder(card: Card, data_root: Optional[Path]) -> Path:
     folder that starts with "." is always beside the card. Raises UserError that lists the places.
     """
     source = card.source
-    if not isinstance(source, (SegmentsSource, LongCsvSource, UciHarSource)):
+    if not isinstance(source, (SegmentsSource, LongCsvSource, UciHarSource, ParquetSource)):
         raise ValueError("a simulated herd has no folder")
     return find_folder(card.name, source.folder, card.path, data_root)
 
@@ -58,9 +60,11 @@ def source_files(card: Card, data_root: Optional[Path]) -> list[Path]:
     """
     folder, source = source_folder(card, data_root), card.source
     if isinstance(source, SegmentsSource):
-        return [path for path, _, _ in _segment_files(card, source, folder)]
+        return [path for path, _, _ in segment_files(card, source, folder)]
     if isinstance(source, LongCsvSource):
         return [folder / source.file]
+    if isinstance(source, ParquetSource):
+        return parquet_files(folder)
     return [path for part in ("train", "test") for path in _uci_files(folder, part)]
 
 
@@ -76,12 +80,15 @@ def read_recordings(card: Card, data_root: Optional[Path]) -> list[Recording]:
         recordings = _read_long_csv(card, source, folder / source.file)
     elif isinstance(source, UciHarSource):
         recordings = _read_uci(card, source, folder)
+    elif isinstance(source, ParquetSource):
+        recordings = _read_parquet(card, source, folder)
     else:
         raise ValueError("a simulated herd has no files")
     return recordings
 
 
-def _segment_files(card: Card, source: SegmentsSource, folder: Path) -> list[tuple[Path, str, str]]:
+def segment_files(card: Card, source: SegmentsSource, folder: Path) -> list[tuple[Path, str, str]]:
+    """Return path, label and animal of every file of a folder of segments that is not excluded."""
     pattern = re.compile(source.pattern)
     found = []
     for path in sorted(folder.rglob("*.csv")):
@@ -108,7 +115,7 @@ def _read_segments(card: Card, source: SegmentsSource, folder: Path) -> list[Rec
     recordings: list[Recording] = []
     files = [
         (path, label, animal)
-        for path, label, animal in _segment_files(card, source, folder)
+        for path, label, animal in segment_files(card, source, folder)
         if class_of(card, label, str(path)) is not None and animal not in source.exclude_animals
     ]
     with _progress_if_slow([path for path, _, _ in files]) as advance:
@@ -158,6 +165,22 @@ def _read_long_csv(card: Card, source: LongCsvSource, path: Path) -> list[Record
     return recordings
 
 
+def _read_parquet(card: Card, source: ParquetSource, folder: Path) -> list[Recording]:
+    recordings: list[Recording] = []
+    for run in parquet_runs(folder):
+        if run.label is None or run.animal in source.exclude_animals:
+            continue
+        if class_of(card, run.label, run.origin) is None:
+            continue
+        stretches = [slice(0, len(run.samples))]
+        if run.seconds is not None:
+            stretches = continuous(card, run.seconds, run.origin)
+        recordings += [
+            Recording(run.animal, run.label, run.samples[stretch], run.origin) for stretch in stretches
+        ]
+    return recordings
+
+
 def _uci_files(folder: Path, part: str) -> list[Path]:
     signals = [folder / part / "Inertial Signals" / f"total_acc_{axis}_{part}.txt" for axis in "xyz"]
     # The subset in use had its subject files restored from the feature files, under another name.
@@ -172,7 +195,16 @@ def _uci_files(folder: Path, part: str) -> list[Path]:
 
 
 def _read_uci(card: Card, source: UciHarSource, folder: Path) -> list[Recording]:
-    recordings: list[Recording] = []
+    return [
+        window
+        for window in uci_windows(card, folder)
+        if class_of(card, window.label, window.origin) is not None
+        and window.animal not in source.exclude_animals
+    ]
+
+
+def uci_windows(card: Card, folder: Path) -> Iterator[Recording]:
+    """Yield every window of the layout of UCI HAR; windows of one bout share a group."""
     group = -1
     for part in ("train", "test"):
         *signals, label_file, subject_file = _uci_files(folder, part)
@@ -188,10 +220,7 @@ def _read_uci(card: Card, source: UciHarSource, folder: Path) -> list[Recording]
             key = (f"{subject:g}", f"{label:g}")
             group += key != previous
             previous = key
-            origin = f"{signals[0]}, line {number}"
-            if class_of(card, key[1], origin) is not None and key[0] not in source.exclude_animals:
-                recordings.append(Recording(key[0], key[1], window, origin, group, part))
-    return recordings
+            yield Recording(key[0], key[1], window, f"{signals[0]}, line {number}", group, part)
 
 
 def _numbers(path: Path, width: int) -> NDArray[np.float64]:

@@ -77,6 +77,11 @@ def count_limits(card: Card) -> tuple[int, int]:
     return -limit, limit - 1
 
 
+def source_window(card: Card) -> int:
+    """Return the window's length in samples of the files, before any resampling."""
+    return math.ceil(card.window * card.signal.rate_hz / card.rate_hz)
+
+
 def check_gravity(card: Card, recordings: Sequence[Recording]) -> None:
     """Check that the median length of the acceleration vector is about 1 g, per animal and per recording.
 
@@ -90,7 +95,7 @@ def check_gravity(card: Card, recordings: Sequence[Recording]) -> None:
     for recording, median in zip(recordings, medians):
         if (
             units_hold
-            and len(recording.samples) >= card.window
+            and len(recording.samples) >= source_window(card)
             and not RECORDING_BAND[0] < median < RECORDING_BAND[1]
         ):
             exclude = "exclude_files" if card.source.reader == "segments" else "exclude_animals"
@@ -146,21 +151,21 @@ def continuous(card: Card, seconds: NDArray[np.float64], origin: str) -> list[sl
     edges = [0, *(np.flatnonzero(steps > 2.5 * usual) + 1).tolist(), len(seconds)]
     stretches = [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:])]
     for stretch in stretches:
-        if stretch.stop - stretch.start >= card.window:
+        if stretch.stop - stretch.start >= source_window(card):
             _check_rate(card, seconds[stretch], origin)
     return stretches
 
 
 def _check_rate(card: Card, seconds: NDArray[np.float64], origin: str) -> None:
     steps = np.diff(seconds)
-    duration, expected = float(seconds[-1] - seconds[0]), len(steps) / card.rate_hz
+    duration, expected = float(seconds[-1] - seconds[0]), len(steps) / card.signal.rate_hz
     # Stamps cut to whole seconds hide up to one of their steps at each end.
     slack = 2 * float(steps.max()) if (steps == 0).any() else 0.0
     if abs(duration - expected) > RATE_TOLERANCE * expected + slack:
         rate = len(steps) / duration if duration > 0 else float("inf")
         raise UserError(
             f"{origin}: the time stamps give {rate:.4g} samples per second, more than 10 % off the card's "
-            f"rate of {card.rate_hz:g} Hz; correct signal.rate_hz or the recording"
+            f"rate of {card.signal.rate_hz:g} Hz; correct signal.rate_hz or the recording"
         )
 
 
