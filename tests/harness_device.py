@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mcukd.boards.model import load_board
-from mcukd.codegen.context import model_context
-from mcukd.codegen.firmware import _render
+from mcukd.codegen.firmware import _render, templates_context
 from mcukd.fixedpoint.model import IntegerModel
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Werror"]
@@ -23,7 +22,7 @@ def build_device(model: IntegerModel, directory: Path, board: str = "bench", san
     """Generate model and app into `directory` and compile them with the native port."""
     directory.mkdir(parents=True, exist_ok=True)
     context = {
-        "model": model_context(model),
+        **templates_context(model),
         "board": load_board("native").model_copy(update={"name": board}),
     }
     for name, text in _render(["model", "app", "port/common", "port/native"], context).items():

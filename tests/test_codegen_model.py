@@ -45,19 +45,22 @@ class HostModel:
         self.library = ctypes.CDLL(str(library))
 
     def run(self, window: np.ndarray) -> tuple[int, list[int], int]:
-        state, logits = (ctypes.c_int16 * self.model.hidden)(), (ctypes.c_int16 * len(self.model.classes))()
+        hidden = self.model.hidden
+        state = (ctypes.c_uint32 * ((hidden + 1) // 2))()
+        logits = (ctypes.c_int16 * len(self.model.classes))()
         self.library.mcukd_model_reset(state)
         crc = 0
         for sample in np.ascontiguousarray(window):
             self.library.mcukd_model_step(state, sample.ctypes.data_as(ctypes.c_void_p))
-            crc = zlib.crc32(bytes(state), crc)
+            crc = zlib.crc32(bytes(state)[: 2 * hidden], crc)
         self.library.mcukd_model_classify.restype = ctypes.c_uint8
         return self.library.mcukd_model_classify(state, logits), list(logits), crc
 
     def trace(self, window: np.ndarray) -> list[dict[str, list[int]]]:
         names = ("z_pre", "r_pre", "z", "r", "h_rec", "h_pre", "h_cand", "h")
         hidden = self.model.hidden
-        state, tensors = (ctypes.c_int16 * hidden)(), (ctypes.c_int16 * (hidden * len(names)))()
+        state = (ctypes.c_uint32 * ((hidden + 1) // 2))()
+        tensors = (ctypes.c_int16 * (hidden * len(names)))()
         steps = []
         for sample in np.ascontiguousarray(window):
             self.library.mcukd_model_step_traced(state, sample.ctypes.data_as(ctypes.c_void_p), tensors)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import QFormat, closest_length, covering_length, round_shift, saturate
+from mcukd.fixedpoint.packing import Packing, pack, unpack
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.reference import run
-from mcukd.fixedpoint.rounding import Moments, left_over, round_rows
+from mcukd.fixedpoint.rounding import Moments, left_over, round_recurrent, round_rows
 
 ints = st.integers(-(2**31), 2**31 - 1)
 
@@ -82,24 +83,25 @@ def test_q_notation_allows_negative_parts() -> None:
     assert str(QFormat(16, -2)) == "Q17.-2"
 
 
-@pytest.mark.parametrize("length", [9, 11, 12, 13, 15])
-def test_sigmoid_table_is_close_and_monotonic(length: int) -> None:
+def test_interpolated_gate_is_close_to_the_sigmoid_without_bias() -> None:
     mantissas = np.arange(-32768, 32768)
-    got = gates.sigmoid(gates.sigmoid_table(length), mantissas)
-    truth = 32768 / (1 + np.exp(-np.ldexp(mantissas.astype(float), -length)))
-    spacing = 2.0 ** (8 - length)
-    assert np.abs(got - truth).max() <= 1.6 + 32768 * 0.0963 * spacing**2 / 8
-    assert np.all(np.diff(got) >= 0)
-    assert got.min() >= 0
-    assert got.max() <= 32767
+    got = gates.gate(mantissas, "interpolated")
+    truth = 65536 / (1 + np.exp(-np.ldexp(mantissas.astype(float), -12)))
+    assert np.abs(got - truth).max() < 7  # 1.1e-4
+    assert abs((got - truth).mean()) < 0.01
+    assert np.diff(got).min() >= -1  # two lines may meet a unit apart
+    assert 0 <= got.min() < got.max() <= 65535
 
 
-def test_tanh_reads_the_sigmoid_table_of_the_halved_format() -> None:
-    mantissas = np.arange(-32768, 32768)
-    got = gates.tanh(gates.sigmoid_table(12), mantissas)
-    truth = 32768 * np.tanh(np.ldexp(mantissas.astype(float), -13))
-    assert np.abs(got - truth).max() < 8
-    assert gates.tanh(gates.sigmoid_table(12), np.array([0]))[0] == 0
+def test_direct_gate_is_exact_at_its_mantissas() -> None:
+    mantissas = np.arange(-512, 512)
+    truth = 65536 / (1 + np.exp(-mantissas / 64))
+    assert np.abs(gates.gate(mantissas, "direct") - truth).max() <= 0.5
+
+
+@pytest.mark.parametrize("kind", gates.KINDS)
+def test_tanh_of_zero_is_zero_so_that_rest_stays_rest(kind: str) -> None:
+    assert gates.gate(np.array([0]), kind)[0] == 32768
 
 
 def test_sixteen_bits_follow_the_float_student_closely() -> None:
@@ -113,17 +115,43 @@ def test_rounding_keeps_sums_closer_than_rounding_each_weight_does() -> None:
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(5000, 3)) @ rng.normal(size=(3, 8)) + rng.normal(size=8)
     weights = rng.uniform(-0.6, 0.6, (20, 8))  # far from saturating
-    fmt, moments = QFormat(4, 3), Moments.of(inputs)
+    fmt, moments, lengths = QFormat(4, 3), Moments.of(inputs), np.full(20, 3)
 
     def error(mantissas: np.ndarray) -> float:
-        sums = inputs @ (fmt.value(mantissas) - weights).T - left_over(weights, mantissas, fmt, moments)
+        sums = inputs @ (fmt.value(mantissas) - weights).T - left_over(weights, mantissas, lengths, moments)
         assert np.abs(sums.mean(axis=0)).max() < 1e-9
         return float(np.sqrt(np.mean(sums**2)))
 
-    assert error(round_rows(weights, fmt, moments)) < 0.7 * error(fmt.quantize(weights))  # .60 measured
+    rounded = round_rows(weights, lengths, 4, moments)
+    assert error(rounded) < 0.7 * error(fmt.quantize(weights))  # .60 measured
 
 
 def test_rounding_of_inputs_that_never_move_is_to_the_nearest() -> None:
-    fmt, weights = QFormat(8, 7), np.array([[0.3, -0.2]])
+    weights = np.array([[0.3, -0.2], [0.3, -0.2]])
     constant = Moments.of(np.ones((10, 2)))
-    assert round_rows(weights, fmt, constant).tolist() == fmt.quantize(weights).tolist()
+    rounded = round_rows(weights, np.array([7, 5]), 8, constant)
+    assert rounded.tolist() == [[38, -26], [10, -6]]
+
+
+@given(st.integers(0, 10**6), st.integers(1, 11), st.integers(4, 16))
+def test_packed_weights_are_read_back_and_no_further_off_than_half_a_step(
+    seed: int, hidden: int, bits: int
+) -> None:
+    rng, packing = np.random.default_rng(seed), Packing(bits)
+    weights = {gate: rng.uniform(-0.99, 0.99, (hidden, hidden)) for gate in "zrh"}
+    lengths = dict.fromkeys("zrh", bits - 1 + packing.slack)
+    still = Moments(np.zeros(hidden), np.zeros((hidden, hidden)))
+    rounded = round_recurrent(weights, lengths, packing, still)
+    mantissas = {gate: values.astype(np.int16) for gate, values in rounded.items()}
+    words = pack(mantissas, packing)
+    assert words.shape == ((hidden + 1) // 2, packing.words(hidden))
+    for gate, values in unpack(words, hidden, packing).items():
+        assert np.array_equal(values, mantissas[gate])
+        error = np.abs(np.ldexp(values.astype(float), -lengths[gate]) - weights[gate])
+        inside = np.abs(weights[gate]) < 1 - 2.0 ** (1 - bits)  # the top of the range saturates
+        assert error[inside].max(initial=0) <= 2.0**-bits + 1e-12
+
+
+def test_trap_mantissas_that_do_not_fit_a_packing_are_refused() -> None:
+    with pytest.raises(ValueError, match="do not fit"):
+        pack({gate: np.full((4, 4), 4660, np.int16) for gate in "zrh"}, Packing(4))

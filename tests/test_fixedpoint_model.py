@@ -50,17 +50,26 @@ def test_no_accumulator_overflows_whatever_the_weights(
     student = changed(student, recurrent=student.recurrent * gain, kernel=student.kernel * gain)
     model = quantize(student, random_windows(20, 10, seed), QuantizeConfig(bits, activation_bits), 10)
     assert max(model.bounds.values()) < LIMIT
+    assert min(model.shifts.values()) >= 0
 
 
-def test_adversarial_samples_reach_the_input_bound_and_do_not_pass_it() -> None:
-    model = random_model(5, bits=16)
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_adversarial_samples_and_states_reach_the_bounds_and_do_not_pass_them(bits: int) -> None:
+    model = random_model(5, bits=bits, hidden=16)
+    coarse = 32768 >> model.state_shift
     for gate in "zrh":
         kernel = model.arrays[f"kernel_{gate}"].astype(np.int64)
         bias = model.arrays[f"bias_{gate}"].astype(np.int64)
+        recurrent = model.arrays[f"recurrent_{gate}"].astype(np.int64)
+        carried = model.arrays["bias_h_rec"].astype(np.int64) if gate == "h" else np.zeros(16, np.int64)
+        states = np.where(recurrent * np.where(carried >= 0, 1, -1)[:, None] >= 0, coarse - 1, -coarse)
+        state_sums = np.abs((recurrent * states).sum(axis=1) + carried).max()
+        assert 0.99 * model.bounds[f"state sum {gate}"] < state_sums <= model.bounds[f"state sum {gate}"]
         sign = np.where(bias >= 0, 1, -1)[:, None] * np.where(kernel >= 0, 1, -1)
-        samples = np.where(sign > 0, 32767, -32768)
-        sums = np.abs((kernel * samples).sum(axis=1) + bias).max()
-        assert 0.99 * model.bounds[f"input sum {gate}"] < sums <= model.bounds[f"input sum {gate}"]
+        samples = np.abs((kernel * np.where(sign > 0, 32767, -32768)).sum(axis=1) + bias).max()
+        gated = 65535 * 32768 >> model.shifts["gated"] if gate == "h" else 0
+        state = gated or state_sums >> model.shifts[f"state_{gate}"]
+        assert samples < model.bounds[f"sum {gate}"] <= 1.01 * (samples + max(state, gated))
 
 
 def test_trap_an_all_zero_matrix_quantizes() -> None:

@@ -23,7 +23,7 @@ GROUPS = (
     "state and buffers",
     "stack",
 )
-_TABLES = "mcukd_model_sigmoid_"
+_TABLE = "mcukd_model_gate"
 
 
 def symbols_of_objects(folder: Path) -> dict[str, str]:
@@ -150,10 +150,10 @@ def _flash_group(name: str, kind: str, origins: dict[str, str]) -> str:
         return "known answers"
     if origin == "mcukd_trace":
         return "model trace"
-    if origin.startswith("mcukd_model"):
+    if origin.startswith(("mcukd_model", "mcukd_kernel")):
         if kind == "STT_FUNC":
             return "model code"
-        return "model tables" if name.startswith(_TABLES) else "model weights"
+        return "model tables" if name == _TABLE else "model weights"
     return "port" if origin.startswith("port_") else "application"
 
 

@@ -64,12 +64,12 @@ def link_flags(board: Board) -> list[str]:
 
 
 def build(sources_dir: Path, board: Board) -> BuildResult:
-    """Compile and link every C file of `sources_dir` into `sources_dir/build/`, and write `size.json`.
+    """Compile and link every C and assembly file of `sources_dir` into `sources_dir/build/`, and write `size.json`.
 
     Works in a temporary directory: a build that fails leaves the earlier one. Raises UserError for a missing
     compiler, for sources that do not compile, and for a firmware that does not fit the board.
     """
-    sources = sorted(sources_dir.glob("*.c"))
+    sources = sorted([*sources_dir.glob("*.c"), *sources_dir.glob("*.S")])
     if not sources:
         raise UserError(f"{sources_dir}: no C sources there; run 'mcukd generate --board {board.name}'.")
     gcc = require_tool(compiler(board), f"build for {board.name}")

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.fixedpoint.gates import sigmoid_table
-from mcukd.fixedpoint.model import GATES, WEIGHTS, IntegerModel
+from mcukd.codegen.stream import build_stream
+from mcukd.fixedpoint import gates
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.packing import ROWS, pairs
 from mcukd.fixedpoint.reference import run
-
-#: The type table: storage of each kind of array.
-_C_TYPES = {"weight8": "int8_t", "weight16": "int16_t", "bias": "int32_t", "table": "int16_t"}
 
 
 def model_context(model: IntegerModel) -> dict[str, Any]:
     """Return what the templates of `firmware_templates/model` print of a model."""
-    lengths = {name: fmt.fractional_length for name, fmt in model.formats.items()}
-    tables = {gate: f"mcukd_model_sigmoid_{_suffix(model.sigmoid_length(gate))}" for gate in GATES}
-    arrays = _arrays(model)
-    table_bytes = sum(2 * 257 for _ in set(tables.values()))
+    stream = build_stream(model)
     return {
         "sha256": model.sha256,
         "sha256_rows": _rows([f"0x{byte:02x}" for byte in bytes.fromhex(model.sha256)]),
@@ -33,60 +31,54 @@ def model_context(model: IntegerModel) -> dict[str, Any]:
         "hop": model.hop,
         "channels": model.channels,
         "hidden": model.hidden,
+        "unit_pairs": pairs(model.hidden),
         "dense": model.dense,
         "classes": model.classes,
         "rate_hz": f"{model.rate_hz:g}",
         "rate_millihertz": round(model.rate_hz * 1000),
         "counts_per_g": round(model.counts_per_g),
-        "lengths": lengths,
-        "shifts": _shifts(lengths),
-        "tables": tables,
-        "arrays": arrays,
+        "lengths": {name: fmt.fractional_length for name, fmt in model.formats.items()},
+        "shifts": model.shifts,
+        "state_shift": model.state_shift,
+        "slots": model.packing.slots,
+        "slot_bits": model.packing.slot_bits,
+        # Column pairs after which tasks fill whole words again.
+        "column_period": math.lcm(len(ROWS), model.packing.slots) // len(ROWS),
+        "tasks": len(ROWS) * pairs(model.hidden),
+        "stream": stream,
+        "stream_rows": _nested(stream.words, lambda v: f"0x{int(v):08x}", 8),
+        "gates": model.gates,
+        "gate_high": (1 << (gates.PRE_BITS[model.gates] - 1)) - 1,
+        "gate_segments": gates.SEGMENTS,
+        "gate_segment_shift": gates.SEGMENT_SHIFT,
+        "gate_entries": len(gates.values()),
+        "gate_rows": _gate_rows(model.gates),
+        "head": _head(model),
         "weight_bytes": model.weight_bytes,
-        "table_bytes": table_bytes,
-        "ram_bytes": 2 * 2 * model.hidden,
+        "table_bytes": model.table_bytes,
+        "ram_bytes": 2 * 4 * pairs(model.hidden),
         "known_answers": _known_answers(model),
     }
 
 
-def _shifts(lengths: dict[str, int]) -> dict[str, int]:
-    """Return the rounding right shift after each sum, as the reference derives them."""
-    state, gate_targets = lengths["h"], {"z": "z_pre", "r": "r_pre", "h": "h_rec"}
-    return {
-        **{f"kernel_{g}": lengths[f"kernel_{g}"] - lengths[f"{g}_pre"] for g in GATES},
-        **{f"recurrent_{g}": lengths[f"recurrent_{g}"] + state - lengths[gate_targets[g]] for g in GATES},
-        "gated": 15 + lengths["h_rec"] - lengths["h_pre"],
-        "state": 15 - state,
-        "dense": lengths["dense"] + state - lengths["dense_out"],
-        "output": lengths["output"] + lengths["dense_out"] - lengths["logits"],
-    }
+def _gate_rows(kind: str) -> str:
+    if kind == "direct":
+        return _rows([str(v) for v in gates.values()])
+    lines = zip(gates.lines().intercept, gates.lines().slope)
+    return _rows([f"{{ {intercept}, {slope} }}" for intercept, slope in lines], per_line=6)
 
 
-def _arrays(model: IntegerModel) -> list[dict[str, Any]]:
-    """Return weights, biases and gate tables as C declarations and definitions, in a fixed order."""
-    weight = "weight8" if model.bits <= 8 else "weight16"
-    arrays = [
-        _array(
-            name,
-            values,
-            weight if name in WEIGHTS else "bias",
-            name.startswith(("kernel", "recurrent", "bias")),
-        )
-        for name, values in sorted(model.arrays.items())
-        if name != "known_windows"
-    ]
-    lengths = sorted({model.sigmoid_length(gate) for gate in GATES})
-    return arrays + [_array(f"sigmoid_{_suffix(n)}", sigmoid_table(n), "table", True) for n in lengths]
-
-
-def _array(name: str, values: NDArray[Any], kind: str, in_step: bool) -> dict[str, Any]:
-    dimensions = "".join(f"[{size}]" for size in values.shape)
-    head = f"const {_C_TYPES[kind]} mcukd_model_{name}{dimensions}"
-    if values.ndim == 1:
-        body = _rows([_literal(v) for v in values])
-    else:
-        body = "\n".join("    {\n" + _rows([_literal(v) for v in row], 8) + "\n    }," for row in values)
-    return {"declaration": f"extern {head}", "definition": f"{head} = {{\n{body}\n}};", "in_step": in_step}
+def _head(model: IntegerModel) -> list[dict[str, str]]:
+    """Return weights and biases of the head as C definitions, in a fixed order."""
+    weight = "int8_t" if model.bits <= 8 else "int16_t"
+    arrays = []
+    for name in ("dense", "dense_bias", "output", "output_bias"):
+        values = model.arrays[name]
+        dimensions = "".join(f"[{size}]" for size in values.shape)
+        kind = "int32_t" if name.endswith("bias") else weight
+        body = _rows([_literal(v) for v in values]) if values.ndim == 1 else _nested(values, _literal, 12)
+        arrays.append({"head": f"const {kind} mcukd_model_{name}{dimensions}", "rows": body})
+    return arrays
 
 
 def _known_answers(model: IntegerModel) -> list[dict[str, Any]]:
@@ -109,13 +101,14 @@ def _literal(value: np.integer[Any]) -> str:
     return "INT32_MIN" if int(value) == -(1 << 31) else str(int(value))
 
 
-def _rows(items: list[str], indent: int = 4, per_line: int = 12) -> str:
+def _nested(rows: NDArray[Any], literal: Any, per_line: int) -> str:
+    return "\n".join("    {\n" + _rows([literal(v) for v in row], 8, per_line) + "\n    }," for row in rows)
+
+
+def _rows(items: Iterable[str], indent: int = 4, per_line: int = 12) -> str:
+    items = list(items)
     lines = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
     return ",\n".join(" " * indent + line for line in lines)
-
-
-def _suffix(length: int) -> str:
-    return f"q{length}" if length >= 0 else f"qm{-length}"
 
 
 def _comment(text: str) -> str:

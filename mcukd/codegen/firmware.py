@@ -9,10 +9,11 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from mcukd import __version__
 from mcukd.codegen.context import model_context
+from mcukd.codegen.kernel import CORES, kernel_for
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.resources import resource_dir
@@ -33,19 +34,25 @@ class Firmware:
     firmware_sha256: str
 
 
-def generate_model(model: IntegerModel, out: Path) -> list[Path]:
-    """Write the model alone as portable C into `out`, for use in any project; return the files."""
-    return _write(_render(["model"], {"model": model_context(model)}), out)
+def generate_model(
+    model: IntegerModel, out: Path, core: Optional[str] = None, optimize: str = "speed"
+) -> list[Path]:
+    """Write the model alone into `out`, for use in any project; return the files.
+
+    core: None for portable C, or one of `kernel.CORES` for a step in assembly. optimize: as in `kernel_for`.
+    """
+    return _write(_render(["model"], templates_context(model, core, optimize)), out)
 
 
-def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
+def generate_firmware(model: IntegerModel, board: Board, out: Path, optimize: str = "speed") -> Firmware:
     """Write all sources of a board's firmware into `out`, in one step; return them and their hash.
 
     The same model, board and templates give the same bytes. Files of an earlier generation that are
     no longer made are removed; the `build` folder is left alone.
     """
     folders = ["model", "app", "port/common", f"port/{board.port}"]
-    texts = _render(folders, {"model": model_context(model), "board": board})
+    core = {"cortex-m3": "m3", "cortex-m4f": "m4f"}.get(board.core)
+    texts = _render(folders, {**templates_context(model, core, optimize), "board": board})
     if board.core != "host":
         texts["firmware.ld"] = _render_one("linker/cortex-m.ld.j2", {"board": board})
     digest = firmware_sha256(texts, board)
@@ -76,6 +83,19 @@ def read_firmware_sha256(sources: Path) -> str:
     raise UserError(f"{header}: no firmware hash there; run 'mcukd generate' for this board.")
 
 
+def templates_context(
+    model: IntegerModel, core: Optional[str] = None, optimize: str = "speed"
+) -> dict[str, Any]:
+    """Return what the templates of the model folder print; core and optimize as in `generate_model`."""
+    kernel = kernel_for(model, core, optimize) if core else None
+    return {
+        "model": model_context(model),
+        "core": core if kernel else None,
+        "core_name": CORES[core] if core and kernel else "",
+        "kernel": kernel,
+    }
+
+
 def _id_header(digest: str) -> str:
     listed = ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(digest))
     return (
@@ -91,6 +111,8 @@ def _render(folders: list[str], context: dict[str, Any]) -> dict[str, str]:
     for folder in folders:
         for file in sorted((root / folder).iterdir()):
             if file.name.startswith(("_", ".")) or not file.is_file():
+                continue
+            if file.stem.endswith(".S") and not context["kernel"]:
                 continue
             if file.suffix == ".j2":
                 texts[file.stem] = _render_one(f"{folder}/{file.name}", context)
@@ -131,7 +153,7 @@ def _write(texts: dict[str, str], out: Path) -> list[Path]:
         for name, text in texts.items():
             (Path(temporary) / name).write_text(text, encoding="utf-8")
         for old in out.iterdir():
-            if old.suffix in (".c", ".h", ".ld", ".s") and old.name not in texts:
+            if old.suffix in (".c", ".h", ".ld", ".S") and old.name not in texts:
                 old.unlink()
         for name in texts:
             shutil.move(Path(temporary) / name, out / name)

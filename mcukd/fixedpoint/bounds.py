@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.fixedpoint.model import GATES
-
 LIMIT = 1 << 31
 _INT16 = 1 << 15
+_GATE = (1 << 16) - 1
 
 
 def dot_bound(weights: NDArray[Any], bias: NDArray[Any], largest_input: int, shift: int) -> int:
@@ -26,41 +25,38 @@ def dot_bound(weights: NDArray[Any], bias: NDArray[Any], largest_input: int, shi
 
 
 def shifted(bound: int, shift: int) -> int:
-    """Bound of a rounding shift's result."""
-    return bound << -shift if shift < 0 else (bound >> shift) + 1
+    """Bound of a right shift's result, rounded or not."""
+    return (bound >> shift) + 1 if shift > 0 else bound << -shift
 
 
 def accumulator_bounds(
-    arrays: Mapping[str, NDArray[Any]], lengths: Mapping[str, int], activation_bits: int
+    arrays: Mapping[str, NDArray[Any]], shifts: Mapping[str, int], activation_bits: int, state_shift: int
 ) -> dict[str, int]:
     """Return the bound of every 32-bit sum of a model by name; a sound model has all below `LIMIT`.
 
-    arrays, lengths: as in IntegerModel (mantissas and fractional lengths by tensor).
+    arrays: as in IntegerModel. shifts: its `shifts`.
     """
     state = 1 << (activation_bits - 1)
+    coarse = max(state >> state_shift, 1)
     no_bias = np.zeros(1, np.int64)
     bounds: dict[str, int] = {}
-    for gate in GATES:
-        recurrent = "h_rec" if gate == "h" else f"{gate}_pre"
-        x_shift = lengths[f"kernel_{gate}"] - lengths[f"{gate}_pre"]
-        h_shift = lengths[f"recurrent_{gate}"] + lengths["h"] - lengths[recurrent]
-        x_sum = dot_bound(arrays[f"kernel_{gate}"], arrays[f"bias_{gate}"], _INT16, x_shift)
-        h_bias = arrays["bias_h_rec"] if gate == "h" else no_bias
-        h_sum = dot_bound(arrays[f"recurrent_{gate}"], h_bias, state, h_shift)
-        bounds[f"input sum {gate}"] = x_sum
-        bounds[f"state sum {gate}"] = h_sum
+    for gate in ("z", "r", "h"):
+        samples = dot_bound(arrays[f"kernel_{gate}"], arrays[f"bias_{gate}"], _INT16, shifts[f"{gate}_pre"])
         if gate == "h":
-            bounds["gated state"] = _INT16 * _INT16 + _addend(15 + lengths["h_rec"] - lengths["h_pre"])
-            second = shifted(_INT16 * _INT16, 15 + lengths["h_rec"] - lengths["h_pre"])
+            states = dot_bound(arrays["recurrent_h"], arrays["bias_h_rec"], coarse, shifts["h_rec"])
+            gated = _GATE * min(shifted(states, shifts["h_rec"]), _INT16)
+            bounds["gated state"] = gated
+            second = shifted(gated, shifts["gated"])
         else:
-            second = shifted(h_sum, h_shift)
-        bounds[f"pre-activation {gate}"] = shifted(x_sum, x_shift) + second
-    # z ≤ 32767 times a difference of two Q0.15 numbers, at most 65535, plus the addend of a shift by 15.
-    bounds["state update"] = 32767 * 65535 + _addend(15)
-    for layer, source, target in (("dense", "h", "dense_out"), ("output", "dense_out", "logits")):
-        shift = lengths[layer] + lengths[source] - lengths[target]
-        total = dot_bound(arrays[layer], arrays[f"{layer}_bias"], state, shift)
-        bounds[f"{layer} sum"] = max(total, shifted(total, shift))
+            states = dot_bound(arrays[f"recurrent_{gate}"], no_bias, coarse, 0)
+            second = shifted(states, shifts[f"state_{gate}"])
+        bounds[f"state sum {gate}"] = states
+        bounds[f"sum {gate}"] = samples + second
+    # (65536 − z)·candidate + z·state is a mean of two int16 weighted by 65536, plus the addend.
+    bounds["state update"] = 65536 * (_INT16 - 1) + _addend(16)
+    for layer in ("dense", "output"):
+        total = dot_bound(arrays[layer], arrays[f"{layer}_bias"], state, shifts[layer])
+        bounds[layer] = max(total, shifted(total, shifts[layer]))
     return bounds
 
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.errors import UserError
 from mcukd.files import replacing, write_json
+from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import QFormat
+from mcukd.fixedpoint.packing import Packing, pairs
 
 ARRAYS_FILE = "fixedpoint.npz"
 FACTS_FILE = "fixedpoint.json"
 #: Raised whenever `docs/arithmetic.md` changes a bit of any result.
-ARITHMETIC_VERSION = 1
+ARITHMETIC_VERSION = 2
 
 GATES = ("z", "r", "h")
 #: Arrays of a model and their dtype; gate arrays are stored with one row per unit.
@@ -42,7 +45,9 @@ class TensorFormat:
     """The format of one group of numbers and what calibration saw of it.
 
     observed_min, observed_max: values on the calibration windows (for weights: the float weights).
-    saturations: how many of the calibration values were clipped. kind: "weight" or "activation".
+    saturations: how many of the calibration values were clipped. kind: "weight", "activation" or "sum"
+    (32 bits, proven not to overflow, so nothing is observed). row_lengths: for weights whose rows have
+    lengths of their own, those; the stored integers are all at `fractional_length`.
     """
 
     bits: int
@@ -51,6 +56,7 @@ class TensorFormat:
     observed_max: float
     saturations: int
     kind: str
+    row_lengths: Optional[tuple[int, ...]] = None
 
     @property
     def q(self) -> QFormat:
@@ -62,16 +68,21 @@ class TensorFormat:
 class IntegerModel:
     """GRU(H) → Dense(M, ReLU) → Dense(K) on int16 sensor counts, in integers.
 
-    formats: by tensor name, the weights in `WEIGHTS` and the activations `input`, `z_pre`, `r_pre`,
-    `h_rec`, `h_pre`, `h` (state), `dense_out`, `logits`.
-    arrays: by the names of `ARRAY_TYPES`; kernel_* (H, C), recurrent_* (H, H), dense (M, H),
-    output (K, M), biases one per row at the fractional length of the sum they start,
-    known_windows (n, T, C) int16 counts for the firmware's known-answer test.
+    gates: which kind of gate table, of `gates.KINDS`.
+    state_shift: bits of the state that sums leave out, so that they stay within 32 bits.
+    formats: by tensor name, the weights in `WEIGHTS`, the activations `input`, `z_pre`, `r_pre`, `h_rec`,
+    `h_pre`, `h` (state), `dense_out`, `logits`, and the sums `z_sum`, `r_sum`, `h_sum`.
+    arrays: by the names of `ARRAY_TYPES`; kernel_* (H, C) at the length of their sum, recurrent_* (H, H)
+    with `packing.slack` bits below their own, dense (M, H), output (K, M), biases one per row at the
+    fractional length of the sum they start, known_windows (n, T, C) int16 counts for the firmware's
+    known-answer test.
     bounds: for each 32-bit accumulator the largest magnitude any input can drive it to.
     """
 
     bits: int
     activation_bits: int
+    gates: str
+    state_shift: int
     window: int
     hop: int
     classes: tuple[str, ...]
@@ -99,22 +110,37 @@ class IntegerModel:
         return int(self.arrays["dense"].shape[0])
 
     @property
+    def packing(self) -> Packing:
+        """How the recurrent weights lie in memory."""
+        return Packing(self.bits)
+
+    @property
     def weight_bytes(self) -> int:
-        """Bytes of weights and biases on the device: int8 up to 8 bits, int16 above, biases int32."""
-        per_weight = 1 if self.bits <= 8 else 2
-        return sum(
-            array.size * (per_weight if name in WEIGHTS else 4)
-            for name, array in self.arrays.items()
-            if name != "known_windows"
-        )
+        """Bytes of weights and biases on the device, without padding.
+
+        Input kernels take two bytes a weight, recurrent ones their slots, those of the head one byte up to
+        eight bits and two above, biases four.
+        """
+        sizes = {name: array.size for name, array in self.arrays.items()}
+        head = (1 if self.bits <= 8 else 2) * (sizes["dense"] + sizes["output"])
+        kernels = 2 * sum(sizes[f"kernel_{gate}"] for gate in GATES)
+        biases = 4 * sum(size for name, size in sizes.items() if "bias" in name)
+        return 4 * pairs(self.hidden) * self.packing.words(self.hidden) + kernels + head + biases
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of the gate table on the device."""
+        return gates.table_bytes(self.gates)
 
     def length(self, tensor: str) -> int:
         """Return the fractional length of a tensor."""
         return self.formats[tensor].fractional_length
 
-    def sigmoid_length(self, gate: str) -> int:
-        """Return the argument's fractional length of the sigmoid table that gate `z`, `r` or `h` reads."""
-        return self.length("h_pre") - 1 if gate == "h" else self.length(f"{gate}_pre")
+    @property
+    def shifts(self) -> dict[str, int]:
+        """Right shifts of the step and the head, none negative; see `step_shifts`."""
+        lengths = {name: fmt.fractional_length for name, fmt in self.formats.items()}
+        return step_shifts(lengths, self.packing, self.state_shift)
 
     @property
     def sha256(self) -> str:
@@ -129,6 +155,8 @@ class IntegerModel:
             "counts_per_g": self.counts_per_g,
             "bits": self.bits,
             "activation_bits": self.activation_bits,
+            "gates": self.gates,
+            "state_shift": self.state_shift,
             "formats": {
                 name: [fmt.bits, fmt.fractional_length] for name, fmt in sorted(self.formats.items())
             },
@@ -139,6 +167,26 @@ class IntegerModel:
             digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
             digest.update(array.tobytes())
         return digest.hexdigest()
+
+
+def step_shifts(lengths: Mapping[str, int], packing: Packing, state_shift: int) -> dict[str, int]:
+    """Return the right shifts that bring sums from one length to the next (`docs/arithmetic.md`).
+
+    state_z, state_r: of the state's part to the sum. h_rec: of the candidate's state part. gated: of
+    r · h_rec to the sum. z_pre, r_pre, h_pre: of sums to pre-activations. h: of Q0.15 to the state.
+    """
+    state = {
+        gate: lengths[f"recurrent_{gate}"] + packing.slack + lengths["h"] - state_shift for gate in GATES
+    }
+    return {
+        **{f"state_{gate}": state[gate] - lengths[f"{gate}_sum"] for gate in ("z", "r")},
+        "h_rec": state["h"] - lengths["h_rec"],
+        "gated": 16 + lengths["h_rec"] - lengths["h_sum"],
+        **{f"{gate}_pre": lengths[f"{gate}_sum"] - lengths[f"{gate}_pre"] for gate in GATES},
+        "h": 15 - lengths["h"],
+        "dense": lengths["dense"] + lengths["h"] - lengths["dense_out"],
+        "output": lengths["output"] + lengths["dense_out"] - lengths["logits"],
+    }
 
 
 def save_model(model: IntegerModel, directory: Path) -> list[Path]:
@@ -173,7 +221,7 @@ def load_model(directory: Path) -> IntegerModel:
     try:
         facts = json.loads(facts_file.read_text(encoding="utf-8"))
         expected, arithmetic = facts.pop("sha256"), facts.pop("arithmetic")
-        facts["formats"] = {name: TensorFormat(**fmt) for name, fmt in facts["formats"].items()}
+        facts["formats"] = {name: _format(fmt) for name, fmt in facts["formats"].items()}
         facts["classes"] = tuple(facts["classes"])
         model = IntegerModel(arrays=arrays, **facts)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -186,3 +234,8 @@ def load_model(directory: Path) -> IntegerModel:
     if model.sha256 != expected:
         raise UserError(f"{arrays_file}: its content is not what {FACTS_FILE} was written for; {remedy}.")
     return model
+
+
+def _format(fields: dict[str, Any]) -> TensorFormat:
+    rows = fields.pop("row_lengths")
+    return TensorFormat(**fields, row_lengths=None if rows is None else tuple(rows))

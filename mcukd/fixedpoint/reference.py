@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import IntArray, round_shift, saturate
-from mcukd.fixedpoint.model import GATES, IntegerModel
+from mcukd.fixedpoint.model import IntegerModel
 
 _CHUNK = 4096
 
@@ -44,11 +44,10 @@ class Machine:
     saturations: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        model = self.model
-        self._tables = {gate: gates.sigmoid_table(model.sigmoid_length(gate)) for gate in GATES}
+        self._shifts = self.model.shifts
         self._weights = {
             name: np.ascontiguousarray(array.T, np.float64)
-            for name, array in model.arrays.items()
+            for name, array in self.model.arrays.items()
             if name.startswith(("kernel", "recurrent")) or name in ("dense", "output")
         }
 
@@ -57,52 +56,48 @@ class Machine:
         return np.zeros((windows, self.model.hidden), np.int64)
 
     def step(self, state: IntArray, sample: IntArray) -> dict[str, IntArray]:
-        """Step state (N, H) on sample counts (N, C); return every tensor, the new state as `h`."""
-        model = self.model
+        """Step state (N, H) on sample counts (N, C); return every tensor, the new state as `h`.
+
+        z and r are 0 … 65535 for 0 … 1.
+        """
+        model, shifts = self.model, self._shifts
         self.saturations["input"] += int(np.count_nonzero((sample <= -32768) | (sample >= 32767)))
-        pre_z, pre_r = (
-            self._narrow(self._input_part(gate, sample) + self._state_part(gate, state), f"{gate}_pre", 16)
-            for gate in ("z", "r")
-        )
-        z = gates.sigmoid(self._tables["z"], pre_z)
-        r = gates.sigmoid(self._tables["r"], pre_r)
-        h_rec = self._narrow(self._state_part("h", state), "h_rec", 16)
-        gated = round_shift(r * h_rec, 15 + model.length("h_rec") - model.length("h_pre"))
-        pre_h = self._narrow(self._input_part("h", sample) + gated, "h_pre", 16)
-        candidate = gates.tanh(self._tables["h"], pre_h)
-        shift = 15 - model.length("h")
-        mixed = candidate + round_shift(z * ((state << shift) - candidate), 15)
-        h = self._narrow(round_shift(mixed, shift), "h", model.activation_bits)
+        coarse = state >> model.state_shift
+        pre = {
+            g: self._pre(g, self._input_sum(g, sample) + (self._state_sum(g, coarse) >> shifts[f"state_{g}"]))
+            for g in ("z", "r")
+        }
+        z, r = (gates.gate(pre[g], model.gates) for g in ("z", "r"))
+        carried = self._state_sum("h", coarse) + model.arrays["bias_h_rec"]
+        h_rec = self._narrow(round_shift(carried, shifts["h_rec"]), "h_rec", 16)
+        pre_h = self._pre("h", self._input_sum("h", sample) + ((r * h_rec) >> shifts["gated"]))
+        candidate = gates.gate(pre_h, model.gates) - 32768
+        mixed = round_shift((65536 - z) * candidate + z * (state << shifts["h"]), 16)
+        h = self._narrow(round_shift(mixed, shifts["h"]), "h", model.activation_bits)
         return {
-            "z_pre": pre_z, "r_pre": pre_r, "z": z, "r": r,
+            "z_pre": pre["z"], "r_pre": pre["r"], "z": z, "r": r,
             "h_rec": h_rec, "h_pre": pre_h, "h_cand": candidate, "h": h,
         }  # fmt: skip
 
     def head(self, state: IntArray) -> IntArray:
         """Return the logits (N, K) of a state (N, H)."""
         model = self.model
-        hidden = self._layer("dense", state, "h", "dense_out", model.activation_bits)
-        return self._layer("output", np.maximum(hidden, 0), "dense_out", "logits", 16)
+        hidden = self._layer("dense", state, "dense_out", model.activation_bits)
+        return self._layer("output", np.maximum(hidden, 0), "logits", 16)
 
-    def _input_part(self, gate: str, sample: IntArray) -> IntArray:
-        name = f"kernel_{gate}"
-        total = self._dot(sample, name) + self.model.arrays[f"bias_{gate}"]
-        return round_shift(total, self.model.length(name) - self.model.length(f"{gate}_pre"))
+    def _input_sum(self, gate: str, sample: IntArray) -> IntArray:
+        return self._dot(sample, f"kernel_{gate}") + self.model.arrays[f"bias_{gate}"]
 
-    def _state_part(self, gate: str, state: IntArray) -> IntArray:
-        name, target = f"recurrent_{gate}", "h_rec" if gate == "h" else f"{gate}_pre"
-        total = self._dot(state, name)
-        if gate == "h":
-            total = total + self.model.arrays["bias_h_rec"]
-        return round_shift(
-            total, self.model.length(name) + self.model.length("h") - self.model.length(target)
-        )
+    def _state_sum(self, gate: str, coarse: IntArray) -> IntArray:
+        return self._dot(coarse, f"recurrent_{gate}")
 
-    def _layer(self, name: str, inputs: IntArray, source: str, target: str, bits: int) -> IntArray:
-        model = self.model
-        total = self._dot(inputs, name) + model.arrays[f"{name}_bias"]
-        shift = model.length(name) + model.length(source) - model.length(target)
-        return self._narrow(round_shift(total, shift), target, bits)
+    def _pre(self, gate: str, total: IntArray) -> IntArray:
+        bits = gates.PRE_BITS[self.model.gates]
+        return self._narrow(round_shift(total, self._shifts[f"{gate}_pre"]), f"{gate}_pre", bits)
+
+    def _layer(self, name: str, inputs: IntArray, target: str, bits: int) -> IntArray:
+        total = self._dot(inputs, name) + self.model.arrays[f"{name}_bias"]
+        return self._narrow(round_shift(total, self._shifts[name]), target, bits)
 
     def _dot(self, inputs: IntArray, name: str) -> IntArray:
         return (inputs.astype(np.float64) @ self._weights[name]).astype(np.int64)
@@ -142,11 +137,14 @@ def _run_chunk(
 
 
 def trace(model: IntegerModel, window: NDArray[np.int16]) -> list[dict[str, IntArray]]:
-    """Run one window (T, C) and return every tensor of every step, each (H,)."""
+    """Run one window (T, C) and return every tensor of every step, each (H,) and within 16 bits.
+
+    z and r are given less 32768, the form in which they fit a signed halfword.
+    """
     machine = Machine(model)
     state, steps = machine.zero_state(1), []
     for sample in window:
         tensors = machine.step(state, sample[None].astype(np.int64))
         state = tensors["h"]
-        steps.append({name: values[0] for name, values in tensors.items()})
+        steps.append({name: values[0] - 32768 * (name in ("z", "r")) for name, values in tensors.items()})
     return steps

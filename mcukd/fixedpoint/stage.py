@@ -22,7 +22,8 @@ from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel, save_model
-from mcukd.fixedpoint.quantize import VERSION, QuantizeConfig, calibration_subset, quantize
+from mcukd.fixedpoint.observation import calibration_subset
+from mcukd.fixedpoint.quantize import VERSION, QuantizeConfig, quantize
 from mcukd.fixedpoint.reference import run
 from mcukd.models.weights import StudentWeights
 from mcukd.progress import progress

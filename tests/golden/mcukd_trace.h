@@ -7,8 +7,8 @@
 typedef struct {
     int16_t z_pre[MCUKD_MODEL_HIDDEN]; /* fractional length 12 */
     int16_t r_pre[MCUKD_MODEL_HIDDEN]; /* fractional length 12 */
-    int16_t z[MCUKD_MODEL_HIDDEN]; /* fractional length 15 */
-    int16_t r[MCUKD_MODEL_HIDDEN]; /* fractional length 15 */
+    int16_t z[MCUKD_MODEL_HIDDEN]; /* less 32768, fractional length 16 */
+    int16_t r[MCUKD_MODEL_HIDDEN]; /* less 32768, fractional length 16 */
     int16_t h_rec[MCUKD_MODEL_HIDDEN]; /* fractional length 13 */
     int16_t h_pre[MCUKD_MODEL_HIDDEN]; /* fractional length 13 */
     int16_t h_cand[MCUKD_MODEL_HIDDEN]; /* fractional length 15 */

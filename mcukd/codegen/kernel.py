@@ -1,0 +1,64 @@
+"""Picks and writes the assembly step of a core.
+
+Kernels compute what the portable C computes, bit for bit, and read the same words (`stream.py`). They take
+two units at a time, so that six sums share every load of the state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from mcukd.codegen.kernel_m3 import write_m3
+from mcukd.codegen.kernel_m4 import write_m4
+from mcukd.codegen.stream import build_stream
+from mcukd.errors import UserError
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.packing import pairs
+from mcukd.wording import listed
+
+CORES = {"m3": "Cortex-M3", "m4f": "Cortex-M4"}
+OPTIMIZE = ("speed", "size")
+#: Code of a kernel unrolled over all units stays below this many units.
+_UNROLL_UNITS = 32
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An assembly step.
+
+    body: its text. table_middle, stream_bytes: what its literals are made of. stack_bytes: what a call takes
+    of the stack.
+    """
+
+    core: str
+    body: str
+    table_middle: int
+    stream_bytes: int
+    stack_bytes: int
+
+
+def kernel_for(model: IntegerModel, core: str, optimize: str) -> Optional[Kernel]:
+    """Return a model's kernel, or None where only portable C is made: odd H, a state below 16 bits.
+
+    optimize: `speed` unrolls as far as pays, `size` loops over pairs of units.
+    Raises UserError for an unknown core or optimization.
+    """
+    if core not in CORES:
+        raise UserError(f"core {core}: no kernels for it; choose one of {listed(CORES)}.")
+    if optimize not in OPTIMIZE:
+        raise UserError(f"--optimize {optimize}: choose one of {listed(OPTIMIZE)}.")
+    if model.hidden % 2 or model.activation_bits != 16:
+        return None
+    unroll = _unroll(model) if optimize == "speed" else 1
+    writer = write_m4 if core == "m4f" else write_m3
+    body, stack = writer(model, unroll)
+    return Kernel(core, body, model.table_bytes // 2, build_stream(model).words.nbytes, stack)
+
+
+def _unroll(model: IntegerModel) -> int:
+    """Return how many unit pairs one round of the loop takes: all where weights fill halfwords anyway."""
+    count = pairs(model.hidden)
+    if model.packing.slots == 1 and model.hidden <= _UNROLL_UNITS:
+        return count
+    return 2 if count % 2 == 0 else 1

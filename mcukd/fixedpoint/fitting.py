@@ -1,0 +1,261 @@
+"""Choosing formats, rounding weights into them, and proving that no accumulator can overflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.errors import UserError
+from mcukd.fixedpoint import gates
+from mcukd.fixedpoint.arithmetic import QFormat, closest_length, covering_length
+from mcukd.fixedpoint.bounds import LIMIT, accumulator_bounds
+from mcukd.fixedpoint.model import GATES, WEIGHTS, step_shifts
+from mcukd.fixedpoint.observation import Observation
+from mcukd.fixedpoint.packing import Packing
+from mcukd.fixedpoint.rounding import left_over, round_recurrent, round_rows
+from mcukd.models.weights import StudentWeights
+
+FloatArray = NDArray[np.float64]
+
+#: Animals not seen in calibration may go further; a 16-bit activation can spare the bit.
+_HEADROOM = 2.0
+#: Shifts stay below the width of the accumulator.
+_LARGEST_SHIFT = 30
+#: No activation is given a finer step than this, however small calibration saw it: what follows it could not
+#: be added up in 32 bits.
+_FINEST_ACTIVATION = 20
+#: What is finer than this gives up bits down to it if that spares the device a shift.
+_FINE_ENOUGH = 11
+#: Likewise, bits of the state that sums of packed weights leave out.
+_CHEAP_STATE_SHIFT = 3
+#: Bits of the state that sums may leave out to make room for packed weights.
+_LARGEST_STATE_SHIFT = 6
+
+
+@dataclass
+class Fit:
+    """Formats and integers of a model in the making.
+
+    lengths: fractional length by tensor. row_lengths: of weights whose rows have their own. empty: by gate,
+    bits of recurrent mantissas below their own that stay zero. arrays, bounds, state_shift: as in
+    IntegerModel.
+    """
+
+    packing: Packing
+    activation_bits: int
+    lengths: dict[str, int]
+    row_lengths: dict[str, NDArray[np.int64]]
+    empty: dict[str, int]
+    state_shift: int
+    arrays: dict[str, NDArray[Any]]
+    bounds: dict[str, int]
+
+    @property
+    def shifts(self) -> dict[str, int]:
+        """The step's right shifts at the present lengths."""
+        return step_shifts(self.lengths, self.packing, self.state_shift)
+
+
+def fit(weights: StudentWeights, seen: Observation, bits: int, activation_bits: int, gate_table: str) -> Fit:
+    """Choose formats and round the weights so that interval analysis proves every accumulator.
+
+    Raises UserError where weights are so large that no format does.
+    """
+    floats = weight_groups(weights)
+    lengths = _activation_lengths(seen, activation_bits, gate_table)
+    made = Fit(Packing(bits), activation_bits, lengths, {}, dict.fromkeys(GATES, 0), 0, {}, {})
+    for gate in GATES:
+        lengths[f"recurrent_{gate}"] = closest_length(floats[f"recurrent_{gate}"], bits)
+    for name in ("dense", "output"):
+        lengths[name] = closest_length(floats[name], bits)
+    limits = dict.fromkeys(GATES, _LARGEST_SHIFT)  # longest sums allowed by the proof so far
+    while True:
+        _sum_lengths(made, floats, limits)
+        _round(made, weights, floats, seen)
+        made.bounds = accumulator_bounds(made.arrays, made.shifts, activation_bits, made.state_shift)
+        unsafe = [name for name, bound in made.bounds.items() if bound >= LIMIT]
+        if not unsafe:
+            _check_shifts(made, floats)
+            made.arrays = {
+                name: array.astype(np.int16 if name in WEIGHTS else np.int32)
+                for name, array in made.arrays.items()
+            }
+            return made
+        _make_room(made, floats, limits, unsafe)
+
+
+def weight_groups(weights: StudentWeights) -> dict[str, FloatArray]:
+    """Return the float weights by group, one row per unit, the standardisation's scale in the kernels."""
+    scaled = weights.kernel.astype(np.float64) / weights.std.astype(np.float64)[:, None]
+    groups = {
+        **dict(zip((f"kernel_{g}" for g in GATES), np.split(scaled, 3, axis=1))),
+        **dict(zip((f"recurrent_{g}" for g in GATES), np.split(weights.recurrent, 3, axis=1))),
+        "dense": weights.dense_kernel,
+        "output": weights.output_kernel,
+    }
+    return {name: np.ascontiguousarray(group.T, np.float64) for name, group in groups.items()}
+
+
+def _activation_lengths(seen: Observation, activation_bits: int, gate_table: str) -> dict[str, int]:
+    """Choose the fractional lengths of activations from what calibration saw.
+
+    Samples are sensor counts (length 0). A state lies within ±1 by construction. Pre-activations have the
+    range of their gate's table, where the gate is not yet flat.
+    """
+
+    def covering(name: str, bits: int) -> int:
+        room = _HEADROOM if bits == 16 else 1.0
+        low, high = seen.ranges[name]
+        return min(covering_length(low * room, high * room, bits), _FINEST_ACTIVATION)
+
+    return {
+        "input": 0,
+        "h": activation_bits - 1,
+        **{f"{gate}_pre": gates.pre_length(gate, gate_table) for gate in GATES},
+        "h_rec": min(covering("h_rec", 16), _LARGEST_SHIFT - 16),
+        "dense_out": covering("dense_out", activation_bits),
+        "logits": covering("logits", 16),
+    }
+
+
+def _sum_lengths(made: Fit, floats: dict[str, FloatArray], limits: dict[str, int]) -> None:
+    """Give sums the longest lengths that their parts and the proof allow, and the kernels' rows theirs."""
+    lengths, bits = made.lengths, made.packing.bits
+    # Nothing gets finer on its way. Where the state is narrow, weights are stored shifted up instead.
+    for gate in GATES if made.packing.slots == 1 else ():
+        name = f"recurrent_{gate}"
+        missing = lengths[f"{gate}_pre"] + 1 - state_sum_length(made, gate)
+        added = int(np.clip(missing, 0, 16 - bits - made.empty[gate]))
+        lengths[name] += added
+        made.empty[gate] += added
+    lengths["h_rec"] = min(lengths["h_rec"], state_sum_length(made, "h"))
+    for name, source, target in (("dense", "h", "dense_out"), ("output", "dense_out", "logits")):
+        lengths[name] = min(lengths[name], lengths[target] - lengths[source] + _LARGEST_SHIFT)
+        lengths[target] = min(lengths[target], lengths[name] + lengths[source])
+    stored = {
+        gate: covering_length(float(kernel.min()), float(kernel.max()), 16)
+        for gate, kernel in ((gate, floats[f"kernel_{gate}"]) for gate in GATES)
+    }
+    _spare_shifts(made, {gate: min(stored[gate], limits[gate]) for gate in GATES})
+    for gate in GATES:
+        length = min(stored[gate], limits[gate], _arriving(made, gate))
+        lengths[f"{gate}_sum"] = lengths[f"kernel_{gate}"] = length
+        rows = [closest_length(row, bits) for row in floats[f"kernel_{gate}"]]
+        # A row's mantissas are stored shifted up to the sum's length, within 16 bits.
+        made.row_lengths[f"kernel_{gate}"] = np.clip(rows, length - (16 - bits), length)
+
+
+def _spare_shifts(made: Fit, longest: dict[str, int]) -> None:
+    """Give up bits that a sum cannot hold anyway where that spares the device a shift."""
+    lengths = made.lengths
+    excess = {gate: _arriving(made, gate) - longest[gate] for gate in GATES}
+    if lengths["h_rec"] - excess["h"] >= _FINE_ENOUGH:
+        lengths["h_rec"] -= max(excess["h"], 0)
+    if made.packing.slots > 1:
+        common = max(excess["z"], excess["r"], 0)
+        if made.state_shift + common <= _CHEAP_STATE_SHIFT:
+            made.state_shift += common
+        return
+    for gate in ("z", "r"):
+        if lengths[f"recurrent_{gate}"] - excess[gate] >= _FINE_ENOUGH:
+            lengths[f"recurrent_{gate}"] -= max(excess[gate], 0)
+
+
+def _arriving(made: Fit, gate: str) -> int:
+    """Return the fractional length at which the state's part reaches a gate's sum."""
+    return 16 + made.lengths["h_rec"] if gate == "h" else state_sum_length(made, gate)
+
+
+def state_sum_length(made: Fit, gate: str) -> int:
+    """Return the fractional length of a gate's sum over the state."""
+    own = made.lengths[f"recurrent_{gate}"] + made.packing.slack
+    return own + made.lengths["h"] - made.state_shift
+
+
+def _make_room(made: Fit, floats: dict[str, FloatArray], limits: dict[str, int], unsafe: list[str]) -> None:
+    """Shorten what lets an accumulator overflow by one bit."""
+    crowded = [name for name in unsafe if name.startswith("state sum")]
+    if crowded and made.packing.slots > 1 and made.state_shift < _LARGEST_STATE_SHIFT:
+        made.state_shift += 1
+        return
+    for name in unsafe:
+        words = name.split()
+        if words[0] == "sum":
+            limits[words[1]] = made.lengths[f"{words[1]}_sum"] - 1
+        elif name == "gated state":
+            made.lengths["h_rec"] -= 1
+        else:
+            group = words[0] if len(words) == 1 else f"recurrent_{words[-1]}"
+            made.lengths[group] -= 1
+    shortest = min(*limits.values(), *(made.lengths[name] for name in ("dense", "output", "recurrent_z")))
+    if shortest < -_LARGEST_SHIFT:
+        raise UserError(_too_large(floats))
+
+
+def _check_shifts(made: Fit, floats: dict[str, FloatArray]) -> None:
+    if min(made.shifts.values()) < 0 or max(made.shifts.values()) > _LARGEST_SHIFT:
+        raise UserError(_too_large(floats))
+
+
+def _too_large(floats: dict[str, FloatArray]) -> str:
+    largest = max(floats, key=lambda name: float(np.abs(floats[name]).max()))
+    return (
+        f"student: its weights are too large or too small for 32-bit sums ('{largest}' has "
+        f"{np.abs(floats[largest]).max():.3g}); train it again with a smaller learning rate."
+    )
+
+
+def _round(made: Fit, weights: StudentWeights, floats: dict[str, FloatArray], seen: Observation) -> None:
+    """Round weights and biases (int64); each bias takes over what rounding adds to its sum on average."""
+    lengths, bits, shifts = made.lengths, made.packing.bits, made.shifts
+    arrays: dict[str, NDArray[Any]] = {}
+    added: dict[str, FloatArray] = {}
+    stored = {gate: lengths[f"recurrent_{gate}"] + made.packing.slack for gate in GATES}
+    recurrent = {gate: floats[f"recurrent_{gate}"] for gate in GATES}
+    mantissas = round_recurrent(recurrent, stored, made.packing, seen.moments["recurrent"], made.empty)
+    for gate in (gate for gate in GATES if made.empty[gate]):
+        visible = lengths[f"recurrent_{gate}"] - made.empty[gate]
+        made.row_lengths[f"recurrent_{gate}"] = np.full(len(recurrent[gate]), visible)
+    # Sums read the state's floor at a coarser step, on average half a step below it.
+    missing = (2.0**made.state_shift - 1) / 2 * 2.0 ** -lengths["h"]
+    for gate in GATES:
+        name, rows = f"kernel_{gate}", made.row_lengths[f"kernel_{gate}"]
+        rounded = round_rows(floats[name], rows, bits, seen.moments["kernel"])
+        added[name] = left_over(floats[name], rounded, rows, seen.moments["kernel"])
+        arrays[name] = rounded << (lengths[name] - rows)[:, None]
+        name = f"recurrent_{gate}"
+        arrays[name] = mantissas[gate]
+        length = np.full(len(mantissas[gate]), stored[gate])
+        added[name] = left_over(recurrent[gate], mantissas[gate], length, seen.moments["recurrent"])
+        added[name] -= np.ldexp(mantissas[gate].sum(axis=1).astype(np.float64), -stored[gate]) * missing
+    for name in ("dense", "output"):
+        length = np.full(len(floats[name]), lengths[name])
+        arrays[name] = round_rows(floats[name], length, bits, seen.moments[name])
+        added[name] = left_over(floats[name], arrays[name], length, seen.moments[name])
+    mean = weights.mean.astype(np.float64)
+    input_bias = dict(zip(GATES, np.split(weights.bias[0].astype(np.float64), 3)))
+    recurrent_bias = dict(zip(GATES, np.split(weights.bias[1].astype(np.float64), 3)))
+    for gate in GATES:
+        bias = input_bias[gate] - floats[f"kernel_{gate}"] @ mean - added[f"kernel_{gate}"]
+        carried = recurrent_bias[gate] - added[f"recurrent_{gate}"]
+        if gate == "h":
+            arrays["bias_h_rec"] = _bias(carried, state_sum_length(made, "h"))
+        else:
+            bias = bias + carried
+        floor = shifts["gated" if gate == "h" else f"state_{gate}"]
+        arrays[f"bias_{gate}"] = _bias(bias, lengths[f"{gate}_sum"], lost=(1 - 2.0**-floor) / 2)
+    for name, source in (("dense", "h"), ("output", "dense_out")):
+        bias = getattr(weights, f"{name}_bias").astype(np.float64) - added[name]
+        arrays[f"{name}_bias"] = _bias(bias, lengths[name] + lengths[source])
+    made.arrays = arrays
+
+
+def _bias(values: FloatArray, length: int, lost: float = 0.0) -> NDArray[np.int64]:
+    """Round a bias at its sum's length; it is never given a length of its own, however small it is.
+
+    lost: what a shift without rounding takes from the sum on average, in units of its last place.
+    """
+    return QFormat(62, 0).quantize(np.ldexp(np.asarray(values, np.float64), length) + lost)
