@@ -1,4 +1,4 @@
-"""Commands on data sets: list, describe, simulate."""
+"""Commands on data sets: list, describe, simulate; import and check are in their own file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
+from mcukd.cli.data_import import import_data
 
 CardArgument = Annotated[
     str, typer.Argument(metavar="CARD", help="Name of a bundled card, or path of a .toml.")
@@ -18,10 +19,12 @@ SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of a simula
 def register(app: typer.Typer) -> None:
     """Add the group `data`."""
     group = typer.Typer(
-        help="Data sets: what there is, what is in it, and a simulated herd.", no_args_is_help=True
+        help="Data sets: your own, those there are, what is in them, and a simulated herd.",
+        no_args_is_help=True,
     )
     group.command("list")(list_data)
     group.command("describe")(describe_data)
+    group.command("import")(import_data)
     group.command("simulate")(simulate_data)
     app.add_typer(group, name="data")
 

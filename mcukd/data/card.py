@@ -77,11 +77,12 @@ class ParquetSource(_Strict):
     """A folder of Parquet files as `mcukd data import` writes them, read in the order of their names.
 
     Columns: animal, label (null where nothing is known), segment, time in seconds (null where unknown), x, y,
-    z in `signal.units`.
+    z in `signal.units`. exclude_segments: numbers of faulty recordings.
     """
 
     reader: Literal["parquet"]
     folder: str
+    exclude_segments: tuple[int, ...] = ()
     exclude_animals: tuple[str, ...] = ()
 
 

@@ -66,18 +66,18 @@ def _card_text(card: Card, seed: int) -> str:
         f"No animal wore a sensor for it."
     )
     axes = "\n".join(
-        f"  {{ name = {_quoted(axis.name)}, meaning = {_quoted(axis.meaning)} }}," for axis in signal.axes
+        f"  {{ name = {quoted(axis.name)}, meaning = {quoted(axis.meaning)} }}," for axis in signal.axes
     )
     hops = [f"{name} = {getattr(windows, name)}" for name in ("train_hop", "operation_hop")]
     hops = [line for line in hops if not line.endswith("None")]
     lines = [
-        f"name = {_quoted(f'{card.name}-seed{seed}')}",
-        f"title = {_quoted(card.title)}",
-        f"description = {_quoted(description)}",
-        f"licence = {_quoted(card.licence)}",
-        f"citation = {_quoted(card.citation)}",
+        f"name = {quoted(f'{card.name}-seed{seed}')}",
+        f"title = {quoted(card.title)}",
+        f"description = {quoted(description)}",
+        f"licence = {quoted(card.licence)}",
+        f"citation = {quoted(card.citation)}",
         "simulated = true",
-        f"position = {_quoted(card.position)}",
+        f"position = {quoted(card.position)}",
         "",
         "[source]",
         'reader = "segments"',
@@ -85,7 +85,7 @@ def _card_text(card: Card, seed: int) -> str:
         r"pattern = '(?P<animal>sim\d+)/\d+_(?P<label>[a-z]+)\.csv'",
         "",
         "[columns]",
-        f"acceleration = [{', '.join(_quoted(axis) for axis in card.axes)}]",
+        f"acceleration = [{', '.join(quoted(axis) for axis in card.axes)}]",
         'time = "seconds"',
         "",
         "[signal]",
@@ -96,8 +96,8 @@ def _card_text(card: Card, seed: int) -> str:
         f"axes = [\n{axes}\n]",
         "",
         "[classes]",
-        f"names = [{', '.join(_quoted(name) for name in card.classes)}]",
-        f"ignore = [{', '.join(_quoted(name) for name in card.class_map.ignore)}]",
+        f"names = [{', '.join(quoted(name) for name in card.classes)}]",
+        f"ignore = [{', '.join(quoted(name) for name in card.class_map.ignore)}]",
         *_merge_lines(card),
         "",
         "[windows]",
@@ -112,12 +112,12 @@ def _merge_lines(card: Card) -> list[str]:
     if not card.class_map.merge:
         return []
     merged = [
-        f"{_quoted(name)} = [{', '.join(_quoted(label) for label in labels)}]"
+        f"{quoted(name)} = [{', '.join(quoted(label) for label in labels)}]"
         for name, labels in card.class_map.merge.items()
     ]
     return ["", "[classes.merge]", *merged]
 
 
-def _quoted(text: str) -> str:
-    """A TOML basic string; JSON's escapes are a subset of TOML's."""
+def quoted(text: str) -> str:
+    """Return a TOML basic string; JSON's escapes are a subset of TOML's."""
     return json.dumps(text, ensure_ascii=False)

@@ -27,7 +27,8 @@ def source_folder(card: Card, data_root: Optional[Path]) -> Path:
     """Find the card's data folder.
 
     Looked for under `data_root`, else the environment's MCUKD_DATA, and then beside the card itself; a
-    folder that starts with "." is always beside the card. Raises UserError that lists the places.
+    folder that starts with "." is always beside the card, and an absolute one is just that. Raises UserError
+    that lists the places.
     """
     source = card.source
     if not isinstance(source, (SegmentsSource, LongCsvSource, UciHarSource, ParquetSource)):
@@ -37,6 +38,10 @@ def source_folder(card: Card, data_root: Optional[Path]) -> Path:
 
 def find_folder(name: str, folder: str, card_path: Optional[Path], data_root: Optional[Path]) -> Path:
     """Find `folder` as `source_folder` says; UserError that lists the places where it was looked for."""
+    if Path(folder).is_absolute():
+        if Path(folder).is_dir():
+            return Path(folder)
+        raise UserError(f"the data of card {name} is not in {folder}; correct source.folder in the card")
     roots = []
     if not folder.startswith("."):
         root = data_root or (Path(os.environ["MCUKD_DATA"]) if os.environ.get("MCUKD_DATA") else None)
@@ -167,7 +172,7 @@ def _read_long_csv(card: Card, source: LongCsvSource, path: Path) -> list[Record
 
 def _read_parquet(card: Card, source: ParquetSource, folder: Path) -> list[Recording]:
     recordings: list[Recording] = []
-    for run in parquet_runs(folder):
+    for run in parquet_runs(folder, source.exclude_segments):
         if run.label is None or run.animal in source.exclude_animals:
             continue
         if class_of(card, run.label, run.origin) is None:

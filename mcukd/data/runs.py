@@ -6,7 +6,7 @@ wrong units; `mcukd.data.readers` refuses those, and `mcukd.data.survey` reports
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -39,9 +39,12 @@ class Run:
     whole: bool = True
 
 
-def read_runs(card: Card, data_root: Optional[Path], seed: int = 0) -> Iterator[Run]:
+def read_runs(
+    card: Card, data_root: Optional[Path], seed: int = 0, limit: Optional[int] = None
+) -> Iterator[Run]:
     """Yield every run of a data set but those of excluded animals and files, whatever its label.
 
+    limit: hand long runs of Parquet on in pieces of about this many samples, for a bounded memory.
     Raises UserError only for what cannot be read.
     """
     source = card.source
@@ -66,7 +69,7 @@ def read_runs(card: Card, data_root: Optional[Path], seed: int = 0) -> Iterator[
     elif isinstance(source, LongCsvSource):
         runs = _long_runs(card, folder / source.file)
     elif isinstance(source, ParquetSource):
-        runs = parquet_runs(folder)
+        runs = parquet_runs(folder, source.exclude_segments, limit)
     else:
         runs = _uci_runs(card, folder)
     for run in runs:
@@ -135,7 +138,9 @@ def parquet_files(folder: Path) -> list[Path]:
     return files
 
 
-def parquet_runs(folder: Path, limit: Optional[int] = None) -> Iterator[Run]:
+def parquet_runs(
+    folder: Path, exclude_segments: Sequence[int] = (), limit: Optional[int] = None
+) -> Iterator[Run]:
     """Yield the runs of an import, joined where one goes on in the next part.
 
     limit: hand a run on in pieces of about this many samples, for a bounded memory; None: whole.
@@ -143,7 +148,7 @@ def parquet_runs(folder: Path, limit: Optional[int] = None) -> Iterator[Run]:
     """
     held: list[Run] = []
     for path in parquet_files(folder):
-        for run in _part_runs(path):
+        for run in _part_runs(path, frozenset(exclude_segments)):
             if held and _key(held[0]) != _key(run):
                 yield _joined(held, whole=True)
                 held = []
@@ -173,7 +178,7 @@ def _joined(runs: list[Run], whole: bool) -> Run:
     )
 
 
-def _part_runs(path: Path) -> Iterator[Run]:
+def _part_runs(path: Path, exclude_segments: frozenset[int]) -> Iterator[Run]:
     from pyarrow import ArrowException, parquet
 
     try:
@@ -187,13 +192,13 @@ def _part_runs(path: Path) -> Iterator[Run]:
             start = 0
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, columns=list(PART_COLUMNS))
-                yield from _table_runs(path, table, start)
+                yield from _table_runs(path, table, start, exclude_segments)
                 start += table.num_rows
     except (ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet ({error}); import the data again") from None
 
 
-def _table_runs(path: Path, table: Any, first_row: int) -> Iterator[Run]:
+def _table_runs(path: Path, table: Any, first_row: int, exclude_segments: frozenset[int]) -> Iterator[Run]:
     animals, labels = _texts(table.column("animal")), _texts(table.column("label"))
     segments = table.column("segment").to_numpy()
     known = table.column("time").null_count == 0
@@ -205,6 +210,8 @@ def _table_runs(path: Path, table: Any, first_row: int) -> Iterator[Run]:
     blank = np.array([label is None for label in labels])
     for start, stop in _stretches([*codes, segments, blank], len(samples)):
         animal = str(animals[start])
+        if int(segments[start]) in exclude_segments:
+            continue
         yield Run(
             animal,
             None if labels[start] is None else str(labels[start]),

@@ -1,0 +1,217 @@
+"""The command that takes in data of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from mcukd.cli.common import JsonOption, print_json
+
+if TYPE_CHECKING:
+    from mcukd.data.importing.options import Ask
+
+_COLUMNS, _SIGNAL, _LABELS = "Columns", "Signal", "Behaviours and animals"
+
+
+def import_data(
+    path: Annotated[Path, typer.Argument(help="File or folder of recordings.")],
+    name: Annotated[
+        Optional[str], typer.Option("--name", help="Name of the card. Default: the path's.")
+    ] = None,
+    out: Annotated[
+        Optional[Path], typer.Option("--out", help="Folder for card and Parquet. Default: NAME here.")
+    ] = None,
+    acceleration: Annotated[
+        Optional[str],
+        typer.Option("--acceleration", metavar="X,Y,Z", help="Columns.", rich_help_panel=_COLUMNS),
+    ] = None,
+    time_column: Annotated[
+        Optional[str], typer.Option("--time-column", help="Column of stamps.", rich_help_panel=_COLUMNS)
+    ] = None,
+    label_column: Annotated[
+        Optional[str], typer.Option("--label-column", help="Column of behaviours.", rich_help_panel=_COLUMNS)
+    ] = None,
+    animal_column: Annotated[
+        Optional[str], typer.Option("--animal-column", help="Column of animals.", rich_help_panel=_COLUMNS)
+    ] = None,
+    timezone: Annotated[
+        Optional[str],
+        typer.Option(
+            "--timezone", help="Of stamps that do not say it, as Europe/London.", rich_help_panel=_COLUMNS
+        ),
+    ] = None,
+    day_first: Annotated[
+        Optional[bool],
+        typer.Option("--day-first/--month-first", help="In dates like 03/04/2024.", rich_help_panel=_COLUMNS),
+    ] = None,
+    sort: Annotated[
+        bool, typer.Option("--sort", help="Sort rows by animal and time.", rich_help_panel=_COLUMNS)
+    ] = False,
+    units: Annotated[
+        Optional[str], typer.Option("--units", help="g, m/s2, mg or counts.", rich_help_panel=_SIGNAL)
+    ] = None,
+    rate: Annotated[
+        Optional[float], typer.Option("--rate", min=0.01, help="Samples per second.", rich_help_panel=_SIGNAL)
+    ] = None,
+    resample: Annotated[
+        Optional[float],
+        typer.Option("--resample", min=0.01, help="Rate of your board, in Hz.", rich_help_panel=_SIGNAL),
+    ] = None,
+    range_g: Annotated[
+        Optional[float],
+        typer.Option("--range", min=0.1, help="Of your board's sensor, in g.", rich_help_panel=_SIGNAL),
+    ] = None,
+    counts_per_g: Annotated[
+        Optional[float],
+        typer.Option("--counts-per-g", min=0.1, help="Scale of raw counts.", rich_help_panel=_SIGNAL),
+    ] = None,
+    offset: Annotated[
+        Optional[float],
+        typer.Option("--offset", help="Raw count at 0 g, of e-obs tags.", rich_help_panel=_SIGNAL),
+    ] = None,
+    window: Annotated[
+        Optional[float], typer.Option("--window", min=0.01, help="Seconds.", rich_help_panel=_SIGNAL)
+    ] = None,
+    position: Annotated[
+        Optional[str], typer.Option("--position", help="collar, eartag or other.", rich_help_panel=_SIGNAL)
+    ] = None,
+    label: Annotated[
+        Optional[str], typer.Option("--label", help="One behaviour for all.", rich_help_panel=_LABELS)
+    ] = None,
+    animal: Annotated[
+        Optional[str], typer.Option("--animal", help="One animal for all.", rich_help_panel=_LABELS)
+    ] = None,
+    classes: Annotated[
+        Optional[str],
+        typer.Option("--classes", metavar="A,B", help="Keep only these.", rich_help_panel=_LABELS),
+    ] = None,
+    mapping: Annotated[
+        Optional[list[str]],
+        typer.Option("--map", metavar="OLD=NEW", help="Count a label as a class.", rich_help_panel=_LABELS),
+    ] = None,
+    exclude_animal: Annotated[
+        Optional[list[str]], typer.Option("--exclude-animal", help="Leave out.", rich_help_panel=_LABELS)
+    ] = None,
+    labels_table: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--labels-table",
+            help="Start, end, behaviour (and animal), as BORIS exports them.",
+            rich_help_panel=_LABELS,
+        ),
+    ] = None,
+    labels_timezone: Annotated[
+        Optional[str],
+        typer.Option("--labels-timezone", help="Default: --timezone.", rich_help_panel=_LABELS),
+    ] = None,
+    features: Annotated[bool, typer.Option("--features", help="A table of features, for a head.")] = False,
+    convert: Annotated[bool, typer.Option("--convert", help="Convert to Parquet in any case.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Take the likeliest answer to what is asked.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Work out what recordings hold and write a card that trains.
+
+    CSV and the like with any columns, Parquet, UCI HAR, Movebank and e-obs, Axivity CWA and ActiGraph GT3X.
+    What it cannot know it asks, or names the flag that says it.
+
+    Example: [bold]mcukd data import recordings/ --map Lying=resting --map Standing=resting[/bold]
+    """
+    import sys
+
+    from mcukd.data.importing.options import Options, Talk
+    from mcukd.data.importing.run import import_data as run
+    from mcukd.data.importing.run import summary
+
+    options = Options(
+        name=name,
+        out=out,
+        acceleration=_three(acceleration),
+        label_column=label_column,
+        animal_column=animal_column,
+        time_column=time_column,
+        label=label,
+        animal=animal,
+        units=_one_of("--units", units, ("g", "m/s2", "mg", "counts")),
+        rate_hz=rate,
+        range_g=range_g,
+        counts_per_g=counts_per_g,
+        offset=offset,
+        classes=_split(classes),
+        mapping=_pairs(mapping or []),
+        exclude_animals=tuple(exclude_animal or ()),
+        labels_table=labels_table,
+        labels_timezone=labels_timezone,
+        timezone=timezone,
+        day_first=day_first,
+        window_s=window,
+        resample_hz=resample,
+        position=_one_of("--position", position, ("collar", "eartag", "other")),
+        features=features,
+        sort=sort,
+        convert=convert,
+        yes=yes,
+    )
+    asks = sys.stdin.isatty() and sys.stderr.isatty() and not as_json
+    made = run(path, options, Talk(ask=_terminal() if asks else None, yes=yes))
+    if as_json:
+        print_json(summary(made))
+        return
+    for note in made.notes:
+        print(f"- {note}")
+    print()
+    for card in made.cards:
+        if features:
+            print(f"Card written to {card}; read it before you train a head on it.")
+        else:
+            print(f"Card written to {card}; read it, then look with 'mcukd data check {card}'.")
+
+
+def _terminal() -> Ask:
+    def ask(question: str, choices: Sequence[str], default: Optional[str]) -> str:
+        print(f"{question[0].upper()}{question[1:]}.")
+        for number, choice in enumerate(choices, 1):
+            print(f"  {number}  {choice}")
+        answer: str = typer.prompt("Number or text" if choices else "Answer", default=default)
+        place = int(answer) if answer.isdigit() else 0
+        return choices[place - 1] if 1 <= place <= len(choices) else answer
+
+    return ask
+
+
+def _split(text: Optional[str]) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def _three(text: Optional[str]) -> tuple[str, ...]:
+    from mcukd.errors import UserError
+
+    names = _split(text)
+    if text is not None and len(names) != 3:
+        raise UserError(
+            f"--acceleration names {len(names)} columns; expected three, as in --acceleration ax,ay,az"
+        )
+    return names
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    from mcukd.errors import UserError
+
+    pairs = {}
+    for text in texts:
+        old, mark, new = text.partition("=")
+        if not mark or not old.strip() or not new.strip():
+            raise UserError(f"--map is {text!r}; expected OLD=NEW, as in --map Lying=resting")
+        pairs[old.strip()] = new.strip()
+    return pairs
+
+
+def _one_of(flag: str, value: Optional[str], known: Sequence[str]) -> Optional[str]:
+    from mcukd.errors import UserError
+    from mcukd.wording import did_you_mean, listed
+
+    if value is not None and value not in known:
+        raise UserError(f"{flag} is {value!r}{did_you_mean(value, known)}; expected one of {listed(known)}")
+    return value

@@ -1,0 +1,1 @@
+"""Recordings in whatever form they come, turned into a card and, where needed, into Parquet."""

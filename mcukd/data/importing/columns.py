@@ -1,0 +1,291 @@
+"""Which column is what: guessed from names and first values, and said."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+
+from mcukd.data.importing.text import MISSING, TextForm, is_number
+from mcukd.data.importing.times import _DATE, _ISO
+from mcukd.data.recordings import GRAVITY_BAND, STANDARD_GRAVITY
+
+ONE_G = {"g": 1.0, "m/s2": STANDARD_GRAVITY, "mg": 1000.0}
+_ACC = re.compile(r"acc|(^|[^a-z])a?[xyz]($|[^a-z])|(^|[^a-z])a[xyz]")
+_OTHER = re.compile(r"gyr|mag|(^|[^a-z])[gmqw][xyz]$|rot|quat|angl|orient|gps|gnss|euler|jerk|linear")
+_TIME = re.compile(
+    r"^(unix_?|epoch_?|utc_?|local_?)?(date[ _-]?time|time[ "
+    r"_-]?stamps?|times?|date|t|seconds?|secs?|ms|millis|epoch)(\W.*|_.*)?$"
+)
+_LABEL = re.compile(r"behavio|label|activity|class$|^class|annotation|^what$|^state$|posture|ethogram")
+_ANIMAL = re.compile(
+    r"animal|individual|subject|^cow|^sheep|^goat|^bird|^dog|^cat$|^horse|^calf|collar_?id|^ear_?tag|^tag|device|person|participant|^who$|^id$|logger|serial"
+)
+_SEGMENT = re.compile(r"segment|bout|session|deployment|recording|^trial|^video")
+_SPREAD = re.compile(
+    r"(^|[^a-z])(sd|std|stdev|var|s\d?)_?[xyz]?$|mean|median|rms|energy|entropy|skew|kurt|odba|vedba|feature|dominant|quantile|percentile"
+)
+_BURST = re.compile(r"^(.*?)[._ -]?(\d+)$")
+
+
+@dataclass(frozen=True)
+class Triple:
+    """Three columns that look like an accelerometer. magnitude: median length of the first vectors."""
+
+    columns: tuple[str, str, str]
+    magnitude: float
+    units: Optional[str]
+
+    @property
+    def distance(self) -> float:
+        """How far from one g the magnitude is in its units, as a factor from 1 up."""
+        if self.units is None:
+            return float("inf")
+        ratio = self.magnitude / ONE_G[self.units]
+        return max(ratio, 1 / ratio)
+
+
+def units_of(magnitude: float) -> Optional[str]:
+    """Return the units in which a median vector length is about 1 g, None where there are none."""
+    for units, one_g in ONE_G.items():
+        if GRAVITY_BAND[0] < magnitude / one_g < GRAVITY_BAND[1]:
+            return units
+    return None
+
+
+def number_columns(form: TextForm) -> list[str]:
+    """Return the columns whose first values are numbers, some of them at least."""
+    found = []
+    for name in form.header:
+        cells = [cell for cell in form.column(name) if cell not in MISSING]
+        if cells and sum(is_number(cell, form.decimal) for cell in cells) >= 0.9 * len(cells):
+            found.append(name)
+    return found
+
+
+def acceleration_triples(form: TextForm) -> list[Triple]:
+    """Return the triples of columns that may be the accelerometer, the likeliest first."""
+    numbers = number_columns(form)
+    triples = [Triple(names, *_magnitude(form, names)) for names in triples_by_name(numbers)]
+    named = [one for one in triples if not _OTHER.search(one.columns[0].lower())]
+    plain = [one for one in named if _ACC.search(one.columns[0].lower())]
+    return sorted(plain or named, key=lambda one: (one.units is None, one.distance))
+
+
+def triples_by_name(names: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return triples of names that differ by one letter only: x, y, z."""
+    known = set(names)
+    found = []
+    for name in names:
+        for place, letter in enumerate(name):
+            if letter not in "xX" or not _stands_for_axis(name, place):
+                continue
+            others = "yz" if letter == "x" else "YZ"
+            rest = [name[:place] + other + name[place + 1 :] for other in others]
+            if all(other in known for other in rest):
+                found.append((name, rest[0], rest[1]))
+                break
+    return found
+
+
+def time_column(form: TextForm) -> tuple[Optional[str], str]:
+    """Return the time column, or None, and why."""
+    named = [name for name in form.header if _TIME.match(name.lower().strip())]
+    for name in named:
+        if _is_time(form, name):
+            return name, "named so and holds stamps"
+    for name in form.header:
+        if all(_ISO.fullmatch(cell) or _DATE.fullmatch(cell) for cell in form.column(name) if cell) and any(
+            form.column(name)
+        ):
+            return name, "holds dates"
+    return None, "no column holds stamps"
+
+
+def split_date_and_clock(form: TextForm) -> Optional[tuple[str, str]]:
+    """Return the columns of the date and of the clock where they are apart."""
+    dates = [
+        n
+        for n in form.header
+        if all(re.fullmatch(r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}", c) for c in form.column(n))
+    ]
+    clocks = [
+        n
+        for n in form.header
+        if all(re.fullmatch(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?", c) for c in form.column(n))
+    ]
+    return (dates[0], clocks[0]) if dates and clocks else None
+
+
+def text_role(form: TextForm, role: str, taken: Sequence[str]) -> tuple[Optional[str], str]:
+    """Return the column of the role "label", "animal" or "segment", or None, and why."""
+    pattern = {"label": _LABEL, "animal": _ANIMAL, "segment": _SEGMENT}[role]
+    named = [name for name in form.header if name not in taken and pattern.search(name.lower())]
+    if role == "animal":
+        # Movebank tables also name the tag; the individual is the animal.
+        named.sort(key=lambda name: not re.search(r"animal|individual", name.lower()))
+    if named:
+        return named[0], "by its name"
+    if role != "label":
+        return None, f"no column is named like {'an animal' if role == 'animal' else 'a segment'}"
+    numbers = set(number_columns(form))
+    words = [
+        name
+        for name in form.header
+        if name not in taken and name not in numbers and 1 <= len(set(form.column(name))) <= 50
+    ]
+    if len(words) == 1 and not _ANIMAL.search(words[0].lower()):
+        return words[0], "the only column of words"
+    return None, "no column is named like a label"
+
+
+def looks_like_features(form: TextForm) -> list[str]:
+    """Return the columns that describe windows (means, spreads, …) where a table seems to hold such rows."""
+    numbers = number_columns(form)
+    if time_column(form)[0] is not None or acceleration_bursts(form):
+        return []
+    words = [name for name in numbers if _SPREAD.search(name.lower())]
+    triples = triples_by_name(numbers)
+    spreads = [
+        one
+        for one in triples
+        if _SPREAD.search(one[0].lower()) and min(_values(form, one).ravel(), default=-1.0) >= 0
+    ]
+    if spreads and len(triples) >= 2:
+        return [name for one in triples for name in one] + [
+            name for name in words if not any(name in one for one in triples)
+        ]
+    return words if len(words) >= 3 else []
+
+
+def acceleration_bursts(form: TextForm) -> Optional[dict[str, list[str]]]:
+    """Return axis → columns in order of time where every row is a burst (x1 x2 … y1 … z1 …), else None."""
+    series: dict[str, dict[int, str]] = {}
+    for name in number_columns(form):
+        match = _BURST.match(name)
+        if match and match[1]:
+            series.setdefault(match[1].lower(), {})[int(match[2])] = name
+    axes: dict[str, list[str]] = {}
+    for stem, columns in series.items():
+        letter = next((axis for axis in "xyz" if _ends_with_axis(stem, axis)), None)
+        if letter and len(columns) >= 4 and letter not in axes:
+            axes[letter] = [columns[number] for number in sorted(columns)]
+    if sorted(axes) != ["x", "y", "z"] or len({len(columns) for columns in axes.values()}) != 1:
+        return None
+    return {axis: axes[axis] for axis in "xyz"}
+
+
+def path_tokens(relative: str) -> dict[str, str]:
+    """Return the parts of a file's path that may name label or animal: "folder 1", …, "name 1", …."""
+    *folders, name = relative.split("/")
+    stem = re.sub(r"(\.(csv|tsv|txt|dat|gz|parquet))+$", "", name, flags=re.IGNORECASE)
+    tokens = {f"folder {number}": folder for number, folder in enumerate(folders, 1)}
+    tokens.update(
+        {f"name {number}": part for number, part in enumerate(re.split(r"[_\s]+|-(?!\d)", stem), 1)}
+    )
+    return tokens
+
+
+def roles_from_paths(relatives: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return role → (token, why) for "label" and "animal" that can be told from the files' paths."""
+    tables = [path_tokens(relative) for relative in relatives]
+    keys = [key for key in tables[0] if all(key in table for table in tables)]
+    values = {key: [table[key] for table in tables] for key in keys}
+    found: dict[str, tuple[str, str]] = {}
+    words = {
+        key: column
+        for key, column in values.items()
+        if all(re.fullmatch(r"[^\W\d_][^\d]*", one) for one in column) and _repeats(column)
+    }
+    numbered = {key: column for key, column in values.items() if key not in words and _is_animal(column)}
+    if words:
+        # The finest one: a folder "Others" may hold several labels that the names tell apart.
+        label = max(words, key=lambda key: (len(set(words[key])), key))
+        found["label"] = (label, f"{len(set(words[label]))} different words: {_some(words[label])}")
+        rest = [key for key in words if key != label and not _coarser(words[key], words[label])]
+        if not numbered and rest:
+            animal = rest[0]
+            found["animal"] = (animal, f"the other words: {_some(words[animal])}")
+    if numbered:
+        animal = min(numbered, key=lambda key: (not _long_ids(numbered[key]), len(set(numbered[key]))))
+        found["animal"] = (
+            animal,
+            f"{len(set(numbered[animal]))} different, each in several files: {_some(numbered[animal])}",
+        )
+    return found
+
+
+def _stands_for_axis(name: str, place: int) -> bool:
+    """Whether the letter at `place` ends or starts a word, so that the x of "max" is left alone."""
+    before, after = name[:place], name[place + 1 :]
+    if not after or not after[0].isalpha():
+        return (
+            not before
+            or not before[-1].isalpha()
+            or len(re.findall(r"[A-Za-z]+$", before)[0]) <= 2
+            or bool(re.search(r"(acc|accel|acceleration|gyro?|mag)$", before.lower()))
+        )
+    return not before or not before[-1].isalpha()
+
+
+def _ends_with_axis(stem: str, axis: str) -> bool:
+    return bool(re.search(rf"(^|[^a-z]|acc|accel|a){axis}$|^{axis}($|[^a-z])", stem))
+
+
+def _magnitude(form: TextForm, names: tuple[str, str, str]) -> tuple[float, Optional[str]]:
+    values = _values(form, names)
+    if not len(values):
+        return float("nan"), None
+    magnitude = float(np.median(np.linalg.norm(values, axis=1)))
+    return magnitude, units_of(magnitude)
+
+
+def _values(form: TextForm, names: Sequence[str]) -> np.ndarray:
+    columns = [form.column(name) for name in names]
+    rows = [
+        [float(cell.replace(form.decimal, ".")) for cell in cells]
+        for cells in zip(*columns)
+        if all(is_number(cell, form.decimal) for cell in cells)
+    ]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(names))
+
+
+def _is_time(form: TextForm, name: str) -> bool:
+    cells = [cell for cell in form.column(name) if cell]
+    return bool(cells) and (
+        all(is_number(cell, form.decimal) for cell in cells) or any(_DATE.match(cell) for cell in cells)
+    )
+
+
+def _repeats(column: Sequence[str]) -> bool:
+    return 2 <= len(set(column)) <= max(2, len(column) // 2)
+
+
+def _is_animal(column: Sequence[str]) -> bool:
+    """Whether values look like identities: several, each of several files, and no dates or clocks."""
+    if not _repeats(column) or all(
+        re.fullmatch(r"\d{6}|\d{8}|\d{4}-\d\d-\d\d|\d{14}", one) for one in column
+    ):
+        return False
+    return all(re.search(r"\w", one) for one in column)
+
+
+def _long_ids(column: Sequence[str]) -> bool:
+    return all(len(one) >= 2 for one in column)
+
+
+def _coarser(column: Sequence[str], finer: Sequence[str]) -> bool:
+    """Whether each value of `finer` mostly goes with one of `column`, as labels sorted into folders do."""
+    pairs: Mapping[str, Counter[str]] = {one: Counter() for one in finer}
+    for coarse, fine in zip(column, finer):
+        pairs[fine][coarse] += 1
+    return sum(max(counts.values()) for counts in pairs.values()) >= 0.9 * len(column)
+
+
+def _some(column: Sequence[str]) -> str:
+    different = sorted(set(column))
+    return ", ".join(different[:5]) + (", …" if len(different) > 5 else "")

@@ -1,0 +1,208 @@
+"""Writes an import as Parquet, part by part, so that one that was killed goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from mcukd.data.importing.labels import LabelTable
+from mcukd.data.importing.options import Options
+from mcukd.data.importing.plan import Plan
+from mcukd.data.importing.rows import Rows, State, read_rows
+from mcukd.errors import UserError
+from mcukd.files import replacing, sha256_text, write_json
+from mcukd.progress import progress
+
+MANIFEST = "import.json"
+PART_ROWS = 1 << 20
+#: Above this many samples, sorting would need more memory than an import may take.
+SORTABLE = 10_000_000
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What an import wrote. rows: of the files. left_out: reason → rows. resumed: after a kill."""
+
+    folder: Path
+    rows: int
+    samples: int
+    left_out: dict[str, int]
+    resumed: bool
+
+
+def convert(plan: Plan, options: Options, table: Optional[LabelTable], folder: Path) -> Converted:
+    """Write `folder`/part-00000.parquet and so on, and the manifest `folder`/import.json.
+
+    Every part is renamed into place whole and then entered into the manifest, with where its rows ended; what
+    stood there of the same import is gone on with. Raises UserError as `read_rows` does, and where the folder
+    holds another import or the files have changed since.
+    """
+    identity = _identity(plan, options)
+    manifest = _manifest(folder, identity)
+    resumed = bool(manifest["parts"]) and not manifest["complete"]
+    if not manifest["complete"]:
+        folder.mkdir(parents=True, exist_ok=True)
+        for stray in sorted(folder.glob("part-*.parquet")):
+            if stray.name not in {part["file"] for part in manifest["parts"]}:
+                stray.unlink()
+        state = State(**manifest["state"])
+        total = sum(file.path.stat().st_size for file in plan.files)
+        with progress("Importing", total) as advance:
+            done = _bytes_done(plan, state)
+            advance(done)
+            for rows in _parts(read_rows(plan, options, table, state), options):
+                _write_part(folder, manifest, rows)
+                now = min(_bytes_done(plan, rows[-1].state), total)
+                advance(max(now - done, 0), f"{manifest['samples']:,} samples")
+                done = max(done, now)
+        manifest["complete"] = True
+        write_json(folder / MANIFEST, manifest)
+    if manifest["samples"] == 0:
+        raise UserError(
+            f"{plan.root}: of {manifest['rows']} rows none holds a whole sample; check the columns"
+        )
+    return Converted(folder, manifest["rows"], manifest["samples"], manifest["left_out"], resumed)
+
+
+def is_import(folder: Path) -> bool:
+    """Tell whether a folder holds an import, finished or not."""
+    return (folder / MANIFEST).is_file()
+
+
+def _parts(stream: Iterator[Rows], options: Options) -> Iterator[list[Rows]]:
+    held: list[Rows] = []
+    for rows in stream:
+        held.append(rows)
+        samples = sum(len(one.samples) for one in held)
+        if options.sort:
+            if samples > SORTABLE:
+                raise UserError(
+                    f"more than {SORTABLE:,} samples cannot be sorted within the memory an import may "
+                    "take; sort the "
+                    f"rows by animal and time before, or import the files apart"
+                )
+        elif samples >= PART_ROWS:
+            yield held
+            held = []
+    if held:
+        yield [_sorted(held)] if options.sort else held
+
+
+def _sorted(held: list[Rows]) -> Rows:
+    animal = np.concatenate([one.animal for one in held])
+    time = np.concatenate([one.time for one in held])
+    order = np.lexsort((time, animal.astype(str)))
+    animal = animal[order]
+    segment = np.concatenate([[0], np.cumsum(animal[1:] != animal[:-1])]).astype(np.int64)
+    left_out: Counter[str] = Counter()
+    for one in held:
+        left_out.update(one.left_out)
+    return Rows(
+        animal,
+        np.concatenate([one.label for one in held])[order],
+        segment,
+        time[order],
+        np.concatenate([one.samples for one in held])[order],
+        sum(one.rows for one in held),
+        dict(left_out),
+        held[-1].state,
+    )
+
+
+def _write_part(folder: Path, manifest: dict[str, Any], rows: list[Rows]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    name = f"part-{len(manifest['parts']):05d}.parquet"
+    samples = sum(len(one.samples) for one in rows)
+    if samples:
+        table = pyarrow.concat_tables([_table(one) for one in rows if len(one.samples)]).unify_dictionaries()
+        with replacing(folder / name) as temporary:
+            parquet.write_table(table, temporary, compression="zstd")
+        manifest["parts"].append({"file": name, "samples": samples, "rows": sum(one.rows for one in rows)})
+    manifest["rows"] += sum(one.rows for one in rows)
+    manifest["samples"] += samples
+    for one in rows:
+        for reason, count in one.left_out.items():
+            manifest["left_out"][reason] = manifest["left_out"].get(reason, 0) + count
+    manifest["state"] = rows[-1].state.as_dict()
+    write_json(folder / MANIFEST, manifest)
+
+
+def _table(rows: Rows) -> Any:
+    import pyarrow
+
+    columns = {
+        "animal": pyarrow.array(rows.animal.astype(str)).dictionary_encode(),
+        "label": pyarrow.array(rows.label.tolist(), pyarrow.string()).dictionary_encode(),
+        "segment": pyarrow.array(rows.segment),
+        "time": pyarrow.array(rows.time, mask=~np.isfinite(rows.time)),
+    }
+    # Seven digits hold any sensor's steps; nothing is converted, rounded or clipped yet.
+    columns.update(
+        {axis: pyarrow.array(rows.samples[:, place].astype(np.float32)) for place, axis in enumerate("xyz")}
+    )
+    return pyarrow.table(columns)
+
+
+def _identity(plan: Plan, options: Options) -> dict[str, Any]:
+    """What must not change between a kill and going on: the files, and how they are read."""
+    stated: list[Any] = [
+        plan.layout,
+        plan.acceleration,
+        plan.bursts,
+        plan.time,
+        plan.clock_column,
+        plan.animal,
+        plan.label,
+    ]
+    stated += [
+        plan.segment,
+        plan.tokens,
+        options.timezone,
+        options.labels_timezone,
+        options.offset,
+        options.sort,
+    ]
+    stated += [options.rate_hz if plan.layout in ("bursts", "e-obs") else None, options.label, options.animal]
+    files = [[file.relative, file.path.stat().st_size, file.path.stat().st_mtime_ns] for file in plan.files]
+    if options.labels_table is not None:
+        labels = options.labels_table.stat()
+        files.append([str(options.labels_table), labels.st_size, labels.st_mtime_ns])
+    return {"files": files, "reading": sha256_text(json.dumps(stated))}
+
+
+def _manifest(folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    path = folder / MANIFEST
+    fresh = {**identity, "parts": [], "rows": 0, "samples": 0, "left_out": {}, "state": State().as_dict()}
+    if not path.is_file():
+        return {**fresh, "complete": False}
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        same = all(manifest[key] == value for key, value in identity.items())
+        missing = [part["file"] for part in manifest["parts"] if not (folder / part["file"]).is_file()]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path} is damaged; remove the folder {folder} and import again") from None
+    if not same:
+        raise UserError(
+            f"{folder} holds an import of other files, of files that have changed since, or with other "
+            "options; "
+            f"name another folder with --out, or remove it"
+        )
+    if missing:
+        raise UserError(
+            f"{folder / missing[0]} is gone from the import; remove the folder {folder} and import again"
+        )
+    return manifest
+
+
+def _bytes_done(plan: Plan, state: State) -> int:
+    before = sum(file.path.stat().st_size for file in plan.files[: state.file])
+    own = plan.files[state.file].path.stat().st_size if state.file < len(plan.files) else 0
+    return before + min(state.offset, own)

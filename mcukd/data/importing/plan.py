@@ -1,0 +1,371 @@
+"""What lies at a path: which files, in which layout, and which of their columns is what."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Optional
+
+from mcukd.data.importing import columns as roles
+from mcukd.data.importing.options import Options, Talk
+from mcukd.data.importing.sources import EOBS_RAW, form_of, is_device, plain_name
+from mcukd.data.importing.text import TextForm
+from mcukd.data.importing.times import TimeForm, time_form
+from mcukd.errors import UserError
+from mcukd.wording import did_you_mean, listed
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".cwa", ".gt3x")
+_PROSE = re.compile(r"(readme|licen[cs]e|changelog|upstream|notes?|citation)", re.IGNORECASE)
+_PROBED = 12
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file. relative: path below the folder. animal, label: what path or user say of all its rows."""
+
+    path: Path
+    relative: str
+    form: Optional[TextForm]
+    animal: Optional[str] = None
+    label: Optional[str] = None
+    time: Optional[TimeForm] = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the files are to be read.
+
+    layout: "rows" (a row per sample), "bursts" (a row per burst, a column per sample), "e-obs" (a row per
+    burst, samples in one cell), "device". clock_column: of the clock where date and clock are apart.
+    tokens: role → part of the path it was taken from.
+    """
+
+    root: Path
+    files: tuple[SourceFile, ...]
+    layout: str
+    acceleration: tuple[str, ...] = ()
+    bursts: Optional[dict[str, list[str]]] = None
+    time: Optional[str] = None
+    clock_column: Optional[str] = None
+    animal: Optional[str] = None
+    label: Optional[str] = None
+    segment: Optional[str] = None
+    tokens: Optional[dict[str, str]] = None
+
+
+def is_ucihar(path: Path) -> bool:
+    """Tell whether a folder has the layout of UCI HAR."""
+    return all(
+        (path / part / "Inertial Signals" / f"total_acc_x_{part}.txt").is_file() for part in ("train", "test")
+    )
+
+
+def find_files(path: Path) -> list[Path]:
+    """Return the files at a path that may hold data, in order; links to folders are not followed.
+
+    Raises UserError where there is none.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        kind = "exists but is neither a file nor a folder" if path.exists() else "does not exist"
+        raise UserError(f"{path} {kind}; name a file of samples or a folder of such files")
+    found = []
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            plain = name[:-3] if name.lower().endswith(".gz") else name
+            if plain.lower().endswith(SUFFIXES) and not name.startswith(".") and not _PROSE.match(name):
+                found.append(Path(folder) / name)
+    if not found:
+        raise UserError(f"there is no data below {path}; expected files ending in {listed(SUFFIXES)}")
+    suffixes = {one.suffix.lower() for one in found}
+    # A text file beside tables is a description far more often than a table.
+    if len(suffixes) > 1:
+        found = [one for one in found if one.suffix.lower() not in (".txt", ".dat")]
+    return sorted(found)
+
+
+def make_plan(path: Path, options: Options, talk: Talk) -> Plan:
+    """Look at the files and decide how to read them; UserError for what can neither be told nor asked."""
+    paths = find_files(path)
+    root = path if path.is_dir() else path.parent
+    relatives = [one.relative_to(root).as_posix() for one in paths]
+    if any(is_device(one) for one in paths):
+        return _device_plan(root, paths, relatives, options, talk)
+    forms = _forms(paths)
+    form = forms[0]
+    talk.note(f"{len(paths)} file{'s' if len(paths) > 1 else ''}: {form.description}")
+    refuse_features(path, form, options)
+    files = [SourceFile(*three) for three in zip(paths, relatives, forms)]
+    eobs = next((name for name in form.header if plain_name(name) == EOBS_RAW), None)
+    bursts = None if eobs or options.acceleration else roles.acceleration_bursts(form)
+    if eobs:
+        plan = Plan(root, tuple(files), "e-obs", acceleration=(eobs,))
+        talk.note(f"e-obs bursts: raw samples of several axes in the column {eobs}")
+    elif bursts:
+        plan = Plan(root, tuple(files), "bursts", bursts=bursts)
+        talk.note(
+            f"bursts: every row holds {len(bursts['x'])} samples per axis, in columns {bursts['x'][0]} "
+            "and so on"
+        )
+    else:
+        plan = Plan(root, tuple(files), "rows", acceleration=_acceleration(forms, options, talk))
+    _check_same_columns(plan, _needed(plan))
+    plan = _with_time(plan, options, talk)
+    return _with_identities(plan, options, talk)
+
+
+def refuse_features(path: Path, form: TextForm, options: Options) -> None:
+    """Raise UserError where a table describes windows and holds no samples."""
+    described = [] if options.acceleration else roles.looks_like_features(form)
+    if described:
+        raise UserError(
+            f"{path} is a table of features, one row per window ({listed(described[:6])}…), and no "
+            "signal: the "
+            "order of samples within a window is gone, so nothing can be filtered, resampled or run "
+            "through a "
+            f"recurrent model; --features takes it as a table for training a classifier head"
+        )
+
+
+def _forms(paths: Sequence[Path]) -> list[TextForm]:
+    forms: list[TextForm] = []
+    for path in paths:
+        forms.append(form_of(path))
+    return forms
+
+
+def _acceleration(forms: Sequence[TextForm], options: Options, talk: Talk) -> tuple[str, ...]:
+    form = forms[0]
+    if options.acceleration:
+        for name in options.acceleration:
+            if name not in form.header:
+                raise UserError(
+                    f"--acceleration names {name!r}{did_you_mean(name, form.header)}, which is no "
+                    "column; the "
+                    f"columns are {listed(form.header)}"
+                )
+        return options.acceleration
+    triples = roles.acceleration_triples(form)
+    if not triples:
+        return _asked_for(form, talk)
+    # Judged over several files, for a single one may be of a faulty or lively stretch.
+    step = max(1, len(forms) // _PROBED)
+    votes: dict[tuple[str, str, str], list[float]] = {one.columns: [] for one in triples}
+    for other in forms[::step]:
+        for one in roles.acceleration_triples(other):
+            if one.columns in votes and one.units is not None:
+                votes[one.columns].append(one.distance)
+    ranked = sorted(
+        votes, key=lambda names: sorted(votes[names])[len(votes[names]) // 2] if votes[names] else 99.0
+    )
+    best = ranked[0]
+    if len(ranked) > 1:
+        chosen = talk.choose(
+            f"the tables have {len(ranked)} sets of columns that may be the accelerometer",
+            "--acceleration",
+            [",".join(names) for names in ranked],
+            ",".join(best),
+        )
+        best = next((names for names in ranked if ",".join(names) == chosen), best)
+        talk.note(
+            f"acceleration: columns {listed(best)}, nearest to 1 g in the median among {len(ranked)} "
+            "candidates"
+        )
+    else:
+        talk.note(f"acceleration: columns {listed(best)}, the only three that differ by x, y and z")
+    return best
+
+
+def _asked_for(form: TextForm, talk: Talk) -> tuple[str, ...]:
+    numbers = roles.number_columns(form)
+    answer = talk.choose(
+        f"no three columns named for x, y and z hold numbers (columns: {listed(form.header)}; of numbers: "
+        f"{listed(numbers)})",
+        "--acceleration X,Y,Z",
+    )
+    names = tuple(part.strip() for part in answer.split(","))
+    if len(names) != 3 or any(name not in form.header for name in names):
+        raise UserError(f"{answer!r} does not name three columns; expected three of {listed(form.header)}")
+    return names
+
+
+def _needed(plan: Plan) -> list[str]:
+    if plan.bursts:
+        return [name for names in plan.bursts.values() for name in names]
+    return list(plan.acceleration)
+
+
+def _check_same_columns(plan: Plan, names: Sequence[str]) -> None:
+    for file in plan.files:
+        assert file.form is not None
+        missing = [name for name in names if name not in file.form.header]
+        if missing:
+            raise UserError(
+                f"{file.path} has no column {missing[0]!r}, which {plan.files[0].relative} has; its "
+                "columns are "
+                f"{listed(file.form.header)}: rename them, or import the files apart"
+            )
+
+
+def _with_time(plan: Plan, options: Options, talk: Talk) -> Plan:
+    form = plan.files[0].form
+    assert form is not None
+    clock: Optional[str] = None
+    if options.time_column is not None:
+        name, why = options.time_column, "as you say"
+        if name not in form.header:
+            raise UserError(
+                f"--time-column names {name!r}{did_you_mean(name, form.header)}, which is no column; "
+                "the columns are "
+                f"{listed(form.header)}"
+            )
+    else:
+        apart = roles.split_date_and_clock(form)
+        found, why = roles.time_column(form)
+        if apart:
+            name, clock = apart
+            why = f"with the clock in {clock}"
+        elif found is None:
+            talk.note("time: no column of stamps, so gaps cannot be seen and the rate has to be stated")
+            return plan
+        else:
+            name = found
+    _check_same_columns(plan, [name] + ([clock] if clock else []))
+    files = []
+    for file in plan.files:
+        assert file.form is not None
+        stamps = file.form.column(name)
+        if clock:
+            stamps = [f"{day} {hour}" for day, hour in zip(stamps, file.form.column(clock))]
+        files.append(
+            replace(file, time=time_form(file.path, name, stamps, options.day_first, options.timezone))
+        )
+    first = files[0].time
+    assert first is not None
+    zone = ""
+    if first.kind == "date" and not first.zoned:
+        zone = (
+            f", local time of {first.timezone}" if first.timezone else ", without a time zone: taken as UTC"
+        )
+    talk.note(f"time: column {name} ({why}), {first.reason}{zone}")
+    return replace(plan, files=tuple(files), time=name, clock_column=clock)
+
+
+def _with_identities(plan: Plan, options: Options, talk: Talk) -> Plan:
+    """Find who was recorded and what was done: in a column, in the path, in a table apart, or as stated."""
+    form = plan.files[0].form
+    assert form is not None
+    from_paths = roles.roles_from_paths([file.relative for file in plan.files]) if len(plan.files) > 1 else {}
+    taken = [*_needed(plan), *([plan.time] if plan.time else [])]
+    found: dict[str, Optional[str]] = {}
+    tokens: dict[str, str] = {}
+    stated = {
+        "animal": (options.animal_column, options.animal),
+        "label": (options.label_column, options.label),
+    }
+    for role, (column, value) in stated.items():
+        flag = f"--{role}-column"
+        if column is not None:
+            if column not in form.header:
+                raise UserError(
+                    f"{flag} names {column!r}{did_you_mean(column, form.header)}, which is no column; "
+                    "the columns "
+                    f"are {listed(form.header)}"
+                )
+            found[role] = column
+            continue
+        if value is not None or (role == "label" and options.labels_table is not None):
+            continue
+        guess, why = roles.text_role(form, role, taken)
+        if guess is not None:
+            found[role] = guess
+            taken.append(guess)
+            talk.note(f"{role}: column {guess}, {why}")
+        elif role in from_paths:
+            tokens[role], why = from_paths[role]
+            talk.note(f"{role}: {tokens[role]} of the path, {why}")
+        elif role == "animal":
+            found.update(_lone_animal(plan, form, tokens, talk))
+        else:
+            answer = talk.choose(
+                f"neither a column nor the files' paths tell behaviours (columns: {listed(form.header)})",
+                f"{flag}, --label or --labels-table",
+            )
+            if answer not in form.header:
+                raise UserError(f"{answer!r} is no column; the columns are {listed(form.header)}")
+            found[role] = answer
+    _check_same_columns(plan, [name for name in found.values() if name])
+    segment, why = roles.text_role(form, "segment", [*taken, *(name for name in found.values() if name)])
+    if (
+        segment
+        and plan.layout == "rows"
+        and all(segment in (file.form or form).header for file in plan.files)
+    ):
+        talk.note(f"segment: column {segment}, {why}")
+    else:
+        segment = None
+    files = []
+    for file in plan.files:
+        parts = roles.path_tokens(file.relative)
+        own = {role: parts[token] for role, token in tokens.items()}
+        files.append(
+            replace(file, animal=own.get("animal", options.animal), label=own.get("label", options.label))
+        )
+    if tokens.get("animal") == "file":
+        files = [replace(file, animal=Path(file.relative).stem) for file in files]
+    return replace(
+        plan,
+        files=tuple(files),
+        animal=found.get("animal"),
+        label=found.get("label"),
+        segment=segment,
+        tokens=tokens,
+    )
+
+
+def _lone_animal(plan: Plan, form: TextForm, tokens: dict[str, str], talk: Talk) -> dict[str, Optional[str]]:
+    """One file per animal is the usual case where neither columns nor repeated parts of names tell them."""
+    if len(plan.files) > 1:
+        names = [roles.path_tokens(file.relative) for file in plan.files]
+        for key in names[0]:
+            values = [one.get(key, "") for one in names]
+            if len(set(values)) == len(values) and all(values):
+                tokens["animal"] = key
+                talk.note(f"animal: {key} of the path, one file per animal: {listed(sorted(values)[:5])}")
+                return {}
+    answer = talk.choose(
+        f"neither a column nor the files' paths tell animals (columns: {listed(form.header)})",
+        "--animal-column, or --animal for all of one animal",
+    )
+    if answer not in form.header:
+        raise UserError(f"{answer!r} is no column; the columns are {listed(form.header)}")
+    return {"animal": answer}
+
+
+def _device_plan(
+    root: Path, paths: Sequence[Path], relatives: Sequence[str], options: Options, talk: Talk
+) -> Plan:
+    other = next((path for path in paths if not is_device(path)), None)
+    if other is not None:
+        raise UserError(f"{other} lies among files of loggers (CWA, GT3X); import them apart")
+    if options.labels_table is None and options.label is None:
+        raise UserError(
+            "files of loggers hold no behaviours; say them with --labels-table FILE, or one with --label"
+        )
+    found = roles.roles_from_paths(list(relatives)) if len(paths) > 1 else {}
+    token = found.get("animal", ("", ""))[0]
+    files = []
+    for path, relative in zip(paths, relatives):
+        animal = options.animal or (roles.path_tokens(relative)[token] if token else path.stem)
+        files.append(
+            SourceFile(
+                path, relative, None, animal, options.label, TimeForm("number", reason="the logger's clock")
+            )
+        )
+    talk.note(f"{len(paths)} files of loggers; animal: {token or 'the file name'}")
+    return Plan(root, tuple(files), "device", time="datetime")

@@ -1,0 +1,256 @@
+"""From what a plan's files hold to rows of animal, label, segment, time and acceleration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.importing.labels import LabelTable
+from mcukd.data.importing.options import Options
+from mcukd.data.importing.plan import Plan, SourceFile
+from mcukd.data.importing.sources import EOBS_AXES, EOBS_RATE, Piece, pieces, plain_name
+from mcukd.data.importing.times import Clock, backwards
+from mcukd.errors import UserError
+
+#: What the source says where nobody observed the animal.
+UNLABELLED = frozenset({"", "na", "n/a", "nan", "none", "null", "unlabelled", "unlabeled", "unobserved", "-"})
+#: e-obs tags count without a sign in 12 bits, half of them below zero.
+EOBS_OFFSET = 2048.0
+MISSING_VALUE = "a value of the acceleration is missing or not finite"
+OTHER_AXES = "the burst has other axes than XYZ"
+
+
+@dataclass(frozen=True)
+class State:
+    """Where an import is: everything the next row has to know of those before it."""
+
+    file: int = 0
+    offset: int = 0
+    line: int = 0
+    segment: int = -1
+    animal: str = ""
+    part: str = ""
+    time: Optional[float] = None
+    second_run: bool = False
+    local: Optional[float] = None
+    cut: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for a manifest."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some samples of a file, in its units. rows: of the file that went in. left_out: reason → rows.
+
+    label: None where nothing is known. time: seconds, NaN where unknown. state: after them.
+    """
+
+    animal: NDArray[Any]
+    label: NDArray[Any]
+    segment: NDArray[np.int64]
+    time: NDArray[np.float64]
+    samples: NDArray[np.float64]
+    rows: int
+    left_out: dict[str, int]
+    state: State
+
+
+def read_rows(plan: Plan, options: Options, table: Optional[LabelTable], state: State) -> Iterator[Rows]:
+    """Yield all rows of a plan from `state` on.
+
+    Raises UserError that names file and line for what cannot be read and where time runs backwards.
+    """
+    for number in range(state.file, len(plan.files)):
+        file = plan.files[number]
+        if number != state.file or state.offset == 0:
+            state = State(file=number, segment=state.segment + 1)
+        clock = None
+        if plan.time and file.time:
+            clock = Clock(file.path, plan.time, file.time, state.second_run, state.local)
+        numbers, texts = _wanted(plan, file)
+        for piece in pieces(file.path, file.form, numbers, texts, state.offset, state.line):
+            rows = _rows(plan, options, table, file, piece, clock, state)
+            state = rows.state
+            yield rows
+
+
+def _wanted(plan: Plan, file: SourceFile) -> tuple[list[str], list[str]]:
+    texts = [name for name in (plan.time, plan.clock_column, plan.animal, plan.label, plan.segment) if name]
+    numbers: list[str] = []
+    if plan.bursts:
+        numbers = [name for names in plan.bursts.values() for name in names]
+    elif plan.layout == "e-obs":
+        assert file.form is not None
+        known = {plain_name(name): name for name in file.form.header}
+        texts += [*plan.acceleration, *(known[name] for name in (EOBS_AXES, EOBS_RATE) if name in known)]
+    else:
+        numbers = list(plan.acceleration)
+    return numbers, list(dict.fromkeys(texts))
+
+
+def _rows(
+    plan: Plan,
+    options: Options,
+    table: Optional[LabelTable],
+    file: SourceFile,
+    piece: Piece,
+    clock: Optional[Clock],
+    state: State,
+) -> Rows:
+    columns, count = piece.columns, piece.rows
+    seconds = _seconds(plan, piece, clock)
+    animals = _texts(columns, plan.animal, file.animal, count)
+    labels = _texts(columns, plan.label, file.label, count)
+    parts = _texts(columns, plan.segment, "", count)
+    left_out: dict[str, int] = {}
+    if plan.layout == "rows" or plan.layout == "device":
+        names = plan.acceleration or ("x", "y", "z")
+        samples = np.stack([columns[name] for name in names], axis=1)
+        source = np.arange(count)
+        good = np.isfinite(samples).all(axis=1)
+        left_out = {MISSING_VALUE: int(np.sum(~good))} if not good.all() else {}
+        cut = bool(count and not good[-1])
+        breaks = np.concatenate([[state.cut], ~good[:-1]])[good]
+        samples, source = samples[good], source[good]
+    else:
+        cut = False
+        samples, source, seconds, left_out = _unrolled(plan, options, file, piece, seconds)
+        breaks = np.concatenate([[True], np.diff(source) > 0]) if len(source) else np.empty(0, bool)
+    animals, labels, parts = animals[source], labels[source], parts[source]
+    time = seconds[source] if len(seconds) == count and plan.layout in ("rows", "device") else seconds
+    labels = np.array([None if str(one).lower() in UNLABELLED else one for one in labels], dtype=object)
+    if len(source):
+        changes = breaks.copy()
+        changes[1:] |= (animals[1:] != animals[:-1]) | (parts[1:] != parts[:-1])
+        changes[0] = bool(changes[0]) or (state.part, state.animal) != (str(parts[0]), str(animals[0]))
+        if state.animal == "" and state.time is None:
+            changes[0] = plan.layout not in ("rows", "device")
+        _check_time(file, piece, source, time, changes, state, options)
+    else:
+        changes = np.empty(0, bool)
+    segment = state.segment + np.cumsum(changes)
+    if table is not None:
+        labels = table.labels(animals, time)
+    after = replace(
+        state,
+        offset=piece.offset,
+        line=piece.line,
+        segment=int(segment[-1]) if len(segment) else state.segment,
+        animal=str(animals[-1]) if len(animals) else state.animal,
+        part=str(parts[-1]) if len(parts) else state.part,
+        time=float(time[-1]) if len(time) and np.isfinite(time[-1]) else state.time,
+        second_run=clock.second_run if clock else False,
+        local=clock.last if clock else None,
+        cut=cut or (state.cut and not len(source)),
+    )
+    return Rows(animals, labels, segment.astype(np.int64), time, samples, count, left_out, after)
+
+
+def _seconds(plan: Plan, piece: Piece, clock: Optional[Clock]) -> NDArray[np.float64]:
+    if plan.time is None or clock is None:
+        return np.full(piece.rows, np.nan)
+    stamps = piece.columns[plan.time]
+    if plan.layout == "device":
+        return np.asarray(stamps, dtype=np.float64)
+    if plan.clock_column:
+        stamps = np.array(
+            [f"{day} {hour}" for day, hour in zip(stamps, piece.columns[plan.clock_column])], dtype=object
+        )
+    return clock.seconds(stamps, piece.first_line)
+
+
+def _texts(
+    columns: dict[str, Any], name: Optional[str], otherwise: Optional[str], count: int
+) -> NDArray[np.object_]:
+    if name is None:
+        return np.full(count, otherwise or "", dtype=object)
+    values, back = np.unique(columns[name].astype(str), return_inverse=True)
+    stripped: NDArray[np.object_] = np.array([value.strip() for value in values], dtype=object)
+    return stripped[back]
+
+
+def _check_time(
+    file: SourceFile,
+    piece: Piece,
+    source: NDArray[Any],
+    time: NDArray[np.float64],
+    changes: NDArray[np.bool_],
+    state: State,
+    options: Options,
+) -> None:
+    if options.sort:
+        return
+    before = np.concatenate([[np.nan if state.time is None else state.time], time[:-1]])
+    steps = np.where(changes, 0.0, time - before)
+    wrong = np.flatnonzero(steps < 0)
+    if len(wrong):
+        raise UserError(
+            backwards(str(file.path), piece.first_line + int(source[wrong[0]]), float(steps[wrong[0]]))
+        )
+
+
+def _unrolled(
+    plan: Plan, options: Options, file: SourceFile, piece: Piece, starts: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[np.float64], dict[str, int]]:
+    """Bursts to samples: samples (n, 3), row of each, seconds of each, and rows left out by reason."""
+    if plan.layout == "e-obs":
+        bursts, rates, left_out = _eobs(plan, options, file, piece)
+    else:
+        assert plan.bursts is not None
+        values = np.stack(
+            [np.stack([piece.columns[n] for n in plan.bursts[axis]], axis=1) for axis in "xyz"], axis=2
+        )
+        good = np.isfinite(values).all(axis=(1, 2))
+        bursts = {int(row): values[row] for row in np.flatnonzero(good)}
+        left_out = {MISSING_VALUE: int(np.sum(~good))} if not good.all() else {}
+        rates = np.full(piece.rows, options.rate_hz or np.nan)
+    if not bursts:
+        return np.empty((0, 3)), np.empty(0, np.int64), np.empty(0), left_out
+    samples = np.concatenate(list(bursts.values()))
+    source = np.concatenate([np.full(len(burst), row) for row, burst in bursts.items()])
+    within = np.concatenate([np.arange(len(burst)) for burst in bursts.values()])
+    return samples, source, starts[source] + within / rates[source], left_out
+
+
+def _eobs(
+    plan: Plan, options: Options, file: SourceFile, piece: Piece
+) -> tuple[dict[int, NDArray[np.float64]], NDArray[np.float64], dict[str, int]]:
+    assert file.form is not None
+    known = {plain_name(name): name for name in file.form.header}
+    cells = piece.columns[plan.acceleration[0]]
+    axes = piece.columns[known[EOBS_AXES]] if EOBS_AXES in known else np.full(piece.rows, "XYZ")
+    rates = np.full(piece.rows, options.rate_hz or np.nan)
+    if EOBS_RATE in known and options.rate_hz is None:
+        rates = np.array([float(cell or "nan") for cell in piece.columns[known[EOBS_RATE]]])
+    offset = EOBS_OFFSET if options.offset is None else options.offset
+    bursts: dict[int, NDArray[np.float64]] = {}
+    left_out: dict[str, int] = {}
+    for row, cell in enumerate(cells):
+        if not str(cell).strip():
+            left_out[MISSING_VALUE] = left_out.get(MISSING_VALUE, 0) + 1
+            continue
+        if str(axes[row]).strip().upper() != "XYZ":
+            left_out[OTHER_AXES] = left_out.get(OTHER_AXES, 0) + 1
+            continue
+        try:
+            values = np.array(str(cell).split(), dtype=np.float64)
+        except ValueError:
+            raise UserError(
+                f"{file.path}, line {piece.first_line + row}: the burst {str(cell)[:30]!r} has a value "
+                "that is no "
+                f"number; export it again"
+            ) from None
+        if len(values) % 3:
+            raise UserError(
+                f"{file.path}, line {piece.first_line + row}: the burst has {len(values)} values, which "
+                "is no "
+                f"multiple of three axes; export it again"
+            )
+        bursts[row] = values.reshape(-1, 3) - offset
+    return bursts, rates, left_out

@@ -1,0 +1,392 @@
+"""The import: look, ask, convert where needed, and write the card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Optional
+
+from mcukd.data.card import Card, load_card
+from mcukd.data.export import quoted
+from mcukd.data.importing import card_text
+from mcukd.data.importing.columns import ONE_G, path_tokens, units_of
+from mcukd.data.importing.convert import Converted, convert
+from mcukd.data.importing.infer import Draft, draft
+from mcukd.data.importing.labels import LabelTable, read_labels
+from mcukd.data.importing.options import Options, Talk
+from mcukd.data.importing.plan import Plan, is_ucihar, make_plan
+from mcukd.data.importing.tables import import_tables
+from mcukd.data.recordings import RECORDING_BAND
+from mcukd.data.runs import Run, parquet_runs, read_runs
+from mcukd.data.survey import Survey, survey
+from mcukd.errors import UserError
+from mcukd.files import write_text
+from mcukd.wording import listed
+
+CARD_FILE = "card.toml"
+#: Larger files are converted, so that they are parsed once and not at every run.
+PLAIN_BYTES = 300_000_000
+_PIECE = 500_000
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import made. cards: their files. converted: None where the card points at the originals."""
+
+    cards: tuple[Path, ...]
+    notes: tuple[str, ...]
+    converted: Optional[Converted] = None
+
+
+def import_data(path: Path, options: Options, talk: Talk) -> Imported:
+    """Look at a file or folder and write a card, and Parquet where the readers cannot take the files.
+
+    Written to `options.out`, by default a folder of the data's name beneath the current one. The same call
+    after a kill goes on where it stopped. Raises UserError for what can neither be told from the data nor
+    asked for, naming the flag that states it, and where a card is there already.
+    """
+    name = card_text.card_name(options.name or path.resolve().name.partition(".")[0])
+    out = options.out or Path(name)
+    target = out / CARD_FILE
+    if target.exists():
+        raise UserError(f"{target} is there already; edit it, remove it, or name another folder with --out")
+    if options.features:
+        return Imported(*import_tables(path, name, out, options, talk))
+    if path.is_dir() and is_ucihar(path):
+        return _import_ucihar(path, name, target, options, talk)
+    plan = make_plan(path, options, talk)
+    table = _labels(options, plan, talk)
+    source = None if options.convert else _plain_source(plan, options, talk)
+    if source is not None:
+        card, excluded = _draft_plain(plan, source, options, talk)
+        if excluded:
+            source["exclude_files"] = _paths(excluded)
+        if options.exclude_animals:
+            source["exclude_animals"] = card_text.array(options.exclude_animals)
+        columns = _columns(plan)
+        text = card_text.signal_card(name, card, source, columns, options, talk.notes, _described(path, None))
+        return _written(target, text, talk, None)
+    converted = convert(plan, options, table, out)
+    _note_conversion(converted, talk)
+    if table is not None:
+        _check_coverage(table, out, talk)
+    card, segments = _draft_parquet(plan, out, options, talk)
+    source = {"reader": '"parquet"', "folder": '"."'}
+    if segments:
+        source["exclude_segments"] = f"[{', '.join(str(number) for number in segments)}]"
+    if options.exclude_animals:
+        source["exclude_animals"] = card_text.array(options.exclude_animals)
+    text = card_text.signal_card(name, card, source, {}, options, talk.notes, _described(path, converted))
+    return _written(target, text, talk, converted)
+
+
+def _written(target: Path, text: str, talk: Talk, converted: Optional[Converted]) -> Imported:
+    write_text(target, text)
+    load_card(str(target))
+    return Imported((target,), tuple(talk.notes), converted)
+
+
+def _described(path: Path, converted: Optional[Converted]) -> str:
+    if converted is None:
+        return f"Imported from {path.name}; the card points at the original files."
+    rows = f"{converted.samples} samples of {converted.rows} rows"
+    return f"Imported from {path.name}: {rows}, as Parquet beside this card."
+
+
+def _labels(options: Options, plan: Plan, talk: Talk) -> Optional[LabelTable]:
+    if options.labels_table is None:
+        return None
+    zone = options.labels_timezone or options.timezone
+    table = read_labels(options.labels_table, zone, options.day_first)
+    if plan.time is None:
+        raise UserError(
+            "--labels-table needs stamps in the recordings to join by, and no column holds any: --time-column"
+        )
+    form = plan.files[0].time
+    dated = form is not None and (form.kind == "date" or "1970" in form.reason or plan.layout == "device")
+    if dated != table.dated:
+        raise UserError(
+            f"{table.path} gives labels as "
+            f"{'dates' if table.dated else 'seconds from a zero of their own'}, and the "
+            f"recordings have {'dates' if dated else 'seconds from theirs'}; bring both to one clock"
+        )
+    number = len(table.all())
+    talk.note(
+        f"labels: {number} intervals of {options.labels_table.name}"
+        + (f", as local time of {zone}" if zone else ", on the recordings' clock (no --timezone is stated)")
+        + (f"; {table.left_out} events without length left out" if table.left_out else "")
+    )
+    return table
+
+
+def _check_coverage(table: LabelTable, folder: Path, talk: Talk) -> None:
+    """Say which intervals lie outside of the recordings, which happens when clocks or zones differ."""
+    spans = {name: (one.first_time, one.last_time) for name, one in _survey_parquet(folder).animals.items()}
+    unknown = sorted({str(animal) for animal in table.intervals if animal is not None} - set(spans))
+    outside = []
+    for one in table.all():
+        mine = [spans[one.animal]] if one.animal in spans else [] if one.animal else list(spans.values())
+        if not any(one.start < last and one.end > first for first, last in mine):
+            outside.append(one)
+    if len(outside) == len(table.all()):
+        why = f"its animals are {listed(unknown)} and theirs {listed(sorted(spans))}"
+        if len(unknown) < len([animal for animal in table.intervals if animal is not None]) or not unknown:
+            first = min(start for start, _ in spans.values())
+            hours = (min(one.start for one in table.all()) - first) / 3600
+            why = f"its first label lies {hours:+.2f} h from their first sample"
+            why += ": check --timezone and --labels-timezone"
+        raise UserError(f"{table.path} labels nothing of the recordings: {why}")
+    if outside:
+        talk.note(
+            f"labels: {len(outside)} of {len(table.all())} intervals lie outside of the recordings and "
+            "label nothing "
+            f"(first: line {outside[0].line}, {outside[0].label})"
+            + (f"; unknown animals: {listed(unknown)}" if unknown else "")
+        )
+
+
+def _note_conversion(converted: Converted, talk: Talk) -> None:
+    if converted.resumed:
+        talk.note("conversion: gone on with where it had stopped")
+    talk.note(
+        f"conversion: {converted.rows:,} rows read, {converted.samples:,} samples written as Parquet "
+        "(single precision)"
+    )
+    for reason, count in converted.left_out.items():
+        talk.note(f"conversion: {count:,} rows left out, for {reason}; recordings are cut there")
+
+
+def _plain_source(plan: Plan, options: Options, talk: Talk) -> Optional[dict[str, str]]:
+    """Return the [source] of a card that points at the files as they are, None where they need conversion."""
+    why = _needs_conversion(plan, options)
+    source: Optional[dict[str, str]] = None
+    if why is None:
+        folder = str(plan.root.resolve())
+        if plan.animal and plan.label:
+            source = {
+                "reader": '"long-csv"',
+                "folder": quoted(folder),
+                "file": quoted(plan.files[0].relative),
+            }
+        else:
+            pattern = _pattern(plan)
+            if pattern is None:
+                why = "no pattern tells label and animal from the paths"
+            else:
+                source = {
+                    "reader": '"segments"',
+                    "folder": quoted(folder),
+                    "pattern": card_text.literal(pattern),
+                }
+    if why is not None:
+        talk.note(f"conversion: to Parquet, for {why}")
+    return source
+
+
+def _needs_conversion(plan: Plan, options: Options) -> Optional[str]:
+    from_paths = plan.tokens is not None and set(plan.tokens) == {"animal", "label"}
+    tests = (
+        (plan.layout != "rows", "samples are not a row each"),
+        (options.labels_table is not None, "labels come from a table apart"),
+        (options.sort, "rows have to be sorted"),
+        (plan.clock_column is not None, "date and clock are apart"),
+        (
+            any(f.time is not None and not f.time.is_plain for f in plan.files),
+            "stamps are not in seconds or ISO 8601",
+        ),
+        (any(f.form is None or not f.form.is_plain for f in plan.files), "the text is not plain UTF-8 CSV"),
+        (len({f.form.delimiter for f in plan.files if f.form}) > 1, "files use different delimiters"),
+        (any(not f.relative.endswith(".csv") for f in plan.files), "not all names end in .csv"),
+        (
+            sum(f.path.stat().st_size for f in plan.files) > PLAIN_BYTES,
+            "parsing so much text at every run is slow",
+        ),
+        (not from_paths and not (plan.animal and plan.label), "label and animal are not told in one way"),
+        (not from_paths and len(plan.files) > 1, "several files make up the table"),
+    )
+    return next((why for found, why in tests if found), None) or _has_holes(plan)
+
+
+def _has_holes(plan: Plan) -> Optional[str]:
+    """Try the readers of a card on every file: what they refuse and a conversion can handle."""
+    from mcukd.data.tables import read_table
+
+    for file in plan.files:
+        assert file.form is not None
+        try:
+            read_table(file.path, plan.acceleration, [], file.form.delimiter)
+        except UserError:
+            return "rows have missing values"
+    return None
+
+
+def _pattern(plan: Plan) -> Optional[str]:
+    """Write the regular expression that takes label and animal from a path; None where it would not do so."""
+    assert plan.tokens is not None
+    roles = {token: role for role, token in plan.tokens.items()}
+    tables = [path_tokens(file.relative) for file in plan.files]
+    folders = [key for key in tables[0] if key.startswith("folder")]
+    last = max((int(key.split()[1]) for key in roles if key.startswith("name")), default=0)
+    text = "".join(f"(?P<{roles[key]}>[^/]+)/" if key in roles else "[^/]+/" for key in folders)
+    parts = []
+    for number in range(1, last + 1):
+        key = f"name {number}"
+        parts.append(f"(?P<{roles[key]}>[^/_\\s]+?)" if key in roles else "[^/_\\s]*?")
+    separator = r"(?:[_\s]+|-(?!\d))"
+    text += separator.join(parts) + (rf"(?:{separator}[^/]*)?" if last else "[^/]*") + r"\.csv"
+    compiled = re.compile(text)
+    for file in plan.files:
+        match = compiled.fullmatch(file.relative)
+        if match is None or (match["label"], match["animal"]) != (file.label, file.animal):
+            return None
+    every = {one.relative_to(plan.root).as_posix() for one in plan.root.rglob("*.csv")}
+    return text if every <= {file.relative for file in plan.files} else None
+
+
+def _columns(plan: Plan) -> dict[str, str]:
+    form = plan.files[0].form
+    assert form is not None
+    columns = {"acceleration": card_text.array(plan.acceleration)}
+    for key, name in (
+        ("time", plan.time),
+        ("animal", plan.animal),
+        ("label", plan.label),
+        ("segment", plan.segment),
+    ):
+        if name and not (plan.tokens and key in ("animal", "label", "segment")):
+            columns[key] = quoted(name)
+    if form.delimiter != ",":
+        columns["delimiter"] = quoted(form.delimiter)
+    return columns
+
+
+def _provisional(name: str, source: dict[str, str], columns: dict[str, str], options: Options) -> Card:
+    """A card good enough to read the runs with: nothing of it but source and columns is used."""
+    from mcukd.toml import tomllib
+
+    blank = Draft("g", None, 1.0, 2.0, 1.0, "any", ("", "", ""), ("a", "b"), {}, [], 2, 2, 2)
+    card: Card = Card.model_validate(
+        tomllib.loads(
+            card_text.signal_card(name, blank, source, columns, replace(options, resample_hz=None), [], "")
+        )
+    )
+    return card
+
+
+def _draft_plain(plan: Plan, source: dict[str, str], options: Options, talk: Talk) -> tuple[Draft, list[str]]:
+    card = _provisional("plain", source, _columns(plan), options)
+    kept = survey(_wanted(read_runs(card, None), options))
+    excluded: list[str] = []
+    if source["reader"] == '"segments"':
+        excluded = [place.name for place in _faulty(kept, options)]
+    if excluded:
+        talk.note(
+            f"files left out: {len(excluded)}, in which the median length of the acceleration is below "
+            f"{RECORDING_BAND[0]} g or above {RECORDING_BAND[1]:g} g while the others have about 1 g "
+            f"(first: {excluded[0]})"
+        )
+        card = _provisional("plain", {**source, "exclude_files": _paths(excluded)}, _columns(plan), options)
+        kept = survey(_wanted(read_runs(card, None), options))
+    return draft(kept, options, talk), excluded
+
+
+def _draft_parquet(plan: Plan, folder: Path, options: Options, talk: Talk) -> tuple[Draft, list[int]]:
+    kept = _survey_parquet(folder, options=options)
+    segments = [int(place.name.rpartition(" ")[2]) for place in _faulty(kept, options)]
+    if segments:
+        talk.note(
+            f"segments left out: {listed(segments[:10])}{'…' if len(segments) > 10 else ''}, in which "
+            "the median "
+            f"length of the acceleration is far from 1 g while the others have about that"
+        )
+        kept = _survey_parquet(folder, segments, options)
+    eobs = plan.layout == "e-obs"
+    if eobs and options.rate_hz is None:
+        rates = [one.step for one in kept.animals.values() if one.step]
+        if not rates:
+            raise UserError("no column says the sampling rate of the e-obs bursts; state it with --rate")
+    return draft(kept, options, talk, eobs=eobs), segments
+
+
+def _survey_parquet(folder: Path, exclude: Sequence[int] = (), options: Optional[Options] = None) -> Survey:
+    return survey(_wanted(parquet_runs(folder, exclude, _PIECE), options or Options()))
+
+
+def _wanted(runs: Iterator[Run], options: Options) -> Iterator[Run]:
+    return (run for run in runs if run.animal not in options.exclude_animals)
+
+
+def _faulty(kept: Survey, options: Options) -> list[Any]:
+    """Return recordings whose vector is grossly too long or short; none where the units are in doubt."""
+    if not kept.animals:
+        return []
+    places = [place for one in kept.animals.values() for place in one.places]
+    units = options.units or units_of(kept.median_length)
+    one_g = ONE_G.get(str(units), options.counts_per_g or kept.median_length)
+    lengths = [place.median_length / one_g for place in places]
+    faulty = [
+        place for place, length in zip(places, lengths) if not RECORDING_BAND[0] < length < RECORDING_BAND[1]
+    ]
+    # Where a tenth and more is off, or an animal has nothing else, it is no faulty recording but other units.
+    per_animal = {
+        name for name, one in kept.animals.items() if all(any(p is f for f in faulty) for p in one.places)
+    }
+    if per_animal or len(faulty) > 0.1 * len(places):
+        return []
+    return faulty
+
+
+def _paths(relatives: Sequence[str]) -> str:
+    # Brackets are shell patterns in exclude_files.
+    escaped = [re.sub(r"([\[*?])", r"[\1]", one) for one in relatives]
+    return "[\n" + "".join(f"  {quoted(one)},\n" for one in escaped) + "]"
+
+
+def _import_ucihar(path: Path, name: str, target: Path, options: Options, talk: Talk) -> Imported:
+    talk.note("layout: UCI HAR, windows cut and split by its authors; total_acc is taken, with gravity")
+    first = path / "train" / "Inertial Signals" / "total_acc_x_train.txt"
+    with first.open(encoding="utf-8") as stream:
+        window = len(stream.readline().split())
+    if options.resample_hz is not None:
+        raise UserError("--resample goes with recordings, but windows of UCI HAR come cut; leave it out")
+    if options.rate_hz is None:
+        rate = talk.choose(
+            "nothing in the files tells the sampling rate (UCI HAR's own is 50 Hz)", "--rate", [], "50"
+        )
+        options = replace(options, rate_hz=float(rate))
+    stated_rate = float(options.rate_hz or 0)
+    talk.note(f"rate: {stated_rate:g} Hz, as stated")
+    options = replace(options, mapping={**_activities(path), **options.mapping})
+    source = {"reader": '"ucihar"', "folder": quoted(str(path.resolve()))}
+    if options.exclude_animals:
+        source["exclude_animals"] = card_text.array(options.exclude_animals)
+    card = _provisional("ucihar", source, {}, options)
+    card = card.model_copy(update={"windows": card.windows.model_copy(update={"length": window})})
+    kept = survey(read_runs(card, None))
+    drafted = draft(kept, options, talk, fixed=(window, stated_rate))
+    text = card_text.signal_card(name, drafted, source, {}, options, talk.notes, _described(path, None))
+    return _written(target, text, talk, None)
+
+
+def _activities(path: Path) -> dict[str, str]:
+    """Names of the activities, where the set's own list is beside the windows."""
+    file = path / "activity_labels.txt"
+    if not file.is_file():
+        return {}
+    pairs = [line.split() for line in file.read_text(encoding="utf-8").splitlines()]
+    return {pair[0]: pair[1].lower() for pair in pairs if len(pair) == 2}
+
+
+def summary(imported: Imported) -> dict[str, Any]:
+    """Return what was made, for scripts."""
+    converted = imported.converted
+    return {
+        "cards": [str(card) for card in imported.cards],
+        "found": list(imported.notes),
+        "rows": converted.rows if converted else None,
+        "samples": converted.samples if converted else None,
+        "left_out": converted.left_out if converted else {},
+        "resumed": converted.resumed if converted else False,
+    }

@@ -1,0 +1,247 @@
+"""What the samples of a data set look like, animal by animal, gathered in one pass and bounded memory.
+
+Used to work out the card of new data, and to check a card against the data it is of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.runs import Run
+
+#: Samples of a stretch short enough that an animal may keep still in it, long enough to average noise.
+STILL_SAMPLES = 16
+#: Deviation per axis, as a share of the median vector length, below which a stretch counts as still.
+STILL_SHARE = 0.02
+_KEPT_STILL = 4000
+_KEPT_STEPS = 100_000
+_KEPT_PLACES = 5000
+#: Shorter runs are too likely to be alike by chance (a still animal in coarse steps).
+_HASHED_SAMPLES = 32
+#: Median vector lengths from a millionth to a million, in steps of about one per cent.
+LENGTH_EDGES = np.geomspace(1e-6, 1e6, 2801)
+
+
+@dataclass
+class Place:
+    """One continuous recording: where it is, how long, the sum of its samples (3,), their median length."""
+
+    name: str
+    origin: str
+    samples: int
+    total: NDArray[np.float64]
+    median_length: float
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean vector (3,)."""
+        return self.total / max(self.samples, 1)
+
+
+@dataclass
+class AnimalSurvey:
+    """Everything known of one animal's samples, in the source's units.
+
+    labels: label → samples, with "" for none. longest: label → samples of its longest run. still: mean
+    vectors of stretches at rest. steps: time steps in seconds. transitions: (label, label) → times within
+    one recording. origin: of its first run.
+    """
+
+    origin: str
+    samples: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    longest: Counter[str] = field(default_factory=Counter)
+    lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(LENGTH_EDGES) + 1, np.int64))
+    low: NDArray[np.float64] = field(default_factory=lambda: np.full(3, np.inf))
+    high: NDArray[np.float64] = field(default_factory=lambda: np.full(3, -np.inf))
+    at_low: NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, np.int64))
+    at_high: NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, np.int64))
+    whole_numbers: bool = True
+    still: list[NDArray[np.float64]] = field(default_factory=list)
+    steps: list[NDArray[np.float64]] = field(default_factory=list)
+    gaps: list[tuple[float, str]] = field(default_factory=list)
+    gap_count: int = 0
+    backwards: int = 0
+    repeated: int = 0
+    jitter_total: float = 0.0
+    first_time: float = np.inf
+    last_time: float = -np.inf
+    places: list[Place] = field(default_factory=list)
+    transitions: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def median_length(self) -> float:
+        """Median length of the acceleration vector, to about one per cent."""
+        total = np.cumsum(self.lengths)
+        place = int(np.searchsorted(total, total[-1] / 2))
+        return float(
+            LENGTH_EDGES[min(max(place - 1, 0), len(LENGTH_EDGES) - 1)]
+            * np.sqrt(LENGTH_EDGES[1] / LENGTH_EDGES[0])
+        )
+
+    @property
+    def step(self) -> Optional[float]:
+        """Usual time step in seconds, None without stamps.
+
+        The mean over what is no gap, because stamps cut to whole milliseconds or seconds have no such step.
+        """
+        steps = self._steps()
+        ahead = steps[steps > 0]
+        if not len(ahead):
+            return None
+        within = steps[(steps >= 0) & (steps <= 2.5 * np.median(ahead))]
+        return float(within.mean())
+
+    @property
+    def jitter(self) -> Optional[float]:
+        """Share of the usual step by which steps scatter (half the distance of 5th and 95th percentile)."""
+        steps, usual = self._steps(), self.step
+        if usual is None:
+            return None
+        near = steps[(steps >= 0) & (steps <= 2.5 * usual)]
+        return float((np.percentile(near, 95) - np.percentile(near, 5)) / 2 / usual) if len(near) else None
+
+    @property
+    def constant(self) -> list[int]:
+        """Axes that never change."""
+        return np.flatnonzero(self.low == self.high).tolist() if self.samples >= 100 else []
+
+    def at_ends(self) -> tuple[float, int]:
+        """Return the greatest absolute value and how many values lie exactly there, with both signs."""
+        level = float(max(np.abs(self.low).max(), np.abs(self.high).max()))
+        ends = int(
+            self.at_low[self.low <= -level * (1 - 1e-3)].sum()
+            + self.at_high[self.high >= level * (1 - 1e-3)].sum()
+        )
+        return level, ends
+
+    def rest(self) -> NDArray[np.float64]:
+        """Return mean vectors (n, 3) of stretches at rest."""
+        return np.array(self.still).reshape(-1, 3)
+
+    def _steps(self) -> NDArray[np.float64]:
+        return np.concatenate(self.steps) if self.steps else np.empty(0)
+
+
+@dataclass
+class Survey:
+    """Surveys of all animals. copies: pairs of origins with the same samples, bit for bit."""
+
+    animals: dict[str, AnimalSurvey] = field(default_factory=dict)
+    copies: list[tuple[str, str]] = field(default_factory=list)
+    _hashes: dict[bytes, str] = field(default_factory=dict)
+    _last: Optional[Run] = None
+
+    @property
+    def labels(self) -> Counter[str]:
+        """Label → samples, of all animals."""
+        return sum((one.labels for one in self.animals.values()), Counter())
+
+    @property
+    def median_length(self) -> float:
+        """Median of the animals' median vector lengths."""
+        return float(np.median([one.median_length for one in self.animals.values()]))
+
+    def add(self, run: Run) -> None:
+        """Take in one run."""
+        if not len(run.samples):
+            return
+        one = self.animals.setdefault(run.animal, AnimalSurvey(run.origin))
+        label = run.label or ""
+        last = self._last
+        goes_on = last is not None and (last.animal, last.place) == (run.animal, run.place)
+        continued = goes_on and last is not None and not last.whole and (last.label or "") == label
+        one.samples += len(run.samples)
+        one.labels[label] += len(run.samples)
+        one.longest[label] = max(one.longest[label], len(run.samples))
+        if goes_on and last is not None and not continued and (last.label or "") != label:
+            one.transitions[last.label or "", label] += 1
+        _add_values(one, run)
+        _add_times(one, run, last.seconds if goes_on and last is not None else None)
+        _add_place(one, run, goes_on)
+        self._add_hash(run)
+        self._last = run
+
+    def _add_hash(self, run: Run) -> None:
+        if len(run.samples) < _HASHED_SAMPLES or len(self._hashes) > 1_000_000:
+            return
+        digest = hashlib.blake2b(np.ascontiguousarray(run.samples).tobytes(), digest_size=16).digest()
+        first = self._hashes.setdefault(digest, run.origin)
+        if first != run.origin:
+            self.copies.append((first, run.origin))
+
+
+def survey(runs: Iterable[Run]) -> Survey:
+    """Survey runs (see `mcukd.data.runs`)."""
+    result = Survey()
+    for run in runs:
+        result.add(run)
+    return result
+
+
+def _add_values(one: AnimalSurvey, run: Run) -> None:
+    samples = run.samples
+    length = np.linalg.norm(samples, axis=1)
+    one.lengths += np.bincount(np.searchsorted(LENGTH_EDGES, length), minlength=len(LENGTH_EDGES) + 1)
+    low, high = samples.min(axis=0), samples.max(axis=0)
+    for axis in range(3):
+        values = samples[:, axis]
+        if low[axis] <= one.low[axis]:
+            one.at_low[axis] = int(np.sum(values == low[axis])) + (
+                one.at_low[axis] if low[axis] == one.low[axis] else 0
+            )
+        if high[axis] >= one.high[axis]:
+            one.at_high[axis] = int(np.sum(values == high[axis])) + (
+                one.at_high[axis] if high[axis] == one.high[axis] else 0
+            )
+    one.low, one.high = np.minimum(one.low, low), np.maximum(one.high, high)
+    if one.whole_numbers:
+        head = samples[:2000]
+        one.whole_numbers = bool(np.all(head == np.floor(head)))
+    pieces = len(samples) // STILL_SAMPLES
+    if pieces and len(one.still) < _KEPT_STILL:
+        blocks = samples[: pieces * STILL_SAMPLES].reshape(pieces, STILL_SAMPLES, 3)
+        means = blocks.mean(axis=1)
+        calm = (blocks.std(axis=1) < STILL_SHARE * np.linalg.norm(means, axis=1, keepdims=True)).all(axis=1)
+        # Every few ones only, so that a long recording is seen to its end.
+        one.still += list(means[calm][:: max(1, int(calm.sum()) // 200)])
+
+
+def _add_times(one: AnimalSurvey, run: Run, before: Optional[NDArray[np.float64]]) -> None:
+    if run.seconds is None:
+        return
+    steps = np.diff(run.seconds)
+    if before is not None and len(before):
+        steps = np.concatenate([[run.seconds[0] - before[-1]], steps])
+    one.first_time = min(one.first_time, float(run.seconds[0]))
+    one.last_time = max(one.last_time, float(run.seconds[-1]))
+    if not len(steps):
+        return
+    one.backwards += int(np.sum(steps < 0))
+    one.repeated += int(np.sum(steps == 0))
+    ahead = steps[steps > 0]
+    if len(ahead):
+        usual = float(np.median(ahead))
+        gaps = np.flatnonzero(steps > 2.5 * usual)
+        one.gap_count += len(gaps)
+        one.gaps += [(float(steps[gap]), run.origin) for gap in gaps[:5]]
+        one.gaps = sorted(one.gaps, reverse=True)[:5]
+    if sum(len(kept) for kept in one.steps) < _KEPT_STEPS:
+        one.steps.append(steps[:5000])
+
+
+def _add_place(one: AnimalSurvey, run: Run, goes_on: bool) -> None:
+    total = run.samples.sum(axis=0)
+    if goes_on and one.places and one.places[-1].name == run.place:
+        one.places[-1].samples += len(run.samples)
+        one.places[-1].total = one.places[-1].total + total
+    elif len(one.places) < _KEPT_PLACES:
+        median = float(np.median(np.linalg.norm(run.samples, axis=1)))
+        one.places.append(Place(run.place, run.origin, len(run.samples), total, median))
