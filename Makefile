@@ -22,6 +22,10 @@ lint: setup
 golden: setup
 	@cd tests && ../.venv/bin/python regenerate_golden.py
 
+# Kernels on emulated cores beside float and TFLite: bench/results/latest.json and a figure, in some minutes.
+bench: setup
+	@.venv/bin/python bench/kernels.py
+
 # Newest versions that fit pyproject.toml, for every platform and Python.
 lock: setup
 	@.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.9 --generate-hashes \

@@ -84,8 +84,8 @@ class CycleTable:
         row = self.timing(instruction.mnemonic)
         if taken and row.taken is None:
             raise UserError(
-                f"{self.path}: '{instruction.mnemonic}' at {instruction.address:#x} branched, but its row has "
-                "no 'taken' cycles; add them."
+                f"{self.path}: '{instruction.mnemonic}' at {instruction.address:#x} branched, but its row "
+                "has no 'taken' cycles; add them."
             )
         count = registers(instruction.operands)
         if taken and row.taken is not None:
@@ -150,7 +150,7 @@ def total_cycles(
         instruction = disassembly.get(address)
         if instruction is None:
             raise UserError(
-                f"{table.path}: an instruction at {address:#x} was executed that the disassembly does not list."
+                f"{table.path}: an instruction at {address:#x} was executed, which the disassembly lacks."
             )
         cost = table.cost(instruction, taken)
         estimated += times * cost.estimated

@@ -77,7 +77,7 @@ def bench_board(core: str) -> Board:
 def build_image(
     sources: Path, core: str, optimize: str = "speed", flags: Optional[list[str]] = None
 ) -> Image:
-    """Compile every C and assembly file in `sources` with the harness, and link them into `sources/bench.elf`.
+    """Compile every C and assembly file in `sources`, and link them with the harness into `bench.elf` there.
 
     The model is compiled as for a firmware, with -O2 (`speed`) or -Os (`size`) and `flags` after that.
     Raises UserError for a missing compiler and for sources that do not compile or link.

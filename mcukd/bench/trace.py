@@ -70,7 +70,7 @@ def count_blocks(
             else:
                 again = previous >= 0  # the block named last did not run yet and will be named once more
     raise UserError(
-        "the emulator's log ends before the window does; 'mcukd doctor' tells which version of QEMU runs here."
+        "the emulator's log ends before the window does; 'mcukd doctor' tells which QEMU runs here."
     )
 
 
@@ -97,8 +97,8 @@ def _by_instruction(
         addresses = blocks.get(start)
         if addresses is None or addresses[-1] not in disassembly:
             raise UserError(
-                f"the emulator ran code at {start:#x} that it did not list; 'mcukd doctor' tells which version "
-                "of QEMU runs here."
+                f"the emulator ran code at {start:#x} that it did not list; 'mcukd doctor' tells which "
+                "QEMU runs here."
             )
         for address in addresses[:-1]:
             counts[address, False] += times

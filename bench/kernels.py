@@ -1,0 +1,220 @@
+"""Measures the integer kernels on emulated cores, with float and TFLite baselines: bench/results/latest.json.
+
+Without options every row of the table (`make bench`, some minutes): random seeded students and one trained
+on the simulated herd, both cores, with the figure bench/results/latest.svg. With options one student:
+
+    python bench/kernels.py --hidden 24 --dense 16 --steps 128 --classes 6 --bits 6 --core m3 --optimize size
+
+`--record` also writes docs/results/bench.json and docs/kernels-results.md, with the commit measured.
+Instructions are QEMU's, cycles are estimates, no hardware is involved (docs/kernels-results.md says more).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "latest.json"
+FIGURE = HERE / "results" / "latest.svg"
+TRAINED = HERE / "data" / "herd-sim-gru16.npz"
+TRAINED_NAME = "trained on herd-sim (simulated)"
+WINDOWS = 256
+SOFT_FLOAT_WINDOWS = 4
+CORES = ("m4f", "m3")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Rows that share one student. bits: None for the baseline named by `kernel`."""
+
+    hidden: int = 16
+    dense: int = 16
+    steps: int = 256
+    classes: int = 6
+    channels: int = 3
+    seed: int = 0
+    trained: bool = False
+    kernel: str = "assembly"
+    bits: Optional[int] = None
+    gates: str = "interpolated"
+    cores: tuple[str, ...] = CORES
+    optimize: tuple[str, ...] = ("speed", "size")
+    windows: int = WINDOWS
+
+
+def all_jobs() -> list[Job]:
+    """Return the jobs of the whole table, the longest first."""
+    jobs = [Job(hidden, kernel="float32 C", cores=("m3",)) for hidden in (32, 16, 8)]
+    jobs += [Job(trained=True, kernel="tflite")]
+    jobs += [Job(hidden, kernel="tflite") for hidden in (8, 16, 32)]
+    jobs += [Job(hidden, kernel="float32 C", cores=("m4f",)) for hidden in (32, 16, 8)]
+    for gates in ("interpolated", "direct"):
+        jobs += [Job(hidden, bits=bits, gates=gates) for hidden in (32, 16, 8) for bits in (16, 8, 4)]
+        jobs += [Job(trained=True, bits=bits, gates=gates) for bits in (16, 8, 4)]
+    jobs += [
+        Job(hidden, bits=bits, kernel="portable C", optimize=("speed",))
+        for hidden in (8, 16, 32)
+        for bits in (16, 8, 4)
+    ]
+    return jobs
+
+
+def measure(job: Job) -> list[dict[str, Any]]:
+    """Return the rows of a job."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from mcukd.bench.baselines import measure_float, measure_tflite
+    from mcukd.bench.measure import measure_model, model_accuracy
+    from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+
+    weights, calibration, counts = student(job)
+    if job.kernel == "tflite":
+        rows = [measure_tflite(weights, calibration, counts)]
+    elif job.kernel == "float32 C":
+        rows = [
+            measure_float(weights, counts[: SOFT_FLOAT_WINDOWS if core == "m3" else len(counts)], core)
+            for core in job.cores
+        ]
+    else:
+        assert job.bits is not None
+        model = quantize(weights, calibration, QuantizeConfig(job.bits, gates=job.gates), job.steps)
+        truth = model_accuracy(model, weights, counts)
+        rows = [
+            measure_model(model, counts[: job.windows], core, optimize, job.kernel == "portable C", truth)
+            for core in job.cores
+            for optimize in job.optimize
+        ]
+    origin = {"weights": TRAINED_NAME if job.trained else "random", "seed": None if job.trained else job.seed}
+    return [{**row, **origin} for row in rows]
+
+
+def student(job: Job) -> tuple[Any, Any, np.ndarray]:
+    """Return the weights, the calibration windows and the test windows (≥ 256, T, C) of a job."""
+    from mcukd.bench.synthetic import random_student, random_windows
+
+    if not job.trained:
+        weights = random_student(job.hidden, job.dense, job.classes, job.channels, job.seed)
+        shape = {"steps": job.steps, "classes": job.classes, "channels": job.channels}
+        calibration = random_windows(256, seed=1000 + job.seed, **shape)
+        test = random_windows(max(WINDOWS, job.windows), seed=2000 + job.seed, **shape)
+        return weights, calibration, test.counts
+    from mcukd.bench.study import spread
+    from mcukd.data.card import load_card
+    from mcukd.data.load import load_windows
+    from mcukd.models.weights import StudentWeights
+
+    with np.load(TRAINED) as stored:
+        weights, made = StudentWeights.from_arrays(stored), json.loads(str(stored["made"]))
+    windows = load_windows(load_card("herd-sim"), seed=0)
+    held_out = np.isin(windows.animals, made["test_animals"])
+    seen = windows.take(~held_out)
+    calibration = seen.take(np.linspace(0, len(seen) - 1, 256).astype(np.int64))
+    return weights, calibration, spread(windows.counts[held_out], WINDOWS)
+
+
+def run_all(jobs: Iterable[Job], processes: int) -> list[dict[str, Any]]:
+    """Measure jobs side by side and return their rows, integer models first."""
+    from mcukd.progress import progress
+
+    jobs = list(jobs)
+    rows: list[dict[str, Any]] = []
+    pool = ProcessPoolExecutor(processes, get_context("spawn"))
+    with pool, progress("Measuring", len(jobs)) as advance:
+        for made in pool.map(measure, jobs):
+            rows += made
+            advance(1)
+    return sorted(rows, key=_order)
+
+
+def _order(row: dict[str, Any]) -> tuple[Any, ...]:
+    kernels = ("assembly", "portable C", "float32 C")
+    kernel = kernels.index(row["kernel"]) if row["kernel"] in kernels else len(kernels)
+    return (
+        kernel,
+        row["weights"] != "random",
+        row["gates"] or "",
+        row["core"] != "m4f",
+        row["optimize"] != "speed",
+        row["weight_bits"],
+        row["hidden"],
+    )
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--hidden", type=int, help="H; measures this student only, and prints its rows")
+    parser.add_argument("--dense", type=int, default=16, help="M")
+    parser.add_argument("--steps", type=int, default=256, help="T")
+    parser.add_argument("--classes", type=int, default=6, help="K")
+    parser.add_argument("--channels", type=int, default=3, help="C")
+    parser.add_argument("--bits", type=int, default=8)
+    parser.add_argument("--gates", default="interpolated", help="interpolated or direct")
+    parser.add_argument("--core", action="append", help="m3, m4f; both without it")
+    parser.add_argument("--optimize", action="append", help="speed, size; both without it")
+    parser.add_argument("--portable", action="store_true", help="the portable C step")
+    parser.add_argument("--trained", action="store_true", help="the trained student instead of a random one")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--windows", type=int, default=WINDOWS, help="windows the core runs and compares")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="processes")
+    parser.add_argument("--record", action="store_true", help="write docs/ too")
+    return parser.parse_args()
+
+
+def one_job(options: argparse.Namespace) -> Job:
+    """Return the job that options ask for."""
+    return Job(
+        options.hidden or 16,
+        options.dense,
+        options.steps,
+        options.classes,
+        options.channels,
+        options.seed,
+        options.trained,
+        "portable C" if options.portable else "assembly",
+        options.bits,
+        options.gates,
+        tuple(options.core or CORES),
+        tuple(options.optimize or ("speed", "size")),
+        options.windows,
+    )
+
+
+def main() -> int:
+    from mcukd.errors import UserError
+    from mcukd.files import write_json
+
+    options = parse()
+    try:
+        if options.hidden or options.trained:
+            print(json.dumps(measure(one_job(options)), indent=2))
+            return 0
+        start = time.monotonic()
+        rows = run_all(all_jobs(), options.jobs)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    from kernels_results import draw, record
+
+    write_json(RESULTS, rows)
+    draw(rows, FIGURE)
+    print(f"{len(rows)} rows in {time.monotonic() - start:.0f} s: {RESULTS}, {FIGURE}")
+    if options.record:
+        record(rows, FIGURE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

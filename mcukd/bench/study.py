@@ -1,0 +1,60 @@
+"""Measures a study's own integer model on its own windows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.bench.measure import measure_model, model_accuracy
+from mcukd.boards.tools import require_tool
+from mcukd.data.card import load_card
+from mcukd.data.load import load_windows
+from mcukd.errors import UserError
+from mcukd.fixedpoint.model import load_model
+from mcukd.study import Study
+
+STUDENT = "student.keras"
+#: The accuracy against float is taken on this many windows, or on as many as the device runs.
+ACCURACY_WINDOWS = 256
+TOOLS = ("arm-none-eabi-gcc", "arm-none-eabi-objdump", "qemu-system-arm")
+
+
+def measure_study(
+    study: Study,
+    core: str,
+    optimize: str = "speed",
+    windows: int = 64,
+    portable: bool = False,
+    data_root: Optional[Path] = None,
+) -> dict[str, Any]:
+    """Return a row (`mcukd.bench.measure.KEYS`) of the study's model on an emulated core.
+
+    windows: how many evaluation windows the core runs, spread evenly over the data set and compared with
+    the reference bit for bit; the comparison with the float student takes at least 256 where there are so
+    many. Raises UserError for missing tools, a stale or missing model, and missing data.
+    """
+    from mcukd.models.gru_mlp import load_student, student_weights
+
+    for tool in TOOLS:
+        require_tool(tool, "measure a model")
+    if windows < 1:
+        raise UserError(f"--windows {windows}: nothing to measure; choose 1 or more.")
+    study.require("quantize")
+    model = load_model(study.path)
+    counts = load_windows(
+        load_card(study.card), study.data_root(data_root), seed=int(study.manifest["seed"])
+    ).counts
+    weights = student_weights(load_student(study.file(STUDENT)))
+    truth = model_accuracy(model, weights, spread(counts, max(windows, ACCURACY_WINDOWS)))
+    row = measure_model(model, spread(counts, windows), core, optimize, portable, truth)
+    return {**row, "weights": study.card}
+
+
+def spread(counts: NDArray[np.int16], number: int) -> NDArray[np.int16]:
+    """Return `number` windows evenly spread over all (N, T, C), all where there are no more."""
+    if len(counts) <= number:
+        return counts
+    return counts[np.linspace(0, len(counts) - 1, number).astype(np.int64)]
