@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Callable
 
 #: Emits the instructions that use one word of the stream, given the register it is in.
 WordUse = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How far a kernel is unrolled.
+
+    unroll: unit pairs per round of the loop; all of them for no loop. rolled: whether the columns of a unit
+    pair are a loop too.
+    """
+
+    unroll: int
+    rolled: bool = False
 
 
 class Assembly:

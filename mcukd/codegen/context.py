@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.codegen.stream import build_stream
+from mcukd.codegen.stream import build_stream, with_addend
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.packing import ROWS, pairs
@@ -54,6 +54,7 @@ def model_context(model: IntegerModel) -> dict[str, Any]:
         "gate_entries": len(gates.values()),
         "gate_rows": _gate_rows(model.gates),
         "head": _head(model),
+        "head_type": _head_type(model),
         "weight_bytes": model.weight_bytes,
         "table_bytes": model.table_bytes,
         "ram_bytes": 2 * 4 * pairs(model.hidden),
@@ -70,15 +71,21 @@ def _gate_rows(kind: str) -> str:
 
 def _head(model: IntegerModel) -> list[dict[str, str]]:
     """Return weights and biases of the head as C definitions, in a fixed order."""
-    weight = "int8_t" if model.bits <= 8 else "int16_t"
     arrays = []
     for name in ("dense", "dense_bias", "output", "output_bias"):
         values = model.arrays[name]
         dimensions = "".join(f"[{size}]" for size in values.shape)
-        kind = "int32_t" if name.endswith("bias") else weight
-        body = _rows([_literal(v) for v in values]) if values.ndim == 1 else _nested(values, _literal, 12)
+        if name.endswith("bias"):
+            kind, values = "int32_t", with_addend(model, name, name.split("_")[0])
+            body = _rows([_literal(v) for v in values])
+        else:
+            kind, body = _head_type(model), _nested(values, _literal, 12)
         arrays.append({"head": f"const {kind} mcukd_model_{name}{dimensions}", "rows": body})
     return arrays
+
+
+def _head_type(model: IntegerModel) -> str:
+    return "int8_t" if model.bits <= 8 else "int16_t"
 
 
 def _known_answers(model: IntegerModel) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
+from mcukd.codegen.assembly import Plan
 from mcukd.codegen.kernel_m3 import write_m3
 from mcukd.codegen.kernel_m4 import write_m4
 from mcukd.codegen.stream import build_stream
@@ -19,7 +20,7 @@ from mcukd.wording import listed
 
 CORES = {"m3": "Cortex-M3", "m4f": "Cortex-M4"}
 OPTIMIZE = ("speed", "size")
-#: Code of a kernel unrolled over all units stays below this many units.
+#: Weights of more than eight bits get a kernel without a loop up to this many units.
 _UNROLL_UNITS = 32
 
 
@@ -41,7 +42,7 @@ class Kernel:
 def kernel_for(model: IntegerModel, core: str, optimize: str) -> Optional[Kernel]:
     """Return a model's kernel, or None where only portable C is made: odd H, a state below 16 bits.
 
-    optimize: `speed` unrolls as far as pays, `size` loops over pairs of units.
+    optimize: `speed` unrolls as far as pays, `size` loops over unit pairs and columns.
     Raises UserError for an unknown core or optimization.
     """
     if core not in CORES:
@@ -50,15 +51,17 @@ def kernel_for(model: IntegerModel, core: str, optimize: str) -> Optional[Kernel
         raise UserError(f"--optimize {optimize}: choose one of {listed(OPTIMIZE)}.")
     if model.hidden % 2 or model.activation_bits != 16:
         return None
-    unroll = _unroll(model) if optimize == "speed" else 1
+    plan = _fast_plan(model, core) if optimize == "speed" else Plan(unroll=1, rolled=True)
     writer = write_m4 if core == "m4f" else write_m3
-    body, stack = writer(model, unroll)
+    body, stack = writer(model, plan)
     return Kernel(core, body, model.table_bytes // 2, build_stream(model).words.nbytes, stack)
 
 
-def _unroll(model: IntegerModel) -> int:
-    """Return how many unit pairs one round of the loop takes: all where weights fill halfwords anyway."""
+def _fast_plan(model: IntegerModel, core: str) -> Plan:
+    """Unroll as far as flash stays small: what a round of the loop saves is little where rounds are long."""
     count = pairs(model.hidden)
+    if core == "m3":
+        return Plan(1)
     if model.packing.slots == 1 and model.hidden <= _UNROLL_UNITS:
-        return count
-    return 2 if count % 2 == 0 else 1
+        return Plan(count)
+    return Plan(2 if count % 2 == 0 else 1)

@@ -8,7 +8,7 @@ stream, r8-r12 and lr the sums of z, r and h of a unit pair, r1 and r2 those of 
 
 from __future__ import annotations
 
-from mcukd.codegen.assembly import Assembly, shifted
+from mcukd.codegen.assembly import Assembly, Plan, shifted
 from mcukd.codegen.stream import build_stream
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.packing import ROWS, pairs
@@ -21,11 +21,15 @@ _SAVED = ("r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "lr")
 
 
 class _Writer:
-    def __init__(self, model: IntegerModel, unroll: int) -> None:
-        self.model, self.unroll = model, unroll
+    def __init__(self, model: IntegerModel, plan: Plan) -> None:
+        self.model, self.unroll = model, plan.unroll
         self.stream = build_stream(model)
         self.out = Assembly()
         self.pairs = pairs(model.hidden)
+        # Two column pairs fill whole words at any packing.
+        self.rolled = plan.rolled and self.pairs % 2 == 0
+        self.called = plan.rolled and model.gates == "interpolated"  # gates are a subroutine
+        self.passed = 0  # bytes of the row that the stream's pointer has left behind
         self.row_bytes = 4 * self.stream.words.shape[1]
         # A pair of states is kept as two words, or three where rows share words in twos.
         self.state_words = 3 if model.packing.slots == 2 else 2
@@ -66,7 +70,10 @@ class _Writer:
         out.note("the coarse state, a word each")
         out.op("mov", "r1", "sp")
         shift = model.state_shift
-        for first in range(0, self.pairs, 2):
+        if self.rolled:
+            out.op("add", "r11", "r0", f"#{4 * self.pairs}")
+            out.label(".Lcopy")
+        for first in range(0, 2 if self.rolled else self.pairs, 2):
             sources = ("r2", "r3")[: self.pairs - first]
             out.load("r0", sources)
             targets: list[str] = []
@@ -78,6 +85,9 @@ class _Writer:
                 out.op("asr", high, source, f"#{16 + shift}")
                 targets += [register for register in (low, scaled, high) if register]
             out.store("r1", targets)
+        if self.rolled:
+            out.op("cmp", "r0", "r11")
+            out.op("bne", ".Lcopy")
 
     def _recurrent(self) -> None:
         out = self.out
@@ -88,9 +98,24 @@ class _Writer:
             out.op("ldrd", *_H, f"[r7, #{4 * self.stream.bias['h_rec']}]")
         self.started = set(_SUMS if self.stream.early else _H)
         out.op("mov", "r6", "sp")
-        for column in range(self.pairs):
+        if self.rolled:
+            for total in _SUMS:
+                if total not in self.started:
+                    out.op("mov", total, "#0")
+            self.started = set(_SUMS)
+            out.label(".Lcolumns")
+        slots = self.model.packing.slots
+        turn = 2 if slots == 4 else 1
+        for column in range(turn if self.rolled else self.pairs):
             out.load("r6", _INPUTS[: self.state_words])
-            {1: self._whole, 2: self._bytes}.get(self.model.packing.slots, self._shared)(column)
+            {1: self._whole, 2: self._bytes}.get(slots, self._shared)(column)
+        if self.rolled:
+            step = 4 * len(ROWS) * turn // slots
+            out.op("add", "r7", "r7", f"#{step}")
+            out.op("add", "r0", "sp", f"#{self.at_samples}")
+            out.op("cmp", "r6", "r0")
+            out.op("bne", ".Lcolumns")
+            self.passed = step * self.pairs // turn
 
     def _add(self, total: str, weight: str, state: str) -> None:
         if total in self.started:
@@ -141,9 +166,9 @@ class _Writer:
         if not stream.early:
             for gate, totals in (("z", _Z), ("r", _R)):
                 for unit, total in enumerate(totals):
-                    out.op("ldr", "r0", f"[r7, #{4 * (stream.bias[gate] + unit)}]")
+                    out.op("ldr", "r0", f"[r7, #{4 * (stream.bias[gate] + unit) - self.passed}]")
                     out.op("add", total, "r0", total, *shifted(model.shifts[f"state_{gate}"]))
-        out.op("ldrd", *_H_SAMPLES, f"[r7, #{4 * stream.bias['h']}]")
+        out.op("ldrd", *_H_SAMPLES, f"[r7, #{4 * stream.bias['h'] - self.passed}]")
         for first in range(0, model.channels, len(_INPUTS)):
             samples = _INPUTS[: model.channels - first]
             out.load("r6", samples)
@@ -155,7 +180,7 @@ class _Writer:
 
     def _kernel_offset(self, gate: str, unit: int, channel: int) -> int:
         word, lane = divmod(channel, 2)
-        at = 4 * self.stream.kernel[gate, word]
+        at = 4 * self.stream.kernel[gate, word] - self.passed
         alone = 2 * word + 1 == self.model.channels
         return at + (2 * unit if alone else 4 * unit + 2 * lane)
 
@@ -165,19 +190,21 @@ class _Writer:
         for total in _H:
             out.op("ssat", total, "#16", total, *shifted(shifts["h_rec"]))
         out.op("ldrd", "r6", "r0", f"[sp, #{self.at_table}]")
-        for r, h, total in zip(_R, _H, _H_SAMPLES):
-            self._gate(r, shifts["r_pre"])
-            if shifts["gated"]:
-                out.op("mul", r, r, h)
-                out.op("add", total, total, r, *shifted(shifts["gated"]))
-            else:
-                out.op("mla", total, r, h, total)
+        self._gate(_R[0], shifts["r_pre"])
+        self._add_gated(_H_SAMPLES[0], _R[0], _H[0])
+        # A subroutine needs lr, and there is room now for what it holds.
+        second = _H[1]
+        if self.called:
+            second = _H[0]
+            out.op("mov", second, _H[1])
+        self._gate(_R[1], shifts["r_pre"], self.called)
+        self._add_gated(_H_SAMPLES[1], _R[1], second)
         for total in _H_SAMPLES:
-            self._gate(total, shifts["h_pre"])
+            self._gate(total, shifts["h_pre"], self.called)
             # Minus the candidate.
             out.op("sub", total, "r0", total)
         for z in _Z:
-            self._gate(z, shifts["z_pre"])
+            self._gate(z, shifts["z_pre"], self.called)
         out.op("ldr", "r3", f"[sp, #{self.at_state}]")
         out.op("ldr", "r4", f"[r3, #{4 * turn}]")
         out.op("sxth", "r5", "r4")
@@ -190,9 +217,17 @@ class _Writer:
         out.op("lsr", "r1", "r1", "#16")
         out.op("bfi", "r2", "r1", "#0", "#16")
         out.op("str", "r2", f"[r3, #{4 * turn}]")
-        out.op("add", "r7", "r7", f"#{self.row_bytes}")
+        out.op("add", "r7", "r7", f"#{self.row_bytes - self.passed}")
 
-    def _gate(self, register: str, shift: int) -> None:
+    def _add_gated(self, total: str, gate: str, state: str) -> None:
+        shift = self.model.shifts["gated"]
+        if shift:
+            self.out.op("mul", gate, gate, state)
+            self.out.op("add", total, total, gate, *shifted(shift))
+        else:
+            self.out.op("mla", total, gate, state, total)
+
+    def _gate(self, register: str, shift: int, called: bool = False) -> None:
         """Replace a sum by its gate value; r6 points to the middle of the table, r3-r5 are free."""
         out = self.out
         if self.model.gates == "direct":
@@ -200,6 +235,14 @@ class _Writer:
             out.op("ldrh", register, "[r6, r3, lsl #1]")
             return
         out.op("ssat", "r3", "#16", register, *shifted(shift))
+        if called:
+            out.op("bl", ".Lgate")
+            out.op("mov", register, "r4")
+        else:
+            self._interpolate(register)
+
+    def _interpolate(self, register: str) -> None:
+        out = self.out
         out.op("asr", "r4", "r3", "#9")
         out.op("add", "r4", "r6", "r4", "lsl #3")
         out.op("ldrd", "r4", "r5", "[r4]")
@@ -217,12 +260,13 @@ class _Writer:
             out.op("bne.w", ".Lpairs")
         out.op("add", "sp", "sp", f"#{self.at_state + 4}")
         out.op("pop", "{" + ", ".join((*_SAVED[:-1], "pc")) + "}")
+        if self.called:
+            out.label(".Lgate")
+            self._interpolate("r4")
+            out.op("bx", "lr")
 
 
-def write_m3(model: IntegerModel, unroll: int) -> tuple[str, int]:
-    """Return the body of the step and its stack in bytes.
-
-    unroll: unit pairs per round of the loop; all of them for no loop.
-    """
-    writer = _Writer(model, unroll)
+def write_m3(model: IntegerModel, plan: Plan) -> tuple[str, int]:
+    """Return the body of the step and its stack in bytes."""
+    writer = _Writer(model, plan)
     return writer.write(), writer.stack_bytes

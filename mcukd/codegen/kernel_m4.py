@@ -6,7 +6,7 @@ r and h of a unit pair. The frame holds the coarse state, the samples and three 
 
 from __future__ import annotations
 
-from mcukd.codegen.assembly import Assembly, WordUse, shifted
+from mcukd.codegen.assembly import Assembly, Plan, WordUse, shifted
 from mcukd.codegen.stream import SAMPLE_GROUP, Stream, build_stream, sample_words
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.packing import ROWS, pairs
@@ -19,16 +19,20 @@ _SAVED = ("r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "lr")
 
 
 class _Writer:
-    def __init__(self, model: IntegerModel, unroll: int) -> None:
-        self.model, self.unroll = model, unroll
+    def __init__(self, model: IntegerModel, plan: Plan) -> None:
+        self.model, self.unroll = model, plan.unroll
         self.stream: Stream = build_stream(model)
         self.out = Assembly()
         self.pairs = pairs(model.hidden)
         self.samples = sample_words(model.channels)
+        self.loops = self.unroll < self.pairs
+        # Two column pairs fill whole words at any packing.
+        self.rolled = plan.rolled and self.pairs % 2 == 0
         # Weights that share words are used for longer; those that do not want more registers.
         split = 4 if model.packing.slots == 1 else 3
         self.weights, self.state = _LOW[:split], _LOW[split:]
-        self.loops = unroll < self.pairs
+        if self.rolled:
+            self.weights, self.state = _LOW[:3], _LOW[4:6]
         # Without a loop the coarse state can serve as the old one, if it is not coarse, and the new one waits
         # in the frame.
         self.waits = not self.loops and model.state_shift == 0
@@ -79,7 +83,11 @@ class _Writer:
     def _copy(self, source: str, target: str, shift: int = 0) -> None:
         """Copy the state's words, both lanes of each shifted right."""
         out, registers = self.out, ("r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10")
-        for first in range(0, self.pairs, len(registers)):
+        if self.rolled:
+            out.op("add", "r3", source, f"#{4 * self.pairs}")
+            registers = registers[:1]
+            out.label(".Lcopy")
+        for first in range(0, 1 if self.rolled else self.pairs, len(registers)):
             batch = registers[: self.pairs - first]
             out.load(source, batch)
             for register in batch if shift else ():
@@ -87,13 +95,28 @@ class _Writer:
                 out.op("sxth", register, register)
                 out.op("pkhtb", register, "r11", register, f"asr #{shift}")
             out.store(target, batch)
+        if self.rolled:
+            out.op("cmp", source, "r3")
+            out.op("bne", ".Lcopy")
 
     def _recurrent(self) -> None:
         out, early = self.out, self.stream.early
         out.note("state's part of z, r and h")
         out.load(_STREAM, _SUMS if early else _H)
         started = set(_SUMS if early else _H)
-        out.stream(_STREAM, self.weights, self._words(started))
+        if not self.rolled:
+            out.stream(_STREAM, self.weights, self._words(started, self.pairs))
+            return
+        for total in _SUMS:
+            if total not in started:
+                out.op("mov", total, "#0")
+        out.op("mov", "r3", "sp")
+        out.label(".Lcolumns")
+        out.op("ldm", "r3!", "{" + ", ".join(self.state) + "}")
+        out.stream(_STREAM, self.weights, self._words(set(_SUMS), len(self.state)))
+        out.op("add", "r0", "sp", f"#{self.at_samples}")
+        out.op("cmp", "r3", "r0")
+        out.op("bne", ".Lcolumns")
 
     def _load_state(self, column: int) -> None:
         """Load the chunk of the coarse state that starts at a column pair."""
@@ -107,14 +130,14 @@ class _Writer:
         else:
             self.out.op("ldm", base, "{" + ", ".join(registers) + "}")
 
-    def _words(self, started: set[str]) -> list[WordUse]:
-        packing, tasks = self.model.packing, len(ROWS) * self.pairs
+    def _words(self, started: set[str], columns: int) -> list[WordUse]:
+        packing, tasks = self.model.packing, len(ROWS) * columns
 
         def use(first: int) -> WordUse:
             def emit(register: str) -> None:
                 for slot, task in enumerate(range(first, min(first + packing.slots, tasks))):
                     column, row = divmod(task, len(ROWS))
-                    if row == 0 and column % len(self.state) == 0:
+                    if row == 0 and column % len(self.state) == 0 and not self.rolled:
                         self._load_state(column)
                     if slot:
                         self.out.op("lsl", register, register, f"#{packing.slot_bits}")
@@ -243,10 +266,7 @@ class _Writer:
         out.op("pop", "{" + ", ".join((*_SAVED[:-1], "pc")) + "}")
 
 
-def write_m4(model: IntegerModel, unroll: int) -> tuple[str, int]:
-    """Return the body of the step and its stack in bytes.
-
-    unroll: unit pairs per round of the loop; all of them for no loop.
-    """
-    writer = _Writer(model, unroll)
+def write_m4(model: IntegerModel, plan: Plan) -> tuple[str, int]:
+    """Return the body of the step and its stack in bytes."""
+    writer = _Writer(model, plan)
     return writer.write(), writer.stack_bytes

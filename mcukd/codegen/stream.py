@@ -46,8 +46,8 @@ def build_stream(model: IntegerModel) -> Stream:
     shifts, count = model.shifts, pairs(model.hidden)
     early = shifts["state_z"] == 0 and shifts["state_r"] == 0
     biases = {
-        **{gate: _paired(_with_addend(model, f"bias_{gate}", f"{gate}_pre")) for gate in ("z", "r", "h")},
-        "h_rec": _paired(_with_addend(model, "bias_h_rec", "h_rec")),
+        **{gate: _paired(with_addend(model, f"bias_{gate}", f"{gate}_pre")) for gate in ("z", "r", "h")},
+        "h_rec": _paired(with_addend(model, "bias_h_rec", "h_rec")),
     }
     parts: list[NDArray[np.int64]] = []
     bias: dict[str, int] = {}
@@ -77,7 +77,8 @@ def build_stream(model: IntegerModel) -> Stream:
     return Stream(words.astype(np.uint32), early, bias, recurrent, kernel)
 
 
-def _with_addend(model: IntegerModel, name: str, shift: str) -> NDArray[np.int64]:
+def with_addend(model: IntegerModel, name: str, shift: str) -> NDArray[np.int64]:
+    """Return a bias with the addend of the rounding shift that follows its sum."""
     addend = 1 << model.shifts[shift] >> 1
     return model.arrays[name].astype(np.int64) + addend
 

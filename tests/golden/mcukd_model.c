@@ -52,6 +52,7 @@ const int32_t mcukd_model_gate[128][2] = {
     { 65303, 424 }, { 65328, 374 }
 };
 
+/* The head; biases carry the addend of the rounding that follows. */
 static const int8_t mcukd_model_dense[4][4] = {
     {
         57, 76, 104, 87
@@ -68,7 +69,7 @@ static const int8_t mcukd_model_dense[4][4] = {
 };
 
 static const int32_t mcukd_model_dense_bias[4] = {
-    75869, 45387, 259419, 54464
+    76125, 45643, 259675, 54720
 };
 
 static const int8_t mcukd_model_output[4][4] = {
@@ -87,20 +88,21 @@ static const int8_t mcukd_model_output[4][4] = {
 };
 
 static const int32_t mcukd_model_output_bias[4] = {
-    -53195, -11478, -44522, 15645
+    -53131, -11414, -44458, 15709
 };
+
+void mcukd_model_reset(mcukd_state *state)
+{
+    /* volatile: no compiler may make this a call of memset. */
+    volatile uint32_t *const words = state->words;
+    for (int pair = 0; pair < MCUKD_MODEL_UNIT_PAIRS; pair++) {
+        words[pair] = 0;
+    }
+}
 
 static inline int32_t saturate(int32_t value, int32_t high)
 {
     return value > high ? high : (value < -high - 1 ? -high - 1 : value);
-}
-
-
-void mcukd_model_reset(mcukd_state *state)
-{
-    for (int j = 0; j < 2 * MCUKD_MODEL_UNIT_PAIRS; j++) {
-        state->h[j] = 0;
-    }
 }
 
 /* Shifts of negative numbers are arithmetic on every compiler this was made for; any other stops here. */
@@ -158,10 +160,11 @@ static inline int16_t new_state(const uint32_t *words, int unit, const int16_t *
 
 void mcukd_model_step(mcukd_state *state, const int16_t sample[MCUKD_MODEL_CHANNELS])
 {
-    /* Sums read the state without its last 0 bits. */
+    /* The old state. volatile: no compiler may make this a call of memcpy. */
+    const volatile int16_t *const old = state->h;
     int16_t coarse[2 * MCUKD_MODEL_UNIT_PAIRS];
     for (int j = 0; j < 2 * MCUKD_MODEL_UNIT_PAIRS; j++) {
-        coarse[j] = (int16_t)(state->h[j]);
+        coarse[j] = old[j];
     }
     for (int pair = 0; pair < MCUKD_MODEL_UNIT_PAIRS; pair++) {
         const uint32_t *const words = mcukd_model_units[pair];
@@ -190,24 +193,26 @@ void mcukd_model_step(mcukd_state *state, const int16_t sample[MCUKD_MODEL_CHANN
     }
 }
 
+/* Rows of weighted sums, shifted right and clipped to low ... high. */
+static void layer(const int8_t *weights, const int32_t *biases, const int16_t *inputs, int rows, int columns, int shift, int32_t low, int32_t high, int16_t *outputs)
+{
+    for (int row = 0; row < rows; row++) {
+        int32_t sum = biases[row];
+        for (int i = 0; i < columns; i++) {
+            sum += (int32_t)*weights++ * inputs[i];
+        }
+        sum >>= shift;
+        outputs[row] = (int16_t)(sum > high ? high : (sum < low ? low : sum));
+    }
+}
+
 uint8_t mcukd_model_classify(const mcukd_state *state, int16_t logits[MCUKD_MODEL_CLASSES])
 {
     int16_t hidden[MCUKD_MODEL_DENSE];
-    for (int j = 0; j < MCUKD_MODEL_DENSE; j++) {
-        int32_t sum = mcukd_model_dense_bias[j];
-        for (int i = 0; i < MCUKD_MODEL_HIDDEN; i++) {
-            sum += (int32_t)state->h[i] * mcukd_model_dense[j][i];
-        }
-        sum = saturate((sum + INT32_C(256)) >> 9, INT32_C(32767));
-        hidden[j] = (int16_t)(sum > 0 ? sum : 0);
-    }
+    layer(mcukd_model_dense[0], mcukd_model_dense_bias, state->h, MCUKD_MODEL_DENSE, MCUKD_MODEL_HIDDEN, 9, 0, 32767, hidden);
+    layer(mcukd_model_output[0], mcukd_model_output_bias, hidden, MCUKD_MODEL_CLASSES, MCUKD_MODEL_DENSE, 7, -32768, 32767, logits);
     uint8_t best = 0;
-    for (uint8_t k = 0; k < MCUKD_MODEL_CLASSES; k++) {
-        int32_t sum = mcukd_model_output_bias[k];
-        for (int j = 0; j < MCUKD_MODEL_DENSE; j++) {
-            sum += (int32_t)hidden[j] * mcukd_model_output[k][j];
-        }
-        logits[k] = (int16_t)saturate((sum + INT32_C(64)) >> 7, INT32_C(32767));
+    for (uint8_t k = 1; k < MCUKD_MODEL_CLASSES; k++) {
         if (logits[k] > logits[best]) {
             best = k;
         }

@@ -72,10 +72,11 @@ static inline int16_t new_state(const uint32_t *words, int unit, const int16_t *
 
 void mcukd_model_step_traced(mcukd_state *state, const int16_t sample[MCUKD_MODEL_CHANNELS], mcukd_trace *trace)
 {
-    /* Sums read the state without its last 0 bits. */
+    /* The old state. volatile: no compiler may make this a call of memcpy. */
+    const volatile int16_t *const old = state->h;
     int16_t coarse[2 * MCUKD_MODEL_UNIT_PAIRS];
     for (int j = 0; j < 2 * MCUKD_MODEL_UNIT_PAIRS; j++) {
-        coarse[j] = (int16_t)(state->h[j]);
+        coarse[j] = old[j];
     }
     for (int pair = 0; pair < MCUKD_MODEL_UNIT_PAIRS; pair++) {
         const uint32_t *const words = mcukd_model_units[pair];
