@@ -21,7 +21,7 @@ import numpy as np
 
 from mcukd import __version__
 
-ANIMALS, RATE_HZ, BLOCK = 8, 50, 500_000
+ANIMALS, RATE_HZ, BLOCK = 8, 50, 100_000
 LABELS = ("grazing", "walking", "resting")
 
 
@@ -36,7 +36,7 @@ def write_csv(path: Path, gigabytes: float) -> int:
             start, begun = 0, stream.tell()
             while stream.tell() - begun < per_animal:
                 seconds = (start + np.arange(BLOCK)) / RATE_HZ
-                values = rng.normal(0, 0.05, (BLOCK, 3)) + [0.1, 0.2, 0.97]
+                values = rng.normal((0.1, 0.2, 0.97), 0.05, (BLOCK, 3))
                 values[:, 0] += 0.3 * np.sin(2 * np.pi * 1.5 * seconds)
                 bouts = (seconds // 60).astype(int) % len(LABELS)
                 text = [
@@ -72,6 +72,8 @@ def killed_at_half(csv: Path, out: Path, size: int) -> dict[str, float]:
             done = json.loads((out / "import.json").read_text())["state"]["offset"]
         except (OSError, ValueError, KeyError):
             continue
+    if child.returncode is not None:
+        raise SystemExit("the import ended before half of the bytes were in its manifest")
     child.send_signal(signal.SIGKILL)
     peak = peak_mib(child.pid)
     manifest = json.loads((out / "import.json").read_text())

@@ -47,7 +47,7 @@ def _folded(label: str) -> str:
 
 
 def learnable(
-    survey: Survey, options: Options, talk: Talk, labels: dict[str, list[str]], window: int, cut: bool
+    survey: Survey, options: Options, talk: Talk, labels: dict[str, list[str]], window: int
 ) -> tuple[tuple[str, ...], list[str], dict[str, str]]:
     """Choose the labels that can be learned; the others are ignored, and it is said why."""
     counts: Counter[str] = Counter()
@@ -93,6 +93,7 @@ def learnable(
 
 
 def refuse_short_animals(survey: Survey, options: Options) -> None:
+    """Raise UserError where no two labelled samples of an animal follow each other."""
     for name, one in survey.animals.items():
         longest = max((count for label, count in one.longest.items() if label), default=0)
         if 0 < longest < 2:

@@ -14,7 +14,7 @@ import numpy as np
 from mcukd.data.importing.labels import LabelTable
 from mcukd.data.importing.options import Options
 from mcukd.data.importing.plan import Plan
-from mcukd.data.importing.rows import Rows, State, read_rows
+from mcukd.data.importing.rows import Names, Rows, State, coded, read_rows
 from mcukd.errors import UserError
 from mcukd.files import replacing, sha256_text, write_json
 from mcukd.progress import progress
@@ -95,17 +95,19 @@ def _parts(stream: Iterator[Rows], options: Options) -> Iterator[list[Rows]]:
 
 
 def _sorted(held: list[Rows]) -> Rows:
-    animal = np.concatenate([one.animal for one in held])
+    animal = coded(np.concatenate([one.animal.texts() for one in held]))
+    label = coded(np.concatenate([one.label.texts() for one in held]))
     time = np.concatenate([one.time for one in held])
-    order = np.lexsort((time, animal.astype(str)))
-    animal = animal[order]
-    segment = np.concatenate([[0], np.cumsum(animal[1:] != animal[:-1])]).astype(np.int64)
+    rank = np.argsort(np.argsort(np.array([str(one) for one in animal.known])))
+    order = np.lexsort((time, rank[animal.codes]))
+    animal = animal.take(order)
+    segment = np.concatenate([[0], np.cumsum(np.diff(animal.codes) != 0)]).astype(np.int64)
     left_out: Counter[str] = Counter()
     for one in held:
         left_out.update(one.left_out)
     return Rows(
         animal,
-        np.concatenate([one.label for one in held])[order],
+        label.take(order),
         segment,
         time[order],
         np.concatenate([one.samples for one in held])[order],
@@ -139,8 +141,8 @@ def _table(rows: Rows) -> Any:
     import pyarrow
 
     columns = {
-        "animal": pyarrow.array(rows.animal.astype(str)).dictionary_encode(),
-        "label": pyarrow.array(rows.label.tolist(), pyarrow.string()).dictionary_encode(),
+        "animal": _dictionary(rows.animal),
+        "label": _dictionary(rows.label),
         "segment": pyarrow.array(rows.segment),
         "time": pyarrow.array(rows.time, mask=~np.isfinite(rows.time)),
     }
@@ -149,6 +151,16 @@ def _table(rows: Rows) -> Any:
         {axis: pyarrow.array(rows.samples[:, place].astype(np.float32)) for place, axis in enumerate("xyz")}
     )
     return pyarrow.table(columns)
+
+
+def _dictionary(names: Names) -> Any:
+    import pyarrow
+
+    known = [one for one in names.known if one is not None]
+    missing = np.array([one is None for one in names.known], dtype=bool)
+    place = np.cumsum(~missing, dtype=np.int32) - 1
+    codes = pyarrow.array(np.maximum(place, 0).astype(np.int32)[names.codes], mask=missing[names.codes])
+    return pyarrow.DictionaryArray.from_arrays(codes, pyarrow.array(known, pyarrow.string()))
 
 
 def _identity(plan: Plan, options: Options) -> dict[str, Any]:

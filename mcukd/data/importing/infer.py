@@ -67,7 +67,7 @@ def draft(
     labels, merge = labels_by_class(survey, options, talk)
     window = fixed[0] if fixed else window_length(survey, options, talk, options.resample_hz or rate, rate)
     source_window = max(2, round(window * rate / (options.resample_hz or rate)))
-    classes, ignore, because = learnable(survey, options, talk, labels, source_window, bool(fixed))
+    classes, ignore, because = learnable(survey, options, talk, labels, source_window)
     return Draft(
         units=units,
         recorded_counts_per_g=recorded,

@@ -45,14 +45,47 @@ class State:
 
 
 @dataclass(frozen=True)
+class Names:
+    """Texts that repeat, as codes (n,) into a few different ones."""
+
+    codes: NDArray[np.int32]
+    known: tuple[Optional[str], ...]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, index: NDArray[Any]) -> Names:
+        """Return those at `index` (integers or a mask), in that order."""
+        return Names(self.codes[index], self.known)
+
+    def texts(self) -> NDArray[np.object_]:
+        """Return one text each."""
+        known: NDArray[np.object_] = np.array([*self.known, None], dtype=object)[:-1]
+        return known[self.codes]
+
+
+def coded(values: NDArray[Any], blank: frozenset[str] = frozenset()) -> Names:
+    """Code an object array of texts, blanks around them removed; None for those of `blank`."""
+    import pandas as pd
+
+    codes, different = pd.factorize(values)
+    stripped = [None if one is None else str(one).strip() for one in different]
+    stripped = [None if one is None or one.lower() in blank else one for one in stripped]
+    known = tuple(dict.fromkeys([*stripped, None] if (codes < 0).any() else stripped))
+    place = {one: number for number, one in enumerate(known)}
+    table = np.array([*(place[one] for one in stripped), place.get(None, 0)], dtype=np.int32)
+    return Names(table[codes], known)
+
+
+@dataclass(frozen=True)
 class Rows:
     """Some samples of a file, in its units. rows: of the file that went in. left_out: reason → rows.
 
     label: None where nothing is known. time: seconds, NaN where unknown. state: after them.
     """
 
-    animal: NDArray[Any]
-    label: NDArray[Any]
+    animal: Names
+    label: Names
     segment: NDArray[np.int64]
     time: NDArray[np.float64]
     samples: NDArray[np.float64]
@@ -81,7 +114,10 @@ def read_rows(plan: Plan, options: Options, table: Optional[LabelTable], state: 
 
 
 def _wanted(plan: Plan, file: SourceFile) -> tuple[list[str], list[str]]:
-    texts = [name for name in (plan.time, plan.clock_column, plan.animal, plan.label, plan.segment) if name]
+    # Stamps that are numbers are parsed as such, where a text form says how.
+    fast = plan.layout == "rows" and file.time is not None and file.time.kind == "number"
+    time = None if fast else plan.time
+    texts = [name for name in (time, plan.clock_column, plan.animal, plan.label, plan.segment) if name]
     numbers: list[str] = []
     if plan.bursts:
         numbers = [name for names in plan.bursts.values() for name in names]
@@ -90,7 +126,7 @@ def _wanted(plan: Plan, file: SourceFile) -> tuple[list[str], list[str]]:
         known = {plain_name(name): name for name in file.form.header}
         texts += [*plan.acceleration, *(known[name] for name in (EOBS_AXES, EOBS_RATE) if name in known)]
     else:
-        numbers = list(plan.acceleration)
+        numbers = [*plan.acceleration, *([plan.time] if fast and plan.time else [])]
     return numbers, list(dict.fromkeys(texts))
 
 
@@ -105,9 +141,10 @@ def _rows(
 ) -> Rows:
     columns, count = piece.columns, piece.rows
     seconds = _seconds(plan, piece, clock)
-    animals = _texts(columns, plan.animal, file.animal, count)
-    labels = _texts(columns, plan.label, file.label, count)
-    parts = _texts(columns, plan.segment, "", count)
+    animals = _names(columns, plan.animal, file.animal, count)
+    labels = _names(columns, plan.label, file.label, count)
+    labels = Names(labels.codes, tuple(None if str(n).lower() in UNLABELLED else n for n in labels.known))
+    parts = _names(columns, plan.segment, "", count)
     left_out: dict[str, int] = {}
     if plan.layout == "rows" or plan.layout == "device":
         names = plan.acceleration or ("x", "y", "z")
@@ -122,13 +159,12 @@ def _rows(
         cut = False
         samples, source, seconds, left_out = _unrolled(plan, options, file, piece, seconds)
         breaks = np.concatenate([[True], np.diff(source) > 0]) if len(source) else np.empty(0, bool)
-    animals, labels, parts = animals[source], labels[source], parts[source]
+    animals, labels, parts = animals.take(source), labels.take(source), parts.take(source)
     time = seconds[source] if len(seconds) == count and plan.layout in ("rows", "device") else seconds
-    labels = np.array([None if str(one).lower() in UNLABELLED else one for one in labels], dtype=object)
     if len(source):
         changes = breaks.copy()
-        changes[1:] |= (animals[1:] != animals[:-1]) | (parts[1:] != parts[:-1])
-        changes[0] = bool(changes[0]) or (state.part, state.animal) != (str(parts[0]), str(animals[0]))
+        changes[1:] |= (np.diff(animals.codes) != 0) | (np.diff(parts.codes) != 0)
+        changes[0] = bool(changes[0]) or (state.part, state.animal) != (_at(parts, 0), _at(animals, 0))
         if state.animal == "" and state.time is None:
             changes[0] = plan.layout not in ("rows", "device")
         _check_time(file, piece, source, time, changes, state, options)
@@ -136,14 +172,14 @@ def _rows(
         changes = np.empty(0, bool)
     segment = state.segment + np.cumsum(changes)
     if table is not None:
-        labels = table.labels(animals, time)
+        labels = coded(table.labels(animals.texts(), time))
     after = replace(
         state,
         offset=piece.offset,
         line=piece.line,
         segment=int(segment[-1]) if len(segment) else state.segment,
-        animal=str(animals[-1]) if len(animals) else state.animal,
-        part=str(parts[-1]) if len(parts) else state.part,
+        animal=_at(animals, -1) if len(animals) else state.animal,
+        part=_at(parts, -1) if len(parts) else state.part,
         time=float(time[-1]) if len(time) and np.isfinite(time[-1]) else state.time,
         second_run=clock.second_run if clock else False,
         local=clock.last if clock else None,
@@ -156,8 +192,8 @@ def _seconds(plan: Plan, piece: Piece, clock: Optional[Clock]) -> NDArray[np.flo
     if plan.time is None or clock is None:
         return np.full(piece.rows, np.nan)
     stamps = piece.columns[plan.time]
-    if plan.layout == "device":
-        return np.asarray(stamps, dtype=np.float64)
+    if stamps.dtype == np.float64:
+        return clock.scaled(stamps, piece.first_line)
     if plan.clock_column:
         stamps = np.array(
             [f"{day} {hour}" for day, hour in zip(stamps, piece.columns[plan.clock_column])], dtype=object
@@ -165,14 +201,14 @@ def _seconds(plan: Plan, piece: Piece, clock: Optional[Clock]) -> NDArray[np.flo
     return clock.seconds(stamps, piece.first_line)
 
 
-def _texts(
-    columns: dict[str, Any], name: Optional[str], otherwise: Optional[str], count: int
-) -> NDArray[np.object_]:
+def _names(columns: dict[str, Any], name: Optional[str], otherwise: Optional[str], count: int) -> Names:
     if name is None:
-        return np.full(count, otherwise or "", dtype=object)
-    values, back = np.unique(columns[name].astype(str), return_inverse=True)
-    stripped: NDArray[np.object_] = np.array([value.strip() for value in values], dtype=object)
-    return stripped[back]
+        return Names(np.zeros(count, np.int32), (otherwise or "",))
+    return coded(columns[name])
+
+
+def _at(names: Names, place: int) -> str:
+    return str(names.known[names.codes[place]])
 
 
 def _check_time(

@@ -27,7 +27,7 @@ from mcukd.wording import listed
 
 CARD_FILE = "card.toml"
 #: Larger files are converted, so that they are parsed once and not at every run.
-PLAIN_BYTES = 300_000_000
+PLAIN_BYTES = 64_000_000
 _PIECE = 500_000
 
 
@@ -59,8 +59,9 @@ def import_data(path: Path, options: Options, talk: Talk) -> Imported:
     plan = make_plan(path, options, talk)
     table = _labels(options, plan, talk)
     source = None if options.convert else _plain_source(plan, options, talk)
-    if source is not None:
-        card, excluded = _draft_plain(plan, source, options, talk)
+    drafted = None if source is None else _draft_plain(plan, source, options, talk)
+    if source is not None and drafted is not None:
+        card, excluded = drafted
         if excluded:
             source["exclude_files"] = _paths(excluded)
         if options.exclude_animals:
@@ -275,9 +276,15 @@ def _provisional(name: str, source: dict[str, str], columns: dict[str, str], opt
     return card
 
 
-def _draft_plain(plan: Plan, source: dict[str, str], options: Options, talk: Talk) -> tuple[Draft, list[str]]:
+def _draft_plain(
+    plan: Plan, source: dict[str, str], options: Options, talk: Talk
+) -> Optional[tuple[Draft, list[str]]]:
+    """Work out the card of files as they are; None where they turn out to need conversion."""
     card = _provisional("plain", source, _columns(plan), options)
     kept = survey(_wanted(read_runs(card, None), options))
+    if any(animal != animal.strip() for animal in kept.animals):
+        talk.note("conversion: to Parquet, for animals' names have blanks around them")
+        return None
     excluded: list[str] = []
     if source["reader"] == '"segments"':
         excluded = [place.name for place in _faulty(kept, options)]
@@ -289,7 +296,10 @@ def _draft_plain(plan: Plan, source: dict[str, str], options: Options, talk: Tal
         )
         card = _provisional("plain", {**source, "exclude_files": _paths(excluded)}, _columns(plan), options)
         kept = survey(_wanted(read_runs(card, None), options))
-    return draft(kept, options, talk), excluded
+    found = draft(kept, options, talk)
+    if kept.labels[""]:
+        found = replace(found, ignore=[*found.ignore, ""])
+    return found, excluded
 
 
 def _draft_parquet(plan: Plan, folder: Path, options: Options, talk: Talk) -> tuple[Draft, list[int]]:

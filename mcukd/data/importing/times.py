@@ -89,6 +89,11 @@ class Clock:
         local = dates.astype("datetime64[ns]").to_numpy().astype(np.int64) / 1e9
         return local if form.timezone is None else self._utc(dates, np.asarray(local), line)
 
+    def scaled(self, values: NDArray[np.float64], line: int) -> NDArray[np.float64]:
+        """Return seconds (n,) for stamps (n,) that are numbers already; UserError where one is missing."""
+        self._check(values, ~np.isfinite(values), line)
+        return values * self.form.scale
+
     def _utc(self, dates: Any, local: NDArray[np.float64], line: int) -> NDArray[np.float64]:
         """Local times to UTC; of the hour that comes twice, what follows a step back is the second run."""
         before = local[0] if self.last is None else self.last
