@@ -125,3 +125,15 @@ def test_boards_lists_what_is_unverified(tmp_path: Path, monkeypatch: pytest.Mon
         "collar", "collar-emulated", "eartag", "eartag-emulated", "native",
     ]  # fmt: skip
     assert "never run" in mcukd(monkeypatch, tmp_path, "boards", "collar").stdout
+
+
+def test_a_board_built_for_size_is_another_firmware(tmp_path: Path) -> None:
+    study = quantized_study(tmp_path / "run")
+    board = load_board("native")
+    fast = generate_stage(study, board)
+    small = generate_stage(study, board.with_optimize("size"))
+    assert small.ran
+    assert small.firmware_sha256 != fast.firmware_sha256
+    assert load_board("collar").with_optimize("size").twin().optimize == "size"
+    with pytest.raises(UserError, match="--optimize fast: choose one of speed, size"):
+        board.with_optimize("fast")

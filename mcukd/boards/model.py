@@ -15,6 +15,7 @@ from mcukd.wording import did_you_mean, listed
 #: Instructions that `qemu-system-arm -icount shift=0` executes per second of its virtual time.
 EMULATED_INSTRUCTIONS_PER_SECOND = 1_000_000_000
 #: Sections in which a twin has to equal the board it stands for.
+OPTIMIZE = ("speed", "size")
 _SAME_AS_REAL = ("core", "clock_hz", "stack_bytes", "sensor")
 
 
@@ -180,6 +181,7 @@ class Board(_Strict):
 
     Templates see it as `board`. emulates: name of the real board an emulated twin stands for.
     port: folder under firmware_templates/port. stack_bytes: RAM kept for the stack at link time.
+    optimize: what model and compiler are asked for; `with_optimize` changes it for one build.
     unverified: what was never run on the real hardware, shown wherever the board is.
     """
 
@@ -190,6 +192,7 @@ class Board(_Strict):
     port: str = Field(pattern=r"^[a-z0-9_]+$")
     clock_hz: Optional[int] = Field(default=None, gt=0, le=1_000_000_000)
     stack_bytes: Optional[int] = Field(default=None, ge=256)
+    optimize: Literal["speed", "size"] = "speed"
     emulates: Optional[str] = None
     memory: Optional[Memory] = None
     console: Console
@@ -250,6 +253,17 @@ class Board(_Strict):
         """Instructions or cycles per tick of `port_counter`."""
         return self.emulator.instructions_per_tick if self.emulator else 1
 
+    def with_optimize(self, optimize: Optional[str]) -> Board:
+        """Return this board built for `speed` or `size`; as its file says for None.
+
+        Raises UserError for anything else.
+        """
+        if optimize is None:
+            return self
+        if optimize not in OPTIMIZE:
+            raise UserError(f"--optimize {optimize}: choose one of {listed(OPTIMIZE)}.")
+        return self.model_copy(update={"optimize": optimize})
+
     def twin(self) -> Board:
         """Return the board that stands for this one without hardware; itself where it is emulated already.
 
@@ -260,7 +274,7 @@ class Board(_Strict):
         folders = {self._path.parent} if self._path else set()
         for file in sorted(file for folder in folders | {_folder()} for file in folder.glob("*.toml")):
             if load_toml(file).get("emulates") == self.name:
-                return read_board(file)
+                return read_board(file).with_optimize(self.optimize)
         raise UserError(
             f"board {self.name!r} has no emulated twin; a file in {_folder().name}/ with "
             f'emulates = "{self.name}" would make one.'

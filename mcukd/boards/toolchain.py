@@ -25,7 +25,6 @@ _COMMON = [
     "-Wextra",
     "-Wconversion",
     "-Werror",
-    "-O2",
     "-ffunction-sections",
     "-fdata-sections",
     # The same bytes from any directory and compiler build: no names of either in the objects.
@@ -52,7 +51,7 @@ class BuildResult:
 
 def compile_flags(board: Board) -> list[str]:
     """Return the flags every source of a board's firmware is compiled with; they name no path."""
-    return [*_COMMON, *_CORES[board.core]]
+    return [*_COMMON, "-Os" if board.optimize == "size" else "-O2", *_CORES[board.core]]
 
 
 def link_flags(board: Board) -> list[str]:
@@ -64,7 +63,7 @@ def link_flags(board: Board) -> list[str]:
 
 
 def build(sources_dir: Path, board: Board) -> BuildResult:
-    """Compile and link every C and assembly file of `sources_dir` into `sources_dir/build/`, and write `size.json`.
+    """Compile and link all sources of `sources_dir` into `sources_dir/build/`, and write `size.json`.
 
     Works in a temporary directory: a build that fails leaves the earlier one. Raises UserError for a missing
     compiler, for sources that do not compile, and for a firmware that does not fit the board.

@@ -15,6 +15,15 @@ RunOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON on standard output.")]
+OptimizeOption = Annotated[
+    Optional[str],
+    typer.Option(
+        "--optimize",
+        envvar="MCUKD_OPTIMIZE",
+        help="Build for speed or size. Default: as the board file says.",
+        show_default=False,
+    ),
+]
 DataRootOption = Annotated[
     Optional[Path],
     typer.Option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from mcukd.cli.common import JsonOption, RunOption, print_json, print_table
+from mcukd.cli.common import JsonOption, OptimizeOption, RunOption, print_json, print_table
 
 if TYPE_CHECKING:
     from mcukd.boards.model import Board
@@ -27,14 +27,19 @@ def register(app: typer.Typer) -> None:
     app.command()(boards)
 
 
-def generate(board: BoardOption = "collar", run: RunOption = None, json: JsonOption = False) -> None:
+def generate(
+    board: BoardOption = "collar",
+    run: RunOption = None,
+    optimize: OptimizeOption = None,
+    json: JsonOption = False,
+) -> None:
     """Write the firmware's sources: the integer model as C, the application and the board's port.
 
     Example: [bold]mcukd generate --board collar[/bold]
     """
     from mcukd.boards.stages import generate_stage
 
-    study, target = _study_and_board(run, board)
+    study, target = _study_and_board(run, board, optimize)
     generated = generate_stage(study, target)
     if json:
         print_json(_generated_facts(generated, target))
@@ -42,7 +47,12 @@ def generate(board: BoardOption = "collar", run: RunOption = None, json: JsonOpt
     _say_generated(generated)
 
 
-def build(board: BoardOption = "collar", run: RunOption = None, json: JsonOption = False) -> None:
+def build(
+    board: BoardOption = "collar",
+    run: RunOption = None,
+    optimize: OptimizeOption = None,
+    json: JsonOption = False,
+) -> None:
     """Compile the firmware to ELF, HEX and BIN, generating it first where needed; show what takes how much.
 
     Example: [bold]mcukd build --board eartag[/bold]
@@ -50,7 +60,7 @@ def build(board: BoardOption = "collar", run: RunOption = None, json: JsonOption
     from mcukd.boards.size import size_rows
     from mcukd.boards.stages import ensure_built
 
-    study, target = _study_and_board(run, board)
+    study, target = _study_and_board(run, board, optimize)
     done = ensure_built(study, target)
     if json:
         files = {"elf": done.result.elf, "hex": done.result.hex, "bin": done.result.bin}
@@ -67,6 +77,7 @@ def build(board: BoardOption = "collar", run: RunOption = None, json: JsonOption
 def flash(
     board: BoardOption = "collar",
     run: RunOption = None,
+    optimize: OptimizeOption = None,
     runner: Annotated[
         Optional[str], typer.Option(help="openocd or pyocd. Default: what the board file says.")
     ] = None,
@@ -100,7 +111,7 @@ def flash(
     from mcukd.boards import runners
     from mcukd.boards.stages import ensure_built, firmware_dir
 
-    study, target = _study_and_board(run, board)
+    study, target = _study_and_board(run, board, optimize)
     if emulate:
         _emulate(study, target.twin(), seconds)
         return
@@ -152,11 +163,11 @@ def boards(
         typer.echo(f"Unverified: {remark}")
 
 
-def _study_and_board(run: Any, name: str) -> tuple[Study, Board]:
+def _study_and_board(run: Any, name: str, optimize: Optional[str]) -> tuple[Study, Board]:
     from mcukd.boards.model import load_board
     from mcukd.study import Study
 
-    board = load_board(name)
+    board = load_board(name).with_optimize(optimize)
     return Study.open(run), board
 
 

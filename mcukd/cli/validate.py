@@ -6,7 +6,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
+from mcukd.cli.common import DataRootOption, JsonOption, OptimizeOption, RunOption, print_json, print_table
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +32,7 @@ def validate(
     ] = None,
     windows: Annotated[int, typer.Option(help="Windows to compare, extremes among them.")] = 200,
     run: RunOption = None,
+    optimize: OptimizeOption = None,
     data_root: DataRootOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -49,7 +50,7 @@ def validate(
     study = Study.open(run)
     facts = validate_study(
         study,
-        load_board(board),
+        load_board(board).with_optimize(optimize),
         emulate=emulate,
         port=port,
         windows=windows,

@@ -44,7 +44,7 @@ def generate_model(
     return _write(_render(["model"], templates_context(model, core, optimize)), out)
 
 
-def generate_firmware(model: IntegerModel, board: Board, out: Path, optimize: str = "speed") -> Firmware:
+def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
     """Write all sources of a board's firmware into `out`, in one step; return them and their hash.
 
     The same model, board and templates give the same bytes. Files of an earlier generation that are
@@ -52,7 +52,7 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path, optimize: st
     """
     folders = ["model", "app", "port/common", f"port/{board.port}"]
     core = {"cortex-m3": "m3", "cortex-m4f": "m4f"}.get(board.core)
-    texts = _render(folders, {**templates_context(model, core, optimize), "board": board})
+    texts = _render(folders, {**templates_context(model, core, board.optimize), "board": board})
     if board.core != "host":
         texts["firmware.ld"] = _render_one("linker/cortex-m.ld.j2", {"board": board})
     digest = firmware_sha256(texts, board)

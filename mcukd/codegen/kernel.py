@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
+from mcukd.boards.model import OPTIMIZE
 from mcukd.codegen.assembly import Plan
 from mcukd.codegen.kernel_m3 import write_m3
 from mcukd.codegen.kernel_m4 import write_m4
@@ -19,7 +20,6 @@ from mcukd.fixedpoint.packing import pairs
 from mcukd.wording import listed
 
 CORES = {"m3": "Cortex-M3", "m4f": "Cortex-M4"}
-OPTIMIZE = ("speed", "size")
 #: Weights of more than eight bits get a kernel without a loop up to this many units.
 _UNROLL_UNITS = 32
 

@@ -82,10 +82,12 @@ class _Writer:
 
     def _copy(self, source: str, target: str, shift: int = 0) -> None:
         """Copy the state's words, both lanes of each shifted right."""
-        out, registers = self.out, ("r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10")
+        out = self.out
+        registers: tuple[str, ...] = (
+            ("r2",) if self.rolled else ("r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10")
+        )
         if self.rolled:
             out.op("add", "r3", source, f"#{4 * self.pairs}")
-            registers = registers[:1]
             out.label(".Lcopy")
         for first in range(0, 1 if self.rolled else self.pairs, len(registers)):
             batch = registers[: self.pairs - first]
