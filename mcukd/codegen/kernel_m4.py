@@ -199,7 +199,8 @@ class _Writer:
         ignore: WordUse = lambda register: None  # noqa: E731
         for first in range(0, self.samples, SAMPLE_GROUP):
             group = range(first, min(first + SAMPLE_GROUP, self.samples))
-            self._load_samples(group)
+            if self.samples > SAMPLE_GROUP:  # else they are still there
+                self._load_samples(group)
             uses = [use for word in group for use in self._products(sums, word, word - first)]
             if first == 0:
                 start = uses[:3]
