@@ -20,6 +20,7 @@ _COLUMNS = (
     "kernel", "bits", "gates", "optimize", "H", "instructions", "per MAC", "cycles, estimated", "least",
     "flash", "of it tables", "RAM", "of it stack", "max probability error", "same class", "mismatches",
 )  # fmt: skip
+_COLOURS = {8: "#54a24b", 16: "#4c78a8", 32: "#f58518"}
 _TEXT = """# Kernels: results
 
 Made by `{command}` at commit {commit}, which also writes `docs/results/bench.json`; `make bench` measures the
@@ -49,46 +50,47 @@ figure was taken on hardware.**
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw instructions per window of the random students against H, one panel per core."""
+    """Draw instructions per window of the random students, one panel per core, a line of dots per kernel."""
     import matplotlib
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "mcukd"
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, 2, figsize=(9, 4), sharey=True)
-    for axes, core in zip(panels, ("m4f", "m3")):
-        mine = [
-            r for r in rows if r["core"] == core and r["weights"] == "random" and r["optimize"] == "speed"
-        ]
-        for (kernel, bits, gates), colour, style in _lines():
+    chosen = [
+        row for row in rows if row["core"] and row["weights"] == "random" and row["optimize"] == "speed"
+    ]
+    order = ("float32 C", "portable C", "assembly")
+    kinds = sorted({_kind(row) for row in chosen}, key=lambda kind: (order.index(kind[0]), *kind[1:]))
+    figure, panels = plt.subplots(1, 2, figsize=(9, 0.27 * len(kinds) + 1.2), sharey=True)
+    for axes, (core, title) in zip(panels, _CORES.items()):
+        for line, kind in enumerate(kinds):
             points = sorted(
-                (r["hidden"], r["instructions"])
-                for r in mine
-                if r["kernel"] == kernel and r["weight_bits"] == bits and r["gates"] == gates
+                (row["hidden"], row["instructions"])
+                for row in chosen
+                if row["core"] == core and _kind(row) == kind
             )
-            if points:
-                label = kernel if gates is None else f"{kernel}, {bits} bits, {gates}"
-                axes.plot(*zip(*points), style, color=colour, label=label, markersize=4)
-        axes.set(xscale="log", yscale="log", title=f"{_CORES[core]} (QEMU), T = 256", xlabel="GRU units H")
-        axes.set_xticks([8, 16, 32], ["8", "16", "32"])
-        axes.minorticks_off()
-        axes.grid(alpha=0.3)
-    panels[0].set_ylabel("instructions per window")
-    panels[1].legend(fontsize=6, loc="upper left")
+            axes.plot([p[1] for p in points], [line] * len(points), color="#cccccc", zorder=1)
+            for hidden, instructions in points:
+                axes.plot(instructions, line, "o", color=_COLOURS.get(hidden, "black"), markersize=5)
+        axes.set(xscale="log", title=f"{title}, emulated (QEMU)", xlabel="instructions per window of 256")
+        axes.grid(axis="x", alpha=0.3)
+    panels[0].set_yticks(range(len(kinds)), [_label(kind) for kind in kinds], fontsize=8)
+    panels[0].invert_yaxis()
+    handles = [plt.Line2D([], [], marker="o", ls="", color=c, label=f"H = {h}") for h, c in _COLOURS.items()]
+    panels[0].legend(handles=handles, fontsize=8, loc="lower right")
     figure.tight_layout()
     with replacing(path) as temporary:
         figure.savefig(temporary, metadata={"Date": None})
 
 
-def _lines() -> list[tuple[tuple[Any, ...], str, str]]:
-    colours = {16: "#4c78a8", 8: "#f58518", 4: "#54a24b"}
-    lines: list[tuple[tuple[Any, ...], str, str]] = [(("float32 C", 32, None), "black", "s-")]
-    for bits, colour in colours.items():
-        lines.append((("portable C", bits, "interpolated"), colour, "^:"))
-        lines.append((("assembly", bits, "interpolated"), colour, "o--"))
-        lines.append((("assembly", bits, "direct"), colour, "o-"))
-    return lines
+def _kind(row: dict[str, Any]) -> tuple[str, int, str]:
+    return row["kernel"], row["weight_bits"], row["gates"] or ""
+
+
+def _label(kind: tuple[str, int, str]) -> str:
+    kernel, bits, gates = kind
+    return f"{kernel}, {bits} bits, {gates}" if gates else kernel
 
 
 def record(rows: list[dict[str, Any]], figure: Path) -> None:
