@@ -8,6 +8,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
+from mcukd.cli.data_check import check_data
 from mcukd.cli.data_import import import_data
 
 CardArgument = Annotated[
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_data)
     group.command("describe")(describe_data)
     group.command("import")(import_data)
+    group.command("check")(check_data)
     group.command("simulate")(simulate_data)
     app.add_typer(group, name="data")
 

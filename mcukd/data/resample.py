@@ -58,7 +58,7 @@ def band_limit(signal: Signal) -> Optional[str]:
         return None
     return (
         f"the recordings have {signal.rate_hz:g} Hz and nothing above {signal.rate_hz / 2:g} Hz; at "
-        f"{signal.resample_hz:g} Hz the windows stay empty from there to "
-        f"{signal.resample_hz / 2:g} Hz, where "
-        f"the board's own samples are not, so a model may meet on the tag what it never saw"
+        f"{signal.resample_hz:g} Hz the windows stay empty from there to {signal.resample_hz / 2:g} Hz, "
+        "where "
+        f"the board's own samples are not"
     )

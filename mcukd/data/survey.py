@@ -31,13 +31,14 @@ LENGTH_EDGES = np.geomspace(1e-6, 1e6, 2801)
 
 @dataclass
 class Place:
-    """One continuous recording: where it is, how long, the sum of its samples (3,), their median length."""
+    """One continuous recording: name and origin, samples, their sum (3,), their median length, label."""
 
     name: str
     origin: str
     samples: int
     total: NDArray[np.float64]
     median_length: float
+    label: str
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -244,4 +245,4 @@ def _add_place(one: AnimalSurvey, run: Run, goes_on: bool) -> None:
         one.places[-1].total = one.places[-1].total + total
     elif len(one.places) < _KEPT_PLACES:
         median = float(np.median(np.linalg.norm(run.samples, axis=1)))
-        one.places.append(Place(run.place, run.origin, len(run.samples), total, median))
+        one.places.append(Place(run.place, run.origin, len(run.samples), total, median, run.label or ""))

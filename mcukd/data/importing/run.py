@@ -83,9 +83,20 @@ def import_data(path: Path, options: Options, talk: Talk) -> Imported:
     return _written(target, text, talk, converted)
 
 
+def _note_resampling(card: Card, talk: Talk) -> None:
+    from mcukd.data.resample import band_limit, ratio
+
+    if card.signal.resample_hz is None:
+        return
+    ratio(card.signal)
+    limit = band_limit(card.signal)
+    if limit:
+        talk.note(f"band limit: {limit}")
+
+
 def _written(target: Path, text: str, talk: Talk, converted: Optional[Converted]) -> Imported:
     write_text(target, text)
-    load_card(str(target))
+    _note_resampling(load_card(str(target)), talk)
     return Imported((target,), tuple(talk.notes), converted)
 
 

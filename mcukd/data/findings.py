@@ -1,0 +1,407 @@
+"""From facts about the data to sentences: what was found, and what it does to training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mcukd.data.card import Card
+from mcukd.data.check import Finding
+from mcukd.data.overlap import Pair
+from mcukd.data.recordings import GRAVITY_BAND, RATE_TOLERANCE, RECORDING_BAND, source_window, to_g
+from mcukd.data.resample import band_limit
+from mcukd.data.survey import Survey
+from mcukd.wording import listed
+
+RATE_NOTE, JITTER_NOTE = 0.02, 0.10
+CLIPPED_SHARE, CLIPPED_VALUES = 1e-3, 10
+REST_NOTE = 0.05
+ALIKE, BARELY = 0.80, 0.65
+RARE_SHARE = 10
+FEW_ANIMALS = 3
+MIXED_SHARE = 0.05
+_ORDER = {"problem": 0, "warning": 1, "note": 2}
+Animals = Mapping[str, dict[str, Any]]
+
+
+def find(card: Card, survey: Survey, animals: Animals, alike: Sequence[Pair], axis: str) -> list[Finding]:
+    """Return all findings, problems first."""
+    found = [
+        *_contract(card, animals, axis),
+        *_rates(card, animals),
+        *_times(animals),
+        *_clipping(card, animals),
+        *_calibration(animals),
+        *_axes(card, survey, animals, axis),
+        *_copies(survey, animals),
+        *_labels(card, survey, animals),
+        *_mixed(animals),
+        *_alike(card, alike),
+    ]
+    return sorted(found, key=lambda one: _ORDER[one.weight])
+
+
+def gravity_axis(animals: Animals) -> str:
+    """Return the axis that carries gravity in most animals, with its sign, as "-z"."""
+    votes = [_axis_of(np.array(facts["gravity"])) for facts in animals.values()]
+    return max(sorted(set(votes)), key=votes.count) if votes else ""
+
+
+def _axis_of(vector: Any) -> str:
+    place = int(np.argmax(np.abs(vector)))
+    return ("-" if vector[place] < 0 else "+") + "xyz"[place]
+
+
+def _contract(card: Card, animals: Animals, axis: str) -> Iterator[Finding]:
+    medians = [facts["median_g"] for facts in animals.values()]
+    length = float(np.median(medians)) if medians else float("nan")
+    yield Finding(
+        "units",
+        "note",
+        f"read as {card.signal.units}, the acceleration is {length:.3g} g long in the median over animals",
+        "about 1 g is what a worn sensor reads, so units and gravity are as the model expects"
+        if GRAVITY_BAND[0] < length < GRAVITY_BAND[1]
+        else "the card's units are wrong or gravity was removed: nothing trained on this runs on a tag",
+    )
+    if axis:
+        values = [facts["gravity"]["xyz".index(axis[1])] for facts in animals.values()]
+        yield Finding(
+            "gravity-axis",
+            "note",
+            f"gravity lies mostly on {axis[1]}, which reads {np.mean(values):+.2f} g on average over animals",
+            "the tag must be mounted so that the same axis reads the same, or the model sees another posture",
+        )
+    for name, facts in animals.items():
+        if not GRAVITY_BAND[0] < facts["median_g"] < GRAVITY_BAND[1]:
+            yield Finding(
+                "gravity",
+                "problem",
+                f"animal {name}: the median length of the acceleration is {facts['median_g']:.3g} g "
+                "where about 1 g is "
+                f"expected",
+                "training refuses it, for its units or its sensor are not those of the card",
+                name,
+            )
+
+
+def _rates(card: Card, animals: Animals) -> Iterator[Finding]:
+    stated = card.signal.rate_hz
+    known = {name: facts["rate_hz"] for name, facts in animals.items() if facts["rate_hz"]}
+    if not known:
+        yield Finding(
+            "rate",
+            "note",
+            f"the recordings have no stamps, so the card's rate of {stated:g} Hz cannot be checked",
+            "at another rate every rhythm would seem faster or slower than it is on the tag",
+        )
+    else:
+        low, high = min(known.values()), max(known.values())
+        spread = f"{low:g} Hz" if high / low < 1.001 else f"{low:g} to {high:g} Hz"
+        yield Finding(
+            "rate",
+            "note",
+            f"stamps give {spread}, and the card says {stated:g} Hz",
+            f"a window of {card.window} samples lasts {card.window / card.rate_hz:g} s",
+        )
+    for name, rate in known.items():
+        off = rate / stated - 1
+        if abs(off) > RATE_NOTE:
+            yield Finding(
+                "rate",
+                "problem" if abs(off) > RATE_TOLERANCE else "warning",
+                f"animal {name}: stamps give {rate:.4g} Hz, {off:+.1%} off the card's {stated:g} Hz",
+                "its rhythms seem faster or slower than they are; more than 10 % is refused in training",
+                name,
+            )
+        jitter = animals[name]["jitter"]
+        if jitter is not None and jitter > JITTER_NOTE:
+            yield Finding(
+                "jitter",
+                "warning",
+                f"animal {name}: steps between stamps scatter by ±{jitter:.0%} of the usual one",
+                "samples are taken as evenly spaced, so fast movements are smeared; coarse stamps alone "
+                "do no harm",
+                name,
+            )
+    limit = band_limit(card.signal)
+    if limit:
+        yield Finding("band-limit", "warning", limit, "a model may meet on the tag what it never saw")
+
+
+def _times(animals: Animals) -> Iterator[Finding]:
+    for name, facts in animals.items():
+        if facts["backwards"]:
+            yield Finding(
+                "backwards",
+                "problem",
+                f"animal {name}: time runs backwards {facts['backwards']} times",
+                "training refuses it; sort the rows, or import again with --sort or --timezone",
+                name,
+            )
+        if facts["gaps"]:
+            yield Finding(
+                "gaps",
+                "note",
+                f"animal {name}: {facts['gaps']} gaps, the longest of {facts['longest_gap_s']:g} s",
+                "recordings are cut there and no window spans one; what is shorter than a window is lost",
+                name,
+            )
+        if 0 < facts["repeated_stamps"] < 0.05 * facts["samples"]:
+            yield Finding(
+                "repeated",
+                "warning",
+                f"animal {name}: {facts['repeated_stamps']} stamps stand twice",
+                "rows may have been written twice, which puts hitches into the windows that hold them",
+                name,
+            )
+
+
+def _clipping(card: Card, animals: Animals) -> Iterator[Finding]:
+    for name, facts in animals.items():
+        if facts["at_greatest"] >= CLIPPED_VALUES:
+            yield Finding(
+                "clipping",
+                "warning",
+                f"animal {name}: {facts['at_greatest']} values lie exactly at ±{facts['greatest_g']:g} "
+                "g, the end of "
+                f"the recording sensor's range",
+                "the strongest movements are cut off; a board with a wider range gives values the model "
+                "never saw",
+                name,
+            )
+        if facts["beyond_range"] > CLIPPED_SHARE:
+            yield Finding(
+                "range",
+                "warning",
+                f"animal {name}: {facts['beyond_range']:.2%} of the vectors are longer than the "
+                f"±{card.signal.range_g:g} "
+                f"g that the card states of the board",
+                "they are clipped in training as on the board; a wider signal.range_g keeps them",
+                name,
+            )
+
+
+def _calibration(animals: Animals) -> Iterator[Finding]:
+    for name, facts in animals.items():
+        if facts["constant_axes"]:
+            yield Finding(
+                "constant",
+                "problem",
+                f"animal {name}: axis {listed(facts['constant_axes'])} never changes",
+                "a dead axis teaches the model to tell this animal from the others, not behaviours",
+                name,
+            )
+        rest = facts["rest_g"]
+        if rest is not None and facts["rest_stretches"] >= 5 and abs(rest - 1) > REST_NOTE:
+            detail = ""
+            if facts["offset_mg"] is not None:
+                gain = _triple(facts["gain_error_percent"])
+                detail = f" (offset {_triple(facts['offset_mg'])} mg, gain {gain} %)"
+            yield Finding(
+                "calibration",
+                "warning",
+                f"animal {name}: at rest the sensor reads {rest:.3f} g{detail}",
+                "postures shift between sensors by as much; train with scale augmentation, or calibrate "
+                "first",
+                name,
+            )
+
+
+def _axes(card: Card, survey: Survey, animals: Animals, axis: str) -> Iterator[Finding]:
+    directions = {name: np.array(facts["gravity"]) for name, facts in animals.items()}
+    for name, vector in directions.items():
+        length = float(np.linalg.norm(vector))
+        if length < 0.5 or not axis:
+            continue
+        own = _axis_of(vector)
+        along = vector["xyz".index(axis[1])] * (1 if axis[0] == "+" else -1)
+        if own[1] == axis[1] and own != axis:
+            yield Finding(
+                "flip",
+                "warning",
+                f"animal {name}: {axis[1]} reads {vector['xyz'.index(axis[1])]:+.2f} g where most "
+                "animals have it the "
+                f"other way round: an axis flip, or a sensor mounted upside down",
+                f"held out, its postures are upside down to a model of mounting {card.signal.mounting!r}",
+                name,
+            )
+        elif own[1] != axis[1] and abs(along) < 0.5:
+            yield Finding(
+                "swap",
+                "warning",
+                f"animal {name}: gravity lies on {own} where most animals have it on {axis}: swapped "
+                "axes or another "
+                f"mounting",
+                'its postures mean something else to the model; set mounting to "any", or correct its axes',
+                name,
+            )
+        yield from _turned_recordings(card, survey, name, axis)
+
+
+def _turned_recordings(card: Card, survey: Survey, name: str, axis: str) -> Iterator[Finding]:
+    """Recordings of one animal that have gravity the other way round than its others."""
+    one_g = 1.0 / float(to_g(card, np.ones(1))[0])
+    window = source_window(card)
+    places = [place for place in survey.animals[name].places if place.samples >= window]
+    odd = [
+        place for place in places if not RECORDING_BAND[0] < place.median_length / one_g < RECORDING_BAND[1]
+    ]
+    if odd:
+        index = card.class_map.index()
+        seen = any(index.get(place.label) is not None for place in odd)
+        yield Finding(
+            "faulty",
+            "problem" if seen else "note",
+            f"animal {name}: {len(odd)} of {len(places)} recordings are far from 1 g in the median (first: "
+            f"{odd[0].origin}, {odd[0].median_length / one_g:.3g} g)",
+            "training refuses them; leave them out in [source], for a faulty sensor teaches nonsense"
+            if seen
+            else "their labels are ignored, so training does not see them, but the figures of this check do",
+            name,
+        )
+    along = np.array([place.mean["xyz".index(axis[1])] for place in places]) / one_g
+    up, down = along > 0.5, along < -0.5
+    fewer = up if up.sum() <= down.sum() else down
+    if fewer.any() and (up | down).sum() >= 3:
+        first = places[int(np.argmax(fewer))]
+        yield Finding(
+            "flip",
+            "warning",
+            f"animal {name}: {int(fewer.sum())} of its {len(places)} recordings have {axis[1]} the "
+            "other way round than "
+            f"its others (first: {first.origin})",
+            "the sensor was turned or remounted between deployments, so one behaviour has two postures",
+            name,
+        )
+
+
+def _copies(survey: Survey, animals: Animals) -> Iterator[Finding]:
+    if survey.copies:
+        first, number = survey.copies[0], len(survey.copies)
+        yield Finding(
+            "copies",
+            "problem",
+            f"{number} recording{' is a copy' if number == 1 else 's are copies'} of another, sample for sample "
+            f"(first: {first[1]} of {first[0]})",
+            "it counts twice, and on both sides of a split it is recognised, not classified, so that the score "
+            "flatters; remove it",
+        )
+    by_key: dict[str, list[str]] = {}
+    for name in animals:
+        by_key.setdefault("".join(c for c in name.casefold() if c.isalnum()).lstrip("0"), []).append(name)
+    for names in by_key.values():
+        if len(names) > 1:
+            yield Finding(
+                "animals",
+                "warning",
+                f"the animals {listed(names)} have nearly the same name and may be one",
+                "one animal under two names is in training and test at once, and the score flatters",
+            )
+
+
+def _labels(card: Card, survey: Survey, animals: Animals) -> Iterator[Finding]:
+    index = card.class_map.index()
+    windows = dict.fromkeys(card.classes, 0)
+    did: dict[str, set[str]] = {name: set() for name in card.classes}
+    unknown = sorted(label for label in survey.labels if label and label not in index)
+    for name, facts in animals.items():
+        for label, count in facts["windows"].items():
+            number = index.get(label)
+            if number is not None and count:
+                windows[card.classes[number]] += count
+                did[card.classes[number]].add(name)
+    if unknown:
+        yield Finding(
+            "labels",
+            "problem",
+            f"the labels {listed(unknown)} are in the data but not in the card",
+            "training refuses them; add them to classes.names, classes.merge or classes.ignore",
+        )
+    most = max(windows.values(), default=0)
+    yield Finding(
+        "classes",
+        "note",
+        "windows without overlap: "
+        + "; ".join(f"{name} {count} of {len(did[name])} animals" for name, count in windows.items()),
+        "what is rare in training is missed in the field first",
+    )
+    for name, count in windows.items():
+        if count == 0:
+            yield Finding(
+                "classes",
+                "problem",
+                f"the class {name} has no window",
+                "training refuses a class without any",
+            )
+        elif len(did[name]) < FEW_ANIMALS and len(animals) >= FEW_ANIMALS:
+            yield Finding(
+                "classes",
+                "warning",
+                f"only {listed(sorted(did[name]))} did {name}",
+                "held out, too few animals are left to learn it from, and its score is of one or two animals",
+            )
+        elif most > RARE_SHARE * count:
+            yield Finding(
+                "classes",
+                "warning",
+                f"{name} has {count} windows, the commonest class {most}",
+                "accuracy hides how it fares; read its recall and MCC, and weight it in training",
+            )
+    if len(animals) < 2:
+        yield Finding(
+            "animals",
+            "problem",
+            f"there is one animal, {listed(animals)}",
+            "no score can say how a model does on another one; a split by animal needs two",
+        )
+
+
+def _mixed(animals: Animals) -> Iterator[Finding]:
+    shares = {name: facts["mixed_windows"] for name, facts in animals.items() if facts["mixed_windows"]}
+    if shares:
+        worst = max(shares, key=lambda name: shares[name])
+        changes = sum(sum(facts["transitions"].values()) for facts in animals.values())
+        yield Finding(
+            "mixed",
+            "warning" if float(np.median(list(shares.values()))) > MIXED_SHARE else "note",
+            f"{changes} transitions within recordings; cut without regard to labels, "
+            f"{np.median(list(shares.values())):.1%} "
+            f"of the windows would hold more than one behaviour ({worst}: {shares[worst]:.1%})",
+            "training leaves such windows out, but the tag meets them: scores on pure windows flatter "
+            "by about that",
+        )
+
+
+def _alike(card: Card, alike: Sequence[Pair]) -> Iterator[Finding]:
+    index = card.class_map.index()
+    for pair in alike:
+        if pair.accuracy >= ALIKE:
+            continue
+        places = [index.get(pair.first), index.get(pair.second)]
+        if places[0] is not None and places[0] == places[1]:
+            continue
+        ignored = [one for one, place in zip((pair.first, pair.second), places) if place is None]
+        advice = (
+            f"{listed(ignored)} is ignored here, but the tag will meet it and call it the other"
+            if ignored
+            else "expect confusion on new animals; merge them, or accept that their time budgets are a guess"
+            if pair.accuracy < BARELY
+            else "a simple model confuses them; see whether a network does better before you trust "
+            "their budgets"
+        )
+        yield Finding(
+            "overlap",
+            "note" if ignored else "warning",
+            f"{pair.first} and {pair.second} look alike: a linear discriminant on hand features tells "
+            "them apart in "
+            f"{pair.accuracy:.0%} of the windows of animals it never saw (50 % is chance; "
+            f"{pair.animals} animals, "
+            f"{pair.windows} windows){', hardly better than guessing' if pair.accuracy < BARELY else ''}",
+            advice,
+        )
+
+
+def _triple(values: Sequence[float]) -> str:
+    return " / ".join(f"{value:+g}" for value in values)
