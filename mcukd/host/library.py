@@ -1,0 +1,123 @@
+"""Compiles `firmware_templates/host` for this computer and keeps the libraries in a cache.
+
+One library serves every model of a shape, whatever its widths, formats and weights. Its name is a hash of
+source, flags and the compiler's own account of itself and of this processor, so another compiler, another
+computer with the same home directory, or another mcukd never loads it by mistake.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from mcukd.resources import resource_dir
+
+TEMPLATE = "mcukd_batch.c"
+FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared")
+#: Where a compiler does not know it, vectors are those of the platform's least processor.
+NATIVE = "-march=native"
+_SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
+_TIMEOUT_S = 120
+
+
+class Shape(NamedTuple):
+    """What a library is made for."""
+
+    hidden: int
+    channels: int
+    dense: int
+    classes: int
+
+
+class CannotBuild(Exception):
+    """Says in a phrase why there is no library; callers compute with NumPy then."""
+
+
+def cache_dir() -> Path:
+    """Return where libraries are kept: $MCUKD_CACHE, or `mcukd` in $XDG_CACHE_HOME or ~/.cache."""
+    own = os.environ.get("MCUKD_CACHE")
+    if own:
+        return Path(own)
+    # The XDG base directory specification has relative paths ignored.
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "mcukd"
+
+
+def source(shape: Shape) -> str:
+    """Return the C of a shape."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource_dir("firmware_templates") / "host"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(f"{TEMPLATE}.j2").render(shape._asdict())
+
+
+def load_library(shape: Shape) -> ctypes.CDLL:
+    """Return the library of a shape, built unless an earlier process did. Raises CannotBuild."""
+    command, identity = _compiler(os.environ.get("CC") or "cc")
+    text = source(shape)
+    key = hashlib.sha256("\0".join([text, *command[1:], identity]).encode()).hexdigest()
+    try:
+        path = cache_dir() / f"batch-{key[:32]}{_SUFFIX}"
+        if not path.exists():
+            _build(command, text, path)
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError:  # damaged since it was built
+            _build(command, text, path)
+            return ctypes.CDLL(str(path))
+    except (OSError, RuntimeError) as error:  # RuntimeError: no home directory
+        raise CannotBuild(f"the cache cannot be used ({error}); set MCUKD_CACHE to another folder") from error
+
+
+def _build(command: tuple[str, ...], text: str, path: Path) -> None:
+    """Build in a directory of this process alone and rename: others see no library or a whole one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as scratch:
+        file, library = Path(scratch) / TEMPLATE, Path(scratch) / path.name
+        file.write_text(text, encoding="utf-8")
+        result = _run([*command, file.name, "-o", library.name], scratch)
+        if result.returncode or not library.exists():
+            message = (result.stderr.strip() or "no message").splitlines()[0]
+            raise CannotBuild(f"{command[0]} does not compile {TEMPLATE}: {message}")
+        library.replace(path)
+
+
+@cache
+def _compiler(name: str) -> tuple[tuple[str, ...], str]:
+    """Return the command that compiles, and what tells this compiler on this processor from others.
+
+    Predefined macros name the compiler's version and each extension of the processor that it will use.
+    """
+    try:
+        program = shlex.split(name)
+    except ValueError as error:
+        raise CannotBuild(f"CC={name} is no command ({error})") from error
+    for native in ((NATIVE,), ()):
+        command = (*program, *FLAGS, *native)
+        result = _run([*command, "-E", "-dM", "-x", "c", os.devnull])
+        if result.returncode == 0:
+            return command, result.stdout
+    raise CannotBuild(f"{name} is no C compiler that takes the options of GCC and Clang")
+
+
+def _run(argv: list[str], folder: Optional[str] = None) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            argv, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
+    except FileNotFoundError as error:
+        raise CannotBuild(f"there is no C compiler '{argv[0]}' on the PATH") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CannotBuild(f"'{argv[0]}' does not run ({error})") from error
