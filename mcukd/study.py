@@ -26,6 +26,7 @@ MANIFEST = "study.json"
 #: The command that brings a stage up to date, shown when an artefact is missing or stale.
 REFRESH = {
     "distill": "mcukd distill --run {run}",
+    "evaluate": "mcukd evaluate --run {run}",
     "quantize": "mcukd quantize --run {run}",
     "generate": "mcukd generate --run {run} --board {board}",
     "build": "mcukd build --run {run} --board {board}",
@@ -38,8 +39,9 @@ REFRESH = {
 class Study:
     """One study directory and its manifest (`study.json`).
 
-    Stages are named `distill`, `quantize`, `generate:<board>`, `build:<board>`, `validate:<board>`
-    and `report`. Paths inside the manifest are relative to the study, so that it can be moved.
+    Stages are named `distill`, `evaluate` (the baselines), `quantize`, `generate:<board>`,
+    `build:<board>`, `validate:<board>` and `report`. Paths inside the manifest are relative to the study, so
+    that it can be moved.
     """
 
     path: Path
@@ -132,6 +134,11 @@ class Study:
             },
         }
         self._save()
+
+    def forget(self, stage: str) -> None:
+        """Drop the record of a stage whose outputs are not wanted any more; no file is touched."""
+        if self.manifest["stages"].pop(stage, None) is not None:
+            self._save()
 
     def inputs(self, *names: str) -> dict[str, str]:
         """Return the SHA-256 of files of this study, by name, for use as a stage's inputs."""

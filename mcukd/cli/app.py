@@ -25,5 +25,16 @@ def version(show: bool = typer.Option(False, "--version", help="Print the versio
         raise typer.Exit
 
 
-for _name in ("demo", "data", "distill", "quantize", "firmware", "validate", "report", "bench", "doctor"):
+for _name in (
+    "demo",
+    "data",
+    "distill",
+    "evaluate",
+    "quantize",
+    "firmware",
+    "validate",
+    "report",
+    "bench",
+    "doctor",
+):
     importlib.import_module(f"mcukd.cli.{_name}").register(app)

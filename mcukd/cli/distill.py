@@ -35,7 +35,8 @@ def distill(
     split: Annotated[
         Optional[str],
         _option(
-            '"loao", "holdout", "holdout=ID,ID" or "official".', f"{DEFAULTS.split}; holdout without --data"
+            '"loao", "k-fold-by-animal", "animals=K", "holdout", "holdout=ID,ID" or "official".',
+            f"{DEFAULTS.split}; holdout without --data",
         ),
     ] = None,
     seeds: Annotated[
@@ -67,6 +68,20 @@ def distill(
         Optional[str],
         _option('How the sensor sits on the animals: "aligned", "turned" or "any".', "what the card says"),
     ] = None,
+    student: Annotated[
+        Optional[str], _option('The student\'s structure: "gru-mlp" or "filter-mlp".', DEFAULTS.student)
+    ] = None,
+    choose_epochs: Annotated[
+        Optional[bool],
+        typer.Option(
+            "--choose-epochs/--fixed-epochs",
+            help="Choose the students' passes in each fold on inner animals: half, once or twice --epochs.",
+            show_default=False,
+        ),
+    ] = None,
+    baselines: Annotated[
+        bool, typer.Option(help="Also train majority, random forest and filter-MLP on the same folds.")
+    ] = True,
     jobs: Annotated[Optional[int], _option("Worker processes.", "one per core")] = None,
     run: Annotated[
         Optional[Path], typer.Option("--run", envvar="MCUKD_RUN", help=RUN_HELP, show_default=False)
@@ -84,6 +99,7 @@ def distill(
     from mcukd.data.load import dataset_sha256
     from mcukd.distill.run import distill as distill_study
     from mcukd.distill.run import for_card, free_run, is_up_to_date
+    from mcukd.evaluate.stage import evaluate_study, forget_baselines, train_baselines, usual_baselines
     from mcukd.study import MANIFEST, Study
 
     given: dict[str, Any] = {
@@ -98,6 +114,8 @@ def distill(
         "mounting": mounting,
         "temperature": temperature,
         "mixing": mixing,
+        "student": student,
+        "choose_epochs": choose_epochs,
         "jobs": jobs,
     }
     # Who names no data wants an answer in minutes; leaving each simulated animal out in turn takes an hour.
@@ -119,6 +137,11 @@ def distill(
     root = study.data_root(root)
     fresh = is_up_to_date(study, card, root, config)
     metrics = distill_study(study, card, root, config)
+    if baselines:
+        train_baselines(study, card, root, config, usual_baselines(card))
+        metrics = evaluate_study(study, root)
+    elif not fresh:
+        forget_baselines(study)
     if json:
         print_json({"run": str(study.path), "ran": not fresh, "metrics": metrics})
         return
@@ -128,24 +151,26 @@ def distill(
 
 
 def _print(metrics: dict[str, Any], path: Path, simulated: bool, config: DistillConfig) -> None:
-    rows = []
-    for name in ("teacher", "student", "student_distilled"):
-        model = metrics["models"][name]
-        spread = f" ± {model['mcc_sd']:.3f}" if model["mcc_sd"] is not None else ""
-        rows.append(
-            [
-                name,
-                f"{model['mcc']:.3f}{spread}",
-                f"{model['accuracy']:.3f}",
-                f"{model['macro_f1']:.3f}",
-                f"{model['parameters']:,}",
-                f"{model['macs_per_window']:,}",
-            ]
-        )
+    from mcukd.report.naming import figure, grouped, in_order, with_spread
+    from mcukd.report.verdict import sentences
+
+    rows = [
+        [
+            name,
+            with_spread(model["mcc"], model["mcc_sd"]),
+            figure(model["accuracy"]),
+            figure(model["macro_f1"]),
+            grouped(model.get("parameters")),
+            grouped(model.get("macs_per_window")),
+        ]
+        for name, model in ((name, metrics["models"][name]) for name in in_order(metrics["models"]))
+    ]
     origin = "SIMULATED data" if simulated else "data"
     print_table(
         f"{origin} {metrics['data']}, {config.split}, {len(config.seeds)} seed(s): scores on unseen animals",
         ["model", "MCC", "accuracy", "macro-F1", "parameters", "MACs/window"],
         rows,
     )
+    for sentence in sentences(metrics):
+        typer.echo(sentence)
     typer.echo(f"{path}: the shipped teacher and student were trained on all animals.")

@@ -7,9 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
 from mcukd.errors import UserError
+from mcukd.wording import did_you_mean
 
 DEFAULT_SEEDS = 3
 MOUNTINGS = ("aligned", "turned", "any")
+STUDENTS = ("gru-mlp", "filter-mlp")
+#: Left out of the recorded options at these values, so that studies made before they existed stay current.
+_SINCE = {"student": "gru-mlp", "choose_epochs": False}
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,9 @@ class DistillConfig:
     epochs, teacher_epochs: passes over the training windows. teacher_width: filters of the ResNet's first
     block. gru_units, dense_units: H and M of the student. temperature, mixing: of the distillation loss.
     mounting: how training windows are turned, see `Signal.mounting`; None for what the card says.
-    jobs: worker processes, None for one per core; it does not change the results.
+    student: "gru-mlp", or "filter-mlp" for the baseline's structure (`mcukd.models.filter_mlp`) in its place.
+    choose_epochs: pick the students' passes for each fold on inner animals, among half, once and twice
+    `epochs`. jobs: worker processes, None for one per core; it does not change the results.
     Raises UserError for values that cannot work.
     """
 
@@ -36,6 +42,8 @@ class DistillConfig:
     mounting: Optional[str] = None
     temperature: float = 1.0
     mixing: float = 0.5
+    student: str = "gru-mlp"
+    choose_epochs: bool = False
     jobs: Optional[int] = None
 
     def __post_init__(self) -> None:
@@ -53,6 +61,11 @@ class DistillConfig:
                 raise UserError(f"{_option(name)} is {value}, expected {low} to {high}.")
         if self.mounting not in (None, *MOUNTINGS):
             raise UserError(f"--mounting is '{self.mounting}', expected one of {', '.join(MOUNTINGS)}.")
+        if self.student not in STUDENTS:
+            raise UserError(
+                f"--student is '{self.student}'{did_you_mean(self.student, STUDENTS)}, expected one of "
+                f"{', '.join(STUDENTS)}."
+            )
         if self.jobs is not None and not 1 <= self.jobs <= 1024:
             raise UserError(f"--jobs is {self.jobs}, expected 1 to 1024 worker processes.")
         if not self.seeds:
@@ -80,6 +93,9 @@ class DistillConfig:
         """Return everything that decides the results, as JSON knows it."""
         options = asdict(self)
         del options["jobs"]
+        for name, value in _SINCE.items():
+            if options[name] == value:
+                del options[name]
         return {**options, "seeds": list(self.seeds)}
 
     def training(self) -> dict[str, Any]:

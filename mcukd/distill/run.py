@@ -21,6 +21,7 @@ from mcukd.distill.lesson import SOFT_LABELS, STUDENT, TEACHER, Lesson
 from mcukd.distill.recipes import VERSION
 from mcukd.distill.workers import run_lessons
 from mcukd.files import sha256_text
+from mcukd.models.filter_mlp import filter_mlp_macs_per_window, filter_mlp_parameters
 from mcukd.models.gru_mlp import student_macs_per_window, student_parameters
 from mcukd.models.resnet import resnet_macs_per_window, resnet_parameters
 from mcukd.report.metrics import combine_seeds, load_metrics, score, update_metrics
@@ -113,7 +114,9 @@ def free_run(card: str, config: DistillConfig, runs: Path = RUNS) -> Path:
         if not (path / MANIFEST).exists():
             return path
         study = Study.open(path)
-        if study.card == card and study.options("distill") in ({}, config.options()):
+        made_with = study.options("distill") or study.options("evaluate")
+        wanted = config.options()
+        if study.card == card and (not made_with or {key: made_with.get(key) for key in wanted} == wanted):
             return path
     raise AssertionError("count() does not end")
 
@@ -220,13 +223,19 @@ def _sizes(evaluation: Windows, config: DistillConfig) -> dict[str, dict[str, in
     _, steps, channels = evaluation.counts.shape
     classes = len(evaluation.classes)
     hidden, dense = config.gru_units, config.dense_units
+    student = {
+        "parameters": student_parameters(channels, classes, hidden, dense),
+        "macs_per_window": student_macs_per_window(steps, channels, classes, hidden, dense),
+    }
+    if config.student == "filter-mlp":
+        student = {
+            "parameters": filter_mlp_parameters(channels, classes),
+            "macs_per_window": filter_mlp_macs_per_window(steps, channels, classes),
+        }
     return {
         "teacher": {
             "parameters": resnet_parameters(channels, classes, config.teacher_width),
             "macs_per_window": resnet_macs_per_window(steps, channels, classes, config.teacher_width),
         },
-        "student": {
-            "parameters": student_parameters(channels, classes, hidden, dense),
-            "macs_per_window": student_macs_per_window(steps, channels, classes, hidden, dense),
-        },
+        "student": student,
     }

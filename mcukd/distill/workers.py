@@ -15,13 +15,13 @@ from typing import Any, Optional
 
 from mcukd.data.windows import Windows
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import Classroom, Lesson
+from mcukd.distill.lesson import Classroom, Task
 from mcukd.errors import UserError
 from mcukd.progress import Advance, progress
 
 
 def run_lessons(
-    lessons: Sequence[Lesson], training: Windows, evaluation: Windows, config: DistillConfig
+    lessons: Sequence[Task], training: Windows, evaluation: Windows, config: DistillConfig
 ) -> None:
     """Run lessons in worker processes, one per core unless `config.jobs` says otherwise.
 
@@ -49,7 +49,7 @@ def run_lessons(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _follow(futures: dict[Future[None], Lesson], done: Any, advance: Advance) -> None:
+def _follow(futures: dict[Future[None], Task], done: Any, advance: Advance) -> None:
     """Advance the bar until all lessons are finished; raise what a lesson raised."""
     pending = set(futures)
     while pending:
@@ -112,6 +112,6 @@ def _silence_native_log() -> None:
     sys.stderr = os.fdopen(ours, "w", buffering=1)
 
 
-def _teach(lesson: Lesson) -> None:
+def _teach(lesson: Task) -> None:
     assert _classroom is not None, "the worker was not started by run_lessons"
-    _classroom.teach(lesson, lambda units: _done.put((units, lesson.name)))
+    lesson.run(_classroom, lambda units: _done.put((units, lesson.name)))

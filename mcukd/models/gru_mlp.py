@@ -73,6 +73,8 @@ def load_student(path: Path) -> keras.Model:
     """Load a student from a `.keras` file. Raises UserError where it is missing, unreadable or no student."""
     import keras
 
+    import mcukd.models.filter_layer  # noqa: F401 - so that a filter-mlp student is recognised as one
+
     if not path.is_file():
         raise UserError(f"{path}: no such file; run 'mcukd distill' to train a student.")
     try:
@@ -84,6 +86,11 @@ def load_student(path: Path) -> keras.Model:
             f"{path}: not a readable Keras model ({reason}); run 'mcukd distill' again."
         ) from error
     names = {layer.name for layer in model.layers}
+    if "filters" in names:
+        raise UserError(
+            f"{path}: a filter-mlp student, which has no fixed-point form yet; distil a gru-mlp student "
+            f"(--student gru-mlp) to go on to integers and firmware."
+        )
     missing = {"standardisation", "gru", "dense", "logits"} - names
     if missing:
         raise UserError(

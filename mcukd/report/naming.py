@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Optional
 
 _MODELS = {
@@ -11,8 +11,14 @@ _MODELS = {
     "student": "Student, plain",
     "student_distilled": "Student, distilled",
     "tflite_int8": "TFLite int8",
+    "majority": "Majority class",
+    "random_forest": "Random forest",
+    "filter_mlp": "Filter-MLP",
+    "mlp_head": "MLP head",
 }
-_ORDER = ("teacher", "student", "student_distilled", "fixed_point", "tflite_int8")
+#: The baselines of `metrics.json`, as they are listed.
+BASELINES = ("filter_mlp", "random_forest", "majority")
+_ORDER = ("teacher", "student", "student_distilled", "fixed_point", "tflite_int8", *BASELINES)
 
 _TENSORS = (
     *("input", "kernel_z", "kernel_r", "kernel_h", "recurrent_z", "recurrent_r", "recurrent_h"),
@@ -22,7 +28,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def model_title(name: str) -> str:
-    """Return the name of a model of `metrics.json` for people; unknown ones (baselines) keep their key."""
+    """Return the name of a model of `metrics.json` for people; unknown ones keep their key."""
     bits = re.fullmatch(r"fixed_point_(\d+)", name)
     return f"Fixed point, {bits.group(1)} bits" if bits else _MODELS.get(name, name)
 
@@ -47,6 +53,11 @@ def figure(value: Optional[float], digits: int = 3) -> str:
 def with_spread(value: Optional[float], spread: Optional[float]) -> str:
     """Format mean ± standard deviation over seeds, or the mean alone with a single seed."""
     return figure(value) if value is None or spread is None else f"{figure(value)} ± {figure(spread)}"
+
+
+def between(interval: Optional[Sequence[float]], digits: int = 3) -> str:
+    """Format an interval as `.81 to .92`; a dash where there is none."""
+    return "–" if interval is None else f"{figure(interval[0], digits)} to {figure(interval[1], digits)}"
 
 
 def grouped(value: Optional[float]) -> str:

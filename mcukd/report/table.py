@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mcukd.report.evidence import Evidence, gather
-from mcukd.report.naming import figure, grouped, in_order, model_title, with_spread
+from mcukd.report.naming import between, figure, grouped, in_order, model_title, with_spread
 from mcukd.study import Study
 
 Table = tuple[list[str], list[list[str]]]
+
+
+def evaluation_rows(metrics: Mapping[str, Any]) -> Table:
+    """Return columns and rows for `print_table` of every model of `metrics.json`."""
+    columns = ["model", "MCC", "95 %", "acc.", "F1", "kappa", "ECE", "param."]
+    rows = []
+    for name in in_order(metrics["models"]):
+        scores = metrics["models"][name]
+        calibration = scores.get("calibration")
+        rows.append(
+            [
+                name,
+                with_spread(scores["mcc"], scores.get("mcc_sd")),
+                between((scores.get("intervals") or {}).get("mcc")).replace(" to ", "–"),
+                figure(scores["accuracy"]),
+                figure(scores["macro_f1"]),
+                figure(scores.get("kappa")),
+                figure(calibration["ece"] if calibration else None),
+                grouped(scores.get("parameters")),
+            ]
+        )
+    return columns, rows
+
+
+def budget_rows(metrics: Mapping[str, Any]) -> Table:
+    """Return columns and rows of the time budget's error, raw → corrected, in minutes per day."""
+    models = metrics["models"]
+    classes = list(next(iter(models.values()))["per_class"]) if models else []
+    rows = []
+    for name in in_order(models):
+        raw = models[name]["time_budget_error_min_per_day"]
+        corrected = models[name].get("time_budget_corrected_error_min_per_day") or {}
+        rows.append([name, *(f"{figure(raw[one], 0)} → {figure(corrected.get(one), 0)}" for one in classes)])
+    return ["model", *classes], rows
 
 
 def model_rows(study: Study) -> Table:

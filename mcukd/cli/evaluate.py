@@ -1,0 +1,271 @@
+"""`mcukd evaluate` and `mcukd evaluate compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
+from mcukd.errors import UserError
+
+if TYPE_CHECKING:
+    from mcukd.distill.config import DistillConfig
+    from mcukd.study import Study
+
+TRAINED = ("teacher", "student", "student_distilled")
+SPLIT_HELP = (
+    '"loao", "k-fold-by-animal" ("animals=K"), "holdout", "holdout=ID,ID", "official", or "random" to see '
+    "how much that would flatter. Default: the study's, else loao."
+)
+MODELS_HELP = (
+    "Comma-separated: majority, random_forest, filter_mlp, student (with its teacher); for a table of "
+    "features mlp_head. What is missing is trained. Default: the baselines with --data, what is there with "
+    "--run."
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(invoke_without_command=True)
+    group.callback()(evaluate)
+    group.command()(compare)
+    app.add_typer(group, name="evaluate")
+
+
+def evaluate(
+    context: typer.Context,
+    run: RunOption = None,
+    data: Annotated[
+        Optional[str],
+        typer.Option(help="Dataset card, to evaluate on a study of its own.", show_default=False),
+    ] = None,
+    data_root: DataRootOption = None,
+    split: Annotated[Optional[str], typer.Option(help=SPLIT_HELP, show_default=False)] = None,
+    models: Annotated[Optional[str], typer.Option(help=MODELS_HELP, show_default=False)] = None,
+    seeds: Annotated[
+        Optional[str],
+        typer.Option(help="How many, or a list such as 3,5. Default: the study's, else 3."),
+    ] = None,
+    nested: Annotated[
+        bool, typer.Option("--nested", help="Choose the baselines' settings on inner animals, in each fold.")
+    ] = False,
+    jobs: Annotated[Optional[int], typer.Option(help="Worker processes. Default: one per core.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say what models and baselines are worth on animals they never saw, with intervals.
+
+    With --run, all that the study's kept predictions tell, without training. With --data, or --models, what
+    is missing is trained first. --split random does both splits and says how much the random one flatters.
+
+    Example: [bold]mcukd evaluate --data cow-collar --models majority,random_forest,filter_mlp,student[/bold]
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from mcukd.data.features import FeatureCard, load_any_card
+
+    chosen = [name.strip() for name in models.split(",") if name.strip()] if models else None
+    card = load_any_card(data) if data else None
+    if isinstance(card, FeatureCard):
+        _evaluate_table(card, data_root, split, seeds, chosen, json)
+        return
+    study, config = _study_and_config(run, card, data_root, split, seeds, jobs)
+    random = config.split == "random" or split == "random"
+    if chosen is None:
+        chosen = ["majority", "random_forest", "filter_mlp"] if card or random else []
+    if random:
+        _evaluate_random(study, config, chosen, nested, json)
+        return
+    metrics = _evaluated(study, config, chosen, nested)
+    if json:
+        print_json({"run": str(study.path), **metrics})
+        return
+    _print(metrics, study.path)
+
+
+def compare(
+    run_a: Annotated[Optional[Path], typer.Argument(help="A study; with --models the only one.")] = None,
+    run_b: Annotated[Optional[Path], typer.Argument(help="Another study of the same data.")] = None,
+    model: Annotated[
+        str, typer.Option(help="The model to compare between two studies.")
+    ] = "student_distilled",
+    models: Annotated[
+        Optional[str],
+        typer.Option(help="Two models of one study, such as student_distilled,student.", show_default=False),
+    ] = None,
+    data_root: DataRootOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Test whether one model is better than another on the same animals and seeds, with an interval.
+
+    Example: [bold]mcukd evaluate compare runs/cow-collar --models student_distilled,student[/bold]
+    """
+    from mcukd.evaluate.stage import compare_studies
+    from mcukd.study import Study
+
+    first = Study.open(run_a)
+    if models is None:
+        if run_b is None:
+            raise UserError("compare needs two studies, or one and --models A,B; name a second study.")
+        found = compare_studies(first, Study.open(run_b), (model, model), data_root)
+    else:
+        names = [name.strip() for name in models.split(",")]
+        if len(names) != 2:
+            raise UserError(f"--models is '{models}', expected two names such as student_distilled,student.")
+        other = first if run_b is None else Study.open(run_b)
+        found = compare_studies(first, other, (names[0], names[1]), data_root)
+    if json:
+        print_json(found.facts())
+    else:
+        typer.echo(found.sentence())
+
+
+def _study_and_config(
+    run: Optional[Path],
+    card: Any,
+    data_root: Optional[Path],
+    split: Optional[str],
+    seeds: Optional[str],
+    jobs: Optional[int],
+) -> tuple[Study, DistillConfig]:
+    """Return the study (of whole animals) to evaluate and the options of what is to be trained for it."""
+    from dataclasses import replace
+
+    from mcukd.data.load import dataset_sha256
+    from mcukd.distill.config import DistillConfig, parse_seeds
+    from mcukd.distill.run import for_card, free_run
+    from mcukd.evaluate.stage import config_of
+    from mcukd.study import MANIFEST, Study
+
+    if card is None or (run is not None and (run / MANIFEST).exists()):
+        study = Study.open(run)
+        if card is not None and study.card != card.reference:
+            raise UserError(
+                f"{study.path}: made from card '{study.card}', not '{card.reference}'; leave --data out or "
+                "choose another directory with --run."
+            )
+        study.data_root(data_root)
+        config = config_of(study)
+        if seeds is not None:
+            config = replace(config, seeds=parse_seeds(seeds))
+        if split not in (None, "random"):
+            config = replace(config, split=split)
+        made_with = config_of(study)
+        if (config.split, config.seeds) != (made_with.split, made_with.seeds) and study.options("distill"):
+            raise UserError(
+                f"{study.path}: evaluated with split {made_with.split} and seeds "
+                f"{','.join(map(str, made_with.seeds))}; other ones belong in a study of their own: name the "
+                "data with --data and a new directory with --run."
+            )
+        return study, replace(config, jobs=jobs)
+    options: dict[str, Any] = {"split": "loao" if split in (None, "random") else split, "jobs": jobs}
+    if seeds is not None:
+        options["seeds"] = parse_seeds(seeds)
+    config = for_card(DistillConfig.of(options), card)
+    dataset_sha256(card, data_root, config.seed)  # missing data is reported before a study is begun
+    study = Study.create(run or free_run(card.name, config), card.reference, config.seed)
+    study.data_root(data_root)
+    return study, config
+
+
+def _evaluated(study: Study, config: DistillConfig, models: list[str], nested: bool) -> dict[str, Any]:
+    from mcukd.data.card import load_card
+    from mcukd.distill.run import distill
+    from mcukd.evaluate.stage import evaluate_study, train_baselines
+
+    card, root = load_card(study.card), study.data_root(None)
+    if any(name in TRAINED for name in models):
+        distill(study, card, root, config)
+    kept = study.options("evaluate")
+    baselines = [name for name in models if name not in TRAINED]
+    for name in kept.get("models", ()):
+        if name not in baselines:
+            baselines.append(name)
+    if baselines:
+        train_baselines(study, card, root, config, baselines, nested or bool(kept.get("nested")))
+    return evaluate_study(study, root)
+
+
+def _evaluate_random(
+    study: Study, config: DistillConfig, models: list[str], nested: bool, json: bool
+) -> None:
+    from mcukd.evaluate.stage import beside, flattery
+    from mcukd.report.metrics import load_metrics
+    from mcukd.study import Study
+
+    typer.echo(
+        "A random split puts windows of the same animal, often seconds apart, on both sides. It tells how "
+        "well those animals are remembered, not how a new one is recognised; use it for comparison only.",
+        err=True,
+    )
+    honest = _evaluated(study, config, models, nested)
+    other = study.path.with_name(f"{study.path.name}-random")
+    random = Study.create(other, study.card, int(study.manifest["seed"]))
+    root = study.data_root(None)
+    random.data_root(root)
+    _evaluated(random, beside(config, "random"), models, nested)
+    found = flattery(random, study)
+    if json:
+        print_json({"run": str(study.path), "random_run": str(random.path), "random_split": found})
+        return
+    rows = [
+        [
+            name,
+            f"{one['mcc_random']:.3f}",
+            f"{one['mcc']:.3f}",
+            f"{one['points']:+.1f}",
+            "–" if one["low"] is None else f"{one['low']:+.1f} to {one['high']:+.1f}",
+        ]
+        for name, one in found.items()
+    ]
+    print_table(
+        f"{honest['data']}: what a random split would have claimed ({len(config.seeds)} seed(s), pooled MCC)",
+        ["model", "random", honest["split"], "points of flattery", "95 % over animals"],
+        rows,
+    )
+    _print(load_metrics(study.file("metrics.json")), study.path)
+
+
+def _evaluate_table(
+    card: Any,
+    data_root: Optional[Path],
+    split: Optional[str],
+    seeds: Optional[str],
+    models: Optional[list[str]],
+    json: bool,
+) -> None:
+    from mcukd.distill.config import parse_seeds
+    from mcukd.evaluate.head import evaluate_table
+    from mcukd.report.table import evaluation_rows
+
+    found = evaluate_table(
+        card, data_root, split or "loao", parse_seeds(seeds) if seeds else (0, 1, 2), models
+    )
+    if json:
+        print_json(found)
+        return
+    columns, rows = evaluation_rows(found)
+    print_table(
+        f"features {found['data']}, {found['split']}, {len(found['seeds'])} seed(s), unseen animals",
+        columns,
+        rows,
+    )
+
+
+def _print(metrics: dict[str, Any], path: Path) -> None:
+    from mcukd.report.table import budget_rows, evaluation_rows
+    from mcukd.report.verdict import sentences
+
+    columns, rows = evaluation_rows(metrics)
+    seeds = len(metrics["seeds"])
+    print_table(
+        f"{metrics['data']}, {metrics['split']}, {seeds} seed(s), unseen animals; 95 %: over animals",
+        columns,
+        rows,
+    )
+    columns, rows = budget_rows(metrics)
+    print_table("time budget, minutes per day off: raw → corrected by the confusion matrix", columns, rows)
+    for sentence in sentences(metrics):
+        typer.echo(sentence)
+    typer.echo(f"{path / 'metrics.json'} has all of it; 'mcukd report --run {path}' draws it.")

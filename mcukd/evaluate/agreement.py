@@ -1,0 +1,55 @@
+"""Agreement: whether float model, integer model and device call the same windows the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Optional
+
+import numpy as np
+
+from mcukd.data.windows import Windows
+from mcukd.errors import UserError
+from mcukd.study import Study
+
+_CHUNK = 4096
+
+
+def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
+    """Return how often the shipped float student, its integer form and the devices give the same class.
+
+    Float and integer are compared on all `evaluation` windows; the devices' shares are of the windows they
+    were proven on (`validation/<board>.json`: class, logits and state equal to the integer reference, bit for
+    bit). Those models saw all animals in training: this is about arithmetic, not about accuracy. None where
+    the study has no integer model; only `problem`, a sentence, where that is stale or damaged.
+    """
+    from mcukd.fixedpoint.model import FACTS_FILE, load_model
+    from mcukd.fixedpoint.reference import run
+    from mcukd.models.gru_mlp import load_student, student_weights
+
+    if not study.file(FACTS_FILE).is_file():
+        return None
+    try:
+        study.require("quantize")
+        model = load_model(study.path)
+        weights = student_weights(load_student(study.file("student.keras")))
+    except UserError as error:
+        return {"problem": str(error)}
+    counts = evaluation.counts
+    floats = np.concatenate(
+        [np.argmax(weights.logits(counts[i : i + _CHUNK]), axis=1) for i in range(0, len(counts), _CHUNK)]
+    )
+    integers = run(model, counts, checksums=False).classes
+    devices = {}
+    for file in sorted(study.path.glob("validation/*.json")):
+        proof = json.loads(file.read_text(encoding="utf-8"))
+        if proof["model_sha256"] == model.sha256:
+            devices[file.stem] = {
+                "emulated": proof["emulated"],
+                "windows": proof["windows"],
+                "equal": proof["windows"] - proof["mismatches"],
+            }
+    return {
+        "windows": len(counts),
+        "float_equals_integer": int(np.sum(floats == integers)),
+        "devices_equal_integer": devices,
+    }

@@ -1,0 +1,85 @@
+"""What the figures of `metrics.json` say, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from mcukd.report.naming import BASELINES, figure, model_title
+
+#: Which model stands for what is deployed, best evidence first.
+_DEPLOYED = ("student_distilled", "student", "teacher")
+
+
+def baseline_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
+    """Return the sentence for the report's first paragraph where a baseline's MCC is above the student's."""
+    models = metrics["models"]
+    ours = next((name for name in _DEPLOYED if name in models), None)
+    rivals = [name for name in BASELINES if name in models]
+    if ours is None or not rivals:
+        return None
+    best = max(rivals, key=lambda name: float(models[name]["mcc"]))
+    if models[best]["mcc"] <= models[ours]["mcc"]:
+        return None
+    found = comparison(metrics, ours, best)
+    shown = ""
+    if found is not None and found["low"] is not None:
+        between = f"{figure(-found['high'])} to {figure(-found['low'])}".replace("-", "−")
+        shown = (
+            f" The difference is shown (95 % interval {between} over animals and seeds)."
+            if found["verdict"] == "worse"
+            else f" With so many animals the difference is not shown to be more than chance ({between})."
+        )
+    return (
+        f"A baseline wins: on the animals held out, {model_title(best).lower()} reaches an MCC of "
+        f"{figure(models[best]['mcc'])}, {model_title(ours).lower()} {figure(models[ours]['mcc'])}.{shown}"
+    )
+
+
+def comparison(metrics: Mapping[str, Any], a: str, b: str) -> Optional[Mapping[str, Any]]:
+    """Return the tested difference of two models, None where it was not tested."""
+    return next(
+        (one for one in metrics.get("comparisons", ()) if (one["a"], one["b"]) == (a, b)),
+        None,
+    )
+
+
+def random_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
+    """Return how much a random split flatters, by the model it flatters most; None where none was run."""
+    found = metrics.get("random_split")
+    if not found:
+        return None
+    name, most = max(found["models"].items(), key=lambda item: float(item[1]["points"]))
+    return (
+        f"A random split of the same windows would have shown {model_title(name).lower()} at an MCC of "
+        f"{figure(most['mcc_random'])} instead of {figure(most['mcc'])}: {most['points']:.1f} points of "
+        "flattery."
+    )
+
+
+def sentences(metrics: Mapping[str, Any]) -> list[str]:
+    """Return all that can be said, most important first."""
+    said = [baseline_sentence(metrics), *(one["sentence"] for one in metrics.get("comparisons", ()))]
+    said.append(random_sentence(metrics))
+    settled = metrics["models"].get("student_distilled", {}).get("warm_up")
+    if settled:
+        said.append(
+            f"The distilled student's answer settles after {settled['median_samples']:.0f} of "
+            f"{settled['window_samples']} samples in the median, after {settled['p95_samples']:.0f} in 95 % "
+            f"of windows, after {settled['worst_samples']} in the worst."
+        )
+    agreed = metrics.get("agreement")
+    if agreed and "problem" in agreed:
+        said.append(f"Float and integer could not be compared: {agreed['problem']}")
+    elif agreed:
+        said.append(
+            f"Float and integer student agree on {agreed['float_equals_integer']} of {agreed['windows']} "
+            "windows."
+        )
+        for board, one in agreed["devices_equal_integer"].items():
+            kind = " (emulated)" if one["emulated"] else ""
+            said.append(
+                f"The {board}{kind} equals the integer student bit for bit on {one['equal']} of "
+                f"{one['windows']} windows."
+            )
+    return [one for one in said if one]
