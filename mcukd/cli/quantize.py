@@ -62,7 +62,7 @@ def quantize(
             "{:.4g} … {:.4g}".format(*f.q.range),
             str(f.saturations),
         ]
-        for name, f in model.formats.items()
+        for name, f in model.observed_formats.items()
     ]
     print_table(
         f"Integer model {model.sha256[:12]}: {model.bits}-bit weights, {model.weight_bytes} bytes",

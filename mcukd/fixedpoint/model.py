@@ -47,7 +47,7 @@ class TensorFormat:
     observed_min, observed_max: values on the calibration windows (for weights: the float weights).
     saturations: how many of the calibration values were clipped. kind: "weight", "activation" or "sum"
     (32 bits, proven not to overflow, so nothing is observed). row_lengths: for weights whose rows have
-    lengths of their own, those; the stored integers are all at `fractional_length`.
+    lengths of their own, those; input kernels give the shortest as `fractional_length`.
     """
 
     bits: int
@@ -113,6 +113,11 @@ class IntegerModel:
     def packing(self) -> Packing:
         """How the recurrent weights lie in memory."""
         return Packing(self.bits)
+
+    @property
+    def observed_formats(self) -> dict[str, TensorFormat]:
+        """Formats of weights and activations: all but the sums, which fit by proof."""
+        return {name: fmt for name, fmt in self.formats.items() if fmt.kind != "sum"}
 
     @property
     def weight_bytes(self) -> int:

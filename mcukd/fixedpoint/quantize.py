@@ -103,10 +103,10 @@ def _known_windows(counts: NDArray[np.int16]) -> NDArray[np.int16]:
 
 def _format(name: str, length: int, seen: Observation, made: Fit, config: QuantizeConfig) -> TensorFormat:
     if name in WEIGHTS:
-        rows = made.row_lengths.get(name)
-        return TensorFormat(
-            config.bits, length, 0.0, 0.0, 0, "weight", None if rows is None else tuple(map(int, rows))
-        )
+        rows = None if name not in made.row_lengths else tuple(map(int, made.row_lengths[name]))
+        # Of input kernels the coarsest row's; their integers are stored at the length of their sum.
+        length = min(rows) if rows and name.startswith("kernel") else length
+        return TensorFormat(config.bits, length, 0.0, 0.0, 0, "weight", rows)
     if name.endswith("_sum"):
         return TensorFormat(32, length, 0.0, 0.0, 0, "sum")
     bits = {"h": config.activation_bits, "dense_out": config.activation_bits}.get(name, 16)

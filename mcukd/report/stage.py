@@ -11,6 +11,7 @@ from mcukd.files import sha256_file, sha256_text, write_text
 from mcukd.report.evidence import Evidence, gather
 from mcukd.report.naming import (
     along_the_road,
+    between,
     figure,
     grouped,
     in_order,
@@ -21,6 +22,7 @@ from mcukd.report.naming import (
     with_spread,
 )
 from mcukd.report.table import work_per_window
+from mcukd.report.verdict import baseline_sentence
 from mcukd.study import Study
 
 TEMPLATES = Path(__file__).resolve().parent
@@ -52,7 +54,7 @@ def render(evidence: Evidence) -> str:
     """Return the page as HTML."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from mcukd.report.figures import animals_figure, budget_figure, formats_figure
+    from mcukd.report.figures import animals_figure, budget_figure, formats_figure, reliability_figure
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -62,7 +64,12 @@ def render(evidence: Evidence) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        figure=figure, grouped=grouped, model_title=model_title, sentence=_sentence, signed=signed
+        between=between,
+        figure=figure,
+        grouped=grouped,
+        model_title=model_title,
+        sentence=_sentence,
+        signed=signed,
     )
     models = evidence.metrics["models"] if evidence.metrics else {}
     classes = _classes(evidence, models)
@@ -82,9 +89,11 @@ def render(evidence: Evidence) -> str:
         figures={
             "animals": animals_figure(models),
             "budget": budget_figure(models, classes),
-            "formats": formats_figure(evidence.model.formats) if evidence.model else None,
+            "reliability": reliability_figure(models),
+            "formats": formats_figure(evidence.model.observed_formats) if evidence.model else None,
         },
         with_spread=with_spread,
+        baseline_wins=baseline_sentence(evidence.metrics) if evidence.metrics else None,
         of_limit=of_limit,
         work_per_window=work_per_window,
         tool_version=__version__,
@@ -115,7 +124,7 @@ def _animals(models: dict[str, Any]) -> dict[str, int]:
 
 
 def _formats(evidence: Evidence) -> list[dict[str, Any]]:
-    formats = evidence.model.formats if evidence.model else {}
+    formats = evidence.model.observed_formats if evidence.model else {}
     return [
         {
             "name": name,
