@@ -28,16 +28,20 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "latest.json"
 FIGURE = HERE / "results" / "latest.svg"
-TRAINED = HERE / "data" / "herd-sim-gru16.npz"
-TRAINED_NAME = "trained on herd-sim (simulated)"
+TRAINED = {
+    "trained on herd-sim (simulated)": HERE / "data" / "herd-sim-gru16.npz",
+    "trained on herd-sim (simulated), sensitive": HERE / "data" / "herd-sim-gru16-demo.npz",
+}
+STEADY, SENSITIVE = TRAINED
 WINDOWS = 256
 SOFT_FLOAT_WINDOWS = 4
 CORES = ("m4f", "m3")
+HOST_ONLY = ("tflite", "moved")
 
 
 @dataclass(frozen=True)
 class Job:
-    """Rows that share one student. bits: None for the baseline named by `kernel`."""
+    """Rows that share one student. weights: `random`, or a name of `TRAINED`. bits: None for baselines."""
 
     hidden: int = 16
     dense: int = 16
@@ -45,7 +49,7 @@ class Job:
     classes: int = 6
     channels: int = 3
     seed: int = 0
-    trained: bool = False
+    weights: str = "random"
     kernel: str = "assembly"
     bits: Optional[int] = None
     gates: str = "interpolated"
@@ -57,12 +61,13 @@ class Job:
 def all_jobs() -> list[Job]:
     """Return the jobs of the whole table, the longest first."""
     jobs = [Job(hidden, kernel="float32 C", cores=("m3",)) for hidden in (32, 16, 8)]
-    jobs += [Job(trained=True, kernel="tflite")]
-    jobs += [Job(hidden, kernel="tflite") for hidden in (8, 16, 32)]
+    jobs += [Job(weights=name, kernel=host) for host in HOST_ONLY for name in TRAINED]
+    jobs += [Job(hidden, kernel=host) for host in HOST_ONLY for hidden in (8, 16, 32)]
     jobs += [Job(hidden, kernel="float32 C", cores=("m4f",)) for hidden in (32, 16, 8)]
     for gates in ("interpolated", "direct"):
         jobs += [Job(hidden, bits=bits, gates=gates) for hidden in (32, 16, 8) for bits in (16, 8, 4)]
-        jobs += [Job(trained=True, bits=bits, gates=gates) for bits in (16, 8, 4)]
+        jobs += [Job(weights=STEADY, bits=bits, gates=gates) for bits in (16, 8, 4)]
+    jobs += [Job(weights=SENSITIVE, bits=bits, cores=("m4f",), optimize=("speed",)) for bits in (16, 8)]
     jobs += [
         Job(hidden, bits=bits, kernel="portable C", optimize=("speed",))
         for hidden in (8, 16, 32)
@@ -74,13 +79,15 @@ def all_jobs() -> list[Job]:
 def measure(job: Job) -> list[dict[str, Any]]:
     """Return the rows of a job."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from mcukd.bench.baselines import measure_float, measure_tflite
+    from mcukd.bench.baselines import measure_float, measure_moved, measure_tflite
     from mcukd.bench.measure import measure_model, model_accuracy
     from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 
     weights, calibration, counts = student(job)
     if job.kernel == "tflite":
         rows = [measure_tflite(weights, calibration, counts)]
+    elif job.kernel == "moved":
+        rows = [measure_moved(weights, counts)]
     elif job.kernel == "float32 C":
         rows = [
             measure_float(weights, counts[: SOFT_FLOAT_WINDOWS if core == "m3" else len(counts)], core)
@@ -95,7 +102,7 @@ def measure(job: Job) -> list[dict[str, Any]]:
             for core in job.cores
             for optimize in job.optimize
         ]
-    origin = {"weights": TRAINED_NAME if job.trained else "random", "seed": None if job.trained else job.seed}
+    origin = {"weights": job.weights, "seed": job.seed if job.weights == "random" else None}
     return [{**row, **origin} for row in rows]
 
 
@@ -103,7 +110,7 @@ def student(job: Job) -> tuple[Any, Any, np.ndarray]:
     """Return the weights, the calibration windows and the test windows (≥ 256, T, C) of a job."""
     from mcukd.bench.synthetic import random_student, random_windows
 
-    if not job.trained:
+    if job.weights == "random":
         weights = random_student(job.hidden, job.dense, job.classes, job.channels, job.seed)
         shape = {"steps": job.steps, "classes": job.classes, "channels": job.channels}
         calibration = random_windows(256, seed=1000 + job.seed, **shape)
@@ -114,7 +121,7 @@ def student(job: Job) -> tuple[Any, Any, np.ndarray]:
     from mcukd.data.load import load_windows
     from mcukd.models.weights import StudentWeights
 
-    with np.load(TRAINED) as stored:
+    with np.load(TRAINED[job.weights]) as stored:
         weights, made = StudentWeights.from_arrays(stored), json.loads(str(stored["made"]))
     windows = load_windows(load_card("herd-sim"), seed=0)
     held_out = np.isin(windows.animals, made["test_animals"])
@@ -146,7 +153,7 @@ def _order(row: dict[str, Any]) -> tuple[Any, ...]:
         row["gates"] or "",
         row["core"] != "m4f",
         row["optimize"] != "speed",
-        row["weight_bits"],
+        row["weight_bits"] or 0,
         row["hidden"],
     )
 
@@ -182,7 +189,7 @@ def one_job(options: argparse.Namespace) -> Job:
         options.classes,
         options.channels,
         options.seed,
-        options.trained,
+        STEADY if options.trained else "random",
         "portable C" if options.portable else "assembly",
         options.bits,
         options.gates,

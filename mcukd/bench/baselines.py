@@ -16,6 +16,8 @@ from mcukd.bench.measure import accuracy, against_float, costs, estimated_cycles
 from mcukd.data.windows import Windows
 from mcukd.models.weights import StudentWeights
 
+TFLITE = "TFLite int8 one-step cell"
+MOVED = "float64, samples moved by up to one count"
 _TEMPLATES = Path(__file__).with_name("firmware")
 _FLAGS = ["-O3"]
 #: Soft float takes 10⁸ instructions a window, too many to log: a part of the window stands for it.
@@ -68,10 +70,24 @@ def measure_tflite(
         logits = evaluate(path, counts)
     return make_row(
         weight_bits=8,
-        kernel="TFLite int8 one-step cell",
+        kernel=TFLITE,
         **sizes(weights.channels, weights.hidden, weights.dense, weights.classes, counts.shape[1]),
         flash_bytes=exported.bytes,
         **against_float(accuracy(logits, weights.logits(counts))),
+    )
+
+
+def measure_moved(weights: StudentWeights, counts: NDArray[np.int16]) -> dict[str, Any]:
+    """Compare the float student with itself on windows (N, T, C) with samples moved by up to one count.
+
+    What no arithmetic can be expected to better: a student that answers otherwise then is sensitive itself.
+    """
+    moved = counts + np.random.default_rng(0).integers(-1, 2, counts.shape)
+    moved = np.clip(moved, -32768, 32767).astype(np.int16)
+    return make_row(
+        kernel=MOVED,
+        **sizes(weights.channels, weights.hidden, weights.dense, weights.classes, counts.shape[1]),
+        **against_float(accuracy(weights.logits(moved), weights.logits(counts))),
     )
 
 

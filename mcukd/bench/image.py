@@ -16,7 +16,6 @@ from mcukd.wording import listed
 
 _FIRMWARE = Path(__file__).with_name("firmware")
 _BOARDS = {"m3": "collar-emulated", "m4f": "eartag-emulated"}
-OPTIMIZE = {"speed": "-O2", "size": "-Os"}
 #: The trace's twin of the step is for the host; it would only be thrown away.
 _LEFT_OUT = ("mcukd_trace.c",)
 #: Nothing of the harness may come from a library, which counts as the model's.
@@ -79,14 +78,12 @@ def build_image(
 ) -> Image:
     """Compile every C and assembly file in `sources`, and link them with the harness into `bench.elf` there.
 
-    The model is compiled as for a firmware, with -O2 (`speed`) or -Os (`size`) and `flags` after that.
+    The model is compiled as for a firmware, for `speed` or for `size`, with `flags` after the firmware's.
     Raises UserError for a missing compiler and for sources that do not compile or link.
     """
-    if optimize not in OPTIMIZE:
-        raise UserError(f"--optimize {optimize}: choose one of {listed(OPTIMIZE)}.")
-    board = bench_board(core)
+    board = bench_board(core).with_optimize(optimize)
     gcc = require_tool("arm-none-eabi-gcc", "build the model for measuring")
-    base = [gcc, *compile_flags(board), OPTIMIZE[optimize], *(flags or []), f"-I{sources}"]
+    base = [gcc, *compile_flags(board), *(flags or []), f"-I{sources}"]
     models = [path for path in sorted(sources.glob("*.[cS]")) if path.name not in _LEFT_OUT]
     objects = [_compile([*base], source, sources) for source in models]
     harness = sorted(_FIRMWARE.glob("*.c"))

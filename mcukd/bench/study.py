@@ -14,6 +14,7 @@ from mcukd.data.card import load_card
 from mcukd.data.load import load_windows
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import load_model
+from mcukd.progress import progress
 from mcukd.study import Study
 
 STUDENT = "student.keras"
@@ -43,13 +44,16 @@ def measure_study(
     if windows < 1:
         raise UserError(f"--windows {windows}: nothing to measure; choose 1 or more.")
     study.require("quantize")
-    model = load_model(study.path)
-    counts = load_windows(
-        load_card(study.card), study.data_root(data_root), seed=int(study.manifest["seed"])
-    ).counts
-    weights = student_weights(load_student(study.file(STUDENT)))
-    truth = model_accuracy(model, weights, spread(counts, max(windows, ACCURACY_WINDOWS)))
-    row = measure_model(model, spread(counts, windows), core, optimize, portable, truth)
+    with progress("Measuring", 3) as advance:
+        model = load_model(study.path)
+        root, seed = study.data_root(data_root), int(study.manifest["seed"])
+        counts = load_windows(load_card(study.card), root, seed=seed).counts
+        advance(1, "windows read")
+        weights = student_weights(load_student(study.file(STUDENT)))
+        truth = model_accuracy(model, weights, spread(counts, max(windows, ACCURACY_WINDOWS)))
+        advance(1, "compared with float")
+        row = measure_model(model, spread(counts, windows), core, optimize, portable, truth)
+        advance(1, "run on the emulated core")
     return {**row, "weights": study.card}
 
 
