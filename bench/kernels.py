@@ -56,6 +56,7 @@ class Job:
     cores: tuple[str, ...] = CORES
     optimize: tuple[str, ...] = ("speed", "size")
     windows: int = WINDOWS
+    extreme: bool = False
 
 
 def all_jobs() -> list[Job]:
@@ -98,12 +99,22 @@ def measure(job: Job) -> list[dict[str, Any]]:
         model = quantize(weights, calibration, QuantizeConfig(job.bits, gates=job.gates), job.steps)
         truth = model_accuracy(model, weights, counts)
         rows = [
-            measure_model(model, counts[: job.windows], core, optimize, job.kernel == "portable C", truth)
+            measure_model(model, compared(job, counts), core, optimize, job.kernel == "portable C", truth)
             for core in job.cores
             for optimize in job.optimize
         ]
     origin = {"weights": job.weights, "seed": job.seed if job.weights == "random" else None}
     return [{**row, **origin} for row in rows]
+
+
+def compared(job: Job, counts: np.ndarray) -> np.ndarray:
+    """Return the windows that the core runs: test windows, or for `extreme` every other one far from them."""
+    from mcukd.bench.synthetic import extreme_windows
+
+    counts = counts[: job.windows].copy()
+    if job.extreme:
+        counts[1::2] = extreme_windows(*counts[1::2].shape, seed=job.seed)
+    return counts
 
 
 def student(job: Job) -> tuple[Any, Any, np.ndarray]:
@@ -175,6 +186,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--trained", action="store_true", help="the trained student instead of a random one")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--windows", type=int, default=WINDOWS, help="windows the core runs and compares")
+    parser.add_argument("--extreme", action="store_true", help="every other window far from any animal's")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="processes")
     parser.add_argument("--record", action="store_true", help="write docs/ too")
     return parser.parse_args()
@@ -196,6 +208,7 @@ def one_job(options: argparse.Namespace) -> Job:
         tuple(options.core or CORES),
         tuple(options.optimize or ("speed", "size")),
         options.windows,
+        options.extreme,
     )
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from factories import extreme_windows
 from typer.testing import CliRunner
 
 from mcukd.bench import study as bench_study
@@ -17,7 +16,7 @@ from mcukd.bench.emulate import _parse
 from mcukd.bench.image import bench_board, build_image
 from mcukd.bench.measure import KEYS, accuracy, make_row, measure_model, model_accuracy, sizes
 from mcukd.bench.study import spread
-from mcukd.bench.synthetic import random_student, random_windows
+from mcukd.bench.synthetic import extreme_windows, random_student, random_windows
 from mcukd.cli.app import app
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
@@ -73,6 +72,14 @@ def test_synthetic_students_are_seeded_and_as_described() -> None:
     assert counts.dtype == np.int16
     assert 0.9 < np.linalg.norm(counts.mean(axis=1) / 16384, axis=1).mean() < 1.2
     assert not np.array_equal(counts, random_windows(50, seed=1).counts)
+
+
+def test_extreme_windows_reach_both_ends() -> None:
+    counts = extreme_windows(40, 64)
+    assert counts.shape == (40, 64, 3)
+    assert (counts.min(), counts.max()) == (-32768, 32767)
+    assert (np.ptp(counts[1::4], axis=1) == 0).all()
+    assert set(np.unique(counts[2::4])) == {-32768, 32767}
 
 
 def test_accuracy_is_of_probabilities() -> None:

@@ -67,3 +67,24 @@ def random_windows(
         card="random",
         simulated=True,
     )
+
+
+def extreme_windows(count: int, steps: int = 256, channels: int = 3, seed: int = 0) -> NDArray[np.int16]:
+    """Return counts (count, steps, channels) that no animal makes, to drive gates and sums to their ends.
+
+    In turn: full-scale noise, a constant at either end on each axis, square waves of 1 to 32 samples a half
+    period, and random windows scaled until most samples are clipped.
+    """
+    rng = np.random.default_rng([seed, count, steps, channels, 1])
+    ends = np.where(rng.integers(0, 2, (count, 1, channels)), 32767, -32768)
+    half = rng.integers(1, 33, (count, 1, 1))
+    phase = (np.arange(steps)[None, :, None] // half) % 2
+    tame = random_windows(count, steps, channels, seed=seed).counts.astype(np.int64)
+    kinds = (
+        rng.integers(-32768, 32768, (count, steps, channels)),
+        np.broadcast_to(ends, (count, steps, channels)),
+        np.where(phase, ends, -1 - ends),
+        np.clip((tame - tame.mean(axis=1, keepdims=True).astype(np.int64)) * 50, -32768, 32767),
+    )
+    chosen = np.arange(count)[:, None, None] % len(kinds)
+    return np.choose(chosen, kinds).astype(np.int16)
