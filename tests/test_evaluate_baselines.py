@@ -1,4 +1,4 @@
-"""The baselines: hand features, the filter-MLP's numbers, choices on inner animals, and what they may not read."""
+"""The baselines: hand features, the filter-MLP's numbers, choices on inner animals, and leaks."""
 
 from __future__ import annotations
 
@@ -118,9 +118,7 @@ def test_the_filter_mlp_of_six_classes_has_the_published_175_parameters(keras_mo
     assert filter_mlp.filter_mlp_macs_per_window(50, 3, 6) == 3 * (49 + 8 * 43 + 8 * 36) + 9 * 7 + 7 * 6
 
 
-def test_a_saved_filter_mlp_loads_again_and_is_refused_as_a_gru_student(
-    keras_model: Any, tmp_path: Any
-) -> None:
+def test_a_saved_filter_mlp_is_refused_where_a_gru_is_needed(keras_model: Any, tmp_path: Any) -> None:
     from mcukd.models.gru_mlp import load_student
 
     path = tmp_path / "student.keras"
@@ -255,7 +253,7 @@ def test_a_choice_sees_only_inner_animals_and_takes_the_best() -> None:
 
 
 def test_a_planted_leak_into_the_inner_folds_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`choose` is given the training animals' windows alone, so a fold that names another finds none of it."""
+    """`choose` is given the training animals' windows alone: a fold that names another finds none of it."""
     seen = herd().take(herd().animals != "D")
     asked: list[set[str]] = []
 

@@ -111,6 +111,35 @@ def budget_figure(models: Mapping[str, Mapping[str, Any]], classes: Sequence[str
         return _svg(figure, "budget")
 
 
+def reliability_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
+    """Draw accuracy against confidence, one line per model whose calibration is known; None without any."""
+    names = [name for name in in_order(models) if models[name].get("calibration") and name != "majority"]
+    if not names:
+        return None
+    with _drawing("reliability", 4.4) as (figure, axes):
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)
+        for number, name in enumerate(names):
+            # A bin of a few windows says nothing and would draw the eye.
+            bins = [one for one in models[name]["calibration"]["bins"] if one["windows"] >= 20]
+            axes.plot(
+                [one["confidence"] for one in bins],
+                [one["accuracy"] for one in bins],
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=5,
+                linewidth=1,
+                color=COLOURS[number % len(COLOURS)],
+                label=model_title(name),
+            )
+        axes.set_xlim(0, 1.02)
+        axes.set_ylim(0, 1.02)
+        axes.set_xlabel("confidence (largest probability)")
+        axes.set_ylabel("share classified rightly")
+        axes.grid()
+        axes.set_axisbelow(True)
+        axes.legend(loc="upper left", frameon=False, fontsize=8.5)
+        return _svg(figure, "reliability")
+
+
 def formats_figure(formats: Mapping[str, TensorFormat]) -> Optional[str]:
     """Draw what each tensor's format can hold, from step to limit, and the greatest value observed."""
     if not formats:
