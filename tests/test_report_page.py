@@ -146,7 +146,7 @@ def test_figures_on_the_page_are_those_of_metrics_json(page, study):
 
 def test_formats_on_the_page_are_those_of_the_model(page, study):
     model = gather(study).model
-    for name, fmt in model.formats.items():
+    for name, fmt in model.observed_formats.items():
         assert name in page.sections["formats"]
         assert str(fmt.q).replace("-", "−") in page.sections["formats"]
     assert model.sha256 in page.sections["provenance"]
