@@ -24,7 +24,7 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel, save_model
 from mcukd.fixedpoint.observation import calibration_subset
 from mcukd.fixedpoint.quantize import VERSION, QuantizeConfig, quantize
-from mcukd.fixedpoint.reference import run
+from mcukd.host.batch import run_fast
 from mcukd.models.weights import StudentWeights
 from mcukd.progress import progress
 from mcukd.report.metrics import combine_seeds, load_metrics, score, update_metrics
@@ -143,7 +143,7 @@ def _integer_metrics(
 ) -> dict[str, Any]:
     def predict(weights: StudentWeights, seen: Windows, test: Windows) -> NDArray[np.int64]:
         model = quantize(weights, seen, config, test.counts.shape[1])
-        return run(model, test.counts, checksums=False).classes
+        return run_fast(model, test.counts, checksums=False, saturations=False).classes
 
     students = _students(study)
     return evaluate_folds(students, training, evaluation, predict, f"Quantized to {config.bits} bits")

@@ -1,1 +1,1 @@
-"""The integer model on this computer at speed: generated C, compiled here, with every value the reference's."""
+"""The integer model at speed on this computer: generated C, compiled here, that equals the reference."""

@@ -21,7 +21,8 @@ from typing import NamedTuple, Optional
 from mcukd.resources import resource_dir
 
 TEMPLATE = "mcukd_batch.c"
-FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared")
+#: The C is vectors already; GCC would make vectors of the table lookups too, at a loss.
+FLAGS = ("-std=c99", "-O3", "-fno-tree-vectorize", "-fno-tree-slp-vectorize", "-fPIC", "-shared")
 #: Where a compiler does not know it, vectors are those of the platform's least processor.
 NATIVE = "-march=native"
 _SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
