@@ -29,8 +29,9 @@ _LARGEST_SHIFT = 30
 _FINEST_ACTIVATION = 20
 #: What is finer than this gives up bits down to it if that spares the device a shift.
 _FINE_ENOUGH = 11
-#: Likewise, bits of the state that sums of packed weights leave out.
-_CHEAP_STATE_SHIFT = 3
+#: Likewise, sums of packed weights may leave out bits of the state as long as weights and what is left of the
+#: state have this many together: the weights' rounding is then still several times coarser.
+_BITS_OF_WEIGHT_AND_STATE = 17
 #: Bits of the state that sums may leave out to make room for packed weights.
 _LARGEST_STATE_SHIFT = 6
 
@@ -156,7 +157,8 @@ def _spare_shifts(made: Fit, longest: dict[str, int]) -> None:
         lengths["h_rec"] -= max(excess["h"], 0)
     if made.packing.slots > 1:
         common = max(excess["z"], excess["r"], 0)
-        if made.state_shift + common <= _CHEAP_STATE_SHIFT:
+        left = made.lengths["h"] - made.state_shift - common
+        if left + made.packing.bits >= _BITS_OF_WEIGHT_AND_STATE:
             made.state_shift += common
         return
     for gate in ("z", "r"):
