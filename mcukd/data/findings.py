@@ -9,6 +9,7 @@ import numpy as np
 
 from mcukd.data.card import Card
 from mcukd.data.check import Finding
+from mcukd.data.label_findings import alike_labels, labels, mixed
 from mcukd.data.overlap import Pair
 from mcukd.data.recordings import GRAVITY_BAND, RATE_TOLERANCE, RECORDING_BAND, source_window, to_g
 from mcukd.data.resample import band_limit
@@ -18,10 +19,6 @@ from mcukd.wording import listed
 RATE_NOTE, JITTER_NOTE = 0.02, 0.10
 CLIPPED_SHARE, CLIPPED_VALUES = 1e-3, 10
 REST_NOTE = 0.05
-ALIKE, BARELY = 0.80, 0.65
-RARE_SHARE = 10
-FEW_ANIMALS = 3
-MIXED_SHARE = 0.05
 _ORDER = {"problem": 0, "warning": 1, "note": 2}
 Animals = Mapping[str, dict[str, Any]]
 
@@ -36,9 +33,9 @@ def find(card: Card, survey: Survey, animals: Animals, alike: Sequence[Pair], ax
         *_calibration(animals),
         *_axes(card, survey, animals, axis),
         *_copies(survey, animals),
-        *_labels(card, survey, animals),
-        *_mixed(animals),
-        *_alike(card, alike),
+        *labels(card, survey, animals),
+        *mixed(animals),
+        *alike_labels(card, alike),
     ]
     return sorted(found, key=lambda one: _ORDER[one.weight])
 
@@ -213,7 +210,10 @@ def _axes(card: Card, survey: Survey, animals: Animals, axis: str) -> Iterator[F
     directions = {name: np.array(facts["gravity"]) for name, facts in animals.items()}
     for name, vector in directions.items():
         length = float(np.linalg.norm(vector))
-        if length < 0.5 or not axis:
+        if not axis:
+            continue
+        yield from _turned_recordings(card, survey, name, axis)
+        if length < 0.5:
             continue
         own = _axis_of(vector)
         along = vector["xyz".index(axis[1])] * (1 if axis[0] == "+" else -1)
@@ -237,7 +237,6 @@ def _axes(card: Card, survey: Survey, animals: Animals, axis: str) -> Iterator[F
                 'its postures mean something else to the model; set mounting to "any", or correct its axes',
                 name,
             )
-        yield from _turned_recordings(card, survey, name, axis)
 
 
 def _turned_recordings(card: Card, survey: Survey, name: str, axis: str) -> Iterator[Finding]:
@@ -283,10 +282,10 @@ def _copies(survey: Survey, animals: Animals) -> Iterator[Finding]:
         yield Finding(
             "copies",
             "problem",
-            f"{number} recording{' is a copy' if number == 1 else 's are copies'} of another, sample for sample "
-            f"(first: {first[1]} of {first[0]})",
-            "it counts twice, and on both sides of a split it is recognised, not classified, so that the score "
-            "flatters; remove it",
+            f"{number} recording{' is a copy' if number == 1 else 's are copies'} of another, sample for "
+            f"sample (first: {first[1]} of {first[0]})",
+            "it counts twice, and on both sides of a split it is recognised, not classified, so that the "
+            "score flatters; remove it",
         )
     by_key: dict[str, list[str]] = {}
     for name in animals:
@@ -299,108 +298,6 @@ def _copies(survey: Survey, animals: Animals) -> Iterator[Finding]:
                 f"the animals {listed(names)} have nearly the same name and may be one",
                 "one animal under two names is in training and test at once, and the score flatters",
             )
-
-
-def _labels(card: Card, survey: Survey, animals: Animals) -> Iterator[Finding]:
-    index = card.class_map.index()
-    windows = dict.fromkeys(card.classes, 0)
-    did: dict[str, set[str]] = {name: set() for name in card.classes}
-    unknown = sorted(label for label in survey.labels if label and label not in index)
-    for name, facts in animals.items():
-        for label, count in facts["windows"].items():
-            number = index.get(label)
-            if number is not None and count:
-                windows[card.classes[number]] += count
-                did[card.classes[number]].add(name)
-    if unknown:
-        yield Finding(
-            "labels",
-            "problem",
-            f"the labels {listed(unknown)} are in the data but not in the card",
-            "training refuses them; add them to classes.names, classes.merge or classes.ignore",
-        )
-    most = max(windows.values(), default=0)
-    yield Finding(
-        "classes",
-        "note",
-        "windows without overlap: "
-        + "; ".join(f"{name} {count} of {len(did[name])} animals" for name, count in windows.items()),
-        "what is rare in training is missed in the field first",
-    )
-    for name, count in windows.items():
-        if count == 0:
-            yield Finding(
-                "classes",
-                "problem",
-                f"the class {name} has no window",
-                "training refuses a class without any",
-            )
-        elif len(did[name]) < FEW_ANIMALS and len(animals) >= FEW_ANIMALS:
-            yield Finding(
-                "classes",
-                "warning",
-                f"only {listed(sorted(did[name]))} did {name}",
-                "held out, too few animals are left to learn it from, and its score is of one or two animals",
-            )
-        elif most > RARE_SHARE * count:
-            yield Finding(
-                "classes",
-                "warning",
-                f"{name} has {count} windows, the commonest class {most}",
-                "accuracy hides how it fares; read its recall and MCC, and weight it in training",
-            )
-    if len(animals) < 2:
-        yield Finding(
-            "animals",
-            "problem",
-            f"there is one animal, {listed(animals)}",
-            "no score can say how a model does on another one; a split by animal needs two",
-        )
-
-
-def _mixed(animals: Animals) -> Iterator[Finding]:
-    shares = {name: facts["mixed_windows"] for name, facts in animals.items() if facts["mixed_windows"]}
-    if shares:
-        worst = max(shares, key=lambda name: shares[name])
-        changes = sum(sum(facts["transitions"].values()) for facts in animals.values())
-        yield Finding(
-            "mixed",
-            "warning" if float(np.median(list(shares.values()))) > MIXED_SHARE else "note",
-            f"{changes} transitions within recordings; cut without regard to labels, "
-            f"{np.median(list(shares.values())):.1%} "
-            f"of the windows would hold more than one behaviour ({worst}: {shares[worst]:.1%})",
-            "training leaves such windows out, but the tag meets them: scores on pure windows flatter "
-            "by about that",
-        )
-
-
-def _alike(card: Card, alike: Sequence[Pair]) -> Iterator[Finding]:
-    index = card.class_map.index()
-    for pair in alike:
-        if pair.accuracy >= ALIKE:
-            continue
-        places = [index.get(pair.first), index.get(pair.second)]
-        if places[0] is not None and places[0] == places[1]:
-            continue
-        ignored = [one for one, place in zip((pair.first, pair.second), places) if place is None]
-        advice = (
-            f"{listed(ignored)} is ignored here, but the tag will meet it and call it the other"
-            if ignored
-            else "expect confusion on new animals; merge them, or accept that their time budgets are a guess"
-            if pair.accuracy < BARELY
-            else "a simple model confuses them; see whether a network does better before you trust "
-            "their budgets"
-        )
-        yield Finding(
-            "overlap",
-            "note" if ignored else "warning",
-            f"{pair.first} and {pair.second} look alike: a linear discriminant on hand features tells "
-            "them apart in "
-            f"{pair.accuracy:.0%} of the windows of animals it never saw (50 % is chance; "
-            f"{pair.animals} animals, "
-            f"{pair.windows} windows){', hardly better than guessing' if pair.accuracy < BARELY else ''}",
-            advice,
-        )
 
 
 def _triple(values: Sequence[float]) -> str:

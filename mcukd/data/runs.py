@@ -223,5 +223,8 @@ def _table_runs(path: Path, table: Any, first_row: int, exclude_segments: frozen
 
 
 def _texts(column: Any) -> NDArray[np.object_]:
-    values: NDArray[np.object_] = column.to_numpy(zero_copy_only=False).astype(object)
+    import pyarrow
+
+    # As strings first: NumPy's view of a dictionary column puts another text where one is missing.
+    values: NDArray[np.object_] = column.cast(pyarrow.string()).to_numpy(zero_copy_only=False).astype(object)
     return values

@@ -58,11 +58,11 @@ def units_of(magnitude: float) -> Optional[str]:
 
 
 def number_columns(form: TextForm) -> list[str]:
-    """Return the columns whose first values are numbers, some of them at least."""
+    """Return the columns whose first values are numbers, most of them: what is not is said when parsing."""
     found = []
     for name in form.header:
         cells = [cell for cell in form.column(name) if cell not in MISSING]
-        if cells and sum(is_number(cell, form.decimal) for cell in cells) >= 0.9 * len(cells):
+        if cells and sum(is_number(cell, form.decimal) for cell in cells) > 0.6 * len(cells):
             found.append(name)
     return found
 

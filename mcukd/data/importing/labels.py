@@ -16,7 +16,7 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.importing.text import TextForm, parse, read_blocks, sniff
+from mcukd.data.importing.text import TextForm, is_number, parse, read_blocks, sniff
 from mcukd.data.importing.times import Clock, time_form
 from mcukd.errors import UserError
 from mcukd.wording import listed
@@ -26,6 +26,7 @@ _END = re.compile(r"^(end|stop|offset|until|to$)|(end|stop)[ _]?(time|date)?$")
 _DURATION = re.compile(r"^duration")
 _BEHAVIOUR = re.compile(r"behavio|label|activity|class|event|state")
 _ANIMAL = re.compile(r"animal|individual|subject|cow|sheep|goat|bird|^id$|tag|collar|device")
+_EPOCH = 5e8  # larger numbers count from 1970
 _NOBODY = ("", "No focal subject")
 
 
@@ -271,10 +272,13 @@ def _seconds(
     timezone: Optional[str],
     day_first: Optional[bool],
 ) -> tuple[NDArray[np.float64], bool]:
-    form = time_form(path, column, stamps, day_first, timezone)
-    if form.kind == "number" and "1970" not in form.reason:
+    first = next((stamp for stamp in stamps if stamp), "")
+    if is_number(first) or is_number(first, ","):
         # Labels come in seconds; only the recordings' own stamps may count a smaller unit.
-        return _numbers(path, column, stamps, first_line), False
+        values = _numbers(path, column, stamps, first_line)
+        if values[0] < _EPOCH:
+            return values, False
+    form = time_form(path, column, stamps, day_first, timezone)
     order: NDArray[Any] = np.array(stamps, dtype=object)
     return Clock(path, column, form).seconds(order, first_line), True
 

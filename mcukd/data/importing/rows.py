@@ -35,7 +35,7 @@ class State:
     animal: str = ""
     part: str = ""
     time: Optional[float] = None
-    second_run: bool = False
+    back_at: Optional[float] = None
     local: Optional[float] = None
     cut: bool = False
 
@@ -105,7 +105,7 @@ def read_rows(plan: Plan, options: Options, table: Optional[LabelTable], state: 
             state = State(file=number, segment=state.segment + 1)
         clock = None
         if plan.time and file.time:
-            clock = Clock(file.path, plan.time, file.time, state.second_run, state.local)
+            clock = Clock(file.path, plan.time, file.time, state.back_at, state.local)
         numbers, texts = _wanted(plan, file)
         for piece in pieces(file.path, file.form, numbers, texts, state.offset, state.line):
             rows = _rows(plan, options, table, file, piece, clock, state)
@@ -140,11 +140,15 @@ def _rows(
     state: State,
 ) -> Rows:
     columns, count = piece.columns, piece.rows
-    seconds = _seconds(plan, piece, clock)
     animals = _names(columns, plan.animal, file.animal, count)
     labels = _names(columns, plan.label, file.label, count)
     labels = Names(labels.codes, tuple(None if str(n).lower() in UNLABELLED else n for n in labels.known))
     parts = _names(columns, plan.segment, "", count)
+    fresh = np.zeros(count, dtype=bool)
+    if count:
+        fresh[1:] = (np.diff(animals.codes) != 0) | (np.diff(parts.codes) != 0)
+        fresh[0] = (state.part, state.animal) != (_at(parts, 0), _at(animals, 0))
+    seconds = _seconds(plan, piece, clock, fresh)
     left_out: dict[str, int] = {}
     if plan.layout == "rows" or plan.layout == "device":
         names = plan.acceleration or ("x", "y", "z")
@@ -181,14 +185,16 @@ def _rows(
         animal=_at(animals, -1) if len(animals) else state.animal,
         part=_at(parts, -1) if len(parts) else state.part,
         time=float(time[-1]) if len(time) and np.isfinite(time[-1]) else state.time,
-        second_run=clock.second_run if clock else False,
+        back_at=clock.back_at if clock else None,
         local=clock.last if clock else None,
         cut=cut or (state.cut and not len(source)),
     )
     return Rows(animals, labels, segment.astype(np.int64), time, samples, count, left_out, after)
 
 
-def _seconds(plan: Plan, piece: Piece, clock: Optional[Clock]) -> NDArray[np.float64]:
+def _seconds(
+    plan: Plan, piece: Piece, clock: Optional[Clock], fresh: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     if plan.time is None or clock is None:
         return np.full(piece.rows, np.nan)
     stamps = piece.columns[plan.time]
@@ -198,7 +204,7 @@ def _seconds(plan: Plan, piece: Piece, clock: Optional[Clock]) -> NDArray[np.flo
         stamps = np.array(
             [f"{day} {hour}" for day, hour in zip(stamps, piece.columns[plan.clock_column])], dtype=object
         )
-    return clock.seconds(stamps, piece.first_line)
+    return clock.seconds(stamps, piece.first_line, fresh)
 
 
 def _names(columns: dict[str, Any], name: Optional[str], otherwise: Optional[str], count: int) -> Names:

@@ -218,20 +218,7 @@ def _needs_conversion(plan: Plan, options: Options) -> Optional[str]:
         (not from_paths and not (plan.animal and plan.label), "label and animal are not told in one way"),
         (not from_paths and len(plan.files) > 1, "several files make up the table"),
     )
-    return next((why for found, why in tests if found), None) or _has_holes(plan)
-
-
-def _has_holes(plan: Plan) -> Optional[str]:
-    """Try the readers of a card on every file: what they refuse and a conversion can handle."""
-    from mcukd.data.tables import read_table
-
-    for file in plan.files:
-        assert file.form is not None
-        try:
-            read_table(file.path, plan.acceleration, [], file.form.delimiter)
-        except UserError:
-            return "rows have missing values"
-    return None
+    return next((why for found, why in tests if found), None)
 
 
 def _pattern(plan: Plan) -> Optional[str]:
@@ -292,7 +279,12 @@ def _draft_plain(
 ) -> Optional[tuple[Draft, list[str]]]:
     """Work out the card of files as they are; None where they turn out to need conversion."""
     card = _provisional("plain", source, _columns(plan), options)
-    kept = survey(_wanted(read_runs(card, None), options))
+    try:
+        kept = survey(_wanted(read_runs(card, None), options))
+    except UserError:
+        # A conversion can deal with holes, and names file and line of what it cannot deal with.
+        talk.note("conversion: to Parquet, for the files have values that are missing or no numbers")
+        return None
     if any(animal != animal.strip() for animal in kept.animals):
         talk.note("conversion: to Parquet, for animals' names have blanks around them")
         return None

@@ -96,7 +96,8 @@ def _parquet_pieces(path: Path, numbers: Sequence[str], texts: Sequence[str], of
                     if name in texts:
                         columns[name] = np.array(_as_text(column), dtype=object)
                     else:
-                        columns[name] = np.asarray(column.cast(float64()).to_numpy(zero_copy_only=False))
+                        number = _whole_nanoseconds(column).cast(float64(), safe=False)
+                        columns[name] = np.asarray(number.to_numpy(zero_copy_only=False))
                 yield Piece(columns, batch.num_rows, start + 1, row, row + 1)
     except (ArrowException, OSError) as error:
         raise UserError(f"{path}, near row {row + 1}: cannot be read ({error}); export it again") from None
@@ -104,11 +105,16 @@ def _parquet_pieces(path: Path, numbers: Sequence[str], texts: Sequence[str], of
 
 def _as_text(column: Any) -> list[str]:
     """Cells as text; time stamps as whole nanoseconds since 1970, missing ones as nothing."""
+    return ["" if value is None else str(value) for value in _whole_nanoseconds(column).to_pylist()]
+
+
+def _whole_nanoseconds(column: Any) -> Any:
+    """Time stamps as whole nanoseconds since 1970, anything else as it is."""
     import pyarrow
 
-    if pyarrow.types.is_timestamp(column.type):
-        column = column.cast(pyarrow.timestamp("ns", tz=column.type.tz)).cast(pyarrow.int64())
-    return ["" if value is None else str(value) for value in column.to_pylist()]
+    if not pyarrow.types.is_timestamp(column.type):
+        return column
+    return column.cast(pyarrow.timestamp("ns", tz=column.type.tz)).cast(pyarrow.int64())
 
 
 def _device_pieces(path: Path, offset: int) -> Iterator[Piece]:

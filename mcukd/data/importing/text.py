@@ -105,7 +105,10 @@ def sniff(path: Path) -> TextForm:
 
 def is_number(text: str, decimal: str = ".") -> bool:
     """Tell whether a cell is a number (nothing about missing ones)."""
-    return bool(_NUMBER.fullmatch(text.strip().replace(decimal, ".") if decimal != "." else text.strip()))
+    text = text.strip()
+    if decimal != ".":
+        text = "" if "." in text else text.replace(decimal, ".")
+    return bool(_NUMBER.fullmatch(text))
 
 
 def read_blocks(
@@ -185,9 +188,7 @@ def _head(path: Path) -> tuple[bytes, bool, str]:
         zeros = Counter(place % 2 for place, byte in enumerate(head[:4096]) if byte == 0)
         if min(zeros[0], zeros[1]) == 0:
             return head, compressed, "utf-16-be" if zeros[0] else "utf-16-le"
-        raise UserError(
-            f"{path} is not text; expected CSV, TSV, Parquet, CWA or GT3X: export it as one of those"
-        )
+        raise _no_text(path)
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
@@ -199,7 +200,15 @@ def _decode(path: Path, head: bytes, encoding: str) -> str:
     try:
         return codecs.getincrementaldecoder(encoding)().decode(head)
     except UnicodeDecodeError as error:
+        if encoding.startswith("utf-16"):
+            raise _no_text(path) from None
         raise UserError(f"{path} is neither UTF-8 nor Windows text ({error}); save it as UTF-8") from None
+
+
+def _no_text(path: Path) -> UserError:
+    return UserError(
+        f"{path} is not text; expected CSV, TSV, Parquet, CWA or GT3X: export it as one of those"
+    )
 
 
 def _width(line: str, delimiter: str) -> int:

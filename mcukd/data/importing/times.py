@@ -62,18 +62,29 @@ def time_form(
 class Clock:
     """Turns the stamps of one file into seconds since 1970 UTC (or since the numbers' own zero).
 
-    Keeps what a block has to know of the one before it: whether the hour that summer time repeats at its end
-    has begun its second run.
+    Keeps what a block has to know of the one before it: when local time last stepped back, as it does where
+    the hour that comes twice at the end of summer time begins its second run.
     """
 
     def __init__(
-        self, path: Path, column: str, form: TimeForm, second_run: bool = False, last: Optional[float] = None
+        self,
+        path: Path,
+        column: str,
+        form: TimeForm,
+        back_at: Optional[float] = None,
+        last: Optional[float] = None,
     ) -> None:
         self.path, self.column, self.form = path, column, form
-        self.second_run, self.last = second_run, last
+        self.back_at, self.last = back_at, last
 
-    def seconds(self, stamps: NDArray[Any], line: int) -> NDArray[np.float64]:
-        """Return seconds (n,) for stamps (n,); UserError naming the line of the first that is no stamp."""
+    def seconds(
+        self, stamps: NDArray[Any], line: int, fresh: Optional[NDArray[np.bool_]] = None
+    ) -> NDArray[np.float64]:
+        """Return seconds (n,) for stamps (n,).
+
+        fresh: (n,), where another recording begins. Raises UserError naming the line of the first that is no
+        stamp.
+        """
         import pandas as pd
 
         form = self.form
@@ -87,20 +98,29 @@ class Clock:
         if form.zoned:
             dates = dates.dt.tz_convert(None)
         local = dates.astype("datetime64[ns]").to_numpy().astype(np.int64) / 1e9
-        return local if form.timezone is None else self._utc(dates, np.asarray(local), line)
+        return local if form.timezone is None else self._utc(dates, np.asarray(local), line, fresh)
 
     def scaled(self, values: NDArray[np.float64], line: int) -> NDArray[np.float64]:
         """Return seconds (n,) for stamps (n,) that are numbers already; UserError where one is missing."""
         self._check(values, ~np.isfinite(values), line)
         return values * self.form.scale
 
-    def _utc(self, dates: Any, local: NDArray[np.float64], line: int) -> NDArray[np.float64]:
+    def _utc(
+        self, dates: Any, local: NDArray[np.float64], line: int, fresh: Optional[NDArray[np.bool_]]
+    ) -> NDArray[np.float64]:
         """Local times to UTC; of the hour that comes twice, what follows a step back is the second run."""
         before = local[0] if self.last is None else self.last
-        steps = np.diff(local, prepend=before)
-        second = np.cumsum(steps < -_HOUR / 2) > 0
-        second |= self.second_run
-        self.second_run, self.last = bool(second[-1]), float(local[-1])
+        anew = np.zeros(len(local), dtype=bool) if fresh is None else fresh
+        back = (np.diff(local, prepend=before) < -_HOUR / 2) & ~anew
+        # The local time of the last step back in the same recording; minus infinity where there was none.
+        marks = np.where(back, local, np.where(anew, -np.inf, np.nan))
+        known = np.maximum.accumulate(np.where(np.isnan(marks), -1, np.arange(len(local))))
+        carried = -np.inf if self.back_at is None else self.back_at
+        back_at = np.where(known < 0, carried, marks[np.maximum(known, 0)])
+        # By next autumn the step back of this one says nothing.
+        second = local - back_at < 3 * _HOUR
+        self.back_at = None if np.isinf(back_at[-1]) else float(back_at[-1])
+        self.last = float(local[-1])
         zoned = dates.dt.tz_localize(_zone(str(self.form.timezone)), ambiguous=~second, nonexistent="NaT")
         self._check(
             dates.astype(str).to_numpy(), zoned.isna().to_numpy(), line, f"a time in {self.form.timezone}"
@@ -152,7 +172,8 @@ def _number_form(values: NDArray[np.float64], timezone: Optional[str]) -> TimeFo
             return TimeForm("number", scale, reason=f"{unit} since 1970")
     if values[0] > 5e8:
         return TimeForm("number", reason="seconds since 1970")
-    steps = np.diff(values)
+    # Sorted, because rows may stand in any order still.
+    steps = np.diff(np.sort(values))
     ahead = steps[steps > 0]
     usual = float(np.median(ahead)) if len(ahead) else 0.0
     # Nobody classifies behaviour from one sample every two seconds: such steps count a smaller unit.
