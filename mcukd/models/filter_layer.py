@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mcukd.models.filter_mlp import TAPS
+from mcukd.models.filter_mlp import LEAST_POLE, TAPS
 
 #: Samples in a block of the high-pass; a window of 256 has as many blocks.
 BLOCK = 16
@@ -38,13 +38,18 @@ class FilterFeatures(keras.layers.Layer):
         """Return the features of standardised windows x (N, T, C)."""
         ops = keras.ops
         filtered = _fir(ops.tanh(_fir(x, self.fir1) + self.fir1_bias), self.fir2) + self.fir2_bias
-        passed = high_pass(x, ops.sigmoid(self.pole_logit))
+        passed = high_pass(x, pole_of(self.pole_logit))
         parts = [ops.mean(x, axis=1), ops.mean(ops.abs(passed), axis=1), ops.mean(ops.abs(filtered), axis=1)]
         return ops.concatenate(parts, axis=-1)
 
     def compute_output_shape(self, shape: Any) -> tuple[Any, int]:
         """Return (N, 3C)."""
         return (shape[0], 3 * shape[-1])
+
+
+def pole_of(logit: Any) -> Any:
+    """Return the pole, between .001 and .999, of its logit: at the ends training could not leave them."""
+    return LEAST_POLE + (1 - 2 * LEAST_POLE) * keras.ops.sigmoid(logit)
 
 
 def high_pass(x: Any, pole: Any) -> Any:
@@ -60,17 +65,21 @@ def high_pass(x: Any, pole: Any) -> Any:
     d = ops.pad(d, ((0, 0), (0, blocks * BLOCK - steps), (0, 0)))
     d = ops.reshape(d, (-1, blocks, BLOCK, channels))
     within = ops.einsum("nkbc,cab->nkac", d, _powers(pole, BLOCK))
-    before = ops.einsum("njc,ckj->nkc", within[:, :, -1], _powers(pole**BLOCK, blocks, delay=1))
-    fading = pole[None] ** ops.arange(1, BLOCK + 1, dtype="float32")[:, None]
+    before = ops.einsum("njc,ckj->nkc", within[:, :, -1], _powers(pole, blocks, BLOCK, delay=1))
+    fading = ops.exp(ops.log(pole) * ops.arange(1, BLOCK + 1, dtype="float32")[:, None])
     y = within + before[:, :, None] * fading
     return ops.reshape(y, (-1, blocks * BLOCK, channels))[:, :steps]
 
 
-def _powers(pole: Any, size: int, delay: int = 0) -> Any:
-    """Return pole^(t − s − delay) where s + delay ≤ t, else 0: (C, size, size)."""
+def _powers(pole: Any, size: int, step: int = 1, delay: int = 0) -> Any:
+    """Return pole^(step · (t − s − delay)) where s + delay ≤ t, else 0: (C, size, size).
+
+    Through the logarithm: the derivative of a power at an underflowed base would be 0 · ∞.
+    """
     exponents = np.subtract.outer(np.arange(size), np.arange(size)) - delay
-    # Exponents below nought are taken as nought first, so that no gradient passes through a division.
-    powers = pole[:, None, None] ** np.maximum(exponents, 0).astype(np.float32)
+    powers = keras.ops.exp(
+        keras.ops.log(pole)[:, None, None] * (step * np.maximum(exponents, 0)).astype(np.float32)
+    )
     return powers * (exponents >= 0).astype(np.float32)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TAPS = 8
 HIDDEN = 7
+LEAST_POLE = 1e-3
 #: Mean, high-passed, filtered: features for each axis.
 PER_AXIS = 3
 
@@ -36,7 +37,7 @@ FloatArray = NDArray[np.float32]
 class FilterMlpWeights:
     """The filter-MLP on raw sensor counts of C axes; all arrays float32.
 
-    mean, std: (C,) in counts; a sample x is (counts − mean) / std. pole: (C,), between 0 and 1: the high-pass
+    mean, std: (C,) in counts; a sample x is (counts − mean) / std. pole: (C,), .001 to .999: the high-pass
     is y_t = pole · y_(t−1) + x_t − x_(t−1), from y_0 = 0. fir1, fir2: (8, C), the oldest sample's tap first;
     fir1_bias, fir2_bias: (C,). Features, axis by axis within each kind: means, high-passed, filtered.
     dense_kernel: (3C, 7). dense_bias: (7,). output_kernel: (7, K). output_bias: (K,).
@@ -134,7 +135,7 @@ def filter_mlp_weights(model: keras.Model) -> FilterMlpWeights:
     return FilterMlpWeights(
         mean=np.asarray(layer.mean, np.float32).reshape(-1),
         std=np.sqrt(np.asarray(layer.variance, np.float32).reshape(-1)),
-        pole=(1 / (1 + np.exp(-pole_logit))).astype(np.float32),
+        pole=(LEAST_POLE + (1 - 2 * LEAST_POLE) / (1 + np.exp(-pole_logit))).astype(np.float32),
         fir1=fir1,
         fir1_bias=fir1_bias,
         fir2=fir2,
