@@ -85,7 +85,7 @@ def _head(model: IntegerModel) -> list[dict[str, str]]:
 
 
 def _head_type(model: IntegerModel) -> str:
-    return "int8_t" if model.bits <= 8 else "int16_t"
+    return "int8_t" if model.head_bits <= 8 else "int16_t"
 
 
 def _known_answers(model: IntegerModel) -> list[dict[str, Any]]:

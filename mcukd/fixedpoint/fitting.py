@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,15 @@ _BITS_OF_WEIGHT_AND_STATE = 17
 _LARGEST_STATE_SHIFT = 6
 
 
+class Widths(NamedTuple):
+    """Bits of recurrent weights, of input kernels, of the head's weights, and of state and dense output."""
+
+    recurrent: int
+    kernel: int
+    head: int
+    activation: int
+
+
 @dataclass
 class Fit:
     """Formats and integers of a model in the making.
@@ -46,7 +56,7 @@ class Fit:
     """
 
     packing: Packing
-    activation_bits: int
+    widths: Widths
     lengths: dict[str, int]
     row_lengths: dict[str, NDArray[np.int64]]
     empty: dict[str, int]
@@ -60,23 +70,31 @@ class Fit:
         return step_shifts(self.lengths, self.packing, self.state_shift)
 
 
-def fit(weights: StudentWeights, seen: Observation, bits: int, activation_bits: int, gate_table: str) -> Fit:
+def fit(
+    weights: StudentWeights,
+    seen: Observation,
+    widths: Widths,
+    gate_table: str,
+    fixed: Optional[Mapping[str, NDArray[np.int64]]] = None,
+) -> Fit:
     """Choose formats and round the weights so that interval analysis proves every accumulator.
 
-    Raises UserError where weights are so large that no format does.
+    fixed: fractional lengths by weight group that are not to be chosen, of input kernels one per row; the
+    proof may still shorten them. Raises UserError where weights are so large that no format does.
     """
-    floats = weight_groups(weights)
-    lengths = _activation_lengths(seen, activation_bits, gate_table)
-    made = Fit(Packing(bits), activation_bits, lengths, {}, dict.fromkeys(GATES, 0), 0, {}, {})
-    for gate in GATES:
-        lengths[f"recurrent_{gate}"] = closest_length(floats[f"recurrent_{gate}"], bits)
-    for name in ("dense", "output"):
-        lengths[name] = closest_length(floats[name], bits)
+    floats, fixed = weight_groups(weights), fixed or {}
+    lengths = _activation_lengths(seen, widths.activation, gate_table)
+    made = Fit(Packing(widths.recurrent), widths, lengths, {}, dict.fromkeys(GATES, 0), 0, {}, {})
+    for name, bits in (
+        *((f"recurrent_{gate}", widths.recurrent) for gate in GATES),
+        *((name, widths.head) for name in ("dense", "output")),
+    ):
+        lengths[name] = int(fixed[name]) if name in fixed else closest_length(floats[name], bits)
     limits = dict.fromkeys(GATES, _LARGEST_SHIFT)  # longest sums allowed by the proof so far
     while True:
-        _sum_lengths(made, floats, limits)
+        _sum_lengths(made, floats, limits, fixed)
         _round(made, weights, floats, seen)
-        made.bounds = accumulator_bounds(made.arrays, made.shifts, activation_bits, made.state_shift)
+        made.bounds = accumulator_bounds(made.arrays, made.shifts, widths.activation, made.state_shift)
         unsafe = [name for name, bound in made.bounds.items() if bound >= LIMIT]
         if not unsafe:
             _check_shifts(made, floats)
@@ -122,14 +140,19 @@ def _activation_lengths(seen: Observation, activation_bits: int, gate_table: str
     }
 
 
-def _sum_lengths(made: Fit, floats: dict[str, FloatArray], limits: dict[str, int]) -> None:
+def _sum_lengths(
+    made: Fit,
+    floats: dict[str, FloatArray],
+    limits: dict[str, int],
+    fixed: Mapping[str, NDArray[np.int64]],
+) -> None:
     """Give sums the longest lengths that their parts and the proof allow, and the kernels' rows theirs."""
-    lengths, bits = made.lengths, made.packing.bits
+    lengths, bits = made.lengths, made.widths.kernel
     # Nothing gets finer on its way. Where the state is narrow, weights are stored shifted up instead.
     for gate in GATES if made.packing.slots == 1 else ():
         name = f"recurrent_{gate}"
         missing = lengths[f"{gate}_pre"] + 1 - state_sum_length(made, gate)
-        added = int(np.clip(missing, 0, 16 - bits - made.empty[gate]))
+        added = int(np.clip(missing, 0, 16 - made.packing.bits - made.empty[gate]))
         lengths[name] += added
         made.empty[gate] += added
     lengths["h_rec"] = min(lengths["h_rec"], state_sum_length(made, "h"))
@@ -144,9 +167,10 @@ def _sum_lengths(made: Fit, floats: dict[str, FloatArray], limits: dict[str, int
     for gate in GATES:
         length = min(stored[gate], limits[gate], _arriving(made, gate))
         lengths[f"{gate}_sum"] = lengths[f"kernel_{gate}"] = length
-        rows = [closest_length(row, bits) for row in floats[f"kernel_{gate}"]]
+        name = f"kernel_{gate}"
+        rows = fixed[name] if name in fixed else [closest_length(row, bits) for row in floats[name]]
         # A row's mantissas are stored shifted up to the sum's length, within 16 bits.
-        made.row_lengths[f"kernel_{gate}"] = np.clip(rows, length - (16 - bits), length)
+        made.row_lengths[name] = np.clip(rows, length - (16 - bits), length)
 
 
 def _spare_shifts(made: Fit, longest: dict[str, int]) -> None:
@@ -212,7 +236,7 @@ def _too_large(floats: dict[str, FloatArray]) -> str:
 
 def _round(made: Fit, weights: StudentWeights, floats: dict[str, FloatArray], seen: Observation) -> None:
     """Round weights and biases (int64); each bias takes over what rounding adds to its sum on average."""
-    lengths, bits, shifts = made.lengths, made.packing.bits, made.shifts
+    lengths, widths, shifts = made.lengths, made.widths, made.shifts
     arrays: dict[str, NDArray[Any]] = {}
     added: dict[str, FloatArray] = {}
     stored = {gate: lengths[f"recurrent_{gate}"] + made.packing.slack for gate in GATES}
@@ -225,7 +249,7 @@ def _round(made: Fit, weights: StudentWeights, floats: dict[str, FloatArray], se
     missing = (2.0**made.state_shift - 1) / 2 * 2.0 ** -lengths["h"]
     for gate in GATES:
         name, rows = f"kernel_{gate}", made.row_lengths[f"kernel_{gate}"]
-        rounded = round_rows(floats[name], rows, bits, seen.moments["kernel"])
+        rounded = round_rows(floats[name], rows, widths.kernel, seen.moments["kernel"])
         added[name] = left_over(floats[name], rounded, rows, seen.moments["kernel"])
         arrays[name] = rounded << (lengths[name] - rows)[:, None]
         name = f"recurrent_{gate}"
@@ -235,7 +259,7 @@ def _round(made: Fit, weights: StudentWeights, floats: dict[str, FloatArray], se
         added[name] -= np.ldexp(mantissas[gate].sum(axis=1).astype(np.float64), -stored[gate]) * missing
     for name in ("dense", "output"):
         length = np.full(len(floats[name]), lengths[name])
-        arrays[name] = round_rows(floats[name], length, bits, seen.moments[name])
+        arrays[name] = round_rows(floats[name], length, widths.head, seen.moments[name])
         added[name] = left_over(floats[name], arrays[name], length, seen.moments[name])
     mean = weights.mean.astype(np.float64)
     input_bias = dict(zip(GATES, np.split(weights.bias[0].astype(np.float64), 3)))

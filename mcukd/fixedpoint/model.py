@@ -110,6 +110,11 @@ class IntegerModel:
         return int(self.arrays["dense"].shape[0])
 
     @property
+    def head_bits(self) -> int:
+        """Width of the head's weights; `bits` is that of the recurrent ones."""
+        return self.formats["dense"].bits
+
+    @property
     def packing(self) -> Packing:
         """How the recurrent weights lie in memory."""
         return Packing(self.bits)
@@ -127,7 +132,7 @@ class IntegerModel:
         eight bits and two above, biases four.
         """
         sizes = {name: array.size for name, array in self.arrays.items()}
-        head = (1 if self.bits <= 8 else 2) * (sizes["dense"] + sizes["output"])
+        head = (1 if self.head_bits <= 8 else 2) * (sizes["dense"] + sizes["output"])
         kernels = 2 * sum(sizes[f"kernel_{gate}"] for gate in GATES)
         biases = 4 * sum(size for name, size in sizes.items() if "bias" in name)
         return 4 * pairs(self.hidden) * self.packing.words(self.hidden) + kernels + head + biases

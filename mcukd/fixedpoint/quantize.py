@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
-from mcukd.fixedpoint.fitting import Fit, fit, weight_groups
+from mcukd.fixedpoint.fitting import Fit, Widths, fit, weight_groups
 from mcukd.fixedpoint.gates import KINDS, PRE_BITS
 from mcukd.fixedpoint.model import WEIGHTS, IntegerModel, TensorFormat
 from mcukd.fixedpoint.observation import Observation, calibration_subset, observe
@@ -28,18 +30,23 @@ ACTIVATION_BITS = range(8, 17)
 class QuantizeConfig:
     """Widths: `bits` for the weights (4…16), `activation_bits` for state and dense output (8…16).
 
-    gates: kind of gate table, `interpolated` or `direct` (`gates.py`).
+    gates: kind of gate table, `interpolated` or `direct` (`gates.py`). kernel_bits, head_bits: widths of the
+    input kernels and of the head's weights where they are not `bits`.
     Raises UserError for widths outside these ranges and unknown tables.
     """
 
     bits: int = 8
     activation_bits: int = 16
     gates: str = "interpolated"
+    kernel_bits: Optional[int] = None
+    head_bits: Optional[int] = None
 
     def __post_init__(self) -> None:
         for option, value, allowed in (
             ("--bits", self.bits, BITS),
             ("--activation-bits", self.activation_bits, ACTIVATION_BITS),
+            ("kernel_bits", self.widths.kernel, BITS),
+            ("head_bits", self.widths.head, BITS),
         ):
             if value not in allowed:
                 raise UserError(
@@ -52,19 +59,35 @@ class QuantizeConfig:
                 f"choose one of {listed(KINDS)}."
             )
 
+    @property
+    def widths(self) -> Widths:
+        """The width of each kind of number."""
+        kernel = self.bits if self.kernel_bits is None else self.kernel_bits
+        head = self.bits if self.head_bits is None else self.head_bits
+        return Widths(self.bits, kernel, head, self.activation_bits)
+
+    def options(self) -> dict[str, Any]:
+        """Return everything that decides the results, as JSON knows it, without widths not given."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
 
 def quantize(
-    weights: StudentWeights, calibration: Windows, config: QuantizeConfig, operation_hop: int
+    weights: StudentWeights,
+    calibration: Windows,
+    config: QuantizeConfig,
+    operation_hop: int,
+    lengths: Optional[Mapping[str, NDArray[np.int64]]] = None,
 ) -> IntegerModel:
     """Choose every format from the calibration windows, round the weights, and prove the accumulators.
 
-    operation_hop: samples between two classifications on the animal.
+    operation_hop: samples between two classifications on the animal. lengths: of weight groups whose formats
+    are given, as `weight_lengths` returns them.
     Raises UserError where weights are not finite, or no format keeps an accumulator within 32 bits.
     """
     _check_finite(weights)
     calibration = calibration_subset(calibration)
     seen = observe(weights, calibration.counts)
-    made = fit(weights, seen, config.bits, config.activation_bits, config.gates)
+    made = fit(weights, seen, config.widths, config.gates, lengths)
     formats = {
         name: _format(name, length, seen, made, config) for name, length in sorted(made.lengths.items())
     }
@@ -95,6 +118,16 @@ def quantize(
     )
 
 
+def weight_lengths(model: IntegerModel) -> dict[str, NDArray[np.int64]]:
+    """Return the fractional lengths of a model's weight groups by name, of input kernels one per row."""
+    lengths = {}
+    for name in WEIGHTS:
+        fmt = model.formats[name]
+        rows = fmt.row_lengths if name.startswith("kernel") else None
+        lengths[name] = np.array(fmt.fractional_length if rows is None else rows, np.int64)
+    return lengths
+
+
 def _known_windows(counts: NDArray[np.int16]) -> NDArray[np.int16]:
     """Return two windows for the known-answer test: one of the data, one that drives every gate hard."""
     extreme = np.random.default_rng(0).integers(-32768, 32768, counts.shape[1:])
@@ -106,7 +139,9 @@ def _format(name: str, length: int, seen: Observation, made: Fit, config: Quanti
         rows = None if name not in made.row_lengths else tuple(map(int, made.row_lengths[name]))
         # Of input kernels the coarsest row's; their integers are stored at the length of their sum.
         length = min(rows) if rows and name.startswith("kernel") else length
-        return TensorFormat(config.bits, length, 0.0, 0.0, 0, "weight", rows)
+        widths = config.widths
+        bits = {"kernel": widths.kernel, "recurrent": widths.recurrent}.get(name.split("_")[0], widths.head)
+        return TensorFormat(bits, length, 0.0, 0.0, 0, "weight", rows)
     if name.endswith("_sum"):
         return TensorFormat(32, length, 0.0, 0.0, 0, "sum")
     bits = {"h": config.activation_bits, "dense_out": config.activation_bits}.get(name, 16)

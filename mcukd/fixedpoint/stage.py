@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -72,7 +72,7 @@ def quantize_study(
     card = load_card(study.card)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     inputs = {**study.inputs(STUDENT), "data": dataset_sha256(card, root, seed)}
-    options = {**asdict(config), "tflite": tflite, "version": VERSION}
+    options = {**config.options(), "tflite": tflite, "version": VERSION}
     if study.is_current("quantize", inputs, options):
         return QuantizeFacts(load_model(study.path), _recorded(study, config), [], ran=False)
 
