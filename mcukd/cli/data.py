@@ -38,6 +38,7 @@ def list_data(data_root: DataRootOption = None, as_json: JsonOption = False) -> 
     """
     from mcukd.data.card import list_cards
     from mcukd.data.describe import find_data
+    from mcukd.data.features import list_feature_cards
 
     facts: list[dict[str, Any]] = []
     for card in list_cards():
@@ -55,8 +56,12 @@ def list_data(data_root: DataRootOption = None, as_json: JsonOption = False) -> 
                 "folder": str(folder) if folder else None,
             }
         )
+    tables = [
+        {"name": table.name, "title": table.title, "kind": table.kind, "classes": list(table.classes)}
+        for table in list_feature_cards()
+    ]
     if as_json:
-        print_json(facts)
+        print_json([*facts, *tables])
         return
     rows = [
         [
@@ -70,6 +75,8 @@ def list_data(data_root: DataRootOption = None, as_json: JsonOption = False) -> 
         for fact in facts
     ]
     print_table("Data sets", ["card", "simulated", "data", "Hz", "window", "classes"], rows, left=3)
+    for table in tables:
+        print(f"{table['name']}: {table['title']}; a table for a classifier head, no signal")
 
 
 def describe_data(
