@@ -213,6 +213,8 @@ def one_job(options: argparse.Namespace) -> Job:
 
 
 def main() -> int:
+    from kernels_results import commit, draw, record
+
     from mcukd.errors import UserError
     from mcukd.files import write_json
 
@@ -222,17 +224,16 @@ def main() -> int:
             print(json.dumps(measure(one_job(options)), indent=2))
             return 0
         start = time.monotonic()
+        measured = commit() if options.record else ""
         rows = run_all(all_jobs(), options.jobs)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    from kernels_results import draw, record
-
     write_json(RESULTS, rows)
     draw(rows, FIGURE)
     print(f"{len(rows)} rows in {time.monotonic() - start:.0f} s: {RESULTS}, {FIGURE}")
     if options.record:
-        record(rows, FIGURE)
+        record(rows, FIGURE, measured)
     return 0
 
 

@@ -95,14 +95,18 @@ def _label(kind: tuple[str, int, str]) -> str:
     return f"{kernel}, {bits} bits, {gates}" if gates else kernel
 
 
-def record(rows: list[dict[str, Any]], figure: Path) -> None:
-    """Write the checked-in table, page and figure, with the commit and the tools they were measured with."""
-    commit = _said("git", "rev-parse", "--short", "HEAD")
-    if _said(
-        "git", "status", "--porcelain", "--untracked-files=no", "--", "mcukd", "firmware_templates", "bench"
-    ):
-        commit += " with changes not committed"
+def commit() -> str:
+    """Return the commit of the working tree, and whether what is measured differs from it."""
+    name = _said("git", "rev-parse", "--short", "HEAD")
+    measured = ("mcukd", "firmware_templates", "bench")
+    if _said("git", "status", "--porcelain", "--untracked-files=no", "--", *measured):
         print("the working tree has changes: the table says so; commit and measure again", file=sys.stderr)
+        return f"{name} with changes not committed"
+    return name
+
+
+def record(rows: list[dict[str, Any]], figure: Path, commit: str) -> None:
+    """Write the checked-in table, page and figure, with the commit and the tools they were measured with."""
     facts = {
         "command": COMMAND,
         "commit": commit,
