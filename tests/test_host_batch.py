@@ -88,7 +88,7 @@ def check_widths(hidden: int, channels: int, widths: range, gates: tuple[str, ..
 
 @pytest.mark.parametrize(
     ("hidden", "channels"),
-    [(1, 1), (1, 6), (5, 2), (5, 3), (8, 1), (8, 6), (16, 3), (16, 2), (17, 3), (17, 6), (32, 1), (32, 3)],
+    [(1, 1), (5, 2), (5, 3), (8, 6), (16, 3), (17, 1), (17, 3), (32, 2)],
 )
 def test_every_shape_equals_the_reference(hidden: int, channels: int) -> None:
     """Widths, tables and gains take turns: in all, every width meets both tables."""
