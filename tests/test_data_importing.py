@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -152,6 +154,62 @@ def test_a_logger_file_without_its_reader_is_one_sentence(
     monkeypatch.setitem(sys.modules, "actfast", None)
     with pytest.raises(UserError, match=r"pip install 'mcukd\[devices\]'"):
         bring_in(tmp_path / "cow.cwa", tmp_path / "out", label="rest")
+
+
+def write_cwa(path: Path, samples: np.ndarray, start: dt.datetime, true_hz: float = 50.0) -> None:
+    """An Axivity AX3 file made by the description of its format: blocks of 80 samples, 256 counts per g.
+
+    true_hz: of the sensor, which in real loggers is a little off the nominal 50 Hz.
+    """
+
+    def packed(t: dt.datetime) -> int:
+        date = (t.year - 2000) << 26 | t.month << 22 | t.day << 17
+        return date | t.hour << 12 | t.minute << 6 | t.second
+
+    head = bytearray(1024)
+    struct.pack_into("<2sH", head, 0, b"MD", 1020)
+    struct.pack_into("<II", head, 13, packed(start), packed(start + dt.timedelta(hours=1)))
+    head[36] = 0x40 | 9
+    content = bytes(head)
+    for block in range(len(samples) // 80):
+        t = start + dt.timedelta(seconds=block * 80 / true_hz)
+        data = bytearray(510)
+        fraction = 0x8000 | int(t.microsecond / 1e6 * 32768)
+        struct.pack_into("<2sHHIII", data, 0, b"AX", 508, fraction, 1, block, packed(t))
+        struct.pack_into("<HHBBBB", data, 18, 300, 250, 0, 150, 0x40 | 9, 0x32)
+        struct.pack_into("<hH", data, 26, -int(t.microsecond / 1e6 * 50), 80)
+        counts = np.round(samples[block * 80 : (block + 1) * 80] * 256).astype("<i2")
+        data[30:510] = counts.tobytes()
+        content += bytes(data) + struct.pack("<H", -sum(struct.unpack("<255H", bytes(data))) & 0xFFFF)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("true_hz", [50.0, 48.5])
+def test_a_cwa_file_is_read_and_its_blocks_are_joined(tmp_path: Path, true_hz: float) -> None:
+    pytest.importorskip("actfast", reason="the extra that reads loggers' files is not installed")
+    (tmp_path / "in").mkdir()
+    start = dt.datetime(2024, 7, 1, 10, 0, 0)
+    for seed, animal in enumerate(("cowA", "cowB")):
+        walk, rest = motion(600, True, seed), motion(600, False, seed)
+        write_cwa(tmp_path / "in" / f"{animal}.cwa", np.concatenate([walk, rest]), start, true_hz)
+    half = start + dt.timedelta(seconds=12000 / true_hz)
+    end = start + dt.timedelta(seconds=24000 / true_hz)
+    labels = f"start,end,behaviour\n{start},{half},walk\n{half},{end},rest\n"
+    (tmp_path / "labels.csv").write_text(labels, encoding="utf-8")
+    made = bring_in(tmp_path / "in", tmp_path / "out", labels_table=tmp_path / "labels.csv")
+    card = load_card(str(made.cards[0]))
+    assert card.rate_hz == pytest.approx(true_hz, rel=0.01)
+    windows = load_windows(card)
+    assert np.bincount(windows.labels).min() >= 2 * (12000 // card.window - 1)
+
+
+def test_stamps_of_loggers_are_spread_between_real_gaps() -> None:
+    from mcukd.data.importing.sources import _evenly
+
+    blocks = np.concatenate([start + np.arange(80) / 50 for start in np.arange(4) * 80 / 48.5])
+    even = _evenly(np.concatenate([blocks, blocks + 100]))
+    steps = np.diff(even)
+    assert np.sum(steps > 1) == 1 and np.ptp(np.delete(steps, 319)) < 1e-9
 
 
 LABELS = """animal,start,end,behaviour

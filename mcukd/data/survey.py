@@ -50,9 +50,9 @@ class Place:
 class AnimalSurvey:
     """Everything known of one animal's samples, in the source's units.
 
-    labels: label → samples, with "" for none. longest: label → samples of its longest run. still: mean
-    vectors of stretches at rest. steps: time steps in seconds. transitions: (label, label) → times within
-    one recording. origin: of its first run.
+    labels: label → samples, with "" for none. longest: label → samples of its longest run without a gap.
+    still: mean vectors of stretches at rest. steps: time steps in seconds. transitions: (label, label) →
+    times within one recording. origin: of its first run.
     """
 
     origin: str
@@ -161,7 +161,7 @@ class Survey:
         continued = goes_on and last is not None and not last.whole and (last.label or "") == label
         one.samples += len(run.samples)
         one.labels[label] += len(run.samples)
-        one.longest[label] = max(one.longest[label], len(run.samples))
+        one.longest[label] = max(one.longest[label], _longest_stretch(run))
         if goes_on and last is not None and not continued and (last.label or "") != label:
             one.transitions[last.label or "", label] += 1
         _add_values(one, run)
@@ -185,6 +185,17 @@ def survey(runs: Iterable[Run]) -> Survey:
     for run in runs:
         result.add(run)
     return result
+
+
+def _longest_stretch(run: Run) -> int:
+    """Return the samples of the longest stretch without a gap, as the readers will cut the run."""
+    if run.seconds is None or len(run.seconds) < 2:
+        return len(run.samples)
+    steps = np.diff(run.seconds)
+    ahead = steps[steps > 0]
+    usual = float(np.median(ahead)) if len(ahead) else np.inf
+    edges = [0, *(np.flatnonzero(steps > 2.5 * usual) + 1).tolist(), len(run.samples)]
+    return int(np.diff(edges).max())
 
 
 def _add_values(one: AnimalSurvey, run: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -23,6 +24,7 @@ MANIFEST = "import.json"
 PART_ROWS = 1 << 20
 #: Above this many samples, sorting would need more memory than an import may take.
 SORTABLE = 10_000_000
+_SLOW_BYTES = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def convert(plan: Plan, options: Options, table: Optional[LabelTable], folder: P
                 stray.unlink()
         state = State(**manifest["state"])
         total = sum(file.path.stat().st_size for file in plan.files)
-        with progress("Importing", total) as advance:
+        shown = progress("Importing", total) if total > _SLOW_BYTES else nullcontext(_silent)
+        with shown as advance:
             done = _bytes_done(plan, state)
             advance(done)
             for rows in _parts(read_rows(plan, options, table, state), options):
@@ -61,6 +64,7 @@ def convert(plan: Plan, options: Options, table: Optional[LabelTable], folder: P
                 now = min(_bytes_done(plan, rows[-1].state), total)
                 advance(max(now - done, 0), f"{manifest['samples']:,} samples")
                 done = max(done, now)
+            advance(total - done)
         manifest["complete"] = True
         write_json(folder / MANIFEST, manifest)
     if manifest["samples"] == 0:
@@ -73,6 +77,10 @@ def convert(plan: Plan, options: Options, table: Optional[LabelTable], folder: P
 def is_import(folder: Path) -> bool:
     """Tell whether a folder holds an import, finished or not."""
     return (folder / MANIFEST).is_file()
+
+
+def _silent(steps: int, note: str = "") -> None:
+    """Take the place of a bar where the work takes less than two seconds."""
 
 
 def _parts(stream: Iterator[Rows], options: Options) -> Iterator[list[Rows]]:

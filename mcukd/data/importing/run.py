@@ -200,6 +200,7 @@ def _plain_source(plan: Plan, options: Options, talk: Talk) -> Optional[dict[str
 def _needs_conversion(plan: Plan, options: Options) -> Optional[str]:
     from_paths = plan.tokens is not None and set(plan.tokens) == {"animal", "label"}
     tests = (
+        (plan.layout == "device", "these are loggers' own files"),
         (plan.layout != "rows", "samples are not a row each"),
         (options.labels_table is not None, "labels come from a table apart"),
         (options.sort, "rows have to be sorted"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcukd.data.importing.text import HEAD_ROWS, TextForm, parse, read_blocks, sniff
 from mcukd.errors import UserError
@@ -117,6 +118,19 @@ def _whole_nanoseconds(column: Any) -> Any:
     return column.cast(pyarrow.timestamp("ns", tz=column.type.tz)).cast(pyarrow.int64())
 
 
+def _evenly(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spread stamps evenly between gaps of a second and more.
+
+    Loggers stamp blocks, and their true rate is a little off the nominal one by which readers place samples
+    within a block: every block would seem to end in a gap.
+    """
+    edges = [0, *(np.flatnonzero(np.abs(np.diff(seconds)) >= 1.0) + 1).tolist(), len(seconds)]
+    even = seconds.copy()
+    for start, stop in zip(edges[:-1], edges[1:]):
+        even[start:stop] = np.linspace(seconds[start], seconds[stop - 1], stop - start)
+    return even
+
+
 def _device_pieces(path: Path, offset: int) -> Iterator[Piece]:
     """A logger's file is read whole by its reader; pieces only keep what follows small."""
     try:
@@ -134,7 +148,7 @@ def _device_pieces(path: Path, offset: int) -> Iterator[Piece]:
     table = next((one for one in series.values() if "acceleration" in one), None)
     if table is None or not len(table["datetime"]):
         raise UserError(f"{path} holds no acceleration; download it from the logger again")
-    seconds = np.asarray(table["datetime"], dtype=np.float64) / 1e9
+    seconds = _evenly(np.asarray(table["datetime"], dtype=np.float64) / 1e9)
     values = np.asarray(table["acceleration"], dtype=np.float64)
     for start in range(offset, len(seconds), _BATCH):
         stop = min(start + _BATCH, len(seconds))
