@@ -17,6 +17,7 @@ import pytest
 
 from mcukd.data.card import load_card
 from mcukd.data.features import load_feature_card, load_features
+from mcukd.data.folds import make_folds
 from mcukd.data.importing import convert as conversion
 from mcukd.data.importing.labels import read_labels
 from mcukd.data.importing.options import Options, Talk
@@ -445,3 +446,4 @@ def test_the_cow_collars_are_imported_as_the_card_that_was_written_by_hand(tmp_p
     assert set(by_hand.source.exclude_files) < set(card.source.exclude_files)  # type: ignore[union-attr]
     windows = load_windows(card)
     assert np.bincount(windows.labels)[[0, 1, 3]].tolist() == [1515, 1315, 536]
+    assert len(make_folds(windows, "loao")) == 10
