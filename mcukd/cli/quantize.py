@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
+from mcukd.errors import UserError
+
+if TYPE_CHECKING:
+    from mcukd.fixedpoint.mixed import Goal
+    from mcukd.fixedpoint.stage import QuantizeFacts
+    from mcukd.study import Study
+
+AUTO = "auto"
 
 
 def register(app: typer.Typer) -> None:
@@ -15,8 +23,47 @@ def register(app: typer.Typer) -> None:
 
 
 def quantize(
-    bits: Annotated[int, typer.Option(envvar="MCUKD_BITS", help="Width of the weights, 4 to 16.")] = 8,
+    bits: Annotated[
+        str,
+        typer.Option(
+            envvar="MCUKD_BITS",
+            help="Width of the weights, 4 to 16, or [bold]auto[/bold]: search widths for a goal.",
+        ),
+    ] = "8",
     activation_bits: Annotated[int, typer.Option(help="Width of state and dense output, 8 to 16.")] = 16,
+    gates: Annotated[
+        Optional[str],
+        typer.Option(
+            help="Gate table: [bold]interpolated[/bold] (1024 bytes, exact) or [bold]direct[/bold] (2048 "
+            "bytes, fewer instructions). Default: interpolated; with --bits auto, both are tried.",
+            show_default=False,
+        ),
+    ] = None,
+    qat: Annotated[
+        bool,
+        typer.Option("--qat", help="Train the student on with the device's weights first; 4 to 8 bits."),
+    ] = False,
+    budget_flash: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="SIZE",
+            help="With --bits auto: the best MCC whose weights and gate table fit, such as 3KB.",
+            show_default=False,
+        ),
+    ] = None,
+    max_mcc_drop: Annotated[
+        Optional[float],
+        typer.Option(
+            metavar="MCC",
+            help="With --bits auto: the least flash that loses no more MCC than this. Default: 0.005 where "
+            "no budget is given.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Annotated[
+        Optional[int],
+        typer.Option(help="Worker processes of --qat. Default: one per core.", show_default=False),
+    ] = None,
     tflite: Annotated[bool, typer.Option(help="Also export and score the TFLite int8 one-step cell.")] = True,
     run: RunOption = None,
     data_root: DataRootOption = None,
@@ -25,33 +72,69 @@ def quantize(
     """Turn the distilled student into integers, proven not to overflow.
 
     Example: [bold]mcukd quantize --bits 8[/bold]
+
+    Example: [bold]mcukd quantize --bits 4 --qat[/bold]
+
+    Example: [bold]mcukd quantize --bits auto --budget-flash 3KB[/bold]
     """
     from mcukd.fixedpoint.quantize import QuantizeConfig
     from mcukd.fixedpoint.stage import quantize_study
     from mcukd.study import Study
 
-    config = QuantizeConfig(bits, activation_bits)
+    goal = _goal(bits, budget_flash, max_mcc_drop)
+    # Of a search the width is one of the results.
+    config = QuantizeConfig(8 if goal else _width(bits), activation_bits, gates or "interpolated")
+    if jobs is not None and not 1 <= jobs <= 1024:
+        raise UserError(f"--jobs is {jobs}, expected 1 to 1024 worker processes.")
     study = Study.open(run)
-    facts = quantize_study(study, config, data_root, tflite)
-    model = facts.model
+    facts = quantize_study(
+        study, config, data_root, tflite, qat=qat, goal=goal, kinds=[gates] if gates else None, jobs=jobs
+    )
     if json:
-        print_json(
-            {
-                "run": str(study.path),
-                "ran": facts.ran,
-                "model_sha256": model.sha256,
-                "bits": model.bits,
-                "activation_bits": model.activation_bits,
-                "weight_bytes": model.weight_bytes,
-                "formats": {name: str(fmt.q) for name, fmt in model.formats.items()},
-                "bounds": model.bounds,
-                "metrics": {
-                    name: {"mcc": m["mcc"], "accuracy": m["accuracy"]} for name, m in facts.metrics.items()
-                },
-                "remarks": facts.remarks,
-            }
-        )
-        return
+        print_json(_facts(study, facts))
+    else:
+        _print(study, facts, goal)
+
+
+def _width(bits: str) -> int:
+    try:
+        return int(bits)
+    except ValueError:
+        raise UserError(f"--bits is '{bits}', expected 4 to 16, or {AUTO}.") from None
+
+
+def _goal(bits: str, budget_flash: Optional[str], max_mcc_drop: Optional[float]) -> Optional[Goal]:
+    from mcukd.fixedpoint.mixed import Goal, parse_bytes
+
+    if bits.strip().lower() == AUTO:
+        return Goal(None if budget_flash is None else parse_bytes(budget_flash), max_mcc_drop)
+    for option, value in (("--budget-flash", budget_flash), ("--max-mcc-drop", max_mcc_drop)):
+        if value is not None:
+            raise UserError(f"{option} goes with --bits {AUTO}, found --bits {bits}; leave one of them out.")
+    return None
+
+
+def _facts(study: Study, facts: QuantizeFacts) -> dict[str, Any]:
+    model = facts.model
+    return {
+        "run": str(study.path),
+        "ran": facts.ran,
+        "model_sha256": model.sha256,
+        "bits": model.bits,
+        "head_bits": model.head_bits,
+        "activation_bits": model.activation_bits,
+        "gates": model.gates,
+        "weight_bytes": model.weight_bytes,
+        "table_bytes": model.table_bytes,
+        "formats": {name: str(fmt.q) for name, fmt in model.formats.items()},
+        "bounds": model.bounds,
+        "metrics": {name: {"mcc": m["mcc"], "accuracy": m["accuracy"]} for name, m in facts.metrics.items()},
+        "remarks": facts.remarks,
+    }
+
+
+def _print(study: Study, facts: QuantizeFacts, goal: Optional[Goal]) -> None:
+    model = facts.model
     if not facts.ran:
         typer.echo(f"{study.path}: already quantized so; nothing to do.")
     rows = [
@@ -69,7 +152,35 @@ def quantize(
         ["tensor", "format", "observed", "representable", "saturated"],
         rows,
     )
+    if goal is not None:
+        _print_search(study)
     for name, values in facts.metrics.items():
         typer.echo(f"{name}: MCC {values['mcc']:.3f}, accuracy {values['accuracy']:.3f} on animals held out")
     for remark in facts.remarks:
         typer.echo(remark)
+
+
+def _print_search(study: Study) -> None:
+    from mcukd.fixedpoint.mixed import PARETO, PARETO_FIGURE, read_search
+
+    found = read_search(study.file(PARETO))
+    chosen = found["chosen"]
+    rows = [
+        [
+            str(one["bits"]),
+            str(one["head_bits"]),
+            one["gates"],
+            str(one["flash_bytes"]),
+            f"{one['mcc']:.4f}",
+            f"{one['mcc_drop']:.4f}",
+            ("front" if one["on_front"] else "")
+            + (", chosen" if all(one[key] == value for key, value in chosen.items()) else ""),
+        ]
+        for one in found["candidates"]
+    ]
+    print_table(
+        f"Widths tried on calibration animals (float: {found['float_mcc']:.4f}); {PARETO}, {PARETO_FIGURE}",
+        ["recurrent bits", "head bits", "gate table", "flash bytes", "MCC", "drop", ""],
+        rows,
+        left=0,
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -20,9 +20,15 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
+from mcukd.distill.lesson import SOFT_LABELS, STUDENT
 from mcukd.errors import UserError
+from mcukd.files import write_json
+from mcukd.fixedpoint.gates import KINDS
+from mcukd.fixedpoint.mixed import PARETO, PARETO_FIGURE, Goal, Search, candidates, draw_pareto, search
 from mcukd.fixedpoint.model import IntegerModel, save_model
 from mcukd.fixedpoint.observation import calibration_subset
+from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, SHIPPED, Taught, check_learnable, teach_study
+from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
 from mcukd.fixedpoint.quantize import VERSION, QuantizeConfig, quantize
 from mcukd.host.batch import run_fast
 from mcukd.models.weights import StudentWeights
@@ -30,11 +36,10 @@ from mcukd.progress import progress
 from mcukd.report.metrics import combine_seeds, load_metrics, score, update_metrics
 from mcukd.study import Study
 
-STUDENT = "student.keras"
 TFLITE = "student_int8.tflite"
 
 #: Turns a fold's float student, its training windows and its test windows into predicted classes.
-Predictor = Callable[[StudentWeights, Windows, Windows], NDArray[np.int64]]
+Predictor = Callable[["FoldStudent", Windows, Windows], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -59,36 +64,92 @@ class QuantizeFacts:
 
 
 def quantize_study(
-    study: Study, config: QuantizeConfig, data_root: Optional[Path] = None, tflite: bool = True
+    study: Study,
+    config: QuantizeConfig,
+    data_root: Optional[Path] = None,
+    tflite: bool = True,
+    *,
+    qat: bool = False,
+    goal: Optional[Goal] = None,
+    kinds: Optional[Sequence[str]] = None,
+    jobs: Optional[int] = None,
 ) -> QuantizeFacts:
     """Quantize a study's student; write `fixedpoint.npz`, `fixedpoint.json` and, if asked, the TFLite file.
 
-    Adds `fixed_point_<bits>` and `tflite_int8` to `metrics.json`. Does nothing where nothing changed.
-    Raises UserError for a stale or missing student.
+    qat: train shipped and fold students on with the device's weights first (`qat`). goal: search widths for
+    it (`mixed`) instead of taking those of `config`; the shipped student's on all animals, each fold's on its
+    own training animals, with `pareto.json` and `pareto.png`. kinds: gate tables it tries, by default all.
+    jobs: worker processes of the training.
+    Adds the model's figures (`metrics_name`) and `tflite_int8` to `metrics.json`. Does nothing where nothing
+    changed. Raises UserError for a stale or missing student, and where nothing meets the goal.
     """
     from mcukd.fixedpoint.model import load_model
 
     study.require("distill")
+    if qat:
+        check_learnable(config, goal)
     card = load_card(study.card)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
-    inputs = {**study.inputs(STUDENT), "data": dataset_sha256(card, root, seed)}
+    data = dataset_sha256(card, root, seed)
+    inputs = {**study.inputs(STUDENT, *([SOFT_LABELS] if qat else [])), "data": data}
     options = {**config.options(), "tflite": tflite, "version": VERSION}
+    # Only what is asked for is recorded, so that studies made before there was a choice stay current.
+    if qat:
+        options["qat"] = {"version": QAT_VERSION, "epochs": EPOCHS, "learning_rate": LEARNING_RATE}
+    if goal is not None:
+        tried = candidates(config, kinds or KINDS)
+        options["goal"] = {**goal.options(), "gates": list(kinds or KINDS)}
     if study.is_current("quantize", inputs, options):
-        return QuantizeFacts(load_model(study.path), _recorded(study, config), [], ran=False)
+        return QuantizeFacts(load_model(study.path), _recorded(study, options), [], ran=False)
 
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed)
-    weights = _shipped_student(study)
-    model = quantize(weights, training, config, card.operation_hop)
-    outputs = save_model(model, study.path)
-    metrics = {f"fixed_point_{config.bits}": _integer_metrics(study, training, evaluation, config)}
+    students, shipped = _students(study), _shipped_student(study)
+    configs = dict.fromkeys([SHIPPED, *(student.name for student in students)], config)
+    outputs: list[Path] = []
+    if goal is not None:
+        searches = _search(students, shipped, training, evaluation, tried, goal, card.operation_hop)
+        configs = {name: found.chosen.config for name, found in searches.items()}
+        outputs += _write_searches(study, card, searches, goal, evaluation)
+    made = {SHIPPED: Taught(shipped, {}), **{s.name: Taught(s.weights, {}) for s in students}}
+    if qat:
+        made = teach_study(study, card, training, evaluation, data, configs, jobs)
+
+    def integer_model(name: str, seen: Windows) -> IntegerModel:
+        taught = made[name]
+        return quantize(taught.weights, seen, configs[name], card.operation_hop, taught.lengths)
+
+    def predict(student: FoldStudent, seen: Windows, test: Windows) -> NDArray[np.int64]:
+        return classes_of(integer_model(student.name, seen), test.counts)
+
+    model = integer_model(SHIPPED, training)
+    outputs += save_model(model, study.path)
+    name = metrics_name(options)
+    metrics = {name: evaluate_folds(students, training, evaluation, predict, f"Scoring {name}")}
+    if qat:
+        differences = [taught.teacher_difference or 0.0 for taught in made.values()]
+        metrics[name]["teacher_difference"] = max(differences)
     remarks: list[str] = []
     if tflite:
-        metrics["tflite_int8"], remarks = _tflite(study, card, weights, training, evaluation)
+        metrics["tflite_int8"], remarks = _tflite(study, card, shipped, training, evaluation)
         outputs.append(study.file(TFLITE))
     _merge(study, metrics)
     study.finish("quantize", inputs=inputs, options=options, outputs=outputs)
     return QuantizeFacts(model, metrics, remarks, ran=True)
+
+
+def metrics_name(options: Mapping[str, Any]) -> str:
+    """Return the name in `metrics.json` of what a quantize stage with these options made.
+
+    `fixed_point_<bits>`, `fixed_point_auto` for widths that were searched, with `_qat` after training.
+    """
+    width = "auto" if "goal" in options else options["bits"]
+    return f"fixed_point_{width}" + ("_qat" if "qat" in options else "")
+
+
+def classes_of(model: IntegerModel, counts: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Return the classes (N,) that an integer model gives for counts (N, T, C)."""
+    return run_fast(model, counts, checksums=False, saturations=False).classes
 
 
 def fold_students(study: Study) -> Iterator[FoldStudent]:
@@ -116,7 +177,7 @@ def evaluate_folds(
         for student in students:
             seen = training.take(np.isin(training.animals, student.train_animals))
             test = evaluation.take(student.test_index)
-            by_seed[student.seed].append((student.test_index, predict(student.weights, seen, test)))
+            by_seed[student.seed].append((student.test_index, predict(student, seen, test)))
             advance(1, student.name)
     scores = []
     for parts in by_seed.values():
@@ -138,15 +199,51 @@ def _shipped_student(study: Study) -> StudentWeights:
     return student_weights(load_student(study.file(STUDENT)))
 
 
-def _integer_metrics(
-    study: Study, training: Windows, evaluation: Windows, config: QuantizeConfig
-) -> dict[str, Any]:
-    def predict(weights: StudentWeights, seen: Windows, test: Windows) -> NDArray[np.int64]:
-        model = quantize(weights, seen, config, test.counts.shape[1])
-        return run_fast(model, test.counts, checksums=False, saturations=False).classes
+def _search(
+    students: list[FoldStudent],
+    shipped: StudentWeights,
+    training: Windows,
+    evaluation: Windows,
+    tried: Sequence[QuantizeConfig],
+    goal: Goal,
+    hop: int,
+) -> dict[str, Search]:
+    """Search widths for the shipped student and, on its own training animals alone, for each fold's."""
+    found = {}
+    with progress("Trying widths", len(tried) * (1 + len(students))) as advance:
+        found[SHIPPED] = search(shipped, training, evaluation, goal, tried, classes_of, hop, advance=advance)
+        for student in students:
+            seen = training.take(np.isin(training.animals, student.train_animals))
+            index = np.setdiff1d(
+                np.flatnonzero(np.isin(evaluation.animals, student.train_animals)), student.test_index
+            )
+            judged = evaluation.take(index)
+            found[student.name] = search(
+                student.weights, seen, judged, goal, tried, classes_of, hop, lenient=True, advance=advance
+            )
+    return found
 
-    students = _students(study)
-    return evaluate_folds(students, training, evaluation, predict, f"Quantized to {config.bits} bits")
+
+def _write_searches(
+    study: Study, card: Card, searches: dict[str, Search], goal: Goal, evaluation: Windows
+) -> list[Path]:
+    shipped = searches[SHIPPED]
+    content = {
+        "data": card.name,
+        "simulated": card.simulated,
+        "goal": goal.options(),
+        "scored_on": "calibration animals: those the student was trained on; no held-out animal",
+        "windows": len(evaluation),
+        **shipped.facts(),
+        "folds": {
+            name: {"float_mcc": found.float_mcc, **found.chosen.facts()}
+            for name, found in searches.items()
+            if name != SHIPPED
+        },
+    }
+    write_json(study.file(PARETO), content)
+    draw_pareto(shipped, study.file(PARETO_FIGURE), card.name)
+    return [study.file(PARETO), study.file(PARETO_FIGURE)]
 
 
 def _tflite(
@@ -163,10 +260,10 @@ def _tflite(
     students = _students(study)
     first = [student for student in students if student.seed == students[0].seed]
 
-    def predict(weights: StudentWeights, seen: Windows, test: Windows) -> NDArray[np.int64]:
+    def predict(student: FoldStudent, seen: Windows, test: Windows) -> NDArray[np.int64]:
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / TFLITE
-            export(weights, test.classes, calibration_subset(seen).counts, path)
+            export(student.weights, test.classes, calibration_subset(seen).counts, path)
             return np.argmax(evaluate(path, test.counts), axis=1)
 
     origin = ModelInfo(card=card.name, licence=card.licence, version=__version__, simulated=card.simulated)
@@ -191,6 +288,6 @@ def _merge(study: Study, models: dict[str, Any]) -> None:
     update_metrics(path, data=known["data"], split=known["split"], seeds=known["seeds"], models=models)
 
 
-def _recorded(study: Study, config: QuantizeConfig) -> dict[str, Any]:
+def _recorded(study: Study, options: Mapping[str, Any]) -> dict[str, Any]:
     models = load_metrics(study.file("metrics.json"))["models"]
-    return {name: models[name] for name in (f"fixed_point_{config.bits}", "tflite_int8") if name in models}
+    return {name: models[name] for name in (metrics_name(options), "tflite_int8") if name in models}

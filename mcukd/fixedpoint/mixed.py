@@ -1,0 +1,252 @@
+"""Mixed precision: the widths that need least flash for what they keep of the MCC, and the Pareto front.
+
+What a device can mix is few enough to try all of it: slots of 4, 5, 8 or 16 bits for recurrent weights, one
+or two bytes for a weight of the head, and the kind of gate table. Input kernels lie in memory with 16 bits
+whatever their width, so they are given all of them. Every candidate is scored on windows that the student's
+own training animals made; animals held out have no part in the choice.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.windows import Windows
+from mcukd.errors import UserError
+from mcukd.evaluate import matrices as merit
+from mcukd.files import replacing
+from mcukd.fixedpoint.gates import KINDS
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+from mcukd.models.weights import StudentWeights
+
+PARETO, PARETO_FIGURE = "pareto.json", "pareto.png"
+RECURRENT_BITS = (4, 5, 8, 16)
+HEAD_BITS = (8, 16)
+KERNEL_BITS = 16
+DEFAULT_DROP = 0.005
+
+#: Turns a model and counts (N, T, C) into predicted classes (N,).
+Runner = Callable[[IntegerModel, NDArray[np.int16]], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What to choose for: the best MCC within `budget_flash` bytes, or the least flash within `max_mcc_drop`.
+
+    With both, the least flash that loses no more and is within the budget; with neither, a drop of .005.
+    Raises UserError for goals that cannot be met by anything.
+    """
+
+    budget_flash: Optional[int] = None
+    max_mcc_drop: Optional[float] = None
+
+    def __post_init__(self) -> None:
+        if self.budget_flash is not None and self.budget_flash < 1:
+            raise UserError(f"--budget-flash is {self.budget_flash} bytes, expected at least 1.")
+        if self.max_mcc_drop is not None and not 0 <= self.max_mcc_drop <= 2:
+            raise UserError(f"--max-mcc-drop is {self.max_mcc_drop:g}, expected 0 to 2, such as 0.005.")
+
+    @property
+    def drop(self) -> Optional[float]:
+        """The largest drop allowed; None where only the budget counts."""
+        if self.max_mcc_drop is None and self.budget_flash is None:
+            return DEFAULT_DROP
+        return self.max_mcc_drop
+
+    def options(self) -> dict[str, Any]:
+        """Return the goal as JSON knows it."""
+        return {"budget_flash": self.budget_flash, "max_mcc_drop": self.drop}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Widths that were tried: bytes of weights, biases and gate table, and MCC on calibration animals."""
+
+    config: QuantizeConfig
+    flash_bytes: int
+    mcc: float
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON knows it."""
+        return {**self.config.options(), "flash_bytes": self.flash_bytes, "mcc": self.mcc}
+
+
+@dataclass(frozen=True)
+class Search:
+    """All candidates of one student by flash, the float student's MCC on the same windows, the choice."""
+
+    candidates: tuple[Candidate, ...]
+    float_mcc: float
+    chosen: Candidate
+
+    @property
+    def front(self) -> tuple[Candidate, ...]:
+        """The Pareto front: candidates that none of as little flash beats, by flash."""
+        best, front = -np.inf, []
+        for candidate in sorted(self.candidates, key=lambda c: (c.flash_bytes, -c.mcc)):
+            if candidate.mcc > best:
+                front.append(candidate)
+                best = candidate.mcc
+        return tuple(front)
+
+    def facts(self) -> dict[str, Any]:
+        """Return everything as JSON knows it."""
+        front = self.front
+        return {
+            "float_mcc": self.float_mcc,
+            "candidates": [
+                {**c.facts(), "mcc_drop": self.float_mcc - c.mcc, "on_front": c in front}
+                for c in self.candidates
+            ],
+            "chosen": self.chosen.facts(),
+        }
+
+
+def parse_bytes(text: str) -> int:
+    """Read a size such as `3KB`, `2.5 kB`, `3072` or `3072B`; 1 KB is 1024 bytes.
+
+    Raises UserError for anything else.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(k?i?b)?", text.strip(), re.IGNORECASE)
+    size = 0
+    if match and (match.group(2) or "").lower() in ("", "b", "kb", "kib"):
+        size = int(float(match.group(1)) * (1024 if (match.group(2) or "b").lower()[0] == "k" else 1))
+    if size < 1:
+        raise UserError(
+            f"--budget-flash is '{text}', expected a size in bytes or kilobytes, such as 3KB or 3072."
+        )
+    return size
+
+
+def candidates(base: QuantizeConfig, kinds: Sequence[str] = KINDS) -> list[QuantizeConfig]:
+    """Return all widths that are tried; `base` gives the activations' width."""
+    return [
+        replace(base, bits=bits, kernel_bits=KERNEL_BITS, head_bits=head, gates=kind)
+        for bits in RECURRENT_BITS
+        for head in HEAD_BITS
+        for kind in kinds
+    ]
+
+
+def search(
+    weights: StudentWeights,
+    calibration: Windows,
+    judged: Windows,
+    goal: Goal,
+    tried: Sequence[QuantizeConfig],
+    runner: Runner,
+    operation_hop: int,
+    lenient: bool = False,
+    advance: Callable[[int], None] = lambda candidates: None,
+) -> Search:
+    """Quantize a student with all widths of `tried`, score each on `judged`, and choose by the goal.
+
+    calibration: training windows, for formats and rounding. judged: windows of the training animals; whoever
+    calls this hands over no held-out one. advance is told of each candidate.
+    Raises UserError where nothing meets the goal; with `lenient` the candidate nearest to it is chosen, but
+    none is over the budget even then.
+    """
+    found = []
+    for config in tried:
+        model = quantize(weights, calibration, config, operation_hop)
+        mcc = _mcc(judged, runner(model, judged.counts))
+        found.append(Candidate(config, model.weight_bytes + model.table_bytes, mcc))
+        advance(1)
+    found.sort(key=lambda c: (c.flash_bytes, -c.mcc))
+    float_mcc = _mcc(judged, np.argmax(weights.logits(judged.counts), axis=1))
+    return Search(tuple(found), float_mcc, choose(found, float_mcc, goal, lenient))
+
+
+def choose(found: Sequence[Candidate], float_mcc: float, goal: Goal, lenient: bool = False) -> Candidate:
+    """Return the candidate that a goal asks for; see `search`."""
+    budget, drop = goal.budget_flash, goal.drop
+    affordable = [c for c in found if budget is None or c.flash_bytes <= budget]
+    if not affordable:
+        least = min(c.flash_bytes for c in found)
+        raise UserError(
+            f"--budget-flash allows {budget} bytes, but the smallest model takes {least} bytes of weights "
+            f"and gate table; allow that, or distil a student with fewer --gru-units."
+        )
+    best = max(affordable, key=lambda c: (c.mcc, -c.flash_bytes))
+    if drop is None:
+        return best
+    close = [c for c in affordable if float_mcc - c.mcc <= drop]
+    if not close and not lenient:
+        within = "" if budget is None else f" within {budget} bytes"
+        raise UserError(
+            f"--max-mcc-drop allows a loss of {drop:g}, but the best widths{within} lose "
+            f"{float_mcc - best.mcc:.4f} (MCC {best.mcc:.4f}, float {float_mcc:.4f}, on calibration "
+            f"animals); allow more, or more flash."
+        )
+    return min(close, key=lambda c: (c.flash_bytes, -c.mcc)) if close else best
+
+
+def draw_pareto(found: Search, path: Path, title: str) -> None:
+    """Draw all candidates and the Pareto front, MCC against flash, as a PNG file."""
+    from matplotlib.figure import Figure
+
+    from mcukd.report.figures import COLOURS, INK, LINE, MUTED
+
+    figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    for spine in ("top", "right"):
+        axes.spines[spine].set_visible(False)
+    axes.grid(color=LINE, linewidth=0.6)
+    axes.axhline(found.float_mcc, color=MUTED, linewidth=1, linestyle="--")
+    axes.annotate(
+        "float student", (1, found.float_mcc), xycoords=("axes fraction", "data"), xytext=(0, 3),
+        textcoords="offset points", ha="right", color=MUTED, fontsize=8,
+    )  # fmt: skip
+    for kind, marker, colour in zip(KINDS, ("o", "s"), (COLOURS[2], COLOURS[1])):
+        own = [c for c in found.candidates if c.config.gates == kind]
+        if own:
+            axes.plot(
+                [c.flash_bytes for c in own], [c.mcc for c in own], marker, color=colour, markersize=5,
+                label=f"{kind} gate table",
+            )  # fmt: skip
+    front = found.front
+    axes.step(
+        [c.flash_bytes for c in front], [c.mcc for c in front], where="post", color=COLOURS[3],
+        label="Pareto front",
+    )  # fmt: skip
+    for candidate in front:
+        axes.annotate(
+            f"{candidate.config.bits}/{candidate.config.widths.head}",
+            (candidate.flash_bytes, candidate.mcc), xytext=(4, -10), textcoords="offset points", fontsize=8,
+            color=INK,
+        )  # fmt: skip
+    axes.plot(
+        found.chosen.flash_bytes, found.chosen.mcc, "o", markersize=12, fillstyle="none", color=COLOURS[4],
+        label="chosen",
+    )  # fmt: skip
+    axes.set_xlabel("bytes of weights, biases and gate table")
+    axes.set_ylabel("MCC on calibration animals")
+    axes.set_title(f"{title}: bits of recurrent weights / head", fontsize=10, loc="left", color=INK)
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, metadata={"Software": None})
+
+
+def read_search(path: Path) -> dict[str, Any]:
+    """Read `pareto.json` of a study. Raises UserError where it is missing or damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {key: content[key] for key in ("float_mcc", "candidates", "chosen")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: missing or damaged ({error}); run 'mcukd quantize --bits auto' to make it anew."
+        ) from error
+
+
+def _mcc(judged: Windows, guesses: NDArray[np.int64]) -> float:
+    total = np.zeros((len(judged.classes), len(judged.classes)), np.int64)
+    np.add.at(total, (judged.labels, guesses), 1)
+    return float(np.nan_to_num(merit.mcc(total)))

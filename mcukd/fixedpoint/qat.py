@@ -1,0 +1,366 @@
+"""Quantization-aware training: a student learns on with the weights that a device will use.
+
+Training starts where quantization ended, at the float values of the integer model, with its formats; distils
+from the same soft labels as the student did; and hands back weights that lie on the device's grid, so that
+quantizing them once more changes nothing. The arithmetic of the device is untouched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.card import Card
+from mcukd.data.folds import make_folds
+from mcukd.data.windows import Windows
+from mcukd.distill.config import DistillConfig
+from mcukd.distill.lesson import (
+    SOFT_LABELS,
+    STUDENT,
+    TEACHER_COST,
+    Classroom,
+    Lesson,
+    common_scale,
+    read_text,
+)
+from mcukd.distill.recipes import augmentation, teacher_recipe
+from mcukd.distill.run import fold_lessons, with_windows
+from mcukd.distill.soft_labels import soft_labels
+from mcukd.distill.trainer import FloatArray, Recipe, Targets, Trainer, logits, windows_presented
+from mcukd.distill.workers import run_lessons
+from mcukd.errors import UserError
+from mcukd.files import replacing, sha256_text
+from mcukd.fixedpoint.model import GATES, IntegerModel
+from mcukd.fixedpoint.quantize import VERSION as QUANTIZE_VERSION
+from mcukd.fixedpoint.quantize import QuantizeConfig, quantize, weight_lengths
+from mcukd.models.weights import StudentWeights
+from mcukd.study import Study
+
+if TYPE_CHECKING:
+    import keras
+
+FOLDER = "quantization"
+#: Name of the student that is shipped, among those of the folds.
+SHIPPED = "shipped"
+#: Raise it when this training changes in a way options do not show.
+VERSION = 1
+#: Up to this width weights are learnt on their grid; finer grids lose nothing that training could win back.
+LEARNT_BITS = 8
+EPOCHS = 10
+LEARNING_RATE = 2e-3
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What quantization-aware training hands to `quantize`: weights, and the formats they were learnt in.
+
+    teacher_difference: by how much the logits of the fold's teacher, trained once more, differ from the
+    stored ones at most; None where its soft labels were kept.
+    """
+
+    weights: StudentWeights
+    lengths: dict[str, NDArray[np.int64]]
+    teacher_difference: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class QatLesson:
+    """Quantization-aware training of one student, for a worker process.
+
+    lesson: the one the float student came from, with its animals, seed and key. config: widths.
+    folder: where results are kept.
+    """
+
+    lesson: Lesson
+    config: QuantizeConfig
+    folder: Path
+    operation_hop: int
+
+    @property
+    def name(self) -> str:
+        """What the progress bar shows."""
+        return self.lesson.name
+
+    @property
+    def path(self) -> Path:
+        """The file of the result."""
+        widths = self.config.widths
+        kind = (
+            f"qat-r{widths.recurrent}k{widths.kernel}h{widths.head}a{widths.activation}-{self.config.gates}"
+        )
+        return self.folder / kind / self._file
+
+    @property
+    def key(self) -> str:
+        """Identity of all that decides the result."""
+        facts = [VERSION, QUANTIZE_VERSION, EPOCHS, LEARNING_RATE, self.lesson.key, self.config.options()]
+        return sha256_text(json.dumps(facts, sort_keys=True))
+
+    def is_done(self) -> bool:
+        """Tell whether the result is there and was made with this key."""
+        return read_text(self.path, "key").get("key") == self.key
+
+    def work(self, training: Windows, config: DistillConfig) -> int:
+        """Return the length of this training in the progress bar's units."""
+        windows = len(self.lesson.training_of(training))
+        teacher = 0 if self._has_soft_labels() else windows_presented(windows, config.teacher_epochs)
+        return windows_presented(windows, EPOCHS) + TEACHER_COST * teacher
+
+    def run(self, classroom: Classroom, advance: Callable[[int], None]) -> None:
+        """Train and write the result."""
+        soft, difference = self._soft_labels(classroom, advance)
+        taught = teach(
+            self._student(),
+            self.lesson.training_of(classroom.training),
+            soft,
+            self.config,
+            classroom.config,
+            self.lesson.seed,
+            self.operation_hop,
+            advance,
+        )
+        with replacing(self.path) as temporary:
+            np.savez(
+                temporary,
+                key=np.array(self.key),
+                teacher_difference=np.array(np.nan if difference is None else difference),
+                **taught.weights.arrays("weights__"),
+                **{f"lengths__{name}": length for name, length in taught.lengths.items()},
+            )
+
+    def result(self) -> Taught:
+        """Read the result of a finished training."""
+        with np.load(self.path, allow_pickle=False) as stored:
+            difference = float(stored["teacher_difference"])
+            return Taught(
+                StudentWeights.from_arrays(stored, "weights__"),
+                {n.partition("__")[2]: stored[n] for n in stored.files if n.startswith("lengths__")},
+                None if np.isnan(difference) else difference,
+            )
+
+    @property
+    def _file(self) -> str:
+        return f"{SHIPPED}.npz" if self.lesson.shipped else self.lesson.path.name
+
+    @property
+    def _soft_file(self) -> Path:
+        return self.lesson.path / SOFT_LABELS if self.lesson.shipped else self.folder / "soft" / self._file
+
+    def _has_soft_labels(self) -> bool:
+        return read_text(self._soft_file, "key").get("key") == self.lesson.key
+
+    def _soft_labels(
+        self, classroom: Classroom, advance: Callable[[int], None]
+    ) -> tuple[FloatArray, Optional[float]]:
+        """Return the soft labels (N, K) of the fold's teacher, trained once more where none are kept.
+
+        The same data, options and seed give the same teacher on the same machine; the second value says by
+        how much its answers on the fold's test windows differ from those stored.
+        """
+        if not self._has_soft_labels():
+            self._train_teacher(classroom, advance)
+        with np.load(self._soft_file, allow_pickle=False) as stored:
+            difference = float(stored["difference"]) if "difference" in stored else None
+            return stored["logits"], difference
+
+    def _train_teacher(self, classroom: Classroom, advance: Callable[[int], None]) -> None:
+        lesson, config = self.lesson, classroom.config
+        seen = lesson.training_of(classroom.training)
+        scale = common_scale(seen.counts)
+        windows = seen.counts.astype(np.float32) / scale
+        teacher = classroom.trainer("teacher").fit(
+            windows,
+            Targets(seen.labels),
+            teacher_recipe(config),
+            lesson.seed,
+            lambda n: advance(n * TEACHER_COST),
+        )
+        soft = soft_labels(teacher, windows, augmentation(config), lesson.seed)
+        test = classroom.evaluation.counts[lesson.test_index(classroom.evaluation)].astype(np.float32) / scale
+        with np.load(lesson.path, allow_pickle=False) as stored:
+            difference = np.abs(logits(teacher, test) - stored["teacher_logits"]).max()
+        with replacing(self._soft_file) as temporary:
+            np.savez(temporary, key=np.array(lesson.key), logits=soft, difference=difference)
+
+    def _student(self) -> StudentWeights:
+        from mcukd.models.gru_mlp import load_student, student_weights
+
+        if self.lesson.shipped:
+            return student_weights(load_student(self.lesson.path / STUDENT))
+        with np.load(self.lesson.path, allow_pickle=False) as stored:
+            return StudentWeights.from_arrays(stored, "student_distilled__")
+
+
+def teach(
+    student: StudentWeights,
+    seen: Windows,
+    soft: FloatArray,
+    config: QuantizeConfig,
+    options: DistillConfig,
+    seed: int,
+    operation_hop: int,
+    advance: Callable[[int], None] = lambda windows: None,
+) -> Taught:
+    """Train a float student on with the device's weights, on training windows with soft labels (N, K).
+
+    options: loss and augmentation, those of the student's own training. advance is told the windows
+    presented. Raises UserError where training diverges.
+    """
+    model = quantize(student, seen, config, operation_hop)
+    start = device_values(model, student)
+    widths = config.widths
+    learnt = {"kernel": widths.kernel, "recurrent": widths.recurrent}
+    lengths = {
+        name: length
+        for name, length in weight_lengths(model).items()
+        if learnt.get(name.split("_")[0], widths.head) <= LEARNT_BITS
+    }
+    windows = ((seen.counts - start.mean) / start.std).astype(np.float32)
+    shape = (*windows.shape[1:], start.hidden, start.dense, start.classes)
+    school = _school(config, frozenset(lengths), shape)
+    school.opens_with(start, lengths, model.length("dense_out"))
+    trained = school.trainer.fit(
+        windows,
+        Targets(seen.labels, soft, options.temperature, options.mixing),
+        Recipe(EPOCHS, LEARNING_RATE, 0.0, augmentation(options)),
+        seed,
+        advance,
+    )
+    layer = trained.get_layer("student")
+    values = {name: np.asarray(getattr(layer, name)) for name in ("bias", "dense_bias", "output_bias")}
+    values.update({name: np.asarray(value) for name, value in layer.device_weights().items()})
+    return Taught(StudentWeights(mean=start.mean, std=start.std, **values), lengths)
+
+
+def device_values(model: IntegerModel, student: StudentWeights) -> StudentWeights:
+    """Return the float student that an integer model's weights and biases stand for.
+
+    student: the one it was made from, whose standardisation it keeps. Both biases of z and r are in the first
+    row, since the device has them in one.
+    """
+
+    def value(name: str, length: int) -> NDArray[np.float64]:
+        return np.ldexp(model.arrays[name].astype(np.float64), -length)
+
+    length, shifts = model.length, model.shifts
+    std, mean = student.std.astype(np.float64), student.mean.astype(np.float64)
+    kernels = [value(f"kernel_{gate}", length(f"{gate}_sum")).T for gate in GATES]
+    slack = model.packing.slack
+    recurrent = [value(f"recurrent_{gate}", length(f"recurrent_{gate}") + slack).T for gate in GATES]
+    biases = [value(f"bias_{gate}", length(f"{gate}_sum")) for gate in GATES]
+    carried = value("bias_h_rec", length("h_rec") + shifts["h_rec"])
+    # Kernels read counts, not what the mean was taken off.
+    first = np.concatenate(biases) + mean @ np.concatenate(kernels, axis=1)
+    second = np.concatenate([np.zeros(2 * model.hidden), carried])
+    arrays = {
+        "mean": mean,
+        "std": std,
+        "kernel": np.concatenate(kernels, axis=1) * std[:, None],
+        "recurrent": np.concatenate(recurrent, axis=1),
+        "bias": np.stack([first, second]),
+        "dense_kernel": value("dense", length("dense")).T,
+        "dense_bias": value("dense_bias", length("dense") + length("h")),
+        "output_kernel": value("output", length("output")).T,
+        "output_bias": value("output_bias", length("output") + length("dense_out")),
+    }
+    return StudentWeights.from_arrays({name: array.astype(np.float32) for name, array in arrays.items()})
+
+
+class _School:
+    """A compiled trainer for one kind of quantizer, used for student after student of one shape."""
+
+    def __init__(self, config: QuantizeConfig, shape: tuple[int, ...]) -> None:
+        self._config, self._shape = config, shape
+        self._start: Optional[tuple[StudentWeights, dict[str, Any], int]] = None
+        self._trainer: Optional[Trainer] = None
+
+    def opens_with(self, start: StudentWeights, lengths: dict[str, Any], dense_length: int) -> None:
+        """Set where the next training begins."""
+        self._start = start, lengths, dense_length
+
+    @property
+    def trainer(self) -> Trainer:
+        """The trainer, compiled at its first use."""
+        if self._trainer is None:
+            self._trainer = Trainer(self._build, compiled=True)
+        return self._trainer
+
+    def _build(self) -> keras.Model:
+        import keras
+
+        from mcukd.fixedpoint.fake_layer import FakeQuantizedStudent
+
+        assert self._start is not None, "opens_with comes first"
+        start, lengths, dense_length = self._start
+        inputs = keras.Input(self._shape[:2])
+        layer = FakeQuantizedStudent(start, self._config, lengths, dense_length, name="student")
+        return keras.Model(inputs, layer(inputs), name="student_qat")
+
+
+_schools: dict[tuple[Any, ...], _School] = {}
+
+
+def _school(config: QuantizeConfig, learnt: frozenset[str], shape: tuple[int, ...]) -> _School:
+    """Return this process's trainer for these widths, which groups are learnt, and the student's shape."""
+    kind = (json.dumps(asdict(config)), learnt, shape)
+    if kind not in _schools:
+        _schools[kind] = _School(config, shape)
+    return _schools[kind]
+
+
+def check_learnable(config: QuantizeConfig, goal: Optional[object]) -> None:
+    """Raise UserError where no group is narrow enough for training to matter."""
+    if goal is None and min(config.widths[:3]) > LEARNT_BITS:
+        raise UserError(
+            f"--qat with --bits {config.bits}: weights of more than {LEARNT_BITS} bits lose nothing that "
+            f"training could win back; leave out --qat, or choose 4 to {LEARNT_BITS} bits."
+        )
+
+
+def teach_study(
+    study: Study,
+    card: Card,
+    training: Windows,
+    evaluation: Windows,
+    data: str,
+    configs: Mapping[str, QuantizeConfig],
+    jobs: Optional[int] = None,
+) -> dict[str, Taught]:
+    """Train all students of a study on with the device's weights; results are kept in `quantization/`.
+
+    data: identity of the samples, as in the manifest of distill. configs: widths by student, the name being
+    that of its evaluation file or `SHIPPED`; so are the names of what is returned. jobs: worker processes,
+    None for one per core. Finished students are used again as long as data, options and widths are the same,
+    so that an interrupted run goes on where it was. Raises UserError where the study's students are not of
+    its options.
+    """
+    options = replace(DistillConfig.of(study.options("distill")), jobs=jobs)
+    folds = make_folds(evaluation, options.split)
+    lessons = with_windows(fold_lessons(study, folds, data, options), folds, training, evaluation, card)
+    for lesson in lessons:
+        if not lesson.is_done():
+            raise UserError(
+                f"{lesson.path}: not made by this mcukd from this data and these options; run "
+                f"'{study.refresh('distill')}' to make it anew."
+            )
+    shipped = Lesson(
+        name="all animals",
+        seed=options.seed,
+        train_animals=tuple(sorted({str(animal) for animal in training.animals})),
+        test_animals=(),
+        path=study.path,
+        key=read_text(study.file(SOFT_LABELS), "key")["key"],
+    )
+    folder, hop = study.file(FOLDER), card.operation_hop
+    tasks = {
+        name: QatLesson(lesson, configs[name], folder, hop)
+        for name, lesson in [(SHIPPED, shipped), *((lesson.path.stem, lesson) for lesson in lessons)]
+    }
+    run_lessons([task for task in tasks.values() if not task.is_done()], training, evaluation, options)
+    return {name: task.result() for name, task in tasks.items()}
