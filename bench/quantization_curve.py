@@ -130,10 +130,8 @@ def draw(results: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def _commit() -> str:
-    out = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=True
-    )
-    return out.stdout.strip()
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def quantize(
     gates: Annotated[
         Optional[str],
         typer.Option(
-            help="Gate table: [bold]interpolated[/bold] (1024 bytes, exact) or [bold]direct[/bold] (2048 "
+            help="Gate table: [bold]interpolated[/bold] (1024 bytes, finer) or [bold]direct[/bold] (2048 "
             "bytes, fewer instructions). Default: interpolated; with --bits auto, both are tried.",
             show_default=False,
         ),

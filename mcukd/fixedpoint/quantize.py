@@ -118,6 +118,15 @@ def quantize(
     )
 
 
+def metrics_name(options: Mapping[str, Any]) -> str:
+    """Return the name in `metrics.json` of what a quantize stage with these options made.
+
+    `fixed_point_<bits>`, `fixed_point_auto` for widths that were searched, with `_qat` after training.
+    """
+    width = "auto" if "goal" in options else options["bits"]
+    return f"fixed_point_{width}" + ("_qat" if "qat" in options else "")
+
+
 def weight_lengths(model: IntegerModel) -> dict[str, NDArray[np.int64]]:
     """Return the fractional lengths of a model's weight groups by name, of input kernels one per row."""
     lengths = {}

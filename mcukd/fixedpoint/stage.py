@@ -29,7 +29,7 @@ from mcukd.fixedpoint.model import IntegerModel, save_model
 from mcukd.fixedpoint.observation import calibration_subset
 from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, SHIPPED, Taught, check_learnable, teach_study
 from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
-from mcukd.fixedpoint.quantize import VERSION, QuantizeConfig, quantize
+from mcukd.fixedpoint.quantize import VERSION, QuantizeConfig, metrics_name, quantize
 from mcukd.host.batch import run_fast
 from mcukd.models.weights import StudentWeights
 from mcukd.progress import progress
@@ -136,15 +136,6 @@ def quantize_study(
     _merge(study, metrics)
     study.finish("quantize", inputs=inputs, options=options, outputs=outputs)
     return QuantizeFacts(model, metrics, remarks, ran=True)
-
-
-def metrics_name(options: Mapping[str, Any]) -> str:
-    """Return the name in `metrics.json` of what a quantize stage with these options made.
-
-    `fixed_point_<bits>`, `fixed_point_auto` for widths that were searched, with `_qat` after training.
-    """
-    width = "auto" if "goal" in options else options["bits"]
-    return f"fixed_point_{width}" + ("_qat" if "qat" in options else "")
 
 
 def classes_of(model: IntegerModel, counts: NDArray[np.int16]) -> NDArray[np.int64]:

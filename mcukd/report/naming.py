@@ -29,15 +29,18 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def model_title(name: str) -> str:
     """Return the name of a model of `metrics.json` for people; unknown ones keep their key."""
-    bits = re.fullmatch(r"fixed_point_(\d+)", name)
-    return f"Fixed point, {bits.group(1)} bits" if bits else _MODELS.get(name, name)
+    integer = re.fullmatch(r"fixed_point_(\d+|auto)(_qat)?", name)
+    if integer is None:
+        return _MODELS.get(name, name)
+    width = "mixed bits" if integer.group(1) == "auto" else f"{integer.group(1)} bits"
+    return f"Fixed point, {width}" + (", quantization-aware" if integer.group(2) else "")
 
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Sort models along the road, from the teacher to what is deployed; others come last."""
 
     def place(name: str) -> tuple[int, int, str]:
-        stem, _, number = name.rpartition("_")
+        stem, _, number = name.removesuffix("_qat").rpartition("_")
         family = stem if stem == "fixed_point" else name
         rank = _ORDER.index(family) if family in _ORDER else len(_ORDER)
         return rank, -int(number) if number.isdigit() else 0, name

@@ -8,6 +8,7 @@ from typing import Any, Optional
 from mcukd import __version__
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text, write_text
+from mcukd.fixedpoint.quantize import metrics_name
 from mcukd.report.evidence import Evidence, gather
 from mcukd.report.naming import (
     along_the_road,
@@ -110,8 +111,10 @@ def _classes(evidence: Evidence, models: dict[str, Any]) -> list[str]:
 
 def _deployed(evidence: Evidence, models: dict[str, Any]) -> Optional[str]:
     """Return the model whose held-out figures stand for what runs on the device."""
-    if evidence.model and f"fixed_point_{evidence.model.bits}" in models:
-        return f"fixed_point_{evidence.model.bits}"
+    if evidence.model:
+        name = metrics_name({"bits": evidence.model.bits, **evidence.study.options("quantize")})
+        if name in models:
+            return name
     ordered = [name for name in in_order(models) if name in ("student_distilled", "student", "teacher")]
     return ordered[-1] if ordered else None
 
