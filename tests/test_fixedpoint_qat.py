@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from data_factory import write_card
 from factories import random_student, random_windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcukd.data.load import load_windows
+from mcukd.data.windows import Windows
+from mcukd.distill.config import DistillConfig
+from mcukd.distill.lesson import Classroom
+from mcukd.distill.run import distill
+from mcukd.errors import UserError
+from mcukd.fixedpoint import mixed, qat, stage
 from mcukd.fixedpoint.model import GATES, IntegerModel
 from mcukd.fixedpoint.packing import Packing
 from mcukd.fixedpoint.qat import device_values
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize, weight_lengths
 from mcukd.fixedpoint.reference import run
 from mcukd.fixedpoint.rounding import Moments, round_recurrent
+from mcukd.fixedpoint.stage import quantize_study
+from mcukd.models.weights import StudentWeights
+from mcukd.study import Study
 
 STEPS = 12
 
@@ -38,10 +50,10 @@ def test_device_values_compute_what_the_integers_compute(bits: int) -> None:
     assert bits > 5 or rounded > 0.05  # the bound above could tell the float student from this one
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     bits=st.integers(4, 8),
-    hidden=st.integers(1, 9),
+    hidden=st.integers(1, 5),
     seed=st.integers(0, 1000),
     size=st.sampled_from([0.1, 1.0, 4.0]),
 )
@@ -112,3 +124,125 @@ def test_the_layer_computes_what_numpy_computes_with_the_same_weights() -> None:
     net.get_layer("student").recurrent.assign(moved.recurrent)
     net.get_layer("student").kernel.assign(moved.kernel)
     np.testing.assert_allclose(np.asarray(net(windows)), start.logits(counts), atol=2e-4)
+
+
+# The stage end to end: a small study, trained in this process.
+
+
+def _run_here(lessons: Any, training: Windows, evaluation: Windows, config: DistillConfig) -> None:
+    classroom = Classroom(training, evaluation, config)
+    for lesson in lessons:
+        lesson.run(classroom, lambda units: None)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A finished study of three animals that graze, walk or rest; also its card and data root."""
+    root = tmp_path_factory.mktemp("herd")
+    rng = np.random.default_rng(0)
+    for animal in "ABC":
+        for label, swing in (("graze", 0.35), ("rest", 0.0), ("lie", 0.1)):
+            samples = [0.1, -0.2, -0.95] + swing * np.sin(np.arange(400)[:, None] * [0.9, 1.1, 0.7])
+            samples = samples + 0.1 * rng.normal(size=(400, 3))
+            path = root / label / f"{animal}1.csv"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("x,y,z\n" + "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in samples))
+    card = write_card(root)
+    study = Study.create(root / "runs" / "small", str(card.path), 0)
+    config = DistillConfig(
+        seeds=(3,), epochs=30, teacher_epochs=2, teacher_width=2, gru_units=4, dense_units=4
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mcukd.distill.run.run_lessons", _run_here)
+        distill(study, card, root, config)
+    return study, card, root
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[str]]]:
+    """Trains in this process; lists each training's student and the animals it saw."""
+    trained: list[tuple[str, set[str]]] = []
+    teach = qat.teach
+
+    def noted(student: Any, seen: Windows, *rest: Any) -> Any:
+        trained.append((student.kernel.tobytes().hex()[:16], set(map(str, seen.animals))))
+        return teach(student, seen, *rest)
+
+    monkeypatch.setattr(qat, "run_lessons", _run_here)
+    monkeypatch.setattr(qat, "teach", noted)
+    return trained
+
+
+def test_stage_trains_on_ships_and_scores_the_trained_students(made: Any, here: Any) -> None:
+    study, card, root = made
+    facts = quantize_study(study, QuantizeConfig(4), root, tflite=False, qat=True)
+    metrics = facts.metrics["fixed_point_4_qat"]
+    assert facts.ran and metrics["teacher_difference"] == 0.0  # trained once more, to the same bits
+    assert [animals for _, animals in here] == [set("ABC"), set("BC"), set("AC"), set("AB")]
+    assert json.loads(study.file("metrics.json").read_text())["models"]["fixed_point_4_qat"] == metrics
+    assert study.options("quantize")["qat"]["epochs"] == qat.EPOCHS
+    study.require("quantize")
+
+    training = load_windows(card, root, training=True)
+    folder = study.file("quantization", "qat-r4k4h4a16-interpolated")
+    assert sorted(file.stem for file in folder.glob("*")) == ["A-s3", "B-s3", "C-s3", "shipped"]
+    with np.load(folder / "shipped.npz") as stored:
+        learnt = StudentWeights.from_arrays(stored, "weights__")
+    # What is shipped computes what was learnt.
+    logits = run(facts.model, training.counts).logits * 2.0 ** -facts.model.length("logits")
+    assert np.abs(logits - learnt.logits(training.counts)).max() < 0.05
+
+    # Nothing is done twice; a lost student alone is trained again, to the same bits.
+    before, digest = len(here), facts.model.sha256
+    assert not quantize_study(study, QuantizeConfig(4), root, tflite=False, qat=True).ran
+    (folder / "shipped.npz").unlink()
+    study.forget("quantize")
+    again = quantize_study(study, QuantizeConfig(4), root, tflite=False, qat=True)
+    assert len(here) == before + 1 and again.model.sha256 == digest
+
+
+def test_training_on_lowers_the_loss_of_a_narrow_model(made: Any, here: Any) -> None:
+    study, card, root = made
+    training = load_windows(card, root, training=True)
+
+    def loss(facts: Any) -> float:
+        logits = run(facts.model, training.counts).logits * 2.0 ** -facts.model.length("logits")
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return float(-likelihood[np.arange(len(training)), training.labels].mean())
+
+    plain = loss(quantize_study(study, QuantizeConfig(4), root, tflite=False))
+    trained = loss(quantize_study(study, QuantizeConfig(4), root, tflite=False, qat=True))
+    assert trained < plain
+
+
+def test_a_search_judges_each_fold_on_its_own_training_animals(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, _, root = made
+    judged: list[set[str]] = []
+
+    def noted(weights: Any, seen: Windows, windows: Windows, *rest: Any, **more: Any) -> Any:
+        judged.append(set(map(str, windows.animals)))
+        assert set(map(str, seen.animals)) == judged[-1]
+        return mixed.search(weights, seen, windows, *rest, **more)
+
+    monkeypatch.setattr(stage, "search", noted)
+    goal = mixed.Goal(budget_flash=1800)
+    facts = quantize_study(study, QuantizeConfig(), root, tflite=False, goal=goal)
+    assert judged == [set("ABC"), set("BC"), set("AC"), set("AB")]
+    assert facts.model.weight_bytes + facts.model.table_bytes <= 1800
+    assert facts.model.formats["kernel_z"].bits == 16
+    record = json.loads(study.file("pareto.json").read_text())
+    assert record["chosen"]["bits"] == facts.model.bits and set(record["folds"]) == {"A-s3", "B-s3", "C-s3"}
+    assert set(facts.metrics) == {"fixed_point_auto"}
+    assert {"pareto.json", "pareto.png"} <= set(study.manifest["stages"]["quantize"]["outputs"])
+    assert not quantize_study(study, QuantizeConfig(), root, tflite=False, goal=goal).ran
+    with pytest.raises(UserError, match="smallest model takes"):
+        quantize_study(study, QuantizeConfig(), root, tflite=False, goal=mixed.Goal(budget_flash=100))
+
+
+def test_wide_weights_have_nothing_to_learn(made: Any) -> None:
+    study, _, root = made
+    with pytest.raises(UserError, match="--qat with --bits 12"):
+        quantize_study(study, QuantizeConfig(12), root, tflite=False, qat=True)
