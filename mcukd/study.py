@@ -31,6 +31,7 @@ REFRESH = {
     "generate": "mcukd generate --run {run} --board {board}",
     "build": "mcukd build --run {run} --board {board}",
     "validate": "mcukd validate --run {run} --board {board}",
+    "ranges": "mcukd ranges --run {run}",
     "report": "mcukd report --run {run}",
 }
 

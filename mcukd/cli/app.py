@@ -31,6 +31,7 @@ for _name in (
     "distill",
     "evaluate",
     "quantize",
+    "ranges",
     "firmware",
     "validate",
     "report",

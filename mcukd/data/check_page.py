@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from mcukd.data.check import Checked
 from mcukd.files import write_text
-from mcukd.report.figures import COLOURS, INK, LINE, MARKERS, MUTED, _drawing, _svg
+from mcukd.report.figures import COLOURS, INK, LINE, MARKERS, MUTED, drawing, svg
 
 TEMPLATE = "check_page.html.j2"
 _REPORT = Path(__file__).resolve().parents[1] / "report"
@@ -56,7 +56,7 @@ def windows_figure(checked: Checked) -> Optional[str]:
     names = list(checked.animals)
     if not names:
         return None
-    with _drawing("windows", len(names) * 0.28 + 1.2) as (figure, axes):
+    with drawing("windows", len(names) * 0.28 + 1.2) as (figure, axes):
         left = [0] * len(names)
         for number, name in enumerate([*classes, "ignored"]):
             of_it = [
@@ -75,7 +75,7 @@ def windows_figure(checked: Checked) -> Optional[str]:
         axes.legend(
             loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, borderpad=0, fontsize=8.5
         )
-        return _svg(figure, "windows")
+        return svg(figure, "windows")
 
 
 def gravity_figure(animals: Mapping[str, dict[str, Any]]) -> Optional[str]:
@@ -83,7 +83,7 @@ def gravity_figure(animals: Mapping[str, dict[str, Any]]) -> Optional[str]:
     names = list(animals)
     if not names:
         return None
-    with _drawing("gravity", len(names) * 0.28 + 1.2) as (figure, axes):
+    with drawing("gravity", len(names) * 0.28 + 1.2) as (figure, axes):
         for place, axis in enumerate("xyz"):
             axes.plot(
                 [animals[name]["gravity"][place] for name in names],
@@ -113,7 +113,7 @@ def gravity_figure(animals: Mapping[str, dict[str, Any]]) -> Optional[str]:
         axes.legend(
             loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, borderpad=0, fontsize=8.5
         )
-        return _svg(figure, "gravity")
+        return svg(figure, "gravity")
 
 
 def rate_figure(checked: Checked) -> Optional[str]:
@@ -121,7 +121,7 @@ def rate_figure(checked: Checked) -> Optional[str]:
     known = {name: facts for name, facts in checked.animals.items() if facts["rate_hz"]}
     if not known:
         return None
-    with _drawing("rate", len(known) * 0.28 + 1.0) as (figure, axes):
+    with drawing("rate", len(known) * 0.28 + 1.0) as (figure, axes):
         rates = [facts["rate_hz"] for facts in known.values()]
         jitter = [facts["rate_hz"] * (facts["jitter"] or 0) for facts in known.values()]
         axes.errorbar(
@@ -133,7 +133,7 @@ def rate_figure(checked: Checked) -> Optional[str]:
         axes.set_xlim(stated - reach, stated + reach)
         _rows(axes, list(known))
         axes.set_xlabel("samples per second by the stamps; line: the card's rate; bars: jitter")
-        return _svg(figure, "rate")
+        return svg(figure, "rate")
 
 
 def overlap_figure(checked: Checked) -> Optional[str]:
@@ -141,7 +141,7 @@ def overlap_figure(checked: Checked) -> Optional[str]:
     if not checked.pairs:
         return None
     shown = checked.pairs[:20]
-    with _drawing("overlap", len(shown) * 0.28 + 1.0) as (figure, axes):
+    with drawing("overlap", len(shown) * 0.28 + 1.0) as (figure, axes):
         axes.plot(
             [pair.accuracy for pair in shown],
             range(len(shown)),
@@ -154,7 +154,7 @@ def overlap_figure(checked: Checked) -> Optional[str]:
         axes.set_xlim(min(0.45, min(pair.accuracy for pair in shown) - 0.03), 1.01)
         _rows(axes, [f"{pair.first} / {pair.second}" for pair in shown])
         axes.set_xlabel("told apart on animals never seen (balanced accuracy); line: chance")
-        return _svg(figure, "overlap")
+        return svg(figure, "overlap")
 
 
 def _rows(axes: Any, names: list[str]) -> None:

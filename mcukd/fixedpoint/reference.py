@@ -79,11 +79,10 @@ class Machine:
             "h_rec": h_rec, "h_pre": pre_h, "h_cand": candidate, "h": h,
         }  # fmt: skip
 
-    def head(self, state: IntArray) -> IntArray:
-        """Return the logits (N, K) of a state (N, H)."""
-        model = self.model
-        hidden = self._layer("dense", state, "dense_out", model.activation_bits)
-        return self._layer("output", np.maximum(hidden, 0), "logits", 16)
+    def head(self, state: IntArray) -> dict[str, IntArray]:
+        """Return the head's tensors of a state (N, H): `dense_out` (N, M) after ReLU, and `logits` (N, K)."""
+        hidden = np.maximum(self._layer("dense", state, "dense_out", self.model.activation_bits), 0)
+        return {"dense_out": hidden, "logits": self._layer("output", hidden, "logits", 16)}
 
     def _input_sum(self, gate: str, sample: IntArray) -> IntArray:
         return self._dot(sample, f"kernel_{gate}") + self.model.arrays[f"bias_{gate}"]
@@ -133,7 +132,7 @@ def _run_chunk(
         if checksums:
             history[:, t] = state
     crcs = np.array([zlib.crc32(h.tobytes()) if checksums else 0 for h in history], np.uint32)
-    return machine.head(state), state, crcs
+    return machine.head(state)["logits"], state, crcs
 
 
 def trace(model: IntegerModel, window: NDArray[np.int16]) -> list[dict[str, IntArray]]:

@@ -42,7 +42,7 @@ def animals_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
     animals = sorted({animal for name in names for animal in models[name]["per_animal"]}, key=_natural)
     if not animals:
         return None
-    with _drawing("animals", len(animals) * 0.3 + 1.2) as (figure, axes):
+    with drawing("animals", len(animals) * 0.3 + 1.2) as (figure, axes):
         for number, name in enumerate(names):
             offset = (number - (len(names) - 1) / 2) * 0.13
             scores = models[name]["per_animal"]
@@ -74,7 +74,7 @@ def animals_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
         axes.legend(
             loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderpad=0, fontsize=8.5
         )
-        return _svg(figure, "animals")
+        return svg(figure, "animals")
 
 
 def budget_figure(models: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> Optional[str]:
@@ -82,7 +82,7 @@ def budget_figure(models: Mapping[str, Mapping[str, Any]], classes: Sequence[str
     names = [name for name in in_order(models) if models[name].get("time_budget_bias_min_per_day")]
     if not names:
         return None
-    with _drawing("budget", len(classes) * 0.42 + 1.2) as (figure, axes):
+    with drawing("budget", len(classes) * 0.42 + 1.2) as (figure, axes):
         for number, name in enumerate(names):
             offset = (number - (len(names) - 1) / 2) * 0.13
             bias = models[name]["time_budget_bias_min_per_day"]
@@ -108,7 +108,7 @@ def budget_figure(models: Mapping[str, Mapping[str, Any]], classes: Sequence[str
         axes.legend(
             loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderpad=0, fontsize=8.5
         )
-        return _svg(figure, "budget")
+        return svg(figure, "budget")
 
 
 def reliability_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
@@ -116,7 +116,7 @@ def reliability_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]
     names = [name for name in in_order(models) if models[name].get("calibration") and name != "majority"]
     if not names:
         return None
-    with _drawing("reliability", 4.4) as (figure, axes):
+    with drawing("reliability", 4.4) as (figure, axes):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)
         for number, name in enumerate(names):
             # A bin of a few windows says nothing and would draw the eye.
@@ -137,7 +137,7 @@ def reliability_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]
         axes.grid()
         axes.set_axisbelow(True)
         axes.legend(loc="upper left", frameon=False, fontsize=8.5)
-        return _svg(figure, "reliability")
+        return svg(figure, "reliability")
 
 
 def formats_figure(formats: Mapping[str, TensorFormat]) -> Optional[str]:
@@ -145,7 +145,7 @@ def formats_figure(formats: Mapping[str, TensorFormat]) -> Optional[str]:
     if not formats:
         return None
     names = along_the_road(formats)
-    with _drawing("formats", len(names) * 0.27 + 1.2) as (figure, axes):
+    with drawing("formats", len(names) * 0.27 + 1.2) as (figure, axes):
         for row, name in enumerate(names):
             fmt = formats[name]
             step, limit = 2.0**-fmt.fractional_length, 2.0 ** (fmt.bits - 1 - fmt.fractional_length)
@@ -177,10 +177,10 @@ def formats_figure(formats: Mapping[str, TensorFormat]) -> Optional[str]:
         axes.legend(
             loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderpad=0, fontsize=8.5
         )
-        return _svg(figure, "formats")
+        return svg(figure, "formats")
 
 
-class _drawing:
+class drawing:
     """A figure of 7.2 inches by `height`, in the report's style whatever the user's matplotlibrc says."""
 
     def __init__(self, name: str, height: float) -> None:
@@ -201,7 +201,7 @@ class _drawing:
         self._context.__exit__(*details)
 
 
-def _svg(figure: Any, name: str) -> str:
+def svg(figure: Any, name: str) -> str:
     """Return the figure as an `<svg>` element that scales with the page, its ids unique to `name`."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})

@@ -9,6 +9,7 @@ from mcukd import __version__
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text, write_text
 from mcukd.fixedpoint.quantize import metrics_name
+from mcukd.fixedpoint.ranges import read_ranges, sentences
 from mcukd.report.evidence import Evidence, gather
 from mcukd.report.naming import (
     along_the_road,
@@ -22,6 +23,7 @@ from mcukd.report.naming import (
     signed,
     with_spread,
 )
+from mcukd.report.ranges_figure import ranges_figure
 from mcukd.report.table import work_per_window
 from mcukd.report.verdict import baseline_sentence
 from mcukd.study import Study
@@ -74,6 +76,7 @@ def render(evidence: Evidence) -> str:
     )
     models = evidence.metrics["models"] if evidence.metrics else {}
     classes = _classes(evidence, models)
+    ranges = read_ranges(evidence.study, evidence.model) if evidence.model else None
     template = environment.get_template(TEMPLATE)
     return template.render(
         e=evidence,
@@ -82,6 +85,7 @@ def render(evidence: Evidence) -> str:
         deployed=_deployed(evidence, models),
         animals=_animals(models),
         formats=_formats(evidence),
+        saturation=sentences(ranges) if ranges else [],
         options={
             stage: record["options"] for stage, record in sorted(evidence.study.manifest["stages"].items())
         },
@@ -92,6 +96,7 @@ def render(evidence: Evidence) -> str:
             "budget": budget_figure(models, classes),
             "reliability": reliability_figure(models),
             "formats": formats_figure(evidence.model.observed_formats) if evidence.model else None,
+            "ranges": ranges_figure(ranges["tensors"]) if ranges else None,
         },
         with_spread=with_spread,
         baseline_wins=baseline_sentence(evidence.metrics) if evidence.metrics else None,

@@ -1,0 +1,63 @@
+"""`mcukd ranges`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(ranges)
+
+
+def ranges(
+    run: RunOption = None,
+    data_root: DataRootOption = None,
+    figure: Annotated[
+        Optional[str], typer.Option("--figure", help="Write the box plots to this SVG file.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show where every tensor lies in its range, what saturates for whom, and how far integers stray.
+
+    Example: [bold]mcukd ranges --figure ranges.svg[/bold]
+    """
+    from pathlib import Path
+
+    from mcukd.files import write_text
+    from mcukd.fixedpoint.ranges import ranges_study, sentences
+    from mcukd.report.naming import along_the_road, number
+    from mcukd.report.ranges_figure import ranges_figure
+    from mcukd.study import Study
+
+    content, _ = ranges_study(Study.open(run), data_root)
+    if figure is not None:
+        drawn = ranges_figure(content["tensors"]) or ""
+        # On a page the element needs no namespace, in a file of its own it does.
+        write_text(Path(figure), drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+    if json:
+        print_json(content)
+        return
+    tensors = content["tensors"]
+    rows = [
+        [
+            name,
+            f"{number(one['minimum'])} … {number(one['maximum'])}",
+            f"{number(one['low'])} … {number(one['high'])}",
+            f"{one['saturated_share']:.3%}",
+            number(one["rms_error"]),
+            number(one["max_error"]),
+        ]
+        for name, one in ((name, tensors[name]) for name in along_the_road(tensors))
+    ]
+    print_table(
+        f"Tensors on {content['windows']} windows; errors against the float student",
+        ["tensor", "seen", "representable", "clipped", "rms error", "largest error"],
+        rows,
+    )
+    for sentence in sentences(content):
+        typer.echo(sentence)
