@@ -173,14 +173,17 @@ def _print_search(study: Study) -> None:
             str(one["flash_bytes"]),
             f"{one['mcc']:.4f}",
             f"{one['mcc_drop']:.4f}",
-            ("front" if one["on_front"] else "")
-            + (", chosen" if all(one[key] == value for key, value in chosen.items()) else ""),
+            "chosen" if _is(one, chosen) else "front" if one["on_front"] else "",
         ]
         for one in found["candidates"]
     ]
     print_table(
         f"Widths tried on calibration animals (float: {found['float_mcc']:.4f}); {PARETO}, {PARETO_FIGURE}",
-        ["recurrent bits", "head bits", "gate table", "flash bytes", "MCC", "drop", ""],
+        ["bits", "head", "gates", "flash bytes", "MCC", "drop", ""],
         rows,
         left=0,
     )
+
+
+def _is(one: dict[str, Any], chosen: dict[str, Any]) -> bool:
+    return all(one[key] == value for key, value in chosen.items())
