@@ -6,9 +6,10 @@
 
 Every fold's float student is quantized after training at 4 to 16 bits (PTQ), and at 4 to 8 bits trained on
 with the device's weights first (QAT, `mcukd quantize --qat`); all are scored on the animals their fold held
-out. A third row keeps bits where they cost no flash: input kernels at 16, the head at 8. Trainings are kept
-in the studies, so a stopped run goes on. Writes `docs/results/quantization-<data>.json` and the figure
-`docs/img/mcc-bits.png`; `--figure` only draws the results that are there.
+out. A third row keeps bits where they cost no flash: input kernels at 16, the head at 8. As a control, float
+students get the same further training. Trainings are kept in the studies, so a stopped run goes on. Writes
+`docs/results/quantization-<data>.json` and the figure `docs/img/mcc-bits.png`; `--figure` only draws the
+results that are there.
 """
 
 from __future__ import annotations
@@ -59,11 +60,22 @@ def measure(study: Study, jobs: int) -> dict[str, Any]:
 
         return predict
 
-    def as_float(student: FoldStudent, seen: Windows, test: Windows) -> NDArray[np.int64]:
-        return np.argmax(student.weights.logits(test.counts), axis=1)
+    def as_float(made: Mapping[str, Taught]) -> Any:
+        def predict(student: FoldStudent, seen: Windows, test: Windows) -> NDArray[np.int64]:
+            return np.argmax(made[student.name].weights.logits(test.counts), axis=1)
+
+        return predict
+
+    def trained_on(config: QuantizeConfig) -> dict[str, Taught]:
+        made = teach_study(
+            study, card, training, evaluation, dataset_sha256(card, root, seed),
+            dict.fromkeys([SHIPPED, *untouched], config), jobs,
+        )  # fmt: skip
+        differences.extend(taught.teacher_difference or 0.0 for taught in made.values())
+        return made
 
     untouched = {student.name: Taught(student.weights, {}) for student in students}
-    found: dict[str, Any] = {"float": scored("float", as_float), **{kind: {} for kind in KINDS}}
+    found: dict[str, Any] = {"float": scored("float", as_float(untouched)), **{kind: {} for kind in KINDS}}
     differences = [0.0]
     for bits in BITS:
         config = QuantizeConfig(bits)
@@ -72,12 +84,10 @@ def measure(study: Study, jobs: int) -> dict[str, Any]:
             continue
         free = QuantizeConfig(bits, kernel_bits=KERNEL_BITS, head_bits=LEARNT_BITS)
         found["free"][str(bits)] = scored(f"PTQ {bits}/16/8", as_integers(free, untouched))
-        made = teach_study(
-            study, card, training, evaluation, dataset_sha256(card, root, seed),
-            dict.fromkeys([SHIPPED, *untouched], config), jobs,
-        )  # fmt: skip
-        differences += [taught.teacher_difference or 0.0 for taught in made.values()]
-        found["qat"][str(bits)] = scored(f"QAT {bits}", as_integers(config, made))
+        found["qat"][str(bits)] = scored(f"QAT {bits}", as_integers(config, trained_on(config)))
+    # At 16 bits there is no fake quantizer: the same further training, of a student that stays float.
+    control = trained_on(QuantizeConfig(max(BITS)))
+    found["float_trained_on"] = scored("float, trained on", as_float(control))
     options = study.options("distill")
     return {
         "data": card.name,
@@ -104,6 +114,13 @@ def draw(results: Sequence[Mapping[str, Any]], path: Path) -> None:
         panel.grid(color=LINE, linewidth=0.6)
         panel.spines[["top", "right"]].set_visible(False)
         panel.axhline(result["float"]["mcc"], color=MUTED, linewidth=1, linestyle="--", label="float")
+        panel.axhline(
+            result["float_trained_on"]["mcc"],
+            color=MUTED,
+            linewidth=1,
+            linestyle=":",
+            label="float, trained on",
+        )
         for number, (kind, label) in enumerate(KINDS.items(), 1):
             bits = [int(b) for b in result[kind]]
             shift = 0.12 * (number - 2)
