@@ -202,8 +202,8 @@ def draw_pareto(found: Search, path: Path, title: str) -> None:
     axes.grid(color=LINE, linewidth=0.6)
     axes.axhline(found.float_mcc, color=MUTED, linewidth=1, linestyle="--")
     axes.annotate(
-        "float student", (1, found.float_mcc), xycoords=("axes fraction", "data"), xytext=(0, 3),
-        textcoords="offset points", ha="right", color=MUTED, fontsize=8,
+        "float student", (0.01, found.float_mcc), xycoords=("axes fraction", "data"), xytext=(0, 3),
+        textcoords="offset points", ha="left", color=MUTED, fontsize=8,
     )  # fmt: skip
     for kind, marker, colour in zip(KINDS, ("o", "s"), (COLOURS[2], COLOURS[1])):
         own = [c for c in found.candidates if c.config.gates == kind]
