@@ -44,8 +44,9 @@ figure was taken on hardware.**
 - Random students: 3 axes, GRU(H), Dense 16, Dense 6, T = 256; `mcukd/bench/synthetic.py` has the weights and
   windows, 256 for calibration and others for testing. The trained ones are GRU-16 distilled on the
   **simulated** herd (`bench/train_student.py`), tested on windows of animals that neither training
-  nor calibration saw. The weight decay that makes the steady one steady was chosen by looking at these animals:
-  its agreement with its own integers is measured here, its accuracy is not. The sensitive one shows what quantization is up against with the demo's options: the
+  nor calibration saw. The weight decay that makes the steady one steady was chosen by looking at these
+  animals: its agreement with its own integers is measured here, its accuracy is not. The sensitive one
+  shows what quantization is up against with the demo's options: the
   float student itself then changes its mind where samples move by one count (last table).
 
 ![Instructions per window](img/kernels.svg)
