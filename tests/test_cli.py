@@ -18,6 +18,7 @@ COMMANDS = (
     "ranges",
     "bench",
     "evaluate",
+    "classify",
     "generate",
     "build",
     "flash",

@@ -30,6 +30,7 @@ for _name in (
     "data",
     "distill",
     "evaluate",
+    "classify",
     "quantize",
     "ranges",
     "firmware",

@@ -1,0 +1,1 @@
+"""Unlabelled recordings of months: windows, time budgets, ethogram and annotations by the integer model."""

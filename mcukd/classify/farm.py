@@ -1,0 +1,139 @@
+"""Many recordings: one after the other, in processes of this computer, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
+from typing import Any, Optional
+
+from mcukd.classify.stage import Task, classify_file
+from mcukd.distill.workers import leave_with_parent
+from mcukd.errors import UserError
+from mcukd.progress import progress
+
+#: Seconds to wait for a scheduler to answer.
+_PATIENCE = 15
+
+
+def classify_files(
+    tasks: Sequence[Task], jobs: int = 1, scheduler: Optional[str] = None
+) -> list[dict[str, Any]]:
+    """Classify files and return their summaries in the order of the tasks.
+
+    jobs: processes of this computer. scheduler: address of a Dask scheduler instead, whose workers have
+    mcukd installed and see the same folders. A file that cannot be classified does not keep the others from
+    it; UserError, raised when all else is done, tells the first and how many more.
+    """
+    _check_names(tasks)
+    if scheduler is not None:
+        results = _on_cluster(tasks, scheduler)
+    elif jobs > 1 and len(tasks) > 1:
+        results = _in_processes(tasks, min(jobs, len(tasks)))
+    else:
+        results = _in_turn(tasks)
+    found: dict[int, dict[str, Any]] = {}
+    failed: dict[int, UserError] = {}
+    for number, result in results:
+        if isinstance(result, UserError):
+            failed[number] = result
+        else:
+            found[number] = result
+    if failed:
+        first = failed[min(failed)]
+        if len(tasks) == 1:
+            raise first
+        raise UserError(
+            f"{str(first).rstrip('.')}; {len(failed)} of {len(tasks)} files failed, results of the other "
+            f"{len(found)} are written."
+        ) from first
+    return [found[number] for number in sorted(found)]
+
+
+def _check_names(tasks: Sequence[Task]) -> None:
+    """Check that no file would overwrite the results of another."""
+    stems = Counter(task.path.stem for task in tasks)
+    twice = next((stem for stem, count in stems.items() if count > 1), None)
+    if twice is not None:
+        paths = [str(task.path) for task in tasks if task.path.stem == twice]
+        raise UserError(
+            f"{paths[0]} and {paths[1]} would have the same individual and results '{twice}'; rename one."
+        )
+
+
+_Results = Iterator[tuple[int, Any]]
+
+
+def _in_turn(tasks: Sequence[Task]) -> _Results:
+    for number, task in enumerate(tasks):
+        with progress(f"Classifying {task.path.name}", _length(task)) as advance:
+            yield number, _attempt(task, lambda done, advance=advance: advance(done))
+
+
+def _attempt(task: Task, advance: Any = None) -> Any:
+    """Return a file's summary, or its error: as a value it takes its turn among the others."""
+    try:
+        return classify_file(task, advance)
+    except UserError as error:
+        return error
+
+
+def _length(task: Task) -> int:
+    from mcukd.classify.recording import open_recording
+
+    try:
+        return open_recording(task.path, task.layout).samples
+    except UserError:
+        return 0
+
+
+def _in_processes(tasks: Sequence[Task], jobs: int) -> _Results:
+    # Compiled code and threads of Arrow do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, context, leave_with_parent)
+    try:
+        futures: dict[Future[Any], int] = {pool.submit(_attempt, task): n for n, task in enumerate(tasks)}
+        with progress("Classifying files", len(tasks)) as advance:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+                advance(1, tasks[futures[future]].path.name)
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a worker process died, perhaps for want of memory; finished files are kept: run the same "
+            "command again, with a lower --jobs if it happens again."
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _on_cluster(tasks: Sequence[Task], scheduler: str) -> _Results:
+    try:
+        distributed: Any = import_module("distributed")
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"--scheduler needs the package '{error.name}'; install it with: pip install 'mcukd[cluster]'."
+        ) from None
+    try:
+        client = distributed.Client(scheduler, timeout=_PATIENCE)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise UserError(
+            f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); start one with "
+            "'dask scheduler' and give the address it prints."
+        ) from None
+    with client:
+        futures = {
+            client.submit(_attempt, task, key=f"mcukd-classify-{number}-{task.path.stem}", pure=False): number
+            for number, task in enumerate(tasks)
+        }
+        with progress("Classifying files", len(tasks)) as advance:
+            for future in distributed.as_completed(futures):
+                number = futures[future]
+                try:
+                    result = future.result()
+                except distributed.KilledWorker:
+                    result = UserError(f"{tasks[number].path}: its workers died, perhaps for want of memory.")
+                yield number, result
+                advance(1, tasks[number].path.name)

@@ -1,0 +1,273 @@
+"""A long recording as a stream of blocks of the sensor's counts, with a time for every sample.
+
+Parquet is read by batches and `.npy` as a memory map, so memory does not grow with the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.errors import UserError
+from mcukd.wording import did_you_mean, listed
+
+SUFFIXES = (".parquet", ".npy")
+#: Samples of a block; three axes, stamps and copies of it take some tens of MB.
+BLOCK = 1 << 19
+INT16 = (-32768, 32767)
+_NS = 10**9
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How to read a file.
+
+    columns: of the axes, in the model's order; of a `.npy` file they are what its columns hold.
+    time_column: of stamps (timestamps; or numbers: seconds since 1970). Without it start_ns (since 1970, UTC)
+    and rate_hz give the times. counts_per_g, limits: scale of the model's sensor, and its lowest and highest
+    count; samples in g are rounded half up and saturated at these.
+    """
+
+    columns: tuple[str, ...]
+    rate_hz: float
+    counts_per_g: float
+    time_column: Optional[str] = None
+    start_ns: Optional[int] = None
+    limits: tuple[int, int] = INT16
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive samples: counts (n, C) int16, times (n,) int64 in ns since 1970 UTC, those saturated."""
+
+    counts: NDArray[np.int16]
+    times: NDArray[np.int64]
+    saturated: int
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An opened file: what can be said of it before reading its samples. units: "counts" or "g"."""
+
+    path: Path
+    layout: Layout
+    samples: int
+    units: str
+
+    def blocks(self, size: int = BLOCK) -> Iterator[Block]:
+        """Read the samples in blocks of `size` at most.
+
+        Raises UserError for samples that are missing or not finite, samples that are not about 1 g, and
+        stamps that are missing or go back.
+        """
+        first, last_time = 0, None
+        for values, times in _parquet(self, size) if _is_parquet(self.path) else _npy(self, size):
+            counts, saturated = _counts(self, values, first)
+            if first == 0:
+                _check_gravity(self, counts)
+            if times is None:
+                times = sample_times(self.layout, first, len(counts))
+            else:
+                last_time = _check_order(self, times, last_time, first)
+            yield Block(counts, times, saturated)
+            first += len(counts)
+
+
+def open_recording(path: Path, layout: Layout) -> Recording:
+    """Look at a file's columns, types and length.
+
+    Raises UserError for a file that is missing, damaged, of another kind, without the columns, or without
+    anything that tells the times of its samples.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; name Parquet or .npy files.")
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(
+            f"{path}: '{path.suffix}' files are not classified directly, only {listed(SUFFIXES)}; "
+            "'mcukd data import' converts others to Parquet."
+        )
+    if layout.time_column is None and layout.start_ns is None:
+        raise UserError(
+            f"{path}: nothing tells when its samples were taken; name the column of stamps with "
+            "--time-column, or give --start and --rate."
+        )
+    try:
+        samples, types = (_look_parquet if _is_parquet(path) else _look_npy)(path, layout)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: cannot be read ({str(error).splitlines()[0]}); is it damaged?") from error
+    kinds, names = {kind.kind for kind in types}, listed(kind.name for kind in types)
+    if kinds - set("iuf"):
+        raise UserError(f"{path}: samples are {names}, expected int16 counts or numbers in g.")
+    if len(kinds & set("iu")) and "f" in kinds:
+        raise UserError(f"{path}: axes are {names}; make all of them counts (integers) or all g.")
+    return Recording(path, layout, samples, "g" if kinds == {"f"} else "counts")
+
+
+def sample_times(layout: Layout, first: int, count: int) -> NDArray[np.int64]:
+    """Return the times (count,) in ns of samples from number `first` on, by start and rate."""
+    assert layout.start_ns is not None
+    numbers = np.arange(first, first + count, dtype=np.int64)
+    # Whole seconds apart: floats of months in nanoseconds would be off by half a microsecond.
+    seconds = (numbers / layout.rate_hz).astype(np.int64)
+    rest = np.rint((numbers - seconds * layout.rate_hz) * (_NS / layout.rate_hz)).astype(np.int64)
+    return layout.start_ns + seconds * _NS + rest
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet"
+
+
+def _look_parquet(path: Path, layout: Layout) -> tuple[int, list[Any]]:
+    from pyarrow import parquet, types
+
+    with parquet.ParquetFile(path) as file:
+        schema, samples = file.schema_arrow, file.metadata.num_rows
+    wanted = [*layout.columns, *([layout.time_column] if layout.time_column else [])]
+    for name in wanted:
+        if name not in schema.names:
+            raise UserError(
+                f"{path}: no column '{name}'{did_you_mean(name, schema.names)}, only {listed(schema.names)}; "
+                "name the columns with --columns and --time-column."
+            )
+    for name in layout.columns:
+        kind = schema.field(name).type
+        if not (types.is_integer(kind) or types.is_floating(kind)):
+            raise UserError(f"{path}: column '{name}' is {kind}, expected int16 counts or numbers in g.")
+    if layout.time_column:
+        kind = schema.field(layout.time_column).type
+        if not (types.is_timestamp(kind) or types.is_integer(kind) or types.is_floating(kind)):
+            raise UserError(
+                f"{path}: column '{layout.time_column}' is {kind}, expected timestamps or seconds since 1970."
+            )
+    return samples, [np.dtype(schema.field(name).type.to_pandas_dtype()) for name in layout.columns]
+
+
+def _parquet(recording: Recording, size: int) -> Iterator[tuple[NDArray[Any], Optional[NDArray[np.int64]]]]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    layout, first = recording.layout, 0
+    names = [*layout.columns, *([layout.time_column] if layout.time_column else [])]
+    # A buffered stream instead of whole column chunks: some writers make one row group of the whole file.
+    with parquet.ParquetFile(recording.path, buffer_size=1 << 20, pre_buffer=False) as file:
+        try:
+            for batch in file.iter_batches(size, columns=list(dict.fromkeys(names)), use_threads=False):
+                for name in names:
+                    if nulls := batch.column(name).null_count:
+                        raise UserError(
+                            f"{recording.path}: column '{name}' has {nulls} empty values in rows {first + 1} "
+                            f"to {first + batch.num_rows}; leave these rows out, their time then is a gap."
+                        )
+                axes = [batch.column(name).to_numpy(zero_copy_only=False) for name in layout.columns]
+                values = np.empty((batch.num_rows, len(axes)), np.result_type(*axes))
+                for number, axis in enumerate(axes):
+                    values[:, number] = axis
+                times = _stamps(batch.column(layout.time_column)) if layout.time_column else None
+                yield values, times
+                first += batch.num_rows
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(
+                f"{recording.path}: damaged after row {first} ({str(error).splitlines()[0]})."
+            ) from error
+
+
+def _stamps(column: Any) -> NDArray[np.int64]:
+    """Return stamps as ns since 1970; stamps without a zone are taken as UTC."""
+    from pyarrow import types
+
+    if types.is_timestamp(column.type):
+        stamps = column.to_numpy(zero_copy_only=False)
+        return np.asarray(stamps.astype("datetime64[ns]").view(np.int64))
+    seconds = column.to_numpy(zero_copy_only=False)
+    if seconds.dtype.kind in "iu":
+        return np.asarray(seconds.astype(np.int64) * _NS)
+    seconds = seconds.astype(np.float64)
+    if not np.isfinite(seconds).all():
+        return np.full(len(seconds), np.iinfo(np.int64).min)
+    whole = np.floor(seconds)
+    return np.asarray(whole.astype(np.int64) * _NS + np.rint((seconds - whole) * _NS).astype(np.int64))
+
+
+def _look_npy(path: Path, layout: Layout) -> tuple[int, list[Any]]:
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.shape[1] != len(layout.columns):
+        found = getattr(array, "shape", "an archive")
+        raise UserError(f"{path}: found {found}, expected (samples, {len(layout.columns)}).")
+    if layout.time_column:
+        raise UserError(f"{path}: a .npy file has no column of stamps; give --start and --rate.")
+    return len(array), [array.dtype]
+
+
+def _npy(recording: Recording, size: int) -> Iterator[tuple[NDArray[Any], None]]:
+    for first in range(0, recording.samples, size):
+        # Mapped anew for every block: pages of one map that were read would count as this process's memory.
+        array = np.load(recording.path, mmap_mode="r", allow_pickle=False)
+        yield np.array(array[first : first + size]), None
+
+
+def _counts(recording: Recording, values: NDArray[Any], first: int) -> tuple[NDArray[np.int16], int]:
+    """Return values (n, C) as counts, and how many were saturated."""
+    if values.dtype.newbyteorder("=") == np.int16:
+        return values.astype(np.int16, copy=False), 0
+    low, high = recording.layout.limits
+    if values.dtype.kind == "f":
+        finite = np.isfinite(values)
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            raise UserError(
+                f"{recording.path}: row {first + row + 1}, column '{recording.layout.columns[column]}' is "
+                f"{values[row, column]}, expected a number; leave such rows out, their time then is a gap."
+            )
+        scaled = np.floor(values.astype(np.float64, copy=False) * recording.layout.counts_per_g + 0.5)
+    else:
+        low, high = INT16
+        scaled = values
+        outside = (values < low) | (values > high)
+        if outside.any():
+            row, column = np.argwhere(outside)[0]
+            raise UserError(
+                f"{recording.path}: row {first + row + 1}, column '{recording.layout.columns[column]}' is "
+                f"{values[row, column]}, which is no count of a 16-bit sensor."
+            )
+    saturated = int(np.count_nonzero((scaled < low) | (scaled > high)))
+    return np.clip(scaled, low, high).astype(np.int16), saturated
+
+
+def _check_gravity(recording: Recording, counts: NDArray[np.int16]) -> None:
+    """Check that the acceleration of the first block is about 1 g long; other units give other behaviours."""
+    if counts.shape[1] != 3 or not len(counts):
+        return
+    scale = recording.layout.counts_per_g
+    length = float(np.median(np.linalg.norm(counts[:: max(1, len(counts) // 10_000)], axis=1))) / scale
+    if 0.5 <= length <= 2:
+        return
+    if recording.units == "g":
+        remedy = "are these m/s² or mg? Give them in g ('mcukd data import' converts them)"
+    else:
+        remedy = (
+            f"the model's sensor has {scale:g} counts per g; give samples in g where yours has another scale"
+        )
+    raise UserError(
+        f"{recording.path}: the median length of its acceleration is {length:.3g} g, expected about 1 g; "
+        f"{remedy}."
+    )
+
+
+def _check_order(recording: Recording, times: NDArray[np.int64], before: Optional[int], first: int) -> int:
+    if len(times) and times.min() == np.iinfo(np.int64).min:
+        raise UserError(
+            f"{recording.path}: column '{recording.layout.time_column}' has stamps that are no time."
+        )
+    steps = np.diff(times, prepend=times[:1] if before is None else np.array([before]))
+    if (steps < 0).any():
+        row = int(np.argmax(steps < 0))
+        raise UserError(
+            f"{recording.path}: time goes back by {-steps[row] / _NS:g} s at row {first + row + 1}; sort the "
+            "rows by time, and give each animal a file of its own."
+        )
+    return int(times[-1])

@@ -1,0 +1,192 @@
+"""Windows of a streamed recording: the answers of one pass over the whole, from blocks of it.
+
+Samples that a later window needs are carried from block to block. A gap in the stamps ends a stretch: no
+window reaches across, and the next one starts at the sample after it, as in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.classify.recording import Block, Recording
+from mcukd.data.recordings import RATE_TOLERANCE
+from mcukd.errors import UserError
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.host.batch import classify_stream, window_count
+
+_NS = 10**9
+#: A step longer than this many usual ones is a gap, as for recordings that train (docs/data.md).
+_GAP = 2.5
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Windows one after the other in time, all of one stretch.
+
+    starts, ends: (n,) int64 ns since 1970; a window stands for the hop from its first sample to the next
+    window's. classes: (n,) uint8. logits: (n, K) int16. counts: the samples (S, C) they were computed of,
+    window i from `offsets[i]` on. first: number of the first window in the file.
+    """
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    classes: NDArray[np.uint8]
+    logits: NDArray[np.int16]
+    counts: NDArray[np.int16]
+    offsets: NDArray[np.int64]
+    first: int
+
+
+@dataclass
+class Tally:
+    """What went by: samples, those saturated, stretches, windows, and the time of the stretches in ns."""
+
+    samples: int = 0
+    saturated: int = 0
+    stretches: int = 0
+    windows: int = 0
+    recorded_ns: int = 0
+    first_ns: Optional[int] = None
+    last_ns: Optional[int] = None
+
+
+def classify_recording(
+    model: IntegerModel, recording: Recording, hop: int, tally: Tally, size: int
+) -> Iterator[Answers]:
+    """Classify a recording, reading blocks of `size` samples; fills `tally` on the way.
+
+    Raises UserError where the stamps give another rate than the model's, where no stretch holds a window,
+    and what `Recording.blocks` raises.
+    """
+    period = _NS / recording.layout.rate_hz
+    for stretch in _stretches(recording, size, tally):
+        carried = _Carried(model, hop, round(hop * period))
+        begun, samples = None, 0
+        for counts, times in stretch:
+            begun = int(times[0]) if begun is None else begun
+            samples += len(counts)
+            for answers in carried.add(counts, times, tally.windows):
+                tally.windows += len(answers.classes)
+                yield answers
+        for answers in carried.finish(tally.windows):
+            tally.windows += len(answers.classes)
+            yield answers
+        assert begun is not None, "a stretch has samples"
+        _check_rate(recording, model, samples, carried.last - begun, carried.coarse)
+        tally.stretches += 1
+        tally.recorded_ns += carried.last - begun + round(period)
+        tally.first_ns = begun if tally.first_ns is None else tally.first_ns
+        tally.last_ns = carried.last + round(period)
+    if not tally.windows:
+        raise UserError(
+            f"{recording.path}: {tally.samples} samples in {tally.stretches} stretches hold no whole window "
+            f"of {model.window} samples; nothing can be classified."
+        )
+
+
+def _stretches(
+    recording: Recording, size: int, tally: Tally
+) -> Iterator[Iterator[tuple[NDArray[np.int16], NDArray[np.int64]]]]:
+    """Yield stretches without a gap, each an iterator over (counts, times) that must be used up in turn."""
+    stamped = recording.layout.time_column is not None
+    pieces = _pieces(recording.blocks(size), _NS / recording.layout.rate_hz if stamped else None, tally)
+    piece = next(pieces, None)
+
+    def stretch() -> Iterator[tuple[NDArray[np.int16], NDArray[np.int64]]]:
+        nonlocal piece
+        assert piece is not None
+        yield piece[1:]
+        piece = next(pieces, None)
+        while piece is not None and not piece[0]:
+            yield piece[1:]
+            piece = next(pieces, None)
+
+    while piece is not None:
+        yield stretch()
+
+
+def _pieces(
+    blocks: Iterable[Block], period_ns: Optional[float], tally: Tally
+) -> Iterator[tuple[bool, NDArray[np.int16], NDArray[np.int64]]]:
+    """Cut blocks at gaps; tell of each piece whether it starts a stretch. No period: no gaps either."""
+    before: Optional[NDArray[np.int64]] = None
+    usual = period_ns or 0.0
+    for block in blocks:
+        tally.samples += len(block.counts)
+        tally.saturated += block.saturated
+        if not len(block.counts):
+            continue
+        cuts, new = [0], before is None
+        if period_ns:
+            steps = np.diff(block.times, prepend=block.times[:1] if before is None else before)
+            if (steps[1:] == 0).any() and (steps > 0).any():
+                # Stamps that repeat are coarser than the samples, such as whole seconds.
+                usual = max(usual, float(np.median(steps[steps > 0])))
+            gaps = np.flatnonzero(steps > _GAP * usual).tolist()
+            cuts, new = sorted({0, *gaps}), new or 0 in gaps
+        for start, stop in zip(cuts, [*cuts[1:], len(block.counts)]):
+            yield new or start > 0, block.counts[start:stop], block.times[start:stop]
+        before = block.times[-1:]
+
+
+class _Carried:
+    """The samples of a stretch that windows still need."""
+
+    def __init__(self, model: IntegerModel, hop: int, hop_ns: int) -> None:
+        self.last, self.coarse = 0, 0
+        self._model, self._hop, self._hop_ns = model, hop, hop_ns
+        self._counts = np.empty((0, model.channels), np.int16)
+        self._times = np.empty(0, np.int64)
+
+    def add(self, counts: NDArray[np.int16], times: NDArray[np.int64], first: int) -> Iterator[Answers]:
+        """Classify windows once the next one's first sample has come: it says how long they stand."""
+        steps = np.diff(times)
+        if len(steps) and (steps == 0).any():
+            self.coarse = max(self.coarse, int(steps.max()))
+        self.last = int(times[-1])
+        self._counts = np.concatenate([self._counts, counts])
+        self._times = np.concatenate([self._times, times])
+        whole = window_count(len(self._counts), self._model.window, self._hop)
+        followed = (len(self._counts) - 1) // self._hop
+        yield from self._classify(min(whole, followed), first)
+
+    def finish(self, first: int) -> Iterator[Answers]:
+        """Classify the last window of a stretch, if one is left; it stands for a hop, at the usual rate."""
+        yield from self._classify(window_count(len(self._counts), self._model.window, self._hop), first)
+
+    def _classify(self, count: int, first: int) -> Iterator[Answers]:
+        if not count:
+            return
+        offsets = np.arange(count, dtype=np.int64) * self._hop
+        used = self._counts[: offsets[-1] + self._model.window]
+        logits = np.empty((count, len(self._model.classes)), np.int16)
+        classes = classify_stream(self._model, used, self._hop, logits)
+        starts = self._times[offsets]
+        after = count * self._hop
+        last = self._times[after] if after < len(self._times) else starts[-1] + self._hop_ns
+        yield Answers(starts, np.append(starts[1:], last), classes, logits, used, offsets, first)
+        # Copies, so that the block they are of can go.
+        self._counts, self._times = self._counts[after:].copy(), self._times[after:].copy()
+
+
+def _check_rate(
+    recording: Recording, model: IntegerModel, samples: int, duration_ns: int, coarse_ns: int
+) -> None:
+    """Check the rate of a stretch that has windows.
+
+    coarse_ns: step of stamps that repeat, such as whole seconds; they hide up to one at each end.
+    """
+    if recording.layout.time_column is None or samples < model.window:
+        return
+    expected = (samples - 1) * _NS / model.rate_hz
+    if abs(duration_ns - expected) > RATE_TOLERANCE * expected + 2 * coarse_ns:
+        rate = f"{(samples - 1) * _NS / duration_ns:.4g}" if duration_ns else "endlessly many"
+        raise UserError(
+            f"{recording.path}: its stamps give {rate} samples per second, but the model was made for "
+            f"{model.rate_hz:g} Hz; resample the recording to that rate first."
+        )

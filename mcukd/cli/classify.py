@@ -1,0 +1,175 @@
+"""`mcukd classify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from mcukd.cli.common import JsonOption, RunOption, print_json, print_table
+from mcukd.errors import UserError
+
+if TYPE_CHECKING:
+    from mcukd.classify.recording import Layout
+    from mcukd.fixedpoint.model import IntegerModel
+    from mcukd.study import Study
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(classify)
+
+
+def classify(
+    files: Annotated[list[Path], typer.Argument(help="Recordings: Parquet or .npy, one animal each.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
+    run: RunOption = None,
+    hop: Annotated[
+        Optional[int],
+        typer.Option(help="Samples between windows. Default: the model's.", show_default=False),
+    ] = None,
+    columns: Annotated[str, typer.Option(metavar="X,Y,Z", help="Columns, in the model's order.")] = "x,y,z",
+    time_column: Annotated[
+        Optional[str],
+        typer.Option(
+            "--time-column", help="Column of stamps; without a zone they are UTC.", show_default=False
+        ),
+    ] = None,
+    start: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="ISO", help="Time of the first sample, where no column says it.", show_default=False
+        ),
+    ] = None,
+    rate: Annotated[
+        Optional[float],
+        typer.Option(metavar="HZ", help="Samples per second; goes with --start.", show_default=False),
+    ] = None,
+    timezone: Annotated[
+        str, typer.Option(help="Zone of the days of budget and ethogram, and of --start.")
+    ] = "UTC",
+    jobs: Annotated[
+        int, typer.Option(min=1, max=1024, help="Files at a time, in processes of this computer.")
+    ] = 1,
+    scheduler: Annotated[
+        Optional[str],
+        typer.Option(metavar="tcp://…", help="Dask scheduler to send the files to.", show_default=False),
+    ] = None,
+    sample_windows: Annotated[
+        int, typer.Option(min=0, help="Keep so many windows, evenly spread, with counts, classes and logits.")
+    ] = 0,
+    out_sample: Annotated[
+        Optional[Path],
+        typer.Option(help="Where they go. Default: sample.npz in --out.", show_default=False),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Classify unlabelled recordings of any length with the integer model.
+
+    Writes windows, daily time budgets, an ethogram and annotations of each; finished files are kept.
+
+    Example: [bold]mcukd classify collars/*.parquet --time-column time --out results[/bold]
+    """
+    from mcukd.classify.farm import classify_files
+    from mcukd.classify.stage import Task, merge_samples
+    from mcukd.fixedpoint.model import load_model
+    from mcukd.study import Study
+
+    if out_sample is not None and not sample_windows:
+        raise UserError("--out-sample goes with --sample-windows; say how many windows to keep.")
+    study = Study.open(run)
+    model = load_model(study.path)
+    names = tuple(name.strip() for name in columns.split(","))
+    layout = _layout(study, model, names, time_column, start, rate, timezone)
+    shares = [
+        sample_windows * (i + 1) // len(files) - sample_windows * i // len(files) for i in range(len(files))
+    ]
+    tasks = [
+        Task(path.absolute(), study.path.absolute(), out.absolute(), layout, hop, timezone, share)
+        for path, share in zip(files, shares)
+    ]
+    summaries = classify_files(tasks, jobs, scheduler)
+    facts: dict[str, Any] = {"run": str(study.path), "out": str(out), "files": summaries}
+    if sample_windows:
+        path = out_sample or out / "sample.npz"
+        sampled = merge_samples([task for task in tasks if task.sample], path)
+        facts["sample"] = {"file": str(path), "windows": sampled}
+    if json:
+        print_json(facts)
+    else:
+        _print(facts, model)
+
+
+def _layout(
+    study: Study,
+    model: IntegerModel,
+    columns: tuple[str, ...],
+    time_column: Optional[str],
+    start: Optional[str],
+    rate: Optional[float],
+    timezone: str,
+) -> Layout:
+    from mcukd.classify.recording import INT16, Layout
+    from mcukd.data.card import load_card
+    from mcukd.data.recordings import count_limits
+
+    if time_column is not None and (start is not None or rate is not None):
+        raise UserError("--time-column already gives the times; leave --start and --rate out.")
+    if (start is None) != (rate is None):
+        raise UserError(
+            "--start and --rate go together: when the first sample was taken, and how many a second."
+        )
+    try:
+        limits = count_limits(load_card(study.card))
+    except UserError:
+        limits = INT16  # the card is gone, so all that is known is the type of the counts
+    first = None if start is None else _nanoseconds(start, timezone)
+    return Layout(columns, rate or model.rate_hz, model.counts_per_g, time_column, first, limits)
+
+
+def _nanoseconds(start: str, timezone: str) -> int:
+    from datetime import datetime
+
+    from mcukd.classify.stage import zone_of
+
+    zone = zone_of(timezone)
+    try:
+        # Python before 3.11 does not read the Z of UTC.
+        moment = datetime.fromisoformat(start.strip().replace("Z", "+00:00"))
+    except ValueError:
+        raise UserError(f"--start is '{start}', expected a time such as 2026-05-01T06:30:00+00:00.") from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    epoch = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    since = moment - epoch
+    return ((since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+
+
+def _print(facts: dict[str, Any], model: IntegerModel) -> None:
+    rows = [
+        [
+            one["file"],
+            "classified" if one["ran"] else "was done",
+            str(one["days"]),
+            str(one["windows"]),
+            f"{one['classified_minutes'] / one['recorded_minutes']:.1%}",
+            *(f"{one['share'][name]:.1%}" for name in model.classes),
+        ]
+        for one in facts["files"]
+    ]
+    print_table(
+        f"{facts['out']}: windows of {model.window} samples at {model.rate_hz:g} Hz",
+        ["file", "", "days", "windows", "covered", *model.classes],
+        rows,
+        left=2,
+    )
+    for one in facts["files"]:
+        if one["units"] == "g":
+            typer.echo(
+                f"{one['file']}: read as g and turned into counts, {one['counts_per_g']:g} per g; "
+                f"{one['saturated_samples']} values beyond the sensor's range saturated"
+            )
+    if model.simulated:
+        typer.echo("The model was made from SIMULATED data: it says nothing of real animals.")
+    if "sample" in facts:
+        typer.echo(f"{facts['sample']['file']}: {facts['sample']['windows']} windows for a board to answer")
