@@ -1,4 +1,4 @@
-"""The assembly steps on emulated cores: the same bits as the reference, for every width and any input."""
+"""The assembly steps on emulated cores and the host's C: the reference's bits, for every width and any input."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.reference import run
+from mcukd.host.batch import run_fast
 from mcukd.models.weights import StudentWeights
 
 STEPS = 12
@@ -64,6 +65,9 @@ def assert_device_equals_reference(
     expected = run(model, counts)
     assert np.array_equal(seen.state_crc, expected.state_crc)
     assert np.array_equal(seen.logits, expected.logits)
+    on_host = run_fast(model, counts)
+    assert np.array_equal(on_host.state_crc, expected.state_crc)
+    assert np.array_equal(on_host.logits, expected.logits)
 
 
 @pytest.mark.emulator
