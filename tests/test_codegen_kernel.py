@@ -1,4 +1,4 @@
-"""The assembly steps on emulated cores and the host's C: the reference's bits, for every width and any input."""
+"""Assembly steps on emulated cores, and the host's C: the reference's bits for every width and input."""
 
 from __future__ import annotations
 
