@@ -95,7 +95,11 @@ def measure(study: Study, jobs: int) -> dict[str, Any]:
         "split": options["split"],
         "seeds": options["seeds"],
         "distill": options,
-        "qat": {"epochs": EPOCHS, "learning_rate": LEARNING_RATE, "teacher_difference": max(differences)},
+        "training": {
+            "epochs": EPOCHS,
+            "learning_rate": LEARNING_RATE,
+            "teacher_difference": max(differences),
+        },
         "windows": int(sum(len(s.test_index) for s in students if s.seed == students[0].seed)),
         "commit": _commit(),
         "command": "python bench/quantization_curve.py <study>",
