@@ -67,9 +67,9 @@ class Recording:
         """
         first, last_time = 0, None
         for values, times in _parquet(self, size) if _is_parquet(self.path) else _npy(self, size):
-            counts, saturated = _counts(self, values, first)
             if first == 0:
-                _check_gravity(self, counts)
+                _check_gravity(self, values)
+            counts, saturated = _counts(self, values, first)
             if times is None:
                 times = sample_times(self.layout, first, len(counts))
             else:
@@ -154,7 +154,9 @@ def _parquet(recording: Recording, size: int) -> Iterator[tuple[NDArray[Any], Op
     layout, first = recording.layout, 0
     names = [*layout.columns, *([layout.time_column] if layout.time_column else [])]
     # A buffered stream instead of whole column chunks: some writers make one row group of the whole file.
-    with parquet.ParquetFile(recording.path, buffer_size=1 << 20, pre_buffer=False) as file:
+    with parquet.ParquetFile(
+        recording.path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
+    ) as file:
         try:
             for batch in file.iter_batches(size, columns=list(dict.fromkeys(names)), use_threads=False):
                 for name in names:
@@ -238,14 +240,15 @@ def _counts(recording: Recording, values: NDArray[Any], first: int) -> tuple[NDA
     return np.clip(scaled, low, high).astype(np.int16), saturated
 
 
-def _check_gravity(recording: Recording, counts: NDArray[np.int16]) -> None:
+def _check_gravity(recording: Recording, values: NDArray[Any]) -> None:
     """Check that the acceleration of the first block is about 1 g long; other units give other behaviours."""
-    if counts.shape[1] != 3 or not len(counts):
+    if values.shape[1] != 3 or not len(values):
         return
     scale = recording.layout.counts_per_g
-    length = float(np.median(np.linalg.norm(counts[:: max(1, len(counts) // 10_000)], axis=1))) / scale
-    if 0.5 <= length <= 2:
-        return
+    some = values[:: max(1, len(values) // 10_000)].astype(np.float64)
+    length = float(np.nanmedian(np.linalg.norm(some, axis=1))) / (1 if recording.units == "g" else scale)
+    if 0.5 <= length <= 2 or not np.isfinite(length):
+        return  # of what is not finite `_counts` tells the row
     if recording.units == "g":
         remedy = "are these m/s² or mg? Give them in g ('mcukd data import' converts them)"
     else:

@@ -121,9 +121,10 @@ def _layout(
             "--start and --rate go together: when the first sample was taken, and how many a second."
         )
     try:
-        limits = count_limits(load_card(study.card))
+        card = load_card(study.card)
+        limits = count_limits(card) if card.counts_per_g == model.counts_per_g else INT16
     except UserError:
-        limits = INT16  # the card is gone, so all that is known is the type of the counts
+        limits = INT16  # the card is gone, so all that is known of the sensor is its counts' type
     first = None if start is None else _nanoseconds(start, timezone)
     return Layout(columns, rate or model.rate_hz, model.counts_per_g, time_column, first, limits)
 
