@@ -90,7 +90,7 @@ def test_every_link_has_its_place_and_no_id_occurs_twice(page):
     assert {link[1:] for link in page.links} <= set(page.ids)
 
 
-def test_the_same_study_gives_the_same_bytes_wherever_it_lies(study, tmp_path):
+def test_the_same_study_gives_the_same_bytes_wherever_it_lies(page, study, tmp_path):
     moved = copy(study, tmp_path)
     first = study.file("report.html").read_bytes()
     again = report_study(moved, tmp_path / "again.html").read_bytes()
@@ -232,7 +232,7 @@ def test_names_from_data_cannot_become_markup(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["fixedpoint.npz", "validation/collar.json", "student.keras"])
-def test_a_stale_study_is_refused_with_the_command_that_helps(study, tmp_path, name):
+def test_a_stale_study_is_refused_with_the_command_that_helps(page, study, tmp_path, name):
     changed = copy(study, tmp_path)
     before = changed.file("report.html").read_bytes()
     changed.file(name).write_bytes(changed.file(name).read_bytes() + b" ")
