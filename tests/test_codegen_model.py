@@ -57,14 +57,14 @@ class HostModel:
         return self.library.mcukd_model_classify(state, logits), list(logits), crc
 
     def trace(self, window: np.ndarray) -> list[dict[str, list[int]]]:
-        names = ("z_pre", "r_pre", "z", "r", "h_rec", "h_pre", "h_cand", "h")
-        hidden = self.model.hidden
-        state = (ctypes.c_uint32 * ((hidden + 1) // 2))()
-        tensors = (ctypes.c_int16 * (hidden * len(names)))()
+        names = self.model.trace_tensors
+        state = (ctypes.c_uint32 * ((self.model.hidden + 1) // 2))()
+        values = len(trace(self.model, window[:1])[0][names[0]])
+        tensors = (ctypes.c_int16 * (values * len(names)))()
         steps = []
         for sample in np.ascontiguousarray(window):
             self.library.mcukd_model_step_traced(state, sample.ctypes.data_as(ctypes.c_void_p), tensors)
-            steps.append({n: list(tensors[i * hidden : (i + 1) * hidden]) for i, n in enumerate(names)})
+            steps.append({n: list(tensors[i * values : (i + 1) * values]) for i, n in enumerate(names)})
         return steps
 
 

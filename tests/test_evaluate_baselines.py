@@ -130,7 +130,7 @@ def test_a_saved_filter_mlp_is_refused_where_a_gru_is_needed(keras_model: Any, t
 
     path = tmp_path / "student.keras"
     keras_model.save(path)
-    with pytest.raises(UserError, match="a filter-mlp student, which has no fixed-point form"):
+    with pytest.raises(UserError, match="a filter-mlp student, and this is for gru-mlp students only"):
         load_student(path)
 
 

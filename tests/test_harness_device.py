@@ -19,7 +19,7 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run, trace
 from mcukd.harness.faults import Faults, bad_line, false_device, main
-from mcukd.harness.messages import TENSORS, DeviceError, Request
+from mcukd.harness.messages import DeviceError, Request
 from mcukd.harness.probes import Probes
 from mcukd.harness.protocol import Device, open_device
 from mcukd.harness.transport import Link, open_link
@@ -301,8 +301,8 @@ def test_trace_equals_the_reference_forwards_and_backwards(device: Device, model
     device.run_window(COUNTS[0])
     expected = trace(model, COUNTS[0])
     for step in (0, 1, 5, 29, 3, 3, 0):
-        for name in TENSORS:
-            assert device.trace_step(step, name).tolist() == expected[step][name].tolist()
+        for number, name in enumerate(model.trace_tensors):
+            assert device.trace_step(step, number).tolist() == expected[step][name].tolist()
 
 
 def altered(model: IntegerModel, name: str, index: tuple[int, ...], by: int) -> IntegerModel:
@@ -321,7 +321,7 @@ def test_the_first_diverging_step_tensor_and_unit_are_named(device: Device, mode
     step, name, unit = next(
         (t, name, int(u))
         for t in range(STEPS)
-        for name in TENSORS
+        for name in model.trace_tensors
         for u in np.flatnonzero(ours[t][name] != theirs[t][name])
     )
     assert (first["step"], first["tensor"], first["unit"]) == (step, name, unit) and name == "r_pre"

@@ -11,7 +11,6 @@
 
 #define HEADER_BYTES 4u
 #define WINDOW_VALUES ((uint32_t)MCUKD_MODEL_WINDOW * MCUKD_MODEL_CHANNELS)
-#define TRACE_TENSORS 8u
 #define TRACE_DIGEST 255u
 #define TRACE_VALUES_MAX 32u
 
@@ -183,9 +182,7 @@ static void trace_step(const uint8_t *payload, uint32_t count)
         fail(APP_ERROR_LENGTH, count);
         return;
     }
-    const int16_t *const tensors[TRACE_TENSORS] = {
-        trace.z_pre, trace.r_pre, trace.z, trace.r, trace.h_rec, trace.h_pre, trace.h_cand, trace.h,
-    };
+    const int16_t *const tensors[MCUKD_TRACE_TENSORS] = { MCUKD_TRACE_LIST(trace) };
     const uint32_t step = get(payload, 4);
     const uint32_t tensor = payload[4];
     const uint32_t offset = get(payload + 5, 2);
@@ -193,12 +190,12 @@ static void trace_step(const uint8_t *payload, uint32_t count)
         fail(APP_ERROR_RANGE, MCUKD_MODEL_WINDOW);
         return;
     }
-    if (tensor >= TRACE_TENSORS && tensor != TRACE_DIGEST) {
-        fail(APP_ERROR_RANGE, TRACE_TENSORS);
+    if (tensor >= MCUKD_TRACE_TENSORS && tensor != TRACE_DIGEST) {
+        fail(APP_ERROR_RANGE, MCUKD_TRACE_TENSORS);
         return;
     }
-    if (offset >= MCUKD_MODEL_HIDDEN) {
-        fail(APP_ERROR_RANGE, MCUKD_MODEL_HIDDEN);
+    if (offset >= MCUKD_TRACE_VALUES) {
+        fail(APP_ERROR_RANGE, MCUKD_TRACE_VALUES);
         return;
     }
     if (trace_steps > step + 1u) {
@@ -214,16 +211,16 @@ static void trace_step(const uint8_t *payload, uint32_t count)
     put(step, 4);
     put(tensor, 1);
     put(offset, 2);
-    put(MCUKD_MODEL_HIDDEN, 2);
+    put(MCUKD_TRACE_VALUES, 2);
     if (tensor == TRACE_DIGEST) {
         uint32_t crc = 0;
-        for (uint32_t i = 0; i < TRACE_TENSORS; i++) {
-            crc = app_crc32_int16(crc, tensors[i], MCUKD_MODEL_HIDDEN);
+        for (uint32_t i = 0; i < MCUKD_TRACE_TENSORS; i++) {
+            crc = app_crc32_int16(crc, tensors[i], MCUKD_TRACE_VALUES);
         }
         put(crc, 4);
         return;
     }
-    const uint32_t left = MCUKD_MODEL_HIDDEN - offset;
+    const uint32_t left = MCUKD_TRACE_VALUES - offset;
     put_values(tensors[tensor] + offset, left < TRACE_VALUES_MAX ? left : TRACE_VALUES_MAX);
 }
 

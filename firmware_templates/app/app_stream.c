@@ -1,4 +1,4 @@
-/* app_stream.c - overlapping windows without a window buffer: each window under way is one GRU state. */
+/* app_stream.c - overlapping windows without a window buffer: each window under way is one state. */
 #include "app_stream.h"
 
 /* ceil(T / hop): a state is free again before the window that needs it begins. */

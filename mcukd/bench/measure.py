@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,10 @@ from mcukd.bench.emulate import DeviceRun, run_image, trace_image
 from mcukd.bench.image import Image, build_image
 from mcukd.codegen.firmware import generate_model
 from mcukd.errors import UserError
+from mcukd.fixedpoint.filters.model import FilterModel
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run
+from mcukd.models.filter_mlp import FilterMlpWeights, filter_mlp_macs_per_window
 from mcukd.models.weights import StudentWeights
 
 #: What every row has; a value that was not measured is None.
@@ -51,7 +53,9 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
-def model_accuracy(model: IntegerModel, weights: StudentWeights, counts: NDArray[np.int16]) -> Accuracy:
+def model_accuracy(
+    model: IntegerModel, weights: Union[StudentWeights, FilterMlpWeights], counts: NDArray[np.int16]
+) -> Accuracy:
     """Compare the integer model (its reference) with the float student on windows (N, T, C)."""
     outcome = run(model, counts, checksums=False)
     scale = float(np.ldexp(1.0, -model.length("logits")))
@@ -82,6 +86,9 @@ def measure_model(
     outcome = run(model, counts)
     differs = (seen.logits != outcome.logits).any(axis=1) | (seen.state_crc != outcome.state_crc)
     shape = sizes(model.channels, model.hidden, model.dense, len(model.classes), counts.shape[1])
+    if isinstance(model, FilterModel):
+        macs = filter_mlp_macs_per_window(counts.shape[1], model.channels, len(model.classes))
+        shape = {**{key: value for key, value in shape.items() if key != "hidden"}, "macs": macs}
     return make_row(
         core=core,
         optimize=optimize,

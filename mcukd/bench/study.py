@@ -37,7 +37,8 @@ def measure_study(
     the reference bit for bit; the comparison with the float student takes at least 256 where there are so
     many. Raises UserError for missing tools, a stale or missing model, and missing data.
     """
-    from mcukd.models.gru_mlp import load_student, student_weights
+    from mcukd.distill.lesson import weights_of
+    from mcukd.models.gru_mlp import load_any_student
 
     for tool in TOOLS:
         require_tool(tool, "measure a model")
@@ -49,7 +50,7 @@ def measure_study(
         root, seed = study.data_root(data_root), int(study.manifest["seed"])
         counts = load_windows(load_card(study.card), root, seed=seed).counts
         advance(1, "windows read")
-        weights = student_weights(load_student(study.file(STUDENT)))
+        weights = weights_of(load_any_student(study.file(STUDENT)))
         truth = model_accuracy(model, weights, spread(counts, max(windows, ACCURACY_WINDOWS)))
         advance(1, "compared with float")
         row = measure_model(model, spread(counts, windows), core, optimize, portable, truth)

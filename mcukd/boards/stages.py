@@ -121,7 +121,7 @@ def sensor_remarks(model: IntegerModel, board: Board) -> list[str]:
 
 def _templates_sha256(board: Board) -> str:
     root = resource_dir("firmware_templates")
-    folders = ("model", "app", "port/common", f"port/{board.port}", "linker")
+    folders = ("model", "filter", "app", "port/common", f"port/{board.port}", "linker")
     files = sorted(file for folder in folders for file in (root / folder).glob("*") if file.is_file())
     return sha256_text(
         "".join(f"{file.relative_to(root).as_posix()} {sha256_file(file)}\n" for file in files)

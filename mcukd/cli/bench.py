@@ -38,8 +38,9 @@ def bench(
     if json:
         print_json(row)
         return
+    student = "filter-MLP" if row["hidden"] is None else f"GRU {row['hidden']}"
     title = (
-        f"{study.path}: GRU {row['hidden']}, {row['weight_bits']}-bit weights, {row['gates']} gate table, "
+        f"{study.path}: {student}, {row['weight_bits']}-bit weights, {row['gates']} gate table, "
         f"{row['kernel']} for {core} by QEMU"
     )
     print_table(title, ["measured", "value"], facts(row))

@@ -11,14 +11,53 @@ from numpy.typing import NDArray
 
 from mcukd.codegen.stream import build_stream, with_addend
 from mcukd.fixedpoint import gates
+from mcukd.fixedpoint.filters.model import FULL, KINDS, FilterModel
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.packing import ROWS, pairs
 from mcukd.fixedpoint.reference import run
 
+#: The folder of `firmware_templates` that a model's sources are made from, by its student.
+TEMPLATES = {IntegerModel.student: "model", FilterModel.student: "filter"}
+
 
 def model_context(model: IntegerModel) -> dict[str, Any]:
-    """Return what the templates of `firmware_templates/model` print of a model."""
+    """Return what the templates of the model's folder (`TEMPLATES`) print of it."""
+    if isinstance(model, FilterModel):
+        return {**_common(model), **_filters(model)}
     stream = build_stream(model)
+    return {
+        **_common(model),
+        "unit_pairs": pairs(model.hidden),
+        "state_shift": model.state_shift,
+        "slots": model.packing.slots,
+        "slot_bits": model.packing.slot_bits,
+        # Column pairs after which tasks fill whole words again.
+        "column_period": math.lcm(len(ROWS), model.packing.slots) // len(ROWS),
+        "tasks": len(ROWS) * pairs(model.hidden),
+        "stream": stream,
+        "stream_rows": _nested(stream.words, lambda v: f"0x{int(v):08x}", 8),
+        "ram_bytes": 2 * 4 * pairs(model.hidden),
+    }
+
+
+def _filters(model: FilterModel) -> dict[str, Any]:
+    taps = {name: np.tile(model.arrays[name], 2) for name in ("fir1", "fir2")}
+    taps["fir1"][:, -1] = taps["fir2"][:, -1] = 0  # never read: the window of eight has eight places
+    kinds = {name: model.arrays[name].reshape(len(KINDS), -1) for name in ("offset", "scale")}
+    biases = {name: with_addend(model, f"{name}_bias", name) for name in ("fir1", "fir2")}
+    return {
+        "kinds": KINDS,
+        "full": FULL,
+        "features": len(KINDS) * model.channels,
+        "pole": ", ".join(map(_literal, model.arrays["pole"])),
+        "taps": {name: _nested(rows, _literal, 16) for name, rows in taps.items()},
+        "tap_biases": {name: ", ".join(map(_literal, values)) for name, values in biases.items()},
+        **{f"{name}_rows": _nested(rows, _literal, 12) for name, rows in kinds.items()},
+        "ram_bytes": 2 * model.hidden,
+    }
+
+
+def _common(model: IntegerModel) -> dict[str, Any]:
     return {
         "sha256": model.sha256,
         "sha256_rows": _rows([f"0x{byte:02x}" for byte in bytes.fromhex(model.sha256)]),
@@ -31,7 +70,6 @@ def model_context(model: IntegerModel) -> dict[str, Any]:
         "hop": model.hop,
         "channels": model.channels,
         "hidden": model.hidden,
-        "unit_pairs": pairs(model.hidden),
         "dense": model.dense,
         "classes": model.classes,
         "rate_hz": f"{model.rate_hz:g}",
@@ -39,14 +77,6 @@ def model_context(model: IntegerModel) -> dict[str, Any]:
         "counts_per_g": round(model.counts_per_g),
         "lengths": {name: fmt.fractional_length for name, fmt in model.formats.items()},
         "shifts": model.shifts,
-        "state_shift": model.state_shift,
-        "slots": model.packing.slots,
-        "slot_bits": model.packing.slot_bits,
-        # Column pairs after which tasks fill whole words again.
-        "column_period": math.lcm(len(ROWS), model.packing.slots) // len(ROWS),
-        "tasks": len(ROWS) * pairs(model.hidden),
-        "stream": stream,
-        "stream_rows": _nested(stream.words, lambda v: f"0x{int(v):08x}", 8),
         "gates": model.gates,
         "gate_high": (1 << (gates.PRE_BITS[model.gates] - 1)) - 1,
         "gate_segments": gates.SEGMENTS,
@@ -57,7 +87,7 @@ def model_context(model: IntegerModel) -> dict[str, Any]:
         "head_type": _head_type(model),
         "weight_bytes": model.weight_bytes,
         "table_bytes": model.table_bytes,
-        "ram_bytes": 2 * 4 * pairs(model.hidden),
+        "trace_tensors": model.trace_tensors,
         "known_answers": _known_answers(model),
     }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from mcukd import __version__
-from mcukd.codegen.context import model_context
+from mcukd.codegen.context import TEMPLATES, model_context
 from mcukd.codegen.kernel import CORES, kernel_for
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
@@ -41,7 +41,7 @@ def generate_model(
 
     core: None for portable C, or one of `kernel.CORES` for a step in assembly. optimize: as in `kernel_for`.
     """
-    return _write(_render(["model"], templates_context(model, core, optimize)), out)
+    return _write(_render([TEMPLATES[model.student]], templates_context(model, core, optimize)), out)
 
 
 def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
@@ -50,7 +50,7 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
     The same model, board and templates give the same bytes. Files of an earlier generation that are
     no longer made are removed; the `build` folder is left alone.
     """
-    folders = ["model", "app", "port/common", f"port/{board.port}"]
+    folders = [TEMPLATES[model.student], "app", "port/common", f"port/{board.port}"]
     core = {"cortex-m3": "m3", "cortex-m4f": "m4f"}.get(board.core)
     texts = _render(folders, {**templates_context(model, core, board.optimize), "board": board})
     if board.core != "host":
@@ -86,7 +86,7 @@ def read_firmware_sha256(sources: Path) -> str:
 def templates_context(
     model: IntegerModel, core: Optional[str] = None, optimize: str = "speed"
 ) -> dict[str, Any]:
-    """Return what the templates of the model folder print; core and optimize as in `generate_model`."""
+    """Return what the templates of a model's folder print; core and optimize as in `generate_model`."""
     kernel = kernel_for(model, core, optimize) if core else None
     return {
         "model": model_context(model),

@@ -15,6 +15,7 @@ from mcukd.codegen.kernel_m3 import write_m3
 from mcukd.codegen.kernel_m4 import write_m4
 from mcukd.codegen.stream import build_stream
 from mcukd.errors import UserError
+from mcukd.fixedpoint.filters.model import FilterModel
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.packing import pairs
 from mcukd.wording import listed
@@ -40,7 +41,9 @@ class Kernel:
 
 
 def kernel_for(model: IntegerModel, core: str, optimize: str) -> Optional[Kernel]:
-    """Return a model's kernel, or None where only portable C is made: odd H, a state below 16 bits.
+    """Return a model's kernel, or None where only portable C is made.
+
+    That is where a GRU has an odd H or a state below 16 bits, and for the filter student.
 
     optimize: `speed` unrolls as far as pays, `size` loops over unit pairs and columns.
     Raises UserError for an unknown core or optimization.
@@ -49,7 +52,7 @@ def kernel_for(model: IntegerModel, core: str, optimize: str) -> Optional[Kernel
         raise UserError(f"core {core}: no kernels for it; choose one of {listed(CORES)}.")
     if optimize not in OPTIMIZE:
         raise UserError(f"--optimize {optimize}: choose one of {listed(OPTIMIZE)}.")
-    if model.hidden % 2 or model.activation_bits != 16:
+    if isinstance(model, FilterModel) or model.hidden % 2 or model.activation_bits != 16:
         return None
     plan = _fast_plan(model, core) if optimize == "speed" else Plan(unroll=1, rolled=True)
     writer = write_m4 if core == "m4f" else write_m3

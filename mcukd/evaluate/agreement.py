@@ -22,16 +22,17 @@ def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
     bit). Those models saw all animals in training: this is about arithmetic, not about accuracy. None where
     the study has no integer model; only `problem`, a sentence, where that is stale or damaged.
     """
+    from mcukd.distill.lesson import weights_of
     from mcukd.fixedpoint.model import FACTS_FILE, load_model
     from mcukd.fixedpoint.reference import run
-    from mcukd.models.gru_mlp import load_student, student_weights
+    from mcukd.models.gru_mlp import load_any_student
 
     if not study.file(FACTS_FILE).is_file():
         return None
     try:
         study.require("quantize")
         model = load_model(study.path)
-        weights = student_weights(load_student(study.file("student.keras")))
+        weights = weights_of(load_any_student(study.file("student.keras")))
     except UserError as error:
         return {"problem": str(error)}
     counts = evaluation.counts

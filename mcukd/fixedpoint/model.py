@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ ARRAY_TYPES = {
     "output_bias": np.int32,
     "known_windows": np.int16,
 }
+#: What a trace gives of one step, each (H,).
+TRACE_TENSORS = ("z_pre", "r_pre", "z", "r", "h_rec", "h_pre", "h_cand", "h")
 WEIGHTS = (*(f"kernel_{g}" for g in GATES), *(f"recurrent_{g}" for g in GATES), "dense", "output")
 
 
@@ -93,6 +95,12 @@ class IntegerModel:
     formats: dict[str, TensorFormat]
     arrays: dict[str, NDArray[Any]]
     bounds: dict[str, int]
+
+    #: The structure of student that this is the integer form of, as in `mcukd distill --student`.
+    student: ClassVar[str] = "gru-mlp"
+    array_types: ClassVar[Mapping[str, Any]] = ARRAY_TYPES
+    #: Tensors of one step, in the order of their numbers in the protocol's TRACE.
+    trace_tensors: ClassVar[tuple[str, ...]] = TRACE_TENSORS
 
     @property
     def channels(self) -> int:
@@ -170,6 +178,7 @@ class IntegerModel:
             "formats": {
                 name: [fmt.bits, fmt.fractional_length] for name, fmt in sorted(self.formats.items())
             },
+            **_student_facts(self),
         }
         digest.update(json.dumps(facts, sort_keys=True).encode())
         for name in sorted(self.arrays):
@@ -206,7 +215,8 @@ def save_model(model: IntegerModel, directory: Path) -> list[Path]:
     del content["arrays"]
     with replacing(arrays) as temporary:
         np.savez(temporary, **model.arrays)
-    write_json(facts, {"arithmetic": ARITHMETIC_VERSION, "sha256": model.sha256, **content})
+    header = {"arithmetic": ARITHMETIC_VERSION, "sha256": model.sha256, **_student_facts(model)}
+    write_json(facts, {**header, **content})
     return [arrays, facts]
 
 
@@ -225,17 +235,20 @@ def load_model(directory: Path) -> IntegerModel:
             arrays = {name: stored[name] for name in stored.files}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{arrays_file}: damaged ({error}); {remedy}.") from error
-    wrong = [name for name, kind in ARRAY_TYPES.items() if name not in arrays or arrays[name].dtype != kind]
-    if wrong:
-        raise UserError(f"{arrays_file}: array '{wrong[0]}' is missing or of another type; {remedy}.")
     try:
         facts = json.loads(facts_file.read_text(encoding="utf-8"))
+        form = _form(facts.pop("student", IntegerModel.student))
         expected, arithmetic = facts.pop("sha256"), facts.pop("arithmetic")
         facts["formats"] = {name: _format(fmt) for name, fmt in facts["formats"].items()}
         facts["classes"] = tuple(facts["classes"])
-        model = IntegerModel(arrays=arrays, **facts)
+        model = form(arrays=arrays, **facts)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{facts_file}: damaged ({error}); {remedy}.") from error
+    wrong = [
+        name for name, kind in form.array_types.items() if name not in arrays or arrays[name].dtype != kind
+    ]
+    if wrong:
+        raise UserError(f"{arrays_file}: array '{wrong[0]}' is missing or of another type; {remedy}.")
     if arithmetic != ARITHMETIC_VERSION:
         raise UserError(
             f"{facts_file}: made for arithmetic version {arithmetic}, this mcukd computes version "
@@ -244,6 +257,17 @@ def load_model(directory: Path) -> IntegerModel:
     if model.sha256 != expected:
         raise UserError(f"{arrays_file}: its content is not what {FACTS_FILE} was written for; {remedy}.")
     return model
+
+
+def _student_facts(model: IntegerModel) -> dict[str, str]:
+    """Name the structure where it is not the usual one, so that earlier files and hashes hold."""
+    return {} if model.student == IntegerModel.student else {"student": model.student}
+
+
+def _form(student: str) -> type[IntegerModel]:
+    from mcukd.fixedpoint.filters.model import FilterModel
+
+    return {form.student: form for form in (IntegerModel, FilterModel)}[student]
 
 
 def _format(fields: dict[str, Any]) -> TensorFormat:

@@ -108,7 +108,7 @@ def quantize(
         card=calibration.card,
         simulated=calibration.simulated,
         formats=formats,
-        arrays={**made.arrays, "known_windows": _known_windows(calibration.counts)},
+        arrays={**made.arrays, "known_windows": known_windows(calibration.counts)},
         bounds=made.bounds,
     )
     clipped = run(model, calibration.counts, checksums=False).saturations
@@ -137,7 +137,7 @@ def weight_lengths(model: IntegerModel) -> dict[str, NDArray[np.int64]]:
     return lengths
 
 
-def _known_windows(counts: NDArray[np.int16]) -> NDArray[np.int16]:
+def known_windows(counts: NDArray[np.int16]) -> NDArray[np.int16]:
     """Return two windows for the known-answer test: one of the data, one that drives every gate hard."""
     extreme = np.random.default_rng(0).integers(-32768, 32768, counts.shape[1:])
     return np.stack([counts[len(counts) // 2], extreme]).astype(np.int16)

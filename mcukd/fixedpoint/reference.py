@@ -15,25 +15,14 @@ from numpy.typing import NDArray
 
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import IntArray, round_shift, saturate
+from mcukd.fixedpoint.filters import reference as filters
+from mcukd.fixedpoint.filters.model import FilterModel
 from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.outcome import Outcome
+
+__all__ = ["Machine", "Outcome", "run", "trace"]
 
 _CHUNK = 4096
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the integer model gives for N windows.
-
-    logits: (N, K) int32 mantissas of tensor `logits`. classes: (N,) int64, the first of the largest.
-    state: (N, H) int16 after the last step. state_crc: (N,) uint32, CRC-32 over h_1 … h_T, each as H
-    little-endian int16. saturations: by tensor, how many values were clipped.
-    """
-
-    logits: NDArray[np.int32]
-    classes: NDArray[np.int64]
-    state: NDArray[np.int16]
-    state_crc: NDArray[np.uint32]
-    saturations: dict[str, int]
 
 
 @dataclass
@@ -109,6 +98,8 @@ class Machine:
 
 def run(model: IntegerModel, counts: NDArray[np.int16], checksums: bool = True) -> Outcome:
     """Run windows of counts (N, T, C) from the zero state; any T. Without `checksums` state_crc stays 0."""
+    if isinstance(model, FilterModel):
+        return filters.run(model, counts, checksums)
     machine = Machine(model)
     parts = [_run_chunk(machine, counts[i : i + _CHUNK], checksums) for i in range(0, len(counts), _CHUNK)]
     logits, state, crcs = (np.concatenate([part[i] for part in parts]) for i in range(3))
@@ -138,8 +129,11 @@ def _run_chunk(
 def trace(model: IntegerModel, window: NDArray[np.int16]) -> list[dict[str, IntArray]]:
     """Run one window (T, C) and return every tensor of every step, each (H,) and within 16 bits.
 
-    z and r are given less 32768, the form in which they fit a signed halfword.
+    Tensors are those of `model.trace_tensors`; those of the filter student are (C,). z and r are given less
+    32768, the form in which they fit a signed halfword.
     """
+    if isinstance(model, FilterModel):
+        return filters.trace(model, window)
     machine = Machine(model)
     state, steps = machine.zero_state(1), []
     for sample in window:

@@ -38,6 +38,8 @@ class Moments:
     def of(cls, inputs: NDArray[Any]) -> Moments:
         """Measure inputs (samples, n)."""
         values = np.asarray(inputs, np.float64)
+        if len(values) == 1:  # which np.cov takes for one input of n samples
+            return cls(values[0], np.zeros((values.shape[1], values.shape[1])))
         return cls(values.mean(axis=0), np.atleast_2d(np.cov(values, rowvar=False, bias=True)))
 
 

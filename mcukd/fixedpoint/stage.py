@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
-from mcukd.distill.lesson import SOFT_LABELS, STUDENT
+from mcukd.distill.lesson import SOFT_LABELS, STUDENT, weights_of
 from mcukd.errors import UserError
 from mcukd.files import write_json
+from mcukd.fixedpoint.filters.model import FilterModel
+from mcukd.fixedpoint.filters.quantize import quantize_filters
 from mcukd.fixedpoint.gates import KINDS
 from mcukd.fixedpoint.mixed import PARETO, PARETO_FIGURE, Goal, Search, candidates, draw_pareto, search
 from mcukd.fixedpoint.model import IntegerModel, save_model
@@ -31,6 +33,7 @@ from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, SHIPPED, Taught, check_l
 from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
 from mcukd.fixedpoint.quantize import VERSION, QuantizeConfig, metrics_name, quantize
 from mcukd.host.batch import run_fast
+from mcukd.models.filter_mlp import FilterMlpWeights
 from mcukd.models.weights import StudentWeights
 from mcukd.progress import progress
 from mcukd.report.metrics import combine_seeds, load_metrics, score, update_metrics
@@ -44,11 +47,14 @@ Predictor = Callable[["FoldStudent", Windows, Windows], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class FoldStudent:
-    """A distilled float student that never saw `test`'s animals."""
+    """A distilled float student that never saw `test`'s animals.
+
+    weights: StudentWeights or FilterMlpWeights, as the study's students are.
+    """
 
     name: str
     seed: int
-    weights: StudentWeights
+    weights: Any
     test_index: NDArray[np.int64]
     train_animals: tuple[str, ...]
 
@@ -86,6 +92,11 @@ def quantize_study(
     from mcukd.fixedpoint.model import load_model
 
     study.require("distill")
+    remarks: list[str] = []
+    if _is_filter_student(study):
+        _check_filter_student(qat, goal)
+        remarks += ["No TFLite model: its one-step cell is made of gru-mlp students only."] if tflite else []
+        tflite = False
     if qat:
         check_learnable(config, goal)
     card = load_card(study.card)
@@ -100,7 +111,7 @@ def quantize_study(
         tried = candidates(config, kinds or KINDS)
         options["goal"] = {**goal.options(), "gates": list(kinds or KINDS)}
     if study.is_current("quantize", inputs, options):
-        return QuantizeFacts(load_model(study.path), _recorded(study, options), [], ran=False)
+        return QuantizeFacts(load_model(study.path), _recorded(study, options), remarks, ran=False)
 
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed)
@@ -117,6 +128,8 @@ def quantize_study(
 
     def integer_model(name: str, seen: Windows) -> IntegerModel:
         taught = made[name]
+        if isinstance(taught.weights, FilterMlpWeights):
+            return quantize_filters(taught.weights, seen, configs[name], card.operation_hop)
         return quantize(taught.weights, seen, configs[name], card.operation_hop, taught.lengths)
 
     def predict(student: FoldStudent, seen: Windows, test: Windows) -> NDArray[np.int64]:
@@ -129,7 +142,6 @@ def quantize_study(
     if qat:
         differences = [taught.teacher_difference or 0.0 for taught in made.values()]
         metrics[name]["teacher_difference"] = max(differences)
-    remarks: list[str] = []
     if tflite:
         metrics["tflite_int8"], remarks = _tflite(study, card, shipped, training, evaluation)
         outputs.append(study.file(TFLITE))
@@ -153,7 +165,7 @@ def fold_students(study: Study) -> Iterator[FoldStudent]:
             yield FoldStudent(
                 name=file.stem,
                 seed=int(seed.group(1)),
-                weights=StudentWeights.from_arrays(stored, "student_distilled__"),
+                weights=_weights_type(stored).from_arrays(stored, "student_distilled__"),
                 test_index=stored["test_index"],
                 train_animals=tuple(map(str, stored["train_animals"])),
             )
@@ -184,10 +196,28 @@ def evaluate_folds(
     }
 
 
-def _shipped_student(study: Study) -> StudentWeights:
-    from mcukd.models.gru_mlp import load_student, student_weights
+def _weights_type(stored: Mapping[str, Any]) -> Any:
+    return FilterMlpWeights if "student_distilled__pole" in stored else StudentWeights
 
-    return student_weights(load_student(study.file(STUDENT)))
+
+def _shipped_student(study: Study) -> Any:
+    from mcukd.models.gru_mlp import load_any_student
+
+    return weights_of(load_any_student(study.file(STUDENT)))
+
+
+def _is_filter_student(study: Study) -> bool:
+    """Tell whether the study's student is a filter-mlp, which neither training nor searches know."""
+    return study.options("distill").get("student") == FilterModel.student
+
+
+def _check_filter_student(qat: bool, goal: Optional[Goal]) -> None:
+    for asked, option in ((qat, "--qat"), (goal is not None, "--bits auto")):
+        if asked:
+            raise UserError(
+                f"{option} is for gru-mlp students, and this study's is a filter-mlp; give --bits with a "
+                "width of 4 to 16 alone."
+            )
 
 
 def _search(

@@ -27,8 +27,6 @@ class Request(IntEnum):
 
 
 REPLY, ERROR = 0x80, 0xFF
-#: Tensors of one step, in the order of their numbers in TRACE.
-TENSORS = ("z_pre", "r_pre", "z", "r", "h_rec", "h_pre", "h_cand", "h")
 NO_CLASS = 255
 COUNTER_KINDS = ("none", "instructions", "cycles")
 

@@ -27,7 +27,6 @@ from mcukd.harness.messages import (
     RUN_FIELDS,
     SELFTEST_FIELDS,
     STREAM_FIELDS,
-    TENSORS,
     TRACE_FIELDS,
     U32,
     WHO_FIELDS,
@@ -131,12 +130,12 @@ class Device:
             stack or None,
         )
 
-    def trace_step(self, step: int, tensor: str) -> NDArray[np.int64]:
-        """Return a tensor of `TENSORS` (H,) at a step of the window sent last."""
-        number, parts = TENSORS.index(tensor), []
-        hidden, found = self._known().hidden, 0
-        while found < hidden:
-            reply = self._trace(step, number, found)
+    def trace_step(self, step: int, tensor: int) -> NDArray[np.int64]:
+        """Return a tensor at a step of the window sent last, by its place in the model's `trace_tensors`."""
+        parts: list[NDArray[np.int64]] = []
+        found, values = 0, 1
+        while found < values:
+            values, reply = self._trace(step, tensor, found)
             part = np.frombuffer(reply, "<i2")
             if not len(part):
                 raise self._malformed(Request.TRACE, reply)
@@ -145,8 +144,8 @@ class Device:
         return np.concatenate(parts)
 
     def trace_digest(self, step: int) -> int:
-        """Return the CRC-32 over all tensors of a step, in the order of `TENSORS`, as little-endian int16."""
-        return int(self._fields(Request.TRACE, U32, self._trace(step, 255, 0))[0])
+        """Return the CRC-32 over all tensors of a step, in their order, as little-endian int16."""
+        return int(self._fields(Request.TRACE, U32, self._trace(step, 255, 0)[1])[0])
 
     def selftest(self) -> SelfTest:
         """Let the device compute its known answers."""
@@ -197,12 +196,14 @@ class Device:
                 continue
             offset += len(part)
 
-    def _trace(self, step: int, tensor: int, offset: int) -> bytes:
+    def _trace(self, step: int, tensor: int, offset: int) -> tuple[int, bytes]:
+        """Return how many values the tensor has, and those from `offset` on, as many as come at once."""
         asked = TRACE_FIELDS.pack(step, tensor, offset)
         reply = self._exchange(Request.TRACE, asked, self._passes(1))
         if reply[: TRACE_FIELDS.size] != asked or len(reply) < TRACE_FIELDS.size + 2:
             raise self._malformed(Request.TRACE, reply)
-        return reply[TRACE_FIELDS.size + 2 :]
+        values = int.from_bytes(reply[TRACE_FIELDS.size : TRACE_FIELDS.size + 2], "little")
+        return values, reply[TRACE_FIELDS.size + 2 :]
 
     def _stream(self, reply: bytes) -> StreamState:
         samples, results, latest = self._fields(Request.PUSH, STREAM_FIELDS, reply)

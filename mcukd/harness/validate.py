@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import Outcome, run, trace
-from mcukd.harness.messages import TENSORS, Identity, WindowResult
+from mcukd.harness.messages import Identity, WindowResult
 from mcukd.harness.probes import Probes
 from mcukd.harness.protocol import Device
 from mcukd.progress import progress
@@ -112,11 +112,11 @@ def locate(device: Device, model: IntegerModel, window: NDArray[np.int16]) -> Op
     `window` (T, C) is the one the device was sent last.
     """
     for step, tensors in enumerate(trace(model, window)):
-        states = b"".join(tensors[name].astype("<i2").tobytes() for name in TENSORS)
+        states = b"".join(tensors[name].astype("<i2").tobytes() for name in model.trace_tensors)
         if device.trace_digest(step) == zlib.crc32(states):
             continue
-        for name in TENSORS:
-            found = device.trace_step(step, name)
+        for number, name in enumerate(model.trace_tensors):
+            found = device.trace_step(step, number)
             units = np.flatnonzero(found != tensors[name])
             if len(units):
                 unit = int(units[0])

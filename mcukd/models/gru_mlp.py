@@ -70,7 +70,24 @@ def student_macs_per_window(window: int, channels: int, classes: int, units: int
 
 
 def load_student(path: Path) -> keras.Model:
-    """Load a student from a `.keras` file. Raises UserError where it is missing, unreadable or no student."""
+    """Load a gru-mlp student from a `.keras` file.
+
+    Raises UserError where it is missing, unreadable, a student of another structure or none.
+    """
+    model = load_any_student(path)
+    if "filters" in {layer.name for layer in model.layers}:
+        raise UserError(
+            f"{path}: a filter-mlp student, and this is for gru-mlp students only; distil one "
+            f"(--student gru-mlp) to go on."
+        )
+    return model
+
+
+def load_any_student(path: Path) -> keras.Model:
+    """Load a student of any structure from a `.keras` file (`mcukd.distill.lesson.weights_of` reads either).
+
+    Raises UserError where it is missing, unreadable or no student.
+    """
     import keras
 
     import mcukd.models.filter_layer  # noqa: F401 - so that a filter-mlp student is recognised as one
@@ -86,12 +103,7 @@ def load_student(path: Path) -> keras.Model:
             f"{path}: not a readable Keras model ({reason}); run 'mcukd distill' again."
         ) from error
     names = {layer.name for layer in model.layers}
-    if "filters" in names:
-        raise UserError(
-            f"{path}: a filter-mlp student, which has no fixed-point form yet; distil a gru-mlp student "
-            f"(--student gru-mlp) to go on to integers and firmware."
-        )
-    missing = {"standardisation", "gru", "dense", "logits"} - names
+    missing = {"standardisation", "filters" if "filters" in names else "gru", "dense", "logits"} - names
     if missing:
         raise UserError(
             f"{path}: not a student, the layer '{sorted(missing)[0]}' is missing; expected a model made by "

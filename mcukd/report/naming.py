@@ -22,6 +22,8 @@ _ORDER = ("teacher", "student", "student_distilled", "fixed_point", "tflite_int8
 
 _TENSORS = (
     *("input", "kernel_z", "kernel_r", "kernel_h", "recurrent_z", "recurrent_r", "recurrent_h"),
+    *("pole", "fir1", "fir1_pre", "tanh", "fir2", "filtered"),
+    *("scale_mean", "scale_passed", "scale_filtered", "features"),
     *("z_pre", "z", "r_pre", "r", "h_rec", "h_pre", "h_cand", "h", "dense", "dense_out", "output", "logits"),
 )
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -1,0 +1,256 @@
+"""Formats, integers and the overflow proof of the filter student.
+
+A filter's taps are stored at the length of its sum: an axis whose taps are small has them shifted up, so that
+all axes share one shift (as input kernels of the GRU do). Features are standardised before the perceptron
+reads them, so its weights need no room for the axes' scales.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.errors import UserError
+from mcukd.fixedpoint import gates
+from mcukd.fixedpoint.arithmetic import IntArray, closest_length, covering_length, saturate
+from mcukd.fixedpoint.bounds import LIMIT, dot_bound, shifted
+from mcukd.fixedpoint.filters.model import FULL, KINDS, LONGEST_WINDOW, PASSED_LENGTH, POLE_LENGTH
+from mcukd.fixedpoint.observation import Observation
+from mcukd.fixedpoint.rounding import Moments, left_over, round_rows
+from mcukd.models.filter_mlp import TAPS, FilterMlpWeights
+
+FloatArray = NDArray[np.float64]
+
+_HEADROOM = 2.0
+_LARGEST_SHIFT = 30
+_FINEST_ACTIVATION = 20
+_TANH_LENGTH = 15
+_INT16 = 1 << 15
+
+
+@dataclass
+class FilterFit:
+    """Formats and integers in the making: lengths by tensor, row lengths of taps, arrays and bounds."""
+
+    lengths: dict[str, int]
+    row_lengths: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    bounds: dict[str, int] = field(default_factory=dict)
+
+
+def observe_filters(weights: FilterMlpWeights, counts: NDArray[np.int16]) -> Observation:
+    """Run the float model on counts (N, T, C); keep ranges, and moments of what each weight group reads.
+
+    Moments of taps are by axis: `fir1 0` and so on.
+    """
+    seen = Observation()
+    x = (counts.astype(np.float64) - weights.mean) / weights.std
+    pre = _filtered(x, weights.fir1) + weights.fir1_bias
+    tanh = np.tanh(pre)
+    features = weights.features(counts)
+    dense = np.maximum(features @ weights.dense_kernel + weights.dense_bias, 0)
+    for name, values in (
+        ("input", counts),
+        ("fir1_pre", pre),
+        ("tanh", tanh),
+        ("filtered", _filtered(tanh, weights.fir2) + weights.fir2_bias),
+        ("features", features),
+        ("dense_out", dense),
+        ("logits", dense @ weights.output_kernel + weights.output_bias),
+    ):
+        seen.note(name, values)
+    for c in range(weights.channels):
+        for name, line in (("fir1", counts), ("fir2", tanh)):
+            shifts = np.lib.stride_tricks.sliding_window_view(line[:, :, c], TAPS, axis=1)
+            seen.moments[f"{name} {c}"] = Moments.of(shifts.reshape(-1, TAPS))
+    seen.moments["dense"], seen.moments["output"] = Moments.of(features), Moments.of(dense)
+    return seen
+
+
+def fit_filters(
+    weights: FilterMlpWeights, seen: Observation, window: int, bits: int, activation_bits: int, table: str
+) -> FilterFit:
+    """Choose formats and round the weights so that every 32-bit accumulator is proven to hold.
+
+    window: T. Raises UserError where weights are so large or small, or the window so long, that none does.
+    """
+    if window > LONGEST_WINDOW:
+        raise UserError(
+            f"student: a window of {window} samples is too long for 32-bit sums of a filter-mlp student; "
+            f"expected at most {LONGEST_WINDOW}."
+        )
+
+    def covering(name: str, width: int) -> int:
+        low, high = seen.ranges[name]
+        return min(covering_length(low * _HEADROOM, high * _HEADROOM, width), _FINEST_ACTIVATION)
+
+    made = FilterFit(
+        {
+            "input": 0,
+            "mean_sum": 0,
+            "fir1_pre": gates.pre_length("h", table),
+            "tanh": _TANH_LENGTH,
+            "filtered": covering("filtered", 16),
+            "features": covering("features", activation_bits),
+            "dense_out": covering("dense_out", activation_bits),
+            "logits": covering("logits", 16),
+            "pole": POLE_LENGTH,
+            "passed": PASSED_LENGTH,
+        }
+    )
+    scaled = weights.fir1.T.astype(np.float64) / weights.std[:, None].astype(np.float64)
+    # Standardising subtracts the mean from every sample a tap meets.
+    bias = weights.fir1_bias - scaled @ np.ones(TAPS) * weights.mean
+    _fit_taps(made, "fir1", scaled, np.asarray(bias, np.float64), "input", "fir1_pre", bits, seen)
+    taps = weights.fir2.T.astype(np.float64)
+    _fit_taps(made, "fir2", taps, weights.fir2_bias.astype(np.float64), "tanh", "filtered", bits, seen)
+    _fit_high_pass(made, weights, window)
+    _fit_features(made, weights, window)
+    for name, source, target in (("dense", "features", "dense_out"), ("output", "dense_out", "logits")):
+        _fit_layer(made, weights, name, source, target, bits, activation_bits, seen)
+    return made
+
+
+def _fit_taps(
+    made: FilterFit,
+    name: str,
+    taps: FloatArray,
+    bias: FloatArray,
+    source: str,
+    target: str,
+    bits: int,
+    seen: Observation,
+) -> None:
+    """Round taps (C, 8), oldest first; the sum's length is the longest at which it is proven to hold."""
+    lengths = made.lengths
+    closest = np.array([closest_length(row, bits) for row in taps])
+    length = covering_length(float(taps.min()), float(taps.max()), 16)
+    length = min(length, lengths[target] - lengths[source] + _LARGEST_SHIFT)
+    if target == "filtered":
+        lengths[target] = min(lengths[target], length + lengths[source])
+    while True:
+        shift = length + lengths[source] - lengths[target]
+        if shift < 0:
+            raise UserError(
+                f"student: the taps of '{name}' are too large for 32-bit sums "
+                f"({np.abs(taps).max():.3g} for a step of its input); train it again with a smaller learning "
+                "rate, and check that no axis is constant."
+            )
+        rows = np.clip(closest, length - (16 - bits), length)
+        rounded, added = np.zeros(taps.shape, np.int64), np.zeros(len(taps))
+        for c in range(len(taps)):
+            row, moments = slice(c, c + 1), seen.moments[f"{name} {c}"]
+            rounded[row] = round_rows(taps[row], rows[row], bits, moments)
+            added[row] = left_over(taps[row], rounded[row], rows[row], moments)
+        stored = rounded << (length - rows)[:, None]
+        start = _rounded(bias - added, length + lengths[source])
+        bound = dot_bound(stored, start, _INT16, shift)
+        if bound < LIMIT:
+            break
+        length -= 1
+        if target == "filtered":
+            lengths[target] = min(lengths[target], length + lengths[source])
+    lengths[name], lengths[f"{name}_sum"] = length, length + lengths[source]
+    made.row_lengths[name] = rows
+    made.arrays[name], made.arrays[f"{name}_bias"] = stored.astype(np.int16), start.astype(np.int32)
+    made.bounds[name] = bound
+
+
+def _fit_high_pass(made: FilterFit, weights: FilterMlpWeights, window: int) -> None:
+    """Round the poles, and give the sum of magnitudes the longest length at which it holds.
+
+    The high-pass of int16 samples from rest stays within 2^16 counts whatever its pole: its impulse response
+    is 1, p − 1, (p − 1)p …, and what the first sample adds fades as the rest of it builds up. Rounding adds
+    half a step at most, summed over the pole's memory.
+    """
+    pole = saturate(np.floor(np.ldexp(weights.pole.astype(np.float64), POLE_LENGTH) + 0.5), 16)
+    made.arrays["pole"] = np.clip(pole, 1, None).astype(np.int16)
+    least = (1 << POLE_LENGTH) - int(made.arrays["pole"].max())
+    strayed = -(-(1 << POLE_LENGTH) // (2 * least))
+    passed = ((2 * _INT16) << PASSED_LENGTH) + strayed
+    change = (2 * _INT16 - 1) << PASSED_LENGTH
+    made.bounds["high-pass"] = change + shifted(passed * int(made.arrays["pole"].max()), POLE_LENGTH)
+    bounds = [(window - 1) * (passed >> shift) + _lost(window, shift) for shift in range(_LARGEST_SHIFT)]
+    shift = next(shift for shift, bound in enumerate(bounds) if bound < LIMIT)
+    made.lengths["passed_sum"] = PASSED_LENGTH - shift
+    made.bounds["sum of passed"] = bounds[shift]
+
+
+def _fit_features(made: FilterFit, weights: FilterMlpWeights, window: int) -> None:
+    """Choose what turns the 3C sums into features: an offset and a 16-bit factor for each."""
+    lengths, channels = made.lengths, weights.channels
+    lengths["filtered_sum"] = lengths["filtered"]
+    mean = np.clip(_rounded(-weights.mean.astype(np.float64) * window, 0), -window * _INT16, window * _INT16)
+    lost = _lost(window, PASSED_LENGTH - lengths["passed_sum"])
+    offsets = [mean, np.full(channels, lost), np.zeros(channels)]
+    made.arrays["offset"] = np.concatenate(offsets).astype(np.int32)
+    std = weights.std.astype(np.float64)
+    factors = {
+        "mean": 1 / (window * std),
+        "passed": 1 / ((window - 1) * std),
+        "filtered": np.full(channels, 1 / (window - FULL)),
+    }
+    scales = []
+    for kind in KINDS:
+        length = covering_length(0.0, float(factors[kind].max()), 16)
+        shift = lengths[f"{kind}_sum"] + length - lengths["features"]
+        if not 1 <= shift <= 2 * _LARGEST_SHIFT:
+            raise UserError(
+                f"student: its standardisation (deviation {std.min():.3g} counts) does not suit 16-bit "
+                "features; check that no axis of the data is constant, and train it again."
+            )
+        lengths[f"scale_{kind}"] = length
+        scales.append(_rounded(factors[kind], length))
+    made.arrays["scale"] = np.concatenate(scales).astype(np.int16)
+    made.bounds["sum of samples"] = window * _INT16 + int(np.abs(mean).max())
+    made.bounds["sum of filtered"] = (window - FULL) * _INT16
+
+
+def _fit_layer(
+    made: FilterFit,
+    weights: FilterMlpWeights,
+    name: str,
+    source: str,
+    target: str,
+    bits: int,
+    activation_bits: int,
+    seen: Observation,
+) -> None:
+    lengths, floats = made.lengths, getattr(weights, f"{name}_kernel").T.astype(np.float64)
+    length = closest_length(floats, bits)
+    length = min(length, lengths[target] - lengths[source] + _LARGEST_SHIFT)
+    while True:
+        lengths[target] = min(lengths[target], length + lengths[source])
+        rows = np.full(len(floats), length)
+        rounded = round_rows(floats, rows, bits, seen.moments[name])
+        bias = getattr(weights, f"{name}_bias") - left_over(floats, rounded, rows, seen.moments[name])
+        start, shift = _rounded(bias, length + lengths[source]), length + lengths[source] - lengths[target]
+        total = dot_bound(rounded, start, 1 << (activation_bits - 1), shift)
+        if max(total, shifted(total, shift)) < LIMIT:
+            break
+        length -= 1
+        if length < -_LARGEST_SHIFT:
+            raise UserError(
+                f"student: the weights of '{name}' are too large for 32-bit sums "
+                f"({np.abs(floats).max():.3g}); train it again with a smaller learning rate."
+            )
+    lengths[name] = length
+    made.arrays[name], made.arrays[f"{name}_bias"] = rounded.astype(np.int16), start.astype(np.int32)
+    made.bounds[name] = total
+
+
+def _lost(window: int, shift: int) -> int:
+    """Return what T − 1 floor shifts take from a sum on average."""
+    return (window - 1) * ((1 << shift) - 1) >> (shift + 1)
+
+
+def _rounded(values: FloatArray, length: int) -> IntArray:
+    return np.floor(np.ldexp(np.asarray(values, np.float64), length) + 0.5).astype(np.int64)
+
+
+def _filtered(x: FloatArray, taps: NDArray[np.float32]) -> FloatArray:
+    steps = x.shape[1] - TAPS + 1
+    return np.asarray(sum(x[:, k : k + steps] * taps[k] for k in range(TAPS)))

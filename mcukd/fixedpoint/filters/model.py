@@ -1,0 +1,93 @@
+"""The filter-MLP in integers: what a device computes with where it is the student."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.models.filter_mlp import TAPS
+
+#: The three kinds of features, each with one sum per axis, in the order of the perceptron's inputs.
+KINDS = ("mean", "passed", "filtered")
+WEIGHTS = ("fir1", "fir2", "dense", "output")
+#: A step from which on filtered values count: only then all taps of both filters fall on samples.
+FULL = 2 * TAPS - 2
+#: Fractional length of the pole. A coarser one would move the filter's corner.
+POLE_LENGTH = 15
+#: Fractional length of the high-passed counts: they stay below 2^17, so 31 bits hold them.
+PASSED_LENGTH = 14
+#: Windows may be no longer: a sum less its mean must fit 32 bits.
+LONGEST_WINDOW = (1 << 15) - 1
+
+_WIDE = (*(f"{part}_sum" for part in KINDS), "passed")
+_ARRAY_TYPES = {
+    "pole": np.int16,
+    "fir1": np.int16,
+    "fir1_bias": np.int32,
+    "fir2": np.int16,
+    "fir2_bias": np.int32,
+    "offset": np.int32,
+    "scale": np.int16,
+    "dense": np.int16,
+    "dense_bias": np.int32,
+    "output": np.int16,
+    "output_bias": np.int32,
+    "known_windows": np.int16,
+}
+
+
+@dataclass(frozen=True)
+class FilterModel(IntegerModel):
+    """Filters, their means, and 3C → Dense(M, ReLU) → Dense(K) on int16 sensor counts, in integers.
+
+    bits: width of taps and perceptron. gates: the table that tanh is read from. state_shift: 0.
+    formats: the weights `fir1`, `fir2` (their rows are axes), `pole`, `scale_mean`, `scale_passed`,
+    `scale_filtered`, `dense`, `output`; the activations `input`, `fir1_pre`, `tanh`, `filtered`, `features`,
+    `dense_out`, `logits`; the sums `passed`, `fir1_sum`, `fir2_sum`, `mean_sum`, `passed_sum`,
+    `filtered_sum`.
+    arrays: pole (C,); fir1, fir2 (C, 8), oldest sample first, at the length of their sum less that of what
+    they read; offset, scale (3C,): what is added to a sum and what it is multiplied by to be a feature, kind
+    by kind; dense (M, 3C), output (K, M); biases at the length of the sum they start; known_windows.
+    """
+
+    student: ClassVar[str] = "filter-mlp"
+    array_types: ClassVar[Mapping[str, Any]] = _ARRAY_TYPES
+    trace_tensors: ClassVar[tuple[str, ...]] = (
+        *("passed_low", "passed_high", "fir1_pre", "tanh", "filtered"),
+        *(f"{kind}_sum_{half}" for kind in KINDS for half in ("low", "high")),
+    )
+
+    @property
+    def channels(self) -> int:
+        """C, the number of sensor axes."""
+        return int(self.arrays["pole"].shape[0])
+
+    @property
+    def hidden(self) -> int:
+        """H, the halfwords of a state: 16-bit delay lines, and 32-bit filters, sums and sample count."""
+        return 2 * TAPS * self.channels + 2 * (len(_WIDE) * self.channels + 1)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of weights and biases on the device, without padding; taps lie there twice (`docs`)."""
+        size = {name: array.size for name, array in self.arrays.items()}
+        head = (1 if self.head_bits <= 8 else 2) * (size["dense"] + size["output"])
+        wide = 4 * sum(number for name, number in size.items() if "bias" in name or name == "offset")
+        return 2 * (2 * size["fir1"] + 2 * size["fir2"] + size["pole"] + size["scale"]) + head + wide
+
+    @property
+    def shifts(self) -> dict[str, int]:
+        """Right shifts of step and head; all round but `floor`, which takes magnitudes to their sum."""
+        length = self.length
+        return {
+            "fir1": length("fir1_sum") - length("fir1_pre"),
+            "fir2": length("fir2_sum") - length("filtered"),
+            "floor": length("passed") - length("passed_sum"),
+            **{kind: length(f"{kind}_sum") + length(f"scale_{kind}") - length("features") for kind in KINDS},
+            "dense": length("dense") + length("features") - length("dense_out"),
+            "output": length("output") + length("dense_out") - length("logits"),
+        }

@@ -1,0 +1,164 @@
+"""The integer reference of the filter student: the specification, vectorised over windows.
+
+It computes what `docs/arithmetic.md`, "The filter student", says. Everything is int64 here, so nothing can
+overflow that the proof (`fitting`) left within 32 bits.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.fixedpoint import gates
+from mcukd.fixedpoint.arithmetic import IntArray, round_shift, saturate
+from mcukd.fixedpoint.filters.model import FULL, KINDS, PASSED_LENGTH, POLE_LENGTH, FilterModel
+from mcukd.fixedpoint.outcome import Outcome
+from mcukd.models.filter_mlp import TAPS
+
+_CHUNK = 1024
+
+
+@dataclass
+class FilterState:
+    """States of N windows. passed (N, C), sums (N, 3, C), x and u (N, C, 8): delay lines; taken: samples."""
+
+    passed: IntArray
+    sums: IntArray
+    taken: int
+    x: IntArray
+    u: IntArray
+
+    def halfwords(self) -> NDArray[np.int16]:
+        """Return (N, H) int16, as a little-endian device holds them."""
+        windows = len(self.passed)
+        taken = np.full((windows, 1), self.taken)
+        wide = np.concatenate([self.passed, self.sums.reshape(windows, -1), taken], axis=1)
+        narrow = np.concatenate([self.x.reshape(windows, -1), self.u.reshape(windows, -1)], axis=1)
+        return np.concatenate([wide.astype("<i4").view("<i2"), narrow.astype("<i2")], axis=1)
+
+
+@dataclass
+class FilterMachine:
+    """The model's step and head, with saturation counters; the state is the caller's and is changed."""
+
+    model: FilterModel
+    saturations: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._shifts = self.model.shifts
+        self._arrays = {name: array.astype(np.int64) for name, array in self.model.arrays.items()}
+
+    def zero_state(self, windows: int) -> FilterState:
+        """Return the state every window starts from."""
+        channels = self.model.channels
+        line = np.zeros((windows, channels, TAPS), np.int64)
+        sums = np.zeros((windows, len(KINDS), channels), np.int64)
+        return FilterState(sums[:, 0].copy(), sums, 0, line, line.copy())
+
+    def step(self, state: FilterState, sample: IntArray) -> dict[str, IntArray]:
+        """Step on sample counts (N, C); return `passed`, `fir1_pre`, `tanh`, `filtered` and the sums, (N, C).
+
+        A window of T samples is full; further samples leave its state as it is.
+        """
+        model, t = self.model, state.taken
+        at = t % TAPS
+        if t == model.window:
+            return self._tensors(state, *(np.zeros_like(state.passed) for _ in range(2)))
+        self.saturations["input"] += int(np.count_nonzero((sample <= -32768) | (sample >= 32767)))
+        if t:
+            change = (sample - state.x[:, :, (t - 1) % TAPS]) << PASSED_LENGTH
+            state.passed = change + round_shift(self._arrays["pole"] * state.passed, POLE_LENGTH)
+        state.x[:, :, at] = sample
+        pre = self._fir("fir1", state.x, t, "fir1_pre", gates.PRE_BITS[model.gates])
+        state.u[:, :, at] = gates.gate(pre, model.gates) - 32768
+        filtered = self._fir("fir2", state.u, t, "filtered", 16)
+        state.sums[:, 0] += sample
+        state.sums[:, 1] += np.abs(state.passed) >> self._shifts["floor"]
+        if t >= FULL:
+            state.sums[:, 2] += np.abs(filtered)
+        state.taken = t + 1
+        return self._tensors(state, pre, filtered)
+
+    def head(self, state: FilterState) -> dict[str, IntArray]:
+        """Return `features` (N, 3C), `dense_out` (N, M) after ReLU, and `logits` (N, K)."""
+        model, arrays = self.model, self._arrays
+        sums = state.sums.reshape(len(state.sums), -1) + arrays["offset"]
+        shifts = np.repeat([self._shifts[kind] for kind in KINDS], model.channels)
+        scaled = (sums * arrays["scale"] + (np.int64(1) << (shifts - 1))) >> shifts
+        features = self._narrow(scaled, "features", model.activation_bits)
+        hidden = np.maximum(self._layer("dense", features, "dense_out", model.activation_bits), 0)
+        return {
+            "features": features,
+            "dense_out": hidden,
+            "logits": self._layer("output", hidden, "logits", 16),
+        }
+
+    def _fir(self, name: str, line: IntArray, t: int, target: str, bits: int) -> IntArray:
+        """Filter delay lines (N, C, 8) whose newest value lies at t mod 8; the newest meets the last tap."""
+        taps = np.roll(self._arrays[name], t + 1, axis=1)
+        total = np.einsum("ncp,cp->nc", line, taps) + self._arrays[f"{name}_bias"]
+        return self._narrow(round_shift(total, self._shifts[name]), target, bits)
+
+    def _layer(self, name: str, inputs: IntArray, target: str, bits: int) -> IntArray:
+        total = inputs @ self._arrays[name].T + self._arrays[f"{name}_bias"]
+        return self._narrow(round_shift(total, self._shifts[name]), target, bits)
+
+    def _narrow(self, values: IntArray, tensor: str, bits: int) -> IntArray:
+        narrowed = saturate(values, bits)
+        self.saturations[tensor] += int(np.count_nonzero(narrowed != values))
+        return narrowed
+
+    @staticmethod
+    def _tensors(state: FilterState, pre: IntArray, filtered: IntArray) -> dict[str, IntArray]:
+        newest = state.u[:, :, (state.taken - 1) % TAPS]
+        sums = {f"{kind}_sum": state.sums[:, n] for n, kind in enumerate(KINDS)}
+        return {"passed": state.passed, "fir1_pre": pre, "tanh": newest, "filtered": filtered, **sums}
+
+
+def run(model: FilterModel, counts: NDArray[np.int16], checksums: bool = True) -> Outcome:
+    """Run windows of counts (N, T, C) from the zero state. Without `checksums` state_crc stays 0.
+
+    Windows shorter than the model's T are divided by T all the same; of longer ones the first T count.
+    """
+    machine = FilterMachine(model)
+    parts = [_run_chunk(machine, counts[i : i + _CHUNK], checksums) for i in range(0, len(counts), _CHUNK)]
+    logits, state, crcs = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    return Outcome(
+        logits=logits.astype(np.int32),
+        classes=np.argmax(logits, axis=1),
+        state=state,
+        state_crc=crcs,
+        saturations=dict(machine.saturations),
+    )
+
+
+def trace(model: FilterModel, window: NDArray[np.int16]) -> list[dict[str, IntArray]]:
+    """Run one window (T, C); return `model.trace_tensors` of every step, (C,) each, 32-bit ones in halves."""
+    machine = FilterMachine(model)
+    state, steps = machine.zero_state(1), []
+    for sample in window:
+        tensors = {}
+        for name, values in machine.step(state, sample[None].astype(np.int64)).items():
+            if f"{name}_low" in model.trace_tensors:
+                halves = values[0].astype("<i4").view("<i2").reshape(-1, 2).astype(np.int64)
+                tensors.update({f"{name}_low": halves[:, 0], f"{name}_high": halves[:, 1]})
+            else:
+                tensors[name] = values[0].copy()
+        steps.append(tensors)
+    return steps
+
+
+def _run_chunk(
+    machine: FilterMachine, counts: NDArray[np.int16], checksums: bool
+) -> tuple[IntArray, NDArray[np.int16], NDArray[np.uint32]]:
+    state = machine.zero_state(len(counts))
+    crcs = [0] * len(counts)
+    for t in range(counts.shape[1]):
+        machine.step(state, counts[:, t].astype(np.int64))
+        if checksums:
+            crcs = [zlib.crc32(row, crc) for row, crc in zip(state.halfwords(), crcs)]
+    return machine.head(state)["logits"], state.halfwords(), np.array(crcs, np.uint32)

@@ -1,0 +1,24 @@
+"""What running an integer model gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the integer model gives for N windows.
+
+    logits: (N, K) int32 mantissas of tensor `logits`. classes: (N,) int64, the first of the largest.
+    state: (N, H) int16 after the last step. state_crc: (N,) uint32, CRC-32 over h_1 … h_T, each as H
+    little-endian int16. saturations: by tensor, how many values were clipped.
+    """
+
+    logits: NDArray[np.int32]
+    classes: NDArray[np.int64]
+    state: NDArray[np.int16]
+    state_crc: NDArray[np.uint32]
+    saturations: dict[str, int]
