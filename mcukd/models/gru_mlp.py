@@ -24,18 +24,25 @@ def build_student(
     variance: ArrayLike,
     units: int = 16,
     dense: int = 16,
+    *,
+    sequences: bool = False,
 ) -> keras.Model:
     """Build GRU(H) → Dense(M, ReLU) → Dense(K), from counts (N, T, C) float32 to logits (N, K) float32.
 
     window, channels, classes: T, C, K. mean, variance: (C,) in counts and counts². units, dense: H, M.
     The GRU is Keras's with `reset_after=True`, the form that the integer reference and the C compute.
+
+    sequences: build the twin for training against a teacher's features. Its layer "states" gives the state
+    after every sample (N, T, H), its weights are the same in the same order, and so are its logits.
     """
     import keras
 
     layers = keras.layers
     inputs = keras.Input((window, channels), name="counts")
     x = standardisation(mean, variance)(inputs)
-    x = layers.GRU(units, reset_after=True, name="gru")(x)
+    x = layers.GRU(units, reset_after=True, return_sequences=sequences, name="gru")(x)
+    if sequences:
+        x = layers.Identity(name="states")(x)[:, -1]
     x = layers.Dense(dense, activation="relu", name="dense")(x)
     return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="student")
 

@@ -25,6 +25,9 @@ def build_resnet(
     count of 520.26 K parameters (docs/distillation.md), every shortcut is a 1×1 convolution, no convolution
     has a bias and no shortcut a batch normalization.
 
+    Layers "anchor1" to "anchor3" give the blocks' outputs (N, T, filters) and "embedding" the pooled features
+    (N, E), for distillation to tap.
+
     window, channels, classes: T, C, K. mean, variance: (C,) in counts and counts².
     """
     import keras
@@ -32,7 +35,7 @@ def build_resnet(
     layers = keras.layers
     inputs = keras.Input((window, channels), name="counts")
     x = standardisation(mean, variance)(inputs)
-    for multiple in BLOCKS:
+    for number, multiple in enumerate(BLOCKS, 1):
         filters = multiple * width
         y = x
         for size in KERNEL_SIZES:
@@ -42,8 +45,8 @@ def build_resnet(
             # Keras's default momentum of .99 remembers longer than the short schedules here last.
             y = layers.BatchNormalization(momentum=0.9)(y)
         shortcut = layers.Conv1D(filters, 1, use_bias=False)(x)
-        x = layers.ReLU()(layers.Add()([y, shortcut]))
-    x = layers.GlobalAveragePooling1D()(x)
+        x = layers.ReLU(name=f"anchor{number}")(layers.Add()([y, shortcut]))
+    x = layers.GlobalAveragePooling1D(name="embedding")(x)
     return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="teacher")
 
 
