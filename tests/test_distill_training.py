@@ -7,6 +7,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from dataclasses import replace
+from typing import Optional
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcukd.distill.augment import Augmentation, Augmenter, random_rotations, rotations_about, vertical
+from mcukd.distill.checkpoint import Checkpoint
 from mcukd.distill.config import DistillConfig, parse_seeds
 from mcukd.distill.trainer import BATCH, STEPS, Recipe, Targets, Trainer, learning_rates, logits, total_steps
 from mcukd.errors import UserError
@@ -160,7 +162,8 @@ def test_stretching_stays_within_the_window(length, stretch):
 
 
 def test_distillation_loss_is_the_sum_of_its_two_terms():
-    from mcukd.distill.soft_labels import distillation_loss, one_hot
+    from mcukd.distill.phases import distillation_loss
+    from mcukd.distill.trainer import one_hot
 
     rng = np.random.default_rng(3)
     student, teacher = rng.normal(size=(2, 9, 4)).astype(np.float32)
@@ -218,6 +221,50 @@ def test_soft_labels_alone_teach_the_student(student_trainer):
     wrong = Targets((labels + 1) % 3, soft, temperature=2.0, mixing=1.0)
     model = student_trainer.fit(windows, wrong, RECIPE, seed=1)
     assert (logits(model, windows).argmax(axis=1) == labels).mean() > 0.8
+
+
+class _Killed(Exception):
+    pass
+
+
+def test_an_interrupted_fit_ends_with_the_same_weights(student_trainer, tmp_path):
+    """Stopped three times at odd moments, it goes on from what was saved last."""
+    windows, labels = _rhythms()
+    kept = [w.copy() for w in student_trainer.fit(windows, Targets(labels), RECIPE, seed=5).get_weights()]
+    student_trainer.fit(windows, Targets(labels), replace(RECIPE, epochs=3), seed=6)
+
+    def fit(budget: Optional[int]) -> tuple[list[np.ndarray], int]:
+        shown = 0
+
+        def advance(count: int) -> None:
+            nonlocal shown
+            shown += count
+            if budget is not None and shown > budget:
+                raise _Killed
+
+        saved = Checkpoint(tmp_path / "fit.npz", "key", interval=0)
+        model = student_trainer.fit(windows, Targets(labels), RECIPE, 5, advance, saved)
+        return model.get_weights(), shown
+
+    for budget in (3000, 9000, 20000):
+        with pytest.raises(_Killed):
+            fit(budget)
+        student_trainer.fit(windows, Targets(labels), replace(RECIPE, epochs=3), seed=6)
+    assert int(np.load(tmp_path / "fit.npz")["step"]) > 0
+    resumed, shown = fit(None)
+    assert shown == total_steps(len(windows), RECIPE.epochs) * BATCH, "the bar counts what was done before"
+    again, _ = fit(None)  # finished: nothing is trained
+    for before, after, later in zip(kept, resumed, again):
+        np.testing.assert_array_equal(before, after)
+        np.testing.assert_array_equal(before, later)
+
+
+def test_a_checkpoint_of_another_fit_or_a_damaged_one_is_not_read(tmp_path):
+    Checkpoint(tmp_path / "fit.npz", "one").save({"step": np.array(3)})
+    assert Checkpoint(tmp_path / "fit.npz", "one").load() is not None
+    assert Checkpoint(tmp_path / "fit.npz", "another").load() is None
+    (tmp_path / "fit.npz").write_bytes((tmp_path / "fit.npz").read_bytes()[:100])
+    assert Checkpoint(tmp_path / "fit.npz", "one").load() is None
 
 
 def test_divergence_becomes_a_sentence(student_trainer):

@@ -1,4 +1,4 @@
-"""The one training loop, shared by the teacher and every student.
+"""The one training loop, shared by every teacher, every student and every method.
 
 TensorFlow compiles a step once per model and batch shape; compiling takes seconds where a whole fit takes
 ten. So a Trainer lives as long as its process, and each fit starts it anew from weights drawn by its seed.
@@ -6,13 +6,17 @@ ten. So a Trainer lives as long as its process, and each fit starts it anew from
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.distill.augment import Augmentation, Augmenter
+from mcukd.distill.checkpoint import Checkpoint
+from mcukd.distill.phases import LABELS, Listener, Phase, Signals
 from mcukd.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,23 +44,26 @@ class Targets:
     """What a fit learns from.
 
     labels: (N,) class numbers. soft: (N, K) logits of a teacher, or None for hard labels only.
-    temperature, mixing: of the distillation loss.
+    temperature, mixing: of the distillation loss. smoothing: share of a hard label that is spread evenly over
+    all classes. teacher: who answers on the very windows that the student is shown, for phases that listen.
     """
 
     labels: NDArray[np.int64]
     soft: Optional[FloatArray] = None
     temperature: float = 1.0
     mixing: float = 0.0
+    smoothing: float = 0.0
+    teacher: Optional[Listener] = None
 
 
-def total_steps(windows: int, epochs: int) -> int:
+def total_steps(windows: int, epochs: float) -> int:
     """Return the optimizer steps of `epochs` passes, rounded to whole calls of STEPS steps."""
     return max(1, round(epochs * windows / BATCH / STEPS)) * STEPS
 
 
-def windows_presented(windows: int, epochs: int) -> int:
-    """Return how many windows a fit of `epochs` passes shows to the model."""
-    return total_steps(windows, epochs) * BATCH
+def windows_presented(windows: int, epochs: int, phases: Sequence[Phase] = (LABELS,)) -> int:
+    """Return how many windows a fit of `epochs` passes shows to the model, over all its phases."""
+    return sum(total_steps(windows, epochs * phase.share) for phase in phases) * BATCH
 
 
 def learning_rates(steps: int, peak: float) -> FloatArray:
@@ -68,21 +75,24 @@ def learning_rates(steps: int, peak: float) -> FloatArray:
 
 
 class Trainer:
-    """Trains one architecture again and again.
+    """Trains one architecture again and again, phase by phase.
 
-    `compiled` has XLA compile the step: four times faster for the GRU, many times slower for convolutions
-    (docs/distillation.md has the measurements).
+    build: makes the model with fresh weights; its output is logits, or a dictionary with "logits" and
+    whatever else the phases' losses read. `compiled` has XLA compile the step: four times faster for the GRU,
+    many times slower for convolutions (docs/distillation.md has the measurements).
     """
 
-    def __init__(self, build: Callable[[], keras.Model], *, compiled: bool) -> None:
+    def __init__(
+        self, build: Callable[[], keras.Model], *, compiled: bool, phases: Sequence[Phase] = (LABELS,)
+    ) -> None:
         import keras
 
         self._build = build
         self.model = build()
-        model = self.model
+        self.phases = tuple(phases)
         self._optimizer = keras.optimizers.Adam(global_clipnorm=1.0)
-        self._optimizer.build(model.trainable_variables)
-        self._run = _training_loop(model, self._optimizer, compiled)
+        self._optimizer.build(self.model.trainable_variables)
+        self._loops = [_training_loop(self.model, self._optimizer, phase, compiled) for phase in self.phases]
 
     def fit(
         self,
@@ -91,51 +101,119 @@ class Trainer:
         recipe: Recipe,
         seed: int,
         advance: Callable[[int], None] = lambda windows: None,
+        checkpoint: Optional[Checkpoint] = None,
+        start: Optional[Callable[[keras.Model], None]] = None,
     ) -> keras.Model:
         """Train from fresh weights on windows (N, T, C) and return the model, which the next fit will reuse.
 
-        advance is told how many windows were presented. The same arguments give the same weights on the
-        same machine. Raises UserError where training diverges.
+        C may be more than the model's channels: it is shown the first, a listening teacher all of them.
+        advance is told how many windows were presented. start puts weights in place that are not drawn, such
+        as a head inherited from the teacher. With a checkpoint an interrupted fit goes on where it was. The
+        same arguments give the same weights on the same machine, interrupted or not. Raises UserError where
+        training diverges.
         """
-        from mcukd.distill.soft_labels import one_hot
-
         self._start_anew(seed)
-        rng = np.random.default_rng(seed)
-        hard = one_hot(targets.labels, self.model.output_shape[-1])
+        if start is not None:
+            start(self.model)
+        fit = _Fit(np.random.default_rng(seed))
+        if checkpoint is not None:
+            fit = self._resume(checkpoint, fit)
+        hard = one_hot(targets.labels, self._classes())
+        if targets.smoothing:
+            hard = hard * (1 - targets.smoothing) + np.float32(targets.smoothing / hard.shape[1])
         soft = np.zeros_like(hard) if targets.soft is None else targets.soft.astype(np.float32)
         augment = Augmenter(windows, recipe.augmentation)
-        rates = learning_rates(total_steps(len(windows), recipe.epochs), recipe.learning_rate)
-        order: NDArray[np.int64] = np.empty(0, np.int64)
-        for start in range(0, len(rates), STEPS):
-            while len(order) < STEPS * BATCH:
-                order = np.concatenate([order, rng.permutation(len(windows))])
-            chosen, order = order[: STEPS * BATCH], order[STEPS * BATCH :]
-            batches = augment(windows[chosen], rng)
-            loss = self._run(
-                batches.reshape(STEPS, BATCH, *windows.shape[1:]),
-                hard[chosen].reshape(STEPS, BATCH, -1),
-                soft[chosen].reshape(STEPS, BATCH, -1),
-                rates[start : start + STEPS],
-                np.float32(recipe.weight_decay),
-                np.float32(targets.temperature),
-                np.float32(targets.mixing),
-            )
-            if not np.isfinite(loss):
-                raise UserError(
-                    f"{self.model.name}: training diverged (loss {float(loss)}) at step {start + STEPS} of "
-                    f"{len(rates)}; check the data for samples far outside the sensor's range."
+        channels = self.model.input_shape[-1]
+        for number, phase in enumerate(self.phases):
+            steps = total_steps(len(windows), recipe.epochs * phase.share)
+            if number < fit.phase:
+                advance(steps * BATCH)
+                continue
+            rates = learning_rates(steps, recipe.learning_rate * phase.rate)
+            advance(fit.step * BATCH)
+            while fit.step < steps:
+                while len(fit.order) < STEPS * BATCH:
+                    fit.order = np.concatenate([fit.order, fit.rng.permutation(len(windows))])
+                chosen, fit.order = fit.order[: STEPS * BATCH], fit.order[STEPS * BATCH :]
+                batches = augment(windows[chosen], fit.rng)
+                loss = self._loops[number](
+                    _in_steps(np.ascontiguousarray(batches[..., :channels])),
+                    _in_steps(hard[chosen]),
+                    _in_steps(soft[chosen]),
+                    _heard(phase, targets, batches, chosen),
+                    rates[fit.step : fit.step + STEPS],
+                    np.float32(recipe.weight_decay),
+                    np.float32(targets.temperature),
+                    np.float32(targets.mixing),
                 )
-            advance(STEPS * BATCH)
+                fit.step += STEPS
+                if not np.isfinite(loss):
+                    raise UserError(
+                        f"{self.model.name}: training diverged (loss {float(loss)}) at step {fit.step} of "
+                        f"{steps}; check the data for samples far outside the sensor's range."
+                    )
+                advance(STEPS * BATCH)
+                if checkpoint is not None:
+                    checkpoint.save_at_times(lambda: self._state(fit))
+            fit.phase, fit.step = number + 1, 0
+            self._forget_momenta()
+        if checkpoint is not None:
+            checkpoint.save(self._state(fit))
         return self.model
+
+    def _classes(self) -> int:
+        shape = self.model.output_shape
+        return int((shape["logits"] if isinstance(shape, dict) else shape)[-1])
 
     def _start_anew(self, seed: int) -> None:
         import keras
 
         keras.utils.set_random_seed(seed)
         self.model.set_weights(self._build().get_weights())
+        self._forget_momenta()
+
+    def _forget_momenta(self) -> None:
         for variable in self._optimizer.variables:
             if variable is not self._optimizer.learning_rate:
                 variable.assign(np.zeros(variable.shape))
+
+    def _state(self, fit: _Fit) -> dict[str, Any]:
+        weights = {f"weight{n}": weight for n, weight in enumerate(self.model.get_weights())}
+        momenta = {f"momentum{n}": np.asarray(v) for n, v in enumerate(self._optimizer.variables)}
+        return {
+            **weights,
+            **momenta,
+            "phase": np.array(fit.phase),
+            "step": np.array(fit.step),
+            "order": fit.order,
+            "random": np.array(json.dumps(fit.rng.bit_generator.state)),
+        }
+
+    def _resume(self, checkpoint: Checkpoint, fresh: _Fit) -> _Fit:
+        """Return how far the checkpoint's fit had come, its weights in place; `fresh` where there is none."""
+        stored = checkpoint.load()
+        if stored is None:
+            return fresh
+        self.model.set_weights([stored[f"weight{n}"] for n in range(len(self.model.get_weights()))])
+        for n, variable in enumerate(self._optimizer.variables):
+            variable.assign(stored[f"momentum{n}"])
+        fresh.rng.bit_generator.state = json.loads(str(stored["random"]))
+        return _Fit(fresh.rng, int(stored["phase"]), int(stored["step"]), stored["order"])
+
+
+@dataclass
+class _Fit:
+    """How far a fit has come: phases finished, steps of the one under way, windows still to come."""
+
+    rng: np.random.Generator
+    phase: int = 0
+    step: int = 0
+    order: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+def one_hot(labels: NDArray[np.int64], classes: int) -> FloatArray:
+    """Return labels (N,) as (N, K) float32 with a single one in each row."""
+    return np.eye(classes, dtype=np.float32)[labels]
 
 
 def logits(model: keras.Model, windows: FloatArray) -> FloatArray:
@@ -144,24 +222,41 @@ def logits(model: keras.Model, windows: FloatArray) -> FloatArray:
     return np.concatenate([np.asarray(part, np.float32) for part in parts])
 
 
-def _training_loop(model: keras.Model, optimizer: Any, compiled: bool) -> Callable[..., Any]:
+def _in_steps(array: FloatArray) -> FloatArray:
+    return array.reshape(STEPS, BATCH, *array.shape[1:])
+
+
+def _heard(
+    phase: Phase, targets: Targets, batches: FloatArray, chosen: NDArray[np.int64]
+) -> dict[str, FloatArray]:
+    """Return what the teacher says to a call's windows, in the order of `hears`."""
+    if not phase.hears:
+        return {}
+    assert targets.teacher is not None, f"phase {phase.name} listens, and nobody teaches"
+    answers = targets.teacher(batches, chosen)
+    return {name: _in_steps(np.asarray(answers[name], np.float32)) for name in phase.hears}
+
+
+def _training_loop(model: keras.Model, optimizer: Any, phase: Phase, compiled: bool) -> Callable[..., Any]:
     import tensorflow as tf
 
-    from mcukd.distill.soft_labels import distillation_loss
-
+    variables = model.trainable_variables if phase.trains is None else phase.trains(model)
     # Only matrices decay: biases, BN scales and shifts are few and need their size.
-    matrices = [v for v in model.trainable_variables if len(v.shape) > 1]
+    matrices = [v for v in variables if len(v.shape) > 1]
 
-    def run(counts, hard, soft, rates, decay, temperature, mixing):  # type: ignore[no-untyped-def]
+    def run(counts, hard, soft, heard, rates, decay, temperature, mixing):  # type: ignore[no-untyped-def]
         loss = tf.constant(0.0)
         for step in tf.range(STEPS):
             with tf.GradientTape() as tape:
-                loss = distillation_loss(
-                    model(counts[step], training=True), hard[step], soft[step], temperature, mixing
-                )
-            gradients = tape.gradient(loss, model.trainable_variables)
+                outputs = model(counts[step], training=True)
+                if not isinstance(outputs, dict):
+                    outputs = {"logits": outputs}
+                answers = {name: answer[step] for name, answer in heard.items()}
+                loss = phase.loss(Signals(outputs, answers, hard[step], soft[step], temperature, mixing))
+            gradients = zip(tape.gradient(loss, variables), variables)
             optimizer.learning_rate.assign(rates[step])
-            optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+            # A phase's loss may not depend on all that it may train, a head before it is used, say.
+            optimizer.apply_gradients([(change, v) for change, v in gradients if change is not None])
             for variable in matrices:
                 variable.assign(variable * (1 - rates[step] * decay))
         return loss

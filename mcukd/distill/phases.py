@@ -1,0 +1,89 @@
+"""A training is a sequence of phases, each with a loss, the weights it changes, and its length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import keras
+
+FloatArray = NDArray[np.float32]
+
+#: A teacher at work: augmented windows (n, T, C) and their numbers in the training set (n,) → its answers by
+#: name, "logits" and whichever of its layers a phase hears.
+Listener = Callable[[FloatArray, NDArray[np.int64]], Mapping[str, FloatArray]]
+
+
+class Signals(NamedTuple):
+    """What a loss is computed from, as tensors of one batch of B windows.
+
+    outputs: of the model in training, "logits" (B, K) among them. heard: of the teacher, on the same windows.
+    hard: one-hot labels (B, K). soft: a teacher's logits (B, K), zeros where there are none.
+    temperature, mixing: of the distillation loss.
+    """
+
+    outputs: Mapping[str, Any]
+    heard: Mapping[str, Any]
+    hard: Any
+    soft: Any
+    temperature: Any
+    mixing: Any
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One part of a training.
+
+    loss: from signals to a scalar. hears: what the teacher is asked for on every window shown, "logits" or
+    names of its layers. share, rate: multiples of the recipe's passes and of its peak learning rate.
+    trains: which of the model's variables change; None for all.
+    """
+
+    name: str
+    loss: Callable[[Signals], Any]
+    hears: tuple[str, ...] = ()
+    share: float = 1.0
+    rate: float = 1.0
+    trains: Optional[Callable[[keras.Model], list[Any]]] = None
+
+
+def distillation_loss(student: Any, hard: Any, teacher: Any, temperature: Any, mixing: Any) -> Any:
+    """Return (1 − mixing) · CE(hard labels) + mixing · T² · CE(soft labels), the mean over a batch.
+
+    student, teacher: logits (B, K). hard: one-hot (B, K). Both sides of the soft term are softened by the
+    temperature T; T² keeps its gradient of one size whatever T is. mixing 0 is training without a teacher.
+    Hinton, Vinyals, Dean (2015).
+    """
+    import tensorflow as tf
+
+    hard_loss = tf.nn.softmax_cross_entropy_with_logits(hard, student)
+    soft = tf.nn.softmax(teacher / temperature)
+    soft_loss = tf.nn.softmax_cross_entropy_with_logits(soft, student / temperature)
+    return tf.reduce_mean((1 - mixing) * hard_loss + mixing * temperature**2 * soft_loss)
+
+
+def from_labels(signals: Signals) -> Any:
+    """Return the distillation loss on labels that were computed beforehand."""
+    return distillation_loss(
+        signals.outputs["logits"], signals.hard, signals.soft, signals.temperature, signals.mixing
+    )
+
+
+def from_answers(signals: Signals) -> Any:
+    """Return the distillation loss on what the teacher answers to the very windows the student is shown."""
+    return distillation_loss(
+        signals.outputs["logits"],
+        signals.hard,
+        signals.heard["logits"],
+        signals.temperature,
+        signals.mixing,
+    )
+
+
+#: Learning from labels, hard and soft: all there is for teachers and plain students.
+LABELS = Phase("labels", from_labels)
