@@ -127,6 +127,7 @@ class Signal(_Strict):
     "aligned": the same way up and round, but for some degrees. "turned": the same way up, turned about the
     vertical by any angle. "any": in no particular way.
     recorded_counts_per_g: scale of the files when `units` is "counts" and it differs from the board's.
+    neck_axis: name of the axis along the neck, about which a collar slips; the first where not given.
     rate_hz: of the files. resample_hz: of the board, where it differs; samples are resampled to it.
     """
 
@@ -138,6 +139,14 @@ class Signal(_Strict):
     recorded_counts_per_g: Optional[float] = Field(default=None, gt=0)
     mounting: Literal["aligned", "turned", "any"] = "turned"
     axes: tuple[Axis, ...] = Field(min_length=3, max_length=3)
+    neck_axis: Optional[str] = None
+
+    @model_validator(mode="after")
+    def _neck_axis_is_one(self) -> Signal:
+        names = [axis.name for axis in self.axes]
+        if self.neck_axis is not None and self.neck_axis not in names:
+            raise ValueError(f"neck_axis is {self.neck_axis!r}, but one of {listed(names)} is expected")
+        return self
 
     @model_validator(mode="after")
     def _fits_int16(self) -> Signal:
@@ -281,6 +290,12 @@ class Card(_Strict):
     def axes(self) -> tuple[str, ...]:
         """Names of the axes."""
         return tuple(axis.name for axis in self.signal.axes)
+
+    @property
+    def neck_axis(self) -> int:
+        """Number of the axis along the neck; of an ear tag, the one about which it turns."""
+        name = self.signal.neck_axis
+        return 0 if name is None else self.axes.index(name)
 
     @property
     def window(self) -> int:

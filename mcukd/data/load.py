@@ -90,6 +90,7 @@ def dataset_sha256(card: Card, data_root: Optional[Path] = None, seed: int = 0) 
     # A key that came later leaves the identity of the sets that do not use it as it was.
     if facts["signal"]["resample_hz"] is None:
         del facts["signal"]["resample_hz"]
+    del facts["signal"]["neck_axis"]  # it names an axis and changes no window
     if isinstance(card.source, SimulatorSource):
         from mcukd.data.simulator import SIMULATOR_VERSION
 
