@@ -8,7 +8,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
-from mcukd.distill.config import DistillConfig, parse_seeds
+from mcukd.distill.config import AUGMENTS, DistillConfig, parse_seeds
 
 DEFAULT_CARD = "herd-sim"
 DEFAULTS = DistillConfig()
@@ -79,6 +79,10 @@ def distill(
             show_default=False,
         ),
     ] = None,
+    augment: Annotated[
+        Optional[str],
+        _option(f'Disturbances to train against: {",".join(AUGMENTS)}, or "all".', "none"),
+    ] = None,
     baselines: Annotated[
         bool, typer.Option(help="Also train majority, random forest and filter-MLP on the same folds.")
     ] = True,
@@ -116,6 +120,7 @@ def distill(
         "mixing": mixing,
         "student": student,
         "choose_epochs": choose_epochs,
+        "augment": augment,
         "jobs": jobs,
     }
     # Who names no data wants an answer in minutes; leaving each simulated animal out in turn takes an hour.

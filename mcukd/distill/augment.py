@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Optional
+from typing import Any, Literal, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,18 +26,29 @@ class Augmentation:
     tilt: standard deviation, in degrees, of a further turn about a random axis, for straps that sit askew.
     scale: standard deviation of the logarithm of a common gain. stretch: largest logarithm of a change of
     tempo, drawn uniformly both ways.
+    roll_axis: number of the axis along the neck, about which the sensor then turns by any angle; None for
+    not. flip: reverse the sign of no axis or of one, each equally likely. scale_axes: as scale, for each axis
+    on its own. noise: largest standard deviation of white noise in g; each window's is drawn uniformly.
+    drop: largest share of samples that a driver lost and holds the one before for, drawn alike. clip: lowest
+    limit in g at which samples are cut off; each window's is drawn log-uniformly from there to eight times.
     """
 
     turn: Turn = "vertical"
     tilt: float = 0.0
     scale: float = 0.0
     stretch: float = 0.0
+    roll_axis: Optional[int] = None
+    flip: bool = False
+    scale_axes: float = 0.0
+    noise: float = 0.0
+    drop: float = 0.0
+    clip: float = 0.0
 
 
 class Augmenter:
-    """Augments windows of one training set, whose vertical it has measured.
+    """Augments windows of one training set, whose vertical, and 1 g in its units, it has measured.
 
-    windows: the training set (N, T, C). Axes are turned only where C is 3.
+    windows: the training set (N, T, C), in any unit. Axes are turned only where C is 3.
     """
 
     def __init__(self, windows: FloatArray, how: Augmentation) -> None:
@@ -45,16 +56,41 @@ class Augmenter:
         three_axes = windows.shape[2] == 3
         self.vertical = vertical(windows) if three_axes and how.turn == "vertical" else None
         self._turns = three_axes and (how.turn != "none" or how.tilt > 0)
+        self._rolls = three_axes and how.roll_axis is not None
+        self._one_g = one_g(windows) if how.noise or how.clip else 1.0
 
     def __call__(self, windows: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Return changed copies of windows (n, T, C) float32."""
         how, count = self._how, len(windows)
         if how.stretch:
-            windows = _stretch(windows, np.exp(rng.uniform(-how.stretch, how.stretch, count)))
+            windows = stretched(windows, np.exp(rng.uniform(-how.stretch, how.stretch, count)))
         if self._turns:
             windows = windows @ self._rotations(count, rng)
+        if self._rolls:
+            axes = np.tile(np.eye(3)[how.roll_axis], (count, 1))
+            windows = windows @ rotations_about(axes, rng.uniform(0, 2 * np.pi, count)).astype(np.float32)
+        if how.flip:
+            signs = np.ones((windows.shape[2] + 1, windows.shape[2]), np.float32)
+            np.fill_diagonal(signs, -1)
+            windows = windows * signs[rng.integers(len(signs), size=count), None]
         if how.scale:
             windows = windows * np.exp(rng.normal(scale=how.scale, size=(count, 1, 1))).astype(np.float32)
+        if how.scale_axes:
+            gains = np.exp(rng.normal(scale=how.scale_axes, size=(count, 1, windows.shape[2])))
+            windows = windows * gains.astype(np.float32)
+        return self._as_sensed(windows, rng)
+
+    def _as_sensed(self, windows: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Return windows as a noisier sensor of less range and a driver that loses samples would."""
+        how, count = self._how, len(windows)
+        if how.noise:
+            deviation = rng.uniform(0, how.noise * self._one_g, (count, 1, 1)).astype(np.float32)
+            windows = windows + deviation * rng.standard_normal(windows.shape, np.float32)
+        if how.clip:
+            limit = how.clip * self._one_g * np.exp(rng.uniform(0, np.log(8), (count, 1, 1)))
+            windows = np.clip(windows, -limit, limit).astype(np.float32)
+        if how.drop:
+            windows = held(windows, rng.random(windows.shape[:2]) < rng.uniform(0, how.drop, (count, 1)))
         return windows
 
     def _rotations(self, count: int, rng: np.random.Generator) -> FloatArray:
@@ -79,6 +115,21 @@ def vertical(windows: FloatArray) -> Optional[NDArray[np.float64]]:
     return common / length if length >= AGREEMENT else None
 
 
+def one_g(windows: FloatArray) -> float:
+    """Return what gravity is in the units of windows (N, T, C): the median length of their means."""
+    return float(np.median(np.linalg.norm(windows.mean(axis=1, dtype=np.float64), axis=1)))
+
+
+def held(windows: NDArray[Any], lost: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return windows (n, T, C) in which the sample before stands for each that is `lost` (n, T).
+
+    The first sample stays: what came before it is not known.
+    """
+    steps = np.arange(windows.shape[1])
+    kept = np.where(lost & (steps > 0), 0, steps)
+    return np.take_along_axis(windows, np.maximum.accumulate(kept, axis=1)[..., None], axis=1)
+
+
 def rotations_about(axes: NDArray[np.float64], angles: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return rotation matrices (n, 3, 3) by angles (n,) in radians about axes (n, 3): Rodrigues' formula."""
     x, y, z = (axes / np.linalg.norm(axes, axis=1, keepdims=True)).T
@@ -100,8 +151,8 @@ def random_rotations(count: int, rng: np.random.Generator) -> FloatArray:
     return np.moveaxis(np.array(rows, np.float32), 2, 0)
 
 
-def _stretch(windows: FloatArray, tempo: NDArray[np.float64]) -> FloatArray:
-    """Play windows at another tempo (n,) about their middle; out of samples, it turns back."""
+def stretched(windows: FloatArray, tempo: NDArray[np.float64]) -> FloatArray:
+    """Play windows (n, T, C) at another tempo (n,) about their middle; out of samples, it turns back."""
     last = windows.shape[1] - 1
     position = np.abs((np.arange(last + 1) - last / 2) * tempo[:, None] + last / 2)
     position = np.where(position > last, 2 * last - position, position)

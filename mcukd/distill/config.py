@@ -12,8 +12,10 @@ from mcukd.wording import did_you_mean
 DEFAULT_SEEDS = 3
 MOUNTINGS = ("aligned", "turned", "any")
 STUDENTS = ("gru-mlp", "filter-mlp")
+#: What `--augment` can train against, in the order in which it is recorded.
+AUGMENTS = ("rotation", "flip", "scale", "rate", "noise", "drop", "clip")
 #: Left out of the recorded options at these values, so that studies made before they existed stay current.
-_SINCE = {"student": "gru-mlp", "choose_epochs": False}
+_SINCE = {"student": "gru-mlp", "choose_epochs": False, "augment": "", "neck_axis": None}
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,9 @@ class DistillConfig:
     mounting: how training windows are turned, see `Signal.mounting`; None for what the card says.
     student: "gru-mlp", or "filter-mlp" for the baseline's structure (`mcukd.models.filter_mlp`) in its place.
     choose_epochs: pick the students' passes for each fold on inner animals, among half, once and twice
-    `epochs`. jobs: worker processes, None for one per core; it does not change the results.
+    `epochs`. augment: disturbances to train against, names of `AUGMENTS` with commas, "all" or "none".
+    neck_axis: number of the axis along the neck, which the card tells where "rotation" is among them.
+    jobs: worker processes, None for one per core; it does not change the results.
     Raises UserError for values that cannot work.
     """
 
@@ -44,6 +48,8 @@ class DistillConfig:
     mixing: float = 0.5
     student: str = "gru-mlp"
     choose_epochs: bool = False
+    augment: str = ""
+    neck_axis: Optional[int] = None
     jobs: Optional[int] = None
 
     def __post_init__(self) -> None:
@@ -66,6 +72,7 @@ class DistillConfig:
                 f"--student is '{self.student}'{did_you_mean(self.student, STUDENTS)}, expected one of "
                 f"{', '.join(STUDENTS)}."
             )
+        object.__setattr__(self, "augment", _augments(self.augment))
         if self.jobs is not None and not 1 <= self.jobs <= 1024:
             raise UserError(f"--jobs is {self.jobs}, expected 1 to 1024 worker processes.")
         if not self.seeds:
@@ -75,6 +82,11 @@ class DistillConfig:
                 raise UserError(f"the seed {seed} is out of range, expected 0 to {2**31 - 1}.")
         if len(set(self.seeds)) != len(self.seeds):
             raise UserError(f"--seeds {','.join(map(str, self.seeds))} names a seed twice; name each once.")
+
+    @property
+    def augments(self) -> tuple[str, ...]:
+        """The disturbances to train against."""
+        return tuple(self.augment.split(",")) if self.augment else ()
 
     @classmethod
     def demo(cls, seed: int = 0) -> DistillConfig:
@@ -120,6 +132,19 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     if not 1 <= count <= 1000:
         raise UserError(f"--seeds is {count}, expected 1 to 1000 seeds, or a list such as 5,6.")
     return tuple(range(count))
+
+
+def _augments(text: str) -> str:
+    """Return the names in `--augment` once each, in the order of `AUGMENTS`, so that equal sets are equal."""
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if names == {"all"}:
+        return ",".join(AUGMENTS)
+    for name in sorted(names - {*AUGMENTS} - ({"none"} if len(names) == 1 else set())):
+        raise UserError(
+            f"--augment names '{name}'{did_you_mean(name, AUGMENTS)}, expected one or more of "
+            f'{",".join(AUGMENTS)}, or alone "all" or "none".'
+        )
+    return ",".join(name for name in AUGMENTS if name in names)
 
 
 def _option(name: str) -> str:

@@ -155,6 +155,7 @@ class Classroom:
         results: dict[str, Any] = {"teacher_logits": logits(teacher, test)}
         student = student_trainer.fit(windows, Targets(seen.labels), recipe, lesson.seed, advance)
         results["student_logits"] = logits(student, test)
+        plain = weights_of(self.on_counts("student", student, scale))
         student = student_trainer.fit(windows, distilled_targets, recipe, lesson.seed, advance)
         results["student_distilled_logits"] = logits(student, test)
         weights = weights_of(self.on_counts("student", student, scale))
@@ -168,6 +169,7 @@ class Classroom:
                 test_animals=np.array(lesson.test_animals),
                 epochs=np.array(recipe.epochs),
                 **results,
+                **plain.arrays("student__"),
                 **weights.arrays("student_distilled__"),
             )
 

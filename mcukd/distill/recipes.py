@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
 from mcukd.distill.augment import Augmentation, Turn
 from mcukd.distill.config import DistillConfig
@@ -16,10 +16,25 @@ SOFT_LABEL_COPIES = 4
 
 _TURNS: dict[Optional[str], Turn] = {"aligned": "none", "turned": "vertical", "any": "any"}
 
+#: What `--augment` adds: about as much as `mcukd robustness` disturbs, see docs/robustness.md.
+_AGAINST: dict[str, dict[str, Any]] = {
+    "rotation": {},
+    "flip": {"flip": True},
+    "scale": {"scale": 0.05, "scale_axes": 0.05},
+    "rate": {"stretch": 0.1},
+    "noise": {"noise": 0.05},
+    "drop": {"drop": 0.3},
+    "clip": {"clip": 1.0},
+}
+
 
 def augmentation(config: DistillConfig) -> Augmentation:
-    """Return how training windows are changed: turned as sensors are found on the animals, and tilted."""
-    return Augmentation(turn=_TURNS[config.mounting], tilt=10.0)
+    """Return how training windows are changed: turned as sensors are found on the animals, and tilted.
+
+    What `config.augment` asks for comes on top.
+    """
+    added = {field: value for name in config.augments for field, value in _AGAINST[name].items()}
+    return Augmentation(turn=_TURNS[config.mounting], tilt=10.0, roll_axis=config.neck_axis, **added)
 
 
 def teacher_recipe(config: DistillConfig) -> Recipe:

@@ -92,6 +92,8 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
 
 def for_card(config: DistillConfig, card: Card) -> DistillConfig:
     """Return the options with what the card decides filled in."""
+    if "rotation" in config.augments:
+        config = replace(config, neck_axis=card.neck_axis)
     return config if config.mounting else replace(config, mounting=card.signal.mounting)
 
 
