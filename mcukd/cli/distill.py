@@ -12,6 +12,7 @@ from mcukd.distill.config import AUGMENTS, DistillConfig, parse_seeds
 
 DEFAULT_CARD = "herd-sim"
 DEFAULTS = DistillConfig()
+AUGMENT_HELP = "Disturbances to train against: " + ", ".join(AUGMENTS) + "; with commas, or all."
 RUN_HELP = (
     "Study directory. Default: runs/CARD, or runs/CARD-2 … where that holds a study with other options."
 )
@@ -81,7 +82,7 @@ def distill(
     ] = None,
     augment: Annotated[
         Optional[str],
-        _option(f'Disturbances to train against: {",".join(AUGMENTS)}, or "all".', "none"),
+        _option(AUGMENT_HELP, "none"),
     ] = None,
     baselines: Annotated[
         bool, typer.Option(help="Also train majority, random forest and filter-MLP on the same folds.")
