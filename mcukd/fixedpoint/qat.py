@@ -235,7 +235,7 @@ def teach(
     layer = trained.get_layer("student")
     values = {name: np.asarray(getattr(layer, name)) for name in ("bias", "dense_bias", "output_bias")}
     values.update({name: np.asarray(value) for name, value in layer.device_weights().items()})
-    return Taught(StudentWeights(mean=start.mean, std=start.std, **values), lengths)
+    return Taught(StudentWeights.from_arrays({"mean": start.mean, "std": start.std, **values}), lengths)
 
 
 def device_values(model: IntegerModel, student: StudentWeights) -> StudentWeights:

@@ -1,0 +1,1 @@
+"""The search among heterogeneous classifiers on a frozen embedding."""

@@ -1,0 +1,321 @@
+"""Searches the classifier for a frozen embedding, with animals held out inside the training animals.
+
+Whoever calls this hands over the rows of training animals and no others, so that a held-out animal cannot be
+read. Trials are scored by the pooled MCC over inner folds of these animals; Optuna's tree-structured Parzen
+estimator (Bergstra et al. 2011) proposes them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.folds import Fold, inner_folds
+from mcukd.errors import UserError
+from mcukd.evaluate import matrices as merit
+from mcukd.models.weights import Head
+from mcukd.progress import Advance, progress
+from mcukd.search.families import FAMILIES, Family, Fitted, OneOf, Range, fit
+from mcukd.wording import listed
+
+FloatArray = NDArray[np.float64]
+
+TRIALS = 80
+#: Rows that trials see in all, and how many times as many the classifiers found are fitted to.
+ROWS, REFIT = 6000, 5
+#: Families whose best classifiers soft combinations are made of.
+COMBINED = 4
+COMBINATION = "combination"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One classifier tried. score: pooled MCC over inner animals. seconds: its wall time."""
+
+    number: int
+    family: str
+    settings: dict[str, Any]
+    score: float
+    deploys: bool
+    seconds: float = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """What a trial found, fitted to all rows: its members' chances, weighted and added.
+
+    family: one of `FAMILIES`, or `COMBINATION`. members: one classifier, or those of a combination.
+    """
+
+    family: str
+    settings: dict[str, Any]
+    score: float
+    members: tuple[tuple[float, Fitted], ...]
+
+    def predict_proba(self, embedding: NDArray[Any]) -> FloatArray:
+        """Return the chances (N, K) of embeddings (N, E)."""
+        return np.asarray(sum(weight * one.predict_proba(embedding) for weight, one in self.members))
+
+    def predict(self, embedding: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the likeliest classes (N,)."""
+        return np.asarray(np.argmax(self.predict_proba(embedding), axis=1), np.int64)
+
+
+@dataclass(frozen=True)
+class Found:
+    """All trials in the order made, the best classifier, and the best that deploys with its head.
+
+    Scores are those their classifiers were chosen by and therefore flatter; what a search is worth is
+    measured on animals that had no part in it.
+    """
+
+    trials: tuple[Trial, ...]
+    winner: Classifier
+    deployable: Classifier
+    head: Head
+
+    def best_by_family(self) -> list[Trial]:
+        """Return the best trial of each family tried, best first."""
+        best: dict[str, Trial] = {}
+        for trial in self.trials:
+            if trial.family not in best or trial.score > best[trial.family].score:
+                best[trial.family] = trial
+        return sorted(best.values(), key=lambda trial: -trial.score)
+
+
+def search_classifier(
+    embedding: NDArray[Any],
+    labels: NDArray[Any],
+    animals: NDArray[Any],
+    classes: Sequence[str],
+    *,
+    trials: int = TRIALS,
+    seed: int = 0,
+    families: Sequence[Family] = FAMILIES,
+    rows: int = ROWS,
+) -> Found:
+    """Search families and settings on an embedding (N, E) of the training animals' windows.
+
+    labels: (N,) indices into `classes`. animals: (N,). trials: classifiers tried, half of them of families
+    that deploy; a quarter as many soft combinations come on top. rows: how many rows, drawn by class, trials
+    see in all; classifiers found are fitted to up to five times as many. The same arguments give the same
+    classifiers. Raises UserError where Optuna is missing, values are not finite, a class has no row, there
+    are fewer than two animals, or `trials` are too few to try each family.
+    """
+    optuna = _optuna()
+    embedding, labels = _checked(embedding, labels, animals, classes)
+    groups = [[one for one in families if one.deploys], [one for one in families if not one.deploys]]
+    if not groups[0]:
+        raise UserError(
+            "the search needs a family that deploys; give at least one of linear, mlp, prototype."
+        )
+    shares = [trials - trials // 2, trials // 2] if groups[1] else [trials, 0]
+    if any(share < len(group) for share, group in zip(shares, groups)):
+        least = 2 * max(map(len, groups))
+        raise UserError(f"{trials} trials cannot try {len(families)} families; give {least} or more.")
+    chosen = _by_class(labels, rows, seed)
+    judge = _Judge(embedding[chosen], labels[chosen], np.asarray(animals)[chosen], len(classes), seed)
+    with progress("Searching classifiers", trials + trials // 4) as advance:
+        for number, (share, group) in enumerate(zip(shares, groups)):
+            _search_families(optuna, judge, group, share, seed + number, advance)
+        mixture = _search_combinations(optuna, judge, trials // 4, seed, advance)
+    refit = _by_class(labels, REFIT * rows, seed)
+    x, y = embedding[refit], labels[refit]
+
+    def fitted(trial: Trial) -> Fitted:
+        family = next(one for one in families if one.name == trial.family)
+        return fit(family, trial.settings, x, y, len(classes), seed)
+
+    best = max(judge.trials, key=lambda trial: trial.score)  # the first of equals
+    small = max((trial for trial in judge.trials if trial.deploys), key=lambda trial: trial.score)
+    deployable = Classifier(small.family, small.settings, small.score, ((1.0, fitted(small)),))
+    if best.family == COMBINATION:
+        members = tuple((weight, fitted(trial)) for weight, trial in mixture[best.number])
+        winner = Classifier(COMBINATION, best.settings, best.score, members)
+    elif best is small:
+        winner = deployable
+    else:
+        winner = Classifier(best.family, best.settings, best.score, ((1.0, fitted(best)),))
+    return Found(tuple(judge.trials), winner, deployable, deployable.members[0][1].head())
+
+
+class _Judge:
+    """Scores classifiers on inner animals, and keeps the chances of each family's best."""
+
+    def __init__(
+        self, x: FloatArray, labels: NDArray[np.int64], animals: NDArray[Any], classes: int, seed: int
+    ) -> None:
+        self.x, self.labels, self.classes, self.seed = x, labels, classes, seed
+        names = np.array([str(animal) for animal in animals])
+        self.folds = [
+            (_of(names, fold.train_animals), _of(names, fold.test_animals)) for fold in _inner(names)
+        ]
+        self.trials: list[Trial] = []
+        self.chances: dict[str, tuple[Trial, FloatArray]] = {}
+
+    def try_family(self, family: Family, settings: dict[str, Any]) -> Trial:
+        """Train on each inner fold's training animals and score the chances of its test animals."""
+        start = time.perf_counter()
+        chances = np.zeros((len(self.x), self.classes))
+        for train, test in self.folds:
+            made = fit(family, settings, self.x[train], self.labels[train], self.classes, self.seed)
+            chances[test] = made.predict_proba(self.x[test])
+        trial = self._note(family.name, settings, chances, family.deploys, start)
+        if family.name not in self.chances or trial.score > self.chances[family.name][0].score:
+            self.chances[family.name] = trial, chances
+        return trial
+
+    def try_mixture(self, weights: dict[str, float]) -> Trial:
+        """Score the weighted mean of the chances that families' best gave for the same rows."""
+        start = time.perf_counter()
+        chances = np.asarray(sum(weight * self.chances[name][1] for name, weight in weights.items()))
+        return self._note(COMBINATION, dict(weights), chances, False, start)
+
+    def _note(
+        self, family: str, settings: dict[str, Any], chances: FloatArray, deploys: bool, start: float
+    ) -> Trial:
+        confusion = np.zeros((self.classes, self.classes), np.int64)
+        np.add.at(confusion, (self.labels, chances.argmax(axis=1)), 1)
+        score = float(np.nan_to_num(merit.mcc(confusion)))
+        seconds = time.perf_counter() - start
+        trial = Trial(len(self.trials), family, settings, score, deploys, seconds)
+        self.trials.append(trial)
+        return trial
+
+
+def _search_families(
+    optuna: Any, judge: _Judge, families: Sequence[Family], trials: int, seed: int, advance: Advance
+) -> None:
+    by_name = {family.name: family for family in families}
+
+    def objective(asked: Any) -> float:
+        family = by_name[asked.suggest_categorical("family", list(by_name))]
+        settings = {name: _suggest(asked, f"{family.name} {name}", c) for name, c in family.space.items()}
+        return judge.try_family(family, settings).score
+
+    first = [
+        {"family": one.name, **{f"{one.name} {name}": value for name, value in one.defaults.items()}}
+        for one in families
+    ]
+    _optimise(optuna, objective, first, trials, seed, judge, advance)
+
+
+def _search_combinations(
+    optuna: Any, judge: _Judge, trials: int, seed: int, advance: Advance
+) -> dict[int, list[tuple[float, Trial]]]:
+    """Search weights of the best families' chances; return by trial what its combination is made of."""
+    ranked = sorted(judge.chances.values(), key=lambda kept: -kept[0].score)[:COMBINED]
+    names = [trial.family for trial, _ in ranked]
+    made: dict[int, list[tuple[float, Trial]]] = {}
+    if len(names) < 2:
+        advance(trials)
+        return made
+
+    def objective(asked: Any) -> float:
+        raw = {name: asked.suggest_float(name, 0.0, 1.0) for name in names}
+        total = sum(raw.values())
+        weights = {name: value / total if total else 1 / len(names) for name, value in raw.items()}
+        trial = judge.try_mixture(weights)
+        made[trial.number] = [(weight, judge.chances[name][0]) for name, weight in weights.items()]
+        return trial.score
+
+    _optimise(optuna, objective, [dict.fromkeys(names, 1.0)], trials, seed, judge, advance)
+    return made
+
+
+def _optimise(
+    optuna: Any,
+    objective: Callable[[Any], float],
+    first: Sequence[dict[str, Any]],
+    trials: int,
+    seed: int,
+    judge: _Judge,
+    advance: Advance,
+) -> None:
+    """Have Optuna make `trials` trials, those of `first` before any of its own."""
+    if not trials:
+        return
+
+    def tell(study: Any, _: Any) -> None:
+        latest = judge.trials[-1]
+        advance(1, f"{latest.family} {latest.score:.3f}, best {study.best_value:.3f}")
+
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+        for settings in first:
+            study.enqueue_trial(settings)
+        study.optimize(objective, n_trials=trials, callbacks=[tell])
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _suggest(asked: Any, name: str, choice: Any) -> Any:
+    if isinstance(choice, OneOf):
+        return asked.suggest_categorical(name, choice.values)
+    assert isinstance(choice, Range)
+    if choice.whole:
+        return asked.suggest_int(name, int(choice.low), int(choice.high), log=choice.log)
+    return asked.suggest_float(name, choice.low, choice.high, log=choice.log)
+
+
+def _checked(
+    embedding: NDArray[Any], labels: NDArray[Any], animals: NDArray[Any], classes: Sequence[str]
+) -> tuple[FloatArray, NDArray[np.int64]]:
+    values, numbers = np.asarray(embedding, np.float64), np.asarray(labels, np.int64)
+    if values.ndim != 2 or not len(values) == len(numbers) == len(animals):
+        raise UserError(
+            f"the search got an embedding of shape {values.shape}, {len(numbers)} labels and {len(animals)} "
+            "animals; expected one row, label and animal per window."
+        )
+    if not np.all(np.isfinite(values)):
+        row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+        raise UserError(f"the embedding's row {row} is not finite; train the student again.")
+    strange = numbers[(numbers < 0) | (numbers >= len(classes))]
+    if len(strange):
+        raise UserError(f"label {strange[0]} is none of the {len(classes)} classes {listed(classes)}.")
+    missing = np.setdiff1d(np.arange(len(classes)), numbers)
+    if len(missing) or len(classes) < 2:
+        lacking = classes[missing[0]] if len(missing) else "a second one"
+        raise UserError(
+            f"the search needs windows of each of two classes or more; the training animals have none of "
+            f"{lacking}: hold out other animals."
+        )
+    return values, numbers
+
+
+def _by_class(labels: NDArray[np.int64], rows: int, seed: int) -> NDArray[np.int64]:
+    """Return the indices of about `rows` rows, of each class its share and at least one, in order."""
+    if len(labels) <= rows:
+        return np.arange(len(labels))
+    rng = np.random.default_rng(seed)
+    parts = []
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        parts.append(rng.choice(own, -(-len(own) * rows // len(labels)), replace=False))
+    return np.sort(np.concatenate(parts))
+
+
+def _inner(names: NDArray[Any]) -> list[Fold]:
+    return inner_folds([str(name) for name in np.unique(names)])
+
+
+def _of(names: NDArray[Any], animals: Sequence[str]) -> NDArray[np.int64]:
+    return np.flatnonzero(np.isin(names, animals))
+
+
+def _optuna() -> Any:
+    try:
+        return import_module("optuna")
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"the classifier search needs the package '{error.name}'; install it with: "
+            "pip install 'mcukd[search]'."
+        ) from None

@@ -1,0 +1,52 @@
+"""From a frozen network and a fold's training animals to a classifier, and to a student with another head."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.folds import Fold
+from mcukd.data.windows import Windows
+from mcukd.errors import UserError
+from mcukd.models.weights import StudentWeights
+from mcukd.search.search import Found, search_classifier
+
+#: Turns counts (N, T, C) into embeddings (N, E).
+Embed = Callable[[NDArray[np.int16]], NDArray[Any]]
+
+_AT_ONCE = 4096
+
+
+def search_fold(embed: Embed, windows: Windows, fold: Fold, **options: Any) -> Found:
+    """Search the classifier of a frozen network's embedding on the training animals of a fold.
+
+    Windows of all other animals are left out before anything is computed of them. options: those of
+    `search_classifier`. Raises UserError as it does, and for a split that has its animals on both sides.
+    """
+    if fold.test_windows is not None:
+        raise UserError(
+            f"fold {fold.name} has the same animals in training and test; the search needs a split by animal."
+        )
+    seen = windows.take(np.isin(windows.animals, fold.train_animals))
+    embedding = embed_all(embed, seen.counts)
+    return search_classifier(embedding, seen.labels, seen.animals, seen.classes, **options)
+
+
+def search_student(
+    student: StudentWeights, windows: Windows, fold: Fold, **options: Any
+) -> tuple[Found, StudentWeights]:
+    """Search the classifier on a student's last state; return also the student with the best head.
+
+    As `search_fold`. A student trained on a held-out animal would let the search see it: give it one that was
+    trained on this fold's training animals.
+    """
+    found = search_fold(student.state, windows, fold, **options)
+    return found, student.with_head(found.head)
+
+
+def embed_all(embed: Embed, counts: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Return the embeddings (N, E) of counts (N, T, C), some thousands at a time."""
+    parts = [embed(counts[i : i + _AT_ONCE]) for i in range(0, len(counts), _AT_ONCE)]
+    return np.concatenate(parts).astype(np.float32)
