@@ -78,9 +78,9 @@ def one_fold(cow: str, seed: int, students: tuple[Variant, ...]) -> tuple[str, i
     from mcukd.data.card import load_card
     from mcukd.data.load import load_windows
     from mcukd.distill.augment import Augmentation
-    from mcukd.distill.lesson import common_scale
-    from mcukd.distill.soft_labels import soft_labels
+    from mcukd.distill.teachers import Teacher
     from mcukd.distill.trainer import Recipe, Targets, Trainer, logits
+    from mcukd.distill.view import common_scale
     from mcukd.files import replacing
     from mcukd.models.gru_mlp import build_student
     from mcukd.models.resnet import build_resnet
@@ -107,7 +107,7 @@ def one_fold(cow: str, seed: int, students: tuple[Variant, ...]) -> tuple[str, i
         predicted = logits(model, x_test).argmax(axis=1)
         keep(
             truth=test.labels,
-            soft=soft_labels(model, x, Augmentation(**VERTICAL), seed),
+            soft=Teacher((model,)).soft_labels(x, Augmentation(**VERTICAL), seed),
             **{TEACHER.name: predicted},
         )
     for variant in missing:

@@ -21,11 +21,11 @@ import numpy as np
 from mcukd.data.card import load_card
 from mcukd.data.load import load_windows
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import common_scale
 from mcukd.distill.recipes import augmentation, student_recipe, teacher_recipe
 from mcukd.distill.run import for_card
-from mcukd.distill.soft_labels import soft_labels
+from mcukd.distill.teachers import Teacher
 from mcukd.distill.trainer import Targets, Trainer
+from mcukd.distill.view import common_scale
 from mcukd.files import replacing
 from mcukd.models.gru_mlp import build_student, student_weights
 from mcukd.models.resnet import build_resnet
@@ -47,7 +47,7 @@ def main() -> None:
     shape = (card.window, x.shape[2], len(card.classes), np.zeros(x.shape[2]), np.ones(x.shape[2]))
     teacher = Trainer(lambda: build_resnet(*shape, config.teacher_width), compiled=False)
     taught = teacher.fit(x, Targets(seen.labels), teacher_recipe(config), SEED)
-    soft = soft_labels(taught, x, augmentation(config), SEED)
+    soft = Teacher((taught,)).soft_labels(x, augmentation(config), SEED)
     targets = Targets(seen.labels, soft, config.temperature, config.mixing)
     student = Trainer(lambda: build_student(*shape, config.gru_units, config.dense_units), compiled=True)
     DATA.mkdir(exist_ok=True)

@@ -16,8 +16,9 @@ from mcukd.data.folds import Fold
 from mcukd.data.windows import Windows
 from mcukd.distill.augment import Augmentation, Augmenter
 from mcukd.distill.choice import choose
+from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import Classroom, Lesson
+from mcukd.distill.lesson import Lesson
 from mcukd.errors import UserError
 from mcukd.evaluate.baselines import FILTER_MLP, FOREST, MAJORITY, Baseline, is_done
 from mcukd.evaluate.hand_features import FEATURES, hand_features, turned_copies

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from mcukd.data.load import load_windows
 from mcukd.data.windows import Windows
+from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import Classroom
 from mcukd.distill.run import distill
 from mcukd.errors import UserError
 from mcukd.fixedpoint import mixed, qat, stage

@@ -6,16 +6,30 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
+from mcukd.distill.methods import METHODS
 from mcukd.errors import UserError
-from mcukd.wording import did_you_mean
+from mcukd.wording import did_you_mean, listed
 
 DEFAULT_SEEDS = 3
 MOUNTINGS = ("aligned", "turned", "any")
-STUDENTS = ("gru-mlp", "filter-mlp")
+STUDENTS = ("gru-mlp", "mobilenet", "filter-mlp")
+SENSORS = ("accelerometer", "all")
 #: What `--augment` can train against, in the order in which it is recorded.
 AUGMENTS = ("rotation", "flip", "scale", "rate", "noise", "drop", "clip")
 #: Left out of the recorded options at these values, so that studies made before they existed stay current.
-_SINCE = {"student": "gru-mlp", "choose_epochs": False, "augment": "", "neck_axis": None}
+_SINCE = {
+    "student": "gru-mlp",
+    "choose_epochs": False,
+    "augment": "",
+    "neck_axis": None,
+    "method": "soft-labels",
+    "teacher": None,
+    "teacher_sensors": None,
+    "without": "",
+    "smoothing": 0.0,
+    "gate": False,
+    "frequency": 0.3,
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,11 @@ class DistillConfig:
     choose_epochs: pick the students' passes for each fold on inner animals, among half, once and twice
     `epochs`. augment: disturbances to train against, names of `AUGMENTS` with commas, "all" or "none".
     neck_axis: number of the axis along the neck, which the card tells where "rotation" is among them.
+    method: how the distilled student learns, a name of `mcukd.distill.methods`. teacher: what it learns from,
+    None for the method's usual one. teacher_sensors: "all" shows the teacher the card's extra channels as
+    well; None for what the method usually does. without: parts of the method to leave out, with commas.
+    smoothing: share of a hard label spread over all classes. gate: believe the teacher only where it is
+    right. frequency: weight of SMLDist's spectral term.
     jobs: worker processes, None for one per core; it does not change the results.
     Raises UserError for values that cannot work.
     """
@@ -50,6 +69,13 @@ class DistillConfig:
     choose_epochs: bool = False
     augment: str = ""
     neck_axis: Optional[int] = None
+    method: str = "soft-labels"
+    teacher: Optional[str] = None
+    teacher_sensors: Optional[str] = None
+    without: str = ""
+    smoothing: float = 0.0
+    gate: bool = False
+    frequency: float = 0.3
     jobs: Optional[int] = None
 
     def __post_init__(self) -> None:
@@ -61,17 +87,15 @@ class DistillConfig:
             ("dense_units", 1, 256),
             ("temperature", 0.1, 100),
             ("mixing", 0, 1),
+            ("smoothing", 0, 0.9),
+            ("frequency", 0, 100),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise UserError(f"{_option(name)} is {value}, expected {low} to {high}.")
         if self.mounting not in (None, *MOUNTINGS):
             raise UserError(f"--mounting is '{self.mounting}', expected one of {', '.join(MOUNTINGS)}.")
-        if self.student not in STUDENTS:
-            raise UserError(
-                f"--student is '{self.student}'{did_you_mean(self.student, STUDENTS)}, expected one of "
-                f"{', '.join(STUDENTS)}."
-            )
+        self._check_names()
         object.__setattr__(self, "augment", _augments(self.augment))
         if self.jobs is not None and not 1 <= self.jobs <= 1024:
             raise UserError(f"--jobs is {self.jobs}, expected 1 to 1024 worker processes.")
@@ -82,6 +106,42 @@ class DistillConfig:
                 raise UserError(f"the seed {seed} is out of range, expected 0 to {2**31 - 1}.")
         if len(set(self.seeds)) != len(self.seeds):
             raise UserError(f"--seeds {','.join(map(str, self.seeds))} names a seed twice; name each once.")
+
+    def _check_names(self) -> None:
+        for name, value, known in (
+            ("student", self.student, STUDENTS),
+            ("method", self.method, tuple(METHODS)),
+            ("teacher_sensors", self.teacher_sensors or SENSORS[0], SENSORS),
+        ):
+            if value not in known:
+                raise UserError(
+                    f"{_option(name)} is '{value}'{did_you_mean(value, known)}, expected one of "
+                    f"{', '.join(known)}."
+                )
+        method = METHODS[self.method]
+        asked = {"student": (self.student, method.students), "teacher": (self.teacher, method.teachers)}
+        for name, (choice, known) in asked.items():
+            if choice is not None and choice not in known:
+                raise UserError(
+                    f"{_option(name)} is '{choice}'{did_you_mean(choice, known)}, and --method {self.method} "
+                    f"works with {listed(known) if known else f'no {name}'}."
+                )
+        for part in self.without.split(",") if self.without else ():
+            if part not in method.parts:
+                expected = f"expected some of {listed(method.parts)}" if method.parts else "it has no parts"
+                raise UserError(
+                    f"--without names '{part}'{did_you_mean(part, method.parts)}, but of --method "
+                    f"{self.method} {expected}."
+                )
+
+    @property
+    def teacher_name(self) -> Optional[str]:
+        """What the student learns from; None where the method has no teacher."""
+        return self.teacher or next(iter(METHODS[self.method].teachers), None)
+
+    def uses(self, part: str) -> bool:
+        """Tell whether a part of the method is not left out."""
+        return part not in self.without.split(",")
 
     @property
     def augments(self) -> tuple[str, ...]:

@@ -11,9 +11,6 @@ from mcukd.distill.trainer import Recipe
 #: Part of the identity of every cached result: raise it when training changes in a way options do not show.
 VERSION = 1
 
-#: Augmented copies of each training window that the teacher labels; their mean logits are the soft label.
-SOFT_LABEL_COPIES = 4
-
 _TURNS: dict[Optional[str], Turn] = {"aligned": "none", "turned": "vertical", "any": "any"}
 
 #: What `--augment` adds: about as much as `mcukd robustness` disturbs, see docs/robustness.md.

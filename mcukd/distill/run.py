@@ -16,14 +16,14 @@ from mcukd.data.card import Card
 from mcukd.data.folds import Fold, make_folds, without_shared_samples
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
+from mcukd.distill.classroom import ENSEMBLE_PARTS, teacher_kind
 from mcukd.distill.config import DistillConfig
+from mcukd.distill.kinds import ENSEMBLE, STUDENTS, Shape
 from mcukd.distill.lesson import SOFT_LABELS, STUDENT, TEACHER, Lesson
 from mcukd.distill.recipes import VERSION
+from mcukd.distill.view import channels_of
 from mcukd.distill.workers import run_lessons
 from mcukd.files import sha256_text
-from mcukd.models.filter_mlp import filter_mlp_macs_per_window, filter_mlp_parameters
-from mcukd.models.gru_mlp import student_macs_per_window, student_parameters
-from mcukd.models.resnet import resnet_macs_per_window, resnet_parameters
 from mcukd.report.metrics import combine_seeds, load_metrics, score, update_metrics
 from mcukd.study import MANIFEST, RUNS, Study
 
@@ -76,16 +76,12 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
         seeds=config.seeds,
         models=_score(lessons, evaluation, config),
     )
+    shipped_files = [STUDENT, SOFT_LABELS] if config.teacher_name is None else [TEACHER, STUDENT, SOFT_LABELS]
     study.finish(
         "distill",
         inputs=inputs,
         options=config.options(),
-        outputs=[
-            study.file(TEACHER),
-            study.file(STUDENT),
-            study.file(SOFT_LABELS),
-            *(le.path for le in lessons),
-        ],
+        outputs=[*(study.file(name) for name in shipped_files), *(le.path for le in lessons)],
     )
     return metrics
 
@@ -208,6 +204,7 @@ def _score(lessons: Sequence[Lesson], evaluation: Windows, config: DistillConfig
             "scored_on": SEEN if config.split == "random" else NEVER_SEEN,
         }
         for model, key in EVALUATED.items()
+        if config.teacher_name is not None or model == "student"
     }
 
 
@@ -223,21 +220,11 @@ def _score_seed(files: Sequence[Path], key: str, evaluation: Windows) -> dict[st
 
 def _sizes(evaluation: Windows, config: DistillConfig) -> dict[str, dict[str, int]]:
     _, steps, channels = evaluation.counts.shape
-    classes = len(evaluation.classes)
-    hidden, dense = config.gru_units, config.dense_units
-    student = {
-        "parameters": student_parameters(channels, classes, hidden, dense),
-        "macs_per_window": student_macs_per_window(steps, channels, classes, hidden, dense),
-    }
-    if config.student == "filter-mlp":
-        student = {
-            "parameters": filter_mlp_parameters(channels, classes),
-            "macs_per_window": filter_mlp_macs_per_window(steps, channels, classes),
-        }
+    shape = Shape(steps, channels, len(evaluation.classes))
+    seen = shape._replace(channels=channels_of(evaluation, config))
+    teacher = teacher_kind(config).sizes(seen, config)
+    members = ENSEMBLE_PARTS if config.teacher_name == ENSEMBLE else 1
     return {
-        "teacher": {
-            "parameters": resnet_parameters(channels, classes, config.teacher_width),
-            "macs_per_window": resnet_macs_per_window(steps, channels, classes, config.teacher_width),
-        },
-        "student": student,
+        "teacher": {name: members * size for name, size in teacher.items()},
+        "student": STUDENTS[config.student].sizes(shape, config),
     }

@@ -45,7 +45,7 @@ class Targets:
 
     labels: (N,) class numbers. soft: (N, K) logits of a teacher, or None for hard labels only.
     temperature, mixing: of the distillation loss. smoothing: share of a hard label that is spread evenly over
-    all classes. teacher: who answers on the very windows that the student is shown, for phases that listen.
+    all classes. teacher: from what a phase hears to who answers on the very windows the student is shown.
     """
 
     labels: NDArray[np.int64]
@@ -53,7 +53,7 @@ class Targets:
     temperature: float = 1.0
     mixing: float = 0.0
     smoothing: float = 0.0
-    teacher: Optional[Listener] = None
+    teacher: Optional[Callable[[Sequence[str]], Listener]] = None
 
 
 def total_steps(windows: int, epochs: float) -> int:
@@ -131,6 +131,7 @@ class Trainer:
                 continue
             rates = learning_rates(steps, recipe.learning_rate * phase.rate)
             advance(fit.step * BATCH)
+            listener = targets.teacher(phase.hears) if phase.hears and targets.teacher else None
             while fit.step < steps:
                 while len(fit.order) < STEPS * BATCH:
                     fit.order = np.concatenate([fit.order, fit.rng.permutation(len(windows))])
@@ -140,7 +141,7 @@ class Trainer:
                     _in_steps(np.ascontiguousarray(batches[..., :channels])),
                     _in_steps(hard[chosen]),
                     _in_steps(soft[chosen]),
-                    _heard(phase, targets, batches, chosen),
+                    _heard(phase, listener, batches, chosen),
                     rates[fit.step : fit.step + STEPS],
                     np.float32(recipe.weight_decay),
                     np.float32(targets.temperature),
@@ -227,13 +228,13 @@ def _in_steps(array: FloatArray) -> FloatArray:
 
 
 def _heard(
-    phase: Phase, targets: Targets, batches: FloatArray, chosen: NDArray[np.int64]
+    phase: Phase, listener: Optional[Listener], batches: FloatArray, chosen: NDArray[np.int64]
 ) -> dict[str, FloatArray]:
     """Return what the teacher says to a call's windows, in the order of `hears`."""
     if not phase.hears:
         return {}
-    assert targets.teacher is not None, f"phase {phase.name} listens, and nobody teaches"
-    answers = targets.teacher(batches, chosen)
+    assert listener is not None, f"phase {phase.name} listens, and nobody teaches"
+    answers = listener(batches, chosen)
     return {name: _in_steps(np.asarray(answers[name], np.float32)) for name in phase.hears}
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mcukd.data.windows import Windows
+from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import Classroom, Task
+from mcukd.distill.lesson import Task
 from mcukd.errors import UserError
 from mcukd.progress import Advance, progress
 
@@ -81,7 +82,7 @@ _done: Any = None
 def _start_worker(done: Any, training: Windows, evaluation: Windows, config: DistillConfig) -> None:
     global _classroom, _done
     leave_with_parent()
-    _silence_native_log()
+    silence_native_log()
     import tensorflow as tf
 
     tf.config.set_visible_devices([], "GPU")
@@ -102,7 +103,7 @@ def leave_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _silence_native_log() -> None:
+def silence_native_log() -> None:
     """Drop what TensorFlow's C++ parts write to standard error; Python's own messages still arrive."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

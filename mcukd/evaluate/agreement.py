@@ -22,10 +22,10 @@ def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
     bit). Those models saw all animals in training: this is about arithmetic, not about accuracy. None where
     the study has no integer model; only `problem`, a sentence, where that is stale or damaged.
     """
-    from mcukd.distill.lesson import weights_of
     from mcukd.fixedpoint.model import FACTS_FILE, load_model
     from mcukd.fixedpoint.reference import run
     from mcukd.models.gru_mlp import load_any_student
+    from mcukd.models.student import weights_of
 
     if not study.file(FACTS_FILE).is_file():
         return None

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from mcukd.data.windows import Windows
 from mcukd.distill.augment import Augmenter
 from mcukd.distill.choice import choose
+from mcukd.distill.classroom import Classroom, choosing_work
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import Classroom, Lesson, choosing_work, common_scale, read_text
+from mcukd.distill.lesson import Lesson, read_text
 from mcukd.distill.recipes import augmentation
 from mcukd.distill.trainer import Recipe, Targets, logits, windows_presented
+from mcukd.distill.view import common_scale
 from mcukd.evaluate.hand_features import FEATURES, hand_features, turned_copies
 from mcukd.files import replacing, sha256_text
 from mcukd.models.filter_mlp import filter_mlp_macs_per_window, filter_mlp_parameters, filter_mlp_weights

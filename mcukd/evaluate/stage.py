@@ -14,8 +14,8 @@ from mcukd.data.card import Card, load_card
 from mcukd.data.folds import make_folds
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
+from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import Classroom
 from mcukd.distill.run import METRICS, NEVER_SEEN, SEEN, fold_lessons, for_card, with_windows
 from mcukd.distill.workers import run_lessons
 from mcukd.errors import UserError

@@ -19,20 +19,14 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card
 from mcukd.data.folds import make_folds
 from mcukd.data.windows import Windows
+from mcukd.distill.classroom import TEACHER_COST, Classroom
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import (
-    SOFT_LABELS,
-    STUDENT,
-    TEACHER_COST,
-    Classroom,
-    Lesson,
-    common_scale,
-    read_text,
-)
+from mcukd.distill.lesson import SOFT_LABELS, STUDENT, Lesson, read_text
 from mcukd.distill.recipes import augmentation, teacher_recipe
 from mcukd.distill.run import fold_lessons, with_windows
-from mcukd.distill.soft_labels import soft_labels
+from mcukd.distill.teachers import Teacher
 from mcukd.distill.trainer import FloatArray, Recipe, Targets, Trainer, logits, windows_presented
+from mcukd.distill.view import common_scale
 from mcukd.distill.workers import run_lessons
 from mcukd.errors import UserError
 from mcukd.files import replacing, sha256_text
@@ -181,7 +175,7 @@ class QatLesson:
             lesson.seed,
             lambda n: advance(n * TEACHER_COST),
         )
-        soft = soft_labels(teacher, windows, augmentation(config), lesson.seed)
+        soft = Teacher((teacher,)).soft_labels(windows, augmentation(config), lesson.seed)
         test = classroom.evaluation.counts[lesson.test_index(classroom.evaluation)].astype(np.float32) / scale
         with np.load(lesson.path, allow_pickle=False) as stored:
             difference = np.abs(logits(teacher, test) - stored["teacher_logits"]).max()

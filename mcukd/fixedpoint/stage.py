@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
-from mcukd.distill.lesson import SOFT_LABELS, STUDENT, weights_of
+from mcukd.distill.lesson import SOFT_LABELS, STUDENT
 from mcukd.errors import UserError
 from mcukd.files import write_json
 from mcukd.fixedpoint.filters.model import FilterModel
@@ -34,6 +34,7 @@ from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
 from mcukd.fixedpoint.quantize import VERSION, QuantizeConfig, metrics_name, quantize
 from mcukd.host.batch import run_fast
 from mcukd.models.filter_mlp import FilterMlpWeights
+from mcukd.models.student import shipped_weights, weights_of
 from mcukd.models.weights import StudentWeights
 from mcukd.progress import progress
 from mcukd.report.metrics import combine_seeds, load_metrics, score, update_metrics
@@ -165,7 +166,7 @@ def fold_students(study: Study) -> Iterator[FoldStudent]:
             yield FoldStudent(
                 name=file.stem,
                 seed=int(seed.group(1)),
-                weights=_weights_type(stored).from_arrays(stored, "student_distilled__"),
+                weights=shipped_weights(stored),
                 test_index=stored["test_index"],
                 train_animals=tuple(map(str, stored["train_animals"])),
             )
@@ -194,10 +195,6 @@ def evaluate_folds(
         "parameters": weights.parameters,
         "macs_per_window": weights.macs_per_window(steps),
     }
-
-
-def _weights_type(stored: Mapping[str, Any]) -> Any:
-    return FilterMlpWeights if "student_distilled__pole" in stored else StudentWeights
 
 
 def _shipped_student(study: Study) -> Any:

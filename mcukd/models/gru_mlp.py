@@ -91,7 +91,7 @@ def load_student(path: Path) -> keras.Model:
 
 
 def load_any_student(path: Path) -> keras.Model:
-    """Load a student of any structure from a `.keras` file (`mcukd.distill.lesson.weights_of` reads either).
+    """Load a student of any structure from a `.keras` file (`mcukd.models.student.weights_of` reads either).
 
     Raises UserError where it is missing, unreadable or no student.
     """

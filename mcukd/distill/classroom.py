@@ -1,0 +1,336 @@
+"""Where lessons are taught: teacher, soft labels and students from one set of training animals.
+
+Lives in a worker process and keeps its compiled models from lesson to lesson.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.folds import INNER_PARTS, inner_folds
+from mcukd.data.windows import Windows
+from mcukd.distill.checkpoint import Checkpoints
+from mcukd.distill.choice import choose
+from mcukd.distill.config import DistillConfig
+from mcukd.distill.kinds import ENSEMBLE, STUDENTS, TEACHERS, Kind, Shape
+from mcukd.distill.lesson import SOFT_LABELS, STUDENT, TEACHER, Lesson
+from mcukd.distill.methods import METHODS
+from mcukd.distill.phases import LABELS, Listener
+from mcukd.distill.recipes import augmentation, student_recipe, teacher_recipe
+from mcukd.distill.teachers import Teacher
+from mcukd.distill.trainer import FloatArray, Recipe, Targets, Trainer, logits, windows_presented
+from mcukd.distill.view import View, channels_of
+from mcukd.files import replacing, sha256_file
+from mcukd.models.student import weights_of
+
+if TYPE_CHECKING:
+    import keras
+
+#: A window costs the teacher about as much as this many cost a student; used for the progress bar only.
+TEACHER_COST = 10
+
+#: With `--choose-epochs`, the students' passes are chosen among these multiples of `--epochs`.
+EPOCH_FACTORS = (0.5, 1, 2)
+
+#: Networks of an ensemble; each leaves out one of as many groups of the training animals.
+ENSEMBLE_PARTS = 4
+
+#: Logit of the right class where a teacher that was wrong is not believed, times the temperature.
+CERTAIN = 30.0
+
+Advance = Callable[[int], None]
+
+
+@dataclass
+class Classroom:
+    """The windows, the options and the compiled models of one worker process.
+
+    training: overlapping windows, cut with the card's train_hop. evaluation: windows to be predicted.
+    """
+
+    training: Windows
+    evaluation: Windows
+    config: DistillConfig
+    _trainers: dict[str, Trainer] = field(default_factory=dict)
+
+    def teach(self, lesson: Lesson, advance: Advance = lambda units: None) -> None:
+        """Train the models of a lesson and write its result; `advance` is told the units done.
+
+        What was trained when a lesson was interrupted is kept in its scratch folder, and used again.
+        """
+        config, seed = self.config, lesson.seed
+        saved = Checkpoints(lesson.scratch, lesson.key)
+        seen = lesson.training_of(self.training)
+        view = View.of(seen, config)
+        windows = view.show(seen)
+        plain_targets = Targets(seen.labels, smoothing=config.smoothing)
+
+        teacher = self.raise_teacher(seen, windows, seed, advance, saved)
+        soft = None if teacher is None else teacher.soft_labels(windows, augmentation(config), seed)
+        recipe = student_recipe(config)
+        if config.choose_epochs:
+            recipe = self._chosen_epochs(seen, recipe, seed, advance, saved)
+        if lesson.shipped:
+            student = self._taught(teacher, soft, seen, windows, recipe, seed, advance, saved)
+            self._ship(lesson, teacher, student, view, seen, soft)
+            saved.clear()
+            return
+
+        index = lesson.test_index(self.evaluation)
+        test = view.show(self.evaluation.take(index))
+        own = np.ascontiguousarray(test[..., : view.channels])
+        results: dict[str, Any] = {}
+        if teacher is not None:
+            results["teacher_logits"] = teacher.logits(test)
+        student = self.trainer("student").fit(
+            windows, plain_targets, recipe, seed, advance, saved.of("student")
+        )
+        results["student_logits"] = logits(student, own)
+        results.update(self._weights(student, view, "student__"))
+        if teacher is not None:
+            student = self._taught(teacher, soft, seen, windows, recipe, seed, advance, saved)
+            results["student_distilled_logits"] = logits(student, own)
+            results.update(self._weights(student, view, "student_distilled__"))
+        with replacing(lesson.path) as temporary:
+            np.savez(
+                temporary,
+                key=np.array(lesson.key),
+                test_index=index,
+                labels=self.evaluation.labels[index],
+                train_animals=np.array(lesson.train_animals),
+                test_animals=np.array(lesson.test_animals),
+                epochs=np.array(recipe.epochs),
+                **results,
+            )
+        saved.clear()
+
+    def raise_teacher(
+        self,
+        seen: Windows,
+        windows: FloatArray,
+        seed: int,
+        advance: Advance = lambda units: None,
+        saved: Optional[Checkpoints] = None,
+    ) -> Optional[Teacher]:
+        """Train the teacher the options ask for on `seen`, whose standardised form is `windows` (N, T, C).
+
+        Returns None where the method has none. Its models serve until the next teacher is trained.
+        """
+        config = self.config
+        if config.teacher_name is None:
+            return None
+
+        def fit(mine: NDArray[np.bool_], name: str) -> keras.Model:
+            return self.trainer("teacher").fit(
+                windows[mine],
+                Targets(seen.labels[mine], smoothing=config.smoothing),
+                teacher_recipe(config),
+                seed,
+                lambda count: advance(count * TEACHER_COST),
+                saved.of(name) if saved else None,
+            )
+
+        if config.teacher_name != ENSEMBLE:
+            return Teacher((fit(np.ones(len(seen), bool), "teacher"),))
+        models, unseen_by = [], np.empty(len(seen), np.int64)
+        for number, fold in enumerate(inner_folds([str(a) for a in seen.animals], ENSEMBLE_PARTS)):
+            mine = np.isin(seen.animals, fold.train_animals)
+            models.append(self._copied("teacher", fit(mine, f"teacher{number}")))
+            unseen_by[~mine] = number
+        return Teacher(tuple(models), unseen_by)
+
+    def _taught(
+        self,
+        teacher: Optional[Teacher],
+        soft: Optional[FloatArray],
+        seen: Windows,
+        windows: FloatArray,
+        recipe: Recipe,
+        seed: int,
+        advance: Advance,
+        saved: Checkpoints,
+    ) -> keras.Model:
+        """Return the student that the options' method makes, on standardised windows."""
+        config = self.config
+        method = METHODS[config.method]
+        targets = Targets(seen.labels, None, config.temperature, config.mixing, config.smoothing)
+        if teacher is None:
+            return self.trainer("student").fit(
+                windows, replace(targets, mixing=0.0), recipe, seed, advance, saved.of("distilled")
+            )
+        trainer = self._pupil_trainer(teacher)
+        targets = replace(targets, teacher=lambda names: self._believed(teacher.listener(names), seen.labels))
+        if method.uses_soft_labels:
+            assert soft is not None
+            targets = replace(targets, soft=self._gated(soft, seen.labels))
+        pupil = trainer.fit(
+            windows,
+            targets,
+            recipe,
+            seed,
+            advance,
+            saved.of("distilled"),
+            lambda model: method.begin(model, teacher, config),
+        )
+        if pupil is self.trainer("student").model:
+            return pupil
+        student = self._build("student", np.ones(self._channels("student")))
+        for layer in student.layers:
+            layer.set_weights(pupil.get_layer(layer.name).get_weights())
+        return student
+
+    def _pupil_trainer(self, teacher: Teacher) -> Trainer:
+        method = METHODS[self.config.method]
+        phases = method.phases(self.config)
+        if phases == (LABELS,):
+            return self.trainer("student")  # compiled once for plain and distilled
+        if "pupil" not in self._trainers:
+            kind = self._kind("student")
+            moments = np.zeros(self._channels("student")), np.ones(self._channels("student"))
+
+            def build() -> keras.Model:
+                student = (kind.twin or kind.build)(self._shape("student"), self.config, *moments)
+                return method.pupil(student, teacher.model, self.config)
+
+            self._trainers["pupil"] = Trainer(build, compiled=kind.compiled, phases=phases)
+        return self._trainers["pupil"]
+
+    def _gated(self, answers: FloatArray, labels: NDArray[np.int64]) -> FloatArray:
+        """Return a teacher's logits (n, K), the right class in place of those that are wrong if so asked."""
+        if not self.config.gate:
+            return answers
+        certain = np.eye(answers.shape[1], dtype=np.float32)[labels] * CERTAIN * self.config.temperature
+        right = answers.argmax(axis=1) == labels
+        return np.where(right[:, None], answers, certain).astype(np.float32)
+
+    def _believed(self, listener: Listener, labels: NDArray[np.int64]) -> Listener:
+        if not self.config.gate:
+            return listener
+
+        def answer(windows: FloatArray, index: NDArray[np.int64]) -> dict[str, FloatArray]:
+            return {
+                name: self._gated(answer, labels[index]) if name.endswith("logits") else answer
+                for name, answer in listener(windows, index).items()
+            }
+
+        return answer
+
+    def _ship(
+        self,
+        lesson: Lesson,
+        teacher: Optional[Teacher],
+        student: keras.Model,
+        view: View,
+        seen: Windows,
+        soft: Optional[FloatArray],
+    ) -> None:
+        models = {STUDENT: self.on_counts("student", student, view.scale)}
+        if teacher is not None:
+            members = tuple(self._copied("teacher", model, view.scales) for model in teacher.models)
+            models[TEACHER] = Teacher(members).together
+        digests = {}
+        for name, model in models.items():
+            with replacing(lesson.path / name) as temporary:
+                model.save(temporary)
+            digests[f"{name.partition('.')[0]}_sha256"] = np.array(sha256_file(lesson.path / name))
+        answers = {} if soft is None else {"logits": soft}
+        # Written last: its key and digests vouch for the models.
+        with replacing(lesson.path / SOFT_LABELS) as temporary:
+            np.savez(
+                temporary,
+                key=np.array(lesson.key),
+                labels=seen.labels,
+                animals=seen.animals,
+                classes=np.array(seen.classes),
+                **answers,
+                **digests,
+            )
+
+    def _chosen_epochs(
+        self, seen: Windows, recipe: Recipe, seed: int, advance: Advance, saved: Checkpoints
+    ) -> Recipe:
+        """Return the recipe with the passes that do best on inner animals; `seen` holds no held-out one."""
+        trainer = self.trainer("student")
+        fits = 0
+
+        def predict(candidate: Recipe, inner: Windows, unseen: Windows) -> NDArray[np.int64]:
+            nonlocal fits
+            fits += 1
+            view = View.of(inner, self.config)
+            targets = Targets(inner.labels, smoothing=self.config.smoothing)
+            checkpoint = saved.of(f"choice{fits}")
+            model = trainer.fit(view.show(inner), targets, candidate, seed, advance, checkpoint)
+            return np.argmax(logits(model, view.show(unseen)[..., : view.channels]), axis=1)
+
+        candidates = [replace(recipe, epochs=max(1, round(f * recipe.epochs))) for f in EPOCH_FACTORS]
+        return choose(candidates, seen, predict).best
+
+    def trainer(self, role: str) -> Trainer:
+        """Return this process's trainer of the "teacher", the "student" or the baseline "filter_mlp"."""
+        if role not in self._trainers:
+            kind, channels = self._kind(role), self._channels(role)
+            # Training sees standardised windows, so that one compiled step serves every fold's scale.
+            self._trainers[role] = Trainer(
+                lambda: self._build(role, np.ones(channels)), compiled=kind.compiled, phases=kind.phases
+            )
+        return self._trainers[role]
+
+    def on_counts(self, role: str, trained: keras.Model, scale: float) -> keras.Model:
+        """Return a copy of a model trained on standardised windows that takes raw counts."""
+        return self._copied(role, trained, np.full(self._channels(role), scale))
+
+    def _copied(
+        self, role: str, trained: keras.Model, scales: Optional[NDArray[np.float64]] = None
+    ) -> keras.Model:
+        model = self._build(role, np.ones(self._channels(role)) if scales is None else scales)
+        model.set_weights(trained.get_weights())
+        return model
+
+    def _build(self, role: str, scales: NDArray[np.float64]) -> keras.Model:
+        zero = np.zeros(len(scales))
+        return self._kind(role).build(self._shape(role), self.config, zero, np.square(scales))
+
+    def _kind(self, role: str) -> Kind:
+        if role == "filter_mlp":
+            return STUDENTS["filter-mlp"]
+        return STUDENTS[self.config.student] if role == "student" else teacher_kind(self.config)
+
+    def _shape(self, role: str) -> Shape:
+        steps = self.training.counts.shape[1]
+        return Shape(steps, self._channels(role), len(self.training.classes))
+
+    def _channels(self, role: str) -> int:
+        return channels_of(self.training, self.config) if role == "teacher" else self.training.counts.shape[2]
+
+    def _weights(self, student: keras.Model, view: View, prefix: str) -> dict[str, Any]:
+        return weights_of(self.on_counts("student", student, view.scale)).arrays(prefix)
+
+
+def teacher_kind(config: DistillConfig) -> Kind:
+    """Return the network of the teacher, or of an ensemble's members."""
+    name = config.teacher_name
+    return TEACHERS["resnet" if name in (None, ENSEMBLE) else str(name)]
+
+
+def teaching_work(seen: Windows, config: DistillConfig, *, plain: bool) -> int:
+    """Return the length of a lesson on the windows `seen` in the progress bar's units, about."""
+    windows = len(seen)
+    method = METHODS[config.method]
+    work = windows_presented(windows, config.epochs) * plain
+    work += windows_presented(windows, config.epochs, method.phases(config))
+    if config.choose_epochs:
+        work += choosing_work(windows, config.epochs)
+    if config.teacher_name is None:
+        return work
+    teacher = TEACHER_COST * windows_presented(windows, config.teacher_epochs, teacher_kind(config).phases)
+    return work + teacher * (ENSEMBLE_PARTS - 1 if config.teacher_name == ENSEMBLE else 1)
+
+
+def choosing_work(windows: int, epochs: int) -> int:
+    """Return the length of a choice of epochs in the progress bar's units, about."""
+    inner = windows * (INNER_PARTS - 1) // INNER_PARTS
+    return INNER_PARTS * sum(windows_presented(inner, round(f * epochs)) for f in EPOCH_FACTORS)

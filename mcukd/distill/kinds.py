@@ -1,0 +1,92 @@
+"""The networks that can be teachers and students, by the names that options know. No TensorFlow here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+
+from mcukd.distill.phases import LABELS, Phase
+from mcukd.models import filter_mlp, gru_mlp, mobilenet, resnet
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import ArrayLike
+
+    from mcukd.distill.config import DistillConfig
+
+
+class Shape(NamedTuple):
+    """T samples, C channels and K classes of a data set's windows."""
+
+    steps: int
+    channels: int
+    classes: int
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A network.
+
+    build: a model with fresh weights from counts (N, T, C) to logits (N, K), given mean and variance (C,) of
+    the counts. parameters, macs: trained parameters, and multiply-accumulates of one window. compiled:
+    whether XLA makes its training faster. phases: of its training on labels. twin: builds the same network,
+    layers of the same names among them, for methods that look inside; None where the network itself will do.
+    """
+
+    name: str
+    build: Callable[[Shape, DistillConfig, ArrayLike, ArrayLike], keras.Model]
+    parameters: Callable[[Shape, DistillConfig], int]
+    macs: Callable[[Shape, DistillConfig], int]
+    compiled: bool = False
+    phases: tuple[Phase, ...] = (LABELS,)
+    twin: Optional[Callable[[Shape, DistillConfig, ArrayLike, ArrayLike], keras.Model]] = None
+
+    def sizes(self, shape: Shape, config: DistillConfig) -> dict[str, int]:
+        """Return `parameters` and `macs_per_window`, as `metrics.json` has them."""
+        return {"parameters": self.parameters(shape, config), "macs_per_window": self.macs(shape, config)}
+
+
+def _gru_mlp(
+    shape: Shape, config: DistillConfig, mean: ArrayLike, variance: ArrayLike, **how: Any
+) -> keras.Model:
+    return gru_mlp.build_student(*shape, mean, variance, config.gru_units, config.dense_units, **how)
+
+
+GRU_MLP = Kind(
+    "gru-mlp",
+    _gru_mlp,
+    lambda s, c: gru_mlp.student_parameters(s.channels, s.classes, c.gru_units, c.dense_units),
+    lambda s, c: gru_mlp.student_macs_per_window(*s, c.gru_units, c.dense_units),
+    compiled=True,
+    twin=lambda *arguments: _gru_mlp(*arguments, sequences=True),
+)
+FILTER_MLP = Kind(
+    "filter-mlp",
+    lambda s, c, mean, variance: filter_mlp.build_filter_mlp(*s, mean, variance),
+    lambda s, c: filter_mlp.filter_mlp_parameters(s.channels, s.classes),
+    lambda s, c: filter_mlp.filter_mlp_macs_per_window(*s),
+    compiled=True,
+)
+RESNET = Kind(
+    "resnet",
+    lambda s, c, mean, variance: resnet.build_resnet(*s, mean, variance, c.teacher_width),
+    lambda s, c: resnet.resnet_parameters(s.channels, s.classes, c.teacher_width),
+    lambda s, c: resnet.resnet_macs_per_window(*s, c.teacher_width),
+)
+
+
+def _mobilenet(*, slim: bool) -> Kind:
+    how: dict[str, Any] = {"slim": slim, "head": "memory"}
+    return Kind(
+        "mobilenet",
+        lambda s, c, mean, variance: mobilenet.build_mobilenet(*s, mean, variance, **how),
+        lambda s, c: mobilenet.mobilenet_parameters(s.channels, s.classes, **how),
+        lambda s, c: mobilenet.mobilenet_macs_per_window(*s, **how),
+    )
+
+
+STUDENTS = {kind.name: kind for kind in (GRU_MLP, _mobilenet(slim=True), FILTER_MLP)}
+TEACHERS = {kind.name: kind for kind in (RESNET, _mobilenet(slim=False))}
+
+#: Several networks of the first kind of teacher, each of which left out some of the training animals.
+ENSEMBLE = "ensemble"

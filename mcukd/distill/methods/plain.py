@@ -1,0 +1,15 @@
+"""No teacher: what a method is compared with."""
+
+from __future__ import annotations
+
+from mcukd.distill.methods.method import Method
+
+
+class Plain(Method):
+    """Hard labels only."""
+
+    name = "none"
+    title = "hard labels only, no teacher"
+    teachers = ()
+    students = ("gru-mlp", "mobilenet", "filter-mlp")
+    uses_soft_labels = False

@@ -1,0 +1,108 @@
+"""A trained teacher at work: what it says to windows, and never about a window whose label it has seen,
+where it is an ensemble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.distill.augment import Augmentation, Augmenter
+from mcukd.distill.phases import Listener
+from mcukd.distill.trainer import FloatArray, logits
+
+if TYPE_CHECKING:
+    import keras
+
+#: Augmented copies of each training window that the teacher labels; their mean logits are the soft label.
+COPIES = 4
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """One network, or an ensemble of several.
+
+    models: from standardised windows (N, T, C) to logits. unseen_by: (N,) of an ensemble, for each training
+    window the number of the model whose training animals do not include the window's.
+    """
+
+    models: tuple[keras.Model, ...]
+    unseen_by: Optional[NDArray[np.int64]] = None
+
+    @property
+    def model(self) -> keras.Model:
+        """The network; of an ensemble the first."""
+        return self.models[0]
+
+    def logits(self, windows: FloatArray) -> FloatArray:
+        """Return the logits (N, K) for windows outside the training set: an ensemble's are the mean."""
+        return np.mean([logits(model, windows) for model in self.models], axis=0, dtype=np.float32)
+
+    def soft_labels(self, windows: FloatArray, how: Augmentation, seed: int) -> FloatArray:
+        """Return logits (N, K) for the training windows (N, T, C), computed once.
+
+        Each is the mean over augmented copies of the window: the student meets the window in every
+        orientation, so its label should not depend on the one in which it happened to be recorded.
+        """
+        rng = np.random.default_rng(seed)
+        augment = Augmenter(windows, how)
+        everyone = np.arange(len(windows))
+        copies = [self._about_training(augment(windows, rng), everyone) for _ in range(COPIES)]
+        return np.mean(copies, axis=0, dtype=np.float32)
+
+    def listener(self, layers: Sequence[str]) -> Listener:
+        """Return what answers to augmented training windows: "logits" and the named layers' outputs.
+
+        Layers are of a single network: an ensemble's members have no features in common.
+        """
+        features = [name for name in layers if name != "logits"]
+        if self.unseen_by is not None:
+            assert not features, f"an ensemble has no single {features[0]}"
+            return lambda windows, index: {"logits": self._about_training(windows, index)}
+        tapped = self._tapped(features)
+
+        def answer(windows: FloatArray, index: NDArray[np.int64]) -> dict[str, FloatArray]:
+            parts = [tapped(windows[start : start + 512]) for start in range(0, len(windows), 512)]
+            return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+        return answer
+
+    def _about_training(self, windows: FloatArray, index: NDArray[np.int64]) -> FloatArray:
+        """Return logits for copies of the training windows `index`, each by a model that may be asked."""
+        if self.unseen_by is None:
+            return self.logits(windows)
+        answers = np.empty((len(windows), self.model.output_shape[-1]), np.float32)
+        for number, model in enumerate(self.models):
+            mine = np.flatnonzero(self.unseen_by[index] == number)
+            if len(mine):
+                answers[mine] = logits(model, windows[mine])
+        return answers
+
+    def _tapped(self, features: Sequence[str]) -> Any:
+        import keras
+        import tensorflow as tf
+
+        outputs = {name: self.model.get_layer(name).output for name in ("logits", *features)}
+        twin = keras.Model(self.model.inputs, outputs)
+        return tf.function(lambda windows: twin(windows, training=False), reduce_retracing=True)
+
+    @cached_property
+    def together(self) -> keras.Model:
+        """The one model to keep: the network itself, or of an ensemble the mean of its members' logits."""
+        import keras
+
+        if len(self.models) == 1:
+            return self.model
+        inputs = keras.Input(self.model.input_shape[1:], name="counts")
+        members = []
+        for number, model in enumerate(self.models, 1):
+            member = keras.models.clone_model(model)
+            member.set_weights(model.get_weights())
+            member.name = f"member{number}"
+            members.append(member(inputs))
+        return keras.Model(inputs, keras.layers.Average(name="logits")(members), name="ensemble")
