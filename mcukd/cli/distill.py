@@ -8,7 +8,8 @@ from typing import Annotated, Any, Optional
 import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
-from mcukd.distill.config import AUGMENTS, DistillConfig, parse_seeds
+from mcukd.distill.config import AUGMENTS, STUDENTS, DistillConfig, parse_seeds
+from mcukd.distill.methods import METHODS
 
 DEFAULT_CARD = "herd-sim"
 DEFAULTS = DistillConfig()
@@ -70,7 +71,33 @@ def distill(
         _option('How the sensor sits on the animals: "aligned", "turned" or "any".', "what the card says"),
     ] = None,
     student: Annotated[
-        Optional[str], _option('The student\'s structure: "gru-mlp" or "filter-mlp".', DEFAULTS.student)
+        Optional[str], _option(f"The student's structure: {', '.join(STUDENTS)}.", DEFAULTS.student)
+    ] = None,
+    method: Annotated[
+        Optional[str], _option(f"How the student learns: {', '.join(METHODS)}.", DEFAULTS.method)
+    ] = None,
+    teacher: Annotated[
+        Optional[str], _option("resnet, mobilenet, tsak or ensemble.", "the method's usual one")
+    ] = None,
+    teacher_sensors: Annotated[
+        Optional[str],
+        _option("What the teacher sees: accelerometer, or all channels the card has.", "the method's usual"),
+    ] = None,
+    without: Annotated[
+        Optional[str], _option("Parts of the method to leave out: stage,frequency,…", "none")
+    ] = None,
+    smoothing: Annotated[
+        Optional[float],
+        _option("Share of a hard label that is spread over all classes.", DEFAULTS.smoothing),
+    ] = None,
+    gate: Annotated[
+        Optional[bool],
+        typer.Option(
+            "--gate/--no-gate", help="Believe the teacher only where it is right.", show_default=False
+        ),
+    ] = None,
+    frequency: Annotated[
+        Optional[float], _option("Weight of the spectral term of smldist.", DEFAULTS.frequency)
     ] = None,
     choose_epochs: Annotated[
         Optional[bool],
@@ -122,6 +149,13 @@ def distill(
         "student": student,
         "choose_epochs": choose_epochs,
         "augment": augment,
+        "method": method,
+        "teacher": teacher,
+        "teacher_sensors": teacher_sensors,
+        "without": without,
+        "smoothing": smoothing,
+        "gate": gate,
+        "frequency": frequency,
         "jobs": jobs,
     }
     # Who names no data wants an answer in minutes; leaving each simulated animal out in turn takes an hour.
