@@ -442,8 +442,10 @@ def test_the_cow_collars_are_imported_as_the_card_that_was_written_by_hand(tmp_p
     assert card.columns == by_hand.columns
     assert (card.signal.units, card.rate_hz, card.signal.range_g) == ("m/s2", 10, 8)
     assert card.classes == ("Grazing", "Resting", "Standing", "Walking")
-    # Of the faulty files, three are Standing, which the card written by hand ignores.
-    assert set(by_hand.source.exclude_files) < set(card.source.exclude_files)  # type: ignore[union-attr]
+    # Of the faulty files, three are Standing, which the card written by hand ignores; a copy is not faulty.
+    copy = "Walking/291_Walking_6319_20240605_112230.csv"
+    faulty = set(by_hand.source.exclude_files) - {copy}  # type: ignore[union-attr]
+    assert faulty < set(card.source.exclude_files)  # type: ignore[union-attr]
     windows = load_windows(card)
     assert np.bincount(windows.labels)[[0, 1, 3]].tolist() == [1515, 1315, 536]
     assert len(make_folds(windows, "loao")) == 10

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from mcukd.data.extra import Extra, check_names
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
 from mcukd.toml import Kind, load_toml
@@ -227,6 +228,7 @@ class Card(_Strict):
     position: Literal["collar", "eartag", "other"]
     source: Annotated[Source, Field(discriminator="reader")]
     columns: Optional[Columns] = None
+    extra: tuple[Extra, ...] = ()
     signal: Signal
     class_map: ClassMap = Field(alias="classes")
     windows: WindowPlan
@@ -253,6 +255,11 @@ class Card(_Strict):
             raise ValueError(
                 f'signal.resample_hz is there, but with the reader "{reader}" {why}: leave it out'
             )
+        if self.extra and reader in ("parquet", "simulator"):
+            raise ValueError(
+                f'[[extra]] is there, but the reader "{reader}" has acceleration only: leave it out'
+            )
+        check_names(self.extra, columns.acceleration if columns else ())
         if reader == "simulator" and not self.simulated:
             raise ValueError('simulated is false, but true is expected with the reader "simulator"')
         if reader == "simulator" and self.signal.units != "g":
@@ -360,6 +367,7 @@ CARDS = Kind(
         ("source", "parquet"): ParquetSource,
         ("source", "simulator"): SimulatorSource,
         ("columns",): Columns,
+        ("extra",): Extra,
         ("signal",): Signal,
         ("signal", "axes"): Axis,
         ("classes",): ClassMap,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import Card, SimulatorSource
+from mcukd.data.extra import centred, check_alive, vectors
 from mcukd.data.recordings import Recording, check_classes_present, check_gravity, class_of, to_counts, to_g
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
@@ -19,20 +20,29 @@ from mcukd.wording import listed
 
 
 def load_windows(
-    card: Card, data_root: Optional[Path] = None, *, training: bool = False, seed: int = 0
+    card: Card,
+    data_root: Optional[Path] = None,
+    *,
+    training: bool = False,
+    seed: int = 0,
+    extra: bool = False,
 ) -> Windows:
     """Read (or simulate) a data set, check it against its card and cut it into windows of sensor counts.
 
     training: use the card's train_hop, so that training windows may overlap; evaluation uses its hop.
     seed: of the simulated herd; files ignore it.
+    extra: read the channels of [[extra]] as well; a card that names none gives none.
     Raises UserError when data is missing or breaks the card's contract on labels, units, rate or length.
     """
-    recordings = _recordings(card, data_root, seed)
+    extra = extra and bool(card.extra)
+    recordings = _recordings(card, data_root, seed, extra)
     classes = [class_of(card, recording.label, recording.origin) for recording in recordings]
     check_classes_present(
         card, [number for number in classes if number is not None], (r.label for r in recordings)
     )
     check_gravity(card, recordings)
+    if extra:
+        check_alive(card.extra, recordings)
     if card.signal.resample_hz is not None:
         from mcukd.data.resample import resampled
 
@@ -46,6 +56,7 @@ def cut(card: Card, recordings: Sequence[Recording], hop: int) -> Windows:
     Raises UserError when an animal or a class is left without a window.
     """
     parts: list[NDArray[np.int16]] = []
+    others: list[NDArray[np.float32]] = []
     labels, animals, segments, splits = [], [], [], []
     for number, recording in enumerate(recordings):
         label = class_of(card, recording.label, recording.origin)
@@ -53,7 +64,10 @@ def cut(card: Card, recordings: Sequence[Recording], hop: int) -> Windows:
         if label is None or not len(starts):
             continue
         counts = to_counts(card, to_g(card, recording.samples))
-        parts.append(counts[starts[:, None] + np.arange(card.window)])
+        index = starts[:, None] + np.arange(card.window)
+        parts.append(counts[index])
+        if recording.extra is not None:
+            others.append(centred(card.extra, recording.extra[index]))
         labels += [label] * len(starts)
         animals += [recording.animal] * len(starts)
         segments += [number if recording.group is None else recording.group] * len(starts)
@@ -70,6 +84,9 @@ def cut(card: Card, recordings: Sequence[Recording], hop: int) -> Windows:
         card=card.name,
         simulated=card.simulated,
         split=None if None in splits else np.array(splits, dtype=str),
+        extra=np.concatenate(others) if others else None,
+        extra_names=tuple(name for each in card.extra for name in each.channels) if others else (),
+        extra_vectors=vectors(card.extra) if others else (),
     )
 
 
@@ -78,11 +95,13 @@ def window_starts(samples: int, length: int, hop: int) -> NDArray[np.int64]:
     return np.arange(0, samples - length + 1, hop, dtype=np.int64)
 
 
-def dataset_sha256(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> str:
+def dataset_sha256(
+    card: Card, data_root: Optional[Path] = None, seed: int = 0, *, extra: bool = False
+) -> str:
     """Return the identity of the samples as a SHA-256 in hexadecimal.
 
     It covers the source files' names and bytes, or the simulator's version and seed, and everything in
-    the card that changes a window.
+    the card that changes a window; the extra channels and their files only with `extra`.
     """
     facts = card.model_dump(
         mode="json", by_alias=True, exclude={"title", "description", "licence", "citation"}
@@ -90,6 +109,9 @@ def dataset_sha256(card: Card, data_root: Optional[Path] = None, seed: int = 0) 
     # A key that came later leaves the identity of the sets that do not use it as it was.
     if facts["signal"]["resample_hz"] is None:
         del facts["signal"]["resample_hz"]
+    extra = extra and bool(card.extra)
+    if not extra:
+        del facts["extra"]
     del facts["signal"]["neck_axis"]  # it names an axis and changes no window
     if isinstance(card.source, SimulatorSource):
         from mcukd.data.simulator import SIMULATOR_VERSION
@@ -100,19 +122,20 @@ def dataset_sha256(card: Card, data_root: Optional[Path] = None, seed: int = 0) 
 
         folder = source_folder(card, data_root)
         facts["files"] = {
-            path.relative_to(folder).as_posix(): sha256_file(path) for path in source_files(card, data_root)
+            path.relative_to(folder).as_posix(): sha256_file(path)
+            for path in source_files(card, data_root, extra)
         }
     return sha256_text(json.dumps(facts, sort_keys=True))
 
 
-def _recordings(card: Card, data_root: Optional[Path], seed: int) -> list[Recording]:
+def _recordings(card: Card, data_root: Optional[Path], seed: int, extra: bool) -> list[Recording]:
     if isinstance(card.source, SimulatorSource):
         from mcukd.data.simulator import simulate
 
         return simulate(card, seed)
     from mcukd.data.readers import read_recordings
 
-    return read_recordings(card, data_root)
+    return read_recordings(card, data_root, extra)
 
 
 def _check_nothing_lost(

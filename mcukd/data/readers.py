@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import Card, Columns, LongCsvSource, ParquetSource, SegmentsSource, UciHarSource
+from mcukd.data.extra import extra_columns, extra_values
 from mcukd.data.recordings import Recording, class_of, continuous
 from mcukd.data.runs import parquet_files, parquet_runs
 from mcukd.data.tables import read_table, seconds_of
@@ -58,9 +59,10 @@ def find_folder(name: str, folder: str, card_path: Optional[Path], data_root: Op
     )
 
 
-def source_files(card: Card, data_root: Optional[Path]) -> list[Path]:
+def source_files(card: Card, data_root: Optional[Path], extra: bool = False) -> list[Path]:
     """Return the files the card's samples come from, in the order they are read.
 
+    extra: those of the extra channels as well.
     Raises UserError for a missing folder or file, or a CSV file whose path does not match the card's pattern.
     """
     folder, source = source_folder(card, data_root), card.source
@@ -70,21 +72,25 @@ def source_files(card: Card, data_root: Optional[Path]) -> list[Path]:
         return [folder / source.file]
     if isinstance(source, ParquetSource):
         return parquet_files(folder)
-    return [path for part in ("train", "test") for path in _uci_files(folder, part)]
+    files = [path for part in ("train", "test") for path in _uci_files(folder, part)]
+    if extra:
+        files += [path for part in ("train", "test") for path in _uci_extra_files(card, folder, part)]
+    return files
 
 
-def read_recordings(card: Card, data_root: Optional[Path]) -> list[Recording]:
+def read_recordings(card: Card, data_root: Optional[Path], extra: bool = False) -> list[Recording]:
     """Read every recording whose label the card does not ignore, in the card's units.
 
+    extra: with the extra channels.
     Raises UserError for anything that is not as the card says, naming file and line.
     """
     folder, source = source_folder(card, data_root), card.source
     if isinstance(source, SegmentsSource):
-        recordings = _read_segments(card, source, folder)
+        recordings = _read_segments(card, source, folder, extra)
     elif isinstance(source, LongCsvSource):
-        recordings = _read_long_csv(card, source, folder / source.file)
+        recordings = _read_long_csv(card, source, folder / source.file, extra)
     elif isinstance(source, UciHarSource):
-        recordings = _read_uci(card, source, folder)
+        recordings = _read_uci(card, source, folder, extra)
     elif isinstance(source, ParquetSource):
         recordings = _read_parquet(card, source, folder)
     else:
@@ -114,7 +120,7 @@ def segment_files(card: Card, source: SegmentsSource, folder: Path) -> list[tupl
     return found
 
 
-def _read_segments(card: Card, source: SegmentsSource, folder: Path) -> list[Recording]:
+def _read_segments(card: Card, source: SegmentsSource, folder: Path, extra: bool) -> list[Recording]:
     assert card.columns is not None
     columns = card.columns
     recordings: list[Recording] = []
@@ -125,19 +131,27 @@ def _read_segments(card: Card, source: SegmentsSource, folder: Path) -> list[Rec
     ]
     with _progress_if_slow([path for path, _, _ in files]) as advance:
         for path, label, animal in files:
-            recordings += _read_segment(card, columns, path, label, animal)
+            recordings += _read_segment(card, columns, path, label, animal, extra)
             advance(1)
     return recordings
 
 
-def _read_segment(card: Card, columns: Columns, path: Path, label: str, animal: str) -> list[Recording]:
+def _read_segment(
+    card: Card, columns: Columns, path: Path, label: str, animal: str, extra: bool
+) -> list[Recording]:
     """Read one file; more than one recording where its time stamps have a gap."""
-    table = read_table(path, columns.acceleration, [columns.time] if columns.time else [], columns.delimiter)
+    more = extra_columns(card.extra) if extra else []
+    times = [columns.time] if columns.time else []
+    table = read_table(path, columns.acceleration, times, columns.delimiter, more)
     samples = _stack(table, columns.acceleration)
+    others = extra_values(card.extra, table) if more else None
     stretches = [slice(0, len(samples))]
     if columns.time:
         stretches = continuous(card, seconds_of(path, columns.time, table[columns.time]), str(path))
-    return [Recording(animal, label, samples[stretch], str(path)) for stretch in stretches]
+    return [
+        Recording(animal, label, samples[each], str(path), extra=None if others is None else others[each])
+        for each in stretches
+    ]
 
 
 def _progress_if_slow(files: list[Path]) -> AbstractContextManager[Advance]:
@@ -146,12 +160,14 @@ def _progress_if_slow(files: list[Path]) -> AbstractContextManager[Advance]:
     return progress("Reading segments", len(files)) if slow else nullcontext(lambda steps, note="": None)
 
 
-def _read_long_csv(card: Card, source: LongCsvSource, path: Path) -> list[Recording]:
+def _read_long_csv(card: Card, source: LongCsvSource, path: Path, extra: bool) -> list[Recording]:
     assert card.columns is not None and card.columns.animal and card.columns.label
     columns, animal_column, label_column = card.columns, card.columns.animal, card.columns.label
     texts = [name for name in (animal_column, label_column, columns.segment, columns.time) if name]
-    table = read_table(path, columns.acceleration, texts, columns.delimiter)
+    more = extra_columns(card.extra) if extra else []
+    table = read_table(path, columns.acceleration, texts, columns.delimiter, more)
     samples = _stack(table, columns.acceleration)
+    others = extra_values(card.extra, table) if more else None
     seconds = seconds_of(path, columns.time, table[columns.time]) if columns.time else None
     keys = [table[name] for name in (animal_column, label_column, columns.segment) if name]
     changes = np.flatnonzero(np.any([key[1:] != key[:-1] for key in keys], axis=0)) + 1
@@ -165,8 +181,10 @@ def _read_long_csv(card: Card, source: LongCsvSource, path: Path) -> list[Record
         stretches = [slice(0, stop - start)]
         if seconds is not None:
             stretches = continuous(card, seconds[start:stop], origin)
-        piece = samples[start:stop]
-        recordings += [Recording(animal, label, piece[stretch], origin) for stretch in stretches]
+        for each in stretches:
+            rows = slice(start + each.start, start + each.stop)
+            more_rows = None if others is None else others[rows]
+            recordings.append(Recording(animal, label, samples[rows], origin, extra=more_rows))
     return recordings
 
 
@@ -199,16 +217,24 @@ def _uci_files(folder: Path, part: str) -> list[Path]:
     return files
 
 
-def _read_uci(card: Card, source: UciHarSource, folder: Path) -> list[Recording]:
+def _uci_extra_files(card: Card, folder: Path, part: str) -> list[Path]:
+    files = [folder / part / "Inertial Signals" / f"{name}_{part}.txt" for name in extra_columns(card.extra)]
+    for path in files:
+        if not path.is_file():
+            raise UserError(f"the file {path} does not exist; correct [[extra]] in the card {card.name}")
+    return files
+
+
+def _read_uci(card: Card, source: UciHarSource, folder: Path, extra: bool) -> list[Recording]:
     return [
         window
-        for window in uci_windows(card, folder)
+        for window in uci_windows(card, folder, extra)
         if class_of(card, window.label, window.origin) is not None
         and window.animal not in source.exclude_animals
     ]
 
 
-def uci_windows(card: Card, folder: Path) -> Iterator[Recording]:
+def uci_windows(card: Card, folder: Path, extra: bool = False) -> Iterator[Recording]:
     """Yield every window of the layout of UCI HAR; windows of one bout share a group."""
     group = -1
     for part in ("train", "test"):
@@ -220,12 +246,23 @@ def uci_windows(card: Card, folder: Path) -> Iterator[Recording]:
                 f"{folder / part}: {len(windows)} windows, {len(labels)} labels and "
                 f"{len(subjects)} subjects; expected as many of each"
             )
+        others = _uci_extra(card, folder, part, len(windows)) if extra and card.extra else None
         previous: Optional[tuple[str, str]] = None
         for number, (window, label, subject) in enumerate(zip(windows, labels, subjects), start=1):
             key = (f"{subject:g}", f"{label:g}")
             group += key != previous
             previous = key
-            yield Recording(key[0], key[1], window, f"{signals[0]}, line {number}", group, part)
+            more = None if others is None else others[number - 1]
+            yield Recording(key[0], key[1], window, f"{signals[0]}, line {number}", group, part, more)
+
+
+def _uci_extra(card: Card, folder: Path, part: str, number: int) -> NDArray[np.float64]:
+    table = {}
+    for name, path in zip(extra_columns(card.extra), _uci_extra_files(card, folder, part)):
+        table[name] = _numbers(path, card.window)
+        if len(table[name]) != number:
+            raise UserError(f"{path}: {len(table[name])} windows where the acceleration has {number}")
+    return extra_values(card.extra, table)
 
 
 def _numbers(path: Path, width: int) -> NDArray[np.float64]:

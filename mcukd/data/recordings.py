@@ -29,6 +29,7 @@ class Recording:
     samples: (n, 3) float64 in the units of the card. origin: where it comes from, for error messages.
     group: number of the continuous recording it belongs to, where the source has it cut into windows already.
     split: "train" or "test" where the source has an official split.
+    extra: (n, E) float64, the card's extra channels in their units and frame, where they were asked for.
     """
 
     animal: str
@@ -37,6 +38,7 @@ class Recording:
     origin: str
     group: Optional[int] = None
     split: Optional[str] = None
+    extra: Optional[NDArray[np.float64]] = None
 
 
 def class_of(card: Card, label: str, origin: str) -> Optional[int]:

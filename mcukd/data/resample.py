@@ -35,10 +35,18 @@ def resampled(card: Card, recordings: Sequence[Recording]) -> list[Recording]:
 
     The filter is a linear-phase FIR with a Kaiser window that cuts at the lower of the two Nyquist rates
     (scipy.signal.resample_poly). Ends are extended along the line from first to last sample: with zeros,
-    gravity itself would ring there. Raises UserError for rates without a simple ratio.
+    gravity itself would ring there. Extra channels are resampled alike. Raises UserError for rates without a
+    simple ratio.
     """
     factor = ratio(card.signal)
-    return [replace(one, samples=_resample(one.samples, factor)) for one in recordings]
+    return [
+        replace(
+            one,
+            samples=_resample(one.samples, factor),
+            extra=None if one.extra is None else _resample(one.extra, factor),
+        )
+        for one in recordings
+    ]
 
 
 def _resample(samples: NDArray[np.float64], factor: Fraction) -> NDArray[np.float64]:

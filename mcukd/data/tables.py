@@ -15,18 +15,25 @@ from mcukd.errors import UserError
 
 
 def read_table(
-    path: Path, numbers: Sequence[str], texts: Sequence[str] = (), delimiter: str = ","
+    path: Path,
+    numbers: Sequence[str],
+    texts: Sequence[str] = (),
+    delimiter: str = ",",
+    extra: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Read the named columns of a CSV file with a header line.
 
-    Returns column → (n,) float64 for `numbers` and (n,) object array of str for `texts`.
+    Returns column → (n,) float64 for `numbers` and `extra`, the columns of [[extra]], and (n,) object array
+    of str for `texts`.
     Raises UserError naming the file for a missing column, and file and line for a short row or a value that
     is not a finite number.
     """
     from pyarrow import ArrowException, float64, string
     from pyarrow import csv as arrow_csv
 
-    _check_columns(path, [*numbers, *texts], delimiter)
+    _check_columns(path, [*numbers, *texts], delimiter, "[columns]")
+    _check_columns(path, extra, delimiter, "[[extra]]")
+    numbers = [*numbers, *extra]
     # Duplicates would be asked for twice when, say, the time column also is a number column.
     types = {**dict.fromkeys(texts, string()), **dict.fromkeys(numbers, float64())}
     options = arrow_csv.ConvertOptions(
@@ -73,7 +80,9 @@ def seconds_of(path: Path, column: str, stamps: Sequence[str]) -> NDArray[np.flo
     return np.asarray((times - times.iloc[0]).dt.total_seconds(), dtype=np.float64)
 
 
-def _check_columns(path: Path, wanted: Sequence[str], delimiter: str) -> None:
+def _check_columns(path: Path, wanted: Sequence[str], delimiter: str, section: str) -> None:
+    if not wanted:
+        return
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             header = next(csv.reader(stream, delimiter=delimiter), [])
@@ -90,7 +99,7 @@ def _check_columns(path: Path, wanted: Sequence[str], delimiter: str) -> None:
                 hint = ", and the file seems to use another columns.delimiter"
             raise UserError(
                 f"{path} has no column {name!r}{hint}; its columns are {', '.join(header)}: "
-                f"correct [columns] in the card"
+                f"correct {section} in the card"
             )
         if header.count(name) > 1:
             raise UserError(

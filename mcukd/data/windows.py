@@ -18,6 +18,8 @@ class Windows:
     animals: (N,) str. segments: (N,) int64, one number per continuous recording of one behaviour.
     split: (N,) of "train"/"test" where the data set has an official split, else None.
     counts_per_g: counts per standard gravity. rate_hz: sampling rate.
+    extra: (N, T, E) float32, the card's extra channels in their units, where they were asked for.
+    extra_names: E names. extra_vectors: first channel of each vector that turns with the acceleration.
     """
 
     counts: NDArray[np.int16]
@@ -30,6 +32,16 @@ class Windows:
     card: str
     simulated: bool
     split: Optional[NDArray[Any]] = None
+    extra: Optional[NDArray[np.float32]] = None
+    extra_names: tuple[str, ...] = ()
+    extra_vectors: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.extra is not None and self.extra.shape != (*self.counts.shape[:2], len(self.extra_names)):
+            raise ValueError(
+                f"extra channels {self.extra.shape} do not go with windows {self.counts.shape} and "
+                f"{len(self.extra_names)} names"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,4 +60,5 @@ class Windows:
             animals=self.animals[index],
             segments=self.segments[index],
             split=None if self.split is None else self.split[index],
+            extra=None if self.extra is None else self.extra[index],
         )
