@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, Optional
 
 import numpy as np
@@ -12,6 +13,8 @@ FloatArray = NDArray[np.float32]
 
 #: Below this length of the mean of all windows' directions, animals do not agree on which way is down.
 AGREEMENT = 0.5
+#: Few enough tempos that each one's resampling is worked out once.
+TEMPOS = 16
 
 Turn = Literal["vertical", "any", "none"]
 
@@ -25,7 +28,7 @@ class Augmentation:
     the vertical, it turns in every direction. "any" always does that, "none" never turns.
     tilt: standard deviation, in degrees, of a further turn about a random axis, for straps that sit askew.
     scale: standard deviation of the logarithm of a common gain. stretch: largest logarithm of a change of
-    tempo, drawn uniformly both ways.
+    tempo, drawn evenly both ways, in `TEMPOS` steps each.
     roll_axis: number of the axis along the neck, about which the sensor then turns by any angle; None for
     not. flip: reverse the sign of no axis or of one, each equally likely. scale_axes: as scale, for each axis
     on its own. noise: largest standard deviation of white noise in g; each window's is drawn uniformly.
@@ -63,7 +66,8 @@ class Augmenter:
         """Return changed copies of windows (n, T, C) float32."""
         how, count = self._how, len(windows)
         if how.stretch:
-            windows = stretched(windows, np.exp(rng.uniform(-how.stretch, how.stretch, count)))
+            share = rng.integers(-TEMPOS, TEMPOS, count, endpoint=True) / TEMPOS
+            windows = stretched(windows, np.exp(how.stretch * share))
         if self._turns:
             windows = windows @ self._rotations(count, rng)
         if self._rolls:
@@ -152,12 +156,25 @@ def random_rotations(count: int, rng: np.random.Generator) -> FloatArray:
 
 
 def stretched(windows: FloatArray, tempo: NDArray[np.float64]) -> FloatArray:
-    """Play windows (n, T, C) at another tempo (n,) about their middle; out of samples, it turns back."""
-    last = windows.shape[1] - 1
-    position = np.abs((np.arange(last + 1) - last / 2) * tempo[:, None] + last / 2)
-    position = np.where(position > last, 2 * last - position, position)
-    before = np.clip(position.astype(np.int64), 0, max(last - 1, 0))
-    after = np.minimum(before + 1, last)
-    share = (position - before)[..., None].astype(np.float32)
-    window = np.arange(len(windows))[:, None]
-    return np.asarray(windows[window, before] * (1 - share) + windows[window, after] * share)
+    """Play windows (n, T, C) at another tempo (n,) about their middle; out of samples, it turns back.
+
+    Band-limited: between samples runs the cosine series through all of a window's, whose mirror image goes on
+    beyond the ends. Straight lines would take away fast movements, which are what tells behaviours apart.
+    """
+    played = np.empty_like(windows)
+    for one in np.unique(tempo):
+        chosen = tempo == one
+        played[chosen] = np.matmul(_resampling(windows.shape[1], float(one)), windows[chosen])
+    return played
+
+
+@lru_cache(maxsize=256)
+def _resampling(steps: int, tempo: float) -> FloatArray:
+    """Return the matrix (T, T) that takes T samples to those at another tempo about the middle."""
+    frequency = np.pi * np.arange(steps)[:, None] / steps
+    middle = (steps - 1) / 2
+    there = np.arange(steps) + 0.5
+    series = np.cos(frequency * there) * 2 / steps
+    series[0] /= 2
+    wanted = (np.arange(steps) - middle) * tempo + middle + 0.5
+    return np.asarray(np.cos(frequency * wanted).T @ series, np.float32)
