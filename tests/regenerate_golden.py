@@ -1,5 +1,16 @@
 """Writes the golden files anew (`make golden`)."""
 
+import tempfile
+from pathlib import Path
+
 from test_codegen_model import GOLDEN, generate_model, random_model
+from test_fixedpoint_heads import KINDS, headed_model
 
 generate_model(random_model(0, hidden=4, dense=4, steps=8), GOLDEN)
+for kind in KINDS:
+    # Only what a kind of head changes.
+    (GOLDEN / kind).mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for file in generate_model(headed_model(kind, hidden=4, steps=8), Path(scratch) / "model"):
+            if file.stem == "mcukd_model":
+                (GOLDEN / kind / file.name).write_bytes(file.read_bytes())

@@ -27,7 +27,7 @@ from mcukd.fixedpoint.quantize import QuantizeConfig, quantize, weight_lengths
 from mcukd.fixedpoint.reference import run
 from mcukd.fixedpoint.rounding import Moments, round_recurrent
 from mcukd.fixedpoint.stage import quantize_study
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import Head, StudentWeights
 from mcukd.study import Study
 
 STEPS = 12
@@ -124,6 +124,15 @@ def test_the_layer_computes_what_numpy_computes_with_the_same_weights() -> None:
     net.get_layer("student").recurrent.assign(moved.recurrent)
     net.get_layer("student").kernel.assign(moved.kernel)
     np.testing.assert_allclose(np.asarray(net(windows)), start.logits(counts), atol=2e-4)
+
+
+def test_the_layer_refuses_heads_without_a_dense_layer() -> None:
+    from mcukd.fixedpoint.fake_layer import FakeQuantizedStudent
+
+    student = random_student()
+    linear = student.with_head(Head.direct(student.dense_kernel, student.dense_bias))
+    with pytest.raises(UserError, match=r"--qat.*linear head; quantize it without"):
+        FakeQuantizedStudent(linear, QuantizeConfig(4), {}, 15)
 
 
 # The stage end to end: a small study, trained in this process.

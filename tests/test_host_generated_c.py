@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from factories import random_model
+from test_fixedpoint_heads import headed_model
 from test_host_batch import GAINS, STEPS, all_kinds, assert_same, host_model
 
 from mcukd.boards.model import list_boards, load_board
@@ -46,12 +47,14 @@ def compile_all(compiler: str, flags: list[str], folder: Path, pattern: str = "*
 
 
 def kinds_of_models() -> list[IntegerModel]:
-    """Both tables, packed and unpacked weights, odd and even shapes, a narrow state."""
+    """Both tables, packed and unpacked weights, odd and even shapes, a narrow state, all kinds of head."""
     return [
         random_model(0, 8, hidden=16, dense=16, steps=STEPS),
         host_model(1, 4, "direct", 5, 2),
         host_model(2, 5, "interpolated", 7, 1, 8.0),
         host_model(3, 13, "direct", 6, 6, 0.01, activation_bits=11),
+        headed_model("linear", 4, 8, steps=STEPS),
+        headed_model("prototype", 5, 12, steps=STEPS, hidden=7),
     ]
 
 
@@ -74,8 +77,10 @@ def test_firmware_sources_compile_without_warnings(tmp_path: Path, compiler: str
         (Shape(16, 3, 16, 6), ["-march=native"]),
         (Shape(5, 2, 3, 2), []),
         (Shape(1, 1, 1, 1), [PORTABLE]),
+        (Shape(8, 3, 0, 4), []),
+        (Shape(8, 3, 0, 4, 3), ["-march=native"]),
     ],
-    ids=["native", "least", "portable"],
+    ids=["native", "least", "portable", "linear", "prototype"],
 )
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_the_batch_compiles_without_warnings(

@@ -85,7 +85,9 @@ def measure_model(
         cycles = estimated_cycles(image, core, counts[0], float(seen.instructions[0]))
     outcome = run(model, counts)
     differs = (seen.logits != outcome.logits).any(axis=1) | (seen.state_crc != outcome.state_crc)
-    shape = sizes(model.channels, model.hidden, model.dense, len(model.classes), counts.shape[1])
+    shape = sizes(
+        model.channels, model.hidden, model.dense, len(model.classes), counts.shape[1], model.prototypes
+    )
     if isinstance(model, FilterModel):
         macs = filter_mlp_macs_per_window(counts.shape[1], model.channels, len(model.classes))
         shape = {**{key: value for key, value in shape.items() if key != "hidden"}, "macs": macs}
@@ -112,9 +114,15 @@ def make_row(**facts: Any) -> dict[str, Any]:
     return {key: facts.get(key) for key in KEYS}
 
 
-def sizes(channels: int, hidden: int, dense: int, classes: int, steps: int) -> dict[str, int]:
-    """Return the fields that describe a student: C, H, M, K, T and its multiply-accumulates per window."""
-    macs = 3 * hidden * (channels + hidden) * steps + dense * (hidden + classes)
+def sizes(
+    channels: int, hidden: int, dense: int, classes: int, steps: int, prototypes: int = 1
+) -> dict[str, int]:
+    """Return the fields that describe a student: C, H, M, K, T and its multiply-accumulates per window.
+
+    With M = 0 the head is K·P scores of the state.
+    """
+    head = dense * (hidden + classes) if dense else hidden * classes * prototypes
+    macs = 3 * hidden * (channels + hidden) * steps + head
     return {
         "channels": channels,
         "hidden": hidden,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mcukd.codegen.stream import build_stream, with_addend
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.filters.model import FULL, KINDS, FilterModel
-from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.model import IntegerModel, head_layers
 from mcukd.fixedpoint.packing import ROWS, pairs
 from mcukd.fixedpoint.reference import run
 
@@ -71,6 +71,7 @@ def _common(model: IntegerModel) -> dict[str, Any]:
         "channels": model.channels,
         "hidden": model.hidden,
         "dense": model.dense,
+        "prototypes": model.prototypes,
         "classes": model.classes,
         "rate_hz": f"{model.rate_hz:g}",
         "rate_millihertz": round(model.rate_hz * 1000),
@@ -102,7 +103,8 @@ def _gate_rows(kind: str) -> str:
 def _head(model: IntegerModel) -> list[dict[str, str]]:
     """Return weights and biases of the head as C definitions, in a fixed order."""
     arrays = []
-    for name in ("dense", "dense_bias", "output", "output_bias"):
+    layers = [layer for layer, _, _ in head_layers(model.arrays)]
+    for name in (name for layer in layers for name in (layer, f"{layer}_bias")):
         values = model.arrays[name]
         dimensions = "".join(f"[{size}]" for size in values.shape)
         if name.endswith("bias"):

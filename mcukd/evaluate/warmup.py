@@ -28,11 +28,10 @@ def stepwise_classes(student: StudentWeights, counts: NDArray[np.int16]) -> NDAr
     """Return the class after each sample of windows (N, T, C): (N, T)."""
     state = np.zeros((len(counts), student.hidden))
     x = (counts.astype(np.float64) - student.mean) / student.std
-    classes = np.empty(counts.shape[:2], np.int64)
+    classes, head = np.empty(counts.shape[:2], np.int64), student.head
     for t in range(counts.shape[1]):
         state = student.step(x[:, t], state)
-        hidden = np.maximum(state @ student.dense_kernel + student.dense_bias, 0)
-        classes[:, t] = np.argmax(hidden @ student.output_kernel + student.output_bias, axis=1)
+        classes[:, t] = np.argmax(head.logits(state), axis=1)
     return classes
 
 

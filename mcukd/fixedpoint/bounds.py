@@ -54,7 +54,7 @@ def accumulator_bounds(
         bounds[f"sum {gate}"] = samples + second
     # (65536 − z)·candidate + z·state is a mean of two int16 weighted by 65536, plus the addend.
     bounds["state update"] = 65536 * (_INT16 - 1) + _addend(16)
-    for layer in ("dense", "output"):
+    for layer in (layer for layer in ("dense", "output") if layer in arrays):
         total = dot_bound(arrays[layer], arrays[f"{layer}_bias"], state, shifts[layer])
         bounds[layer] = max(total, shifted(total, shifts[layer]))
     return bounds

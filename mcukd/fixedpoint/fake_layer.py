@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mcukd.errors import UserError
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.packing import ROWS, Packing, pairs
 from mcukd.fixedpoint.quantize import QuantizeConfig
@@ -29,7 +30,7 @@ class FakeQuantizedStudent(keras.layers.Layer):
 
     start: where training begins. lengths: fractional lengths of weight groups (`quantize.weight_lengths`);
     groups that are not named keep their float values, and so do activations of 16 bits. dense_length: that
-    of the dense layer's output.
+    of the dense layer's output. Raises UserError for a head without a dense layer.
     """
 
     def __init__(
@@ -41,6 +42,11 @@ class FakeQuantizedStudent(keras.layers.Layer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        if start.head.kind != "mlp":
+            raise UserError(
+                f"training on with the device's weights (--qat) knows mlp heads, and this student's is a "
+                f"{start.head.kind} head; quantize it without."
+            )
         self._config, self._named = config, frozenset(lengths)
         for name in TRAINED:
             setattr(self, name, self._variable(name, getattr(start, name), trainable=True))

@@ -13,7 +13,7 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import QFormat, closest_length, covering_length
 from mcukd.fixedpoint.bounds import LIMIT, accumulator_bounds
-from mcukd.fixedpoint.model import GATES, WEIGHTS, step_shifts
+from mcukd.fixedpoint.model import GATES, WEIGHTS, head_layers, step_shifts
 from mcukd.fixedpoint.observation import Observation
 from mcukd.fixedpoint.packing import Packing
 from mcukd.fixedpoint.rounding import left_over, round_recurrent, round_rows
@@ -87,7 +87,7 @@ def fit(
     made = Fit(Packing(widths.recurrent), widths, lengths, {}, dict.fromkeys(GATES, 0), 0, {}, {})
     for name, bits in (
         *((f"recurrent_{gate}", widths.recurrent) for gate in GATES),
-        *((name, widths.head) for name in ("dense", "output")),
+        *((name, widths.head) for name, _, _ in head_layers(floats)),
     ):
         lengths[name] = int(fixed[name]) if name in fixed else closest_length(floats[name], bits)
     limits = dict.fromkeys(GATES, _LARGEST_SHIFT)  # longest sums allowed by the proof so far
@@ -112,7 +112,7 @@ def weight_groups(weights: StudentWeights) -> dict[str, FloatArray]:
     groups = {
         **dict(zip((f"kernel_{g}" for g in GATES), np.split(scaled, 3, axis=1))),
         **dict(zip((f"recurrent_{g}" for g in GATES), np.split(weights.recurrent, 3, axis=1))),
-        "dense": weights.dense_kernel,
+        **({"dense": weights.dense_kernel} if weights.dense else {}),
         "output": weights.output_kernel,
     }
     return {name: np.ascontiguousarray(group.T, np.float64) for name, group in groups.items()}
@@ -135,7 +135,7 @@ def _activation_lengths(seen: Observation, activation_bits: int, gate_table: str
         "h": activation_bits - 1,
         **{f"{gate}_pre": gates.pre_length(gate, gate_table) for gate in GATES},
         "h_rec": min(covering("h_rec", 16), _LARGEST_SHIFT - 16),
-        "dense_out": covering("dense_out", activation_bits),
+        **({"dense_out": covering("dense_out", activation_bits)} if "dense_out" in seen.ranges else {}),
         "logits": covering("logits", 16),
     }
 
@@ -156,7 +156,7 @@ def _sum_lengths(
         lengths[name] += added
         made.empty[gate] += added
     lengths["h_rec"] = min(lengths["h_rec"], state_sum_length(made, "h"))
-    for name, source, target in (("dense", "h", "dense_out"), ("output", "dense_out", "logits")):
+    for name, source, target in head_layers(floats):
         lengths[name] = min(lengths[name], lengths[target] - lengths[source] + _LARGEST_SHIFT)
         lengths[target] = min(lengths[target], lengths[name] + lengths[source])
     stored = {
@@ -216,7 +216,8 @@ def _make_room(made: Fit, floats: dict[str, FloatArray], limits: dict[str, int],
         else:
             group = words[0] if len(words) == 1 else f"recurrent_{words[-1]}"
             made.lengths[group] -= 1
-    shortest = min(*limits.values(), *(made.lengths[name] for name in ("dense", "output", "recurrent_z")))
+    layers = [name for name, _, _ in head_layers(floats)]
+    shortest = min(*limits.values(), *(made.lengths[name] for name in (*layers, "recurrent_z")))
     if shortest < -_LARGEST_SHIFT:
         raise UserError(_too_large(floats))
 
@@ -257,7 +258,7 @@ def _round(made: Fit, weights: StudentWeights, floats: dict[str, FloatArray], se
         length = np.full(len(mantissas[gate]), stored[gate])
         added[name] = left_over(recurrent[gate], mantissas[gate], length, seen.moments["recurrent"])
         added[name] -= np.ldexp(mantissas[gate].sum(axis=1).astype(np.float64), -stored[gate]) * missing
-    for name in ("dense", "output"):
+    for name, _, _ in head_layers(floats):
         length = np.full(len(floats[name]), lengths[name])
         arrays[name] = round_rows(floats[name], length, widths.head, seen.moments[name])
         added[name] = left_over(floats[name], arrays[name], length, seen.moments[name])
@@ -273,7 +274,7 @@ def _round(made: Fit, weights: StudentWeights, floats: dict[str, FloatArray], se
             bias = bias + carried
         floor = shifts["gated" if gate == "h" else f"state_{gate}"]
         arrays[f"bias_{gate}"] = _bias(bias, lengths[f"{gate}_sum"], lost=(1 - 2.0**-floor) / 2)
-    for name, source in (("dense", "h"), ("output", "dense_out")):
+    for name, source, _ in head_layers(floats):
         bias = getattr(weights, f"{name}_bias").astype(np.float64) - added[name]
         arrays[f"{name}_bias"] = _bias(bias, lengths[name] + lengths[source])
     made.arrays = arrays

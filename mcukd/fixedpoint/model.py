@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Optional
@@ -42,6 +42,16 @@ TRACE_TENSORS = ("z_pre", "r_pre", "z", "r", "h_rec", "h_pre", "h_cand", "h")
 WEIGHTS = (*(f"kernel_{g}" for g in GATES), *(f"recurrent_{g}" for g in GATES), "dense", "output")
 
 
+#: Layers of a head, each with the tensors it reads and makes; without a hidden layer scores read the state.
+_MLP_LAYERS = (("dense", "h", "dense_out"), ("output", "dense_out", "logits"))
+_DIRECT_LAYERS = (("output", "h", "logits"),)
+
+
+def head_layers(names: Container[str]) -> tuple[tuple[str, str, str], ...]:
+    """Return the layers of a head with weights of these names: (weights, what they read, what they make)."""
+    return _MLP_LAYERS if "dense" in names else _DIRECT_LAYERS
+
+
 @dataclass(frozen=True)
 class TensorFormat:
     """The format of one group of numbers and what calibration saw of it.
@@ -68,15 +78,18 @@ class TensorFormat:
 
 @dataclass(frozen=True)
 class IntegerModel:
-    """GRU(H) → Dense(M, ReLU) → Dense(K) on int16 sensor counts, in integers.
+    """GRU(H) and a head on int16 sensor counts, in integers.
+
+    The head is Dense(M, ReLU) → Dense(K), or K·P scores of the state, of which the largest of each class's P
+    is its logit: a linear head where P is 1, else one of prototypes. These have no `dense`, no `dense_out`.
 
     gates: which kind of gate table, of `gates.KINDS`.
     state_shift: bits of the state that sums leave out, so that they stay within 32 bits.
     formats: by tensor name, the weights in `WEIGHTS`, the activations `input`, `z_pre`, `r_pre`, `h_rec`,
     `h_pre`, `h` (state), `dense_out`, `logits`, and the sums `z_sum`, `r_sum`, `h_sum`.
     arrays: by the names of `ARRAY_TYPES`; kernel_* (H, C) at the length of their sum, recurrent_* (H, H)
-    with `packing.slack` bits below their own, dense (M, H), output (K, M), biases one per row at the
-    fractional length of the sum they start, known_windows (n, T, C) int16 counts for the firmware's
+    with `packing.slack` bits below their own, dense (M, H), output (K, M) or (K·P, H), biases one per row
+    at the fractional length of the sum they start, known_windows (n, T, C) int16 counts for the firmware's
     known-answer test.
     bounds: for each 32-bit accumulator the largest magnitude any input can drive it to.
     """
@@ -114,13 +127,25 @@ class IntegerModel:
 
     @property
     def dense(self) -> int:
-        """M, the number of units of the hidden dense layer."""
-        return int(self.arrays["dense"].shape[0])
+        """M, the number of units of the hidden dense layer; 0 where the head has none."""
+        return len(self.arrays["dense"]) if "dense" in self.arrays else 0
+
+    @property
+    def prototypes(self) -> int:
+        """P, the number of scores whose largest is a class's logit."""
+        return len(self.arrays["output"]) // len(self.classes)
+
+    @property
+    def head(self) -> str:
+        """The kind of head, of `mcukd.models.weights.HEADS`."""
+        if self.dense:
+            return "mlp"
+        return "prototype" if self.prototypes > 1 else "linear"
 
     @property
     def head_bits(self) -> int:
         """Width of the head's weights; `bits` is that of the recurrent ones."""
-        return self.formats["dense"].bits
+        return self.formats["output"].bits
 
     @property
     def packing(self) -> Packing:
@@ -140,7 +165,7 @@ class IntegerModel:
         eight bits and two above, biases four.
         """
         sizes = {name: array.size for name, array in self.arrays.items()}
-        head = (1 if self.head_bits <= 8 else 2) * (sizes["dense"] + sizes["output"])
+        head = (1 if self.head_bits <= 8 else 2) * (sizes.get("dense", 0) + sizes["output"])
         kernels = 2 * sum(sizes[f"kernel_{gate}"] for gate in GATES)
         biases = 4 * sum(size for name, size in sizes.items() if "bias" in name)
         return 4 * pairs(self.hidden) * self.packing.words(self.hidden) + kernels + head + biases
@@ -203,8 +228,10 @@ def step_shifts(lengths: Mapping[str, int], packing: Packing, state_shift: int) 
         "gated": 16 + lengths["h_rec"] - lengths["h_sum"],
         **{f"{gate}_pre": lengths[f"{gate}_sum"] - lengths[f"{gate}_pre"] for gate in GATES},
         "h": 15 - lengths["h"],
-        "dense": lengths["dense"] + lengths["h"] - lengths["dense_out"],
-        "output": lengths["output"] + lengths["dense_out"] - lengths["logits"],
+        **{
+            layer: lengths[layer] + lengths[source] - lengths[target]
+            for layer, source, target in head_layers(lengths)
+        },
     }
 
 
@@ -245,7 +272,10 @@ def load_model(directory: Path) -> IntegerModel:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{facts_file}: damaged ({error}); {remedy}.") from error
     wrong = [
-        name for name, kind in form.array_types.items() if name not in arrays or arrays[name].dtype != kind
+        name
+        for name, kind in form.array_types.items()
+        if (name not in arrays or arrays[name].dtype != kind)
+        and ("dense" in model.formats or name not in ("dense", "dense_bias"))
     ]
     if wrong:
         raise UserError(f"{arrays_file}: array '{wrong[0]}' is missing or of another type; {remedy}.")

@@ -20,7 +20,7 @@ class Observation:
     """ranges: smallest and largest value by activation. moments: of what each kind of weight group reads.
 
     Kinds are `kernel` (sample counts), `recurrent` (states before each step), `dense` (the last state) and
-    `output` (the dense layer's output).
+    `output` (the dense layer's output, or the last state where the head has none).
     """
 
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -58,13 +58,15 @@ def observe(weights: StudentWeights, counts: NDArray[np.int16]) -> Observation:
         seen.note("h_pre", x_part[:, 2 * hidden :] + r * h_part[:, 2 * hidden :])
         h = weights.step(x[:, t], h)
         seen.note("h", h)
-    dense = np.maximum(h @ weights.dense_kernel + weights.dense_bias, 0)
-    seen.note("dense_out", dense)
-    seen.note("logits", dense @ weights.output_kernel + weights.output_bias)
+    head = weights.head
+    hidden_out = head.hidden(h)
+    if head.kind == "mlp":
+        seen.note("dense_out", hidden_out)
+    seen.note("logits", head.logits(h))
     seen.moments = {
         "kernel": Moments.of(counts.reshape(-1, counts.shape[2])),
         "recurrent": Moments.of(states.reshape(-1, hidden)),
         "dense": Moments.of(h),
-        "output": Moments.of(dense),
+        "output": Moments.of(hidden_out),
     }
     return seen

@@ -92,7 +92,7 @@ def quantize(
         name: _format(name, length, seen, made, config) for name, length in sorted(made.lengths.items())
     }
     floats = weight_groups(weights)
-    for name in WEIGHTS:
+    for name in floats:
         low, high = float(floats[name].min()), float(floats[name].max())
         formats[name] = replace(formats[name], observed_min=low, observed_max=high)
     model = IntegerModel(
@@ -112,7 +112,7 @@ def quantize(
         bounds=made.bounds,
     )
     clipped = run(model, calibration.counts, checksums=False).saturations
-    clipped.update({name: _clipped(floats[name], formats[name]) for name in WEIGHTS})
+    clipped.update({name: _clipped(floats[name], formats[name]) for name in floats})
     return replace(
         model, formats={name: replace(fmt, saturations=clipped.get(name, 0)) for name, fmt in formats.items()}
     )
@@ -130,7 +130,7 @@ def metrics_name(options: Mapping[str, Any]) -> str:
 def weight_lengths(model: IntegerModel) -> dict[str, NDArray[np.int64]]:
     """Return the fractional lengths of a model's weight groups by name, of input kernels one per row."""
     lengths = {}
-    for name in WEIGHTS:
+    for name in (name for name in WEIGHTS if name in model.formats):
         fmt = model.formats[name]
         rows = fmt.row_lengths if name.startswith("kernel") else None
         lengths[name] = np.array(fmt.fractional_length if rows is None else rows, np.int64)

@@ -20,7 +20,7 @@ from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.files import write_json
 from mcukd.fixedpoint.arithmetic import IntArray, saturate
-from mcukd.fixedpoint.model import IntegerModel, load_model
+from mcukd.fixedpoint.model import IntegerModel, head_layers, load_model
 from mcukd.fixedpoint.reference import Machine
 from mcukd.models.weights import StudentWeights
 from mcukd.progress import progress
@@ -35,7 +35,6 @@ _WINDOWS = 2048
 #: Quantiles are of the values at so many moments of each window; extremes and errors of all.
 _MOMENTS = 16
 _STEP_TENSORS = ("z_pre", "r_pre", "z", "r", "h_rec", "h_pre", "h_cand", "h")
-_HEAD_TENSORS = ("dense_out", "logits")
 
 
 @dataclass
@@ -78,7 +77,8 @@ def measure_ranges(weights: StudentWeights, model: IntegerModel, windows: Window
     and of their `magnitudes`, their `minimum` and `maximum`, `rms_error` and `max_error` of the integers,
     `values` seen, `saturated` and `saturated_share`, and both again `by_class` and `by_animal`.
     """
-    tensors = {name: _Tensor() for name in ("input", *_STEP_TENSORS, *_HEAD_TENSORS)}
+    made = [target for _, _, target in head_layers(model.formats)]
+    tensors = {name: _Tensor() for name in ("input", *_STEP_TENSORS, *made)}
     machine, steps = CountingMachine(model), windows.counts.shape[1]
     clipped_input = np.zeros(len(windows), np.int64)
     state = machine.zero_state(len(windows))
@@ -95,8 +95,8 @@ def measure_ranges(weights: StudentWeights, model: IntegerModel, windows: Window
                 tensors[name].add(real[name], _value(model, name, integers[name]), t in kept)
             state, real_state = integers["h"], real["h"]
             advance(1, "")
-    dense = np.maximum(real_state @ weights.dense_kernel + weights.dense_bias, 0)
-    real = {"dense_out": dense, "logits": dense @ weights.output_kernel + weights.output_bias}
+    head = weights.head
+    real = {"dense_out": head.hidden(real_state), "logits": head.logits(real_state)}
     for name, mantissas in machine.head(state).items():
         tensors[name].add(real[name], _value(model, name, mantissas), keep=True)
     machine.clipped["input"] = clipped_input

@@ -69,7 +69,14 @@ class Machine:
         }  # fmt: skip
 
     def head(self, state: IntArray) -> dict[str, IntArray]:
-        """Return the head's tensors of a state (N, H): `dense_out` (N, M) after ReLU, and `logits` (N, K)."""
+        """Return the head's tensors of a state (N, H): `dense_out` (N, M) after ReLU, and `logits` (N, K).
+
+        Without a hidden layer there are only logits, each the largest of its class's scores.
+        """
+        if not self.model.dense:
+            scores = round_shift(self._sum("output", state), self._shifts["output"])
+            largest = scores.reshape(len(scores), len(self.model.classes), -1).max(axis=2)
+            return {"logits": self._narrow(largest, "logits", 16)}
         hidden = np.maximum(self._layer("dense", state, "dense_out", self.model.activation_bits), 0)
         return {"dense_out": hidden, "logits": self._layer("output", hidden, "logits", 16)}
 
@@ -84,8 +91,10 @@ class Machine:
         return self._narrow(round_shift(total, self._shifts[f"{gate}_pre"]), f"{gate}_pre", bits)
 
     def _layer(self, name: str, inputs: IntArray, target: str, bits: int) -> IntArray:
-        total = self._dot(inputs, name) + self.model.arrays[f"{name}_bias"]
-        return self._narrow(round_shift(total, self._shifts[name]), target, bits)
+        return self._narrow(round_shift(self._sum(name, inputs), self._shifts[name]), target, bits)
+
+    def _sum(self, name: str, inputs: IntArray) -> IntArray:
+        return self._dot(inputs, name) + self.model.arrays[f"{name}_bias"]
 
     def _dot(self, inputs: IntArray, name: str) -> IntArray:
         return (inputs.astype(np.float64) @ self._weights[name]).astype(np.int64)

@@ -18,7 +18,7 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint import gates, reference
 from mcukd.fixedpoint.arithmetic import IntArray
 from mcukd.fixedpoint.filters.model import FilterModel
-from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.model import IntegerModel, head_layers
 from mcukd.fixedpoint.packing import pairs
 from mcukd.fixedpoint.reference import Outcome
 from mcukd.host.library import CannotBuild, Shape, load_library
@@ -79,7 +79,7 @@ def run_fast(
         classes=classes.astype(np.int64),
         state=state,
         state_crc=crcs,
-        saturations={name: int(n) for name, n in zip(_COUNTERS, counters)} if saturations else {},
+        saturations=_named(model, counters) if saturations else {},
     )
 
 
@@ -143,7 +143,7 @@ class _Model(ctypes.Structure):
 
 
 def _shape(model: IntegerModel) -> Shape:
-    return Shape(model.hidden, model.channels, model.dense, len(model.classes))
+    return Shape(model.hidden, model.channels, model.dense, len(model.classes), model.prototypes)
 
 
 def _program_of(model: IntegerModel) -> tuple[Backend, Optional[ctypes.CDLL]]:
@@ -213,19 +213,19 @@ def _facts(model: IntegerModel) -> tuple[_Model, list[NDArray[Any]]]:
     kernel = np.stack([by_unit(_words(model.arrays[f"kernel_{g}"])) for g in _GATES], axis=1)
     sums = [*((f"bias_{g}", f"{g}_pre") for g in _GATES), ("bias_h_rec", "h_rec")]
     table, middle = _gate_table(model.gates)
+    layers = [layer for layer, _, _ in head_layers(model.arrays)]
     wide = {
         "recurrent": recurrent,
         "kernel": kernel,
         "bias": by_unit(np.stack([bias(*names) for names in sums], axis=1)),
-        "dense_bias": bias("dense_bias", "dense"),
-        "output_bias": bias("output_bias", "output"),
+        **{f"{layer}_bias": bias(f"{layer}_bias", layer) for layer in layers},
     }
     kept: dict[str, NDArray[Any]] = {name: np.ascontiguousarray(a, np.int32) for name, a in wide.items()}
-    kept.update({name: np.ascontiguousarray(model.arrays[name], np.int16) for name in ("dense", "output")})
+    kept.update({name: np.ascontiguousarray(model.arrays[name], np.int16) for name in layers})
     kept["gate"] = table
     facts = _Model(
-        **{name: kept[name].ctypes.data for name in _POINTERS},
-        **{f"shift_{name}": shifts[name] for name in _SHIFTS},
+        **{name: kept[name].ctypes.data for name in _POINTERS if name in kept},
+        **{f"shift_{name}": shifts[name] for name in _SHIFTS if name in shifts},
         state_shift=model.state_shift,
         gate_high=(1 << (gates.PRE_BITS[model.gates] - 1)) - 1,
         activation_high=(1 << (model.activation_bits - 1)) - 1,
@@ -245,6 +245,11 @@ def _gate_table(kind: str) -> tuple[NDArray[np.uint16], int]:
     """Return the gate at every mantissa, and where mantissa 0 is."""
     middle = 1 << (gates.PRE_BITS[kind] - 1)
     return gates.gate(np.arange(-middle, middle), kind).astype(np.uint16), middle
+
+
+def _named(model: IntegerModel, counters: NDArray[np.uint64]) -> dict[str, int]:
+    """Return the counters by tensor, those that the model has."""
+    return {name: int(n) for name, n in zip(_COUNTERS, counters) if model.dense or name != "dense_out"}
 
 
 def _in_place(windows: NDArray[np.int16]) -> NDArray[np.int16]:

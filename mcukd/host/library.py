@@ -34,8 +34,9 @@ class Shape(NamedTuple):
 
     hidden: int
     channels: int
-    dense: int
+    dense: int  # 0 where scores read the state
     classes: int
+    prototypes: int = 1
 
 
 class CannotBuild(Exception):

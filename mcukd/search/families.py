@@ -99,7 +99,10 @@ class Fitted:
         scaled = kernel / self.std[:, None]
         layers[0] = scaled, bias - self.mean @ scaled
         if len(layers) == 1:
-            return Head.direct(*layers[0], prototypes=len(bias) // self.classes)
+            # What all scores have in common changes no chance, and would only take up range.
+            kernel, bias = layers[0]
+            kernel, bias = kernel - kernel.mean(axis=1, keepdims=True), bias - bias.mean()
+            return Head.direct(kernel, bias, prototypes=len(bias) // self.classes)
         first, last = ([np.asarray(array, np.float32) for array in layer] for layer in layers)
         return Head(first[0], first[1], last[0], last[1])
 
