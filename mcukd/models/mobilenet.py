@@ -223,10 +223,10 @@ def _bottleneck(x: Any, b: Bottleneck, name: str, anchor: str | None) -> Any:
         y = _excited(y, b.expanded, name)
     y = activated(y, f"{name}_depthwise")
     y = layers.Conv1D(b.filters, 1, use_bias=False, name=f"{name}_project")(y)
-    shortcut = b.stride == 1 and x.shape[-1] == b.filters
-    last = anchor or f"{name}_project_bn"
-    y = _normalised(y, f"{name}_project", None if shortcut else last)
-    return layers.Add(name=anchor or f"{name}_add")([x, y]) if shortcut else y
+    y = _normalised(y, f"{name}_project")
+    if b.stride == 1 and x.shape[-1] == b.filters:
+        return layers.Add(name=anchor or f"{name}_add")([x, y])
+    return layers.Identity(name=anchor)(y) if anchor else y
 
 
 def _excited(y: Any, width: int, name: str) -> Any:
@@ -241,11 +241,11 @@ def _excited(y: Any, width: int, name: str) -> Any:
     )
 
 
-def _normalised(x: Any, name: str, full_name: str | None = None) -> Any:
+def _normalised(x: Any, name: str) -> Any:
     import keras
 
     # Keras's default momentum of .99 remembers longer than the short schedules here last.
-    return keras.layers.BatchNormalization(momentum=0.9, name=full_name or f"{name}_bn")(x)
+    return keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
 
 
 def _hard_swish(x: Any, name: str) -> Any:

@@ -1,1 +1,1 @@
-"""TensorFlow Lite export: the int8 one-step cell and head, with metadata."""
+"""TensorFlow Lite export: the int8 one-step cell, the int8 network for whole windows, metadata."""

@@ -77,7 +77,18 @@ def build_cell(weights: StudentWeights) -> Any:
 
 
 def read_facts(content: bytes, name: str) -> CellFacts:
-    """Return the facts stored in a TFLite file's bytes; `name` is used in the error.
+    """Return the facts stored in a one-step file's bytes; `name` is used in the error.
+
+    Raises UserError where the bytes are no TFLite file of ours, or one for whole windows.
+    """
+    facts = read_entry(content, name)
+    if "hidden" not in json.loads(facts):
+        raise UserError(f"{name}: takes whole windows, expected the one-step cell of a gru-mlp student.")
+    return CellFacts.from_json(facts)
+
+
+def read_entry(content: bytes, name: str) -> str:
+    """Return the JSON of our entry in a TFLite file's metadata table; `name` is used in the error.
 
     Raises UserError where the bytes are no TFLite file of ours.
     """
@@ -90,7 +101,9 @@ def read_facts(content: bytes, name: str) -> CellFacts:
         for number in range(model.MetadataLength()):
             entry = model.Metadata(number)
             if entry.Name() == FACTS_ENTRY.encode():
-                return CellFacts.from_json(bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode())
+                facts = bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode()
+                json.loads(facts)
+                return facts
     except Exception as error:  # flatbuffers raises whatever the damaged offsets lead to
         raise UserError(f"{name}: damaged ({error}); run 'mcukd quantize' to make it anew.") from error
     raise UserError(f"{name}: a TFLite file, but not one that mcukd exported; run 'mcukd quantize'.")

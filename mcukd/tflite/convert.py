@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 
 from mcukd.models.weights import StudentWeights
 from mcukd.tflite.cell import FACTS_ENTRY, STATE_RANGE, CellFacts, build_cell
+from mcukd.tflite.network import Network, WindowFacts, build_graph
 
 FloatArray = NDArray[np.float32]
+#: All tensors of all windows of a batch are kept, some megabytes a window.
+CALIBRATION_BATCH = 16
 
 
 def convert(weights: StudentWeights, counts: NDArray[np.int16], classes: Iterable[str]) -> bytes:
@@ -29,20 +32,47 @@ def convert(weights: StudentWeights, counts: NDArray[np.int16], classes: Iterabl
     pairs (x_t, h_{t−1}) of the roll-out over them. The state gets [−1, 1] at both ends, so that the
     int8 state of one step is the next step's input as it is.
     """
-    import tensorflow as tf
-    from tensorflow.lite.python.convert import mlir_quantize
-
     cell = build_cell(weights)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([cell.step.get_concrete_function()], cell)
-    float_model = bytes(converter.convert())
-    ranges = observe_ranges(float_model, roll_out(weights, counts))
-    quantized = mlir_quantize(
-        _with_ranges(float_model, ranges), input_data_type=tf.int8, output_data_type=tf.int8
-    )
+    quantized = _quantized(cell, cell.step, roll_out(weights, counts))
     facts = CellFacts(
         tuple(weights.mean.tolist()), tuple(weights.std.tolist()), weights.hidden, tuple(classes)
     )
-    return _with_facts(bytes(quantized), facts)
+    return _with_facts(quantized, facts.to_json())
+
+
+def convert_window(network: Network, counts: NDArray[np.int16], classes: Iterable[str]) -> bytes:
+    """Quantize a network for whole windows to int8 and return the file's bytes.
+
+    counts: (N, T, C) calibration windows. The range of every tensor is what the float network shows on them.
+    """
+    graph = build_graph(network)
+
+    def batches() -> Iterator[dict[str, FloatArray]]:
+        for start in range(0, len(counts), CALIBRATION_BATCH):
+            x = (counts[start : start + CALIBRATION_BATCH].astype(np.float64) - network.mean) / network.std
+            yield {"x": x[:, None].astype(np.float32)}
+
+    quantized = _quantized(graph, graph.run, batches())
+    facts = WindowFacts(
+        tuple(network.mean.tolist()),
+        tuple(network.std.tolist()),
+        network.window,
+        tuple(classes),
+        network.output,
+    )
+    return _with_facts(quantized, facts.to_json())
+
+
+def _quantized(module: Any, function: Any, batches: Iterable[Mapping[str, FloatArray]]) -> bytes:
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], module)
+    float_model = bytes(converter.convert())
+    ranges = observe_ranges(float_model, batches)
+    return bytes(
+        mlir_quantize(_with_ranges(float_model, ranges), input_data_type=tf.int8, output_data_type=tf.int8)
+    )
 
 
 def roll_out(weights: StudentWeights, counts: NDArray[np.int16]) -> Iterator[dict[str, FloatArray]]:
@@ -65,11 +95,8 @@ def observe_ranges(
     import tensorflow as tf
 
     interpreter = tf.lite.Interpreter(model_content=model, experimental_preserve_all_tensors=True)
-    inputs = {name: interpreter.get_input_details() for name in ("x", "h")}
-    index = {
-        name: next(d["index"] for d in details if f"_{name}:" in d["name"])
-        for name, details in inputs.items()
-    }
+    inputs = interpreter.get_signature_runner().get_input_details()
+    index = {name: int(details["index"]) for name, details in inputs.items()}
     computed: dict[int, tuple[float, float]] = {}
     rows = 0
     for batch in batches:
@@ -105,19 +132,19 @@ def _with_ranges(model: bytes, ranges: Mapping[int, tuple[float, float]]) -> byt
         tensor.quantization = schema.QuantizationParametersT()
         tensor.quantization.min, tensor.quantization.max = [bounds[0]], [bounds[1]]
     signature = tree.signatureDefs[0]
-    for name, ends in (("h", signature.inputs), ("h_next", signature.outputs)):
-        state = next(end.tensorIndex for end in ends if end.name == name.encode())
-        tensor = graph.tensors[state]
-        tensor.quantization.min, tensor.quantization.max = [STATE_RANGE[0]], [STATE_RANGE[1]]
+    for end in (*signature.inputs, *signature.outputs):
+        if end.name in (b"h", b"h_next"):
+            tensor = graph.tensors[end.tensorIndex]
+            tensor.quantization.min, tensor.quantization.max = [STATE_RANGE[0]], [STATE_RANGE[1]]
     return _pack(tree)
 
 
-def _with_facts(model: bytes, facts: CellFacts) -> bytes:
+def _with_facts(model: bytes, facts: str) -> bytes:
     from tensorflow.lite.python import schema_py_generated as schema
 
     tree = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
     buffer = schema.BufferT()
-    buffer.data = np.frombuffer(facts.to_json().encode(), np.uint8)
+    buffer.data = np.frombuffer(facts.encode(), np.uint8)
     tree.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name, entry.buffer = FACTS_ENTRY, len(tree.buffers) - 1
@@ -140,8 +167,11 @@ def main() -> None:
         job, out = map(Path, line.rstrip("\n").split("\t"))
         try:
             with np.load(job, allow_pickle=False) as stored:
-                weights = StudentWeights.from_arrays(stored)
-                model = convert(weights, stored["counts"], [str(name) for name in stored["classes"]])
+                counts, classes = stored["counts"], [str(name) for name in stored["classes"]]
+                if "stem/kernel" in stored:
+                    model = convert_window(Network.from_stored(stored), counts, classes)
+                else:
+                    model = convert(StudentWeights.from_arrays(stored), counts, classes)
             out.write_bytes(model)
             answer = "done"
         except Exception as error:  # whatever TensorFlow raises becomes the parent's one sentence

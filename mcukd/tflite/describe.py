@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -24,10 +24,39 @@ class ModelInfo:
     simulated: bool = False
 
 
-def describe(
-    path: Path, weights: StudentWeights, classes: Sequence[str], window: int, info: ModelInfo
-) -> Optional[str]:
-    """Put metadata into the TFLite file at `path`; window: samples per window.
+@dataclass(frozen=True)
+class Contents:
+    """What the tensors of a file are: an opening sentence, a sentence for each end, the one with the classes.
+
+    tensors: by name in the signature. scores: the output with a value per class. mean, std: (C,) in counts,
+    of the input `x`.
+    """
+
+    opening: str
+    tensors: Mapping[str, str]
+    scores: str
+    mean: Sequence[float]
+    std: Sequence[float]
+
+
+def cell_contents(weights: StudentWeights, window: int) -> Contents:
+    """Return what the one-step cell's tensors are; window: samples per window."""
+    return Contents(
+        f"One step of a GRU with its classifier head, int8; call it {window} times a window and carry h.",
+        {
+            "x": "One sample, standardised: (counts - mean) / std, per channel.",
+            "h": "State of the step before; zero (its zero point) at a window's start.",
+            "h_next": "State after this sample; give it back as h, as it is.",
+            "logits": "Class scores; those of a window's last sample count.",
+        },
+        "logits",
+        weights.mean.tolist(),
+        weights.std.tolist(),
+    )
+
+
+def describe(path: Path, contents: Contents, classes: Sequence[str], info: ModelInfo) -> Optional[str]:
+    """Put metadata into the TFLite file at `path`.
 
     Returns None, or a sentence that says why the file stays without metadata.
     """
@@ -52,17 +81,12 @@ def describe(
         general = metadata_info.GeneralMd(
             name=info.name,
             version=info.version or None,
-            description=_description(classes, window, info),
+            description=_description(contents.opening, classes, info),
             licenses=info.licence or None,
         ).create_metadata()
-        by_name = {
-            "x": _tensor(schema, "x", "One sample, standardised: (counts - mean) / std, per channel."),
-            "h": _tensor(schema, "h", "State of the step before; zero (its zero point) at a window's start."),
-            "h_next": _tensor(schema, "h_next", "State after this sample; give it back as h, as it is."),
-            "logits": _tensor(schema, "logits", "Class scores; those of a window's last sample count."),
-        }
-        by_name["x"].processUnits = [_normalisation(schema, weights)]
-        by_name["logits"].associatedFiles = [metadata_info.LabelFileMd(LABELS_FILE).create_metadata()]
+        by_name = {name: _tensor(schema, name, sentence) for name, sentence in contents.tensors.items()}
+        by_name["x"].processUnits = [_normalisation(schema, contents)]
+        by_name[contents.scores].associatedFiles = [metadata_info.LabelFileMd(LABELS_FILE).create_metadata()]
         names = _signature_names(model)
         writer = metadata_writer.MetadataWriter.create_from_metadata(
             bytearray(model),
@@ -75,11 +99,8 @@ def describe(
     return None
 
 
-def _description(classes: Sequence[str], window: int, info: ModelInfo) -> str:
-    parts = [
-        f"One step of a GRU with its classifier head, int8; call it {window} times a window and carry h.",
-        f"Classes: {', '.join(classes)}.",
-    ]
+def _description(opening: str, classes: Sequence[str], info: ModelInfo) -> str:
+    parts = [opening, f"Classes: {', '.join(classes)}."]
     if info.card:
         parts.append(f"Trained on {info.card}.")
     if info.simulated:
@@ -96,9 +117,9 @@ def _tensor(schema: Any, name: str, description: str) -> Any:
     return tensor
 
 
-def _normalisation(schema: Any, weights: StudentWeights) -> Any:
+def _normalisation(schema: Any, contents: Contents) -> Any:
     options = schema.NormalizationOptionsT()
-    options.mean, options.std = weights.mean.tolist(), weights.std.tolist()
+    options.mean, options.std = list(contents.mean), list(contents.std)
     unit = schema.ProcessUnitT()
     unit.optionsType = schema.ProcessUnitOptions.NormalizationOptions
     unit.options = options

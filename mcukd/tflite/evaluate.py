@@ -65,8 +65,8 @@ class Cell:
                 ) from error
         runner = self._interpreter.get_signature_runner()
         inputs, outputs = runner.get_input_details(), runner.get_output_details()
-        self.x, self.state_in = _end(inputs["x"]), _end(inputs["h"])
-        self.state_out, self.logits = _end(outputs["h_next"]), _end(outputs["logits"])
+        self.x, self.state_in = end_of(inputs["x"]), end_of(inputs["h"])
+        self.state_out, self.logits = end_of(outputs["h_next"]), end_of(outputs["logits"])
 
     @property
     def operations(self) -> list[str]:
@@ -118,6 +118,7 @@ def evaluate(
     return logits
 
 
-def _end(details: dict[str, Any]) -> End:
+def end_of(details: dict[str, Any]) -> End:
+    """Return the end that an interpreter's details of a tensor describe."""
     scale, zero_point = details["quantization"]
     return End(int(details["index"]), float(scale), int(zero_point))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mcukd.errors import UserError
 from mcukd.files import replacing
 from mcukd.models.weights import StudentWeights
-from mcukd.tflite.describe import ModelInfo, describe
+from mcukd.tflite.describe import ModelInfo, cell_contents, describe
 from mcukd.tflite.process import converter
 
 
@@ -67,7 +67,7 @@ def export(
             np.savez(job, **weights.arrays(), counts=counts, classes=np.array(list(classes)))
             converter().convert(job, temporary)
         ends = _ends(temporary)
-        remark = describe(temporary, weights, classes, counts.shape[1], info or ModelInfo())
+        remark = describe(temporary, cell_contents(weights, counts.shape[1]), classes, info or ModelInfo())
         size = temporary.stat().st_size
     return ExportResult(path, size, *ends, metadata=remark is None, remarks=[remark] if remark else [])
 
