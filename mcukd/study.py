@@ -32,6 +32,7 @@ REFRESH = {
     "build": "mcukd build --run {run} --board {board}",
     "validate": "mcukd validate --run {run} --board {board}",
     "ranges": "mcukd ranges --run {run}",
+    "robustness": "mcukd robustness --run {run}",
     "report": "mcukd report --run {run}",
 }
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "build",
     "flash",
     "validate",
+    "robustness",
     "report",
     "boards",
     "doctor",

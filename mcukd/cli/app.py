@@ -35,6 +35,7 @@ for _name in (
     "ranges",
     "firmware",
     "validate",
+    "robustness",
     "report",
     "bench",
     "doctor",

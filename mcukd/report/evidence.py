@@ -14,7 +14,7 @@ from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_m
 from mcukd.report.metrics import load_metrics
 from mcukd.study import Study
 
-METRICS = "metrics.json"
+METRICS, ROBUSTNESS = "metrics.json", "robustness.json"
 SIZE_KEYS = ("flash_bytes", "flash_limit", "ram_bytes", "ram_limit", "flash", "ram")
 PROOF_KEYS = (
     "board",
@@ -42,7 +42,8 @@ class Evidence:
 
     card: None where its file is no longer there (then `card_problem` says so). builds: size reports by
     firmware (`firmware/<name>/size.json`). proofs: validations by board (`validation/<name>.json`); the proof
-    of a board in emulation goes with the build of its twin. files: names of the study's files that were read.
+    of a board in emulation goes with the build of its twin. robustness: scores on disturbed windows.
+    files: names of the study's files that were read.
     """
 
     study: Study
@@ -52,6 +53,7 @@ class Evidence:
     model: Optional[IntegerModel]
     builds: dict[str, dict[str, Any]]
     proofs: dict[str, dict[str, Any]]
+    robustness: Optional[dict[str, Any]]
     files: list[str]
 
     @property
@@ -93,7 +95,11 @@ def gather(study: Study) -> Evidence:
     for file in sorted(study.path.glob("validation/*.json")):
         proofs[file.stem] = _read(file, PROOF_KEYS)
         files.append(file.relative_to(study.path).as_posix())
-    return Evidence(study, card, problem, metrics, model, builds, proofs, files)
+    robustness = None
+    if "robustness" in study.manifest["stages"]:
+        robustness = _read(study.file(ROBUSTNESS), ("undisturbed", "disturbances"))
+        files.append(ROBUSTNESS)
+    return Evidence(study, card, problem, metrics, model, builds, proofs, robustness, files)
 
 
 def require_current(study: Study) -> None:

@@ -26,6 +26,8 @@ from mcukd.report.naming import (
 from mcukd.report.ranges_figure import ranges_figure
 from mcukd.report.table import work_per_window
 from mcukd.report.verdict import baseline_sentence
+from mcukd.robustness.figure import robustness_figure
+from mcukd.robustness.words import sentences as robustness_sentences
 from mcukd.study import Study
 
 TEMPLATES = Path(__file__).resolve().parent
@@ -86,6 +88,7 @@ def render(evidence: Evidence) -> str:
         animals=_animals(models),
         formats=_formats(evidence),
         saturation=sentences(ranges) if ranges else [],
+        losses=robustness_sentences(evidence.robustness) if evidence.robustness else [],
         options={
             stage: record["options"] for stage, record in sorted(evidence.study.manifest["stages"].items())
         },
@@ -97,6 +100,7 @@ def render(evidence: Evidence) -> str:
             "reliability": reliability_figure(models),
             "formats": formats_figure(evidence.model.observed_formats) if evidence.model else None,
             "ranges": ranges_figure(ranges["tensors"]) if ranges else None,
+            "robustness": robustness_figure(evidence.robustness) if evidence.robustness else None,
         },
         with_spread=with_spread,
         baseline_wins=baseline_sentence(evidence.metrics) if evidence.metrics else None,

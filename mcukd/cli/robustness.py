@@ -1,0 +1,96 @@
+"""`mcukd robustness`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(robustness)
+
+
+def robustness(
+    run: RunOption = None,
+    data_root: DataRootOption = None,
+    augmented: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--augmented", help="A study of the same folds, distilled with --augment.", show_default=False
+        ),
+    ] = None,
+    disturbances: Annotated[
+        Optional[str],
+        typer.Option(
+            "--disturbances",
+            help="Some of rotation, flip, gain, gain-axes, rate, noise, drop, clip. Default: all.",
+            show_default=False,
+        ),
+    ] = None,
+    integers: Annotated[bool, typer.Option(help="Score the integer model as well.")] = True,
+    figure: Annotated[
+        Optional[Path],
+        typer.Option("--figure", help="Write the figure to this SVG file too.", show_default=False),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Score a study's students where collar, sensor or driver are not as in training.
+
+    Held-out animals' windows are turned about the neck, scaled, resampled, made noisy and so on; nothing is
+    trained. Writes robustness.json and robustness.svg into the study.
+
+    Example: [bold]mcukd robustness --run runs/cow-collar --augmented runs/cow-collar-2[/bold]
+    """
+    from mcukd.files import write_text
+    from mcukd.robustness.stage import FIGURE, ROBUSTNESS, robustness_study
+    from mcukd.robustness.words import sentences
+    from mcukd.study import Study
+
+    study = Study.open(run)
+    content = robustness_study(
+        study,
+        data_root,
+        augmented=None if augmented is None else Study.open(augmented),
+        disturbances=[name.strip() for name in (disturbances or "").split(",") if name.strip()],
+        integers=integers,
+    )
+    if figure is not None:
+        write_text(figure, study.file(FIGURE).read_text(encoding="utf-8"))
+    if json:
+        print_json(content)
+        return
+    _print(content)
+    for sentence in sentences(content):
+        typer.echo(sentence)
+    typer.echo(f"{study.file(ROBUSTNESS)} has every level and seed, {FIGURE} draws them.")
+
+
+def _print(content: dict[str, Any]) -> None:
+    from mcukd.report.naming import figure, in_order, with_spread
+    from mcukd.robustness.words import title_of
+
+    models = in_order(content["undisturbed"])
+    rows = [["", "none", *(with_spread(*_undisturbed(content, name)) for name in models)]]
+    for one in content["disturbances"].values():
+        for place, label in enumerate(one["labels"]):
+            if one["levels"][place]:
+                scores = [figure(one["models"][name]["mcc"][place]) for name in models]
+                rows.append([one["title"], label, *scores])
+    origin = "SIMULATED data" if content["simulated"] else "data"
+    print_table(
+        f"{origin} {content['data']}, {content['split']}, {len(content['seeds'])} seed(s): pooled MCC on "
+        f"unseen animals; neck along {content['neck_axis']}",
+        ["disturbance", "level", *(title_of(name) for name in models)],
+        rows,
+        left=2,
+    )
+
+
+def _undisturbed(content: dict[str, Any], name: str) -> tuple[Optional[float], Optional[float]]:
+    one = content["undisturbed"][name]
+    return one["mcc"], one["mcc_sd"]

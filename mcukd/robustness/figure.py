@@ -1,0 +1,64 @@
+"""Small multiples of MCC against disturbance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mcukd.report.figures import COLOURS, INK, LINE, MARKERS, MUTED, drawing, svg
+from mcukd.report.naming import in_order
+from mcukd.robustness.words import title_of
+
+_PER_ROW = 2
+_TICKS = 7
+
+
+def robustness_figure(content: Mapping[str, Any]) -> str:
+    """Draw a panel per disturbance as inline SVG: MCC at each level, a line per model, bars of one SD.
+
+    content: as in `robustness.json`. Chance, which is also what answering the most frequent behaviour gets,
+    is MCC 0.
+    """
+    panels = list(content["disturbances"].values())
+    rows = math.ceil(len(panels) / _PER_ROW)
+    with drawing("robustness", rows * 2.1 + 0.5) as (figure, whole):
+        whole.remove()
+        grid = figure.subplots(rows, _PER_ROW, sharey=True, squeeze=False)
+        names = in_order(content["undisturbed"])
+        for axes, panel in zip(grid.flat, panels):
+            _panel(axes, panel, names)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_visible(False)
+        for row in grid:
+            row[0].set_ylabel("MCC")
+        handles, labels = grid.flat[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=3, frameon=False, fontsize=8.5)
+        return str(svg(figure, "robustness"))
+
+
+def _panel(axes: Any, panel: Mapping[str, Any], names: Sequence[str]) -> None:
+    levels = panel["levels"]
+    # Levels both ways stand to scale; of the others each is a multiple of the one before, or a kind.
+    places = levels if min(levels) < 0 else list(range(len(levels)))
+    axes.axhline(0, color=MUTED, linewidth=0.8, linestyle="--", label="chance, majority")
+    axes.axvline(places[levels.index(0)], color=LINE, linewidth=0.8)
+    for number, name in enumerate(names):
+        scores = panel["models"][name]
+        axes.errorbar(
+            places,
+            scores["mcc"],
+            yerr=None if scores["mcc_sd"][0] is None else scores["mcc_sd"],
+            marker=MARKERS[number % len(MARKERS)],
+            markersize=3.5,
+            linewidth=1,
+            elinewidth=0.7,
+            color=COLOURS[number % len(COLOURS)],
+            label=title_of(name),
+        )
+    axes.set_title(panel["title"], fontsize=9, loc="left", color=INK)
+    step = math.ceil(len(places) / _TICKS)
+    first = levels.index(0) % step
+    axes.set_xticks(places[first::step], panel["labels"][first::step], fontsize=7.5)
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)

@@ -1,0 +1,37 @@
+"""How the models and findings of `robustness.json` are called wherever people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcukd.report.naming import model_title
+
+PLAIN, DISTILLED, AUGMENTED = "student", "student_distilled", "student_augmented"
+#: Less of MCC than this is not a loss.
+WORTH_SAYING = 1e-3
+
+
+def title_of(model: str) -> str:
+    """Return the name of a model of `robustness.json` for people."""
+    return "Student, augmented" if model == AUGMENTED else model_title(model)
+
+
+def sentences(content: Mapping[str, Any]) -> list[str]:
+    """Say for every disturbance where the student for the device does worst, and the augmented one there.
+
+    content: as in `robustness.json`.
+    """
+    said = []
+    for one in content["disturbances"].values():
+        own = one["models"].get(DISTILLED) or one["models"][PLAIN]
+        base = own["mcc"][one["levels"].index(0)]
+        worst = min(range(len(own["mcc"])), key=lambda place: own["mcc"][place])
+        if base - own["mcc"][worst] < WORTH_SAYING:
+            said.append(f"{one['title']}: costs nothing at any level tried.")
+            continue
+        low, label = own["mcc"][worst], one["labels"][worst]
+        text = f"{one['title']}: MCC {low:.3f} at worst ({label}), {base:.3f} without"
+        helped = one["models"].get(AUGMENTED)
+        said.append(f"{text}; augmented {helped['mcc'][worst]:.3f}." if helped else f"{text}.")
+    return said
