@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcukd.data.card import Card, load_card
+from mcukd.data.describe import describe
 from mcukd.data.extra import turn_extra
 from mcukd.data.load import cut, dataset_sha256, load_windows
 from mcukd.data.recordings import Recording
@@ -192,6 +193,7 @@ def test_a_missing_column_is_named_with_its_section(tmp_path: Path) -> None:
     write_herd(tmp_path)
     card = with_extra(tmp_path)
     assert len(load_windows(card)) == 16
+    assert describe(card)["extra"] == {"gyro.gx": "", "gyro.gy": "", "gyro.gz": "", "warmth.t": ""}
     with pytest.raises(UserError, match=r"has no column 'gx'.*correct \[\[extra\]\] in the card"):
         load_windows(card, extra=True)
 

@@ -32,8 +32,9 @@ def find_data(card: Card, data_root: Optional[Path]) -> Optional[Path]:
 def describe(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> dict[str, Any]:
     """Load a data set and return what is in it.
 
-    Among the keys: windows (class → animal → number), clipped (animal → share of values at the end of the
-    sensor's range) and splits (split → number of folds, or the sentence that says why it is not possible).
+    Among the keys: extra (channel for a teacher → unit), windows (class → animal → number), clipped (animal →
+    share of values at the ends of the sensor's range) and splits (split → number of folds, or the sentence
+    that says why it is not possible).
     Raises UserError as load_windows does.
     """
     windows = load_windows(card, data_root, seed=seed)
@@ -54,6 +55,7 @@ def describe(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> dic
         "range_g": signal.range_g,
         "counts_per_g": card.counts_per_g,
         "axes": {axis.name: axis.meaning for axis in signal.axes},
+        "extra": {name: each.unit for each in card.extra for name in each.channels},
         "window": card.window,
         "window_seconds": windows.seconds,
         "hop": card.hop,
