@@ -217,11 +217,9 @@ def _bottleneck(x: Any, b: Bottleneck, name: str, anchor: str | None) -> Any:
         depthwise_initializer=keras.initializers.RandomNormal(stddev=b.kernel**-0.5),
         name=f"{name}_depthwise",
     )(y)
-    # As in MobileNetV3, the weighing stands before the activation.
-    y = _normalised(y, f"{name}_depthwise")
+    y = activated(_normalised(y, f"{name}_depthwise"), f"{name}_depthwise")
     if b.excite:
         y = _excited(y, b.expanded, name)
-    y = activated(y, f"{name}_depthwise")
     y = layers.Conv1D(b.filters, 1, use_bias=False, name=f"{name}_project")(y)
     y = _normalised(y, f"{name}_project")
     if b.stride == 1 and x.shape[-1] == b.filters:

@@ -184,12 +184,12 @@ def build_graph(network: Network) -> Any:
         stride, shortcut, swish = (int(flag) for flag in arrays[f"{name}/flags"])
         activation = hard_swish if swish else tf.nn.relu
         y = activation(convolution(x, f"{name}/expand"))
-        y = depthwise(y, f"{name}/depthwise", stride)
+        y = activation(depthwise(y, f"{name}/depthwise", stride))
         if f"{name}/excite/kernel" in arrays:
             # Means keep their axes, so that the two layers are 1×1 convolutions and nothing is reshaped.
             weights = tf.nn.relu(convolution(tf.reduce_mean(y, (1, 2), keepdims=True), f"{name}/narrow"))
             y = y * gate(convolution(weights, f"{name}/excite"))
-        y = convolution(activation(y), f"{name}/project")
+        y = convolution(y, f"{name}/project")
         return x + y if shortcut else y
 
     def dense(x: Any, name: str) -> Any:
