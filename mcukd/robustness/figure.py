@@ -11,7 +11,6 @@ from mcukd.report.naming import in_order
 from mcukd.robustness.words import title_of
 
 _PER_ROW = 2
-_TICKS = 7
 
 
 def robustness_figure(content: Mapping[str, Any]) -> str:
@@ -38,9 +37,12 @@ def robustness_figure(content: Mapping[str, Any]) -> str:
 
 
 def _panel(axes: Any, panel: Mapping[str, Any], names: Sequence[str]) -> None:
-    levels = panel["levels"]
+    from matplotlib.ticker import MaxNLocator
+
+    levels, unit = panel["levels"], panel["unit"]
+    to_scale, kinds = min(levels) < 0, not unit
     # Levels both ways stand to scale; of the others each is a multiple of the one before, or a kind.
-    places = levels if min(levels) < 0 else list(range(len(levels)))
+    places = levels if to_scale else list(range(len(levels)))
     axes.axhline(0, color=MUTED, linewidth=0.8, linestyle="--", label="chance, majority")
     axes.axvline(places[levels.index(0)], color=LINE, linewidth=0.8)
     for number, name in enumerate(names):
@@ -51,14 +53,20 @@ def _panel(axes: Any, panel: Mapping[str, Any], names: Sequence[str]) -> None:
             yerr=None if scores["mcc_sd"][0] is None else scores["mcc_sd"],
             marker=MARKERS[number % len(MARKERS)],
             markersize=3.5,
-            linewidth=1,
+            linewidth=0 if kinds else 1,
             elinewidth=0.7,
             color=COLOURS[number % len(COLOURS)],
             label=title_of(name),
         )
-    axes.set_title(panel["title"], fontsize=9, loc="left", color=INK)
-    step = math.ceil(len(places) / _TICKS)
-    first = levels.index(0) % step
-    axes.set_xticks(places[first::step], panel["labels"][first::step], fontsize=7.5)
+    in_title = bool(unit) and unit != "halvings"
+    axes.set_title(
+        f"{panel['title']}, {unit}" if in_title else panel["title"], fontsize=9, loc="left", color=INK
+    )
+    if to_scale:
+        axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 6, 10]))
+    else:
+        labels = [f"{level:g}" for level in levels] if in_title else panel["labels"]
+        axes.set_xticks(places, labels)
+    axes.tick_params(axis="x", labelsize=7.5)
     axes.grid(axis="y")
     axes.set_axisbelow(True)
