@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.folds import Fold, inner_folds
+from mcukd.data.folds import inner_folds
 from mcukd.errors import UserError
 from mcukd.evaluate import matrices as merit
 from mcukd.models.weights import Head
@@ -99,14 +99,18 @@ def search_classifier(
     seed: int = 0,
     families: Sequence[Family] = FAMILIES,
     rows: int = ROWS,
+    inner: Optional[Sequence[NDArray[Any]]] = None,
 ) -> Found:
     """Search families and settings on an embedding (N, E) of the training animals' windows.
 
     labels: (N,) indices into `classes`. animals: (N,). trials: classifiers tried, half of them of families
     that deploy; a quarter as many soft combinations come on top. rows: how many rows, drawn by class, trials
-    see in all; classifiers found are fitted to up to five times as many. The same arguments give the same
-    classifiers. Raises UserError where Optuna is missing, values are not finite, a class has no row, there
-    are fewer than two animals, or `trials` are too few to try each family.
+    see in all; classifiers found are fitted to up to five times as many. inner: for each of
+    `inner_folds(animals)` an embedding (N, E) of the same rows by a network that was not trained on that
+    fold's test animals; without it trials read `embedding`, whose network has learned from the animals they
+    are scored on, so that scores flatter.
+    The same arguments give the same classifiers. Raises UserError where Optuna is missing, values are not
+    finite, a class has no row, there are fewer than two animals, or `trials` are too few to try each family.
     """
     optuna = _optuna()
     embedding, labels = _checked(embedding, labels, animals, classes)
@@ -120,7 +124,14 @@ def search_classifier(
         least = 2 * max(map(len, groups))
         raise UserError(f"{trials} trials cannot try {len(families)} families; give {least} or more.")
     chosen = _by_class(labels, rows, seed)
-    judge = _Judge(embedding[chosen], labels[chosen], np.asarray(animals)[chosen], len(classes), seed)
+    names = np.array([str(animal) for animal in animals])
+    folds = inner_folds(names.tolist())
+    read = _inner_embeddings(inner, embedding, len(folds))
+    parts = [
+        _Part(x[chosen], _of(names[chosen], fold.train_animals), _of(names[chosen], fold.test_animals))
+        for fold, x in zip(folds, read)
+    ]
+    judge = _Judge(parts, labels[chosen], len(classes), seed)
     with progress("Searching classifiers", trials + trials // 4) as advance:
         for number, (share, group) in enumerate(zip(shares, groups)):
             _search_families(optuna, judge, group, share, seed + number, advance)
@@ -145,27 +156,29 @@ def search_classifier(
     return Found(tuple(judge.trials), winner, deployable, deployable.members[0][1].head())
 
 
+class _Part(NamedTuple):
+    """An inner fold: embeddings (N, E), and the rows that train and test."""
+
+    x: FloatArray
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
 class _Judge:
     """Scores classifiers on inner animals, and keeps the chances of each family's best."""
 
-    def __init__(
-        self, x: FloatArray, labels: NDArray[np.int64], animals: NDArray[Any], classes: int, seed: int
-    ) -> None:
-        self.x, self.labels, self.classes, self.seed = x, labels, classes, seed
-        names = np.array([str(animal) for animal in animals])
-        self.folds = [
-            (_of(names, fold.train_animals), _of(names, fold.test_animals)) for fold in _inner(names)
-        ]
+    def __init__(self, parts: Sequence[_Part], labels: NDArray[np.int64], classes: int, seed: int) -> None:
+        self.parts, self.labels, self.classes, self.seed = parts, labels, classes, seed
         self.trials: list[Trial] = []
         self.chances: dict[str, tuple[Trial, FloatArray]] = {}
 
     def try_family(self, family: Family, settings: dict[str, Any]) -> Trial:
         """Train on each inner fold's training animals and score the chances of its test animals."""
         start = time.perf_counter()
-        chances = np.zeros((len(self.x), self.classes))
-        for train, test in self.folds:
-            made = fit(family, settings, self.x[train], self.labels[train], self.classes, self.seed)
-            chances[test] = made.predict_proba(self.x[test])
+        chances = np.zeros((len(self.labels), self.classes))
+        for x, train, test in self.parts:
+            made = fit(family, settings, x[train], self.labels[train], self.classes, self.seed)
+            chances[test] = made.predict_proba(x[test])
         trial = self._note(family.name, settings, chances, family.deploys, start)
         if family.name not in self.chances or trial.score > self.chances[family.name][0].score:
             self.chances[family.name] = trial, chances
@@ -303,8 +316,20 @@ def _by_class(labels: NDArray[np.int64], rows: int, seed: int) -> NDArray[np.int
     return np.sort(np.concatenate(parts))
 
 
-def _inner(names: NDArray[Any]) -> list[Fold]:
-    return inner_folds([str(name) for name in np.unique(names)])
+def _inner_embeddings(
+    inner: Optional[Sequence[NDArray[Any]]], embedding: FloatArray, folds: int
+) -> list[FloatArray]:
+    if inner is None:
+        return [embedding] * folds
+    read = [np.asarray(x, np.float64) for x in inner]
+    if len(read) != folds or any(x.ndim != 2 or len(x) != len(embedding) for x in read):
+        raise UserError(
+            f"the search got inner embeddings of shapes {listed(x.shape for x in read)}; expected {folds}, "
+            f"one for each inner fold, of {len(embedding)} rows."
+        )
+    if not all(np.all(np.isfinite(x)) for x in read):
+        raise UserError("an inner embedding is not finite; train the student of that fold again.")
+    return read
 
 
 def _of(names: NDArray[Any], animals: Sequence[str]) -> NDArray[np.int64]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Sequence
+from typing import Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,15 @@ Embed = Callable[[NDArray[np.int16]], NDArray[Any]]
 _AT_ONCE = 4096
 
 
-def search_fold(embed: Embed, windows: Windows, fold: Fold, **options: Any) -> Found:
+def search_fold(
+    embed: Embed, windows: Windows, fold: Fold, *, inner: Optional[Sequence[Embed]] = None, **options: Any
+) -> Found:
     """Search the classifier of a frozen network's embedding on the training animals of a fold.
 
-    Windows of all other animals are left out before anything is computed of them. options: those of
-    `search_classifier`. Raises UserError as it does, and for a split that has its animals on both sides.
+    Windows of all other animals are left out before anything is computed of them. inner: for each of
+    `inner_folds(fold.train_animals)` the embedding of a network that was not trained on its test animals;
+    without it scores flatter (`search_classifier`). options: the others of `search_classifier`.
+    Raises UserError as it does, and for a split that has its animals on both sides.
     """
     if fold.test_windows is not None:
         raise UserError(
@@ -31,18 +36,25 @@ def search_fold(embed: Embed, windows: Windows, fold: Fold, **options: Any) -> F
         )
     seen = windows.take(np.isin(windows.animals, fold.train_animals))
     embedding = embed_all(embed, seen.counts)
-    return search_classifier(embedding, seen.labels, seen.animals, seen.classes, **options)
+    read = None if inner is None else [embed_all(other, seen.counts) for other in inner]
+    return search_classifier(embedding, seen.labels, seen.animals, seen.classes, inner=read, **options)
 
 
 def search_student(
-    student: StudentWeights, windows: Windows, fold: Fold, **options: Any
+    student: StudentWeights,
+    windows: Windows,
+    fold: Fold,
+    *,
+    inner: Optional[Sequence[StudentWeights]] = None,
+    **options: Any,
 ) -> tuple[Found, StudentWeights]:
     """Search the classifier on a student's last state; return also the student with the best head.
 
-    As `search_fold`. A student trained on a held-out animal would let the search see it: give it one that was
-    trained on this fold's training animals.
+    As `search_fold`; inner: students of the inner folds. A student trained on a held-out animal would let the
+    search see it: give it one that was trained on this fold's training animals.
     """
-    found = search_fold(student.state, windows, fold, **options)
+    read = None if inner is None else [other.state for other in inner]
+    found = search_fold(student.state, windows, fold, inner=read, **options)
     return found, student.with_head(found.head)
 
 
