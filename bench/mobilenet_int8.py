@@ -95,6 +95,7 @@ def main() -> int:
     options = parser.parse_args()
     from mcukd.files import write_json
 
+    cards = {card: agreement(card, options.data_root, options.passes, options.out) for card in options.cards}
     result = {
         "command": f"python bench/mobilenet_int8.py --data-root DATA --out FILE.tflite --cards "
         f"{' '.join(options.cards)} --passes {options.passes}",
@@ -102,9 +103,7 @@ def main() -> int:
         "processor": processor(),
         "models": f"slim student, memory head, {options.passes} passes over hard labels, seed {SEED}, "
         f"{CALIBRATION} calibration windows",
-        "cards": {
-            card: agreement(card, options.data_root, options.passes, options.out) for card in options.cards
-        },
+        "cards": cards,
     }
     print(json.dumps(result, indent=2))
     if options.write:
