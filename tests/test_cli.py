@@ -14,6 +14,7 @@ COMMANDS = (
     "demo",
     "data",
     "distill",
+    "sweep",
     "quantize",
     "ranges",
     "bench",

@@ -29,6 +29,7 @@ for _name in (
     "demo",
     "data",
     "distill",
+    "sweep",
     "evaluate",
     "classify",
     "quantize",

@@ -1,0 +1,87 @@
+"""`mcukd sweep`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
+from mcukd.errors import UserError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(sweep)
+
+
+def sweep(
+    grid: Annotated[Path, typer.Argument(help="TOML file of what is crossed with what (docs/sweep.md).")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for table, summary, figure and kept results.")],
+    workers: Annotated[
+        Optional[int],
+        typer.Option(
+            min=1, max=1024, help="Processes of this computer. Default: one per core.", show_default=False
+        ),
+    ] = None,
+    scheduler: Annotated[
+        Optional[str],
+        typer.Option(metavar="tcp://…", help="Dask scheduler to send the runs to.", show_default=False),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    data_root: DataRootOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Train and score folds × seeds × sizes × bits × methods; what was finished before is not done again.
+
+    Example: [bold]mcukd sweep grid.toml --out sweeps/sizes[/bold]
+
+    Example: [bold]mcukd sweep grid.toml --out shared/sizes --scheduler tcp://192.168.0.2:8786[/bold]
+    """
+    from mcukd.sweep.stage import make_plan, overview
+    from mcukd.sweep.stage import sweep as run_sweep
+
+    if workers is not None and scheduler is not None:
+        raise UserError("--workers and --scheduler exclude each other; a cluster has its own workers.")
+    if dry_run:
+        facts = overview(make_plan(grid, out, data_root))
+        if json:
+            print_json(facts)
+            return
+        typer.echo(
+            f"{grid}: {len(facts['points'])} points × {facts['folds']} folds × {len(facts['seeds'])} seeds = "
+            f"{facts['runs']} runs, {facts['runs_done']} of them done; {facts['jobs_left']} jobs left, "
+            "trainings included"
+        )
+        return
+    facts = run_sweep(grid, out, data_root, workers, scheduler)
+    if json:
+        print_json({"out": str(out), **facts})
+    else:
+        _print(facts, out)
+
+
+def _print(facts: dict[str, Any], out: Path) -> None:
+    from mcukd.report.naming import between, figure, grouped, with_spread
+
+    measured = facts["measured_on"] is not None
+    origin = "SIMULATED data" if facts["simulated"] else "data"
+    rows = [
+        [
+            point["name"],
+            with_spread(point["mcc"], point["mcc_sd"]),
+            between(point["mcc_interval"]),
+            figure(point["accuracy"]),
+            grouped(point["weight_bytes"]),
+            *([grouped(point["flash_bytes"]), grouped(point["instructions"])] if measured else []),
+        ]
+        for point in sorted(facts["points"], key=lambda point: -point["mcc"])
+    ]
+    print_table(
+        f"{origin} {facts['data']}, {facts['split']}: {facts['runs']} runs on {facts['folds']} folds and "
+        f"{len(facts['seeds'])} seed(s), {facts['ran']} jobs done now",
+        ["point", "MCC", "95 %", "accuracy", "weight bytes", *(["flash", "instr."] if measured else [])],
+        rows,
+    )
+    typer.echo(f"{out}: table.parquet, summary.json, pareto.png")

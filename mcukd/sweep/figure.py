@@ -1,0 +1,124 @@
+"""The Pareto figure: MCC against flash, and against instructions or the work that stands for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from mcukd.files import replacing
+from mcukd.report.figures import COLOURS, INK, LINE, MARKERS, MUTED
+from mcukd.report.naming import grouped
+
+
+def draw_pareto(facts: Mapping[str, Any], path: Path) -> None:
+    """Draw the summary of a sweep as a PNG: a dot for each point with a cost, the fronts as steps.
+
+    Flash is the measured one where all integer points were measured, else weights, biases and gate table.
+    Points without a cost (forest, majority, teacher) are lines across.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    points = facts["points"]
+    integers = [point for point in points if point["bits"] is not None]
+    measured = bool(integers) and all(point["instructions"] is not None for point in integers)
+    figure = Figure(figsize=(10, 4.4), dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, sharey=True)
+    if measured:
+        core = facts["measured_on"]["core"]
+        flash, work = [point["flash_bytes"] for point in points], [p["instructions"] for p in points]
+        labels = "bytes of flash: code, weights, tables", f"instructions per window ({core}, QEMU)"
+    else:
+        flash = [_bytes(point) for point in points]
+        work = [point["macs_per_window"] for point in points]
+        labels = "bytes of weights, biases and gate table", "multiply-accumulates per window"
+    methods = list(dict.fromkeys(point["method"] for point in points))
+    for axes, costs, label in ((left, flash, labels[0]), (right, work, labels[1])):
+        _panel(axes, points, costs, methods, label)
+    left.set_ylabel("pooled MCC on animals held out", fontsize=9)
+    origin = "simulated, " if facts["simulated"] else ""
+    note = "" if facts["complete"] else f"; INCOMPLETE: {facts['runs']} of {facts['runs_planned']} runs"
+    figure.suptitle(
+        f"{facts['data']} ({origin}{facts['split']}, {len(facts['seeds'])} seeds){note}",
+        fontsize=10, x=0.01, ha="left", color=INK,
+    )  # fmt: skip
+    handles, names = left.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, metadata={"Software": None})
+
+
+def front(costs: Sequence[Optional[float]], merits: Sequence[Optional[float]]) -> list[int]:
+    """Return which points nothing that costs as little or less beats, by cost; None takes no part."""
+    known = [
+        (cost, -gain, number)
+        for number, (cost, gain) in enumerate(zip(costs, merits))
+        if cost is not None and gain is not None
+    ]
+    best, found = -np.inf, []
+    for _, loss, number in sorted(known):
+        if -loss > best:
+            best = -loss
+            found.append(number)
+    return found
+
+
+def _panel(
+    axes: Any,
+    points: Sequence[Mapping[str, Any]],
+    costs: Sequence[Optional[float]],
+    methods: Sequence[str],
+    label: str,
+) -> None:
+    axes.grid(color=LINE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    for number, method in enumerate(methods):
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        own = [n for n, point in enumerate(points) if point["method"] == method]
+        with_cost = [n for n in own if costs[n] is not None]
+        if with_cost:
+            axes.errorbar(
+                [costs[n] for n in with_cost], [points[n]["mcc"] for n in with_cost],
+                [points[n]["mcc_sd"] or 0 for n in with_cost], label=method, color=colour, marker=marker,
+                linestyle="none", markersize=5, elinewidth=0.8,
+            )  # fmt: skip
+        for n in own:
+            if not any(costs[m] is not None for m in own):
+                axes.axhline(points[n]["mcc"], color=colour, linewidth=1, linestyle="--", label=method)
+    best = front(costs, [point["mcc"] for point in points])
+    axes.step(
+        [costs[n] for n in best], [points[n]["mcc"] for n in best], where="post", color=MUTED,
+        linewidth=1.2, label="Pareto front",
+    )  # fmt: skip
+    for n in best:
+        axes.annotate(
+            _short(points[n]), (costs[n], points[n]["mcc"]), xytext=(4, 5), textcoords="offset points",
+            fontsize=7, color=INK,
+        )  # fmt: skip
+    known = [cost for cost in costs if cost]
+    if known and max(known) > 10 * min(known):
+        axes.set_xscale("log")
+    else:
+        axes.locator_params(axis="x", nbins=6)
+        axes.xaxis.set_major_formatter(lambda cost, _: grouped(cost))
+    axes.tick_params(labelsize=8, colors=INK)
+    axes.set_xlabel(label, fontsize=9)
+
+
+def _short(point: Mapping[str, Any]) -> str:
+    """Return size and width such as "16/16·8", or the method's name where there is no size."""
+    if point["gru_units"] is None:
+        return str(point["method"])
+    width = "float" if point["bits"] is None else point["bits"]
+    return f"{point['gru_units']}/{point['dense_units']}·{width}"
+
+
+def _bytes(point: Mapping[str, Any]) -> Optional[int]:
+    if point["weight_bytes"] is None:
+        return None
+    return int(point["weight_bytes"] + (point["table_bytes"] or 0))

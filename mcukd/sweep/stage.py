@@ -1,0 +1,149 @@
+"""A whole sweep: from a grid to one table, a summary by point, and the Pareto figure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Optional
+
+from mcukd.data.card import load_card
+from mcukd.data.folds import Fold, make_folds
+from mcukd.data.load import dataset_sha256, load_windows
+from mcukd.distill.config import DistillConfig
+from mcukd.distill.run import for_card
+from mcukd.errors import UserError
+from mcukd.evaluate.baselines import FILTER_MLP as FILTER_MLP_MODEL
+from mcukd.evaluate.stage import usual_baselines
+from mcukd.sweep.engine import missing, run_jobs
+from mcukd.sweep.grid import DISTILLED, FILTER_MLP, QAT, Grid, Point, points, read_grid
+from mcukd.sweep.jobs import Source, Work
+from mcukd.sweep.runs import CostJob, RunJob, describe
+from mcukd.sweep.table import write_results
+from mcukd.wording import did_you_mean, listed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a grid in the order of the table, and the measurement of each point that has one."""
+
+    grid: Grid
+    runs: tuple[RunJob, ...]
+    costs: dict[Point, CostJob]
+    data: str
+    classes: tuple[str, ...]
+    simulated: bool
+
+    @property
+    def folds(self) -> int:
+        """How many folds each point is run on."""
+        return len({run.work.fold.name for run in self.runs})
+
+
+def sweep(
+    path: Path,
+    out: Path,
+    data_root: Optional[Path] = None,
+    workers: Optional[int] = None,
+    scheduler: Optional[str] = None,
+) -> dict[str, Any]:
+    """Do all runs of the grid at `path` that `out` does not hold yet, and gather them.
+
+    Writes `table.parquet` (a row for each run), `summary.json` (a point each) and `pareto.png`. Finished
+    work is kept in `teachers/`, `students/`, `results/` and `costs/` under the hash of what decided it, so
+    that a sweep that was stopped, or a larger grid, does only what is missing.
+    workers: processes of this computer, by default one per core. scheduler: of a Dask cluster instead.
+    Returns the facts of `summary.json`, with `ran`, the jobs done now. Raises UserError for a faulty grid,
+    and, when all else is done and written, where runs failed.
+    """
+    plan = make_plan(path, out, data_root)
+    todo = missing([*plan.runs, *plan.costs.values()])
+    out.mkdir(parents=True, exist_ok=True)
+    failed = run_jobs(todo, workers or os.cpu_count() or 1, scheduler, plan.runs[0].work.folder)
+    facts = write_results(plan, out)
+    if failed:
+        first = str(next(iter(failed.values()))).rstrip(".")
+        rows = len(plan.runs) - facts["runs"]
+        raise UserError(
+            f"{first}; {len(failed)} of {len(todo)} jobs failed and {rows} of {len(plan.runs)} runs are "
+            f"missing in {out}; the same command tries them again."
+        )
+    return {**facts, "ran": len(todo)}
+
+
+def make_plan(path: Path, out: Path, data_root: Optional[Path] = None) -> Plan:
+    """Read a grid and return its runs; nothing is done. UserError for a faulty grid or missing data."""
+    grid = read_grid(path)
+    card = load_card(grid.data)
+    root = None if data_root is None else data_root.absolute()
+    source = Source(card.reference, root, grid.seed, dataset_sha256(card, root, grid.seed))
+    if FILTER_MLP in grid.grid.methods and FILTER_MLP_MODEL not in usual_baselines(card):
+        raise UserError(
+            f"{path}: the windows of card {card.name} are too short for {FILTER_MLP}; leave "
+            "it out of methods."
+        )
+    config = for_card(DistillConfig(seed=grid.seed, jobs=1, **dict(grid.training)), card)
+    folds = _folds(path, grid, make_folds(load_windows(card, root, seed=grid.seed), grid.split))
+    runs = []
+    for point in points(grid.grid):
+        sizes: dict[str, Any] = {}
+        if point.gru_units is not None:
+            sizes = {"gru_units": point.gru_units, "dense_units": point.dense_units}
+        for seed in grid.grid.seeds:
+            for fold in folds:
+                work = Work(out.absolute(), source, replace(config, **sizes), fold, seed)
+                runs.append(RunJob(work, point))
+    return Plan(grid, tuple(runs), _costs(grid, runs), card.name, card.classes, card.simulated)
+
+
+def _folds(path: Path, grid: Grid, folds: Sequence[Fold]) -> list[Fold]:
+    wanted, known = grid.grid.folds, [fold.name for fold in folds]
+    for name in wanted or ():
+        if name not in known:
+            raise UserError(
+                f"{path}: grid.folds names {name!r}{did_you_mean(name, known)}, but the folds of split "
+                f"{grid.split!r} are {listed(known)}."
+            )
+    return [fold for fold in folds if wanted is None or fold.name in wanted]
+
+
+def _costs(grid: Grid, runs: Sequence[RunJob]) -> dict[Point, CostJob]:
+    """Return the measurement of each integer point; students of one size and width share it."""
+    if grid.measure is None:
+        return {}
+    _check_tools()
+    by_shape: dict[Point, CostJob] = {}
+    found: dict[Point, CostJob] = {}
+    for run in runs:
+        if run.point.bits is None or run.point in found:
+            continue
+        shape = replace(run.point, method="")
+        if shape not in by_shape:
+            # What was learnt with the device's weights takes the same instructions as what was not.
+            method = DISTILLED if run.point.method == QAT else run.point.method
+            by_shape[shape] = CostJob(RunJob(run.work, replace(run.point, method=method)), grid.measure)
+        found[run.point] = by_shape[shape]
+    return found
+
+
+def _check_tools() -> None:
+    from mcukd.bench.study import TOOLS
+    from mcukd.boards.tools import require_tool
+
+    for tool in TOOLS:
+        require_tool(tool, "measure models; leave [measure] out otherwise")
+
+
+def overview(plan: Plan) -> dict[str, Any]:
+    """Return what a plan would do, for `--dry-run`."""
+    todo = missing([*plan.runs, *plan.costs.values()])
+    left = {job.key for job in todo}
+    return {
+        "points": [describe(point) for point in dict.fromkeys(run.point for run in plan.runs)],
+        "folds": plan.folds,
+        "seeds": list(plan.grid.grid.seeds),
+        "runs": len(plan.runs),
+        "runs_done": sum(run.key not in left for run in plan.runs),
+        "jobs_left": len(todo),
+    }

@@ -1,0 +1,96 @@
+"""Small grids on a small herd, and a Dask cluster of processes of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from data_factory import write_card
+
+#: 3 folds × 7 seeds of two methods: 42 runs, half of which take long enough to be killed.
+FORESTS = """
+data = "{card}"
+[grid]
+seeds = {seeds}
+methods = ["random-forest", "majority"]
+"""
+
+
+def write_herd(folder: Path) -> Path:
+    """Write three animals that graze and rest, and return the card's path."""
+    rng = np.random.default_rng(0)
+    for animal in "ABC":
+        for label, swing in (("graze", 0.5), ("rest", 0.0)):
+            samples = [0.1, -0.2, -0.95] + swing * np.sin(np.arange(120)[:, None] * [0.9, 1.1, 0.7])
+            samples = samples + 0.2 * rng.normal(size=(120, 3))
+            path = folder / label / f"{animal}1.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x,y,z\n" + "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in samples))
+    path = write_card(folder).path
+    assert path is not None
+    return path
+
+
+def write_grid(folder: Path, card: Path, content: str = FORESTS, **values: object) -> Path:
+    path = folder / "grid.toml"
+    path.write_text(content.format(card=card.as_posix(), **{"seeds": 7, **values}), encoding="utf-8")
+    return path
+
+
+def command(grid: Path, out: Path, card: Path, *more: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "mcukd", "sweep", str(grid), "--out", str(out)),
+        *("--data-root", str(card.parent), "--json", *more),
+    ]
+
+
+def results(out: Path) -> dict[str, int]:
+    """The finished runs and when each was written."""
+    return {path.name: path.stat().st_mtime_ns for path in (out / "results").glob("[!.]*.json")}
+
+
+def wait_for_results(out: Path, number: int, seconds: float = 120) -> dict[str, int]:
+    deadline = time.monotonic() + seconds
+    while len(results(out)) < number:
+        assert time.monotonic() < deadline, f"{len(results(out))} of {number} results after {seconds} s"
+        time.sleep(0.02)
+    return results(out)
+
+
+@contextmanager
+def cluster(folder: Path, workers: int = 2) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Start a Dask scheduler and workers, each a process; yield its address and the workers."""
+    file = folder / "scheduler.json"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": (folder / "cluster.log").open("ab")}
+    environment = {**os.environ, "DASK_DISTRIBUTED__WORKER__DAEMON": "False"}
+    base = [sys.executable, "-m"]
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+        scheduler = [*base, "distributed.cli.dask_scheduler", *options]
+        started.append(subprocess.Popen(scheduler, env=environment, **quiet))  # type: ignore[call-overload]
+        deadline = time.monotonic() + 60
+        while not file.exists() or not file.read_text().strip():
+            assert time.monotonic() < deadline, "no scheduler"
+            time.sleep(0.05)
+        import json
+
+        address = json.loads(file.read_text())["address"]
+        worker = [*base, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny"]
+        options = ["--no-dashboard", "--host", "127.0.0.1", "--local-directory", str(folder)]
+        for _ in range(workers):
+            started.append(
+                subprocess.Popen([*worker, *options], env=environment, **quiet)  # type: ignore[call-overload]
+            )
+        yield address, started[1:]
+    finally:
+        for process in reversed(started):
+            process.kill()
+            process.wait()
+        quiet["stderr"].close()  # type: ignore[attr-defined]
