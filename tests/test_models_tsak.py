@@ -28,15 +28,17 @@ from mcukd.models.tsak import (
     with_all_logits,
 )
 
-SHAPES = [(50, 9, 3, 32), (50, 3, 3, SLIM_WIDTH), (128, 6, 6, 8), (3, 4, 2, 4)]
+SHAPES = [(50, 9, 3, 32), (12, 3, 6, SLIM_WIDTH), (3, 4, 2, 4)]
 
 
 def small(window: int = 20, channels: int = 4, classes: int = 3, width: int = 8) -> Any:
     return build_tsak(window, channels, classes, np.zeros(channels), np.ones(channels), width)
 
 
-def unsettled(model: Any) -> Any:
-    """The model with random weights everywhere: Keras starts with zeros and ones that hide mistakes."""
+@pytest.fixture(scope="module")
+def shared() -> Any:
+    """A model for tests that only read, with random weights: Keras's first ones hide mistakes."""
+    model = small()
     rng = np.random.default_rng(3)
     model.set_weights([np.abs(rng.normal(scale=0.4, size=w.shape)) + 0.05 for w in model.get_weights()])
     return model
@@ -66,18 +68,18 @@ def test_sizes_are_those_of_the_keras_model(window: int, channels: int, classes:
     assert counted == tsak_macs_per_window(window, channels, classes, width)
 
 
-def test_the_named_layers_are_what_distillation_taps() -> None:
-    model = small()
+def test_the_named_layers_are_what_distillation_taps(shared: Any) -> None:
+    model = shared
     shapes = {layer.name: tuple(layer.output.shape) for layer in model.layers}
     assert {shapes[name] for name in REPRESENTATIONS} == {(None, 8)} == {shapes["embedding"]}
     assert {shapes[name] for name in STAGE_ONE} == {(None, 3)} == {shapes["logits"]}
     assert model.layers[-1].name == "logits" and model.output_shape == (None, 3)
 
 
-def test_samples_are_standardised_channel_by_channel() -> None:
+def test_samples_are_standardised_channel_by_channel(shared: Any) -> None:
     rng = np.random.default_rng(0)
     mean, deviation = np.array([0.0, 0, 0, 40]), np.array([4096.0, 4096, 4096, 25])
-    raw, ready = build_tsak(20, 4, 3, mean, deviation**2, 8), small()
+    raw, ready = build_tsak(20, 4, 3, mean, deviation**2, 8), shared
     raw.set_weights(ready.get_weights())
     x = rng.normal(size=(5, 20, 4)).astype(np.float32)
     seen = (x * deviation + mean).astype(np.float32)
@@ -91,10 +93,10 @@ def test_the_last_sample_sees_the_whole_window_and_no_dilation_is_spare(window: 
     assert len(found) == 1 or 1 + 2 * sum(found[:-1]) < window
 
 
-def test_causal_layers_see_no_later_sample_and_the_others_do() -> None:
+def test_causal_layers_see_no_later_sample_and_the_others_do(shared: Any) -> None:
     import keras
 
-    model = unsettled(small())
+    model = shared
     names = [layer.name for layer in model.layers]
     last = [name for name in names if name.startswith("causal") and name.endswith("_add")][-1]
     taps = {"causal": last, "attention": "forward_add", "combined": "merge_relu"}
@@ -112,8 +114,8 @@ def test_causal_layers_see_no_later_sample_and_the_others_do() -> None:
     assert np.abs(tapped(earlier)["causal"].numpy() - before["causal"].numpy())[:, -1].max() > 0
 
 
-def test_stages_share_no_weight_and_leave_none_out() -> None:
-    model = small()
+def test_stages_share_no_weight_and_leave_none_out(shared: Any) -> None:
+    model = shared
     first, second = ({id(v) for v in stage_variables(model, stage)} for stage in (1, 2))
     assert not first & second
     assert first | second == {id(v) for v in model.trainable_variables}
@@ -123,8 +125,8 @@ def test_stages_share_no_weight_and_leave_none_out() -> None:
         stage_layers(model, 3)
 
 
-def test_twins_share_weights_and_say_the_same() -> None:
-    model = unsettled(small())
+def test_twins_share_weights_and_say_the_same(shared: Any) -> None:
+    model = shared
     everything = with_all_logits(model)
     x = np.random.default_rng(2).normal(size=(4, 20, 4)).astype(np.float32)
     answers = everything(x)
@@ -179,8 +181,8 @@ def test_it_learns_stage_by_stage_and_the_second_leaves_the_first_alone() -> Non
     assert right["logits"] > 0.9 and right["combined_logits"] > 0.9
 
 
-def test_a_saved_teacher_comes_back(tmp_path: Path) -> None:
-    model = unsettled(small())
+def test_a_saved_teacher_comes_back(tmp_path: Path, shared: Any) -> None:
+    model = shared
     model.save(tmp_path / "teacher.keras")
     x = np.random.default_rng(2).normal(size=(4, 20, 4)).astype(np.float32)
     np.testing.assert_array_equal(load_tsak(tmp_path / "teacher.keras")(x).numpy(), model(x).numpy())
