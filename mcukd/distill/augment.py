@@ -9,6 +9,8 @@ from typing import Any, Literal, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.data.extra import turn_extra
+
 FloatArray = NDArray[np.float32]
 
 #: Below this length of the mean of all windows' directions, animals do not agree on which way is down.
@@ -34,6 +36,9 @@ class Augmentation:
     on its own. noise: largest standard deviation of white noise in g; each window's is drawn uniformly.
     drop: largest share of samples that a driver lost and holds the one before for, drawn alike. clip: lowest
     limit in g at which samples are cut off; each window's is drawn log-uniformly from there to eight times.
+    extra_vectors: of windows with more channels than the accelerometer's three, the first channel of each
+    vector that turns with it, counted from the fourth channel. Other changes but those in time leave extra
+    channels as they are.
     """
 
     turn: Turn = "vertical"
@@ -46,16 +51,19 @@ class Augmentation:
     noise: float = 0.0
     drop: float = 0.0
     clip: float = 0.0
+    extra_vectors: tuple[int, ...] = ()
 
 
 class Augmenter:
     """Augments windows of one training set, whose vertical, and 1 g in its units, it has measured.
 
-    windows: the training set (N, T, C), in any unit. Axes are turned only where C is 3.
+    windows: the training set (N, T, C + E), in any unit: the accelerometer's axes, at most three, and extra
+    channels. Axes are turned only where there are three.
     """
 
     def __init__(self, windows: FloatArray, how: Augmentation) -> None:
         self._how = how
+        windows = windows[..., :3]
         three_axes = windows.shape[2] == 3
         self.vertical = vertical(windows) if three_axes and how.turn == "vertical" else None
         self._turns = three_axes and (how.turn != "none" or how.tilt > 0)
@@ -63,16 +71,19 @@ class Augmenter:
         self._one_g = one_g(windows) if how.noise or how.clip else 1.0
 
     def __call__(self, windows: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Return changed copies of windows (n, T, C) float32."""
+        """Return changed copies of windows (n, T, C + E) float32."""
         how, count = self._how, len(windows)
         if how.stretch:
             share = rng.integers(-TEMPOS, TEMPOS, count, endpoint=True) / TEMPOS
             windows = stretched(windows, np.exp(how.stretch * share))
+        windows, extra = windows[..., :3], windows[..., 3:]
         if self._turns:
-            windows = windows @ self._rotations(count, rng)
+            rotations = self._rotations(count, rng)
+            windows, extra = windows @ rotations, self._turned(extra, rotations)
         if self._rolls:
             axes = np.tile(np.eye(3)[how.roll_axis], (count, 1))
-            windows = windows @ rotations_about(axes, rng.uniform(0, 2 * np.pi, count)).astype(np.float32)
+            rotations = rotations_about(axes, rng.uniform(0, 2 * np.pi, count)).astype(np.float32)
+            windows, extra = windows @ rotations, self._turned(extra, rotations)
         if how.flip:
             signs = np.ones((windows.shape[2] + 1, windows.shape[2]), np.float32)
             np.fill_diagonal(signs, -1)
@@ -82,7 +93,11 @@ class Augmenter:
         if how.scale_axes:
             gains = np.exp(rng.normal(scale=how.scale_axes, size=(count, 1, windows.shape[2])))
             windows = windows * gains.astype(np.float32)
-        return self._as_sensed(windows, rng)
+        windows = self._as_sensed(windows, rng)
+        return np.concatenate([windows, extra], axis=2) if extra.shape[2] else windows
+
+    def _turned(self, extra: FloatArray, rotations: FloatArray) -> FloatArray:
+        return turn_extra(extra, rotations, self._how.extra_vectors) if extra.shape[2] else extra
 
     def _as_sensed(self, windows: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Return windows as a noisier sensor of less range and a driver that loses samples would."""

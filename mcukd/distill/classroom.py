@@ -56,6 +56,7 @@ class Classroom:
     evaluation: Windows
     config: DistillConfig
     _trainers: dict[str, Trainer] = field(default_factory=dict)
+    _taps: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     def teach(self, lesson: Lesson, advance: Advance = lambda units: None) -> None:
         """Train the models of a lesson and write its result; `advance` is told the units done.
@@ -70,8 +71,9 @@ class Classroom:
         plain_targets = Targets(seen.labels, smoothing=config.smoothing)
 
         teacher = self.raise_teacher(seen, windows, seed, advance, saved)
-        soft = None if teacher is None else teacher.soft_labels(windows, augmentation(config), seed)
-        recipe = student_recipe(config)
+        how = augmentation(config, seen.extra_vectors)
+        soft = None if teacher is None else teacher.soft_labels(windows, how, seed)
+        recipe = replace(student_recipe(config), augmentation=how)
         if config.choose_epochs:
             recipe = self._chosen_epochs(seen, recipe, seed, advance, saved)
         if lesson.shipped:
@@ -120,22 +122,27 @@ class Classroom:
 
         Returns None where the method has none. Its models serve until the next teacher is trained.
         """
+        import keras
+
         config = self.config
         if config.teacher_name is None:
             return None
 
         def fit(mine: NDArray[np.bool_], name: str) -> keras.Model:
-            return self.trainer("teacher").fit(
+            model = self.trainer("teacher").fit(
                 windows[mine],
                 Targets(seen.labels[mine], smoothing=config.smoothing),
-                teacher_recipe(config),
+                replace(teacher_recipe(config), augmentation=augmentation(config, seen.extra_vectors)),
                 seed,
                 lambda count: advance(count * TEACHER_COST),
                 saved.of(name) if saved else None,
             )
+            if isinstance(model.output, dict):
+                return keras.Model(model.inputs, model.output["logits"], name=model.name)
+            return model
 
         if config.teacher_name != ENSEMBLE:
-            return Teacher((fit(np.ones(len(seen), bool), "teacher"),))
+            return Teacher((fit(np.ones(len(seen), bool), "teacher"),), taps=self._taps)
         models, unseen_by = [], np.empty(len(seen), np.int64)
         for number, fold in enumerate(inner_folds([str(a) for a in seen.animals], ENSEMBLE_PARTS)):
             mine = np.isin(seen.animals, fold.train_animals)
@@ -273,9 +280,12 @@ class Classroom:
         """Return this process's trainer of the "teacher", the "student" or the baseline "filter_mlp"."""
         if role not in self._trainers:
             kind, channels = self._kind(role), self._channels(role)
+            build = kind.build if kind.phases == (LABELS,) else kind.twin or kind.build
             # Training sees standardised windows, so that one compiled step serves every fold's scale.
             self._trainers[role] = Trainer(
-                lambda: self._build(role, np.ones(channels)), compiled=kind.compiled, phases=kind.phases
+                lambda: build(self._shape(role), self.config, np.zeros(channels), np.ones(channels)),
+                compiled=kind.compiled,
+                phases=kind.phases,
             )
         return self._trainers[role]
 
@@ -320,12 +330,11 @@ def teaching_work(seen: Windows, config: DistillConfig, *, plain: bool) -> int:
     """Return the length of a lesson on the windows `seen` in the progress bar's units, about."""
     windows = len(seen)
     method = METHODS[config.method]
-    work = windows_presented(windows, config.epochs) * plain
-    work += windows_presented(windows, config.epochs, method.phases(config))
-    if config.choose_epochs:
-        work += choosing_work(windows, config.epochs)
+    work = choosing_work(windows, config.epochs) if config.choose_epochs else 0
     if config.teacher_name is None:
-        return work
+        return work + windows_presented(windows, config.epochs)
+    work += windows_presented(windows, config.epochs) * plain
+    work += windows_presented(windows, config.epochs, method.phases(config))
     teacher = TEACHER_COST * windows_presented(windows, config.teacher_epochs, teacher_kind(config).phases)
     return work + teacher * (ENSEMBLE_PARTS - 1 if config.teacher_name == ENSEMBLE else 1)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
-from mcukd.distill.phases import LABELS, Phase
-from mcukd.models import filter_mlp, gru_mlp, mobilenet, resnet
+from mcukd.distill.phases import LABELS, Phase, Signals, from_labels
+from mcukd.models import filter_mlp, gru_mlp, mobilenet, resnet, tsak
 
 if TYPE_CHECKING:
     import keras
@@ -85,8 +86,27 @@ def _mobilenet(*, slim: bool) -> Kind:
     )
 
 
+def _tsak_loss(names: Sequence[str]) -> Callable[[Signals], Any]:
+    """Return the sum of the losses of the teacher's own classifiers on the labels."""
+    return lambda signals: sum(
+        from_labels(signals._replace(outputs={"logits": signals.outputs[name]})) for name in names
+    )
+
+
+TSAK = Kind(
+    "tsak",
+    lambda s, c, mean, variance: tsak.build_tsak(*s, mean, variance),
+    lambda s, c: tsak.tsak_parameters(*s),
+    lambda s, c: tsak.tsak_macs_per_window(*s),
+    phases=(
+        Phase("representations", _tsak_loss(tsak.STAGE_ONE), trains=lambda m: tsak.stage_variables(m, 1)),
+        Phase("semantics", _tsak_loss(("logits",)), share=0.3, trains=lambda m: tsak.stage_variables(m, 2)),
+    ),
+    twin=lambda s, c, mean, variance: tsak.with_all_logits(tsak.build_tsak(*s, mean, variance)),
+)
+
 STUDENTS = {kind.name: kind for kind in (GRU_MLP, _mobilenet(slim=True), FILTER_MLP)}
-TEACHERS = {kind.name: kind for kind in (RESNET, _mobilenet(slim=False))}
+TEACHERS = {kind.name: kind for kind in (RESNET, _mobilenet(slim=False), TSAK)}
 
 #: Several networks of the first kind of teacher, each of which left out some of the training animals.
 ENSEMBLE = "ensemble"

@@ -25,13 +25,19 @@ _AGAINST: dict[str, dict[str, Any]] = {
 }
 
 
-def augmentation(config: DistillConfig) -> Augmentation:
+def augmentation(config: DistillConfig, extra_vectors: tuple[int, ...] = ()) -> Augmentation:
     """Return how training windows are changed: turned as sensors are found on the animals, and tilted.
 
-    What `config.augment` asks for comes on top.
+    What `config.augment` asks for comes on top. extra_vectors: `Windows.extra_vectors`, where they are shown.
     """
     added = {field: value for name in config.augments for field, value in _AGAINST[name].items()}
-    return Augmentation(turn=_TURNS[config.mounting], tilt=10.0, roll_axis=config.neck_axis, **added)
+    return Augmentation(
+        turn=_TURNS[config.mounting],
+        tilt=10.0,
+        roll_axis=config.neck_axis,
+        extra_vectors=extra_vectors,
+        **added,
+    )
 
 
 def teacher_recipe(config: DistillConfig) -> Recipe:

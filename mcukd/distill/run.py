@@ -20,9 +20,11 @@ from mcukd.distill.classroom import ENSEMBLE_PARTS, teacher_kind
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.kinds import ENSEMBLE, STUDENTS, Shape
 from mcukd.distill.lesson import SOFT_LABELS, STUDENT, TEACHER, Lesson
+from mcukd.distill.methods import METHODS
 from mcukd.distill.recipes import VERSION
-from mcukd.distill.view import channels_of
+from mcukd.distill.view import channels_of, shows_extra
 from mcukd.distill.workers import run_lessons
+from mcukd.errors import UserError
 from mcukd.files import sha256_text
 from mcukd.report.metrics import combine_seeds, load_metrics, score, update_metrics
 from mcukd.study import MANIFEST, RUNS, Study
@@ -56,8 +58,9 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     if is_up_to_date(study, card, data_root, config):
         return load_metrics(study.file(METRICS))
     inputs = _inputs(card, data_root, config)
-    training = load_windows(card, data_root, training=True, seed=config.seed)
-    evaluation = load_windows(card, data_root, seed=config.seed)
+    extra = shows_extra(config)
+    training = load_windows(card, data_root, training=True, seed=config.seed, extra=extra)
+    evaluation = load_windows(card, data_root, seed=config.seed, extra=extra)
     folds = make_folds(evaluation, config.split)
     shipped = _shipped_lesson(study, training, inputs["data"], config)
     lessons = with_windows(
@@ -88,6 +91,19 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
 
 def for_card(config: DistillConfig, card: Card) -> DistillConfig:
     """Return the options with what the card decides filled in."""
+    if config.teacher_sensors is None and METHODS[config.method].usual_sensors == "all" and card.extra:
+        config = replace(config, teacher_sensors="all")
+    if shows_extra(config):
+        if not card.extra:
+            raise UserError(
+                f"--teacher-sensors is all, but card {card.name} names no extra channels; add them under "
+                f"[[extra]], or leave the option out."
+            )
+        if "flip" in config.augments:
+            raise UserError(
+                "--augment flip mirrors the accelerometer, which other sensors cannot follow; leave it out, "
+                "or give --teacher-sensors accelerometer."
+            )
     if "rotation" in config.augments:
         config = replace(config, neck_axis=card.neck_axis)
     return config if config.mounting else replace(config, mounting=card.signal.mounting)
@@ -120,7 +136,7 @@ def free_run(card: str, config: DistillConfig, runs: Path = RUNS) -> Path:
 
 
 def _inputs(card: Card, data_root: Optional[Path], config: DistillConfig) -> dict[str, str]:
-    return {"data": dataset_sha256(card, data_root, config.seed)}
+    return {"data": dataset_sha256(card, data_root, config.seed, extra=shows_extra(config))}
 
 
 def fold_lessons(study: Study, folds: Sequence[Fold], data: str, config: DistillConfig) -> list[Lesson]:

@@ -5,7 +5,7 @@ where it is an ensemble.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -28,11 +28,13 @@ class Teacher:
     """One network, or an ensemble of several.
 
     models: from standardised windows (N, T, C) to logits. unseen_by: (N,) of an ensemble, for each training
-    window the number of the model whose training animals do not include the window's.
+    window the number of the model whose training animals do not include the window's. taps: compiled ways to
+    look into the network, by the layers looked at; teachers that are one model after another may share them.
     """
 
     models: tuple[keras.Model, ...]
     unseen_by: Optional[NDArray[np.int64]] = None
+    taps: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     @property
     def model(self) -> keras.Model:
@@ -60,11 +62,13 @@ class Teacher:
 
         Layers are of a single network: an ensemble's members have no features in common.
         """
-        features = [name for name in layers if name != "logits"]
+        features = tuple(name for name in layers if name != "logits")
         if self.unseen_by is not None:
             assert not features, f"an ensemble has no single {features[0]}"
             return lambda windows, index: {"logits": self._about_training(windows, index)}
-        tapped = self._tapped(features)
+        if features not in self.taps:
+            self.taps[features] = self._tapped(features)
+        tapped = self.taps[features]
 
         def answer(windows: FloatArray, index: NDArray[np.int64]) -> dict[str, FloatArray]:
             parts = [tapped(windows[start : start + 512]) for start in range(0, len(windows), 512)]

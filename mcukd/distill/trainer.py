@@ -163,8 +163,8 @@ class Trainer:
         return self.model
 
     def _classes(self) -> int:
-        shape = self.model.output_shape
-        return int((shape["logits"] if isinstance(shape, dict) else shape)[-1])
+        output = self.model.output
+        return int((output["logits"] if isinstance(output, dict) else output).shape[-1])
 
     def _start_anew(self, seed: int) -> None:
         import keras

@@ -25,6 +25,8 @@ class Method:
     teachers: ClassVar[tuple[str, ...]] = ("resnet", "ensemble")
     students: ClassVar[tuple[str, ...]] = ("gru-mlp", "filter-mlp")
     parts: ClassVar[tuple[str, ...]] = ()
+    #: What the teacher usually sees: "accelerometer", or "all" channels where the card has more.
+    usual_sensors: ClassVar[str] = "accelerometer"
     #: Whether labels that the teacher gave beforehand are among the targets.
     uses_soft_labels: ClassVar[bool] = True
 

@@ -24,6 +24,7 @@ class Tsak(Method):
     teachers = ("tsak",)
     students = ("gru-mlp", "mobilenet", "filter-mlp")
     parts = ("representations",)
+    usual_sensors = "all"
     uses_soft_labels = False
 
     def phases(self, config: DistillConfig) -> tuple[Phase, ...]:

@@ -1,0 +1,230 @@
+"""Methods of distillation: what each declares, and that it trains what it says on whom it may."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mcukd.data.windows import Windows
+from mcukd.distill.augment import Augmenter
+from mcukd.distill.classroom import ENSEMBLE_PARTS, Classroom
+from mcukd.distill.config import DistillConfig
+from mcukd.distill.lesson import Lesson
+from mcukd.distill.methods import METHODS
+from mcukd.distill.methods.smldist import ANCHORS, SmlDist, _features_loss, _teacher_target
+from mcukd.distill.phases import Signals
+from mcukd.distill.recipes import augmentation
+from mcukd.distill.teachers import Teacher
+from mcukd.distill.view import View
+from mcukd.errors import UserError
+
+CONFIG = DistillConfig(
+    epochs=2, teacher_epochs=1, teacher_width=2, gru_units=4, dense_units=4, mounting="any"
+)
+ANIMALS = ("a", "b", "c", "d", "e")
+
+
+def herd(per_animal: int = 40) -> Windows:
+    """Five animals, three behaviours told apart by their amplitude."""
+    rng = np.random.default_rng(0)
+    count = per_animal * len(ANIMALS)
+    labels = np.arange(count) % 3
+    waves = (100 + 400 * labels[:, None, None]) * rng.normal(size=(count, 32, 3))
+    return Windows(
+        counts=(waves + np.array([0, 0, 2000])).astype(np.int16),
+        labels=labels,
+        animals=np.repeat(ANIMALS, per_animal),
+        segments=np.arange(count),
+        classes=("x", "y", "z"),
+        rate_hz=10.0,
+        counts_per_g=2000.0,
+        card="herd",
+        simulated=True,
+    )
+
+
+def lesson(tmp_path, key: str = "key") -> Lesson:
+    return Lesson("e-s3", 3, ANIMALS[:4], ANIMALS[4:], tmp_path / "evaluation" / "e-s3.npz", key)
+
+
+@pytest.mark.parametrize(
+    ("method", "student"),
+    [
+        pytest.param("smldist", "gru-mlp", marks=pytest.mark.slow),
+        ("same-view", "filter-mlp"),
+        ("none", "filter-mlp"),
+    ],
+)
+def test_a_method_teaches_a_student(tmp_path, method, student):
+    windows = herd()
+    config = replace(CONFIG, method=method, student=student)
+    task = lesson(tmp_path)
+    shown = 0
+
+    def advance(count: int) -> None:
+        nonlocal shown
+        shown += count
+
+    Classroom(windows, windows, config).teach(task, advance)
+    with np.load(task.path) as fold:
+        names = set(fold.files)
+        assert np.isfinite(fold["student_logits"]).all() and fold["student_logits"].shape == (40, 3)
+        assert ("student_distilled_logits" in names) == (method != "none") == ("teacher_logits" in names)
+        if method != "none":
+            assert not np.array_equal(fold["student_logits"], fold["student_distilled_logits"])
+            kept = {name.partition("__")[2] for name in names if name.startswith("student_distilled__")}
+            plain = {name.partition("__")[2] for name in names if name.startswith("student__")}
+            assert kept == plain, "what only training needed has gone"
+    assert not task.scratch.exists()
+    assert shown == task.work(windows, config)
+
+
+def test_extra_channels_turn_with_the_acceleration_and_one_scale_serves_a_vector():
+    windows = herd()
+    doubled = windows.counts.astype(np.float32) * 2
+    windows = replace(windows, extra=doubled, extra_names=("gx", "gy", "gz"), extra_vectors=(0,))
+    config = replace(CONFIG, method="tsak", teacher_sensors="all", mounting="turned")
+    view = View.of(windows, config)
+    shown = view.show(windows)
+    np.testing.assert_allclose(shown[..., 3:], shown[..., :3], rtol=1e-5)
+    augment = Augmenter(shown, augmentation(config, windows.extra_vectors))
+    turned = augment(shown, np.random.default_rng(0))
+    assert np.abs(turned[..., :3] - shown[..., :3]).max() > 0.5
+    np.testing.assert_allclose(turned[..., 3:], turned[..., :3], rtol=1e-4, atol=1e-5)
+
+
+def test_a_teacher_with_more_sensors_is_shown_them_and_the_student_is_not(tmp_path):
+    windows = herd()
+    extra = np.random.default_rng(5).normal(size=(*windows.counts.shape[:2], 2)).astype(np.float32)
+    windows = replace(windows, extra=extra, extra_names=("p", "q"))
+    config = replace(CONFIG, method="tsak", teacher_sensors="all", student="filter-mlp")
+    room = Classroom(windows, windows, config)
+    room.teach(lesson(tmp_path))
+    assert room.trainer("teacher").model.input_shape == (None, 32, 5)
+    assert room.trainer("student").model.input_shape == (None, 32, 3)
+    with np.load(tmp_path / "evaluation" / "e-s3.npz") as fold:
+        assert np.isfinite(fold["student_distilled_logits"]).all()
+
+
+def test_every_method_can_be_asked_for_and_names_what_it_works_with():
+    for name, method in METHODS.items():
+        assert method.name == name and method.title
+        for student in method.students:
+            for teacher in method.teachers or (None,):
+                config = DistillConfig(method=name, student=student, teacher=teacher)
+                assert len(method.phases(config)) >= 1
+        for part in method.parts:
+            assert not DistillConfig(method=name, without=part).uses(part)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"method": "softlabels"}, "did you mean 'soft-labels'"),
+        ({"method": "smldist", "teacher": "resnet"}, "works with mobilenet"),
+        ({"method": "none", "teacher": "resnet"}, "no teacher"),
+        ({"method": "smldist", "without": "stages"}, "did you mean 'stage'"),
+        ({"without": "stage"}, "has no parts"),
+        ({"smoothing": 1.0}, "--smoothing is 1.0"),
+        ({"teacher_sensors": "gps"}, "--teacher-sensors"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_a_sentence(options, words):
+    with pytest.raises(UserError, match=words):
+        DistillConfig(**options)
+
+
+def _signals(ours: np.ndarray, theirs: np.ndarray) -> Signals:
+    empty = np.zeros((len(theirs), 2), np.float32)
+    return Signals({"anchor1": ours}, {"anchor1": theirs}, empty, empty, 1.0, 0.5)
+
+
+def test_the_spectral_term_forgives_a_delay_and_the_temporal_does_not():
+    features = np.random.default_rng(1).normal(size=(5, 12, 3)).astype(np.float32)
+    late = np.roll(features, 2, axis=1)
+    same = float(_features_loss(_signals(features, features), ("anchor1",), 1.0))
+    assert same == pytest.approx(0, abs=1e-6)
+    temporal = float(_features_loss(_signals(late, features), ("anchor1",), 0.0))
+    both = float(_features_loss(_signals(late, features), ("anchor1",), 100.0))
+    assert temporal > 0.5 and both == pytest.approx(temporal, rel=1e-3)
+
+
+def test_a_silent_feature_does_not_break_the_slope_of_the_spectrum():
+    import tensorflow as tf
+
+    ours = tf.Variable(np.zeros((2, 8, 3), np.float32))
+    with tf.GradientTape() as tape:
+        loss = _features_loss(_signals(ours, np.ones((2, 8, 3), np.float32)), ("anchor1",), 1.0)
+    assert np.isfinite(np.asarray(tape.gradient(loss, ours))).all()
+
+
+def test_a_wrong_teacher_is_replaced_by_the_label_and_its_logits_are_softened_once():
+    logits = np.array([[3.0, 0.0, 0.0], [0.0, 4.0, 0.0]], np.float32)
+    hard = np.eye(3, dtype=np.float32)[[0, 2]]
+    target = np.asarray(_teacher_target(logits, hard))
+    e = np.exp([1.0, 0.0, 0.0])
+    np.testing.assert_allclose(target[0], e / e.sum(), rtol=1e-6)
+    np.testing.assert_array_equal(target[1], hard[1])
+
+
+def test_a_stage_changes_its_own_layers_only():
+    from mcukd.models.mobilenet import build_mobilenet
+
+    config = replace(CONFIG, method="smldist", student="mobilenet")
+    pupil = build_mobilenet(32, 3, 3, np.zeros(3), np.ones(3), slim=True, head="memory")
+    phases = SmlDist().phases(config)
+    assert [phase.hears for phase in phases] == [(name,) for name in ANCHORS] + [("logits",)]
+    trained = [phase.trains(pupil) for phase in phases[:-1]]
+    everything = [id(v) for part in trained for v in part]
+    assert len(everything) == len(set(everything)) < len(pupil.trainable_variables)
+    assert sum(phase.share for phase in phases[:-1]) == pytest.approx(0.5)
+
+
+def test_an_ensemble_never_answers_about_a_window_whose_label_a_member_saw():
+    asked: list[tuple[int, np.ndarray]] = []
+
+    class Member:
+        output_shape = (None, 2)
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __call__(self, windows, training):
+            asked.append((self.number, windows[:, 0, 0]))
+            return np.full((len(windows), 2), self.number, np.float32)
+
+    unseen_by = np.array([0, 1, 1, 2, 0])
+    teacher = Teacher((Member(0), Member(1), Member(2)), unseen_by)  # type: ignore[arg-type]
+    index = np.array([4, 3, 1, 2])
+    windows = np.tile(index[:, None, None], (1, 6, 3)).astype(np.float32)
+    answers = teacher.listener(("logits",))(windows, index)["logits"]
+    np.testing.assert_array_equal(answers[:, 0], unseen_by[index])
+    for number, windows_seen in asked:
+        assert (unseen_by[windows_seen.astype(int)] == number).all()
+
+
+def test_an_ensemble_is_trained_on_inner_animals_and_kept_as_one_model(tmp_path):
+    import keras
+
+    windows = herd()
+    config = replace(CONFIG, teacher="ensemble", student="filter-mlp")
+    room = Classroom(windows, windows, config)
+    shown = windows.counts.astype(np.float32) / 1000
+    teacher = room.raise_teacher(windows, shown, seed=1)
+    assert teacher is not None and len(teacher.models) == ENSEMBLE_PARTS
+    by_animal = {animal: set(teacher.unseen_by[windows.animals == animal]) for animal in ANIMALS}
+    assert all(len(numbers) == 1 for numbers in by_animal.values())
+    teacher.together.save(tmp_path / "teacher.keras")
+    again = keras.models.load_model(tmp_path / "teacher.keras")
+    np.testing.assert_allclose(np.asarray(again(shown[:9])), teacher.logits(shown[:9]), atol=1e-5)
+
+
+def test_a_gated_teacher_is_believed_only_where_it_is_right():
+    room = Classroom(herd(), herd(), replace(CONFIG, gate=True, temperature=2.0))
+    answers = np.array([[2.0, 1.0, 0.0], [2.0, 1.0, 0.0]], np.float32)
+    gated = room._gated(answers, np.array([0, 2]))
+    np.testing.assert_array_equal(gated[0], answers[0])
+    chances = np.exp(gated[1] / 2.0) / np.exp(gated[1] / 2.0).sum()
+    assert chances[2] > 0.999
