@@ -4,6 +4,8 @@
 
 SIMULATED data: bouts of the simulated herd (herd-sim), repeated until the file has its length; only its size
 matters here. A model of random weights (GRU 16, windows of 256 samples) answers. The file is deleted after.
+
+A sample of the recording's windows is then replayed on both EMULATED cores (QEMU), whose logits must be equal.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from host_speed import processor, said
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "classify-speed.json"
 RATE_HZ, STEPS, START_S, GROUP = 50, 256, 1_767_225_600, 1 << 20
+SAMPLE = 1000
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ARROW_NUM_THREADS"), "1")
 
 
@@ -93,10 +96,33 @@ def timed(argv: list[str]) -> dict[str, float]:
     }
 
 
-def classify(recording: Path, run: Path, out: Path, hop: int) -> tuple[dict[str, float], dict[str, Any]]:
+def classify(
+    recording: Path, run: Path, out: Path, hop: int, sample: int = 0
+) -> tuple[dict[str, float], dict[str, Any]]:
     argv = [sys.executable, "-m", "mcukd", "classify", str(recording), "--run", str(run), "--out", str(out)]
-    measured = timed([*argv, "--time-column", "time", "--hop", str(hop), "--json"])
+    kept = ["--sample-windows", str(sample)] if sample else []
+    measured = timed([*argv, "--time-column", "time", "--hop", str(hop), "--json", *kept])
     return measured, json.loads((out / f"{recording.stem}.summary.json").read_text())
+
+
+def replayed(sample: Path, run: Path) -> dict[str, int]:
+    """Return, core by core, how many of the kept windows differ in a logit from what the emulated core gives."""
+    import tempfile
+
+    from mcukd.bench.emulate import run_image
+    from mcukd.bench.image import build_image
+    from mcukd.codegen.firmware import generate_model
+    from mcukd.fixedpoint.model import load_model
+
+    differing = {}
+    with np.load(sample) as kept:
+        counts, logits = kept["counts"], kept["logits"]
+    for core in ("m3", "m4f"):
+        with tempfile.TemporaryDirectory() as scratch:
+            generate_model(load_model(run), Path(scratch), core)
+            seen = run_image(build_image(Path(scratch), core), counts)
+        differing[core] = int((seen.logits != logits).any(axis=1).sum())
+    return {"windows": len(counts), **{f"differ_on_{core}": count for core, count in differing.items()}}
 
 
 def main() -> int:
@@ -120,6 +146,8 @@ def main() -> int:
         classify(short, folder / "run", folder / "warm", options.hop)
         of_a_day, _ = classify(short, folder / "run", folder / "short", options.hop)
         measured, summary = classify(whole, folder / "run", folder / "long", options.hop)
+        classify(whole, folder / "run", folder / "sampled", options.hop, SAMPLE)
+        replay = replayed(next((folder / "sampled").glob("*.sample.npz")), folder / "run")
         written = sum(path.stat().st_size for path in (folder / "long").iterdir())
     finally:
         shutil.rmtree(folder)
@@ -145,6 +173,7 @@ def main() -> int:
         "times_real_time_wall": round(seconds / measured["wall_s"]),
         "times_real_time_cpu": round(seconds / measured["cpu_s"]),
         "one_day": of_a_day,
+        "sample_on_emulated_cores": replay,
     }
     print(json.dumps(result, indent=2))
     if options.write:
