@@ -5,7 +5,7 @@
 SIMULATED data: bouts of the simulated herd (herd-sim), repeated until the file has its length; only its size
 matters here. A model of random weights (GRU 16, windows of 256 samples) answers. The file is deleted after.
 
-A sample of the recording's windows is then replayed on both EMULATED cores (QEMU), whose logits must be equal.
+A sample of the recording's windows is then replayed on both EMULATED cores (QEMU): logits must be equal.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def classify(
 
 
 def replayed(sample: Path, run: Path) -> dict[str, int]:
-    """Return, core by core, how many of the kept windows differ in a logit from what the emulated core gives."""
+    """Return how many of the kept windows differ in a logit from what each emulated core gives."""
     import tempfile
 
     from mcukd.bench.emulate import run_image
