@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 import zipfile
@@ -16,7 +17,7 @@ import numpy as np
 from mcukd.files import replacing
 
 #: Seconds between two saves: little against the time a fit takes, and all that a kill can cost.
-INTERVAL = 15.0
+INTERVAL = float(os.environ.get("MCUKD_CHECKPOINT_SECONDS", "15"))
 
 State = Mapping[str, Any]
 

@@ -19,7 +19,7 @@ from mcukd.distill.config import DistillConfig
 from mcukd.distill.kinds import ENSEMBLE, STUDENTS, TEACHERS, Kind, Shape
 from mcukd.distill.lesson import SOFT_LABELS, STUDENT, TEACHER, Lesson
 from mcukd.distill.methods import METHODS
-from mcukd.distill.phases import LABELS, Listener
+from mcukd.distill.phases import LABELS
 from mcukd.distill.recipes import augmentation, student_recipe, teacher_recipe
 from mcukd.distill.teachers import Teacher
 from mcukd.distill.trainer import FloatArray, Recipe, Targets, Trainer, logits, windows_presented
@@ -29,6 +29,8 @@ from mcukd.models.student import weights_of
 
 if TYPE_CHECKING:
     import keras
+
+    from mcukd.distill.phases import Listener
 
 #: A window costs the teacher about as much as this many cost a student; used for the progress bar only.
 TEACHER_COST = 10

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
-import numpy as np
-from numpy.typing import NDArray
-
 if TYPE_CHECKING:
     import keras
+    import numpy as np
+    from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
+    FloatArray = NDArray[np.float32]
 
-#: A teacher at work: augmented windows (n, T, C) and their numbers in the training set (n,) → its answers by
-#: name, "logits" and whichever of its layers a phase hears.
-Listener = Callable[[FloatArray, NDArray[np.int64]], Mapping[str, FloatArray]]
+    #: A teacher at work: augmented windows (n, T, C) and their numbers in the training set (n,) → its answers
+    #: by name, "logits" and whichever of its layers a phase hears.
+    Listener = Callable[[FloatArray, NDArray[np.int64]], Mapping[str, FloatArray]]
 
 
 class Signals(NamedTuple):

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.distill.augment import Augmentation, Augmenter
-from mcukd.distill.phases import Listener
 from mcukd.distill.trainer import FloatArray, logits
 
 if TYPE_CHECKING:
     import keras
+
+    from mcukd.distill.phases import Listener
 
 #: Augmented copies of each training window that the teacher labels; their mean logits are the soft label.
 COPIES = 4

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from mcukd.distill.augment import Augmentation, Augmenter
 from mcukd.distill.checkpoint import Checkpoint
-from mcukd.distill.phases import LABELS, Listener, Phase, Signals
+from mcukd.distill.phases import LABELS, Phase, Signals
 from mcukd.errors import UserError
 
 if TYPE_CHECKING:
     import keras
+
+    from mcukd.distill.phases import Listener
 
 FloatArray = NDArray[np.float32]
 
