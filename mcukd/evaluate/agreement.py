@@ -24,8 +24,7 @@ def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
     """
     from mcukd.fixedpoint.model import FACTS_FILE, load_model
     from mcukd.fixedpoint.reference import run
-    from mcukd.models.gru_mlp import load_any_student
-    from mcukd.models.student import weights_of
+    from mcukd.models.student import load_any_student, weights_of
 
     if not study.file(FACTS_FILE).is_file():
         return None

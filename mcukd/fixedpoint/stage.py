@@ -34,7 +34,7 @@ from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
 from mcukd.fixedpoint.quantize import VERSION, QuantizeConfig, metrics_name, quantize
 from mcukd.host.batch import run_fast
 from mcukd.models.filter_mlp import FilterMlpWeights
-from mcukd.models.student import shipped_weights, weights_of
+from mcukd.models.student import load_any_student, shipped_weights, weights_of
 from mcukd.models.weights import StudentWeights
 from mcukd.progress import progress
 from mcukd.report.metrics import combine_seeds, load_metrics, score, update_metrics
@@ -198,8 +198,6 @@ def evaluate_folds(
 
 
 def _shipped_student(study: Study) -> Any:
-    from mcukd.models.gru_mlp import load_any_student
-
     return weights_of(load_any_student(study.file(STUDENT)))
 
 

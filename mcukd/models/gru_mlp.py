@@ -81,39 +81,13 @@ def load_student(path: Path) -> keras.Model:
 
     Raises UserError where it is missing, unreadable, a student of another structure or none.
     """
+    from mcukd.models.student import GRU_MLP, load_any_student, structure_of
+
     model = load_any_student(path)
-    if "filters" in {layer.name for layer in model.layers}:
+    structure = structure_of(model)
+    if structure != GRU_MLP:
         raise UserError(
-            f"{path}: a filter-mlp student, and this is for gru-mlp students only; distil one "
+            f"{path}: a {structure} student, and this is for gru-mlp students only; distil one "
             f"(--student gru-mlp) to go on."
-        )
-    return model
-
-
-def load_any_student(path: Path) -> keras.Model:
-    """Load a student of any structure from a `.keras` file (`mcukd.models.student.weights_of` reads either).
-
-    Raises UserError where it is missing, unreadable or no student.
-    """
-    import keras
-
-    import mcukd.models.filter_layer  # noqa: F401 - so that a filter-mlp student is recognised as one
-
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; run 'mcukd distill' to train a student.")
-    try:
-        # Keras raises what its unzipping, HDF5 and JSON parts raise: there is no common type but Exception.
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(
-            f"{path}: not a readable Keras model ({reason}); run 'mcukd distill' again."
-        ) from error
-    names = {layer.name for layer in model.layers}
-    missing = {"standardisation", "filters" if "filters" in names else "gru", "dense", "logits"} - names
-    if missing:
-        raise UserError(
-            f"{path}: not a student, the layer '{sorted(missing)[0]}' is missing; expected a model made by "
-            f"'mcukd distill'."
         )
     return model

@@ -1,17 +1,31 @@
-"""What all structures of students have in common: their weights, taken out of a Keras model or of a file."""
+"""What all structures of students have in common: their files, and their weights out of a model or a file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
+from mcukd.errors import UserError
 from mcukd.models.filter_mlp import FilterMlpWeights
+from mcukd.models.mobilenet import TEACHER
+from mcukd.models.network import NetworkWeights
 from mcukd.models.weights import StudentWeights
 
 if TYPE_CHECKING:
     import keras
 
-Weights = Union[StudentWeights, FilterMlpWeights]
+    from mcukd.study import Study
+
+Weights = Union[StudentWeights, FilterMlpWeights, NetworkWeights]
+
+GRU_MLP, FILTER_MLP, MOBILENET = "gru-mlp", "filter-mlp", "mobilenet"
+#: Structure → a layer that only it has, and the others it must have.
+_LAYERS = {
+    FILTER_MLP: ("filters", ("standardisation", "dense", "logits")),
+    MOBILENET: ("b1_depthwise", ("standardisation", "stem", "embedding", "logits")),
+    GRU_MLP: ("gru", ("standardisation", "dense", "logits")),
+}
 
 
 def weights_of(student: keras.Model) -> Weights:
@@ -19,12 +33,25 @@ def weights_of(student: keras.Model) -> Weights:
     from mcukd.models.filter_mlp import filter_mlp_weights
     from mcukd.models.gru_mlp import student_weights
 
-    return filter_mlp_weights(student) if student.name == "filter_mlp" else student_weights(student)
+    structure = structure_of(student)
+    if structure == MOBILENET:
+        return NetworkWeights.of(student)
+    return filter_mlp_weights(student) if structure == FILTER_MLP else student_weights(student)
+
+
+def structure_of(student: keras.Model) -> str:
+    """Return "gru-mlp", "filter-mlp" or "mobilenet"."""
+    names = {layer.name for layer in student.layers}
+    return next((structure for structure, (own, _) in _LAYERS.items() if own in names), GRU_MLP)
 
 
 def stored_weights(arrays: Mapping[str, Any], prefix: str = "") -> Weights:
     """Take weights of whichever structure back out of an opened `.npz`, where `arrays(prefix)` put them."""
-    structure = FilterMlpWeights if prefix + "pole" in arrays else StudentWeights
+    structure: type[Weights] = StudentWeights
+    if prefix + "pole" in arrays:
+        structure = FilterMlpWeights
+    elif prefix + "stem/kernel" in arrays:
+        structure = NetworkWeights
     return structure.from_arrays(arrays, prefix)
 
 
@@ -32,3 +59,49 @@ def shipped_weights(fold: Mapping[str, Any]) -> Weights:
     """Take the student meant for the device out of a fold's file: the distilled one, if there is one."""
     distilled = any(name.startswith("student_distilled__") for name in fold)
     return stored_weights(fold, "student_distilled__" if distilled else "student__")
+
+
+def load_any_student(path: Path) -> keras.Model:
+    """Load a student of any structure from a `.keras` file (`weights_of` takes it).
+
+    Raises UserError where it is missing, unreadable or no student.
+    """
+    import keras
+
+    # So that their layers are recognised.
+    import mcukd.models.filter_layer
+    import mcukd.models.hopfield  # noqa: F401
+
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; run 'mcukd distill' to train a student.")
+    try:
+        # Keras raises what its unzipping, HDF5 and JSON parts raise: there is no common type but Exception.
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"{path}: not a readable Keras model ({reason}); run 'mcukd distill' again."
+        ) from error
+    names = {layer.name for layer in model.layers}
+    own, others = _LAYERS[structure_of(model)]
+    missing = {own, *others} - names
+    if missing:
+        raise UserError(
+            f"{path}: not a student, the layer '{sorted(missing)[0]}' is missing; expected a model made by "
+            f"'mcukd distill'."
+        )
+    if f"b{len(TEACHER)}_depthwise" in names:
+        raise UserError(f"{path}: the teacher among mobilenets, expected a student; give student.keras.")
+    return model
+
+
+def require_integers(study: Study, what: str) -> None:
+    """Raise UserError where a study's student has no integer model of ours; `what` needs one.
+
+    A mobilenet's integers are TensorFlow Lite's, and mcukd makes no firmware of it.
+    """
+    if study.options("distill").get("student") == MOBILENET:
+        raise UserError(
+            f"{study.path}: {what} is for gru-mlp and filter-mlp students, and this study's is a mobilenet, "
+            f"which boards run through a TFLite runtime; distil one of these (--student) to go on."
+        )
