@@ -44,7 +44,8 @@ def print_table(title: str, columns: list[str], rows: list[list[str]], left: int
 
     table = Table(title=title, title_justify="left", header_style="bold")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < left else "right")
+        # A narrow terminal breaks a figure over two lines rather than hide its end.
+        table.add_column(column, justify="left" if number < left else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     Console().print(table)
