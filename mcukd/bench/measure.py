@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,8 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.filters.model import FilterModel
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run
-from mcukd.models.filter_mlp import FilterMlpWeights, filter_mlp_macs_per_window
-from mcukd.models.weights import StudentWeights
+from mcukd.models.filter_mlp import filter_mlp_macs_per_window
+from mcukd.models.student import Weights
 
 #: What every row has; a value that was not measured is None.
 KEYS = (
@@ -53,9 +53,7 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
-def model_accuracy(
-    model: IntegerModel, weights: Union[StudentWeights, FilterMlpWeights], counts: NDArray[np.int16]
-) -> Accuracy:
+def model_accuracy(model: IntegerModel, weights: Weights, counts: NDArray[np.int16]) -> Accuracy:
     """Compare the integer model (its reference) with the float student on windows (N, T, C)."""
     outcome = run(model, counts, checksums=False)
     scale = float(np.ldexp(1.0, -model.length("logits")))

@@ -37,8 +37,9 @@ def measure_study(
     the reference bit for bit; the comparison with the float student takes at least 256 where there are so
     many. Raises UserError for missing tools, a stale or missing model, and missing data.
     """
-    from mcukd.models.student import load_any_student, weights_of
+    from mcukd.models.student import load_any_student, require_integers, weights_of
 
+    require_integers(study, "'mcukd bench'")
     for tool in TOOLS:
         require_tool(tool, "measure a model")
     if windows < 1:

@@ -12,6 +12,7 @@ from mcukd.boards.model import Board
 from mcukd.boards.toolchain import SIZE, BuildResult, build, built, compile_flags, link_flags
 from mcukd.boards.tools import compiler, require_tool, version_line
 from mcukd.files import sha256_file, sha256_text
+from mcukd.models.student import require_integers
 from mcukd.resources import resource_dir
 from mcukd.study import Study
 
@@ -54,6 +55,7 @@ def generate_stage(study: Study, board: Board) -> Generated:
     from mcukd.codegen.firmware import generate_firmware, read_firmware_sha256
     from mcukd.fixedpoint.model import load_model
 
+    require_integers(study, "a firmware")
     study.require("quantize")
     stage, out = f"generate:{board.name}", firmware_dir(study, board)
     inputs = {

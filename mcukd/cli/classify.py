@@ -76,11 +76,13 @@ def classify(
     from mcukd.classify.farm import classify_files
     from mcukd.classify.stage import Task, merge_samples
     from mcukd.fixedpoint.model import load_model
+    from mcukd.models.student import require_integers
     from mcukd.study import Study
 
     if out_sample is not None and not sample_windows:
         raise UserError("--out-sample goes with --sample-windows; say how many windows to keep.")
     study = Study.open(run)
+    require_integers(study, "'mcukd classify'")
     model = load_model(study.path)
     names = tuple(name.strip() for name in columns.split(","))
     layout = _layout(study, model, names, time_column, start, rate, timezone)

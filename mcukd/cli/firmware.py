@@ -110,8 +110,10 @@ def flash(
 
     from mcukd.boards import runners
     from mcukd.boards.stages import ensure_built, firmware_dir
+    from mcukd.models.student import require_integers
 
     study, target = _study_and_board(run, board, optimize)
+    require_integers(study, "a firmware")
     if emulate:
         _emulate(study, target.twin(), seconds)
         return

@@ -11,6 +11,7 @@ from mcukd.errors import UserError
 
 if TYPE_CHECKING:
     from mcukd.fixedpoint.mixed import Goal
+    from mcukd.fixedpoint.model import IntegerModel
     from mcukd.fixedpoint.stage import QuantizeFacts
     from mcukd.study import Study
 
@@ -64,7 +65,7 @@ def quantize(
         Optional[int],
         typer.Option(help="Worker processes of --qat. Default: one per core.", show_default=False),
     ] = None,
-    tflite: Annotated[bool, typer.Option(help="Also export and score the TFLite int8 one-step cell.")] = True,
+    tflite: Annotated[bool, typer.Option(help="Also export and score the student as TFLite int8.")] = True,
     run: RunOption = None,
     data_root: DataRootOption = None,
     json: JsonOption = False,
@@ -115,10 +116,17 @@ def _goal(bits: str, budget_flash: Optional[str], max_mcc_drop: Optional[float])
 
 
 def _facts(study: Study, facts: QuantizeFacts) -> dict[str, Any]:
-    model = facts.model
     return {
         "run": str(study.path),
         "ran": facts.ran,
+        **({"tflite": facts.tflite} if facts.model is None else _integers(facts.model)),
+        "metrics": {name: {"mcc": m["mcc"], "accuracy": m["accuracy"]} for name, m in facts.metrics.items()},
+        "remarks": facts.remarks,
+    }
+
+
+def _integers(model: IntegerModel) -> dict[str, Any]:
+    return {
         "model_sha256": model.sha256,
         "bits": model.bits,
         "head_bits": model.head_bits,
@@ -128,15 +136,25 @@ def _facts(study: Study, facts: QuantizeFacts) -> dict[str, Any]:
         "table_bytes": model.table_bytes,
         "formats": {name: str(fmt.q) for name, fmt in model.formats.items()},
         "bounds": model.bounds,
-        "metrics": {name: {"mcc": m["mcc"], "accuracy": m["accuracy"]} for name, m in facts.metrics.items()},
-        "remarks": facts.remarks,
     }
 
 
 def _print(study: Study, facts: QuantizeFacts, goal: Optional[Goal]) -> None:
-    model = facts.model
     if not facts.ran:
         typer.echo(f"{study.path}: already quantized so; nothing to do.")
+    if facts.model is not None:
+        _print_formats(facts.model)
+    elif facts.tflite is not None:
+        _print_tflite(facts.tflite)
+    if goal is not None:
+        _print_search(study)
+    for name, values in facts.metrics.items():
+        typer.echo(f"{name}: MCC {values['mcc']:.3f}, accuracy {values['accuracy']:.3f} on animals held out")
+    for remark in facts.remarks:
+        typer.echo(remark)
+
+
+def _print_formats(model: IntegerModel) -> None:
     rows = [
         [
             name,
@@ -152,12 +170,17 @@ def _print(study: Study, facts: QuantizeFacts, goal: Optional[Goal]) -> None:
         ["tensor", "format", "observed", "representable", "saturated"],
         rows,
     )
-    if goal is not None:
-        _print_search(study)
-    for name, values in facts.metrics.items():
-        typer.echo(f"{name}: MCC {values['mcc']:.3f}, accuracy {values['accuracy']:.3f} on animals held out")
-    for remark in facts.remarks:
-        typer.echo(remark)
+
+
+def _print_tflite(facts: dict[str, Any]) -> None:
+    ends = (
+        f"{end['name']}: value = {end['scale']:.4g} · (mantissa − {end['zero_point']})".replace("− -", "+ ")
+        for end in (facts["input"], facts["output"])
+    )
+    rows = [[name, str(number)] for name, number in facts["operations"].items()]
+    title = f"TFLite int8 for windows of {facts['window']} samples: {facts['bytes']} bytes"
+    print_table(title, ["operation", "times"], rows)
+    typer.echo("; ".join(ends))
 
 
 def _print_search(study: Study) -> None:

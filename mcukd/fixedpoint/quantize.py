@@ -19,6 +19,8 @@ from mcukd.fixedpoint.reference import run
 from mcukd.models.weights import StudentWeights
 from mcukd.wording import did_you_mean, listed
 
+#: Name in `metrics.json` of the student as TensorFlow Lite int8.
+TFLITE_METRIC = "tflite_int8"
 #: Raise it when quantization changes in a way options do not show: studies made before are then stale.
 VERSION = 2
 

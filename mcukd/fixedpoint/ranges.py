@@ -121,7 +121,9 @@ def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[s
 
     from mcukd.distill.lesson import STUDENT
     from mcukd.models.gru_mlp import load_student, student_weights
+    from mcukd.models.student import require_integers
 
+    require_integers(study, "'mcukd ranges'")
     study.require("quantize")
     card = load_card(study.card)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])

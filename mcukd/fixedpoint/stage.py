@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -31,16 +31,14 @@ from mcukd.fixedpoint.model import IntegerModel, save_model
 from mcukd.fixedpoint.observation import calibration_subset
 from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, SHIPPED, Taught, check_learnable, teach_study
 from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
-from mcukd.fixedpoint.quantize import VERSION, QuantizeConfig, metrics_name, quantize
+from mcukd.fixedpoint.quantize import TFLITE_METRIC, VERSION, QuantizeConfig, metrics_name, quantize
 from mcukd.host.batch import run_fast
 from mcukd.models.filter_mlp import FilterMlpWeights
-from mcukd.models.student import load_any_student, shipped_weights, weights_of
+from mcukd.models.student import MOBILENET, TFLITE, load_any_student, shipped_weights, weights_of
 from mcukd.models.weights import StudentWeights
 from mcukd.progress import progress
 from mcukd.report.metrics import combine_seeds, load_metrics, score, update_metrics
 from mcukd.study import Study
-
-TFLITE = "student_int8.tflite"
 
 #: Turns a fold's float student, its training windows and its test windows into predicted classes.
 Predictor = Callable[["FoldStudent", Windows, Windows], NDArray[np.int64]]
@@ -50,7 +48,7 @@ Predictor = Callable[["FoldStudent", Windows, Windows], NDArray[np.int64]]
 class FoldStudent:
     """A distilled float student that never saw `test`'s animals.
 
-    weights: StudentWeights or FilterMlpWeights, as the study's students are.
+    weights: StudentWeights, FilterMlpWeights or NetworkWeights, as the study's students are.
     """
 
     name: str
@@ -62,12 +60,16 @@ class FoldStudent:
 
 @dataclass(frozen=True)
 class QuantizeFacts:
-    """What the stage made: the shipped model, its metrics by model name, and remarks for the user."""
+    """What the stage made: the shipped model, its metrics by model name, and remarks for the user.
 
-    model: IntegerModel
+    model: None for a mobilenet student, of which `tflite` tells instead (`mcukd.tflite.stage.file_facts`).
+    """
+
+    model: Optional[IntegerModel]
     metrics: dict[str, Any]
     remarks: list[str]
     ran: bool
+    tflite: Optional[dict[str, Any]] = None
 
 
 def quantize_study(
@@ -86,15 +88,21 @@ def quantize_study(
     qat: train shipped and fold students on with the device's weights first (`qat`). goal: search widths for
     it (`mixed`) instead of taking those of `config`; the shipped student's on all animals, each fold's on its
     own training animals, with `pareto.json` and `pareto.png`. kinds: gate tables it tries, by default all.
-    jobs: worker processes of the training.
+    jobs: worker processes of the training. A mobilenet student becomes a TFLite file alone, and takes none of
+    these options (`mcukd.tflite.stage`).
     Adds the model's figures (`metrics_name`) and `tflite_int8` to `metrics.json`. Does nothing where nothing
     changed. Raises UserError for a stale or missing student, and where nothing meets the goal.
     """
     from mcukd.fixedpoint.model import load_model
 
     study.require("distill")
+    if _student_of(study) == MOBILENET:
+        from mcukd.tflite.stage import check_options, export_study
+
+        check_options(config, tflite, qat=qat, searched=goal is not None, gates=bool(kinds))
+        return export_study(study, data_root)
     remarks: list[str] = []
-    if _is_filter_student(study):
+    if _student_of(study) == FilterModel.student:
         _check_filter_student(qat, goal)
         remarks += ["No TFLite model: its one-step cell is made of gru-mlp students only."] if tflite else []
         tflite = False
@@ -112,11 +120,12 @@ def quantize_study(
         tried = candidates(config, kinds or KINDS)
         options["goal"] = {**goal.options(), "gates": list(kinds or KINDS)}
     if study.is_current("quantize", inputs, options):
-        return QuantizeFacts(load_model(study.path), _recorded(study, options), remarks, ran=False)
+        known = recorded_metrics(study, (metrics_name(options), TFLITE_METRIC))
+        return QuantizeFacts(load_model(study.path), known, remarks, ran=False)
 
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed)
-    students, shipped = _students(study), _shipped_student(study)
+    students, shipped = sorted_students(study), _shipped_student(study)
     configs = dict.fromkeys([SHIPPED, *(student.name for student in students)], config)
     outputs: list[Path] = []
     if goal is not None:
@@ -144,9 +153,9 @@ def quantize_study(
         differences = [taught.teacher_difference or 0.0 for taught in made.values()]
         metrics[name]["teacher_difference"] = max(differences)
     if tflite:
-        metrics["tflite_int8"], remarks = _tflite(study, card, shipped, training, evaluation)
+        metrics[TFLITE_METRIC], remarks = _tflite(study, card, shipped, training, evaluation)
         outputs.append(study.file(TFLITE))
-    _merge(study, metrics)
+    merge_metrics(study, metrics)
     study.finish("quantize", inputs=inputs, options=options, outputs=outputs)
     return QuantizeFacts(model, metrics, remarks, ran=True)
 
@@ -201,9 +210,9 @@ def _shipped_student(study: Study) -> Any:
     return weights_of(load_any_student(study.file(STUDENT)))
 
 
-def _is_filter_student(study: Study) -> bool:
-    """Tell whether the study's student is a filter-mlp, which neither training nor searches know."""
-    return study.options("distill").get("student") == FilterModel.student
+def _student_of(study: Study) -> Optional[str]:
+    """Return the structure of the study's student; None is a gru-mlp."""
+    return study.options("distill").get("student")
 
 
 def _check_filter_student(qat: bool, goal: Optional[Goal]) -> None:
@@ -273,7 +282,7 @@ def _tflite(
     from mcukd.tflite.evaluate import KERNELS, evaluate
     from mcukd.tflite.export import export
 
-    students = _students(study)
+    students = sorted_students(study)
     first = [student for student in students if student.seed == students[0].seed]
 
     def predict(student: FoldStudent, seen: Windows, test: Windows) -> NDArray[np.int64]:
@@ -289,7 +298,8 @@ def _tflite(
     return {**metrics, "seeds": [students[0].seed], "kernels": KERNELS}, exported.remarks
 
 
-def _students(study: Study) -> list[FoldStudent]:
+def sorted_students(study: Study) -> list[FoldStudent]:
+    """Return the fold students by seed and fold. Raises UserError where there are none."""
     students = list(fold_students(study))
     if not students:
         raise UserError(
@@ -298,12 +308,14 @@ def _students(study: Study) -> list[FoldStudent]:
     return sorted(students, key=lambda student: student.seed)
 
 
-def _merge(study: Study, models: dict[str, Any]) -> None:
+def merge_metrics(study: Study, models: dict[str, Any]) -> None:
+    """Put the scores of deployed forms into a study's `metrics.json`."""
     path = study.file("metrics.json")
     known = load_metrics(path)
     update_metrics(path, data=known["data"], split=known["split"], seeds=known["seeds"], models=models)
 
 
-def _recorded(study: Study, options: Mapping[str, Any]) -> dict[str, Any]:
+def recorded_metrics(study: Study, names: Sequence[str]) -> dict[str, Any]:
+    """Return what `metrics.json` has of these models."""
     models = load_metrics(study.file("metrics.json"))["models"]
-    return {name: models[name] for name in (metrics_name(options), "tflite_int8") if name in models}
+    return {name: models[name] for name in names if name in models}

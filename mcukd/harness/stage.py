@@ -17,6 +17,7 @@ from mcukd.fixedpoint.model import IntegerModel, load_model
 from mcukd.harness.probes import choose_probes
 from mcukd.harness.protocol import Device, Identity, open_device
 from mcukd.harness.validate import check_identity, prove
+from mcukd.models.student import require_integers
 from mcukd.study import Study
 
 WINDOWS = 200
@@ -40,6 +41,7 @@ def validate_study(
     window is sent, and for one that does not answer.
     """
     _check_asked(board, emulate, port, windows)
+    require_integers(study, "'mcukd validate'")
     study.require("quantize")
     model = load_model(study.path)
     root = study.data_root(data_root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ class NetworkWeights:
     model, by the names of layer and variable: "stem/kernel", "stem_bn/gamma", …. Bottlenecks, head and
     patterns follow from what is there.
     """
+
+    #: The structure, as options know it.
+    student: ClassVar[str] = "mobilenet"
 
     window: int
     mean: FloatArray

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 Weights = Union[StudentWeights, FilterMlpWeights, NetworkWeights]
 
-GRU_MLP, FILTER_MLP, MOBILENET = "gru-mlp", "filter-mlp", "mobilenet"
+GRU_MLP, FILTER_MLP, MOBILENET = "gru-mlp", "filter-mlp", NetworkWeights.student
+#: Name of the student as a TensorFlow Lite int8 file, in a study.
+TFLITE = "student_int8.tflite"
 #: Structure → a layer that only it has, and the others it must have.
 _LAYERS = {
     FILTER_MLP: ("filters", ("standardisation", "dense", "logits")),
@@ -96,12 +98,12 @@ def load_any_student(path: Path) -> keras.Model:
 
 
 def require_integers(study: Study, what: str) -> None:
-    """Raise UserError where a study's student has no integer model of ours; `what` needs one.
+    """Raise UserError where a study's student is one of which no integer model of ours is made.
 
-    A mobilenet's integers are TensorFlow Lite's, and mcukd makes no firmware of it.
+    A mobilenet's integers are TensorFlow Lite's. what: the command that needs an integer model.
     """
     if study.options("distill").get("student") == MOBILENET:
         raise UserError(
-            f"{study.path}: {what} is for gru-mlp and filter-mlp students, and this study's is a mobilenet, "
-            f"which boards run through a TFLite runtime; distil one of these (--student) to go on."
+            f"{study.path}: {what} needs an integer model of mcukd's own, and this study's student is a "
+            f"mobilenet, which boards run through a TFLite runtime; distil a gru-mlp student to go on."
         )

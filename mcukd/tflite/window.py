@@ -162,6 +162,22 @@ class WindowModel:
         self._interpreter.invoke()
         return np.asarray(self._interpreter.get_tensor(self.scores.index))
 
+    def logits(
+        self, counts: NDArray[np.int16], advance: Optional[Callable[[int, str], None]] = None
+    ) -> NDArray[np.float32]:
+        """Return logits (N, K) of windows (N, T, C), `BATCH` at a time; advance: as `evaluate_windows`."""
+        logits = np.zeros((len(counts), len(self.facts.classes)), np.float32)
+        for start in range(0, len(counts), BATCH):
+            part = counts[start : start + BATCH]
+            values = self.scores.values(self.run(part))
+            if self.facts.output == PROBABILITIES:
+                # A mantissa of zero stands for anything below half a step.
+                values = np.log(np.maximum(values, self.scores.scale / 2))
+            logits[start : start + len(part)] = values
+            if advance:
+                advance(len(part), "windows")
+        return logits
+
 
 def evaluate_windows(
     path: Path, counts: NDArray[np.int16], advance: Optional[Callable[[int, str], None]] = None
@@ -178,17 +194,7 @@ def evaluate_windows(
         raise UserError(
             f"{path}: windows have shape {counts.shape}, expected (windows, {expected[0]}, {expected[1]})."
         )
-    logits = np.zeros((len(counts), len(model.facts.classes)), np.float32)
-    for start in range(0, len(counts), BATCH):
-        part = counts[start : start + BATCH]
-        values = model.scores.values(model.run(part))
-        if model.facts.output == PROBABILITIES:
-            # A mantissa of zero stands for anything below half a step.
-            values = np.log(np.maximum(values, model.scores.scale / 2))
-        logits[start : start + len(part)] = values
-        if advance:
-            advance(len(part), "windows")
-    return logits
+    return model.logits(counts, advance)
 
 
 def _contents(network: Network) -> Contents:
