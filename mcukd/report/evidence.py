@@ -11,6 +11,7 @@ from typing import Any, Optional
 from mcukd.data.card import Card, load_card
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_model
+from mcukd.models.student import MOBILENET, TFLITE
 from mcukd.report.metrics import load_metrics
 from mcukd.study import Study
 
@@ -57,6 +58,16 @@ class Evidence:
     files: list[str]
 
     @property
+    def mobilenet(self) -> bool:
+        """Whether the student is a mobilenet, which boards run through a TFLite runtime and not as ours."""
+        return self.study.options("distill").get("student") == MOBILENET
+
+    @property
+    def tflite_bytes(self) -> Optional[int]:
+        """Size of a mobilenet's TFLite file; None before it is quantized, and for other students."""
+        return self.study.file(TFLITE).stat().st_size if self.mobilenet and TFLITE in self.files else None
+
+    @property
     def simulated(self) -> bool:
         """Whether the data are simulated, as far as card or integer model tell."""
         return bool((self.card and self.card.simulated) or (self.model and self.model.simulated))
@@ -88,6 +99,8 @@ def gather(study: Study) -> Evidence:
     if study.file(FACTS_FILE).exists():
         model = load_model(study.path)
         files += [ARRAYS_FILE, FACTS_FILE]
+    if TFLITE in study.manifest["stages"].get("quantize", {}).get("outputs", {}):
+        files.append(TFLITE)
     builds, proofs = {}, {}
     for file in sorted(study.path.glob("firmware/*/size.json")):
         builds[file.parent.name] = _read(file, SIZE_KEYS)

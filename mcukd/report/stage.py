@@ -8,7 +8,7 @@ from typing import Any, Optional
 from mcukd import __version__
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text, write_text
-from mcukd.fixedpoint.quantize import metrics_name
+from mcukd.fixedpoint.quantize import TFLITE_METRIC, metrics_name
 from mcukd.fixedpoint.ranges import read_ranges, sentences
 from mcukd.report.evidence import Evidence, gather
 from mcukd.report.naming import (
@@ -124,6 +124,8 @@ def _deployed(evidence: Evidence, models: dict[str, Any]) -> Optional[str]:
         name = metrics_name({"bits": evidence.model.bits, **evidence.study.options("quantize")})
         if name in models:
             return name
+    if evidence.mobilenet and TFLITE_METRIC in models:
+        return TFLITE_METRIC
     ordered = [name for name in in_order(models) if name in ("student_distilled", "student", "teacher")]
     return ordered[-1] if ordered else None
 
