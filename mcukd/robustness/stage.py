@@ -22,7 +22,8 @@ from mcukd.distill.run import EVALUATION
 from mcukd.errors import UserError
 from mcukd.evaluate.matrices import mcc
 from mcukd.files import sha256_file, sha256_text, write_json, write_text
-from mcukd.fixedpoint.quantize import QuantizeConfig, metrics_name
+from mcukd.fixedpoint.quantize import TFLITE_METRIC, QuantizeConfig, metrics_name
+from mcukd.models.student import MOBILENET
 from mcukd.progress import progress
 from mcukd.report.metrics import confusion_matrix
 from mcukd.robustness.disturb import Counts, Disturbance, Sensor, chosen
@@ -187,11 +188,17 @@ def _contestants(
             "device can run are disturbed, gru-mlp and filter-mlp."
         )
     if training is not None and config is not None:
-        name, windows, widths = metrics_name(config.options()), training, config
+        name, windows, widths = integer_name(study, config), training, config
         contestants.append(
             _of(name, _deployed(study), lambda pupil: pupil.integer_answer(windows, widths, hop))
         )
     return contestants
+
+
+def integer_name(study: Study, config: QuantizeConfig) -> str:
+    """Return the name in `metrics.json` of the form that a device runs."""
+    mobilenet = study.options("distill").get("student") == MOBILENET
+    return TFLITE_METRIC if mobilenet else metrics_name(config.options())
 
 
 def _deployed(study: Study) -> list[Pupil]:

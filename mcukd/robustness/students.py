@@ -17,6 +17,7 @@ from mcukd.fixedpoint.filters.quantize import quantize_filters
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.stage import classes_of
 from mcukd.models.filter_mlp import FilterMlpWeights
+from mcukd.models.network import NetworkWeights
 from mcukd.models.student import Weights, stored_weights
 from mcukd.study import Study
 
@@ -39,14 +40,33 @@ class Pupil:
         return np.argmax(self.weights.logits(counts), axis=1)
 
     def integer_answer(self, training: Windows, config: QuantizeConfig, hop: int) -> Answer:
-        """Quantize on the windows that the student was trained on, and return what answers in its place."""
+        """Quantize on the windows that the student was trained on, and return what answers in its place.
+
+        Of a mobilenet that is its TFLite int8 file on the reference kernels; `config` says nothing of it.
+        """
         seen = training.take(np.isin(training.animals, self.train_animals))
         weights = self.weights
+        if isinstance(weights, NetworkWeights):
+            return _converted(weights, seen)
         if isinstance(weights, FilterMlpWeights):
             filters = quantize_filters(weights, seen, config, hop)
             return lambda counts: classes_of(filters, counts)
         model = quantize(weights, seen, config, hop)
         return lambda counts: classes_of(model, counts)
+
+
+def _converted(weights: NetworkWeights, seen: Windows) -> Answer:
+    """Return what answers for a mobilenet: its TFLite int8 file, made when it is first asked."""
+    from mcukd.tflite.stage import window_answer
+
+    made: list[Answer] = []
+
+    def answer(counts: NDArray[np.int16]) -> NDArray[np.int64]:
+        if not made:
+            made.append(window_answer(weights, seen))
+        return made[0](counts)
+
+    return answer
 
 
 def pupils(study: Study, model: str) -> list[Pupil]:
