@@ -23,6 +23,9 @@ from mcukd.tflite.network import Network, WindowFacts, build_graph
 FloatArray = NDArray[np.float32]
 #: All tensors of all windows of a batch are kept, some megabytes a window.
 CALIBRATION_BATCH = 16
+#: Share of a tensor's values that may lie beyond each end of its range, in a network for whole windows. Its
+#: sums of many inputs have rare giants: with room for these, int8 steps are several times as coarse for all.
+CLIPPED = 1e-4
 
 
 def convert(weights: StudentWeights, counts: NDArray[np.int16], classes: Iterable[str]) -> bytes:
@@ -43,7 +46,8 @@ def convert(weights: StudentWeights, counts: NDArray[np.int16], classes: Iterabl
 def convert_window(network: Network, counts: NDArray[np.int16], classes: Iterable[str]) -> bytes:
     """Quantize a network for whole windows to int8 and return the file's bytes.
 
-    counts: (N, T, C) calibration windows. The range of every tensor is what the float network shows on them.
+    counts: (N, T, C) calibration windows. The range of every tensor is what the float network shows on them,
+    but for `CLIPPED` of the values at each end, which saturate.
     """
     graph = build_graph(network)
 
@@ -52,7 +56,7 @@ def convert_window(network: Network, counts: NDArray[np.int16], classes: Iterabl
             x = (counts[start : start + CALIBRATION_BATCH].astype(np.float64) - network.mean) / network.std
             yield {"x": x[:, None].astype(np.float32)}
 
-    quantized = _quantized(graph, graph.run, batches())
+    quantized = _quantized(graph, graph.run, batches(), len(counts) * CLIPPED)
     facts = WindowFacts(
         tuple(network.mean.tolist()),
         tuple(network.std.tolist()),
@@ -63,13 +67,15 @@ def convert_window(network: Network, counts: NDArray[np.int16], classes: Iterabl
     return _with_facts(quantized, facts.to_json())
 
 
-def _quantized(module: Any, function: Any, batches: Iterable[Mapping[str, FloatArray]]) -> bytes:
+def _quantized(
+    module: Any, function: Any, batches: Iterable[Mapping[str, FloatArray]], beyond: float = 0.0
+) -> bytes:
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], module)
     float_model = bytes(converter.convert())
-    ranges = observe_ranges(float_model, batches)
+    ranges = observe_ranges(float_model, batches, beyond)
     return bytes(
         mlir_quantize(_with_ranges(float_model, ranges), input_data_type=tf.int8, output_data_type=tf.int8)
     )
@@ -85,9 +91,12 @@ def roll_out(weights: StudentWeights, counts: NDArray[np.int16]) -> Iterator[dic
 
 
 def observe_ranges(
-    model: bytes, batches: Iterable[Mapping[str, FloatArray]]
+    model: bytes, batches: Iterable[Mapping[str, FloatArray]], beyond: float = 0.0
 ) -> dict[int, tuple[float, float]]:
     """Run a float model on batches and return the least and greatest value of each computed tensor by index.
+
+    beyond: so many values of each element of a tensor, in all batches, may lie below the least and as many
+    above the greatest; of a tensor with few elements that is none.
 
     TensorFlow's own calibrator reads tensors whose memory another one has taken over meanwhile: it
     reports −1.7 as the least value of a sigmoid. Here every tensor keeps its memory.
@@ -97,7 +106,7 @@ def observe_ranges(
     interpreter = tf.lite.Interpreter(model_content=model, experimental_preserve_all_tensors=True)
     inputs = interpreter.get_signature_runner().get_input_details()
     index = {name: int(details["index"]) for name, details in inputs.items()}
-    computed: dict[int, tuple[float, float]] = {}
+    computed: dict[int, _Ends] = {}
     rows = 0
     for batch in batches:
         if len(batch["x"]) != rows:
@@ -111,11 +120,43 @@ def observe_ranges(
         interpreter.invoke()
         for tensor in touched:
             values = interpreter.get_tensor(tensor)
-            low, high = computed.get(tensor, (np.inf, -np.inf))
-            computed[tensor] = (min(low, float(values.min())), max(high, float(values.max())))
-    if not all(np.isfinite(bounds).all() for bounds in computed.values()):
-        raise ValueError("the float student gives values that are not finite on the calibration windows")
-    return computed
+            if tensor not in computed:
+                computed[tensor] = _Ends(1 + int(beyond * values.size / rows))
+            computed[tensor].add(values)
+    return {tensor: ends.range for tensor, ends in computed.items()}
+
+
+class _Ends:
+    """The `number` least and greatest values of a tensor, of which the innermost are its range."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.greatest = self.negated_least = np.zeros(0, np.float32)
+
+    def add(self, values: FloatArray) -> None:
+        """Keep what of more values belongs to the ends. Raises ValueError where one is not finite."""
+        if not np.isfinite(values).all():
+            raise ValueError("the float student gives values that are not finite on the calibration windows")
+        self.greatest = self._with(self.greatest, values)
+        self.negated_least = self._with(self.negated_least, -values)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Least and greatest value; the outermost where the innermost leave nothing between them."""
+        for low, high in (
+            (-self.negated_least.min(), self.greatest.min()),
+            (-self.negated_least.max(), self.greatest.max()),
+        ):
+            if low < high:
+                break
+        return float(low), float(high)
+
+    def _with(self, kept: FloatArray, values: FloatArray) -> FloatArray:
+        full = len(kept) == self.number
+        together = np.concatenate([kept, values[values > kept.min()] if full else values.ravel()])
+        if len(together) <= self.number:
+            return together
+        return np.asarray(np.partition(together, len(together) - self.number)[-self.number :])
 
 
 def _computed_tensors(interpreter: Any) -> set[int]:
