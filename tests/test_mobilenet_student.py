@@ -36,6 +36,7 @@ from mcukd.report.metrics import combine_seeds, score, update_metrics
 from mcukd.study import Study
 
 T, K = 50, 5
+SLOW = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,9 @@ def test_weights_come_back_from_a_folds_file_as_the_same_model(student, counts, 
     assert (back.window, back.channels, back.classes, back.slim) == (T, 3, K, True)
 
 
-@pytest.mark.parametrize("form", ["memory alone", "linear", "teacher"])
+@pytest.mark.parametrize(
+    "form", ["memory alone", pytest.param("linear", marks=SLOW), pytest.param("teacher", marks=SLOW)]
+)
 def test_every_form_is_rebuilt_and_counted(form, counts):
     head, slim = "linear" if form == "linear" else "memory", form != "teacher"
     model = random_mobilenet(T, K, slim=slim, head=head, seed=3)
@@ -99,9 +102,8 @@ def test_students_of_many_folds_share_one_traced_model_and_keep_their_own_answer
     first = weights_of(student)
     layers = {name: array * np.float32(0.9) for name, array in first.layers.items()}
     second = NetworkWeights(T, first.mean + 50, first.variance * 2, layers)
-    for weights in (first, second, first):
-        expected = answers(weights.model(), counts)
-        np.testing.assert_allclose(weights.logits(counts), expected, rtol=1e-4, atol=1e-4)
+    for weights, model in ((first, student), (second, second.model()), (first, student)):
+        np.testing.assert_allclose(weights.logits(counts), answers(model, counts), rtol=1e-4, atol=1e-4)
     assert np.abs(first.logits(counts) - second.logits(counts)).max() > 0.1
     assert first.logits(counts[:0]).shape == (0, K)
 
@@ -211,11 +213,8 @@ def test_quantize_writes_the_file_and_scores_every_folds_student_as_int8(study):
     result = quantized(study, "--json")
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
-    assert (
-        facts["ran"]
-        and facts["tflite"]["window"] == 10
-        and facts["tflite"]["output"]["name"] == "probabilities"
-    )
+    assert facts["ran"] and facts["tflite"]["window"] == 10
+    assert facts["tflite"]["output"]["name"] == "probabilities"
     assert any("TFLite runtime" in remark and "no firmware" in remark for remark in facts["remarks"])
     card = load_card(study.card)
     windows = load_windows(card, study.path.parents[1])
@@ -256,19 +255,8 @@ def test_a_taught_student_goes_the_whole_road(method, tmp_path):
     """distill → quantize → evaluate → robustness → report, by the command line alone."""
     _write_herd(tmp_path)
     card, run = str(tmp_path / "card.toml"), tmp_path / "runs" / method
-    short = [
-        "--student",
-        "mobilenet",
-        "--seeds",
-        "1",
-        "--epochs",
-        "1",
-        "--teacher-epochs",
-        "1",
-        "--jobs",
-        "1",
-        "--no-baselines",
-    ]
+    short = [f"--{name}=1" for name in ("seeds", "epochs", "teacher-epochs", "jobs")]
+    short += ["--student", "mobilenet", "--no-baselines"]
     options = ["--data", card, "--data-root", str(tmp_path), "--split", "holdout=A", "--run", str(run)]
     taught = CliRunner().invoke(app_module.app, ["distill", *options, "--method", method, *short])
     assert taught.exit_code == 0, taught.output
