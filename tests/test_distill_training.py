@@ -6,6 +6,8 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import random
+import threading
 from dataclasses import replace
 from typing import Optional
 
@@ -221,6 +223,28 @@ def test_soft_labels_alone_teach_the_student(student_trainer):
     wrong = Targets((labels + 1) % 3, soft, temperature=2.0, mixing=1.0)
     model = student_trainer.fit(windows, wrong, RECIPE, seed=1)
     assert (logits(model, windows).argmax(axis=1) == labels).mean() > 0.8
+
+
+def test_threads_that_draw_random_numbers_do_not_change_the_first_weights(student_trainer):
+    """A Dask worker's event loop draws from Python's global generator, as Keras does for its initializers."""
+    windows, labels = _rhythms(64)
+    recipe = replace(RECIPE, epochs=1)
+    alone = [w.copy() for w in student_trainer.fit(windows, Targets(labels), recipe, seed=5).get_weights()]
+    over = threading.Event()
+
+    def draw() -> None:
+        while not over.is_set():
+            random.random()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        beside = student_trainer.fit(windows, Targets(labels), recipe, seed=5).get_weights()
+    finally:
+        over.set()
+        thread.join()
+    for ours, theirs in zip(alone, beside):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 class _Killed(Exception):

@@ -7,7 +7,10 @@ ten. So a Trainer lives as long as its process, and each fit starts it anew from
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
@@ -172,7 +175,8 @@ class Trainer:
         import keras
 
         keras.utils.set_random_seed(seed)
-        self.model.set_weights(self._build().get_weights())
+        with _drawing_alone(seed):
+            self.model.set_weights(self._build().get_weights())
         self._forget_momenta()
 
     def _forget_momenta(self) -> None:
@@ -202,6 +206,25 @@ class Trainer:
             variable.assign(stored[f"momentum{n}"])
         fresh.rng.bit_generator.state = json.loads(str(stored["random"]))
         return _Fit(fresh.rng, int(stored["phase"]), int(stored["step"]), stored["order"])
+
+
+@contextmanager
+def _drawing_alone(seed: int) -> Iterator[None]:
+    """Let Keras draw its initializers' seeds from `seed` alone.
+
+    It takes them from Python's global generator, from which other threads draw as well: those of a Dask
+    worker changed the first weights now and then, and so the results.
+    """
+    ours, everyones, me = random.Random(seed), random.randint, threading.get_ident()
+
+    def randint(low: int, high: int) -> int:
+        return (ours.randint if threading.get_ident() == me else everyones)(low, high)
+
+    random.randint = randint  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        random.randint = everyones
 
 
 @dataclass
