@@ -16,7 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcukd.distill.augment import Augmentation, Augmenter, random_rotations, rotations_about, vertical
+from mcukd.distill.augment import (
+    TEMPOS,
+    Augmentation,
+    Augmenter,
+    random_rotations,
+    rotations_about,
+    vertical,
+)
 from mcukd.distill.checkpoint import Checkpoint
 from mcukd.distill.config import DistillConfig, parse_seeds
 from mcukd.distill.trainer import BATCH, STEPS, Recipe, Targets, Trainer, learning_rates, logits, total_steps
@@ -149,18 +156,42 @@ def test_no_augmentation_leaves_windows_alone():
     )
 
 
-def test_only_three_axes_are_turned():
-    windows = np.random.default_rng(1).normal(size=(5, 30, 6)).astype(np.float32)
+def test_two_axes_are_not_turned():
+    windows = np.random.default_rng(1).normal(size=(5, 30, 2)).astype(np.float32)
     augment = Augmenter(windows, Augmentation(tilt=10))
     np.testing.assert_array_equal(augment(windows, np.random.default_rng(2)), windows)
 
 
-@given(st.integers(2, 40), st.floats(0.01, 0.5))
-def test_stretching_stays_within_the_window(length, stretch):
-    ramp = np.tile(np.arange(length, dtype=np.float32)[None, :, None], (8, 1, 3))
-    changed = Augmenter(ramp, Augmentation(turn="none", stretch=stretch))(ramp, np.random.default_rng(0))
-    assert changed.shape == ramp.shape and changed.dtype == np.float32
-    assert changed.min() >= 0 and changed.max() <= length - 1
+def test_channels_beside_the_accelerometer_turn_only_where_they_are_vectors():
+    windows = np.random.default_rng(1).normal(size=(5, 30, 7)).astype(np.float32)
+    turned = Augmenter(windows, Augmentation(tilt=10, extra_vectors=(1,)))(windows, np.random.default_rng(2))
+    np.testing.assert_array_equal(turned[..., 3], windows[..., 3])
+    for vector in (slice(0, 3), slice(4, 7)):
+        assert np.abs(turned[..., vector] - windows[..., vector]).max() > 0.1
+        np.testing.assert_allclose(
+            np.linalg.norm(turned[..., vector], axis=2),
+            np.linalg.norm(windows[..., vector], axis=2),
+            rtol=1e-5,
+        )
+
+
+@given(st.integers(2, 40), st.floats(0.01, 0.5), st.data())
+def test_stretching_plays_every_frequency_at_its_tempo(length, stretch, data):
+    """What turns back at both ends of the window is played exactly, whatever its frequency."""
+    halves = data.draw(st.integers(0, length - 1))
+
+    def wave(at):
+        return np.cos(np.pi * halves * (at + 0.5) / length)
+
+    windows = np.tile(wave(np.arange(length))[None, :, None].astype(np.float32), (8, 1, 3))
+    changed = Augmenter(windows, Augmentation(turn="none", stretch=stretch))(
+        windows, np.random.default_rng(0)
+    )
+    share = np.random.default_rng(0).integers(-TEMPOS, TEMPOS, 8, endpoint=True) / TEMPOS
+    middle = (length - 1) / 2
+    at = (np.arange(length) - middle) * np.exp(stretch * share)[:, None] + middle
+    assert changed.shape == windows.shape and changed.dtype == np.float32
+    np.testing.assert_allclose(changed, np.tile(wave(at)[..., None], 3), atol=1e-4)
 
 
 def test_distillation_loss_is_the_sum_of_its_two_terms():
