@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,12 +14,13 @@ from pathlib import Path
 import numpy as np
 from data_factory import write_card
 
-#: 3 folds × 7 seeds of two methods: 42 runs, half of which take long enough to be killed.
+#: 3 folds × 7 seeds of two baselines: 42 runs, half of which take long enough to be killed.
 FORESTS = """
 data = "{card}"
 [grid]
 seeds = {seeds}
-methods = ["random-forest", "majority"]
+beside = ["random_forest", "majority"]
+bits = []
 """
 
 
@@ -55,6 +57,12 @@ def results(out: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (out / "results").glob("[!.]*.json")}
 
 
+def finished(out: Path) -> dict[str, int]:
+    """All that is finished, trainings included, and when each was written."""
+    files = (path for path in out.glob("*/[!.]*.*") if path.is_file())
+    return {path.relative_to(out).as_posix(): path.stat().st_mtime_ns for path in files}
+
+
 def wait_for_results(out: Path, number: int, seconds: float = 120) -> dict[str, int]:
     deadline = time.monotonic() + seconds
     while len(results(out)) < number:
@@ -79,8 +87,6 @@ def cluster(folder: Path, workers: int = 2) -> Iterator[tuple[str, list[subproce
         while not file.exists() or not file.read_text().strip():
             assert time.monotonic() < deadline, "no scheduler"
             time.sleep(0.05)
-        import json
-
         address = json.loads(file.read_text())["address"]
         worker = [*base, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny"]
         options = ["--no-dashboard", "--host", "127.0.0.1", "--local-directory", str(folder)]

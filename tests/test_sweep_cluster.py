@@ -38,7 +38,7 @@ def test_a_killed_worker_costs_no_row(tmp_path: Path) -> None:
     assert len(after) == 42 and {name: after[name] for name in before} == before
     table = pd.read_parquet(out / "table.parquet")
     assert len(table) == 42 and table["key"].is_unique and not table["mcc"].isna().any()
-    assert len(table[["fold", "seed", "method"]].drop_duplicates()) == 42
+    assert len(table[["fold", "seed", "model"]].drop_duplicates()) == 42
 
 
 @needs_dask

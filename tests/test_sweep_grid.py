@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from sweep_factory import write_grid, write_herd
 from test_cli import mcukd
 
+from mcukd.data.card import load_card
+from mcukd.distill.config import DistillConfig
 from mcukd.errors import UserError
-from mcukd.sweep.grid import Axes, Point, points, read_grid
+from mcukd.fixedpoint.quantize import QuantizeConfig
+from mcukd.sweep.grid import OPTIONS, read_grid
+from mcukd.sweep.points import Point, points
 from mcukd.sweep.stage import make_plan
+from mcukd.sweep.table import COLUMNS
 
 
 def _grid(folder: Path, content: str) -> Path:
@@ -19,25 +25,82 @@ def _grid(folder: Path, content: str) -> Path:
     return path
 
 
-def test_a_point_is_there_once_and_only_where_it_makes_sense() -> None:
-    axes = Axes(
-        methods=("distilled", "qat", "majority", "filter-mlp"),
-        gru_units=(8, 16),
-        bits=("float", 4, 12),
-        gates=("interpolated", "direct"),
-    )
-    found = points(axes)
+def _points(folder: Path, content: str, data: str = "herd-sim") -> list[Point]:
+    return list(points(read_grid(_grid(folder, f'data = "{data}"\n{content}')), load_card(data)))
+
+
+def test_a_point_is_there_once_and_only_where_it_makes_sense(tmp_path: Path) -> None:
+    content = """[grid]
+    method = ["none", "soft-labels", "tsak"]
+    student = ["gru-mlp", "filter-mlp", "mobilenet"]
+    gru_units = [8, 16]
+    temperature = [1.0, 2.0]
+    beside = ["teacher", "majority"]
+    bits = ["float", 4, 12]
+    gates = ["interpolated", "direct"]
+    qat = [false, true]
+    """
+    found = _points(tmp_path, content)
     assert len(found) == len(set(found))
-    # Per size: float, and each width with each table; QAT at 4 bits alone; the others have neither.
-    assert [sum(p.method == m for p in found) for m in axes.methods] == [2 * (1 + 4), 2 * 2, 1, 1]
-    assert Point("majority") in found and Point("filter-mlp") in found
-    assert not any(p.method == "qat" and p.bits in (None, 12) for p in found)
+
+    def count(student: str, method: str) -> int:
+        students = [point for point in found if point.model == "student"]
+        return sum(p.config.student == student and p.config.method == method for p in students)
+
+    # Per size: float, and each width with each table; a temperature means nothing without a teacher.
+    assert count("gru-mlp", "none") == 2 * (1 + 4)
+    # Per size and temperature the same, and qat at 4 bits with each table.
+    assert count("gru-mlp", "soft-labels") == 2 * 2 * (1 + 4 + 2)
+    assert count("gru-mlp", "tsak") == 2 * 2 * (1 + 4)
+    # The other students have no sizes; a filter-mlp's gates are none, and a mobilenet stays in float.
+    assert [count("filter-mlp", m) for m in ("none", "soft-labels")] == [3, 2 * 3]
+    assert [count("mobilenet", m) for m in ("none", "tsak")] == [1, 2]
+    # Sizes, temperature and method are a student's: of two methods with two teachers there are two.
+    assert [p.config.teacher_name for p in found if p.model == "teacher"] == ["resnet", "tsak"]
+    assert sum(p.model == "majority" for p in found) == 1
+    names = [point.name(("method", "temperature")) for point in found]
+    assert len(set(names)) == len(names)
 
 
 def test_a_number_of_seeds_and_single_values(tmp_path: Path) -> None:
-    grid = read_grid(_grid(tmp_path, 'data = "herd-sim"\n[grid]\nseeds = 3\nbits = 8\nmethods = "plain"\n'))
-    assert grid.grid.seeds == (0, 1, 2)
-    assert points(grid.grid) == [Point("plain", 16, 16, 8, "interpolated", 16)]
+    content = 'data = "herd-sim"\n[grid]\nseeds = 3\nbits = 8\nmethod = "none"\n'
+    grid = read_grid(_grid(tmp_path, content))
+    assert grid.axes.seeds == (0, 1, 2)
+    (point,) = points(grid, load_card("herd-sim"))
+    assert point.name(tuple(grid.crossed())) == "plain · 16/16 · 8 bits" and point.is_plain
+    assert point.integers == QuantizeConfig(8)
+
+
+def test_without_a_word_on_methods_plain_stands_beside_soft_labels(tmp_path: Path) -> None:
+    methods = [point.config.method for point in _points(tmp_path, '[grid]\nbits = "float"\n')]
+    assert methods == ["none", "soft-labels"]
+
+
+def test_a_grid_may_have_no_students(tmp_path: Path) -> None:
+    baselines = _points(tmp_path, '[grid]\nbits = []\nbeside = ["random_forest", "majority"]\n')
+    assert [point.model for point in baselines] == ["random_forest", "majority"]
+    teachers = '[grid]\nbits = []\nbeside = "teacher"\nmethod = "soft-labels"\nteacher_width = [4, 8]\n'
+    assert [point.config.teacher_width for point in _points(tmp_path, teachers)] == [4, 8]
+
+
+def test_any_option_of_distill_may_be_an_axis(tmp_path: Path) -> None:
+    """A grid is made for options it has never heard of; those left out are other ways to say something."""
+    elsewhere = {"split", "seeds", "seed", "neck_axis", "jobs", "search", "search_trials"}
+    assert set(OPTIONS) == {field.name for field in fields(DistillConfig)} - elsewhere
+    assert set(OPTIONS) < set(COLUMNS)
+    content = (
+        '[grid]\nbits = "float"\nmethod = "smldist"\nwithout = ["memory", "stage"]\ngate = [true, false]\n'
+    )
+    found = [point.config for point in _points(tmp_path, content)]
+    assert [(c.without, c.gate) for c in found] == [
+        (part, gate) for part in ("memory", "stage") for gate in (True, False)
+    ]
+
+
+def test_what_does_not_go_together_is_left_out(tmp_path: Path) -> None:
+    content = '[grid]\nbits = "float"\nmethod = ["tsak", "soft-labels"]\nteacher = ["resnet", "tsak"]\n'
+    found = [(point.config.method, point.config.teacher) for point in _points(tmp_path, content)]
+    assert found == [("tsak", "tsak"), ("soft-labels", "resnet")]
 
 
 BROKEN = {
@@ -47,19 +110,31 @@ BROKEN = {
         "unknown key grid.seed (did you mean 'seeds'?)",
     ),
     "misspelt section": ('data = "herd-sim"\n[train]\nepochs = 1', "unknown key train (did you mean"),
-    "method": ('data = "herd-sim"\n[grid]\nmethods = ["destilled"]', "did you mean 'distilled'?"),
+    "method": ('data = "herd-sim"\n[grid]\nmethod = ["soft-label"]', "did you mean 'soft-labels'?"),
     "bits": ('data = "herd-sim"\n[grid]\nbits = [8, 3]', '"float" or 4 to 16 bits are expected'),
     "bits as text": ('data = "herd-sim"\n[grid]\nbits = ["8"]', '"float" or 4 to 16 bits are expected'),
     "gates": ('data = "herd-sim"\n[grid]\ngates = "linear"', "expected interpolated, direct"),
-    "no units": ('data = "herd-sim"\n[grid]\ngru_units = [0]', "1 to 256 is expected for each, found 0"),
+    "no units": ('data = "herd-sim"\n[grid]\ngru_units = [0]', "--gru-units is 0, expected 1 to 256"),
     "twice": ('data = "herd-sim"\n[grid]\ngru_units = [8, 8]', "8 is there twice"),
-    "nothing": ('data = "herd-sim"\n[grid]\nmethods = []', "at least one value"),
+    "option as text": ('data = "herd-sim"\n[grid]\ngru_units = ["8"]', "grid.gru_units"),
+    "beside": ('data = "herd-sim"\n[grid]\nbeside = ["forest"]', "expected teacher, majority, random_forest"),
+    "nothing": ('data = "herd-sim"\n[grid]\nmethod = []', "at least one value"),
+    "given twice": (
+        'data = "herd-sim"\n[grid]\nepochs = [2, 3]\n[training]\nepochs = 2',
+        "epochs is under [grid] and under [training]",
+    ),
+    "teacher of no method": (
+        'data = "herd-sim"\n[grid]\nmethod = "tsak"\nteacher = ["tsak", "resnet"]',
+        "--teacher is 'resnet', and --method tsak works with tsak",
+    ),
+    "no value goes": ('data = "herd-sim"\n[grid]\nmixing = [0.5, 1.5]', "--mixing is 1.5"),
     "no seeds": ('data = "herd-sim"\n[grid]\nseeds = 0', "1 to 1000 seeds are expected"),
     "negative seed": ('data = "herd-sim"\n[grid]\nseeds = [-1]', "found -1"),
-    "epochs": ('data = "herd-sim"\n[training]\nepochs = 0', "training.epochs is 0"),
+    "epochs": ('data = "herd-sim"\n[training]\nepochs = 0', "--epochs is 0"),
     "core": ('data = "herd-sim"\n[measure]\ncore = "m7"', "measure.core is 'm7'"),
     "random split": ('data = "herd-sim"\nsplit = "random"', "split by whole animals is expected"),
-    "no run": ('data = "herd-sim"\n[grid]\nmethods = "qat"\nbits = 12', "no run in it"),
+    "no run": ('data = "herd-sim"\n[grid]\nqat = true\nbits = 12', "no run in it"),
+    "nothing at all": ('data = "herd-sim"\n[grid]\nbits = []', "no run in it"),
     "card": ('data = "herd-simm"', "did you mean 'herd-sim'?"),
     "no TOML": ("data = ", "not valid TOML"),
 }
@@ -76,7 +151,9 @@ def test_a_broken_grid_is_one_sentence(kind: str, tmp_path: Path) -> None:
 
 def test_folds_and_splits_are_those_of_the_data(tmp_path: Path) -> None:
     card = write_herd(tmp_path / "herd")
-    content = 'data = "{card}"\nsplit = "{split}"\n[grid]\nfolds = ["{fold}"]\nmethods = "majority"\n'
+    content = (
+        'data = "{card}"\nsplit = "{split}"\n[grid]\nfolds = ["{fold}"]\nbits = []\nbeside = "majority"\n'
+    )
     plan = make_plan(
         write_grid(tmp_path, card, content, split="loao", fold="B"), tmp_path / "out", card.parent
     )
@@ -89,21 +166,20 @@ def test_folds_and_splits_are_those_of_the_data(tmp_path: Path) -> None:
 
 def test_short_windows_have_no_filter_mlp(tmp_path: Path) -> None:
     card = write_herd(tmp_path / "herd")
-    content = 'data = "{card}"\n[grid]\nmethods = "filter-mlp"\n'
-    with pytest.raises(UserError, match="too short for filter-mlp"):
-        make_plan(write_grid(tmp_path, card, content), tmp_path / "out", card.parent)
+    for wanted in ('beside = "filter_mlp"', 'student = "filter-mlp"'):
+        content = 'data = "{card}"\n[grid]\n' + wanted + "\n"
+        with pytest.raises(UserError, match="too short for filter-mlp"):
+            make_plan(write_grid(tmp_path, card, content), tmp_path / "out", card.parent)
 
 
 def test_what_decides_a_run_is_in_its_key(tmp_path: Path) -> None:
     card = write_herd(tmp_path / "herd")
-    content = (
-        'data = "{card}"\n[grid]\nmethods = ["plain", "distilled"]\nbits = [8]\n[training]\n{training}\n'
-    )
+    content = 'data = "{card}"\n[grid]\nbits = [8]\n[training]\n{training}\n'
 
     def keys(training: str) -> tuple[set[str], set[str]]:
         path = write_grid(tmp_path, card, content, training=training)
         runs = make_plan(path, tmp_path / "out", card.parent).runs
-        plain = {run.key for run in runs if run.point.method == "plain"}
+        plain = {run.key for run in runs if run.point.is_plain}
         return plain, {run.key for run in runs} - plain
 
     plain, distilled = keys("epochs = 3")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sweep_factory import command, results, wait_for_results, write_grid, write_herd
+from sweep_factory import command, finished, results, wait_for_results, write_grid, write_herd
 from test_distill_stage import _alive
 
 from mcukd.errors import UserError
@@ -111,17 +111,18 @@ def test_a_killed_sweep_goes_on_with_nothing_lost_or_redone(card: Path, tmp_path
         first.wait()
     for pid in children:
         _wait_until_gone(pid)
-    before = results(out)
-    assert 5 <= len(before) < 42 and not (out / "table.parquet").exists()
+    before = finished(out)
+    assert 5 <= len(results(out)) < 42 and not (out / "table.parquet").exists()
     second = subprocess.run(line, capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stderr
     facts = json.loads(second.stdout)
-    assert facts["complete"] and facts["runs"] == 42 and facts["ran"] == 42 - len(before)
-    after = results(out)
-    assert {name: after[name] for name in before} == before
+    # Each row has a training of its own.
+    assert facts["complete"] and facts["runs"] == 42 and facts["ran"] == 2 * 42 - len(before)
+    after = finished(out)
+    assert len(after) == 2 * 42 and {name: after[name] for name in before} == before
     table = pd.read_parquet(out / "table.parquet")
     assert len(table) == 42 and table["key"].is_unique
-    assert len(table[["fold", "seed", "method"]].drop_duplicates()) == 42
+    assert len(table[["fold", "seed", "model"]].drop_duplicates()) == 42
     assert (out / "pareto.png").read_bytes()[:4] == b"\x89PNG"
 
 
@@ -135,16 +136,16 @@ def _wait_until_gone(pid: int) -> None:
 def test_a_larger_grid_does_only_what_is_new_and_a_damaged_result_is_made_anew(
     card: Path, tmp_path: Path
 ) -> None:
-    content = 'data = "{card}"\n[grid]\nseeds = {seeds}\nmethods = ["majority"]\n'
+    content = 'data = "{card}"\n[grid]\nseeds = {seeds}\nbits = []\nbeside = ["majority"]\n'
     out = tmp_path / "out"
     few = sweep(write_grid(tmp_path, card, content, seeds=2), out, card.parent, workers=1)
-    assert (few["runs"], few["ran"]) == (6, 6)
-    before = results(out)
-    damaged = next(iter(sorted(before)))
-    (out / "results" / damaged).write_bytes((out / "results" / damaged).read_bytes()[:40])
+    assert (few["runs"], few["ran"]) == (6, 6 + 6)
+    before = finished(out)
+    damaged = next(name for name in sorted(before) if name.startswith("results"))
+    (out / damaged).write_bytes((out / damaged).read_bytes()[:40])
     more = sweep(write_grid(tmp_path, card, content, seeds=4), out, card.parent, workers=1)
-    assert (more["runs"], more["ran"]) == (12, 6 + 1)
-    after = results(out)
+    assert (more["runs"], more["ran"]) == (12, 6 + 6 + 1)
+    after = finished(out)
     assert {n: t for n, t in after.items() if n in before and n != damaged} == {
         n: t for n, t in before.items() if n != damaged
     }
@@ -153,7 +154,7 @@ def test_a_larger_grid_does_only_what_is_new_and_a_damaged_result_is_made_anew(
 
 
 def test_other_data_is_not_taken_for_this(card: Path, tmp_path: Path) -> None:
-    content = 'data = "{card}"\n[grid]\nmethods = "majority"\n'
+    content = 'data = "{card}"\n[grid]\nbits = []\nbeside = "majority"\n'
     plan = make_plan(write_grid(tmp_path, card, content), tmp_path / "out", card.parent)
     other = write_herd(tmp_path / "herd")
     file = other.parent / "graze" / "A1.csv"
@@ -171,13 +172,13 @@ def test_a_failed_run_is_told_and_the_others_are_gathered(
     from mcukd.sweep import stage
 
     def fails(todo, workers, scheduler, folder):  # type: ignore[no-untyped-def]
-        for job in todo[1:]:
+        for job in todo[:-1]:
             job.run()
-        return {todo[0].key: UserError("A-s0: training diverged.")}
+        return {todo[-1].key: UserError("A-s0: training diverged.")}
 
     monkeypatch.setattr(stage, "run_jobs", fails)
-    content = 'data = "{card}"\n[grid]\nmethods = "majority"\n'
-    with pytest.raises(UserError, match=r"diverged; 1 of 3 jobs failed and 1 of 3 runs are missing"):
+    content = 'data = "{card}"\n[grid]\nbits = []\nbeside = "majority"\n'
+    with pytest.raises(UserError, match=r"diverged; 1 of 6 jobs failed and 1 of 3 runs are missing"):
         sweep(write_grid(tmp_path, card, content), tmp_path / "out", card.parent, workers=1)
     assert len(pd.read_parquet(tmp_path / "out" / "table.parquet")) == 2
     facts = json.loads((tmp_path / "out" / "summary.json").read_text())
@@ -189,11 +190,12 @@ data = "{card}"
 [grid]
 folds = ["B"]
 seeds = [3]
-methods = ["teacher", "plain", "distilled", "qat"]
+beside = ["teacher"]
+bits = ["float", 4]
+qat = [false, true]
+[training]
 gru_units = 4
 dense_units = 4
-bits = ["float", 4]
-[training]
 epochs = 20
 teacher_epochs = 4
 teacher_width = 2
@@ -216,13 +218,14 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
     out = tmp_path / "out"
     grid = write_grid(tmp_path, card, TRAINED)
     facts = sweep(grid, out, card.parent, workers=1)
-    assert facts["complete"] and facts["ran"] == 1 + 2 + 1 + 2 + 2 + 1
-    runs = {(run.point.method, run.point.bits): run for run in make_plan(grid, out, card.parent).runs}
-    table = pd.read_parquet(out / "table.parquet")
-    rows = {(m, None if pd.isna(b) else int(b)): n for n, (m, b) in enumerate(zip(table.method, table.bits))}
-    assert set(rows) == set(runs)
+    # A teacher, a lesson of both students, and the rows: the teacher, both in float and at 4 bits, and qat.
+    assert facts["complete"] and facts["ran"] == 1 + 1 + 6
+    runs = {run.title: run for run in make_plan(grid, out, card.parent).runs}
+    table = pd.read_parquet(out / "table.parquet").set_index("point")
+    distilled, qat = "soft-labels · 4/4 · 4 bits", "soft-labels, qat · 4/4 · 4 bits"
+    assert set(table.index) == set(runs) and {distilled, qat, "plain · 4/4 · 4 bits"} < set(runs)
 
-    work = runs["distilled", 4].work
+    work = runs[distilled].work
     windows = load_card(str(card))
     training, evaluation = (load_windows(windows, card.parent, training=t) for t in (True, False))
     folds = [fold for fold in make_folds(evaluation, "loao") if fold.name == "B"]
@@ -231,8 +234,8 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
     (lesson,) = fold_lessons(study, folds, work.source.sha256, config)
     run_lessons([lesson], training, evaluation, config)
 
-    def confusion(name: tuple[str, int | None]) -> np.ndarray:
-        return np.array([[list(row) for row in animal] for animal in table.confusion[rows[name]]])
+    def confusion(name: str) -> np.ndarray:
+        return np.array([[list(row) for row in animal] for animal in table.confusion[name]])
 
     def counted(guesses: np.ndarray, labels: np.ndarray) -> np.ndarray:
         found = np.zeros((1, 2, 2), np.int64)
@@ -241,31 +244,29 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
 
     with np.load(lesson.path) as made:
         labels = made["labels"]
-        for method, array in (
-            ("teacher", "teacher_logits"),
-            ("plain", "student_logits"),
-            ("distilled", "student_distilled_logits"),
+        for name, array in (
+            ("teacher resnet", "teacher_logits"),
+            ("plain · 4/4", "student_logits"),
+            ("soft-labels · 4/4", "student_distilled_logits"),
         ):
-            run = runs[method, None]
-            stored = np.load(run.requires[0].path)["logits"]
-            np.testing.assert_array_equal(stored, made[array], err_msg=method)
+            stored = np.load(runs[name].training.path)[array]
+            np.testing.assert_array_equal(stored, made[array], err_msg=name)
             expected = counted(made[array].argmax(axis=1), labels)
-            np.testing.assert_array_equal(confusion((method, None)), expected)
+            np.testing.assert_array_equal(confusion(name), expected)
         student = StudentWeights.from_arrays(made, "student_distilled__")
     seen, test = work.windows()
     model = quantize(student, seen, QuantizeConfig(4), windows.operation_hop)
-    assert table.model_sha256[rows["distilled", 4]] == model.sha256
+    assert table.model_sha256[distilled] == model.sha256
     expected = counted(classes_of(model, test.counts), labels)
-    np.testing.assert_array_equal(confusion(("distilled", 4)), expected)
-    assert table.weight_bytes[rows["distilled", 4]] == model.weight_bytes
-    assert table.model_sha256[rows["qat", 4]] not in (None, model.sha256)
+    np.testing.assert_array_equal(confusion(distilled), expected)
+    assert table.weight_bytes[distilled] == model.weight_bytes
+    assert table.model_sha256[qat] not in (None, model.sha256)
 
 
 @pytest.mark.emulator
 def test_costs_are_measured_once_for_each_size_and_width(card: Path, tmp_path: Path) -> None:
-    content = (
-        TRAINED.replace('"teacher", "plain", "distilled", "qat"', '"plain"') + '[measure]\ncore = "m3"\n'
-    )
+    content = TRAINED.replace('beside = ["teacher"]', 'method = "none"').replace("[false, true]", "false")
+    content += '[measure]\ncore = "m3"\n'
     facts = sweep(write_grid(tmp_path, card, content), tmp_path / "out", card.parent, workers=1)
     integer = next(point for point in facts["points"] if point["bits"] == 4)
     assert integer["instructions"] > 1000 and integer["flash_bytes"] > integer["weight_bytes"]

@@ -36,9 +36,9 @@ def draw_pareto(facts: Mapping[str, Any], path: Path) -> None:
         flash = [_bytes(point) for point in points]
         work = [point["macs_per_window"] for point in points]
         labels = "bytes of weights, biases and gate table", "multiply-accumulates per window"
-    methods = list(dict.fromkeys(point["method"] for point in points))
+    series = list(dict.fromkeys(point["series"] for point in points))
     for axes, costs, label in ((left, flash, labels[0]), (right, work, labels[1])):
-        _panel(axes, points, costs, methods, label)
+        _panel(axes, points, costs, series, label)
     left.set_ylabel("pooled MCC on animals held out", fontsize=9)
     origin = "simulated, " if facts["simulated"] else ""
     note = "" if facts["complete"] else f"; INCOMPLETE: {facts['runs']} of {facts['runs_planned']} runs"
@@ -71,25 +71,25 @@ def _panel(
     axes: Any,
     points: Sequence[Mapping[str, Any]],
     costs: Sequence[Optional[float]],
-    methods: Sequence[str],
+    series: Sequence[str],
     label: str,
 ) -> None:
     axes.grid(color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    for number, method in enumerate(methods):
+    for number, name in enumerate(series):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-        own = [n for n, point in enumerate(points) if point["method"] == method]
+        own = [n for n, point in enumerate(points) if point["series"] == name]
         with_cost = [n for n in own if costs[n] is not None]
         if with_cost:
             axes.errorbar(
                 [costs[n] for n in with_cost], [points[n]["mcc"] for n in with_cost],
-                [points[n]["mcc_sd"] or 0 for n in with_cost], label=method, color=colour, marker=marker,
+                [points[n]["mcc_sd"] or 0 for n in with_cost], label=name, color=colour, marker=marker,
                 linestyle="none", markersize=5, elinewidth=0.8,
             )  # fmt: skip
         for n in own:
             if not any(costs[m] is not None for m in own):
-                axes.axhline(points[n]["mcc"], color=colour, linewidth=1, linestyle="--", label=method)
+                axes.axhline(points[n]["mcc"], color=colour, linewidth=1, linestyle="--", label=name)
     best = front(costs, [point["mcc"] for point in points])
     axes.step(
         [costs[n] for n in best], [points[n]["mcc"] for n in best], where="post", color=MUTED,
@@ -113,7 +113,7 @@ def _panel(
 def _short(point: Mapping[str, Any]) -> str:
     """Return size and width such as "16/16·8", or the method's name where there is no size."""
     if point["gru_units"] is None:
-        return str(point["method"])
+        return str(point["series"])
     width = "float" if point["bits"] is None else point["bits"]
     return f"{point['gru_units']}/{point['dense_units']}·{width}"
 

@@ -1,71 +1,72 @@
-"""The grid of a sweep: a TOML file that says what is crossed with what (`docs/sweep.md`)."""
+"""The grid of a sweep: a TOML file that says what is crossed with what (`docs/sweep.md`).
+
+Any option of `mcukd distill` may be an axis or be shared by all runs; this file knows none of them by
+name but those that a grid says in another way.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
-from typing import Any, Literal, Optional
+from typing import Any, Literal, Optional, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
 from mcukd.distill.config import DistillConfig
 from mcukd.errors import UserError
 from mcukd.fixedpoint.gates import KINDS
-from mcukd.fixedpoint.qat import LEARNT_BITS
 from mcukd.fixedpoint.quantize import ACTIVATION_BITS, BITS
+from mcukd.sweep.options import BESIDE, PLAIN, STUDENT, idle, student_config
 from mcukd.toml import Kind
 from mcukd.wording import did_you_mean, listed
 
-PLAIN, DISTILLED, QAT, FILTER_MLP = "plain", "distilled", "qat", "filter-mlp"
-TEACHER, FOREST, MAJORITY = "teacher", "random-forest", "majority"
-#: What has neither size nor integer form here.
-REFERENCES = (FILTER_MLP, TEACHER, FOREST, MAJORITY)
-METHODS = (PLAIN, DISTILLED, QAT, *REFERENCES)
 FLOAT = "float"
+
+#: Options of `DistillConfig` that are not the grid's: said in another way, the card's, or without effect on
+#: the students that are its rows.
+_NOT_OPTIONS = ("split", "seeds", "seed", "neck_axis", "jobs", "search", "search_trials")
+#: Type of each option of `mcukd distill` that a grid may name.
+OPTIONS = {name: kind for name, kind in get_type_hints(DistillConfig).items() if name not in _NOT_OPTIONS}
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Axes(_Strict):
-    """What is crossed. A single value may stand for a list of one.
+    """What is crossed, beside the options of `OPTIONS`. A single value may stand for a list of one.
 
-    folds: names of some of the split's folds; without them all. seeds: how many, or a list. methods: of
-    `METHODS`. gru_units, dense_units: sizes of the students. bits: widths of the weights, 4 to 16, and
-    "float". gates, activation_bits: of the integer models.
+    folds: names of some of the split's folds; without them all. seeds: how many, or a list. beside: of
+    `BESIDE`. bits: widths of the weights, 4 to 16, and "float"; none leaves the students out. gates,
+    activation_bits, qat: of the integer models.
     """
 
     folds: Optional[tuple[str, ...]] = None
     seeds: tuple[int, ...] = (0,)
-    methods: tuple[str, ...] = (PLAIN, DISTILLED)
-    gru_units: tuple[int, ...] = (16,)
-    dense_units: tuple[int, ...] = (16,)
+    beside: tuple[str, ...] = ()
     bits: tuple[Any, ...] = (FLOAT, 8)
     gates: tuple[str, ...] = (KINDS[0],)
     activation_bits: tuple[int, ...] = (16,)
+    qat: tuple[bool, ...] = (False,)
 
-    @field_validator("seeds", mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _count_or_list(cls, value: Any) -> Any:
-        if isinstance(value, int) and not isinstance(value, bool):
+    def _one_is_a_list(cls, value: Any, info: Any) -> Any:
+        if info.field_name == "seeds" and type(value) is int:
             if not 1 <= value <= 1000:
                 raise ValueError("1 to 1000 seeds are expected, or a list such as [5, 6]")
             return tuple(range(value))
-        return value
-
-    @field_validator("methods", "gru_units", "dense_units", "bits", "gates", "activation_bits", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, (int, str)) else value
+        if isinstance(value, list):
+            return tuple(value)
+        return (value,) if isinstance(value, (int, float, str)) else value
 
     @field_validator("*")
     @classmethod
-    def _each_once(cls, values: Any) -> Any:
+    def _each_once(cls, values: Any, info: Any) -> Any:
         if values is None:
             return values
-        if not values:
+        if not values and info.field_name not in ("beside", "bits"):
             raise ValueError("a list of at least one value is expected")
         for value in values:
             if values.count(value) > 1:
@@ -76,11 +77,6 @@ class Axes(_Strict):
     @classmethod
     def _seeds(cls, values: tuple[int, ...]) -> tuple[int, ...]:
         return _each_within(values, range(2**31))
-
-    @field_validator("gru_units", "dense_units")
-    @classmethod
-    def _units(cls, values: tuple[int, ...]) -> tuple[int, ...]:
-        return _each_within(values, range(1, 257))
 
     @field_validator("activation_bits")
     @classmethod
@@ -95,26 +91,30 @@ class Axes(_Strict):
                 raise ValueError(f'"{FLOAT}" or {BITS.start} to {BITS.stop - 1} bits are expected')
         return values
 
-    @field_validator("methods")
+    @field_validator("beside")
     @classmethod
-    def _methods(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        return _each_among(values, METHODS)
+    def _beside(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return _each_among(values, BESIDE)
 
     @field_validator("gates")
     @classmethod
     def _gates(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         return _each_among(values, KINDS)
 
+    def options(self) -> dict[str, tuple[Any, ...]]:
+        """Return the options of `mcukd distill` that are crossed, with their values."""
+        found = {name: getattr(self, name) for name in OPTIONS}
+        return {name: values for name, values in found.items() if values is not None}
 
-class Training(_Strict):
-    """Options of `mcukd distill` that all runs share; those not given are its defaults."""
 
-    epochs: int = Field(DistillConfig.epochs, ge=1, le=100_000)
-    teacher_epochs: int = Field(DistillConfig.teacher_epochs, ge=1, le=100_000)
-    teacher_width: int = Field(DistillConfig.teacher_width, ge=1, le=256)
-    temperature: float = Field(DistillConfig.temperature, ge=0.1, le=100)
-    mixing: float = Field(DistillConfig.mixing, ge=0, le=1)
-    mounting: Optional[Literal["aligned", "turned", "any"]] = None
+def _several(kind: Any) -> Any:
+    return tuple.__class_getitem__((kind, ...))
+
+
+_axes: dict[str, Any] = {name: (Optional[_several(kind)], None) for name, kind in OPTIONS.items()}
+_shared: dict[str, Any] = {name: (Optional[kind], None) for name, kind in OPTIONS.items()}
+_CrossedAxes: type[Axes] = create_model("CrossedAxes", __base__=Axes, **_axes)
+_Training: type[_Strict] = create_model("Training", __base__=_Strict, **_shared)
 
 
 class Measure(_Strict):
@@ -125,13 +125,16 @@ class Measure(_Strict):
 
 
 class Grid(_Strict):
-    """A whole grid. data: a card, as `mcukd distill --data` takes it. seed: of simulated data."""
+    """A whole grid. data: a card, as `mcukd distill --data` takes it. seed: of simulated data.
+
+    training: options of `mcukd distill` that all runs share; those not given are its defaults.
+    """
 
     data: str
     split: str = "loao"
     seed: int = Field(0, ge=0, lt=2**31)
-    grid: Axes = Axes()
-    training: Training = Training()
+    grid: _CrossedAxes = _CrossedAxes()
+    training: _Training = _Training()
     measure: Optional[Measure] = None
 
     @field_validator("split")
@@ -144,49 +147,61 @@ class Grid(_Strict):
             )
         return split
 
+    @property
+    def axes(self) -> Axes:
+        """What is crossed."""
+        return self.grid
 
-@dataclass(frozen=True)
-class Point:
-    """One combination of all axes but fold and seed; what an axis does not apply to is None.
+    def crossed(self) -> dict[str, tuple[Any, ...]]:
+        """Return the crossed options of `mcukd distill`; without a word on methods, plain and distilled."""
+        crossed = self.axes.options()
+        if "method" in crossed or "method" in self.shared():
+            return crossed
+        return {"method": (PLAIN, DistillConfig.method), **crossed}
 
-    bits: None for float weights.
-    """
+    def shared(self) -> dict[str, Any]:
+        """Return the options of `mcukd distill` that all runs share, where they are given."""
+        return self.training.model_dump(exclude_none=True)
 
-    method: str
-    gru_units: Optional[int] = None
-    dense_units: Optional[int] = None
-    bits: Optional[int] = None
-    gates: Optional[str] = None
-    activation_bits: Optional[int] = None
+    def configs(self) -> list[DistillConfig]:
+        """Return the options of every training; combinations that cannot work are left out.
 
+        Raises UserError for a value that works with no other, such as a name that does not exist.
+        """
+        found: list[DistillConfig] = []
+        refused: dict[tuple[str, Any], UserError] = {}
+        accepted: set[tuple[str, Any]] = set()
+        for choice in self._choices():
+            try:
+                config = student_config({**self.shared(), **dict(choice)})
+            except UserError as error:
+                for value in choice:
+                    refused.setdefault(value, error)
+            else:
+                found.append(config)
+                unused = idle(STUDENT, config)
+                accepted.update(value for value in choice if value[0] not in unused)
+        for value, problem in refused.items():
+            if value not in accepted:
+                raise problem
+        return list(dict.fromkeys(found))
 
-def points(axes: Axes) -> list[Point]:
-    """Return the combinations of a grid's axes that exist, each once.
-
-    Baselines and the teacher have neither size nor width; the filter-MLP has no integer form; `qat` has the
-    widths it can be learnt at (`LEARNT_BITS` and fewer) and no float form.
-    """
-    found: dict[Point, None] = {}
-    for method in axes.methods:
-        if method in REFERENCES:
-            found[Point(method)] = None
-            continue
-        for gru in axes.gru_units:
-            for dense in axes.dense_units:
-                for bits in axes.bits:
-                    for point in _widths(method, gru, dense, bits, axes):
-                        found[point] = None
-    return list(found)
+    def _choices(self) -> Iterator[tuple[tuple[str, Any], ...]]:
+        crossed = self.crossed()
+        for values in product(*crossed.values()):
+            yield tuple(zip(crossed, values))
 
 
 def read_grid(path: Path) -> Grid:
     """Read a grid; UserError, in one sentence, where it is missing or not as expected."""
     grid = GRIDS.check(path, Grid)
-    if not points(grid.grid):
-        raise UserError(
-            f"{path}: no run in it: {QAT} is for 4 to 8 bits, and grid.bits is "
-            f"{listed(grid.grid.bits)}; add a width or a method."
-        )
+    for name in grid.axes.options():
+        if name in grid.shared():
+            raise UserError(f"{path}: {name} is under [grid] and under [training]; give it once.")
+    try:
+        grid.configs()
+    except UserError as error:
+        raise UserError(f"{path}: as an option of 'mcukd distill', {error}") from None
     return grid
 
 
@@ -194,20 +209,8 @@ GRIDS = Kind(
     name="grid",
     folder="sweeps",
     document="docs/sweep.md",
-    sections={(): Grid, ("grid",): Axes, ("training",): Training, ("measure",): Measure},
+    sections={(): Grid, ("grid",): _CrossedAxes, ("training",): _Training, ("measure",): Measure},
 )
-
-
-def _widths(method: str, gru: int, dense: int, bits: Any, axes: Axes) -> Sequence[Point]:
-    if bits == FLOAT:
-        return [] if method == QAT else [Point(method, gru, dense)]
-    if method == QAT and bits > LEARNT_BITS:
-        return []
-    return [
-        Point(method, gru, dense, bits, gates, activation)
-        for gates in axes.gates
-        for activation in axes.activation_bits
-    ]
 
 
 def _each_within(values: tuple[int, ...], allowed: range) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
-"""What a sweep does: teachers, students, and the runs that are rows of its table.
+"""What a sweep trains: teachers, students, baselines. The runs that are rows of its table are in `runs`.
 
 A teacher serves the students of every size, a student its integer forms at every width, so each is trained
-once. Everything is computed in one thread, from seeds, and by the code of `distill`, `evaluate` and
-`quantize`: the same run gives the same row on the same kind of machine, and those stages' own figures.
+once. Everything is computed in one thread, from seeds, and by the lessons of `distill` and `evaluate`: the
+same run gives the same row on the same kind of machine, and those stages' own figures.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,25 +23,23 @@ from mcukd.data.card import load_card
 from mcukd.data.folds import Fold
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
+from mcukd.distill.checkpoint import Checkpoints
 from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import read_text
+from mcukd.distill.lesson import Lesson, read_text
 from mcukd.distill.recipes import VERSION as RECIPES
-from mcukd.distill.recipes import augmentation, student_recipe, teacher_recipe
+from mcukd.distill.recipes import augmentation
+from mcukd.distill.run import fold_lessons
 from mcukd.distill.teachers import Teacher
-from mcukd.distill.trainer import Recipe, Targets, logits
-from mcukd.distill.view import common_scale
+from mcukd.distill.view import View, shows_extra
 from mcukd.errors import UserError
-from mcukd.evaluate.baselines import FILTER_MLP as FILTER_MLP_MODEL
-from mcukd.evaluate.baselines import RATE
-from mcukd.evaluate.baselines import VERSION as BASELINES
+from mcukd.evaluate.baselines import FILTER_MLP, Baseline, baselines_of
 from mcukd.files import replacing, sha256_text
-from mcukd.models.student import weights_of
-from mcukd.models.weights import StudentWeights
-from mcukd.sweep.grid import DISTILLED, FILTER_MLP
+from mcukd.study import Study
+from mcukd.sweep.options import PLAIN, TEACHER, reduced
 
 #: Raise it when a sweep computes something in another way that no other stage's version shows.
-VERSION = 1
+VERSION = 2
 
 #: Keras and TensorFlow know one training at a time, and a Dask worker may have several threads.
 TRAINING = threading.Lock()
@@ -49,12 +47,23 @@ TRAINING = threading.Lock()
 
 @dataclass(frozen=True)
 class Source:
-    """The samples: card, folder of the data sets, seed of simulated ones, and their identity."""
+    """The samples: card, folder of the data sets, seed of simulated ones, and their identity.
+
+    extra: whether the channels that only a teacher sees are read as well.
+    """
 
     card: str
     data_root: Optional[Path]
     seed: int
+    extra: bool
     sha256: str
+
+    @classmethod
+    def of(cls, card: str, data_root: Optional[Path], seed: int, extra: bool) -> Source:
+        """Make it of the data that is here; UserError where that is missing."""
+        return cls(
+            card, data_root, seed, extra, dataset_sha256(load_card(card), data_root, seed, extra=extra)
+        )
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,12 @@ class Work:
         """The fold and the seed, as errors and the progress bar name them."""
         return f"{self.fold.name}-s{self.seed}"
 
+    @cached_property
+    def lesson(self) -> Lesson:
+        """The lesson of `mcukd distill` with these options, and its key."""
+        config = replace(self.config, seeds=(self.seed,))
+        return fold_lessons(Study(self.folder), [self.fold], self.source.sha256, config)[0]
+
     def identity(self, kind: str, **decides: Any) -> str:
         """Return the key of a job: the SHA-256 of all that decides its result."""
         animals = [self.fold.train_animals, self.fold.test_animals]
@@ -81,38 +96,42 @@ class Work:
     def windows(self) -> tuple[Windows, Windows]:
         """Return the fold's training windows and its test windows."""
         training, evaluation = load(self.source)
-        seen = training.take(np.isin(training.animals, self.fold.train_animals))
-        return seen, evaluation.take(np.isin(evaluation.animals, self.fold.test_animals))
+        return self.lesson.training_of(training), evaluation.take(self.lesson.test_index(evaluation))
 
 
 @dataclass(frozen=True)
 class TeacherJob:
-    """The teacher of a fold and seed: its soft labels, and its answers on the test windows."""
+    """The teacher of a fold and seed: its answers on the test windows, and what a lesson goes on from."""
 
     work: Work
 
     @property
     def name(self) -> str:
         """What the progress bar shows."""
-        return f"teacher {self.work.who}"
+        return f"{self.work.config.teacher_name} {self.work.who}"
 
     @property
     def requires(self) -> tuple[Any, ...]:
         """Nothing."""
         return ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Identity of the result."""
-        config = self.work.config
-        decides = [RECIPES, config.teacher_epochs, config.teacher_width, config.mounting]
-        return self.work.identity("teacher", decides=decides)
+        return self.work.identity(
+            TEACHER, recipes=RECIPES, options=reduced(TEACHER, self.work.config).training()
+        )
 
     @property
     def path(self) -> Path:
         """Its file."""
         return self.work.folder / "teachers" / f"{self.key[:32]}.npz"
 
+    @property
+    def fits(self) -> Checkpoints:
+        """The finished fits of its networks, which a lesson that finds them does not make again."""
+        return Checkpoints(self.path.with_suffix(""), self.key)
+
     def is_done(self) -> bool:
         """Tell whether the result is there."""
         return read_text(self.path, "key").get("key") == self.key
@@ -121,59 +140,102 @@ class TeacherJob:
         """Train it."""
         with TRAINING:
             quiet_tensorflow()
-            # One teacher is compiled for students of all sizes.
-            usual = {name: getattr(DistillConfig, name) for name in ("gru_units", "dense_units")}
-            room = _classroom(self.work.source, replace(self.work.config, **usual))
-            seen, test = self.work.windows()
-            scale = common_scale(seen.counts)
-            windows = seen.counts.astype(np.float32) / scale
-            seed, config = self.work.seed, self.work.config
-            teacher = room.trainer("teacher").fit(windows, Targets(seen.labels), teacher_recipe(config), seed)
-            soft = Teacher((teacher,)).soft_labels(windows, augmentation(config), seed)
-            answers = logits(teacher, test.counts.astype(np.float32) / scale)
+            room = classroom(self.work.source, reduced(TEACHER, self.work.config))
+            _, view, test, teacher = self._raised(room)
+            answers = teacher.logits(view.show(test))
         with replacing(self.path) as temporary:
-            np.savez(temporary, key=np.array(self.key), soft=soft, logits=answers)
+            np.savez(temporary, key=np.array(self.key), labels=test.labels, teacher_logits=answers)
+
+    def soft_labels(self) -> NDArray[np.float32]:
+        """Return its logits (N, K) for the training windows, as a student's training gets them."""
+        room = classroom(self.work.source, reduced(TEACHER, self.work.config))
+        seen, view, _, teacher = self._raised(room)
+        how = augmentation(room.config, seen.extra_vectors)
+        return teacher.soft_labels(view.show(seen), how, self.work.seed)
+
+    def _raised(self, room: _Classroom) -> tuple[Windows, View, Windows, Teacher]:
+        room.fits = self.fits
+        seen, test = self.work.windows()
+        view = View.of(seen, room.config)
+        teacher = room.raise_teacher(seen, view.show(seen), self.work.seed)
+        assert teacher is not None, "a job for a teacher that the method does not have"
+        return seen, view, test, teacher
 
 
 @dataclass(frozen=True)
-class StudentJob:
-    """A student of a fold and seed: its weights, and its answers on the test windows.
-
-    method: "plain", "distilled", or "filter-mlp" (plain, of the sizes it has).
-    """
+class LessonJob:
+    """A lesson of `mcukd distill`: a plain student and, with a teacher, a distilled one beside it."""
 
     work: Work
-    method: str
 
     @property
     def name(self) -> str:
         """What the progress bar shows."""
         config = self.work.config
-        size = "" if self.method == FILTER_MLP else f" {config.gru_units}/{config.dense_units}"
-        return f"{self.method}{size} {self.work.who}"
+        size = f" {config.gru_units}/{config.dense_units}" if config.student == "gru-mlp" else ""
+        return f"{config.method} {config.student}{size} {self.work.who}"
 
     @property
     def requires(self) -> tuple[TeacherJob, ...]:
-        """The teacher of a distilled student."""
-        return (self._teacher,) if self.method == DISTILLED else ()
+        """The teacher."""
+        return () if self.work.config.method == PLAIN else (TeacherJob(self.work),)
 
     @property
     def key(self) -> str:
-        """Identity of the result."""
-        config = self.work.config
-        decides: list[Any] = [RECIPES, self.method, config.epochs, config.mounting]
-        if self.method == FILTER_MLP:
-            decides += [BASELINES]
-        else:
-            decides += [config.gru_units, config.dense_units]
-        if self.method == DISTILLED:
-            decides += [config.temperature, config.mixing, self._teacher.key]
-        return self.work.identity("student", decides=decides)
+        """Identity of the result, which is that of the lesson of `mcukd distill`."""
+        return self.work.lesson.key
 
     @property
     def path(self) -> Path:
         """Its file."""
-        return self.work.folder / "students" / f"{self.key[:32]}.npz"
+        return self.work.folder / "lessons" / f"{self.key[:32]}.npz"
+
+    def is_done(self) -> bool:
+        """Tell whether the result is there."""
+        return self._lesson.is_done()
+
+    def run(self) -> None:
+        """Train them."""
+        with TRAINING:
+            quiet_tensorflow()
+            room = classroom(self.work.source, self.work.config)
+            room.fits = self.requires[0].fits if self.requires else None
+            room.teach(self._lesson)
+
+    @property
+    def _lesson(self) -> Lesson:
+        # Its name is that of the folder for half-finished fits, where every lesson needs one of its own.
+        return replace(self.work.lesson, path=self.path, name=self.path.stem)
+
+
+@dataclass(frozen=True)
+class BaselineJob:
+    """A baseline of `mcukd evaluate` on a fold with a seed."""
+
+    work: Work
+    model: str
+
+    @property
+    def name(self) -> str:
+        """What the progress bar shows."""
+        return f"{self.model} {self.work.who}"
+
+    @property
+    def requires(self) -> tuple[Any, ...]:
+        """Nothing."""
+        return ()
+
+    @cached_property
+    def key(self) -> str:
+        """Identity of the result."""
+        return self.work.identity(
+            self.model, baseline=self._baseline.lesson.key, options=self.work.config.training()
+        )
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self.work.folder / "baselines" / f"{self.key[:32]}.npz"
 
     def is_done(self) -> bool:
         """Tell whether the result is there."""
@@ -181,37 +243,16 @@ class StudentJob:
 
     def run(self) -> None:
         """Train it."""
+        mine = replace(self._baseline, lesson=replace(self.work.lesson, path=self.path, key=self.key))
         with TRAINING:
-            quiet_tensorflow()
-            config, seed = self.work.config, self.work.seed
-            room = _classroom(self.work.source, config)
-            seen, test = self.work.windows()
-            scale = common_scale(seen.counts)
-            windows = seen.counts.astype(np.float32) / scale
-            kind = FILTER_MLP_MODEL if self.method == FILTER_MLP else "student"
-            targets = Targets(seen.labels)
-            if self.method == DISTILLED:
-                targets = Targets(seen.labels, self.soft(), config.temperature, config.mixing)
-            recipe = student_recipe(config)
-            if self.method == FILTER_MLP:
-                recipe = Recipe(config.epochs, RATE, 0.0, augmentation(config))
-            student = room.trainer(kind).fit(windows, targets, recipe, seed)
-            answers = logits(student, test.counts.astype(np.float32) / scale)
-            weights = weights_of(room.on_counts(kind, student, scale))
-        with replacing(self.path) as temporary:
-            np.savez(temporary, key=np.array(self.key), logits=answers, **weights.arrays("weights__"))
-
-    def soft(self) -> NDArray[np.float32]:
-        """Return the teacher's soft labels (N, K) of the training windows."""
-        return read(self._teacher.path)["soft"]
-
-    def weights(self) -> StudentWeights:
-        """Return the weights of a finished GRU student."""
-        return StudentWeights.from_arrays(read(self.path), "weights__")
+            if self.model == FILTER_MLP:
+                quiet_tensorflow()
+            mine.run(classroom(self.work.source, self.work.config), lambda units: None)
 
     @property
-    def _teacher(self) -> TeacherJob:
-        return TeacherJob(self.work)
+    def _baseline(self) -> Baseline:
+        folder, source, config = self.work.folder, self.work.source, self.work.config
+        return baselines_of(folder, [self.work.lesson], source.sha256, config, self.model, nested=False)[0]
 
 
 def read(path: Path) -> Mapping[str, NDArray[Any]]:
@@ -223,23 +264,45 @@ def read(path: Path) -> Mapping[str, NDArray[Any]]:
         raise UserError(f"{path}: gone or damaged ({error}); run the same sweep again.") from error
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def load(source: Source) -> tuple[Windows, Windows]:
     """Return training and evaluation windows; UserError where this computer's data is not the sweep's."""
     card = load_card(source.card)
-    if dataset_sha256(card, source.data_root, source.seed) != source.sha256:
+    if Source.of(source.card, source.data_root, source.seed, source.extra) != source:
         raise UserError(
             f"card {card.name}: the data here is not what the sweep was begun with; give all computers the "
             "same data and mcukd, and run it again."
         )
-    training = load_windows(card, source.data_root, training=True, seed=source.seed)
-    return training, load_windows(card, source.data_root, seed=source.seed)
+    windows = (
+        load_windows(card, source.data_root, training=training, seed=source.seed, extra=source.extra)
+        for training in (True, False)
+    )
+    return next(windows), next(windows)
+
+
+@dataclass
+class _Classroom(Classroom):
+    """A classroom whose teachers go on from fits that are kept in the sweep's folder."""
+
+    fits: Optional[Checkpoints] = None
+
+    def raise_teacher(
+        self,
+        seen: Windows,
+        windows: NDArray[np.float32],
+        seed: int,
+        advance: Callable[[int], None] = lambda units: None,
+        saved: Optional[Checkpoints] = None,
+    ) -> Optional[Teacher]:
+        """Train the teacher, or put one together whose fits are finished."""
+        return super().raise_teacher(seen, windows, seed, advance, self.fits or saved)
 
 
 @lru_cache(maxsize=8)
-def _classroom(source: Source, config: DistillConfig) -> Classroom:
-    """Return this process's classroom of one size; its compiled models serve fold after fold."""
-    return Classroom(*load(source), config)
+def classroom(source: Source, config: DistillConfig) -> _Classroom:
+    """Return this process's classroom for some options; its compiled models serve fold after fold."""
+    assert source.extra == shows_extra(config)
+    return _Classroom(*load(source), config)
 
 
 @cache

@@ -3,74 +3,80 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import load_card
 from mcukd.data.windows import Windows
+from mcukd.distill.kinds import STUDENTS, Shape
 from mcukd.evaluate import matrices as merit
-from mcukd.evaluate.baselines import VERSION as BASELINES
-from mcukd.evaluate.baselines import fit_forest, forest_logits, majority_logits
-from mcukd.evaluate.hand_features import FEATURES
+from mcukd.evaluate.baselines import BASELINES, sizes
 from mcukd.files import write_json
+from mcukd.fixedpoint.filters.quantize import quantize_filters
 from mcukd.fixedpoint.model import ARITHMETIC_VERSION, IntegerModel
 from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, teach
 from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
 from mcukd.fixedpoint.quantize import VERSION as QUANTIZE_VERSION
-from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+from mcukd.fixedpoint.quantize import quantize
 from mcukd.host.batch import run_fast
 from mcukd.models.filter_mlp import FilterMlpWeights
-from mcukd.sweep.grid import DISTILLED, FILTER_MLP, FOREST, MAJORITY, QAT, TEACHER, Measure, Point
-from mcukd.sweep.jobs import TRAINING, StudentJob, TeacherJob, Work, quiet_tensorflow, read
+from mcukd.models.student import stored_weights
+from mcukd.models.weights import StudentWeights
+from mcukd.sweep.grid import Measure
+from mcukd.sweep.jobs import TRAINING, BaselineJob, LessonJob, TeacherJob, Work, quiet_tensorflow, read
+from mcukd.sweep.options import TEACHER
+from mcukd.sweep.points import Point
 
 #: Windows the emulated core answers; the step takes the same instructions whatever the samples are.
 MEASURED_WINDOWS = 4
 
+Training = Union[TeacherJob, LessonJob, BaselineJob]
+
 
 @dataclass(frozen=True)
 class RunJob:
-    """One row of the table. The size in `work.config` is the point's."""
+    """One row of the table.
+
+    work: its options are those of the training that makes the point, such as a distilled student's beside
+    which a plain one is trained; the point's own decide the row. title: the point as a user reads it.
+    """
 
     work: Work
     point: Point
+    title: str
 
     @property
     def name(self) -> str:
         """What the progress bar shows."""
-        return f"{describe(self.point)} {self.work.who}"
+        return f"{self.title} {self.work.who}"
 
     @property
     def requires(self) -> tuple[Any, ...]:
-        """The student that is scored or quantized, or the teacher."""
-        if self.point.method in (FOREST, MAJORITY):
-            return ()
-        if self.point.method == TEACHER:
-            return (TeacherJob(self.work),)
-        student = self.student
-        return (student, *student.requires) if self.point.method == QAT else (student,)
+        """The training; for quantization-aware training the teacher as well."""
+        training = self.training
+        return (training, *training.requires) if self.point.qat else (training,)
 
-    @property
-    def student(self) -> StudentJob:
-        """The float student."""
-        return StudentJob(self.work, DISTILLED if self.point.method == QAT else self.point.method)
+    @cached_property
+    def training(self) -> Training:
+        """What trains the model."""
+        return self._training_with(self.work)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Identity of the row."""
-        decides: list[Any] = [asdict(self.point), [earlier.key for earlier in self.requires]]
-        if self.point.bits is not None:
-            decides.append([QUANTIZE_VERSION, ARITHMETIC_VERSION])
-        if self.point.method == QAT:
-            config = self.work.config
-            decides.append([QAT_VERSION, EPOCHS, LEARNING_RATE, config.temperature, config.mixing])
-        if self.point.method == FOREST:
-            decides.append([BASELINES, FEATURES, self.work.config.mounting])
-        return self.work.identity("run", decides=decides)
+        own = self._training_with(replace(self.work, config=self.point.config))
+        decides: dict[str, Any] = {"training": own.key}
+        if self.point.integers is not None:
+            versions = [QUANTIZE_VERSION, ARITHMETIC_VERSION]
+            decides["integers"] = [versions, self.point.integers.options()]
+        if self.point.qat:
+            decides["qat"] = [QAT_VERSION, EPOCHS, LEARNING_RATE]
+        return self.work.identity("run", **decides)
 
     @property
     def path(self) -> Path:
@@ -96,45 +102,59 @@ class RunJob:
         matrices = merit.confusion_by_animal(test.labels, guesses, test.animals, tested, len(test.classes))
         write_json(self.path, {"key": self.key, "row": {**_scores(matrices, tested), **facts}})
 
+    def model(self, seen: Windows) -> IntegerModel:
+        """Return the integer model of the student, made from the fold's training windows."""
+        config, hop = self.point.integers, load_card(self.work.source.card).operation_hop
+        assert config is not None, f"{self.name} is in float"
+        weights = stored_weights(read(self.training.path), f"{self._who}__")
+        if isinstance(weights, FilterMlpWeights):
+            return quantize_filters(weights, seen, config, hop)
+        assert isinstance(weights, StudentWeights), f"{self.name} has no integer form"
+        if not self.point.qat:
+            return quantize(weights, seen, config, hop)
+        with TRAINING:
+            quiet_tensorflow()
+            soft = TeacherJob(self.work).soft_labels()
+            taught = teach(weights, seen, soft, config, self.work.config, self.work.seed, hop)
+        return quantize(taught.weights, seen, config, hop, taught.lengths)
+
+    @property
+    def _who(self) -> str:
+        """The student in a lesson's file."""
+        return "student" if self.point.is_plain else "student_distilled"
+
+    def _training_with(self, work: Work) -> Training:
+        if self.point.model == TEACHER:
+            return TeacherJob(work)
+        return BaselineJob(work, self.point.model) if self.point.model in BASELINES else LessonJob(work)
+
     def _answers(self, seen: Windows, test: Windows) -> tuple[NDArray[np.int64], dict[str, Any]]:
         """Return the classes (N,) of the test windows, and what is known of the model's size."""
-        method, work = self.point.method, self.work
-        if method == MAJORITY:
-            return np.argmax(majority_logits(seen, test), axis=1), {}
-        if method == FOREST:
-            return np.argmax(forest_logits(fit_forest(seen, work.config, work.seed), test), axis=1), {}
-        if method == TEACHER:
-            return np.argmax(read(TeacherJob(work).path)["logits"], axis=1), {}
-        if self.point.bits is not None:
+        if self.point.integers is not None:
             model = self.model(seen)
             outcome = run_fast(model, test.counts, checksums=False)
             return outcome.classes, {
-                "parameters": self.student.weights().parameters,
-                "macs_per_window": self.student.weights().macs_per_window(model.window),
+                **self._sizes(test),
                 "weight_bytes": model.weight_bytes,
                 "table_bytes": model.table_bytes,
                 "saturations": sum(outcome.saturations.values()),
                 "model_sha256": model.sha256,
             }
-        stored = read(self.student.path)
-        weights: Any = self.student.weights() if method != FILTER_MLP else _filter_mlp(stored)
-        return np.argmax(stored["logits"], axis=1), {
-            "parameters": weights.parameters,
-            "macs_per_window": weights.macs_per_window(test.counts.shape[1]),
-            "weight_bytes": 4 * weights.parameters,
-        }
+        stored = read(self.training.path)
+        if self.point.model == TEACHER:
+            return np.argmax(stored["teacher_logits"], axis=1), {}
+        name = "logits" if self.point.model in BASELINES else f"{self._who}_logits"
+        size = self._sizes(test)
+        known = {**size, "weight_bytes": 4 * size["parameters"]} if size["parameters"] else {}
+        return np.argmax(stored[name], axis=1), known
 
-    def model(self, seen: Windows) -> IntegerModel:
-        """Return the integer model of the student, made from the fold's training windows."""
-        weights, lengths = self.student.weights(), None
-        config, hop = quantize_config(self.point), load_card(self.work.source.card).operation_hop
-        if self.point.method == QAT:
-            with TRAINING:
-                quiet_tensorflow()
-                options, soft = self.work.config, self.student.soft()
-                taught = teach(weights, seen, soft, config, options, self.work.seed, hop)
-            weights, lengths = taught.weights, taught.lengths
-        return quantize(weights, seen, config, hop, lengths)
+    def _sizes(self, test: Windows) -> dict[str, Any]:
+        """Return parameters and multiply-accumulates of one window."""
+        if self.point.model in BASELINES:
+            return sizes(self.point.model, test)
+        _, steps, channels = test.counts.shape
+        config = self.point.config
+        return STUDENTS[config.student].sizes(Shape(steps, channels, len(test.classes)), config)
 
 
 @dataclass(frozen=True)
@@ -147,17 +167,17 @@ class CostJob:
     @property
     def name(self) -> str:
         """What the progress bar shows."""
-        return f"{describe(self.run_job.point)} on {self.measure.core}"
+        return f"{self.run_job.title} on {self.measure.core}"
 
     @property
     def requires(self) -> tuple[Any, ...]:
-        """The float student; its integer form is made here."""
-        return (self.run_job.student,)
+        """What the run requires; its integer form is made here."""
+        return self.run_job.requires
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Identity of the result."""
-        return self.run_job.work.identity("cost", decides=[self.run_job.key, dict(self.measure)])
+        return self.run_job.work.identity("cost", run=self.run_job.key, measure=dict(self.measure))
 
     @property
     def path(self) -> Path:
@@ -192,22 +212,6 @@ def read_row(path: Path, key: str) -> Optional[dict[str, Any]]:
         return None
 
 
-def quantize_config(point: Point) -> QuantizeConfig:
-    """Return the widths of a point that has some."""
-    assert point.bits is not None and point.gates is not None and point.activation_bits is not None
-    return QuantizeConfig(point.bits, point.activation_bits, point.gates)
-
-
-def describe(point: Point) -> str:
-    """Return a point as a user reads it, such as "distilled 16/16, 8 bits"."""
-    size = "" if point.gru_units is None else f" {point.gru_units}/{point.dense_units}"
-    if point.bits is None:
-        return point.method + size
-    extra = "" if point.gates == "interpolated" else f", {point.gates}"
-    extra += "" if point.activation_bits == 16 else f", state {point.activation_bits}"
-    return f"{point.method}{size}, {point.bits} bits{extra}"
-
-
 def _scores(matrices: NDArray[np.int64], animals: list[str]) -> dict[str, Any]:
     total = matrices.sum(axis=0)
     found = {
@@ -225,7 +229,3 @@ def _scores(matrices: NDArray[np.int64], animals: list[str]) -> dict[str, Any]:
         "animals": animals,
         "confusion": matrices.tolist(),
     }
-
-
-def _filter_mlp(stored: Mapping[str, NDArray[Any]]) -> FilterMlpWeights:
-    return FilterMlpWeights.from_arrays(stored, "weights__")

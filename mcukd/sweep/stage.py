@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
 from mcukd.data.card import load_card
 from mcukd.data.folds import Fold, make_folds
-from mcukd.data.load import dataset_sha256, load_windows
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.run import for_card
+from mcukd.data.load import load_windows
+from mcukd.distill.view import shows_extra
 from mcukd.errors import UserError
-from mcukd.evaluate.baselines import FILTER_MLP as FILTER_MLP_MODEL
-from mcukd.evaluate.stage import usual_baselines
 from mcukd.sweep.engine import missing, run_jobs
-from mcukd.sweep.grid import DISTILLED, FILTER_MLP, QAT, Grid, Point, points, read_grid
+from mcukd.sweep.grid import Grid, read_grid
 from mcukd.sweep.jobs import Source, Work
-from mcukd.sweep.runs import CostJob, RunJob, describe
+from mcukd.sweep.points import Point, points
+from mcukd.sweep.runs import CostJob, RunJob
 from mcukd.sweep.table import write_results
 from mcukd.wording import did_you_mean, listed
 
@@ -51,8 +49,8 @@ def sweep(
     """Do all runs of the grid at `path` that `out` does not hold yet, and gather them.
 
     Writes `table.parquet` (a row for each run), `summary.json` (a point each) and `pareto.png`. Finished
-    work is kept in `teachers/`, `students/`, `results/` and `costs/` under the hash of what decided it, so
-    that a sweep that was stopped, or a larger grid, does only what is missing.
+    work is kept in folders beside them under the hash of what decided it, so that a sweep that was stopped,
+    or a larger grid, does only what is missing.
     workers: processes of this computer, by default one per core. scheduler: of a Dask cluster instead.
     Returns the facts of `summary.json`, with `ran`, the jobs done now. Raises UserError for a faulty grid,
     and, when all else is done and written, where runs failed.
@@ -77,28 +75,26 @@ def make_plan(path: Path, out: Path, data_root: Optional[Path] = None) -> Plan:
     grid = read_grid(path)
     card = load_card(grid.data)
     root = None if data_root is None else data_root.absolute()
-    source = Source(card.reference, root, grid.seed, dataset_sha256(card, root, grid.seed))
-    if FILTER_MLP in grid.grid.methods and FILTER_MLP_MODEL not in usual_baselines(card):
-        raise UserError(
-            f"{path}: the windows of card {card.name} are too short for {FILTER_MLP}; leave "
-            "it out of methods."
-        )
-    config = for_card(DistillConfig(seed=grid.seed, jobs=1, **dict(grid.training)), card)
+    trained_as = points(grid, card)
+    sources = {
+        extra: Source.of(card.reference, root, grid.seed, extra)
+        for extra in {shows_extra(config) for config in trained_as.values()}
+    }
     folds = _folds(path, grid, make_folds(load_windows(card, root, seed=grid.seed), grid.split))
-    runs = []
-    for point in points(grid.grid):
-        sizes: dict[str, Any] = {}
-        if point.gru_units is not None:
-            sizes = {"gru_units": point.gru_units, "dense_units": point.dense_units}
-        for seed in grid.grid.seeds:
-            for fold in folds:
-                work = Work(out.absolute(), source, replace(config, **sizes), fold, seed)
-                runs.append(RunJob(work, point))
+    crossed = tuple(grid.crossed())
+    runs = [
+        RunJob(
+            Work(out.absolute(), sources[shows_extra(config)], config, fold, seed), point, point.name(crossed)
+        )
+        for point, config in trained_as.items()
+        for seed in grid.axes.seeds
+        for fold in folds
+    ]
     return Plan(grid, tuple(runs), _costs(grid, runs), card.name, card.classes, card.simulated)
 
 
 def _folds(path: Path, grid: Grid, folds: Sequence[Fold]) -> list[Fold]:
-    wanted, known = grid.grid.folds, [fold.name for fold in folds]
+    wanted, known = grid.axes.folds, [fold.name for fold in folds]
     for name in wanted or ():
         if name not in known:
             raise UserError(
@@ -109,21 +105,20 @@ def _folds(path: Path, grid: Grid, folds: Sequence[Fold]) -> list[Fold]:
 
 
 def _costs(grid: Grid, runs: Sequence[RunJob]) -> dict[Point, CostJob]:
-    """Return the measurement of each integer point; students of one size and width share it."""
+    """Return the measurement of each integer point; students of one structure, size and width share it."""
     if grid.measure is None:
         return {}
     _check_tools()
-    by_shape: dict[Point, CostJob] = {}
+    by_shape: dict[tuple[Any, ...], CostJob] = {}
     found: dict[Point, CostJob] = {}
-    for run in runs:
-        if run.point.bits is None or run.point in found:
+    # What was learnt with the device's weights takes the same instructions as what was not.
+    for run in sorted(runs, key=lambda run: run.point.qat):
+        if run.point.integers is None or run.point in found:
             continue
-        shape = replace(run.point, method="")
-        if shape not in by_shape:
-            # What was learnt with the device's weights takes the same instructions as what was not.
-            method = DISTILLED if run.point.method == QAT else run.point.method
-            by_shape[shape] = CostJob(RunJob(run.work, replace(run.point, method=method)), grid.measure)
-        found[run.point] = by_shape[shape]
+        own = run.point.columns()
+        names = ("student", "gru_units", "dense_units", "bits", "gates", "activation_bits")
+        shape = tuple(own[name] for name in names)
+        found[run.point] = by_shape.setdefault(shape, CostJob(run, grid.measure))
     return found
 
 
@@ -140,9 +135,9 @@ def overview(plan: Plan) -> dict[str, Any]:
     todo = missing([*plan.runs, *plan.costs.values()])
     left = {job.key for job in todo}
     return {
-        "points": [describe(point) for point in dict.fromkeys(run.point for run in plan.runs)],
+        "points": list(dict.fromkeys(run.title for run in plan.runs)),
         "folds": plan.folds,
-        "seeds": list(plan.grid.grid.seeds),
+        "seeds": list(plan.grid.axes.seeds),
         "runs": len(plan.runs),
         "runs_done": sum(run.key not in left for run in plan.runs),
         "jobs_left": len(todo),

@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 
 from mcukd.evaluate import matrices as merit
 from mcukd.evaluate.intervals import intervals
 from mcukd.files import replacing, write_json
-from mcukd.sweep.grid import Point
-from mcukd.sweep.runs import RunJob, describe
+from mcukd.sweep.grid import OPTIONS
+from mcukd.sweep.points import Point
+from mcukd.sweep.runs import RunJob
 
 if TYPE_CHECKING:
     from mcukd.sweep.stage import Plan
 
 TABLE, SUMMARY, FIGURE = "table.parquet", "summary.json", "pareto.png"
 
+_ARROW: dict[Any, str] = {
+    kind: arrow
+    for plain, arrow in ((int, "int64"), (float, "float64"), (str, "string"), (bool, "bool_"))
+    for kind in (plain, Optional[plain])
+}
 #: Columns of the table and their Arrow types; what does not apply, or was not measured, is null.
 COLUMNS = {
     "key": "string", "data": "string", "simulated": "bool_", "split": "string", "fold": "string",
-    "seed": "int64", "method": "string", "gru_units": "int64", "dense_units": "int64", "bits": "int64",
-    "gates": "string", "activation_bits": "int64", "windows": "int64", "mcc": "float64",
-    "accuracy": "float64", "macro_f1": "float64", "kappa": "float64", "parameters": "int64",
-    "macs_per_window": "int64", "weight_bytes": "int64", "table_bytes": "int64", "saturations": "int64",
-    "flash_bytes": "int64", "ram_bytes": "int64", "instructions": "int64", "cycles_estimated": "int64",
-    "model_sha256": "string", "animals": "animals", "confusion": "confusion",
+    "seed": "int64", "point": "string", "model": "string", **{n: _ARROW[k] for n, k in OPTIONS.items()},
+    "bits": "int64", "gates": "string", "activation_bits": "int64", "qat": "bool_", "windows": "int64",
+    "mcc": "float64", "accuracy": "float64", "macro_f1": "float64", "kappa": "float64",
+    "parameters": "int64", "macs_per_window": "int64", "weight_bytes": "int64", "table_bytes": "int64",
+    "saturations": "int64", "flash_bytes": "int64", "ram_bytes": "int64", "instructions": "int64",
+    "cycles_estimated": "int64", "model_sha256": "string", "animals": "animals", "confusion": "confusion",
 }  # fmt: skip
 COSTS = ("flash_bytes", "ram_bytes", "instructions", "cycles_estimated")
 
@@ -46,19 +51,23 @@ def write_results(plan: Plan, out: Path) -> dict[str, Any]:
             of_point[run.point].append(row)
     _write_table(rows, out / TABLE)
     expected = len(plan.runs) // max(len({run.point for run in plan.runs}), 1)
-    summary = [_point(point, own, expected, plan.classes) for point, own in of_point.items()]
+    summary = [
+        {**_identity(point, own[0], tuple(plan.grid.crossed())), **_pooled(own, expected, plan.classes)}
+        for point, own in of_point.items()
+    ]
     grid = plan.grid
     facts = {
         "data": plan.data,
         "simulated": plan.simulated,
         "split": grid.split,
         "folds": plan.folds,
-        "seeds": list(grid.grid.seeds),
+        "seeds": list(grid.axes.seeds),
         "runs": len(rows),
         "runs_planned": len(plan.runs),
         "complete": len(rows) == len(plan.runs),
         "measured_on": None if grid.measure is None else dict(grid.measure),
-        "training": dict(grid.training),
+        "crossed": list(grid.crossed()),
+        "training": grid.shared(),
         "points": summary,
     }
     write_json(out / SUMMARY, facts)
@@ -77,7 +86,8 @@ def _row(plan: Plan, run: RunJob) -> dict[str, Any]:
         "split": grid.split,
         "fold": work.fold.name,
         "seed": work.seed,
-        **asdict(run.point),
+        "point": run.title,
+        **run.point.columns(),
         **run.row(),
         **{name: costs.get(name) for name in COSTS},
     }
@@ -100,9 +110,11 @@ def _write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         parquet.write_table(table, temporary)
 
 
-def _point(
-    point: Point, rows: Sequence[Mapping[str, Any]], expected: int, classes: Sequence[str]
-) -> dict[str, Any]:
+def _identity(point: Point, row: Mapping[str, Any], crossed: tuple[str, ...]) -> dict[str, Any]:
+    return {"name": row["point"], "series": point.series(crossed), **point.columns()}
+
+
+def _pooled(rows: Sequence[Mapping[str, Any]], expected: int, classes: Sequence[str]) -> dict[str, Any]:
     """Pool the folds of a point for each seed, and average over the seeds, as `metrics.json` does."""
     by_seed: dict[int, dict[str, Any]] = defaultdict(dict)
     for row in rows:
@@ -113,8 +125,7 @@ def _point(
         [[own.get(animal, nothing) for animal in animals] for _, own in sorted(by_seed.items())], np.int64
     )
     pooled = stacked.sum(axis=1)
-    found: dict[str, Any] = {"name": describe(point), **asdict(point), "runs": len(rows)}
-    found["complete"] = len(rows) == expected
+    found: dict[str, Any] = {"runs": len(rows), "complete": len(rows) == expected}
     bounds = intervals(stacked, classes) if found["complete"] else None
     for name, values in (
         ("mcc", np.nan_to_num(merit.mcc(pooled))),

@@ -1,0 +1,138 @@
+"""The points of a grid: what is scored on every fold with every seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from mcukd.data.card import Card
+from mcukd.distill.config import DistillConfig
+from mcukd.distill.run import for_card
+from mcukd.distill.view import shows_extra
+from mcukd.errors import UserError
+from mcukd.evaluate.baselines import FILTER_MLP as FILTER_MLP_BASELINE
+from mcukd.evaluate.stage import usual_baselines
+from mcukd.fixedpoint.qat import LEARNT_BITS
+from mcukd.fixedpoint.quantize import QuantizeConfig
+from mcukd.sweep.grid import FLOAT, OPTIONS, Grid
+from mcukd.sweep.options import PLAIN, STUDENT, TEACHER, idle, plain_config, reduced
+
+GRU_MLP, FILTER_MLP, SOFT_LABELS = "gru-mlp", "filter-mlp", "soft-labels"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model with its options, and the integers it becomes.
+
+    model: "student", "teacher" or a baseline. config: reduced to what decides it. integers: widths and gate
+    table, None for float. qat: whether the weights were learnt with the device's.
+    """
+
+    model: str
+    config: DistillConfig
+    integers: Optional[QuantizeConfig] = None
+    qat: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is a student without a teacher."""
+        return self.model == STUDENT and self.config.method == PLAIN
+
+    def columns(self) -> dict[str, Any]:
+        """Return the table's columns: model, options, widths; None for what does not apply."""
+        unused, bits = idle(self.model, self.config), self.integers
+        has_table = bits is not None and self.config.student == GRU_MLP
+        return {
+            "model": self.model,
+            **{name: None if name in unused else getattr(self.config, name) for name in OPTIONS},
+            "bits": None if bits is None else bits.bits,
+            "gates": bits.gates if bits is not None and has_table else None,
+            "activation_bits": None if bits is None else bits.activation_bits,
+            "qat": None if bits is None else self.qat,
+        }
+
+    def series(self, crossed: tuple[str, ...] = ()) -> str:
+        """Return what points of all sizes and widths have in common, such as "soft-labels, temperature 2.0".
+
+        crossed: the grid's axes; others are the same everywhere, and not worth a word.
+        """
+        own = self.columns()
+        name = f"teacher {self.config.teacher_name}" if self.model == TEACHER else self.model
+        if self.model == STUDENT:
+            name = "plain" if self.is_plain else self.config.method
+            name += "" if self.config.student == GRU_MLP else f" {self.config.student}"
+        said = {"method", "student", "gru_units", "dense_units", *(["teacher"] * (self.model == TEACHER))}
+        others = [f"{n} {own[n]}" for n in crossed if n not in said and own[n] is not None]
+        gates = [str(own["gates"])] if own["gates"] not in (None, QuantizeConfig.gates) else []
+        state = own["activation_bits"]
+        narrow = [f"state {state}"] if state not in (None, QuantizeConfig.activation_bits) else []
+        return ", ".join([name, *others, *(["qat"] if self.qat else []), *gates, *narrow])
+
+    def name(self, crossed: tuple[str, ...] = ()) -> str:
+        """Return the point as a user reads it, such as "plain · 16/16 · 8 bits"."""
+        own = self.columns()
+        parts = [self.series(crossed)]
+        if own["gru_units"] is not None:
+            parts.append(f"{own['gru_units']}/{own['dense_units']}")
+        if self.integers is not None:
+            parts.append(f"{self.integers.bits} bits")
+        return " · ".join(parts)
+
+
+def points(grid: Grid, card: Card) -> dict[Point, DistillConfig]:
+    """Return the points of a grid, each once, and the options of a training that makes it.
+
+    A distilled student's training makes the plain one beside it as well; that one is not trained again.
+    Raises UserError where the grid has no point, and for the filter-MLP on windows too short for it.
+    """
+    configs = list(dict.fromkeys(reduced(STUDENT, for_card(config, card)) for config in grid.configs()))
+    filters = FILTER_MLP_BASELINE in grid.axes.beside or any(one.student == FILTER_MLP for one in configs)
+    if filters and FILTER_MLP_BASELINE not in usual_baselines(card):
+        raise UserError(
+            f"card {card.name}: its windows of {card.window} samples are too short for {FILTER_MLP}; "
+            "leave it out."
+        )
+    made_beside: dict[DistillConfig, DistillConfig] = {}
+    for config in configs:
+        # A teacher with more sensors changes how windows are drawn and turned.
+        if config.method != PLAIN and not shows_extra(config):
+            made_beside.setdefault(plain_config(config), config)
+    found: dict[Point, DistillConfig] = {}
+    for config in configs:
+        for model in grid.axes.beside:
+            if model != TEACHER or config.method != PLAIN:
+                own = reduced(model, config)
+                found.setdefault(Point(model, own), own)
+        for point in _students(grid, config):
+            found.setdefault(point, made_beside.get(config, config))
+    if not found:
+        raise UserError(
+            "the grid has no run in it: without bits there must be something beside, a teacher comes with "
+            f"methods that have one, mobilenet students are in float, and qat is for {GRU_MLP} students of "
+            f"method {SOFT_LABELS} at {LEARNT_BITS} bits or fewer."
+        )
+    return found
+
+
+def _students(grid: Grid, config: DistillConfig) -> Iterator[Point]:
+    """Yield the forms of a student that exist: in float, and as integers where its structure has some."""
+    axes = grid.axes
+    for bits in axes.bits:
+        if bits == FLOAT:
+            if False in axes.qat:
+                yield Point(STUDENT, config)
+            continue
+        for qat in axes.qat:
+            if config.student == GRU_MLP and (not qat or _learnable(config, bits)):
+                for gates in axes.gates:
+                    for activation_bits in axes.activation_bits:
+                        yield Point(STUDENT, config, QuantizeConfig(bits, activation_bits, gates), qat)
+            elif config.student == FILTER_MLP and not qat:
+                for activation_bits in axes.activation_bits:
+                    yield Point(STUDENT, config, QuantizeConfig(bits, activation_bits))
+
+
+def _learnable(config: DistillConfig, bits: int) -> bool:
+    """Tell whether quantization-aware training can go on from a student: it needs its soft labels."""
+    return config.method == SOFT_LABELS and not shows_extra(config) and bits <= LEARNT_BITS
