@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from factories import COUNTS_PER_G
 from pyarrow import parquet
 from test_cli import mcukd
 
-from mcukd.classify.farm import classify_files
 from mcukd.classify.recording import open_recording
 from mcukd.classify.stage import Task, classify_file
 from mcukd.errors import UserError
@@ -162,32 +160,6 @@ def test_other_kinds_of_file_are_refused(run: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "flat.npy", np.zeros(9, np.int16))
     with pytest.raises(UserError, match=r"found \(9,\), expected \(samples, 3\)"):
         open_recording(tmp_path / "flat.npy", started())
-
-
-@pytest.mark.skipif(importlib.util.find_spec("distributed") is not None, reason="the package is installed")
-def test_a_scheduler_without_the_package_is_one_sentence(run: Path, tmp_path: Path) -> None:
-    one = Task(write_parquet(tmp_path / "a.parquet", COUNTS), run, tmp_path / "out", started())
-    with pytest.raises(UserError, match=r"'distributed'; install it with: pip install 'mcukd\[cluster\]'"):
-        classify_files([one], scheduler="tcp://localhost:8786")
-
-
-def test_a_dask_cluster_gives_the_same(run: Path, tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed", reason="needs the extra 'cluster'")
-    tasks = [
-        Task(write_parquet(tmp_path / f"cow{n}.parquet", recording(400, n)), run, tmp_path / "a", started())
-        for n in range(3)
-    ]
-    expected = classify_files(tasks)
-    apart = [Task(one.path, run, tmp_path / "b", one.layout) for one in tasks]
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
-    ) as cluster:
-        assert classify_files(apart, scheduler=cluster.scheduler_address) == expected
-        with pytest.raises(UserError, match="1 of 2 files failed"):
-            classify_files(
-                [apart[0], Task(tmp_path / "no.parquet", run, tmp_path / "b", apart[0].layout)],
-                scheduler=cluster.scheduler_address,
-            )
 
 
 @pytest.mark.emulator

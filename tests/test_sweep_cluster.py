@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from sweep_factory import cluster, command, results, wait_for_results, write_grid, write_herd
+from cluster_factory import cluster, needs_dask, there
+from sweep_factory import command, results, wait_for_results, write_grid, write_herd
 
 from mcukd.cluster import connect
 from mcukd.errors import UserError
-
-there = importlib.util.find_spec("distributed") is not None
-needs_dask = pytest.mark.skipif(not there, reason="needs the extra 'cluster'")
 
 
 @needs_dask

@@ -239,7 +239,7 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
 
     def counted(guesses: np.ndarray, labels: np.ndarray) -> np.ndarray:
         found = np.zeros((1, 2, 2), np.int64)
-        np.add.at(found, (0, labels, guesses), 1)
+        np.add.at(found[0], (labels, guesses), 1)
         return found
 
     with np.load(lesson.path) as made:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import multiprocessing
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from importlib import import_module
 from typing import Any, Optional
+from uuid import uuid4
 
 from mcukd.classify.stage import Task, classify_file
+from mcukd.cluster import connect
 from mcukd.distill.workers import leave_with_parent
 from mcukd.errors import UserError
 from mcukd.progress import progress
-
-#: Seconds to wait for a scheduler to answer.
-_PATIENCE = 15
 
 
 def classify_files(
@@ -110,30 +108,30 @@ def _in_processes(tasks: Sequence[Task], jobs: int) -> _Results:
 
 
 def _on_cluster(tasks: Sequence[Task], scheduler: str) -> _Results:
-    try:
-        distributed: Any = import_module("distributed")
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"--scheduler needs the package '{error.name}'; install it with: pip install 'mcukd[cluster]'."
-        ) from None
-    try:
-        client = distributed.Client(scheduler, timeout=_PATIENCE)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise UserError(
-            f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); start one with "
-            "'dask scheduler' and give the address it prints."
-        ) from None
-    with client:
+    # All tasks of a command write to one folder, which is made here so that workers can be asked for it.
+    folder = tasks[0].out if tasks else None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    with connect(scheduler, folder) as cluster:
+        # Keys of this call's own: another user of the cluster may classify files of the same names.
+        call = uuid4().hex
         futures = {
-            client.submit(_attempt, task, key=f"mcukd-classify-{number}-{task.path.stem}", pure=False): number
+            cluster.submit(_attempt, task, key=f"mcukd-classify-{call}-{number}"): number
             for number, task in enumerate(tasks)
         }
         with progress("Classifying files", len(tasks)) as advance:
-            for future in distributed.as_completed(futures):
+            for future in cluster.as_completed(futures):
                 number = futures[future]
                 try:
                     result = future.result()
-                except distributed.KilledWorker:
-                    result = UserError(f"{tasks[number].path}: its workers died, perhaps for want of memory.")
+                except cluster.KilledWorker:
+                    result = UserError(
+                        f"{tasks[number].path}: its workers died again and again, perhaps for want of memory."
+                    )
+                except CancelledError:
+                    raise UserError(
+                        f"the Dask scheduler {scheduler} went away; finished files are kept: start one and "
+                        "run the same command again."
+                    ) from None
                 yield number, result
                 advance(1, tasks[number].path.name)

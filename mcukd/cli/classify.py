@@ -54,9 +54,7 @@ def classify(
     ] = 1,
     scheduler: Annotated[
         Optional[str],
-        typer.Option(
-            metavar="tcp://…", help="Dask scheduler to send the files to; untried.", show_default=False
-        ),
+        typer.Option(metavar="tcp://…", help="Dask scheduler to send the files to.", show_default=False),
     ] = None,
     sample_windows: Annotated[
         int, typer.Option(min=0, help="Keep so many windows, evenly spread, with counts, classes and logits.")
