@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from mcukd.data.card import load_card
 from mcukd.distill.config import DistillConfig
 from mcukd.errors import UserError
 from mcukd.fixedpoint.quantize import QuantizeConfig
-from mcukd.sweep.grid import OPTIONS, read_grid
+from mcukd.sweep.grid import OPTIONS, Axes, read_grid
 from mcukd.sweep.points import Point, points
 from mcukd.sweep.stage import make_plan
 from mcukd.sweep.table import COLUMNS
@@ -202,3 +203,12 @@ def test_the_command_tells_what_it_would_do(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
     refused = mcukd(*arguments, "--workers", "2", "--scheduler", "tcp://localhost:1", cwd=tmp_path)
     assert refused.returncode == 2 and "exclude each other" in refused.stderr
+
+
+def test_the_manual_names_every_key_and_column(tmp_path: Path) -> None:
+    manual = (Path(__file__).parents[1] / "docs" / "sweep.md").read_text(encoding="utf-8")
+    example = manual.split("```toml\n")[1].split("```")[0]
+    grid = read_grid(_grid(tmp_path, example))
+    assert grid.axes.seeds == (0, 1) and len(grid.configs()) == 2 * 3
+    named = set(re.findall(r"`(\w+)`", manual))
+    assert set(Axes.model_fields) <= named and set(COLUMNS) <= named
