@@ -107,6 +107,23 @@ class Fitted:
         return Head(first[0], first[1], last[0], last[1])
 
 
+@dataclass(frozen=True)
+class Trained:
+    """The head that came with a network, as a classifier."""
+
+    own: Head
+
+    def predict_proba(self, embedding: NDArray[Any]) -> FloatArray:
+        """Return the chances (N, K) of the classes for embeddings (N, E)."""
+        from scipy.special import softmax
+
+        return np.asarray(softmax(self.own.logits(embedding), axis=1))
+
+    def head(self) -> Head:
+        """Return the head itself."""
+        return self.own
+
+
 class _OneClass:
     """What is learned from rows of a single class."""
 

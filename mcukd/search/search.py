@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from mcukd.errors import UserError
 from mcukd.evaluate import matrices as merit
 from mcukd.models.weights import Head
 from mcukd.progress import Advance, progress
-from mcukd.search.families import FAMILIES, Family, Fitted, OneOf, Range, fit
+from mcukd.search.families import FAMILIES, Family, Fitted, OneOf, Range, Trained, fit
 from mcukd.wording import listed
 
 FloatArray = NDArray[np.float64]
@@ -32,6 +33,15 @@ ROWS, REFIT = 6000, 5
 #: Families whose best classifiers soft combinations are made of.
 COMBINED = 4
 COMBINATION = "combination"
+#: The head that the network was trained with, among the candidates.
+OWN = "own"
+
+
+class OwnHeads(NamedTuple):
+    """The head of the network, and of the network of each inner fold, on whose embedding it is scored."""
+
+    head: Head
+    inner: Sequence[Head]
 
 
 @dataclass(frozen=True)
@@ -50,13 +60,13 @@ class Trial:
 class Classifier:
     """What a trial found, fitted to all rows: its members' chances, weighted and added.
 
-    family: one of `FAMILIES`, or `COMBINATION`. members: one classifier, or those of a combination.
+    family: one of `FAMILIES`, `OWN` or `COMBINATION`. members: one classifier, or those of a combination.
     """
 
     family: str
     settings: dict[str, Any]
     score: float
-    members: tuple[tuple[float, Fitted], ...]
+    members: tuple[tuple[float, Union[Fitted, Trained]], ...]
 
     def predict_proba(self, embedding: NDArray[Any]) -> FloatArray:
         """Return the chances (N, K) of embeddings (N, E)."""
@@ -100,6 +110,8 @@ def search_classifier(
     families: Sequence[Family] = FAMILIES,
     rows: int = ROWS,
     inner: Optional[Sequence[NDArray[Any]]] = None,
+    own: Optional[OwnHeads] = None,
+    advance: Optional[Advance] = None,
 ) -> Found:
     """Search families and settings on an embedding (N, E) of the training animals' windows.
 
@@ -108,11 +120,13 @@ def search_classifier(
     see in all; classifiers found are fitted to up to five times as many. inner: for each of
     `inner_folds(animals)` an embedding (N, E) of the same rows by a network that was not trained on that
     fold's test animals; without it trials read `embedding`, whose network has learned from the animals they
-    are scored on, so that scores flatter.
+    are scored on, so that scores flatter. own: with `inner`, the head the network was trained with as one
+    more candidate, which is kept unless another has a larger score. advance: told of each of the
+    `steps(trials)`, in place of a progress bar.
     The same arguments give the same classifiers. Raises UserError where Optuna is missing, values are not
     finite, a class has no row, there are fewer than two animals, or `trials` are too few to try each family.
     """
-    optuna = _optuna()
+    optuna = require_optuna()
     embedding, labels = _checked(embedding, labels, animals, classes)
     groups = [[one for one in families if one.deploys], [one for one in families if not one.deploys]]
     if not groups[0]:
@@ -127,19 +141,32 @@ def search_classifier(
     names = np.array([str(animal) for animal in animals])
     folds = inner_folds(names.tolist())
     read = _inner_embeddings(inner, embedding, len(folds))
+    if own is not None and (inner is None or len(own.inner) != len(folds)):
+        raise UserError(
+            f"the search got {len(own.inner)} inner heads; to judge the network's own, give embedding and "
+            f"head of a network for each of the {len(read)} inner folds."
+        )
     parts = [
         _Part(x[chosen], _of(names[chosen], fold.train_animals), _of(names[chosen], fold.test_animals))
         for fold, x in zip(folds, read)
     ]
     judge = _Judge(parts, labels[chosen], len(classes), seed)
-    with progress("Searching classifiers", trials + trials // 4) as advance:
+    if own is not None:
+        judge.try_own(own.inner)
+    bar: AbstractContextManager[Advance] = (
+        progress("Searching classifiers", steps(trials)) if advance is None else nullcontext(advance)
+    )
+    with bar as tell:
         for number, (share, group) in enumerate(zip(shares, groups)):
-            _search_families(optuna, judge, group, share, seed + number, advance)
-        mixture = _search_combinations(optuna, judge, trials // 4, seed, advance)
+            _search_families(optuna, judge, group, share, seed + number, tell)
+        mixture = _search_combinations(optuna, judge, trials // 4, seed, tell)
     refit = _by_class(labels, REFIT * rows, seed)
     x, y = embedding[refit], labels[refit]
 
-    def fitted(trial: Trial) -> Fitted:
+    def fitted(trial: Trial) -> Union[Fitted, Trained]:
+        if trial.family == OWN:
+            assert own is not None
+            return Trained(own.head)
         family = next(one for one in families if one.name == trial.family)
         return fit(family, trial.settings, x, y, len(classes), seed)
 
@@ -154,6 +181,11 @@ def search_classifier(
     else:
         winner = Classifier(best.family, best.settings, best.score, ((1.0, fitted(best)),))
     return Found(tuple(judge.trials), winner, deployable, deployable.members[0][1].head())
+
+
+def steps(trials: int) -> int:
+    """Return how many classifiers a search of so many trials tries in all."""
+    return trials + trials // 4
 
 
 class _Part(NamedTuple):
@@ -183,6 +215,14 @@ class _Judge:
         if family.name not in self.chances or trial.score > self.chances[family.name][0].score:
             self.chances[family.name] = trial, chances
         return trial
+
+    def try_own(self, heads: Sequence[Head]) -> None:
+        """Score each inner fold's network with the head it has, on the fold's test animals."""
+        start = time.perf_counter()
+        chances = np.zeros((len(self.labels), self.classes))
+        for (x, _, test), head in zip(self.parts, heads):
+            chances[test] = Trained(head).predict_proba(x[test])
+        self.chances[OWN] = self._note(OWN, {}, chances, True, start), chances
 
     def try_mixture(self, weights: dict[str, float]) -> Trial:
         """Score the weighted mean of the chances that families' best gave for the same rows."""
@@ -336,7 +376,8 @@ def _of(names: NDArray[Any], animals: Sequence[str]) -> NDArray[np.int64]:
     return np.flatnonzero(np.isin(names, animals))
 
 
-def _optuna() -> Any:
+def require_optuna() -> Any:
+    """Return the optimiser library. Raises UserError where it is missing."""
     try:
         return import_module("optuna")
     except ModuleNotFoundError as error:

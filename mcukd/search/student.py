@@ -12,7 +12,7 @@ from mcukd.data.folds import Fold
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.models.weights import StudentWeights
-from mcukd.search.search import Found, search_classifier
+from mcukd.search.search import Found, OwnHeads, search_classifier
 
 #: Turns counts (N, T, C) into embeddings (N, E).
 Embed = Callable[[NDArray[np.int16]], NDArray[Any]]
@@ -46,15 +46,18 @@ def search_student(
     fold: Fold,
     *,
     inner: Optional[Sequence[StudentWeights]] = None,
+    own: bool = False,
     **options: Any,
 ) -> tuple[Found, StudentWeights]:
     """Search the classifier on a student's last state; return also the student with the best head.
 
-    As `search_fold`; inner: students of the inner folds. A student trained on a held-out animal would let the
+    As `search_fold`; inner: students of the inner folds. own: keep the student's own head unless another is
+    better by the inner folds. A student trained on a held-out animal would let the
     search see it: give it one that was trained on this fold's training animals.
     """
     read = None if inner is None else [other.state for other in inner]
-    found = search_fold(student.state, windows, fold, inner=read, **options)
+    heads = OwnHeads(student.head, [other.head for other in inner or ()]) if own else None
+    found = search_fold(student.state, windows, fold, inner=read, own=heads, **options)
     return found, student.with_head(found.head)
 
 
