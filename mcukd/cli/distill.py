@@ -99,6 +99,18 @@ def distill(
     frequency: Annotated[
         Optional[float], _option("Weight of the spectral term of smldist.", DEFAULTS.frequency)
     ] = None,
+    search: Annotated[
+        Optional[bool],
+        typer.Option(
+            "--search/--no-search",
+            help="Search the classifier of the student's embedding on inner animals; ship the best that "
+            "deploys.",
+            show_default=False,
+        ),
+    ] = None,
+    search_trials: Annotated[
+        Optional[int], _option("Classifiers that --search tries in each fold.", DEFAULTS.search_trials)
+    ] = None,
     choose_epochs: Annotated[
         Optional[bool],
         typer.Option(
@@ -156,6 +168,8 @@ def distill(
         "smoothing": smoothing,
         "gate": gate,
         "frequency": frequency,
+        "search": search,
+        "search_trials": search_trials,
         "jobs": jobs,
     }
     # Who names no data wants an answer in minutes; leaving each simulated animal out in turn takes an hour.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mcukd.distill.config import DistillConfig
     from mcukd.study import Study
 
-TRAINED = ("teacher", "student", "student_distilled")
+TRAINED = ("teacher", "student", "student_distilled", "student_searched", "student_searched_deployable")
 SPLIT_HELP = (
     '"loao", "k-fold-by-animal" ("animals=K"), "holdout", "holdout=ID,ID", "official", or "random" to see '
     "how much that would flatter. Default: the study's, else loao."

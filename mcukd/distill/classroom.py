@@ -21,10 +21,12 @@ from mcukd.distill.lesson import SOFT_LABELS, STUDENT, TEACHER, Lesson
 from mcukd.distill.methods import METHODS
 from mcukd.distill.phases import LABELS
 from mcukd.distill.recipes import augmentation, student_recipe, teacher_recipe
+from mcukd.distill.searching import Searched, search_head, searching_work
 from mcukd.distill.teachers import Teacher
 from mcukd.distill.trainer import FloatArray, Recipe, Targets, Trainer, logits, windows_presented
 from mcukd.distill.view import View, channels_of
 from mcukd.files import replacing, sha256_file
+from mcukd.models.gru_mlp import student_weights
 from mcukd.models.student import weights_of
 
 if TYPE_CHECKING:
@@ -80,6 +82,10 @@ class Classroom:
             recipe = self._chosen_epochs(seen, recipe, seed, advance, saved)
         if lesson.shipped:
             student = self._taught(teacher, soft, seen, windows, recipe, seed, advance, saved)
+            student = self.on_counts("student", student, view.scale)
+            if config.search:
+                found = self._searched(student, teacher, soft, seen, view, recipe, seed, advance, saved)
+                student = found.shipped(student)
             self._ship(lesson, teacher, student, view, seen, soft)
             saved.clear()
             return
@@ -99,6 +105,10 @@ class Classroom:
             student = self._taught(teacher, soft, seen, windows, recipe, seed, advance, saved)
             results["student_distilled_logits"] = logits(student, own)
             results.update(self._weights(student, view, "student_distilled__"))
+        if config.search:
+            taught = self.on_counts("student", student, view.scale)
+            found = self._searched(taught, teacher, soft, seen, view, recipe, seed, advance, saved)
+            results.update(found.results(self.evaluation.counts[index]))
         with replacing(lesson.path) as temporary:
             np.savez(
                 temporary,
@@ -162,14 +172,15 @@ class Classroom:
         seed: int,
         advance: Advance,
         saved: Checkpoints,
+        fit: str = "distilled",
     ) -> keras.Model:
-        """Return the student that the options' method makes, on standardised windows."""
+        """Return the student that the options' method makes, on standardised windows; fit: its checkpoint."""
         config = self.config
         method = METHODS[config.method]
         targets = Targets(seen.labels, None, config.temperature, config.mixing, config.smoothing)
         if teacher is None:
             return self.trainer("student").fit(
-                windows, replace(targets, mixing=0.0), recipe, seed, advance, saved.of("distilled")
+                windows, replace(targets, mixing=0.0), recipe, seed, advance, saved.of(fit)
             )
         trainer = self._pupil_trainer(teacher)
         targets = replace(targets, teacher=lambda names: self._believed(teacher.listener(names), seen.labels))
@@ -182,7 +193,7 @@ class Classroom:
             recipe,
             seed,
             advance,
-            saved.of("distilled"),
+            saved.of(fit),
             lambda model: method.begin(model, teacher, config),
         )
         if pupil is self.trainer("student").model:
@@ -191,6 +202,39 @@ class Classroom:
         for layer in student.layers:
             layer.set_weights(pupil.get_layer(layer.name).get_weights())
         return student
+
+    def _searched(
+        self,
+        student: keras.Model,
+        teacher: Optional[Teacher],
+        soft: Optional[FloatArray],
+        seen: Windows,
+        view: View,
+        recipe: Recipe,
+        seed: int,
+        advance: Advance,
+        saved: Checkpoints,
+    ) -> Searched:
+        """Search the classifier of a student on counts, with a student for each inner fold taught likewise.
+
+        An inner student learns from the inner fold's training animals only; the teacher is that of all.
+        """
+        windows, inner = view.show(seen), []
+        for number, fold in enumerate(inner_folds([str(animal) for animal in seen.animals])):
+            mine = np.isin(seen.animals, fold.train_animals)
+            one = self._taught(
+                None if teacher is None else teacher.about(mine),
+                None if soft is None else soft[mine],
+                seen.take(mine),
+                windows[mine],
+                recipe,
+                seed,
+                advance,
+                saved,
+                f"inner{number}",
+            )
+            inner.append(student_weights(self.on_counts("student", one, view.scale)))
+        return search_head(student_weights(student), inner, seen, self.config, seed, advance)
 
     def _pupil_trainer(self, teacher: Teacher) -> Trainer:
         method = METHODS[self.config.method]
@@ -237,7 +281,7 @@ class Classroom:
         seen: Windows,
         soft: Optional[FloatArray],
     ) -> None:
-        models = {STUDENT: self.on_counts("student", student, view.scale)}
+        models = {STUDENT: student}
         if teacher is not None:
             members = tuple(self._copied("teacher", model, view.scales) for model in teacher.models)
             models[TEACHER] = Teacher(members).together
@@ -333,6 +377,8 @@ def teaching_work(seen: Windows, config: DistillConfig, *, plain: bool) -> int:
     windows = len(seen)
     method = METHODS[config.method]
     work = choosing_work(windows, config.epochs) if config.choose_epochs else 0
+    if config.search:
+        work += searching_work(seen, config, method.phases(config))
     if config.teacher_name is None:
         return work + windows_presented(windows, config.epochs)
     work += windows_presented(windows, config.epochs) * plain

@@ -29,7 +29,10 @@ _SINCE = {
     "smoothing": 0.0,
     "gate": False,
     "frequency": 0.3,
+    "search": False,
 }
+#: Fewest classifiers a search can try: each family once, half of the trials being of those that deploy.
+LEAST_TRIALS = 8
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class DistillConfig:
     None for the method's usual one. teacher_sensors: "all" shows the teacher the card's extra channels as
     well; None for what the method usually does. without: parts of the method to leave out, with commas.
     smoothing: share of a hard label spread over all classes. gate: believe the teacher only where it is
-    right. frequency: weight of SMLDist's spectral term.
+    right. frequency: weight of SMLDist's spectral term. search: look for a better classifier of the student's
+    embedding on inner animals (gru-mlp students only). search_trials: classifiers it tries in each fold.
     jobs: worker processes, None for one per core; it does not change the results.
     Raises UserError for values that cannot work.
     """
@@ -76,6 +80,8 @@ class DistillConfig:
     smoothing: float = 0.0
     gate: bool = False
     frequency: float = 0.3
+    search: bool = False
+    search_trials: int = 40
     jobs: Optional[int] = None
 
     def __post_init__(self) -> None:
@@ -89,6 +95,7 @@ class DistillConfig:
             ("mixing", 0, 1),
             ("smoothing", 0, 0.9),
             ("frequency", 0, 100),
+            ("search_trials", LEAST_TRIALS, 10_000),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -134,6 +141,16 @@ class DistillConfig:
                     f"{self.method} {expected}."
                 )
 
+        if self.search and self.student != "gru-mlp":
+            raise UserError(
+                f"--search works with gru-mlp students, and --student is {self.student}; leave one out."
+            )
+        if self.search and self.split == "random":
+            raise UserError(
+                "--search chooses on animals that are new to the students, and --split random has every "
+                "animal on both sides; give a split by animal."
+            )
+
     @property
     def teacher_name(self) -> Optional[str]:
         """What the student learns from; None where the method has no teacher."""
@@ -168,6 +185,8 @@ class DistillConfig:
         for name, value in _SINCE.items():
             if options[name] == value:
                 del options[name]
+        if not self.search:
+            del options["search_trials"]
         return {**options, "seeds": list(self.seeds)}
 
     def training(self) -> dict[str, Any]:

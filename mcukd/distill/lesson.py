@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mcukd.distill.classroom import Classroom
 
 TEACHER, STUDENT, SOFT_LABELS = "teacher.keras", "student.keras", "soft_labels.npz"
+#: Prefix of the weights of the student with the head that a search found, in a fold's file.
+DEPLOYED = "student_deployed__"
 
 
 class Task(Protocol):

@@ -19,14 +19,16 @@ from mcukd.data.windows import Windows
 from mcukd.distill.classroom import ENSEMBLE_PARTS, teacher_kind
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.kinds import ENSEMBLE, STUDENTS, Shape
-from mcukd.distill.lesson import SOFT_LABELS, STUDENT, TEACHER, Lesson
+from mcukd.distill.lesson import DEPLOYED, SOFT_LABELS, STUDENT, TEACHER, Lesson
 from mcukd.distill.methods import METHODS
 from mcukd.distill.recipes import VERSION
 from mcukd.distill.view import channels_of, shows_extra
 from mcukd.distill.workers import run_lessons
 from mcukd.errors import UserError
-from mcukd.files import sha256_text
+from mcukd.files import sha256_text, write_json
+from mcukd.models.weights import StudentWeights
 from mcukd.report.metrics import combine_seeds, load_metrics, score, update_metrics
+from mcukd.search.search import require_optuna
 from mcukd.study import MANIFEST, RUNS, Study
 
 EVALUATION = "evaluation"
@@ -37,6 +39,8 @@ EVALUATED = {
     "teacher": "teacher_logits",
     "student": "student_logits",
     "student_distilled": "student_distilled_logits",
+    "student_searched": "student_searched_logits",
+    "student_searched_deployable": "student_searched_deployable_logits",
 }
 NEVER_SEEN = "held-out animals: each fold's models never saw the animals they are scored on"
 SEEN = "held-out windows of animals the models were trained on: flatters, for comparison only"
@@ -49,6 +53,8 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     the fold's training animals and scored on the others. Then the models that are shipped, trained with
     `config.seed` on all animals: `teacher.keras`, `student.keras` (distilled) and `soft_labels.npz`. The
     figures in `metrics.json` are of the folds' models; no animal is left to score the shipped ones on.
+    With `config.search` the student shipped, and a third and fourth one of every fold, have the classifier
+    that a search on inner animals found.
 
     Finished folds are kept in `evaluation/` and used again as long as data and options are the same, so
     that an interrupted run goes on where it was. Does nothing if nothing changed (`is_up_to_date`).
@@ -57,6 +63,8 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     config = for_card(config, card)
     if is_up_to_date(study, card, data_root, config):
         return load_metrics(study.file(METRICS))
+    if config.search:
+        require_optuna()
     inputs = _inputs(card, data_root, config)
     extra = shows_extra(config)
     training = load_windows(card, data_root, training=True, seed=config.seed, extra=extra)
@@ -72,12 +80,10 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
         [lesson for lesson in [shipped, *lessons] if not lesson.is_done()], training, evaluation, config
     )
 
+    scores = _score(lessons, evaluation, config)
+    _forget_models(study, set(EVALUATED) - set(scores))
     metrics = update_metrics(
-        study.file(METRICS),
-        data=card.name,
-        split=config.split,
-        seeds=config.seeds,
-        models=_score(lessons, evaluation, config),
+        study.file(METRICS), data=card.name, split=config.split, seeds=config.seeds, models=scores
     )
     shipped_files = [STUDENT, SOFT_LABELS] if config.teacher_name is None else [TEACHER, STUDENT, SOFT_LABELS]
     study.finish(
@@ -207,20 +213,69 @@ def _drop_others(study: Study, lessons: Sequence[Lesson]) -> None:
             file.unlink()
 
 
+def _forget_models(study: Study, names: set[str]) -> None:
+    """Drop the figures of models that the study was trained with before, and has no more."""
+    path = study.file(METRICS)
+    known = load_metrics(path) if path.is_file() else {"models": {}}
+    if names & set(known["models"]):
+        known["models"] = {name: one for name, one in known["models"].items() if name not in names}
+        write_json(path, known)
+
+
 def _score(lessons: Sequence[Lesson], evaluation: Windows, config: DistillConfig) -> dict[str, Any]:
     """Score each model: predictions pooled over the folds, one score per seed, then the seeds combined."""
     by_seed: dict[int, list[Path]] = {}
     for lesson in lessons:
         by_seed.setdefault(lesson.seed, []).append(lesson.path)
     sizes = _sizes(evaluation, config)
+    if config.search:
+        sizes.update(_searched_sizes([lesson.path for lesson in lessons], evaluation.counts.shape[1]))
     return {
         model: {
             **combine_seeds([_score_seed(files, key, evaluation) for files in by_seed.values()]),
-            **sizes["teacher" if model == "teacher" else "student"],
+            **(sizes[model] if model in sizes else sizes["student"]),
             "scored_on": SEEN if config.split == "random" else NEVER_SEEN,
         }
         for model, key in EVALUATED.items()
-        if config.teacher_name is not None or model == "student"
+        if model in _models(config)
+    }
+
+
+def _models(config: DistillConfig) -> list[str]:
+    """Return the names of the models that are evaluated."""
+    searched = {"student_searched", "student_searched_deployable"}
+    return [
+        model
+        for model in EVALUATED
+        if model == "student"
+        or (model in searched and config.search)
+        or (model not in searched and config.teacher_name is not None)
+    ]
+
+
+def _searched_sizes(files: Sequence[Path], steps: int) -> dict[str, dict[str, Any]]:
+    """Return what the searches of the folds found, and how large the largest student to deploy is.
+
+    The overall winner may be a forest, whose size in these terms is none.
+    """
+    parameters, macs = [], []
+    families: dict[str, dict[str, int]] = {"winner": {}, "deployable": {}}
+    for file in files:
+        with np.load(file, allow_pickle=False) as stored:
+            weights = StudentWeights.from_arrays(stored, DEPLOYED)
+            facts = json.loads(str(stored["search"]))
+        parameters.append(weights.parameters)
+        macs.append(weights.macs_per_window(steps))
+        for name, counted in families.items():
+            family = facts[name]["family"]
+            counted[family] = counted.get(family, 0) + 1
+    return {
+        "student_searched": {"found": families["winner"]},
+        "student_searched_deployable": {
+            "found": families["deployable"],
+            "parameters": max(parameters),
+            "macs_per_window": max(macs),
+        },
     }
 
 

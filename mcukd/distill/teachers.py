@@ -5,7 +5,7 @@ where it is an ensemble.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -76,6 +76,10 @@ class Teacher:
             return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
         return answer
+
+    def about(self, chosen: NDArray[np.bool_]) -> Teacher:
+        """Return the teacher of a pupil that learns from the training windows `chosen` (N,) only."""
+        return self if self.unseen_by is None else replace(self, unseen_by=self.unseen_by[chosen])
 
     def _about_training(self, windows: FloatArray, index: NDArray[np.int64]) -> FloatArray:
         """Return logits for copies of the training windows `index`, each by a model that may be asked."""

@@ -24,6 +24,8 @@ TRAINED = {
     "teacher": "teacher_logits",
     "student": "student_logits",
     "student_distilled": "student_distilled_logits",
+    "student_searched": "student_searched_logits",
+    "student_searched_deployable": "student_searched_deployable_logits",
 }
 
 

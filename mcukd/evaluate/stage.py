@@ -38,6 +38,8 @@ PAIRS = (
     ("student_distilled", "student"),
     ("student_distilled", "teacher"),
     *(("student_distilled", baseline) for baseline in BASELINES),
+    ("student_searched_deployable", "student_distilled"),
+    ("student_searched", "student_distilled"),
 )
 
 
@@ -253,5 +255,5 @@ def _check_length(models: Sequence[str], evaluation: Windows) -> None:
 
 
 def beside(config: DistillConfig, split: str) -> DistillConfig:
-    """Return the options with another split, for a study beside this one."""
-    return replace(config, split=split)
+    """Return the options with another split, for a study beside this one; of a random one no search."""
+    return replace(config, split=split, search=config.search and split != "random")

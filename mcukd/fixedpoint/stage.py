@@ -107,6 +107,11 @@ def quantize_study(
         remarks += ["No TFLite model: its one-step cell is made of gru-mlp students only."] if tflite else []
         tflite = False
     if qat:
+        if study.options("distill").get("search"):
+            raise UserError(
+                f"{study.path}: --qat goes on with the head a student was taught with, and this study's "
+                "students may have one that a search found; leave --qat out, or distil without --search."
+            )
         check_learnable(config, goal)
     card = load_card(study.card)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
@@ -152,7 +157,9 @@ def quantize_study(
     if qat:
         differences = [taught.teacher_difference or 0.0 for taught in made.values()]
         metrics[name]["teacher_difference"] = max(differences)
-    if tflite:
+    if tflite and any(getattr(one.weights, "prototypes", 1) > 1 for one in made.values()):
+        remarks.append("No TFLite model: its one-step cell has no prototype heads, and a search found one.")
+    elif tflite:
         metrics[TFLITE_METRIC], remarks = _tflite(study, card, shipped, training, evaluation)
         outputs.append(study.file(TFLITE))
     merge_metrics(study, metrics)
@@ -198,11 +205,12 @@ def evaluate_folds(
         predictions = np.concatenate([part[1] for part in parts])
         tested = evaluation.take(index)
         scores.append(score(tested.labels, predictions, tested.animals, evaluation.classes))
-    steps, weights = evaluation.counts.shape[1], students[0].weights
+    steps = evaluation.counts.shape[1]
+    # Heads that were searched differ from fold to fold; the largest says what a board must have room for.
     return {
         **combine_seeds(scores),
-        "parameters": weights.parameters,
-        "macs_per_window": weights.macs_per_window(steps),
+        "parameters": max(student.weights.parameters for student in students),
+        "macs_per_window": max(student.weights.macs_per_window(steps) for student in students),
     }
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from mcukd.errors import UserError
 from mcukd.models.resnet import standardisation
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import Head, StudentWeights
 
 if TYPE_CHECKING:
     import keras
@@ -48,10 +48,9 @@ def build_student(
 
 
 def student_weights(model: keras.Model) -> StudentWeights:
-    """Take the weights out of a student made by `build_student`."""
+    """Take the weights out of a student made by `build_student`, or with another head by `with_head`."""
     kernel, recurrent, bias = model.get_layer("gru").get_weights()
-    dense_kernel, dense_bias = model.get_layer("dense").get_weights()
-    output_kernel, output_bias = model.get_layer("logits").get_weights()
+    head = _head_of(model)
     layer = model.get_layer("standardisation")
     return StudentWeights(
         mean=np.asarray(layer.mean, np.float32).reshape(-1),
@@ -59,11 +58,44 @@ def student_weights(model: keras.Model) -> StudentWeights:
         kernel=kernel,
         recurrent=recurrent,
         bias=bias,
-        dense_kernel=dense_kernel,
-        dense_bias=dense_bias,
-        output_kernel=output_kernel,
-        output_bias=output_bias,
+        dense_kernel=head.dense_kernel,
+        dense_bias=head.dense_bias,
+        output_kernel=head.output_kernel,
+        output_bias=head.output_bias,
+        prototypes=head.prototypes,
     )
+
+
+def with_head(model: keras.Model, head: Head) -> keras.Model:
+    """Return a student with the GRU of `model` and another head, of any kind, on its last state."""
+    import keras
+
+    layers = keras.layers
+    x, loaded = model.get_layer("gru").output, []
+    if len(x.shape) == 3:
+        raise ValueError("the head of a twin for training cannot be replaced; give the student itself")
+    if head.kind == "mlp":
+        loaded.append(("dense", head.dense_kernel, head.dense_bias))
+        x = layers.Dense(head.dense_kernel.shape[1], activation="relu", name="dense")(x)
+    scores = "scores" if head.kind == "prototype" else "logits"
+    loaded.append((scores, head.output_kernel, head.output_bias))
+    x = layers.Dense(len(head.output_bias), name=scores)(x)
+    if head.kind == "prototype":
+        x = layers.Reshape((head.classes, head.prototypes), name="patterns")(x)
+        # The largest of each class's scores.
+        x = layers.GlobalMaxPooling1D(data_format="channels_first", name="logits")(x)
+    made = keras.Model(model.inputs, x, name=model.name)
+    for name, kernel, bias in loaded:
+        made.get_layer(name).set_weights([kernel, bias])
+    return made
+
+
+def _head_of(model: keras.Model) -> Head:
+    names = {layer.name for layer in model.layers}
+    if "dense" in names:
+        return Head(*model.get_layer("dense").get_weights(), *model.get_layer("logits").get_weights())
+    kernel, bias = model.get_layer("scores" if "scores" in names else "logits").get_weights()
+    return Head.direct(kernel, bias, prototypes=len(bias) // model.output_shape[-1])
 
 
 def student_parameters(channels: int, classes: int, units: int, dense: int) -> int:

@@ -26,7 +26,7 @@ TFLITE = "student_int8.tflite"
 _LAYERS = {
     FILTER_MLP: ("filters", ("standardisation", "dense", "logits")),
     MOBILENET: ("b1_depthwise", ("standardisation", "stem", "embedding", "logits")),
-    GRU_MLP: ("gru", ("standardisation", "dense", "logits")),
+    GRU_MLP: ("gru", ("standardisation", "logits")),
 }
 
 
@@ -58,9 +58,14 @@ def stored_weights(arrays: Mapping[str, Any], prefix: str = "") -> Weights:
 
 
 def shipped_weights(fold: Mapping[str, Any]) -> Weights:
-    """Take the student meant for the device out of a fold's file: the distilled one, if there is one."""
-    distilled = any(name.startswith("student_distilled__") for name in fold)
-    return stored_weights(fold, "student_distilled__" if distilled else "student__")
+    """Take the student meant for the device out of a fold's file.
+
+    The one with the head that a search found, else the distilled one, else the plain one.
+    """
+    for prefix in ("student_deployed__", "student_distilled__"):
+        if any(name.startswith(prefix) for name in fold):
+            return stored_weights(fold, prefix)
+    return stored_weights(fold, "student__")
 
 
 def load_any_student(path: Path) -> keras.Model:

@@ -10,6 +10,8 @@ _MODELS = {
     "teacher": "Teacher (ResNet)",
     "student": "Student, plain",
     "student_distilled": "Student, distilled",
+    "student_searched": "Student, any classifier",
+    "student_searched_deployable": "Student, searched head",
     "tflite_int8": "TFLite int8",
     "majority": "Majority class",
     "random_forest": "Random forest",
@@ -18,7 +20,10 @@ _MODELS = {
 }
 #: The baselines of `metrics.json`, as they are listed.
 BASELINES = ("filter_mlp", "random_forest", "majority")
-_ORDER = ("teacher", "student", "student_distilled", "fixed_point", "tflite_int8", *BASELINES)
+_ORDER = (
+    *("teacher", "student", "student_distilled", "student_searched", "student_searched_deployable"),
+    *("fixed_point", "tflite_int8", *BASELINES),
+)
 
 _TENSORS = (
     *("input", "kernel_z", "kernel_r", "kernel_h", "recurrent_z", "recurrent_r", "recurrent_h"),

@@ -126,7 +126,8 @@ def _deployed(evidence: Evidence, models: dict[str, Any]) -> Optional[str]:
             return name
     if evidence.mobilenet and TFLITE_METRIC in models:
         return TFLITE_METRIC
-    ordered = [name for name in in_order(models) if name in ("student_distilled", "student", "teacher")]
+    trained = ("student_searched_deployable", "student_distilled", "student", "teacher")
+    ordered = [name for name in in_order(models) if name in trained]
     return ordered[-1] if ordered else None
 
 

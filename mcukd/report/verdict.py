@@ -8,7 +8,7 @@ from typing import Any, Optional
 from mcukd.report.naming import BASELINES, figure, model_title
 
 #: Which model stands for what is deployed, best evidence first.
-_DEPLOYED = ("student_distilled", "student", "teacher")
+_DEPLOYED = ("student_searched_deployable", "student_distilled", "student", "teacher")
 
 
 def baseline_sentence(metrics: Mapping[str, Any]) -> Optional[str]:

@@ -61,8 +61,10 @@ def build_cell(weights: StudentWeights) -> Any:
         r = tf.sigmoid(from_x[1] + from_h[1])
         candidate = tf.tanh(from_x[2] + r * from_h[2])
         h_next = z * h + (1 - z) * candidate
-        dense = tf.nn.relu(tf.matmul(h_next, weights.dense_kernel) + weights.dense_bias)
-        logits = tf.matmul(dense, weights.output_kernel) + weights.output_bias
+        read = h_next
+        if weights.dense:
+            read = tf.nn.relu(tf.matmul(h_next, weights.dense_kernel) + weights.dense_bias)
+        logits = tf.matmul(read, weights.output_kernel) + weights.output_bias
         return {"h_next": h_next, "logits": logits}
 
     cell = tf.Module()

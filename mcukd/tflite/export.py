@@ -57,6 +57,10 @@ def export(
             f"TFLite export: calibration windows have shape {counts.shape}, expected "
             f"(windows, samples, {weights.channels}); calibrate with the windows the student was trained on."
         )
+    if weights.prototypes > 1:
+        raise UserError(
+            "TFLite export: the one-step cell has no prototype heads; leave the file out (--no-tflite)."
+        )
     if len(classes) != weights.classes:
         raise UserError(
             f"TFLite export: {len(classes)} class names for {weights.classes} outputs; use the card's."
