@@ -54,6 +54,7 @@ def lesson(tmp_path, key: str = "key") -> Lesson:
     [
         pytest.param("smldist", "gru-mlp", marks=pytest.mark.slow),
         ("same-view", "filter-mlp"),
+        ("mixed-view", "filter-mlp"),
         ("none", "filter-mlp"),
     ],
 )
@@ -127,6 +128,8 @@ def test_every_method_can_be_asked_for_and_names_what_it_works_with():
         ({"method": "none", "teacher": "resnet"}, "no teacher"),
         ({"method": "smldist", "without": "stages"}, "did you mean 'stage'"),
         ({"without": "stage"}, "has no parts"),
+        ({"method": "mixed-view", "gate": True}, "without a label"),
+        ({"method": "mixed-view", "teacher": "ensemble"}, "works with resnet"),
         ({"smoothing": 1.0}, "--smoothing is 1.0"),
         ({"teacher_sensors": "gps"}, "--teacher-sensors"),
     ],

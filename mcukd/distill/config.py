@@ -140,7 +140,11 @@ class DistillConfig:
                     f"--without names '{part}'{did_you_mean(part, method.parts)}, but of --method "
                     f"{self.method} {expected}."
                 )
-
+        if self.gate and not method.reads_labels:
+            raise UserError(
+                f"--gate asks where the teacher is right, and --method {self.method} shows it windows "
+                "without a label; leave one out."
+            )
         if self.search and self.student != "gru-mlp":
             raise UserError(
                 f"--search works with gru-mlp students, and --student is {self.student}; leave one out."

@@ -40,7 +40,8 @@ class Phase:
 
     loss: from signals to a scalar. hears: what the teacher is asked for on every window shown, "logits" or
     names of its layers. share, rate: multiples of the recipe's passes and of its peak learning rate.
-    trains: which of the model's variables change; None for all.
+    trains: which of the model's variables change; None for all. blended: share of the windows shown that are
+    blends of two (`mcukd.distill.views`); a loss that reads labels has none of them.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Phase:
     share: float = 1.0
     rate: float = 1.0
     trains: Optional[Callable[[keras.Model], list[Any]]] = None
+    blended: float = 0.0
 
 
 def distillation_loss(student: Any, hard: Any, teacher: Any, temperature: Any, mixing: Any) -> Any:
@@ -82,6 +84,11 @@ def from_answers(signals: Signals) -> Any:
         signals.temperature,
         signals.mixing,
     )
+
+
+def from_answers_alone(signals: Signals) -> Any:
+    """Return the soft term alone, for windows that have no label."""
+    return from_answers(signals._replace(mixing=1.0))
 
 
 #: Learning from labels, hard and soft: all there is for teachers and plain students.

@@ -9,7 +9,7 @@ from mcukd.distill.config import DistillConfig
 from mcukd.distill.trainer import Recipe
 
 #: Part of the identity of every cached result: raise it when training changes in a way options do not show.
-VERSION = 1
+VERSION = 2
 
 _TURNS: dict[Optional[str], Turn] = {"aligned": "none", "turned": "vertical", "any": "any"}
 

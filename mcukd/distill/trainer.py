@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mcukd.distill.augment import Augmentation, Augmenter
 from mcukd.distill.checkpoint import Checkpoint
 from mcukd.distill.phases import LABELS, Phase, Signals
+from mcukd.distill.views import Views
 from mcukd.errors import UserError
 
 if TYPE_CHECKING:
@@ -137,16 +138,18 @@ class Trainer:
             rates = learning_rates(steps, recipe.learning_rate * phase.rate)
             advance(fit.step * BATCH)
             listener = targets.teacher(phase.hears) if phase.hears and targets.teacher else None
+            passes = recipe.epochs * phase.share
+            views = Views(windows, augment, listener, phase.hears, passes, (seed, number), phase.blended)
             while fit.step < steps:
                 while len(fit.order) < STEPS * BATCH:
                     fit.order = np.concatenate([fit.order, fit.rng.permutation(len(windows))])
                 chosen, fit.order = fit.order[: STEPS * BATCH], fit.order[STEPS * BATCH :]
-                batches = augment(windows[chosen], fit.rng)
+                shown, heard = views.show(chosen, fit.rng)
                 loss = self._loops[number](
-                    _in_steps(np.ascontiguousarray(batches[..., :channels])),
+                    _in_steps(np.ascontiguousarray(shown[..., :channels])),
                     _in_steps(hard[chosen]),
                     _in_steps(soft[chosen]),
-                    _heard(phase, listener, batches, chosen),
+                    {name: _in_steps(answer) for name, answer in heard.items()},
                     rates[fit.step : fit.step + STEPS],
                     np.float32(recipe.weight_decay),
                     np.float32(targets.temperature),
@@ -250,17 +253,6 @@ def logits(model: keras.Model, windows: FloatArray) -> FloatArray:
 
 def _in_steps(array: FloatArray) -> FloatArray:
     return array.reshape(STEPS, BATCH, *array.shape[1:])
-
-
-def _heard(
-    phase: Phase, listener: Optional[Listener], batches: FloatArray, chosen: NDArray[np.int64]
-) -> dict[str, FloatArray]:
-    """Return what the teacher says to a call's windows, in the order of `hears`."""
-    if not phase.hears:
-        return {}
-    assert listener is not None, f"phase {phase.name} listens, and nobody teaches"
-    answers = listener(batches, chosen)
-    return {name: _in_steps(np.asarray(answers[name], np.float32)) for name in phase.hears}
 
 
 def _training_loop(model: keras.Model, optimizer: Any, phase: Phase, compiled: bool) -> Callable[..., Any]:

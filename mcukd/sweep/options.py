@@ -30,7 +30,12 @@ _OF_TEACHING = frozenset(
 #: Of no meaning to students of another structure than the default.
 _OF_GRU_MLP = frozenset(("gru_units", "dense_units"))
 #: Of no meaning to a teacher; of its method only the teacher's kind is.
-_OF_STUDENTS = _OF_GRU_MLP | {"student", "epochs", "choose_epochs", "temperature", "mixing", "gate", "method"}
+_OF_STUDENTS = _OF_GRU_MLP | {
+    *("student", "epochs", "choose_epochs", "method", "without"),
+    *("temperature", "mixing", "gate", "frequency"),
+}
+#: Of no meaning to a method that has no use for hard labels.
+_OF_LABELS = frozenset(("mixing", "gate"))
 #: What baselines see of all options.
 _OF_BASELINES = {FOREST: {"mounting", "augment", "neck_axis"}}
 _OF_BASELINES[FILTER_MLP] = _OF_BASELINES[FOREST] | {"epochs"}
@@ -51,7 +56,9 @@ def reduced(model: str, config: DistillConfig) -> DistillConfig:
     """Return the options with those that decide nothing about a model at their defaults, in one process."""
     usual = {name: _DEFAULTS[name] for name in idle(model, config)}
     if model == TEACHER:
-        usual.update(teacher=config.teacher_name, method=_method_with(config))
+        # Any method that has this teacher will do.
+        method = next(name for name, method in METHODS.items() if config.teacher_name in method.teachers)
+        usual.update(teacher=config.teacher_name, method=method)
     return replace(config, **{**usual, "seeds": (0,), "jobs": 1})
 
 
@@ -69,13 +76,8 @@ def plain_config(config: DistillConfig) -> DistillConfig:
     return reduced(STUDENT, replace(config, method=PLAIN, **usual))
 
 
-def _method_with(config: DistillConfig) -> str:
-    """Return the first method that has the same teacher, or this one where parts of it are left out."""
-    if config.without:
-        return config.method
-    return next(name for name, method in METHODS.items() if config.teacher_name in method.teachers)
-
-
 def _idle_of_student(method: str, student: str) -> frozenset[str]:
     idle = _OF_TEACHING if method == PLAIN else frozenset()
+    if method in METHODS and not METHODS[method].reads_labels:
+        idle = idle | _OF_LABELS
     return idle if student == _DEFAULTS["student"] else idle | _OF_GRU_MLP

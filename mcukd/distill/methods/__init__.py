@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mcukd.distill.methods.method import Method
+from mcukd.distill.methods.mixed_view import MixedView
 from mcukd.distill.methods.plain import Plain
 from mcukd.distill.methods.same_view import SameView
 from mcukd.distill.methods.smldist import SmlDist
@@ -10,5 +11,5 @@ from mcukd.distill.methods.soft_labels import SoftLabels
 from mcukd.distill.methods.tsak import Tsak
 
 METHODS: dict[str, Method] = {
-    method.name: method for method in (SoftLabels(), SmlDist(), Tsak(), SameView(), Plain())
+    method.name: method for method in (SoftLabels(), SmlDist(), Tsak(), SameView(), MixedView(), Plain())
 }

@@ -29,6 +29,8 @@ class Method:
     usual_sensors: ClassVar[str] = "accelerometer"
     #: Whether labels that the teacher gave beforehand are among the targets.
     uses_soft_labels: ClassVar[bool] = True
+    #: Whether hard labels are among them.
+    reads_labels: ClassVar[bool] = True
 
     def phases(self, config: DistillConfig) -> tuple[Phase, ...]:
         """Return what is minimised, in order."""

@@ -1,0 +1,106 @@
+"""Views: what is heard belongs to what is shown, and a teacher is not asked more than it must be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcukd.distill import views as module
+from mcukd.distill.augment import Augmentation, Augmenter
+from mcukd.distill.views import VIEWS, Views, blends
+
+WINDOWS = np.random.default_rng(0).normal([0, 0, -1], 0.3, (40, 12, 3)).astype(np.float32)
+
+
+class Teacher:
+    """Answers with the windows' own first samples and numbers, and counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, windows: np.ndarray, index: np.ndarray) -> dict[str, np.ndarray]:
+        self.asked += len(windows)
+        return {"logits": windows[:, 0], "number": index[:, None], "unheard": windows}
+
+
+def views_of(teacher: Teacher, passes: float, seed: int = 0) -> Views:
+    augment = Augmenter(WINDOWS, Augmentation(turn="any"))
+    return Views(WINDOWS, augment, teacher, ("logits", "number"), passes, (seed, 1))
+
+
+@given(passes=st.sampled_from([1, VIEWS, VIEWS + 1, 500]), seed=st.integers(0, 5))
+def test_answers_are_those_to_the_very_windows_shown(passes: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(len(WINDOWS), size=30)
+    shown, heard = views_of(Teacher(), passes, seed).show(chosen, rng)
+    np.testing.assert_array_equal(heard["logits"], shown[:, 0])
+    np.testing.assert_array_equal(heard["number"][:, 0], chosen)
+    assert set(heard) == {"logits", "number"}
+    # A turn keeps every sample's length.
+    np.testing.assert_allclose(
+        np.linalg.norm(shown, axis=2), np.linalg.norm(WINDOWS[chosen], axis=2), rtol=1e-4
+    )
+
+
+def test_a_teacher_is_asked_about_each_copy_once() -> None:
+    teacher = Teacher()
+    views, rng, seen = views_of(teacher, 100), np.random.default_rng(0), set()
+    for _ in range(200):
+        shown, _ = views.show(np.array([7, 7]), rng)
+        seen.update(map(bytes, shown))
+    assert len(seen) == VIEWS and teacher.asked == VIEWS * len(WINDOWS)
+
+
+def test_few_passes_get_a_new_view_each_time() -> None:
+    teacher = Teacher()
+    views, rng = views_of(teacher, VIEWS), np.random.default_rng(0)
+    assert teacher.asked == 0
+    shown, _ = views.show(np.zeros(50, np.int64), rng)
+    assert len(set(map(bytes, shown))) == 50 and teacher.asked == 50
+
+
+def test_copies_are_those_of_the_seed_whatever_was_shown_before() -> None:
+    """An interrupted fit makes them anew and must get the same."""
+    first, second, other = (views_of(Teacher(), 100, seed) for seed in (3, 3, 4))
+    first.show(np.arange(20), np.random.default_rng(1))
+    chosen = np.arange(len(WINDOWS))
+    a, b, c = (one.show(chosen, np.random.default_rng(5))[0] for one in (first, second, other))
+    np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+@pytest.mark.parametrize(("copies", "kept"), [(1.5, 0), (2.5, 2), (1000, VIEWS)])
+def test_copies_take_no_more_memory_than_they_may(
+    copies: float, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = WINDOWS.nbytes + 4 * len(WINDOWS) * (3 + 1)
+    monkeypatch.setattr(module, "LARGEST_BYTES", int(copies * size))
+    assert len(views_of(Teacher(), 100)._copies) == kept
+
+
+def test_without_a_listener_windows_are_always_fresh() -> None:
+    views = Views(WINDOWS, Augmenter(WINDOWS, Augmentation(turn="any")), None, (), 1e6, (0, 0))
+    shown, heard = views.show(np.zeros(50, np.int64), np.random.default_rng(0))
+    assert heard == {} and len(set(map(bytes, shown))) == 50
+
+
+def test_blends_lie_between_two_windows_and_are_answered_themselves() -> None:
+    """Channel 0 tells every window's number: a blend's is between that of its two, in one proportion."""
+    number = np.arange(40, dtype=np.float32)
+    windows = np.stack([number, number**2, 1 + 0 * number], axis=1)[:, None] * np.ones((1, 12, 1), np.float32)
+    blended = blends(windows, 0.5, np.random.default_rng(0))
+    assert blended.dtype == np.float32
+    assert np.allclose(blended[..., 2], 1, atol=1e-5)  # proportions sum to one
+    assert 8 <= np.sum(np.any(np.abs(blended - windows) > 1e-4, axis=(1, 2))) <= 32
+    assert np.all(np.ptp(blended, axis=1) < 1e-3)  # one proportion for all samples of a window
+    # A blend of m and n has mean square between the squared mean and what the outermost pair gives.
+    assert np.all(blended[:, 0, 1] >= blended[:, 0, 0] ** 2 - 1e-2)
+    np.testing.assert_array_equal(blends(windows, 0.0, np.random.default_rng(0)), windows)
+    teacher = Teacher()
+    augment = Augmenter(windows, Augmentation(turn="none"))
+    views = Views(windows, augment, teacher, ("logits",), 100, (0, 0), blended=1.0)
+    shown, heard = views.show(np.arange(40), np.random.default_rng(1))
+    np.testing.assert_array_equal(heard["logits"], shown[:, 0])
+    assert np.mean(np.abs(shown[:, 0, 0] - number) > 1e-3) > 0.8
