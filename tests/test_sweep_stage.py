@@ -272,3 +272,14 @@ def test_costs_are_measured_once_for_each_size_and_width(card: Path, tmp_path: P
     assert integer["instructions"] > 1000 and integer["flash_bytes"] > integer["weight_bytes"]
     assert facts["measured_on"] == {"core": "m3", "optimize": "speed"}
     assert facts["ran"] == 1 + 2 + 1
+
+
+def test_the_figure_is_drawn_around_the_dots() -> None:
+    from mcukd.sweep.figure import _range
+
+    dots = [{"mcc": 0.7, "mcc_sd": 0.05}, {"mcc": 0.85, "mcc_sd": None}]
+    lines = [{"mcc": 0.9, "mcc_sd": 0.01}, {"mcc": 0.0, "mcc_sd": 0.0}]
+    bottom, top = _range([*dots, *lines], [100.0, 200.0, None, None])
+    assert 0.6 < bottom < 0.65 and 0.9 < top < 0.95
+    # Where nothing has a cost, there are only lines.
+    assert _range(lines, [None, None])[0] < 0

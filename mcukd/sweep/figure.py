@@ -77,6 +77,7 @@ def _panel(
     axes.grid(color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+    bottom, top = _range(points, costs)
     for number, name in enumerate(series):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         own = [n for n, point in enumerate(points) if point["series"] == name]
@@ -87,27 +88,55 @@ def _panel(
                 [points[n]["mcc_sd"] or 0 for n in with_cost], label=name, color=colour, marker=marker,
                 linestyle="none", markersize=5, elinewidth=0.8,
             )  # fmt: skip
-        for n in own:
-            if not any(costs[m] is not None for m in own):
-                axes.axhline(points[n]["mcc"], color=colour, linewidth=1, linestyle="--", label=name)
+        for n in own if not with_cost else ():
+            beyond = (
+                "" if bottom <= points[n]["mcc"] <= top else f" ({points[n]['mcc']:.2f}, beyond the axis)"
+            )
+            axes.axhline(points[n]["mcc"], color=colour, linewidth=1, linestyle="--", label=name + beyond)
     best = front(costs, [point["mcc"] for point in points])
     axes.step(
         [costs[n] for n in best], [points[n]["mcc"] for n in best], where="post", color=MUTED,
         linewidth=1.2, label="Pareto front",
     )  # fmt: skip
-    for n in best:
-        axes.annotate(
-            _short(points[n]), (costs[n], points[n]["mcc"]), xytext=(4, 5), textcoords="offset points",
-            fontsize=7, color=INK,
-        )  # fmt: skip
+    axes.set_ylim(bottom, top)
     known = [cost for cost in costs if cost]
     if known and max(known) > 10 * min(known):
         axes.set_xscale("log")
     else:
         axes.locator_params(axis="x", nbins=6)
         axes.xaxis.set_major_formatter(lambda cost, _: grouped(cost))
+    _name_front(axes, points, costs, best)
     axes.tick_params(labelsize=8, colors=INK)
     axes.set_xlabel(label, fontsize=9)
+
+
+def _range(points: Sequence[Mapping[str, Any]], costs: Sequence[Optional[float]]) -> tuple[float, float]:
+    """Return the ends of the MCC axis: around the dots, with the lines that are not far off."""
+    dots = [point for point, cost in zip(points, costs) if cost is not None] or points
+    spread = [(point["mcc"], point["mcc_sd"] or 0) for point in dots]
+    low, high = min(mcc - sd for mcc, sd in spread), max(mcc + sd for mcc, sd in spread)
+    near = max(high - low, 0.1)
+    lines = [point["mcc"] for point in points if low - near <= point["mcc"] <= high + near]
+    low, high = min([low, *lines]), max([high, *lines])
+    margin = max(0.08 * (high - low), 0.01)
+    return low - margin, high + margin
+
+
+def _name_front(
+    axes: Any, points: Sequence[Mapping[str, Any]], costs: Sequence[Optional[float]], best: Sequence[int]
+) -> None:
+    """Write the size beside each point of the front, one above the other where they are close."""
+    axes.get_xlim()  # settles the scale, which places depend on
+    last, height = -1.0, 0
+    for n in best:
+        at = (costs[n], points[n]["mcc"])
+        across = axes.transAxes.inverted().transform(axes.transData.transform(at))[0]
+        height = height + 9 if across - last < 0.12 else 0
+        last = across
+        axes.annotate(
+            _short(points[n]), at, xytext=(-4 if across > 0.85 else 4, 5 + height),
+            ha="right" if across > 0.85 else "left", textcoords="offset points", fontsize=7, color=INK,
+        )  # fmt: skip
 
 
 def _short(point: Mapping[str, Any]) -> str:
