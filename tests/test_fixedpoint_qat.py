@@ -255,3 +255,40 @@ def test_wide_weights_have_nothing_to_learn(made: Any) -> None:
     study, _, root = made
     with pytest.raises(UserError, match="--qat with --bits 12"):
         quantize_study(study, QuantizeConfig(12), root, tflite=False, qat=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "none"},
+        pytest.param({"method": "same-view", "teacher": "ensemble"}, marks=pytest.mark.slow),
+        pytest.param({"method": "mixed-view"}, marks=pytest.mark.slow),
+    ],
+)
+def test_students_of_every_method_learn_on(
+    made: Any, here: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, options: dict[str, Any]
+) -> None:
+    _, card, root = made
+    monkeypatch.setattr("mcukd.distill.run.run_lessons", _run_here)
+    config = DistillConfig(
+        split="holdout=A",
+        seeds=(3,),
+        epochs=2,
+        teacher_epochs=1,
+        teacher_width=2,
+        gru_units=4,
+        dense_units=4,
+        **options,
+    )
+    study = Study.create(tmp_path / "study", str(card.path), 0)
+    distill(study, card, root, config)
+    facts = quantize_study(study, QuantizeConfig(4), root, tflite=False, qat=True)
+    # A teacher that had to be trained once more is the one that taught the student.
+    assert facts.metrics["fixed_point_4_qat"]["teacher_difference"] == 0.0
+    assert len(here) == 2
+
+
+def test_a_teacher_of_more_sensors_cannot_be_asked_again() -> None:
+    options = DistillConfig(method="tsak", teacher_sensors="all")
+    with pytest.raises(UserError, match="--qat goes on from the answers.*--teacher-sensors accelerometer"):
+        qat.check_learnable(QuantizeConfig(4), None, options)

@@ -218,7 +218,7 @@ def test_a_card_that_is_gone_is_said_and_the_rest_shown(tmp_path):
     finish_distill(study)
     page = read(report_study(study))
     assert "gone.toml" in page.sections["data"]
-    assert "Teacher (ResNet)" in page.sections["models"]
+    assert "Teacher" in page.sections["models"]
 
 
 def test_names_from_data_cannot_become_markup(tmp_path):
@@ -278,7 +278,7 @@ def test_the_console_tables_show_models_in_order_and_boards(study):
     columns, rows = model_rows(study)
     assert columns[:4] == ["model", "MCC", "accuracy", "macro-F1"]
     assert [row[0] for row in rows] == [
-        "Teacher (ResNet)",
+        "Teacher",
         "Student, plain",
         "Student, distilled",
         "Fixed point, 8 bits",

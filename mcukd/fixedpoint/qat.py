@@ -1,8 +1,8 @@
 """Quantization-aware training: a student learns on with the weights that a device will use.
 
 Training starts where quantization ended, at the float values of the integer model, with its formats; distils
-from the same soft labels as the student did; and hands back weights that lie on the device's grid, so that
-quantizing them once more changes nothing. The arithmetic of the device is untouched.
+from soft labels of the student's own teacher, where it had one; and hands back weights that lie on the
+device's grid, so that quantizing them once more changes nothing. The arithmetic of the device is untouched.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from mcukd.data.windows import Windows
 from mcukd.distill.classroom import TEACHER_COST, Classroom
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import SOFT_LABELS, STUDENT, Lesson, read_text
-from mcukd.distill.recipes import augmentation, teacher_recipe
+from mcukd.distill.methods import METHODS
+from mcukd.distill.recipes import augmentation
 from mcukd.distill.run import fold_lessons, with_windows
-from mcukd.distill.teachers import Teacher
-from mcukd.distill.trainer import FloatArray, Recipe, Targets, Trainer, logits, windows_presented
-from mcukd.distill.view import common_scale
+from mcukd.distill.trainer import FloatArray, Recipe, Targets, Trainer, windows_presented
+from mcukd.distill.view import View, shows_extra
 from mcukd.distill.workers import run_lessons
 from mcukd.errors import UserError
 from mcukd.files import replacing, sha256_text
 from mcukd.fixedpoint.model import GATES, IntegerModel
 from mcukd.fixedpoint.quantize import VERSION as QUANTIZE_VERSION
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize, weight_lengths
+from mcukd.models.student import shipped_weights
 from mcukd.models.weights import StudentWeights
 from mcukd.study import Study
 
@@ -103,12 +104,16 @@ class QatLesson:
     def work(self, training: Windows, config: DistillConfig) -> int:
         """Return the length of this training in the progress bar's units."""
         windows = len(self.lesson.training_of(training))
-        teacher = 0 if self._has_soft_labels() else windows_presented(windows, config.teacher_epochs)
-        return windows_presented(windows, EPOCHS) + TEACHER_COST * teacher
+        work = windows_presented(windows, EPOCHS)
+        if config.teacher_name is None or self._has_soft_labels():
+            return work
+        return work + TEACHER_COST * windows_presented(windows, config.teacher_epochs)
 
     def run(self, classroom: Classroom, advance: Callable[[int], None]) -> None:
         """Train and write the result."""
-        soft, difference = self._soft_labels(classroom, advance)
+        soft, difference = None, None
+        if classroom.config.teacher_name is not None:
+            soft, difference = self._soft_labels(classroom, advance)
         taught = teach(
             self._student(),
             self.lesson.training_of(classroom.training),
@@ -166,19 +171,14 @@ class QatLesson:
     def _train_teacher(self, classroom: Classroom, advance: Callable[[int], None]) -> None:
         lesson, config = self.lesson, classroom.config
         seen = lesson.training_of(classroom.training)
-        scale = common_scale(seen.counts)
-        windows = seen.counts.astype(np.float32) / scale
-        teacher = classroom.trainer("teacher").fit(
-            windows,
-            Targets(seen.labels),
-            teacher_recipe(config),
-            lesson.seed,
-            lambda n: advance(n * TEACHER_COST),
-        )
-        soft = Teacher((teacher,)).soft_labels(windows, augmentation(config), lesson.seed)
-        test = classroom.evaluation.counts[lesson.test_index(classroom.evaluation)].astype(np.float32) / scale
+        view = View.of(seen, config)
+        windows = view.show(seen)
+        teacher = classroom.raise_teacher(seen, windows, lesson.seed, advance)
+        assert teacher is not None, "no soft labels are asked for where nobody teaches"
+        soft = teacher.soft_labels(windows, augmentation(config, seen.extra_vectors), lesson.seed)
+        test = view.show(classroom.evaluation.take(lesson.test_index(classroom.evaluation)))
         with np.load(lesson.path, allow_pickle=False) as stored:
-            difference = np.abs(logits(teacher, test) - stored["teacher_logits"]).max()
+            difference = np.abs(teacher.logits(test) - stored["teacher_logits"]).max()
         with replacing(self._soft_file) as temporary:
             np.savez(temporary, key=np.array(lesson.key), logits=soft, difference=difference)
 
@@ -188,13 +188,15 @@ class QatLesson:
         if self.lesson.shipped:
             return student_weights(load_student(self.lesson.path / STUDENT))
         with np.load(self.lesson.path, allow_pickle=False) as stored:
-            return StudentWeights.from_arrays(stored, "student_distilled__")
+            student = shipped_weights(stored)
+        assert isinstance(student, StudentWeights), "students of other structures are refused before"
+        return student
 
 
 def teach(
     student: StudentWeights,
     seen: Windows,
-    soft: FloatArray,
+    soft: Optional[FloatArray],
     config: QuantizeConfig,
     options: DistillConfig,
     seed: int,
@@ -217,11 +219,14 @@ def teach(
     }
     windows = ((seen.counts - start.mean) / start.std).astype(np.float32)
     shape = (*windows.shape[1:], start.hidden, start.dense, start.classes)
+    mixing = options.mixing if METHODS[options.method].reads_labels else 1.0
+    if soft is None:
+        mixing = 0.0
     school = _school(config, frozenset(lengths), shape)
     school.opens_with(start, lengths, model.length("dense_out"))
     trained = school.trainer.fit(
         windows,
-        Targets(seen.labels, soft, options.temperature, options.mixing),
+        Targets(seen.labels, soft, options.temperature, mixing),
         Recipe(EPOCHS, LEARNING_RATE, 0.0, augmentation(options)),
         seed,
         advance,
@@ -308,8 +313,17 @@ def _school(config: QuantizeConfig, learnt: frozenset[str], shape: tuple[int, ..
     return _schools[kind]
 
 
-def check_learnable(config: QuantizeConfig, goal: Optional[object]) -> None:
-    """Raise UserError where no group is narrow enough for training to matter."""
+def check_learnable(config: QuantizeConfig, goal: Optional[object], options: DistillConfig) -> None:
+    """Raise UserError where no group is narrow enough for training to matter, or the teacher is out of reach.
+
+    options: of the study's students.
+    """
+    if shows_extra(options):
+        raise UserError(
+            "--qat goes on from the answers of a teacher that sees what the student sees, and this study's "
+            "saw the card's extra channels as well; leave --qat out, or distil with --teacher-sensors "
+            "accelerometer."
+        )
     if goal is None and min(config.widths[:3]) > LEARNT_BITS:
         raise UserError(
             f"--qat with --bits {config.bits}: weights of more than {LEARNT_BITS} bits lose nothing that "

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
+from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import SOFT_LABELS, STUDENT
 from mcukd.errors import UserError
 from mcukd.files import write_json
@@ -107,12 +108,13 @@ def quantize_study(
         remarks += ["No TFLite model: its one-step cell is made of gru-mlp students only."] if tflite else []
         tflite = False
     if qat:
-        if study.options("distill").get("search"):
+        taught_with = DistillConfig.of(study.options("distill"))
+        if taught_with.search:
             raise UserError(
                 f"{study.path}: --qat goes on with the head a student was taught with, and this study's "
                 "students may have one that a search found; leave --qat out, or distil without --search."
             )
-        check_learnable(config, goal)
+        check_learnable(config, goal, taught_with)
     card = load_card(study.card)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     data = dataset_sha256(card, root, seed)

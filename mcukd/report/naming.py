@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Optional
 
 _MODELS = {
-    "teacher": "Teacher (ResNet)",
+    "teacher": "Teacher",
     "student": "Student, plain",
     "student_distilled": "Student, distilled",
     "student_searched": "Student, any classifier",
