@@ -1,0 +1,49 @@
+"""The figure of `bench/methods.py`: how far each method's student is above the plain one, with intervals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mcukd.files import replacing
+
+
+def draw(results: Path, path: Path) -> None:
+    """Draw a panel for each `methods-*.json` that has plain students: paired differences in pooled MCC."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(results.glob("methods-*.json"))]
+    panels = [(one, rows) for one in found if (rows := _compared(one))]
+    if not panels:
+        return
+    height = 0.9 + 0.27 * max(len(rows) for _, rows in panels)
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.3 * len(panels), height), squeeze=False)
+    for axis, (one, rows) in zip(axes[0], panels):
+        for place, row in enumerate(reversed(rows)):
+            against = row["against_plain"]
+            shown = {"better": "tab:green", "worse": "tab:red"}.get(against["verdict"], "tab:gray")
+            axis.plot([against["low"], against["high"]], [place, place], color=shown)
+            axis.plot(against["difference"], place, "o", color=shown, markersize=5)
+        axis.axvline(0, color="black", linewidth=0.6)
+        axis.set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)], fontsize=7)
+        simulated = ", simulated" if one["simulated"] else ""
+        axis.set_title(f"{one['data']}{simulated}\n{one['split']}, {len(one['seeds'])} seeds", fontsize=9)
+        axis.set_xlabel("MCC above the plain student, 95 % interval", fontsize=8)
+        axis.tick_params(axis="x", labelsize=7)
+    figure.tight_layout()
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
+    plt.close(figure)
+
+
+def _compared(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the float students that were compared with a plain one, with an interval."""
+    return [
+        row
+        for row in found["points"]
+        if row["bits"] is None and (row.get("against_plain") or {}).get("low") is not None
+    ]
