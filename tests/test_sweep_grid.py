@@ -86,7 +86,7 @@ def test_a_grid_may_have_no_students(tmp_path: Path) -> None:
 
 def test_any_option_of_distill_may_be_an_axis(tmp_path: Path) -> None:
     """A grid is made for options it has never heard of; those left out are other ways to say something."""
-    elsewhere = {"split", "seeds", "seed", "neck_axis", "jobs", "search", "search_trials"}
+    elsewhere = {"split", "seeds", "seed", "neck_axis", "jobs", "device", "search", "search_trials"}
     assert set(OPTIONS) == {field.name for field in fields(DistillConfig)} - elsewhere
     assert set(OPTIONS) < set(COLUMNS)
     content = (

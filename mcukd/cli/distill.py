@@ -19,19 +19,24 @@ RUN_HELP = (
 )
 
 
+_WHAT, _MODELS, _METHOD = "Data and evaluation", "Models and their training", "How the student learns"
+_SEARCH, _MACHINE = "Search of the classifier", "Machine"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(distill)
 
 
-def _option(text: str, default: object) -> Any:
+def _option(text: str, default: object, panel: str) -> Any:
     """Return an option that is None unless given, so that an existing study's own options can stand."""
-    return typer.Option(help=f"{text} Default: {default}.", show_default=False)
+    return typer.Option(help=f"{text} Default: {default}.", show_default=False, rich_help_panel=panel)
 
 
 def distill(
     data: Annotated[
-        Optional[str], _option("Dataset card: the name of a bundled one or a .toml file.", DEFAULT_CARD)
+        Optional[str],
+        _option("Dataset card: the name of a bundled one or a .toml file.", DEFAULT_CARD, _WHAT),
     ] = None,
     data_root: DataRootOption = None,
     split: Annotated[
@@ -39,65 +44,77 @@ def distill(
         _option(
             '"loao", "k-fold-by-animal", "animals=K", "holdout", "holdout=ID,ID" or "official".',
             f"{DEFAULTS.split}; holdout without --data",
+            _WHAT,
         ),
     ] = None,
     seeds: Annotated[
         Optional[str],
-        _option("Seeds of the evaluation: how many, or a list such as 3,5.", len(DEFAULTS.seeds)),
+        _option("Seeds of the evaluation: how many, or a list such as 3,5.", len(DEFAULTS.seeds), _WHAT),
     ] = None,
-    seed: Annotated[Optional[int], _option("Seed of the shipped models.", DEFAULTS.seed)] = None,
+    seed: Annotated[Optional[int], _option("Seed of the shipped models.", DEFAULTS.seed, _WHAT)] = None,
     epochs: Annotated[
-        Optional[int], _option("Passes over the data for each student.", DEFAULTS.epochs)
+        Optional[int], _option("Passes over the data for each student.", DEFAULTS.epochs, _MODELS)
     ] = None,
     teacher_epochs: Annotated[
-        Optional[int], _option("Passes over the data for the teacher.", DEFAULTS.teacher_epochs)
+        Optional[int], _option("Passes over the data for the teacher.", DEFAULTS.teacher_epochs, _MODELS)
     ] = None,
     teacher_width: Annotated[
         Optional[int],
-        _option("Filters of the ResNet's first block; 64 is full size.", DEFAULTS.teacher_width),
+        _option("Filters of the ResNet's first block; 64 is full size.", DEFAULTS.teacher_width, _MODELS),
     ] = None,
-    gru_units: Annotated[Optional[int], _option("GRU units of the student.", DEFAULTS.gru_units)] = None,
+    gru_units: Annotated[
+        Optional[int], _option("GRU units of the student.", DEFAULTS.gru_units, _MODELS)
+    ] = None,
     dense_units: Annotated[
-        Optional[int], _option("Units of the student's dense layer.", DEFAULTS.dense_units)
+        Optional[int], _option("Units of the student's dense layer.", DEFAULTS.dense_units, _MODELS)
     ] = None,
     temperature: Annotated[
-        Optional[float], _option("Softness of the soft labels.", DEFAULTS.temperature)
+        Optional[float], _option("Softness of the soft labels.", DEFAULTS.temperature, _METHOD)
     ] = None,
     mixing: Annotated[
-        Optional[float], _option("Share of the soft labels in the loss, 0 to 1.", DEFAULTS.mixing)
+        Optional[float], _option("Share of the soft labels in the loss, 0 to 1.", DEFAULTS.mixing, _METHOD)
     ] = None,
     mounting: Annotated[
         Optional[str],
-        _option('How the sensor sits on the animals: "aligned", "turned" or "any".', "what the card says"),
+        _option(
+            'How the sensor sits on the animals: "aligned", "turned" or "any".', "what the card says", _WHAT
+        ),
     ] = None,
     student: Annotated[
-        Optional[str], _option(f"The student's structure: {', '.join(STUDENTS)}.", DEFAULTS.student)
+        Optional[str], _option(f"The student's structure: {', '.join(STUDENTS)}.", DEFAULTS.student, _MODELS)
     ] = None,
     method: Annotated[
-        Optional[str], _option(f"How the student learns: {', '.join(METHODS)}.", DEFAULTS.method)
+        Optional[str], _option(f"How the student learns: {', '.join(METHODS)}.", DEFAULTS.method, _METHOD)
     ] = None,
     teacher: Annotated[
-        Optional[str], _option("resnet, mobilenet, tsak or ensemble.", "the method's usual one")
+        Optional[str], _option("resnet, mobilenet, tsak or ensemble.", "the method's usual one", _MODELS)
     ] = None,
     teacher_sensors: Annotated[
         Optional[str],
-        _option("What the teacher sees: accelerometer, or all channels the card has.", "the method's usual"),
+        _option(
+            "What the teacher sees: accelerometer, or all channels the card has.",
+            "the method's usual",
+            _MODELS,
+        ),
     ] = None,
     without: Annotated[
-        Optional[str], _option("Parts of the method to leave out: stage,frequency,…", "none")
+        Optional[str], _option("Parts of the method to leave out: stage,frequency,…", "none", _METHOD)
     ] = None,
     smoothing: Annotated[
         Optional[float],
-        _option("Share of a hard label that is spread over all classes.", DEFAULTS.smoothing),
+        _option("Share of a hard label that is spread over all classes.", DEFAULTS.smoothing, _METHOD),
     ] = None,
     gate: Annotated[
         Optional[bool],
         typer.Option(
-            "--gate/--no-gate", help="Believe the teacher only where it is right.", show_default=False
+            "--gate/--no-gate",
+            help="Believe the teacher only where it is right.",
+            show_default=False,
+            rich_help_panel=_METHOD,
         ),
     ] = None,
     frequency: Annotated[
-        Optional[float], _option("Weight of the spectral term of smldist.", DEFAULTS.frequency)
+        Optional[float], _option("Weight of the spectral term of smldist.", DEFAULTS.frequency, _METHOD)
     ] = None,
     search: Annotated[
         Optional[bool],
@@ -106,10 +123,12 @@ def distill(
             help="Search the classifier of the student's embedding on inner animals; ship the best that "
             "deploys.",
             show_default=False,
+            rich_help_panel=_SEARCH,
         ),
     ] = None,
     search_trials: Annotated[
-        Optional[int], _option("Classifiers that --search tries in each fold.", DEFAULTS.search_trials)
+        Optional[int],
+        _option("Classifiers that --search tries in each fold.", DEFAULTS.search_trials, _SEARCH),
     ] = None,
     choose_epochs: Annotated[
         Optional[bool],
@@ -117,16 +136,23 @@ def distill(
             "--choose-epochs/--fixed-epochs",
             help="Choose the students' passes in each fold on inner animals: half, once or twice --epochs.",
             show_default=False,
+            rich_help_panel=_MODELS,
         ),
     ] = None,
     augment: Annotated[
         Optional[str],
-        _option(AUGMENT_HELP, "none"),
+        _option(AUGMENT_HELP, "none", _MODELS),
     ] = None,
     baselines: Annotated[
         bool, typer.Option(help="Also train majority, random forest and filter-MLP on the same folds.")
     ] = True,
-    jobs: Annotated[Optional[int], _option("Worker processes.", "one per core")] = None,
+    jobs: Annotated[
+        Optional[int], _option("Worker processes.", "one per core, one with a graphics card", _MACHINE)
+    ] = None,
+    device: Annotated[
+        Optional[str],
+        _option("What to train on: cpu, or a gpu that TensorFlow sees (untried).", DEFAULTS.device, _MACHINE),
+    ] = None,
     run: Annotated[
         Optional[Path], typer.Option("--run", envvar="MCUKD_RUN", help=RUN_HELP, show_default=False)
     ] = None,
@@ -141,6 +167,7 @@ def distill(
     """
     from mcukd.data.card import load_card
     from mcukd.data.load import dataset_sha256
+    from mcukd.distill.device import require_device
     from mcukd.distill.run import distill as distill_study
     from mcukd.distill.run import for_card, free_run, is_up_to_date
     from mcukd.evaluate.stage import evaluate_study, forget_baselines, train_baselines, usual_baselines
@@ -171,6 +198,7 @@ def distill(
         "search": search,
         "search_trials": search_trials,
         "jobs": jobs,
+        "device": device,
     }
     # Who names no data wants an answer in minutes; leaving each simulated animal out in turn takes an hour.
     known: dict[str, Any] = {} if data else {"split": "holdout"}
@@ -186,7 +214,9 @@ def distill(
     root = data_root
     if root is None and (path / MANIFEST).exists():
         root = Study.open(path).data_root(None)
-    dataset_sha256(card, root, config.seed)  # missing data is reported before a study is begun
+    # Missing data or hardware is reported before a study is begun.
+    dataset_sha256(card, root, config.seed)
+    require_device(config.device)
     study = Study.create(path, card.reference, config.seed)
     root = study.data_root(root)
     fresh = is_up_to_date(study, card, root, config)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
+from mcukd.distill.device import CPU, DEVICES
 from mcukd.distill.methods import METHODS
 from mcukd.errors import UserError
 from mcukd.wording import did_you_mean, listed
@@ -30,6 +31,7 @@ _SINCE = {
     "gate": False,
     "frequency": 0.3,
     "search": False,
+    "device": CPU,
 }
 #: Fewest classifiers a search can try: each family once, half of the trials being of those that deploy.
 LEAST_TRIALS = 8
@@ -54,7 +56,8 @@ class DistillConfig:
     smoothing: share of a hard label spread over all classes. gate: believe the teacher only where it is
     right. frequency: weight of SMLDist's spectral term. search: look for a better classifier of the student's
     embedding on inner animals (gru-mlp students only). search_trials: classifiers it tries in each fold.
-    jobs: worker processes, None for one per core; it does not change the results.
+    device: "cpu" or "gpu", whose last bits differ. jobs: worker processes, None for one per core; it does not
+    change the results.
     Raises UserError for values that cannot work.
     """
 
@@ -82,6 +85,7 @@ class DistillConfig:
     frequency: float = 0.3
     search: bool = False
     search_trials: int = 40
+    device: str = CPU
     jobs: Optional[int] = None
 
     def __post_init__(self) -> None:
@@ -119,6 +123,7 @@ class DistillConfig:
             ("student", self.student, STUDENTS),
             ("method", self.method, tuple(METHODS)),
             ("teacher_sensors", self.teacher_sensors or SENSORS[0], SENSORS),
+            ("device", self.device, DEVICES),
         ):
             if value not in known:
                 raise UserError(

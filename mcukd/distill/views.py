@@ -18,7 +18,7 @@ from mcukd.distill.augment import Augmenter
 if TYPE_CHECKING:
     from mcukd.distill.phases import FloatArray, Listener
 
-#: Copies of each window that a teacher answers; docs/methods.md has what other numbers gave.
+#: Copies of each window that a teacher answers.
 VIEWS = 8
 #: Memory that copies and answers may take; of answers too large for two views none is kept.
 LARGEST_BYTES = 1 << 30

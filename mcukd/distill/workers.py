@@ -16,6 +16,7 @@ from typing import Any, Optional
 from mcukd.data.windows import Windows
 from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
+from mcukd.distill.device import require_device, use_device, usual_workers
 from mcukd.distill.lesson import Task
 from mcukd.errors import UserError
 from mcukd.progress import Advance, progress
@@ -24,15 +25,16 @@ from mcukd.progress import Advance, progress
 def run_lessons(
     lessons: Sequence[Task], training: Windows, evaluation: Windows, config: DistillConfig
 ) -> None:
-    """Run lessons in worker processes, one per core unless `config.jobs` says otherwise.
+    """Run lessons in worker processes, as many as `config.jobs` or `usual_workers` says.
 
     Every worker computes in a single thread, so that results depend neither on the number of workers nor
     on which lessons an interrupted run had left. Finished lessons are on disk whatever happens to the rest.
-    Raises UserError when a worker dies.
+    Raises UserError when a worker dies, or where there is no such device.
     """
     if not lessons:
         return
-    workers = min(config.jobs or os.cpu_count() or 1, len(lessons))
+    require_device(config.device)
+    workers = min(config.jobs or usual_workers(config.device), len(lessons))
     # TensorFlow does not survive a fork, so workers start from scratch everywhere.
     context = multiprocessing.get_context("spawn")
     done: Any = context.Queue()
@@ -83,11 +85,7 @@ def _start_worker(done: Any, training: Windows, evaluation: Windows, config: Dis
     global _classroom, _done
     leave_with_parent()
     silence_native_log()
-    import tensorflow as tf
-
-    tf.config.set_visible_devices([], "GPU")
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_device(config.device)
     _classroom, _done = Classroom(training, evaluation, config), done
 
 

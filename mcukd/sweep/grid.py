@@ -25,7 +25,7 @@ FLOAT = "float"
 
 #: Options of `DistillConfig` that are not the grid's: said in another way, the card's, or without effect on
 #: the students that are its rows.
-_NOT_OPTIONS = ("split", "seeds", "seed", "neck_axis", "jobs", "search", "search_trials")
+_NOT_OPTIONS = ("split", "seeds", "seed", "neck_axis", "jobs", "device", "search", "search_trials")
 #: Type of each option of `mcukd distill` that a grid may name.
 OPTIONS = {name: kind for name, kind in get_type_hints(DistillConfig).items() if name not in _NOT_OPTIONS}
 
