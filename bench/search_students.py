@@ -34,7 +34,9 @@ def main() -> int:
     if options.write:
         from mcukd.files import write_json
 
-        write_json(RESULTS / f"search-{result['data']}.json", result)
+        method = result["options"].get("method")
+        name = result["data"] if method is None else f"{result['data']}-{method}"
+        write_json(RESULTS / f"search-{name}.json", result)
     return 0
 
 
@@ -47,6 +49,8 @@ def measure(path: Path, root: Path) -> dict[str, Any]:
 
     study = Study.open(path)
     config, card = DistillConfig.of(study.options("distill")), load_card(study.card)
+    options = config.options()
+    chosen = "".join(f"--{name} {options[name]} " for name in ("method", "student") if name in options)
     training, evaluation = load_windows(card, root, training=True), load_windows(card, root)
     guesses: dict[str, list[Any]] = {}
     folds = {}
@@ -76,13 +80,13 @@ def measure(path: Path, root: Path) -> dict[str, Any]:
         "what": "pooled MCC on held-out animals: the distilled student's own head, and classifiers searched",
         "data": card.name,
         "commands": [
-            f"mcukd distill --data {card.name} --split {config.split} --seeds {len(config.seeds)} --search "
-            "--run STUDY",
+            f"mcukd distill --data {card.name} --split {config.split} --seeds {len(config.seeds)} "
+            f"{chosen}--search --run STUDY",
             "python bench/search_students.py STUDY --data-root DATA",
         ],
         "commit": said("git", "rev-parse", "--short", "HEAD"),
         "processor": processor(),
-        "options": config.options(),
+        "options": options,
         "mcc": {name: mcc(*both, evaluation.classes) for name, both in pooled.items()},
         "against_own_head": against_own(study.file("metrics.json")),
         "folds": folds,
