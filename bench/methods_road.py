@@ -64,10 +64,8 @@ def road(run: Path, method: str, student: str, options: argparse.Namespace) -> d
     data = ("--data-root", str(options.data_root))
     asked = ("--data", options.data, "--method", method, "--student", student, *TRAINING, "--no-baselines")
     models = mcukd("distill", run, *data, *asked)["metrics"]["models"]
-    found: dict[str, Any] = {name: round(one["mcc"], 4) for name, one in models.items()}
-    made = mcukd("quantize", run, *data, "--bits", "8")
-    for name, one in made["metrics"].items():
-        found[name] = round(one["mcc"], 4)
+    models.update(mcukd("quantize", run, *data, "--bits", "8")["metrics"])
+    found: dict[str, Any] = {"mcc": {name: round(one["mcc"], 4) for name, one in models.items()}}
     if student == "mobilenet":
         return found
     for stage in ("generate", "build"):
