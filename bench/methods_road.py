@@ -1,6 +1,6 @@
 """Every method with every student it works with, from training to the emulated collar.
 
-    python bench/methods_road.py --data-root DATA --out DIR [--data cow-collar] [--windows 200] [--write]
+    python bench/methods_road.py --data-root DATA --out DIR [--data CARD] [--students NAME ...] [--write]
 
 Each study is distilled with one fold held out, quantized to 8 bits, and then: GRU-MLP and filter-MLP firmware
 is generated, built and validated on the emulated collar, window for window against the NumPy reference; the
@@ -18,6 +18,7 @@ from typing import Any
 
 from host_speed import processor, said
 
+from mcukd.distill.config import STUDENTS
 from mcukd.distill.methods import METHODS
 from mcukd.files import write_json
 
@@ -33,11 +34,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", default="cow-collar")
     parser.add_argument("--windows", type=int, default=200)
+    parser.add_argument("--students", nargs="+", choices=STUDENTS, default=list(STUDENTS))
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args()
     rows = []
     for method in METHODS.values():
-        for student in method.students:
+        for student in (one for one in method.students if one in options.students):
             run = options.out / f"{method.name}-{student}"
             row = {"method": method.name, "student": student, **road(run, method.name, student, options)}
             rows.append(row)
@@ -48,7 +50,7 @@ def main() -> int:
             {
                 "what": "each method and student from training to the emulated collar (QEMU) or TFLite int8",
                 "command": f"python bench/methods_road.py --data-root DATA --out DIR --data {options.data} "
-                f"--windows {options.windows} --write",
+                f"--windows {options.windows} --students {' '.join(options.students)} --write",
                 "training": " ".join(TRAINING),
                 "data": options.data,
                 "commit": said("git", "rev-parse", "--short", "HEAD"),
