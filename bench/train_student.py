@@ -48,7 +48,7 @@ def main() -> None:
     teacher = Trainer(lambda: build_resnet(*shape, config.teacher_width), compiled=False)
     taught = teacher.fit(x, Targets(seen.labels), teacher_recipe(config), SEED)
     soft = Teacher((taught,)).soft_labels(x, augmentation(config), SEED)
-    targets = Targets(seen.labels, soft, config.temperature, config.mixing)
+    targets = Targets(seen.labels, soft, config.softness, config.mixing)
     student = Trainer(lambda: build_student(*shape, config.gru_units, config.dense_units), compiled=True)
     DATA.mkdir(exist_ok=True)
     for name, decay in DECAYS.items():

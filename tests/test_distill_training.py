@@ -26,6 +26,8 @@ from mcukd.distill.augment import (
 )
 from mcukd.distill.checkpoint import Checkpoint
 from mcukd.distill.config import DistillConfig, parse_seeds
+from mcukd.distill.kinds import STUDENTS as KINDS
+from mcukd.distill.recipes import student_recipe
 from mcukd.distill.trainer import BATCH, STEPS, Recipe, Targets, Trainer, learning_rates, logits, total_steps
 from mcukd.errors import UserError
 
@@ -51,6 +53,14 @@ def test_config_names_the_option_that_cannot_work(field, value):
 
 def test_jobs_are_no_part_of_the_options():
     assert DistillConfig(jobs=1).options() == DistillConfig(jobs=7).options()
+
+
+def test_a_learning_rate_is_the_structure_s_own_unless_given():
+    assert student_recipe(DistillConfig()).learning_rate == KINDS["gru-mlp"].learning_rate
+    assert student_recipe(DistillConfig(student="filter-mlp")).learning_rate == 0.03
+    assert student_recipe(DistillConfig(learning_rate=0.004)).learning_rate == 0.004
+    with pytest.raises(UserError, match="learning-rate is 2, expected 1e-06 to 1"):
+        DistillConfig(learning_rate=2)
 
 
 def test_config_comes_back_from_its_options():

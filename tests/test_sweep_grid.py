@@ -190,6 +190,7 @@ def test_what_decides_a_run_is_in_its_key(tmp_path: Path) -> None:
         same, changed = keys(other)
         assert same == plain and not changed & distilled
     assert not keys("epochs = 4")[0] & plain
+    assert not keys("epochs = 3\nlearning_rate = 0.005")[0] & plain
 
 
 def test_the_command_tells_what_it_would_do(tmp_path: Path) -> None:

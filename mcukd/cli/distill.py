@@ -55,6 +55,10 @@ def distill(
     epochs: Annotated[
         Optional[int], _option("Passes over the data for each student.", DEFAULTS.epochs, _MODELS)
     ] = None,
+    learning_rate: Annotated[
+        Optional[float],
+        _option("Highest learning rate of the students.", "what suits their structure", _MODELS),
+    ] = None,
     teacher_epochs: Annotated[
         Optional[int], _option("Passes over the data for the teacher.", DEFAULTS.teacher_epochs, _MODELS)
     ] = None,
@@ -69,7 +73,7 @@ def distill(
         Optional[int], _option("Units of the student's dense layer.", DEFAULTS.dense_units, _MODELS)
     ] = None,
     temperature: Annotated[
-        Optional[float], _option("Softness of the soft labels.", DEFAULTS.temperature, _METHOD)
+        Optional[float], _option("Softness of the soft labels.", "the method's usual", _METHOD)
     ] = None,
     mixing: Annotated[
         Optional[float], _option("Share of the soft labels in the loss, 0 to 1.", DEFAULTS.mixing, _METHOD)
@@ -178,6 +182,7 @@ def distill(
         "seeds": None if seeds is None else parse_seeds(seeds),
         "seed": seed,
         "epochs": epochs,
+        "learning_rate": learning_rate,
         "teacher_epochs": teacher_epochs,
         "teacher_width": teacher_width,
         "gru_units": gru_units,

@@ -19,7 +19,9 @@ from mcukd.distill.config import DistillConfig
 from mcukd.distill.kinds import ENSEMBLE, STUDENTS, TEACHERS, Kind, Shape
 from mcukd.distill.lesson import SOFT_LABELS, STUDENT, TEACHER, Lesson
 from mcukd.distill.methods import METHODS
-from mcukd.distill.phases import LABELS
+from mcukd.distill.methods.method import Method
+from mcukd.distill.methods.plain import Plain
+from mcukd.distill.phases import LABELS, Phase, grown
 from mcukd.distill.recipes import augmentation, student_recipe, teacher_recipe
 from mcukd.distill.searching import Searched, search_head, searching_work
 from mcukd.distill.teachers import Teacher
@@ -177,7 +179,7 @@ class Classroom:
         """Return the student that the options' method makes, on standardised windows; fit: its checkpoint."""
         config = self.config
         method = METHODS[config.method]
-        targets = Targets(seen.labels, None, config.temperature, config.mixing, config.smoothing)
+        targets = Targets(seen.labels, None, config.softness, config.mixing, config.smoothing)
         if teacher is None:
             return self.trainer("student").fit(
                 windows, replace(targets, mixing=0.0), recipe, seed, advance, saved.of(fit)
@@ -238,15 +240,15 @@ class Classroom:
 
     def _pupil_trainer(self, teacher: Teacher) -> Trainer:
         method = METHODS[self.config.method]
-        phases = method.phases(self.config)
-        if phases == (LABELS,):
+        phases = student_phases(method, self.config, self._shape("student").steps)
+        if phases == self.trainer("student").phases:
             return self.trainer("student")  # compiled once for plain and distilled
         if "pupil" not in self._trainers:
             kind = self._kind("student")
             moments = np.zeros(self._channels("student")), np.ones(self._channels("student"))
 
             def build() -> keras.Model:
-                student = (kind.twin or kind.build)(self._shape("student"), self.config, *moments)
+                student = (kind.twin or kind.build)(self._trained_shape("student"), self.config, *moments)
                 return method.pupil(student, teacher.model, self.config)
 
             self._trainers["pupil"] = Trainer(build, compiled=kind.compiled, phases=phases)
@@ -256,7 +258,7 @@ class Classroom:
         """Return a teacher's logits (n, K), the right class in place of those that are wrong if so asked."""
         if not self.config.gate:
             return answers
-        certain = np.eye(answers.shape[1], dtype=np.float32)[labels] * CERTAIN * self.config.temperature
+        certain = np.eye(answers.shape[1], dtype=np.float32)[labels] * CERTAIN * self.config.softness
         right = answers.argmax(axis=1) == labels
         return np.where(right[:, None], answers, certain).astype(np.float32)
 
@@ -329,9 +331,9 @@ class Classroom:
             build = kind.build if kind.phases == (LABELS,) else kind.twin or kind.build
             # Training sees standardised windows, so that one compiled step serves every fold's scale.
             self._trainers[role] = Trainer(
-                lambda: build(self._shape(role), self.config, np.zeros(channels), np.ones(channels)),
+                lambda: build(self._trained_shape(role), self.config, np.zeros(channels), np.ones(channels)),
                 compiled=kind.compiled,
-                phases=kind.phases,
+                phases=grown(kind.phases, self._shape(role).steps) if kind.grows else kind.phases,
             )
         return self._trainers[role]
 
@@ -359,6 +361,9 @@ class Classroom:
         steps = self.training.counts.shape[1]
         return Shape(steps, self._channels(role), len(self.training.classes))
 
+    def _trained_shape(self, role: str) -> Shape:
+        return self._shape(role)._replace(steps=0) if self._kind(role).grows else self._shape(role)
+
     def _channels(self, role: str) -> int:
         return channels_of(self.training, self.config) if role == "teacher" else self.training.counts.shape[2]
 
@@ -372,22 +377,29 @@ def teacher_kind(config: DistillConfig) -> Kind:
     return TEACHERS["resnet" if name in (None, ENSEMBLE) else str(name)]
 
 
+def student_phases(method: Method, config: DistillConfig, steps: int) -> tuple[Phase, ...]:
+    """Return the phases in which the options' student learns by a method from windows of `steps` samples."""
+    phases = method.phases(config)
+    return grown(phases, steps) if STUDENTS[config.student].grows else phases
+
+
 def teaching_work(seen: Windows, config: DistillConfig, *, plain: bool) -> int:
     """Return the length of a lesson on the windows `seen` in the progress bar's units, about."""
-    windows = len(seen)
-    method = METHODS[config.method]
-    work = choosing_work(windows, config.epochs) if config.choose_epochs else 0
+    windows, steps = len(seen), seen.counts.shape[1]
+    alone = student_phases(METHODS[Plain.name], config, steps)
+    taught = student_phases(METHODS[config.method], config, steps)
+    work = choosing_work(windows, config.epochs, alone) if config.choose_epochs else 0
     if config.search:
-        work += searching_work(seen, config, method.phases(config))
+        work += searching_work(seen, config, taught)
     if config.teacher_name is None:
-        return work + windows_presented(windows, config.epochs)
-    work += windows_presented(windows, config.epochs) * plain
-    work += windows_presented(windows, config.epochs, method.phases(config))
+        return work + windows_presented(windows, config.epochs, alone)
+    work += windows_presented(windows, config.epochs, alone) * plain
+    work += windows_presented(windows, config.epochs, taught)
     teacher = TEACHER_COST * windows_presented(windows, config.teacher_epochs, teacher_kind(config).phases)
     return work + teacher * (ENSEMBLE_PARTS - 1 if config.teacher_name == ENSEMBLE else 1)
 
 
-def choosing_work(windows: int, epochs: int) -> int:
+def choosing_work(windows: int, epochs: int, phases: tuple[Phase, ...] = (LABELS,)) -> int:
     """Return the length of a choice of epochs in the progress bar's units, about."""
     inner = windows * (INNER_PARTS - 1) // INNER_PARTS
-    return INNER_PARTS * sum(windows_presented(inner, round(f * epochs)) for f in EPOCH_FACTORS)
+    return INNER_PARTS * sum(windows_presented(inner, round(f * epochs), phases) for f in EPOCH_FACTORS)

@@ -32,6 +32,8 @@ _SINCE = {
     "frequency": 0.3,
     "search": False,
     "device": CPU,
+    "learning_rate": None,
+    "temperature": None,
 }
 #: Fewest classifiers a search can try: each family once, half of the trials being of those that deploy.
 LEAST_TRIALS = 8
@@ -43,8 +45,10 @@ class DistillConfig:
 
     split: as `make_folds` takes it. seeds: of the evaluation; teacher and students of every fold are trained
     once with each. seed: of the models shipped, trained on all animals, and of simulated data.
-    epochs, teacher_epochs: passes over the training windows. teacher_width: filters of the ResNet's first
-    block. gru_units, dense_units: H and M of the student. temperature, mixing: of the distillation loss.
+    epochs, teacher_epochs: passes over the training windows. learning_rate: highest of the students', None
+    for what suits their structure (`mcukd.distill.kinds`). teacher_width: filters of the ResNet's first
+    block. gru_units, dense_units: H and M of the student. temperature, mixing: of the distillation loss; None
+    for the method's usual temperature.
     mounting: how training windows are turned, see `Signal.mounting`; None for what the card says.
     student: "gru-mlp", or "filter-mlp" for the baseline's structure (`mcukd.models.filter_mlp`) in its place.
     choose_epochs: pick the students' passes for each fold on inner animals, among half, once and twice
@@ -70,7 +74,7 @@ class DistillConfig:
     gru_units: int = 16
     dense_units: int = 16
     mounting: Optional[str] = None
-    temperature: float = 1.0
+    temperature: Optional[float] = None
     mixing: float = 0.5
     student: str = "gru-mlp"
     choose_epochs: bool = False
@@ -86,6 +90,7 @@ class DistillConfig:
     search: bool = False
     search_trials: int = 40
     device: str = CPU
+    learning_rate: Optional[float] = None
     jobs: Optional[int] = None
 
     def __post_init__(self) -> None:
@@ -100,9 +105,10 @@ class DistillConfig:
             ("smoothing", 0, 0.9),
             ("frequency", 0, 100),
             ("search_trials", LEAST_TRIALS, 10_000),
+            ("learning_rate", 1e-6, 1),
         ):
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise UserError(f"{_option(name)} is {value}, expected {low} to {high}.")
         if self.mounting not in (None, *MOUNTINGS):
             raise UserError(f"--mounting is '{self.mounting}', expected one of {', '.join(MOUNTINGS)}.")
@@ -164,6 +170,11 @@ class DistillConfig:
     def teacher_name(self) -> Optional[str]:
         """What the student learns from; None where the method has no teacher."""
         return self.teacher or next(iter(METHODS[self.method].teachers), None)
+
+    @property
+    def softness(self) -> float:
+        """The temperature of the distillation loss, the method's usual one if none was given."""
+        return METHODS[self.method].usual_temperature if self.temperature is None else self.temperature
 
     def uses(self, part: str) -> bool:
         """Tell whether a part of the method is not left out."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Shape(NamedTuple):
-    """T samples, C channels and K classes of a data set's windows."""
+    """T samples, C channels and K classes of a data set's windows; T is 0 for windows of any length."""
 
     steps: int
     channels: int
@@ -30,8 +30,10 @@ class Kind:
 
     build: a model with fresh weights from counts (N, T, C) to logits (N, K), given mean and variance (C,) of
     the counts. parameters, macs: trained parameters, and multiply-accumulates of one window. compiled:
-    whether XLA makes its training faster. phases: of its training on labels. twin: builds the same network,
+    whether XLA makes its training faster. learning_rate: highest as a student, unless options
+    say otherwise. phases: of its training on labels. twin: builds the same network,
     layers of the same names among them, for methods that look inside; None where the network itself will do.
+    grows: whether it takes windows of any length, and learns parts of them first (`phases.grown`).
     """
 
     name: str
@@ -39,8 +41,10 @@ class Kind:
     parameters: Callable[[Shape, DistillConfig], int]
     macs: Callable[[Shape, DistillConfig], int]
     compiled: bool = False
+    learning_rate: float = 1e-2
     phases: tuple[Phase, ...] = (LABELS,)
     twin: Optional[Callable[[Shape, DistillConfig, ArrayLike, ArrayLike], keras.Model]] = None
+    grows: bool = False
 
     def sizes(self, shape: Shape, config: DistillConfig) -> dict[str, int]:
         """Return `parameters` and `macs_per_window`, as `metrics.json` has them."""
@@ -59,7 +63,9 @@ GRU_MLP = Kind(
     lambda s, c: gru_mlp.student_parameters(s.channels, s.classes, c.gru_units, c.dense_units),
     lambda s, c: gru_mlp.student_macs_per_window(*s, c.gru_units, c.dense_units),
     compiled=True,
+    learning_rate=2e-2,
     twin=lambda *arguments: _gru_mlp(*arguments, sequences=True),
+    grows=True,
 )
 FILTER_MLP = Kind(
     "filter-mlp",
@@ -67,6 +73,7 @@ FILTER_MLP = Kind(
     lambda s, c: filter_mlp.filter_mlp_parameters(s.channels, s.classes),
     lambda s, c: filter_mlp.filter_mlp_macs_per_window(*s),
     compiled=True,
+    learning_rate=3e-2,
 )
 RESNET = Kind(
     "resnet",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Phase:
     loss: from signals to a scalar. hears: what the teacher is asked for on every window shown, "logits" or
     names of its layers. share, rate: multiples of the recipe's passes and of its peak learning rate.
     trains: which of the model's variables change; None for all. blended: share of the windows shown that are
-    blends of two (`mcukd.distill.views`); a loss that reads labels has none of them.
+    blends of two (`mcukd.distill.views`); a loss that reads labels has none of them. samples: how much of
+    each window is shown, from a sample drawn by chance; None for all of it.
     """
 
     name: str
@@ -51,6 +52,12 @@ class Phase:
     rate: float = 1.0
     trains: Optional[Callable[[keras.Model], list[Any]]] = None
     blended: float = 0.0
+    samples: Optional[int] = None
+
+    @property
+    def listens(self) -> tuple[tuple[str, ...], float]:
+        """What phases have in common that can be shown the same views, with the same answers."""
+        return self.hears, self.blended
 
 
 def distillation_loss(student: Any, hard: Any, teacher: Any, temperature: Any, mixing: Any) -> Any:
@@ -93,3 +100,31 @@ def from_answers_alone(signals: Signals) -> Any:
 
 #: Learning from labels, hard and soft: all there is for teachers and plain students.
 LABELS = Phase("labels", from_labels)
+
+
+#: Shortest part of a window that a network begins with, in samples.
+SHORTEST = 32
+#: Passes over parts of each length, as a share of all passes.
+_PASSES = 0.4
+
+
+def grown(phases: Sequence[Phase], steps: int) -> tuple[Phase, ...]:
+    """Return phases that begin with an eighth of each window of `steps` samples, then a quarter, then half.
+
+    A recurrent network that sees hundreds of samples from the start may stay with its first guess, since what
+    the label teaches has to come all the way back (docs/distillation.md, Windows that grow). All phases
+    together present as many samples as before. One that hears the teacher's features does not grow, because
+    these belong to whole windows; an answer about a window is taken for an answer about each part.
+    """
+    lengths = [steps // part for part in (8, 4, 2) if steps // part >= SHORTEST]
+    rest = 1 - _PASSES * sum(lengths) / steps
+    made: list[Phase] = []
+    for phase in phases:
+        if not all(name.endswith("logits") for name in phase.hears):
+            made.append(phase)
+            continue
+        for samples in lengths:
+            name = f"{phase.name}, {samples} samples"
+            made.append(replace(phase, name=name, share=_PASSES * phase.share, samples=samples))
+        made.append(replace(phase, share=rest * phase.share))
+    return tuple(made)

@@ -6,10 +6,13 @@ from typing import Any, Optional
 
 from mcukd.distill.augment import Augmentation, Turn
 from mcukd.distill.config import DistillConfig
+from mcukd.distill.kinds import STUDENTS
 from mcukd.distill.trainer import Recipe
 
-#: Part of the identity of every cached result: raise it when training changes in a way options do not show.
-VERSION = 2
+#: Part of the identity of every cached result: raise it when training changes in a way options do not show;
+#: the first where it changes for teachers, the second for students only.
+TEACHERS_VERSION = 2
+VERSION = (TEACHERS_VERSION, 3)
 
 _TURNS: dict[Optional[str], Turn] = {"aligned": "none", "turned": "vertical", "any": "any"}
 
@@ -49,4 +52,5 @@ def teacher_recipe(config: DistillConfig) -> Recipe:
 
 def student_recipe(config: DistillConfig) -> Recipe:
     """Return how the students are trained, the plain one and the distilled one alike."""
-    return Recipe(config.epochs, learning_rate=1e-2, weight_decay=0.01, augmentation=augmentation(config))
+    rate = config.learning_rate or STUDENTS[config.student].learning_rate
+    return Recipe(config.epochs, rate, weight_decay=0.01, augmentation=augmentation(config))

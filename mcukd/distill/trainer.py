@@ -130,6 +130,7 @@ class Trainer:
         soft = np.zeros_like(hard) if targets.soft is None else targets.soft.astype(np.float32)
         augment = Augmenter(windows, recipe.augmentation)
         channels = self.model.input_shape[-1]
+        views: Optional[Views] = None
         for number, phase in enumerate(self.phases):
             steps = total_steps(len(windows), recipe.epochs * phase.share)
             if number < fit.phase:
@@ -137,14 +138,15 @@ class Trainer:
                 continue
             rates = learning_rates(steps, recipe.learning_rate * phase.rate)
             advance(fit.step * BATCH)
-            listener = targets.teacher(phase.hears) if phase.hears and targets.teacher else None
-            passes = recipe.epochs * phase.share
-            views = Views(windows, augment, listener, phase.hears, passes, (seed, number), phase.blended)
+            if views is None or phase.listens != self.phases[number - 1].listens:
+                views = self._views(number, windows, augment, targets, recipe, seed)
             while fit.step < steps:
                 while len(fit.order) < STEPS * BATCH:
                     fit.order = np.concatenate([fit.order, fit.rng.permutation(len(windows))])
                 chosen, fit.order = fit.order[: STEPS * BATCH], fit.order[STEPS * BATCH :]
                 shown, heard = views.show(chosen, fit.rng)
+                if phase.samples is not None:
+                    shown = parts(shown, phase.samples, fit.rng)
                 loss = self._loops[number](
                     _in_steps(np.ascontiguousarray(shown[..., :channels])),
                     _in_steps(hard[chosen]),
@@ -169,6 +171,22 @@ class Trainer:
         if checkpoint is not None:
             checkpoint.save(self._state(fit))
         return self.model
+
+    def _views(
+        self,
+        number: int,
+        windows: FloatArray,
+        augment: Augmenter,
+        targets: Targets,
+        recipe: Recipe,
+        seed: int,
+    ) -> Views:
+        """Return the views of a phase and of all others that listen alike, the same whichever asks."""
+        phase = self.phases[number]
+        alike = [n for n, other in enumerate(self.phases) if other.listens == phase.listens]
+        passes = recipe.epochs * sum(self.phases[n].share for n in alike)
+        listener = targets.teacher(phase.hears) if phase.hears and targets.teacher else None
+        return Views(windows, augment, listener, phase.hears, passes, (seed, alike[0]), phase.blended)
 
     def _classes(self) -> int:
         output = self.model.output
@@ -238,6 +256,12 @@ class _Fit:
     phase: int = 0
     step: int = 0
     order: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+def parts(windows: FloatArray, samples: int, rng: np.random.Generator) -> FloatArray:
+    """Return as many samples (n, samples, C) of each window (n, T, C), from one drawn by chance."""
+    first = rng.integers(windows.shape[1] - samples + 1, size=len(windows))
+    return windows[np.arange(len(windows))[:, None], first[:, None] + np.arange(samples)]
 
 
 def one_hot(labels: NDArray[np.int64], classes: int) -> FloatArray:

@@ -226,7 +226,7 @@ def teach(
     school.opens_with(start, lengths, model.length("dense_out"))
     trained = school.trainer.fit(
         windows,
-        Targets(seen.labels, soft, options.temperature, mixing),
+        Targets(seen.labels, soft, options.softness, mixing),
         Recipe(EPOCHS, LEARNING_RATE, 0.0, augmentation(options)),
         seed,
         advance,

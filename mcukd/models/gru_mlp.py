@@ -29,7 +29,8 @@ def build_student(
 ) -> keras.Model:
     """Build GRU(H) → Dense(M, ReLU) → Dense(K), from counts (N, T, C) float32 to logits (N, K) float32.
 
-    window, channels, classes: T, C, K. mean, variance: (C,) in counts and counts². units, dense: H, M.
+    window, channels, classes: T, C, K; T is 0 for windows of any length. mean, variance: (C,) in counts and
+    counts². units, dense: H, M.
     The GRU is Keras's with `reset_after=True`, the form that the integer reference and the C compute.
 
     sequences: build the twin for training against a teacher's features. Its layer "states" gives the state
@@ -38,7 +39,7 @@ def build_student(
     import keras
 
     layers = keras.layers
-    inputs = keras.Input((window, channels), name="counts")
+    inputs = keras.Input((window or None, channels), name="counts")
     x = standardisation(mean, variance)(inputs)
     x = layers.GRU(units, reset_after=True, return_sequences=sequences, name="gru")(x)
     if sequences:

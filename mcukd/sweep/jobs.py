@@ -27,8 +27,7 @@ from mcukd.distill.checkpoint import Checkpoints
 from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import Lesson, read_text
-from mcukd.distill.recipes import VERSION as RECIPES
-from mcukd.distill.recipes import augmentation
+from mcukd.distill.recipes import TEACHERS_VERSION, augmentation
 from mcukd.distill.run import fold_lessons
 from mcukd.distill.teachers import Teacher
 from mcukd.distill.view import View, shows_extra
@@ -119,7 +118,7 @@ class TeacherJob:
     def key(self) -> str:
         """Identity of the result."""
         return self.work.identity(
-            TEACHER, recipes=RECIPES, options=reduced(TEACHER, self.work.config).training()
+            TEACHER, recipes=TEACHERS_VERSION, options=reduced(TEACHER, self.work.config).training()
         )
 
     @property

@@ -31,7 +31,7 @@ _OF_TEACHING = frozenset(
 _OF_GRU_MLP = frozenset(("gru_units", "dense_units"))
 #: Of no meaning to a teacher; of its method only the teacher's kind is.
 _OF_STUDENTS = _OF_GRU_MLP | {
-    *("student", "epochs", "choose_epochs", "method", "without"),
+    *("student", "epochs", "learning_rate", "choose_epochs", "method", "without"),
     *("temperature", "mixing", "gate", "frequency"),
 }
 #: Of no meaning to a method that has no use for hard labels.

@@ -18,7 +18,7 @@ from mcukd.fixedpoint.quantize import QuantizeConfig
 from mcukd.sweep.grid import FLOAT, OPTIONS, Grid
 from mcukd.sweep.options import PLAIN, STUDENT, TEACHER, idle, plain_config, reduced
 
-GRU_MLP, FILTER_MLP, SOFT_LABELS = "gru-mlp", "filter-mlp", "soft-labels"
+GRU_MLP, FILTER_MLP = "gru-mlp", "filter-mlp"
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def points(grid: Grid, card: Card) -> dict[Point, DistillConfig]:
         raise UserError(
             "the grid has no run in it: without bits there must be something beside, a teacher comes with "
             f"methods that have one, mobilenet students are in float, and qat is for {GRU_MLP} students of "
-            f"method {SOFT_LABELS} at {LEARNT_BITS} bits or fewer."
+            f"a method with a teacher at {LEARNT_BITS} bits or fewer."
         )
     return found
 
@@ -134,5 +134,5 @@ def _students(grid: Grid, config: DistillConfig) -> Iterator[Point]:
 
 
 def _learnable(config: DistillConfig, bits: int) -> bool:
-    """Tell whether quantization-aware training can go on from a student: it needs its soft labels."""
-    return config.method == SOFT_LABELS and not shows_extra(config) and bits <= LEARNT_BITS
+    """Tell whether quantization-aware training can go on from a student: it needs its teacher's labels."""
+    return config.method != PLAIN and not shows_extra(config) and bits <= LEARNT_BITS

@@ -27,6 +27,7 @@ class Method:
     parts: ClassVar[tuple[str, ...]] = ()
     #: What the teacher usually sees: "accelerometer", or "all" channels where the card has more.
     usual_sensors: ClassVar[str] = "accelerometer"
+    usual_temperature: ClassVar[float] = 1.0
     #: Whether labels that the teacher gave beforehand are among the targets.
     uses_soft_labels: ClassVar[bool] = True
     #: Whether hard labels are among them.

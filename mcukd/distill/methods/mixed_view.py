@@ -27,6 +27,7 @@ class MixedView(Method):
     # An ensemble's members each may not be asked about some windows, and a blend has two.
     teachers = ("resnet", "mobilenet", "tsak")
     students = ("gru-mlp", "mobilenet", "filter-mlp")
+    usual_temperature = 2.0
     uses_soft_labels = False
     reads_labels = False
 

@@ -61,7 +61,7 @@ class SmlDist(Method):
             outputs.update({name: student.get_layer(name).output for name in ANCHORS})
         elif config.student == "gru-mlp" and config.uses("stage"):
             states = student.get_layer("states").output
-            outputs.update({name: _adapted(states, teacher.get_layer(name).output) for name in ANCHORS})
+            outputs.update({name: _adapted(states, teacher, name) for name in ANCHORS})
         if config.student != "mobilenet" and config.uses("memory"):
             outputs[RECALLED] = _recalled(student.get_layer("dense").output, teacher)
         return keras.Model(student.inputs, outputs, name=student.name)
@@ -157,12 +157,12 @@ def _teacher_target(logits: Any, hard: Any) -> Any:
     return tf.where(right[:, None], tf.nn.softmax(tf.math.l2_normalize(logits, axis=-1)), hard)
 
 
-def _adapted(states: Any, anchor: Any) -> Any:
+def _adapted(states: Any, teacher: keras.Model, name: str) -> Any:
     """Return states (N, T, H) as features of an anchor's shape (N, T′, F): averaged over time, then mixed."""
     import keras
 
-    stride = -(-states.shape[1] // anchor.shape[1])
-    name = anchor._keras_history.operation.name
+    anchor = teacher.get_layer(name).output
+    stride = -(-teacher.input_shape[1] // anchor.shape[1])
     pooled = keras.layers.AveragePooling1D(stride, padding="same", name=f"{name}_pooled")(states)
     return keras.layers.Dense(anchor.shape[2], name=name)(pooled)
 
