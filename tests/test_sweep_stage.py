@@ -202,6 +202,33 @@ teacher_width = 2
 """
 
 
+def test_the_plain_student_beside_all_methods_is_trained_once(card: Path, tmp_path: Path) -> None:
+    content = (
+        'data = "{card}"\nsplit = "holdout=A"\n[grid]\nseeds = 1\nmethod = ["soft-labels", "same-view"]\n'
+        "[training]\nepochs = 1\nteacher_epochs = 1\nteacher_width = 1\ngru_units = 2\ndense_units = 2\n"
+    )
+    out = tmp_path / "out"
+    sweep(write_grid(tmp_path, card, content), out, card.parent)
+    lessons = [np.load(path) for path in sorted((out / "lessons").glob("*.npz"))]
+    kept = list((out / "plain").glob("*/student.npz"))
+    assert len(lessons) == 2 and len(kept) == 1
+    names = [name for name in lessons[0].files if name.startswith(("student__", "student_logits"))]
+    assert len(names) > 5
+    for name in names:
+        np.testing.assert_array_equal(lessons[0][name], lessons[1][name])
+    # Bent weights in its place turn up in a lesson made anew, so they are what lessons go on from.
+    stored = dict(np.load(kept[0]))
+    stored["weight0"] = stored["weight0"] + 1
+    np.savez(kept[0], **stored)
+    for path in (out / "lessons").glob("*.npz"):
+        path.unlink()
+    for path in (out / "results").glob("*.json"):
+        path.unlink()
+    sweep(tmp_path / "grid.toml", out, card.parent)
+    bent = np.load(next((out / "lessons").glob("*.npz")))
+    assert any((bent[name] != lessons[0][name]).any() for name in names)
+
+
 @pytest.mark.slow
 def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: Path) -> None:
     """The same fold, seed and options give the same answers as the stages they come from, to the bit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -206,13 +207,11 @@ def distill(
         "device": device,
     }
     # Who names no data wants an answer in minutes; leaving each simulated animal out in turn takes an hour.
-    known: dict[str, Any] = {} if data else {"split": "holdout"}
+    known = DistillConfig() if data else DistillConfig(split="holdout")
     if data is None and run is not None and (run / MANIFEST).exists():
         earlier = Study.open(run)
-        data, known = earlier.card, earlier.options("distill")
-    config = DistillConfig.of(
-        {**known, **{name: value for name, value in given.items() if value is not None}}
-    )
+        data, known = earlier.card, DistillConfig.recorded(earlier.options("distill"))
+    config = replace(known, **{name: value for name, value in given.items() if value is not None})
     card = load_card(data or DEFAULT_CARD)
     config = for_card(config, card)
     path = run or free_run(card.name, config)

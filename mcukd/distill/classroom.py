@@ -98,9 +98,7 @@ class Classroom:
         results: dict[str, Any] = {}
         if teacher is not None:
             results["teacher_logits"] = teacher.logits(test)
-        student = self.trainer("student").fit(
-            windows, plain_targets, recipe, seed, advance, saved.of("student")
-        )
+        student = self.plain_student(windows, plain_targets, recipe, seed, advance, saved)
         results["student_logits"] = logits(student, own)
         results.update(self._weights(student, view, "student__"))
         if teacher is not None:
@@ -123,6 +121,18 @@ class Classroom:
                 **results,
             )
         saved.clear()
+
+    def plain_student(
+        self,
+        windows: FloatArray,
+        targets: Targets,
+        recipe: Recipe,
+        seed: int,
+        advance: Advance,
+        saved: Checkpoints,
+    ) -> keras.Model:
+        """Return a student that learnt standardised windows (N, T, C) from their labels alone."""
+        return self.trainer("student").fit(windows, targets, recipe, seed, advance, saved.of("student"))
 
     def raise_teacher(
         self,

@@ -80,7 +80,7 @@ class DistillConfig:
     choose_epochs: bool = False
     augment: str = ""
     neck_axis: Optional[int] = None
-    method: str = "soft-labels"
+    method: str = "mixed-view"
     teacher: Optional[str] = None
     teacher_sensors: Optional[str] = None
     without: str = ""
@@ -197,6 +197,11 @@ class DistillConfig:
         if "seeds" in known:
             known["seeds"] = tuple(known["seeds"])
         return cls(**known)
+
+    @classmethod
+    def recorded(cls, values: Mapping[str, Any]) -> DistillConfig:
+        """Make the config a study was made with from its manifest; what that leaves out was not there yet."""
+        return cls.of({**_SINCE, **values})
 
     def options(self) -> dict[str, Any]:
         """Return everything that decides the results, as JSON knows it."""

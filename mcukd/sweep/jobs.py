@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,19 +23,23 @@ from mcukd.data.card import load_card
 from mcukd.data.folds import Fold
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
+from mcukd.distill import recipes
 from mcukd.distill.checkpoint import Checkpoints
 from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import Lesson, read_text
-from mcukd.distill.recipes import TEACHERS_VERSION, augmentation
 from mcukd.distill.run import fold_lessons
 from mcukd.distill.teachers import Teacher
+from mcukd.distill.trainer import Recipe, Targets
 from mcukd.distill.view import View, shows_extra
 from mcukd.errors import UserError
 from mcukd.evaluate.baselines import FILTER_MLP, Baseline, baselines_of
 from mcukd.files import replacing, sha256_text
 from mcukd.study import Study
-from mcukd.sweep.options import PLAIN, TEACHER, reduced
+from mcukd.sweep.options import PLAIN, TEACHER, plain_config, reduced
+
+if TYPE_CHECKING:
+    import keras
 
 #: Raise it when a sweep computes something in another way that no other stage's version shows.
 VERSION = 2
@@ -118,7 +122,7 @@ class TeacherJob:
     def key(self) -> str:
         """Identity of the result."""
         return self.work.identity(
-            TEACHER, recipes=TEACHERS_VERSION, options=reduced(TEACHER, self.work.config).training()
+            TEACHER, recipes=recipes.TEACHERS_VERSION, options=reduced(TEACHER, self.work.config).training()
         )
 
     @property
@@ -149,7 +153,7 @@ class TeacherJob:
         """Return its logits (N, K) for the training windows, as a student's training gets them."""
         room = classroom(self.work.source, reduced(TEACHER, self.work.config))
         seen, view, _, teacher = self._raised(room)
-        how = augmentation(room.config, seen.extra_vectors)
+        how = recipes.augmentation(room.config, seen.extra_vectors)
         return teacher.soft_labels(view.show(seen), how, self.work.seed)
 
     def _raised(self, room: _Classroom) -> tuple[Windows, View, Windows, Teacher]:
@@ -199,7 +203,17 @@ class LessonJob:
             quiet_tensorflow()
             room = classroom(self.work.source, self.work.config)
             room.fits = self.requires[0].fits if self.requires else None
+            room.plain_fits = self._plain_fits
             room.teach(self._lesson)
+
+    @property
+    def _plain_fits(self) -> Optional[Checkpoints]:
+        """Where the plain student is kept, which is the same whatever method teaches the other one."""
+        config = self.work.config
+        if shows_extra(config):
+            return None
+        key = self.work.identity(PLAIN, recipes=recipes.VERSION, options=plain_config(config).training())
+        return Checkpoints(self.work.folder / "plain" / key[:32], key)
 
     @property
     def _lesson(self) -> Lesson:
@@ -281,9 +295,22 @@ def load(source: Source) -> tuple[Windows, Windows]:
 
 @dataclass
 class _Classroom(Classroom):
-    """A classroom whose teachers go on from fits that are kept in the sweep's folder."""
+    """A classroom whose teachers and plain students go on from fits that are kept in the sweep's folder."""
 
     fits: Optional[Checkpoints] = None
+    plain_fits: Optional[Checkpoints] = None
+
+    def plain_student(
+        self,
+        windows: NDArray[np.float32],
+        targets: Targets,
+        recipe: Recipe,
+        seed: int,
+        advance: Callable[[int], None],
+        saved: Checkpoints,
+    ) -> keras.Model:
+        """Train the plain student, or put a finished one together."""
+        return super().plain_student(windows, targets, recipe, seed, advance, self.plain_fits or saved)
 
     def raise_teacher(
         self,
