@@ -44,7 +44,7 @@ def main() -> int:
     )
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--data", nargs="+", choices=list(EPOCHS), default=list(EPOCHS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[100, 101, 102, 103, 104, 105])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[100, 101, 102, 103])
     parser.add_argument("--rates", nargs="+", type=float, default=[0.01, 0.02])
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args()
@@ -80,8 +80,9 @@ def compared(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     view = View.of(seen, config)
     shape = (view.channels, len(card.classes), np.zeros(view.channels), np.ones(view.channels))
     rows = []
-    for ways in ("whole", "growing"):
-        phases = grown((LABELS,), card.window) if ways == "growing" else (LABELS,)
+    for ways, phases in (("whole", (LABELS,)), ("growing", grown((LABELS,), card.window))):
+        if ways == "growing" and phases == (LABELS,):
+            continue  # windows too short to grow
         trainer = Trainer(lambda: build_student(0, *shape), compiled=True, phases=phases)
         for rate in options.rates:
             scores, seconds = {}, {}

@@ -27,9 +27,22 @@ from mcukd.distill.augment import (
 from mcukd.distill.checkpoint import Checkpoint
 from mcukd.distill.config import DistillConfig, parse_seeds
 from mcukd.distill.kinds import STUDENTS as KINDS
+from mcukd.distill.phases import LABELS, SHORTEST, Phase, from_answers, from_labels, grown
 from mcukd.distill.recipes import student_recipe
-from mcukd.distill.trainer import BATCH, STEPS, Recipe, Targets, Trainer, learning_rates, logits, total_steps
+from mcukd.distill.trainer import (
+    BATCH,
+    STEPS,
+    Recipe,
+    Targets,
+    Trainer,
+    learning_rates,
+    logits,
+    parts,
+    total_steps,
+)
+from mcukd.distill.views import VIEWS, Views
 from mcukd.errors import UserError
+from mcukd.models.gru_mlp import build_student
 
 
 @pytest.mark.parametrize(
@@ -56,9 +69,10 @@ def test_jobs_are_no_part_of_the_options():
 
 
 def test_a_learning_rate_is_the_structure_s_own_unless_given():
-    assert student_recipe(DistillConfig()).learning_rate == KINDS["gru-mlp"].learning_rate
-    assert student_recipe(DistillConfig(student="filter-mlp")).learning_rate == 0.03
-    assert student_recipe(DistillConfig(learning_rate=0.004)).learning_rate == 0.004
+    usual = DistillConfig(mounting="any")
+    assert student_recipe(usual).learning_rate == KINDS["gru-mlp"].learning_rate
+    assert student_recipe(replace(usual, student="filter-mlp")).learning_rate == 0.03
+    assert student_recipe(replace(usual, learning_rate=0.004)).learning_rate == 0.004
     with pytest.raises(UserError, match="learning-rate is 2, expected 1e-06 to 1"):
         DistillConfig(learning_rate=2)
 
@@ -225,8 +239,6 @@ def test_distillation_loss_is_the_sum_of_its_two_terms():
 
 @pytest.fixture(scope="module")
 def student_trainer() -> Trainer:
-    from mcukd.models.gru_mlp import build_student
-
     return Trainer(lambda: build_student(12, 3, 3, np.zeros(3), np.ones(3), 4, 4), compiled=True)
 
 
@@ -347,3 +359,64 @@ def test_weight_decay_pulls_matrices_and_not_biases(student_trainer):
     heavy = student_trainer.fit(windows, nothing, replace(RECIPE, weight_decay=5.0), seed=2)
     heavy_norm = sum(float(np.square(w).sum()) for w in heavy.get_weights() if w.ndim == 2 and w.shape[0] > 2)
     assert heavy_norm < 0.7 * light_norm
+
+
+@pytest.mark.parametrize("steps", [32, 50, 63, 64, 100, 128, 200, 256, 1000])
+def test_windows_that_grow_cost_as_many_samples_as_whole_ones(steps):
+    phases = grown((replace(LABELS, share=0.5),), steps)
+    lengths = [phase.samples or steps for phase in phases]
+    assert lengths == sorted(set(lengths)) and lengths[-1] == steps and phases[-1].samples is None
+    assert len(phases) == 1 or lengths[0] >= SHORTEST
+    assert sum(n * phase.share for n, phase in zip(lengths, phases)) == pytest.approx(0.5 * steps)
+    assert len(grown((LABELS,), 256)) == 4 and grown((LABELS,), 50) == (LABELS,)
+
+
+def test_a_phase_that_hears_features_sees_whole_windows():
+    features, last = Phase("stages", from_labels, hears=("anchor1",)), Phase("last", from_labels, ("logits",))
+    found = grown((features, last), 128)
+    assert [(phase.hears, phase.samples) for phase in found] == [
+        (("anchor1",), None),
+        *[(("logits",), samples) for samples in (32, 64, None)],
+    ]
+
+
+def test_parts_of_windows_are_samples_in_a_row_from_anywhere():
+    windows = np.arange(500 * 20, dtype=np.float32).reshape(500, 20, 1)
+    found = parts(windows, 8, np.random.default_rng(0))
+    first = found[:, 0, 0] - 20 * np.arange(500)
+    np.testing.assert_array_equal(found[..., 0], found[:, :1, 0] + np.arange(8))
+    assert set(first.astype(int)) == set(range(13))
+
+
+def test_a_growing_student_is_the_whole_one_s_twin_and_its_phases_share_their_views(monkeypatch):
+    made = []
+
+    class Counted(Views):
+        def __init__(self, *arguments):
+            made.append(arguments[3:6])
+            super().__init__(*arguments)
+
+    monkeypatch.setattr("mcukd.distill.trainer.Views", Counted)
+    rng = np.random.default_rng(0)
+    windows = rng.normal(size=(90, 64, 3)).astype(np.float32)
+    answers = rng.normal(size=(90, 3)).astype(np.float32)
+    asked = []
+
+    def listener(shown, index):
+        asked.append(shown.shape[1])
+        return {"logits": answers[index]}
+
+    phases = grown((Phase("view", from_answers, ("logits",)),), 64)
+    assert [phase.samples for phase in phases] == [32, None]
+    trainer = Trainer(
+        lambda: build_student(0, 3, 3, np.zeros(3), np.ones(3), 4, 4), compiled=True, phases=phases
+    )
+    targets = Targets(np.arange(90) % 3, temperature=1.0, mixing=0.5, teacher=lambda names: listener)
+    model = trainer.fit(windows, targets, Recipe(20, 0.01, 0.01, Augmentation(turn="any")), 7)
+    # One set of views for both phases, of whole windows, each answered once.
+    assert [(hears, seed) for hears, passes, seed in made] == [(("logits",), (7, 0))]
+    assert made[0][1] == pytest.approx(20 * sum(phase.share for phase in phases))
+    assert asked == [64] * VIEWS
+    whole = build_student(64, 3, 3, np.zeros(3), np.ones(3), 4, 4)
+    whole.set_weights(model.get_weights())
+    np.testing.assert_array_equal(logits(model, windows), logits(whole, windows))

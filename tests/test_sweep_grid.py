@@ -51,8 +51,8 @@ def test_a_point_is_there_once_and_only_where_it_makes_sense(tmp_path: Path) -> 
     # Per size: float, and each width with each table; a temperature means nothing without a teacher.
     assert count("gru-mlp", "none") == 2 * (1 + 4)
     # Per size and temperature the same, and qat at 4 bits with each table.
-    assert count("gru-mlp", "soft-labels") == 2 * 2 * (1 + 4 + 2)
-    assert count("gru-mlp", "tsak") == 2 * 2 * (1 + 4)
+    for method in ("soft-labels", "tsak"):
+        assert count("gru-mlp", method) == 2 * 2 * (1 + 4 + 2)
     # The other students have no sizes; a filter-mlp's gates are none, and a mobilenet stays in float.
     assert [count("filter-mlp", m) for m in ("none", "soft-labels")] == [3, 2 * 3]
     assert [count("mobilenet", m) for m in ("none", "tsak")] == [1, 2]
@@ -72,9 +72,9 @@ def test_a_number_of_seeds_and_single_values(tmp_path: Path) -> None:
     assert point.integers == QuantizeConfig(8)
 
 
-def test_without_a_word_on_methods_plain_stands_beside_soft_labels(tmp_path: Path) -> None:
+def test_without_a_word_on_methods_plain_stands_beside_the_usual_one(tmp_path: Path) -> None:
     methods = [point.config.method for point in _points(tmp_path, '[grid]\nbits = "float"\n')]
-    assert methods == ["none", "soft-labels"]
+    assert methods == ["none", DistillConfig().method]
 
 
 def test_a_grid_may_have_no_students(tmp_path: Path) -> None:

@@ -66,6 +66,11 @@ def student_config(given: Mapping[str, Any]) -> DistillConfig:
     """Make the reduced options of a student of those given; UserError where they do not go together."""
     chosen = {**_DEFAULTS, **given}
     useless = _idle_of_student(chosen["method"], chosen["student"])
+    for name in useless & given.keys():
+        if type(given[name]) in (int, float):
+            DistillConfig(
+                **{name: given[name]}
+            )  # of no meaning here, and still to be a value that it can have
     config = DistillConfig(**{name: value for name, value in given.items() if name not in useless})
     return reduced(STUDENT, config)
 
