@@ -8,6 +8,9 @@ from typing import Any
 
 from mcukd.files import replacing
 
+#: Panels side by side.
+ACROSS = 2
+
 
 def draw(results: Path, path: Path) -> None:
     """Draw a panel for each `methods-*.json` that has plain students: paired differences in pooled MCC."""
@@ -20,9 +23,13 @@ def draw(results: Path, path: Path) -> None:
     panels = [(one, rows) for one in found if (rows := _compared(one))]
     if not panels:
         return
+    across = min(len(panels), ACROSS)
+    down = -(-len(panels) // across)
     height = 0.9 + 0.27 * max(len(rows) for _, rows in panels)
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.3 * len(panels), height), squeeze=False)
-    for axis, (one, rows) in zip(axes[0], panels):
+    figure, axes = plt.subplots(down, across, figsize=(4.3 * across, height * down), squeeze=False)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
+    for axis, (one, rows) in zip(axes.flat, panels):
         for place, row in enumerate(reversed(rows)):
             against = row["against_plain"]
             shown = {"better": "tab:green", "worse": "tab:red"}.get(against["verdict"], "tab:gray")

@@ -343,7 +343,7 @@ class Classroom:
             self._trainers[role] = Trainer(
                 lambda: build(self._trained_shape(role), self.config, np.zeros(channels), np.ones(channels)),
                 compiled=kind.compiled,
-                phases=grown(kind.phases, self._shape(role).steps) if kind.grows else kind.phases,
+                phases=_phases(kind, kind.phases, self._shape(role).steps),
             )
         return self._trainers[role]
 
@@ -389,8 +389,11 @@ def teacher_kind(config: DistillConfig) -> Kind:
 
 def student_phases(method: Method, config: DistillConfig, steps: int) -> tuple[Phase, ...]:
     """Return the phases in which the options' student learns by a method from windows of `steps` samples."""
-    phases = method.phases(config)
-    return grown(phases, steps) if STUDENTS[config.student].grows else phases
+    return _phases(STUDENTS[config.student], method.phases(config), steps)
+
+
+def _phases(kind: Kind, phases: tuple[Phase, ...], steps: int) -> tuple[Phase, ...]:
+    return grown(phases, steps) if kind.grows else phases
 
 
 def teaching_work(seen: Windows, config: DistillConfig, *, plain: bool) -> int:
@@ -405,8 +408,15 @@ def teaching_work(seen: Windows, config: DistillConfig, *, plain: bool) -> int:
         return work + windows_presented(windows, config.epochs, alone)
     work += windows_presented(windows, config.epochs, alone) * plain
     work += windows_presented(windows, config.epochs, taught)
-    teacher = TEACHER_COST * windows_presented(windows, config.teacher_epochs, teacher_kind(config).phases)
-    return work + teacher * (ENSEMBLE_PARTS - 1 if config.teacher_name == ENSEMBLE else 1)
+    return work + raising_work(seen, config)
+
+
+def raising_work(seen: Windows, config: DistillConfig) -> int:
+    """Return the length of a teacher's training on the windows `seen` in the progress bar's units, about."""
+    kind = teacher_kind(config)
+    phases = _phases(kind, kind.phases, seen.counts.shape[1])
+    fits = ENSEMBLE_PARTS - 1 if config.teacher_name == ENSEMBLE else 1
+    return TEACHER_COST * windows_presented(len(seen), config.teacher_epochs, phases) * fits
 
 
 def choosing_work(windows: int, epochs: int, phases: tuple[Phase, ...] = (LABELS,)) -> int:

@@ -80,7 +80,7 @@ class DistillConfig:
     choose_epochs: bool = False
     augment: str = ""
     neck_axis: Optional[int] = None
-    method: str = "mixed-view"
+    method: str = "soft-labels"
     teacher: Optional[str] = None
     teacher_sensors: Optional[str] = None
     without: str = ""

@@ -80,6 +80,7 @@ RESNET = Kind(
     lambda s, c, mean, variance: resnet.build_resnet(*s, mean, variance, c.teacher_width),
     lambda s, c: resnet.resnet_parameters(s.channels, s.classes, c.teacher_width),
     lambda s, c: resnet.resnet_macs_per_window(*s, c.teacher_width),
+    grows=True,
 )
 
 

@@ -11,7 +11,7 @@ from mcukd.distill.trainer import Recipe
 
 #: Part of the identity of every cached result: raise it when training changes in a way options do not show;
 #: the first where it changes for teachers, the second for students only.
-TEACHERS_VERSION = 2
+TEACHERS_VERSION = 3
 VERSION = (TEACHERS_VERSION, 3)
 
 _TURNS: dict[Optional[str], Turn] = {"aligned": "none", "turned": "vertical", "any": "any"}

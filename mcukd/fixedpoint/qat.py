@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card
 from mcukd.data.folds import make_folds
 from mcukd.data.windows import Windows
-from mcukd.distill.classroom import TEACHER_COST, Classroom
+from mcukd.distill.classroom import Classroom, raising_work
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import SOFT_LABELS, STUDENT, Lesson, read_text
 from mcukd.distill.methods import METHODS
@@ -103,11 +103,11 @@ class QatLesson:
 
     def work(self, training: Windows, config: DistillConfig) -> int:
         """Return the length of this training in the progress bar's units."""
-        windows = len(self.lesson.training_of(training))
-        work = windows_presented(windows, EPOCHS)
+        seen = self.lesson.training_of(training)
+        work = windows_presented(len(seen), EPOCHS)
         if config.teacher_name is None or self._has_soft_labels():
             return work
-        return work + TEACHER_COST * windows_presented(windows, config.teacher_epochs)
+        return work + raising_work(seen, config)
 
     def run(self, classroom: Classroom, advance: Callable[[int], None]) -> None:
         """Train and write the result."""

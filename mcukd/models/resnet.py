@@ -28,12 +28,13 @@ def build_resnet(
     Layers "anchor1" to "anchor3" give the blocks' outputs (N, T, filters) and "embedding" the pooled features
     (N, E), for distillation to tap.
 
-    window, channels, classes: T, C, K. mean, variance: (C,) in counts and counts².
+    window, channels, classes: T, C, K; T is 0 for windows of any length. mean, variance: (C,) in counts and
+    counts².
     """
     import keras
 
     layers = keras.layers
-    inputs = keras.Input((window, channels), name="counts")
+    inputs = keras.Input((window or None, channels), name="counts")
     x = standardisation(mean, variance)(inputs)
     for number, multiple in enumerate(BLOCKS, 1):
         filters = multiple * width
