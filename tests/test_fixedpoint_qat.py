@@ -219,12 +219,17 @@ def test_stage_trains_on_ships_and_scores_the_trained_students(made: Any, here: 
 def test_training_on_lowers_the_loss_of_a_narrow_model(made: Any, here: Any) -> None:
     study, card, root = made
     training = load_windows(card, root, training=True)
+    taught = np.load(study.file("soft_labels.npz"))["logits"]
+
+    def likelihood(logits: Any) -> Any:
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
     def loss(facts: Any) -> float:
         logits = run(facts.model, training.counts).logits * 2.0 ** -facts.model.length("logits")
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        return float(-likelihood[np.arange(len(training)), training.labels].mean())
+        hard = -likelihood(logits)[np.arange(len(training)), training.labels].mean()
+        soft = -(np.exp(likelihood(taught)) * likelihood(logits)).sum(axis=1).mean()
+        return float((hard + soft) / 2)
 
     plain = loss(quantize_study(study, QuantizeConfig(4), root, tflite=False))
     trained = loss(quantize_study(study, QuantizeConfig(4), root, tflite=False, qat=True))
