@@ -24,14 +24,7 @@ from mcukd.models.weights import StudentWeights
 from mcukd.study import Study
 
 CONFIG = DistillConfig(
-    seeds=(3,),
-    epochs=80,
-    teacher_epochs=8,
-    teacher_width=2,
-    gru_units=4,
-    dense_units=4,
-    method="soft-labels",  # of so small a teacher nothing can be learnt without labels
-    jobs=1,
+    seeds=(3,), epochs=80, teacher_epochs=8, teacher_width=2, gru_units=4, dense_units=4, jobs=1
 )
 
 
