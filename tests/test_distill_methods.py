@@ -212,7 +212,7 @@ def test_an_ensemble_is_trained_on_inner_animals_and_kept_as_one_model(tmp_path)
     import keras
 
     windows = herd()
-    config = replace(CONFIG, method="soft-labels", teacher="ensemble", student="filter-mlp")
+    config = replace(CONFIG, teacher="ensemble", student="filter-mlp")
     room = Classroom(windows, windows, config)
     shown = windows.counts.astype(np.float32) / 1000
     teacher = room.raise_teacher(windows, shown, seed=1)
@@ -225,7 +225,7 @@ def test_an_ensemble_is_trained_on_inner_animals_and_kept_as_one_model(tmp_path)
 
 
 def test_a_gated_teacher_is_believed_only_where_it_is_right():
-    room = Classroom(herd(), herd(), replace(CONFIG, method="soft-labels", gate=True, temperature=2.0))
+    room = Classroom(herd(), herd(), replace(CONFIG, gate=True, temperature=2.0))
     answers = np.array([[2.0, 1.0, 0.0], [2.0, 1.0, 0.0]], np.float32)
     gated = room._gated(answers, np.array([0, 2]))
     np.testing.assert_array_equal(gated[0], answers[0])

@@ -159,13 +159,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
     card = write_card(root)
     study = Study.create(root / "runs" / "small", str(card.path), 0)
     config = DistillConfig(
-        seeds=(3,),
-        epochs=30,
-        teacher_epochs=2,
-        teacher_width=2,
-        gru_units=4,
-        dense_units=4,
-        method="soft-labels",
+        seeds=(3,), epochs=30, teacher_epochs=2, teacher_width=2, gru_units=4, dense_units=4
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mcukd.distill.run.run_lessons", _run_here)

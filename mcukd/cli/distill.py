@@ -210,7 +210,7 @@ def distill(
     known = DistillConfig() if data else DistillConfig(split="holdout")
     if data is None and run is not None and (run / MANIFEST).exists():
         earlier = Study.open(run)
-        data, known = earlier.card, DistillConfig.recorded(earlier.options("distill"))
+        data, known = earlier.card, DistillConfig.of(earlier.options("distill"))
     config = replace(known, **{name: value for name, value in given.items() if value is not None})
     card = load_card(data or DEFAULT_CARD)
     config = for_card(config, card)

@@ -198,11 +198,6 @@ class DistillConfig:
             known["seeds"] = tuple(known["seeds"])
         return cls(**known)
 
-    @classmethod
-    def recorded(cls, values: Mapping[str, Any]) -> DistillConfig:
-        """Make the config a study was made with from its manifest; what that leaves out was not there yet."""
-        return cls.of({**_SINCE, **values})
-
     def options(self) -> dict[str, Any]:
         """Return everything that decides the results, as JSON knows it."""
         options = asdict(self)

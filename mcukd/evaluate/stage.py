@@ -219,7 +219,7 @@ def config_of(study: Study) -> DistillConfig:
     options = study.options("distill") or study.options("evaluate")
     if not options:
         raise UserError(f"{study.path}: nothing was trained there yet; run '{study.refresh('distill')}'.")
-    return DistillConfig.recorded(options)
+    return DistillConfig.of(options)
 
 
 def _predictions(study: Study, model: str, evaluation: Windows) -> Predictions:

@@ -348,7 +348,7 @@ def teach_study(
     so that an interrupted run goes on where it was. Raises UserError where the study's students are not of
     its options.
     """
-    options = replace(DistillConfig.recorded(study.options("distill")), jobs=jobs)
+    options = replace(DistillConfig.of(study.options("distill")), jobs=jobs)
     folds = make_folds(evaluation, options.split)
     lessons = with_windows(fold_lessons(study, folds, data, options), folds, training, evaluation, card)
     for lesson in lessons:

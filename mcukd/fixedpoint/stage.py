@@ -108,7 +108,7 @@ def quantize_study(
         remarks += ["No TFLite model: its one-step cell is made of gru-mlp students only."] if tflite else []
         tflite = False
     if qat:
-        taught_with = DistillConfig.recorded(study.options("distill"))
+        taught_with = DistillConfig.of(study.options("distill"))
         if taught_with.search:
             raise UserError(
                 f"{study.path}: --qat goes on with the head a student was taught with, and this study's "

@@ -68,9 +68,8 @@ def student_config(given: Mapping[str, Any]) -> DistillConfig:
     useless = _idle_of_student(chosen["method"], chosen["student"])
     for name in useless & given.keys():
         if type(given[name]) in (int, float):
-            DistillConfig(
-                **{name: given[name]}
-            )  # of no meaning here, and still to be a value that it can have
+            # It means nothing here, and is still to be in range.
+            DistillConfig(**{name: given[name]})
     config = DistillConfig(**{name: value for name, value in given.items() if name not in useless})
     return reduced(STUDENT, config)
 
