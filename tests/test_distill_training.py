@@ -389,6 +389,8 @@ def test_parts_of_windows_are_samples_in_a_row_from_anywhere():
 
 
 def test_a_growing_student_is_the_whole_one_s_twin_and_its_phases_share_their_views(monkeypatch):
+    import tensorflow as tf
+
     made = []
 
     class Counted(Views):
@@ -404,17 +406,21 @@ def test_a_growing_student_is_the_whole_one_s_twin_and_its_phases_share_their_vi
 
     def listener(shown, index):
         asked.append(shown.shape[1])
-        return {"logits": answers[index]}
+        return {"logits": answers[index], "feature": answers[index]}
 
-    phases = grown((Phase("view", from_answers, ("logits",)),), 64)
-    assert [phase.samples for phase in phases] == [32, None]
+    def like_the_feature(signals):
+        return tf.reduce_mean(tf.square(signals.outputs["logits"] - signals.heard["feature"]))
+
+    features = Phase("features", like_the_feature, ("feature",))
+    phases = grown((features, Phase("view", from_answers, ("logits",))), 64)
+    assert [phase.samples for phase in phases] == [None, 32, None]
     trainer = Trainer(
         lambda: build_student(0, 3, 3, np.zeros(3), np.ones(3), 4, 4), compiled=True, phases=phases
     )
     targets = Targets(np.arange(90) % 3, temperature=1.0, mixing=0.5, teacher=lambda names: listener)
     model = trainer.fit(windows, targets, Recipe(20, 0.01, 0.01, Augmentation(turn="any")), 7)
-    # One set of views for both phases, of whole windows, each answered once.
-    assert [(hears, seed) for hears, passes, seed in made] == [(("logits",), (7, 0))]
+    # One set of views for all phases, of whole windows, each answered once.
+    assert [(hears, seed) for hears, passes, seed in made] == [(("feature", "logits"), (7, 0))]
     assert made[0][1] == pytest.approx(20 * sum(phase.share for phase in phases))
     assert asked == [64] * VIEWS
     whole = build_student(64, 3, 3, np.zeros(3), np.ones(3), 4, 4)

@@ -11,6 +11,7 @@ from mcukd.distill import views as module
 from mcukd.distill.augment import Augmentation, Augmenter
 from mcukd.distill.views import VIEWS, Views, blends
 
+HEARS = ("logits", "number")
 WINDOWS = np.random.default_rng(0).normal([0, 0, -1], 0.3, (40, 12, 3)).astype(np.float32)
 
 
@@ -27,14 +28,14 @@ class Teacher:
 
 def views_of(teacher: Teacher, passes: float, seed: int = 0) -> Views:
     augment = Augmenter(WINDOWS, Augmentation(turn="any"))
-    return Views(WINDOWS, augment, teacher, ("logits", "number"), passes, (seed, 1))
+    return Views(WINDOWS, augment, lambda names: teacher, HEARS, passes, (seed, 1))
 
 
 @given(passes=st.sampled_from([1, VIEWS, VIEWS + 1, 500]), seed=st.integers(0, 5))
 def test_answers_are_those_to_the_very_windows_shown(passes: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(WINDOWS), size=30)
-    shown, heard = views_of(Teacher(), passes, seed).show(chosen, rng)
+    shown, heard = views_of(Teacher(), passes, seed).show(chosen, rng, HEARS)
     np.testing.assert_array_equal(heard["logits"], shown[:, 0])
     np.testing.assert_array_equal(heard["number"][:, 0], chosen)
     assert set(heard) == {"logits", "number"}
@@ -48,7 +49,7 @@ def test_a_teacher_is_asked_about_each_copy_once() -> None:
     teacher = Teacher()
     views, rng, seen = views_of(teacher, 100), np.random.default_rng(0), set()
     for _ in range(200):
-        shown, _ = views.show(np.array([7, 7]), rng)
+        shown, _ = views.show(np.array([7, 7]), rng, HEARS)
         seen.update(map(bytes, shown))
     assert len(seen) == VIEWS and teacher.asked == VIEWS * len(WINDOWS)
 
@@ -57,16 +58,28 @@ def test_few_passes_get_a_new_view_each_time() -> None:
     teacher = Teacher()
     views, rng = views_of(teacher, VIEWS), np.random.default_rng(0)
     assert teacher.asked == 0
-    shown, _ = views.show(np.zeros(50, np.int64), rng)
+    shown, _ = views.show(np.zeros(50, np.int64), rng, HEARS)
     assert len(set(map(bytes, shown))) == 50 and teacher.asked == 50
+
+
+@pytest.mark.parametrize("passes", [VIEWS, 100])
+def test_who_hears_one_answer_gets_the_same_views(passes: float) -> None:
+    """Phases may hear different answers of a teacher that is asked for all of them at once."""
+    teacher, chosen = Teacher(), np.arange(20)
+    views = views_of(teacher, passes)
+    both, one = (views.show(chosen, np.random.default_rng(2), hears) for hears in (HEARS, HEARS[:1]))
+    assert set(both[1]) == set(HEARS) and set(one[1]) == set(HEARS[:1])
+    np.testing.assert_array_equal(both[0], one[0])
+    np.testing.assert_array_equal(both[1]["logits"], one[1]["logits"])
+    assert teacher.asked == (2 * len(chosen) if passes == VIEWS else VIEWS * len(WINDOWS))
 
 
 def test_copies_are_those_of_the_seed_whatever_was_shown_before() -> None:
     """An interrupted fit makes them anew and must get the same."""
     first, second, other = (views_of(Teacher(), 100, seed) for seed in (3, 3, 4))
-    first.show(np.arange(20), np.random.default_rng(1))
+    first.show(np.arange(20), np.random.default_rng(1), HEARS)
     chosen = np.arange(len(WINDOWS))
-    a, b, c = (one.show(chosen, np.random.default_rng(5))[0] for one in (first, second, other))
+    a, b, c = (one.show(chosen, np.random.default_rng(5), HEARS)[0] for one in (first, second, other))
     np.testing.assert_array_equal(a, b)
     assert not np.array_equal(a, c)
 
@@ -82,7 +95,7 @@ def test_copies_take_no_more_memory_than_they_may(
 
 def test_without_a_listener_windows_are_always_fresh() -> None:
     views = Views(WINDOWS, Augmenter(WINDOWS, Augmentation(turn="any")), None, (), 1e6, (0, 0))
-    shown, heard = views.show(np.zeros(50, np.int64), np.random.default_rng(0))
+    shown, heard = views.show(np.zeros(50, np.int64), np.random.default_rng(0), ())
     assert heard == {} and len(set(map(bytes, shown))) == 50
 
 
@@ -100,7 +113,7 @@ def test_blends_lie_between_two_windows_and_are_answered_themselves() -> None:
     np.testing.assert_array_equal(blends(windows, 0.0, np.random.default_rng(0)), windows)
     teacher = Teacher()
     augment = Augmenter(windows, Augmentation(turn="none"))
-    views = Views(windows, augment, teacher, ("logits",), 100, (0, 0), blended=1.0)
-    shown, heard = views.show(np.arange(40), np.random.default_rng(1))
+    views = Views(windows, augment, lambda names: teacher, ("logits",), 100, (0, 0), blended=1.0)
+    shown, heard = views.show(np.arange(40), np.random.default_rng(1), ("logits",))
     np.testing.assert_array_equal(heard["logits"], shown[:, 0])
     assert np.mean(np.abs(shown[:, 0, 0] - number) > 1e-3) > 0.8

@@ -54,10 +54,9 @@ class Phase:
     blended: float = 0.0
     samples: Optional[int] = None
 
-    @property
-    def listens(self) -> tuple[tuple[str, ...], float]:
-        """What phases have in common that can be shown the same views, with the same answers."""
-        return self.hears, self.blended
+    def sees_as(self, other: Phase) -> bool:
+        """Tell whether both can be shown the same views, which a teacher answers or not."""
+        return (bool(self.hears), self.blended) == (bool(other.hears), other.blended)
 
 
 def distillation_loss(student: Any, hard: Any, teacher: Any, temperature: Any, mixing: Any) -> Any:

@@ -9,10 +9,9 @@ from mcukd.distill.config import DistillConfig
 from mcukd.distill.kinds import STUDENTS
 from mcukd.distill.trainer import Recipe
 
-#: Part of the identity of every cached result: raise it when training changes in a way options do not show;
-#: the first where it changes for teachers, the second for students only.
+#: Part of the identity of every cached result: raise it when the training of teachers changes in a way
+#: options do not show. Where only that of students changes, raise their method's (`Method.version`).
 TEACHERS_VERSION = 3
-VERSION = (TEACHERS_VERSION, 3)
 
 _TURNS: dict[Optional[str], Turn] = {"aligned": "none", "turned": "vertical", "any": "any"}
 

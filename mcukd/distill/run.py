@@ -21,7 +21,7 @@ from mcukd.distill.config import DistillConfig
 from mcukd.distill.kinds import ENSEMBLE, STUDENTS, Shape
 from mcukd.distill.lesson import DEPLOYED, SOFT_LABELS, STUDENT, TEACHER, Lesson
 from mcukd.distill.methods import METHODS
-from mcukd.distill.recipes import VERSION
+from mcukd.distill.recipes import TEACHERS_VERSION
 from mcukd.distill.view import channels_of, shows_extra
 from mcukd.distill.workers import run_lessons
 from mcukd.errors import UserError
@@ -199,7 +199,8 @@ def _key(
     test_windows: Optional[Sequence[int]] = None,
 ) -> str:
     """Return the identity of a lesson's result."""
-    facts = [VERSION, data, config.training(), seed, list(train_animals), list(test_animals)]
+    version = [TEACHERS_VERSION, METHODS[config.method].version]
+    facts = [version, data, config.training(), seed, list(train_animals), list(test_animals)]
     if test_windows is not None:
         facts.append(list(test_windows))
     return sha256_text(json.dumps(facts, sort_keys=True))

@@ -138,13 +138,13 @@ class Trainer:
                 continue
             rates = learning_rates(steps, recipe.learning_rate * phase.rate)
             advance(fit.step * BATCH)
-            if views is None or phase.listens != self.phases[number - 1].listens:
+            if views is None or not phase.sees_as(self.phases[number - 1]):
                 views = self._views(number, windows, augment, targets, recipe, seed)
             while fit.step < steps:
                 while len(fit.order) < STEPS * BATCH:
                     fit.order = np.concatenate([fit.order, fit.rng.permutation(len(windows))])
                 chosen, fit.order = fit.order[: STEPS * BATCH], fit.order[STEPS * BATCH :]
-                shown, heard = views.show(chosen, fit.rng)
+                shown, heard = views.show(chosen, fit.rng, phase.hears)
                 if phase.samples is not None:
                     shown = parts(shown, phase.samples, fit.rng)
                 loss = self._loops[number](
@@ -181,12 +181,13 @@ class Trainer:
         recipe: Recipe,
         seed: int,
     ) -> Views:
-        """Return the views of a phase and of all others that listen alike, the same whichever asks."""
+        """Return the views of a phase and of all others that see alike, the same whichever asks."""
         phase = self.phases[number]
-        alike = [n for n, other in enumerate(self.phases) if other.listens == phase.listens]
+        alike = [n for n, other in enumerate(self.phases) if other.sees_as(phase)]
         passes = recipe.epochs * sum(self.phases[n].share for n in alike)
-        listener = targets.teacher(phase.hears) if phase.hears and targets.teacher else None
-        return Views(windows, augment, listener, phase.hears, passes, (seed, alike[0]), phase.blended)
+        # What all of them hear is asked for at once: a teacher's features cost no more beside its logits.
+        hears = tuple(dict.fromkeys(name for n in alike for name in self.phases[n].hears))
+        return Views(windows, augment, targets.teacher, hears, passes, (seed, alike[0]), phase.blended)
 
     def _classes(self) -> int:
         output = self.model.output

@@ -8,7 +8,7 @@ then takes one of a window's copies by chance. Without a listener copies cost ne
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,51 +31,56 @@ Heard = Mapping[str, "FloatArray"]
 class Views:
     """Shows windows (N, T, C) in changing views, with the answers of who listens to them.
 
-    hears: names of the answers; empty where nobody listens. passes: how often each window will be shown.
-    seed: of the copies, which are the same whenever an interrupted fit goes on. blended: share of the windows
-    that are blends, each of itself and another in a proportion drawn evenly (mixup).
+    teacher: from names of answers to who gives them. hears: all names that will be asked for; empty where
+    nobody listens. passes: how often each window will be shown. seed: of the copies, which are the same
+    whenever an interrupted fit goes on. blended: share of the windows that are blends, each of itself and
+    another in a proportion drawn evenly (mixup).
     """
 
     def __init__(
         self,
         windows: FloatArray,
         augment: Augmenter,
-        listener: Optional[Listener],
+        teacher: Optional[Callable[[Sequence[str]], Listener]],
         hears: Sequence[str],
         passes: float,
         seed: Sequence[int],
         blended: float = 0.0,
     ) -> None:
         self._blended = blended
-        self._windows, self._augment, self._listener, self._hears = windows, augment, listener, tuple(hears)
+        self._windows, self._augment, self._teacher, self._hears = windows, augment, teacher, tuple(hears)
         self._copies: list[tuple[FloatArray, Heard]] = []
         if self._hears and passes > VIEWS:
             self._keep(np.random.default_rng(seed))
 
-    def show(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> tuple[FloatArray, Heard]:
-        """Return views of the windows of these numbers (n,), (n, T, C), and the answers to each by name."""
+    def show(
+        self, chosen: NDArray[np.int64], rng: np.random.Generator, hears: Sequence[str]
+    ) -> tuple[FloatArray, Heard]:
+        """Return views of the windows of these numbers (n,), (n, T, C), and the answers `hears` to each."""
         if not self._copies:
-            return self._fresh(chosen, rng)
+            return self._fresh(chosen, rng, hears)
         which = rng.integers(len(self._copies), size=len(chosen))
         windows, answers = self._copies[0]
         shown = np.empty((len(chosen), *windows.shape[1:]), windows.dtype)
-        heard = {name: np.empty((len(chosen), *one.shape[1:]), one.dtype) for name, one in answers.items()}
+        heard = {name: np.empty((len(chosen), *answers[name].shape[1:]), np.float32) for name in hears}
         for copy, (windows, answers) in enumerate(self._copies):
             mine = which == copy
             shown[mine] = windows[chosen[mine]]
-            for name, one in answers.items():
-                heard[name][mine] = one[chosen[mine]]
+            for name in hears:
+                heard[name][mine] = answers[name][chosen[mine]]
         return shown, heard
 
-    def _fresh(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> tuple[FloatArray, Heard]:
+    def _fresh(
+        self, chosen: NDArray[np.int64], rng: np.random.Generator, hears: Sequence[str]
+    ) -> tuple[FloatArray, Heard]:
         shown = self._augment(self._windows[chosen], rng)
         if self._blended:
             shown = blends(shown, self._blended, rng)
-        if not self._hears:
+        if not hears:
             return shown, {}
-        assert self._listener is not None, "a phase listens, and nobody teaches"
-        answers = self._listener(shown, chosen)
-        return shown, {name: np.asarray(answers[name], np.float32) for name in self._hears}
+        assert self._teacher is not None, "a phase listens, and nobody teaches"
+        answers = self._teacher(hears)(shown, chosen)
+        return shown, {name: np.asarray(answers[name], np.float32) for name in hears}
 
     def _keep(self, rng: np.random.Generator) -> None:
         """Make the copies; none where two would take more memory than they may."""
@@ -84,7 +89,7 @@ class Views:
         copies: list[tuple[FloatArray, Heard]] = []
         allowed = VIEWS
         while len(copies) < allowed:
-            made = [self._fresh(part, rng) for part in parts]
+            made = [self._fresh(part, rng, self._hears) for part in parts]
             windows = np.concatenate([shown for shown, _ in made])
             answers = {name: np.concatenate([heard[name] for _, heard in made]) for name in self._hears}
             copies.append((windows, answers))

@@ -28,6 +28,7 @@ from mcukd.distill.checkpoint import Checkpoints
 from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import Lesson, read_text
+from mcukd.distill.methods.plain import Plain
 from mcukd.distill.run import fold_lessons
 from mcukd.distill.teachers import Teacher
 from mcukd.distill.trainer import Recipe, Targets
@@ -212,7 +213,8 @@ class LessonJob:
         config = self.work.config
         if shows_extra(config):
             return None
-        key = self.work.identity(PLAIN, recipes=recipes.VERSION, options=plain_config(config).training())
+        version = [recipes.TEACHERS_VERSION, Plain.version]
+        key = self.work.identity(PLAIN, recipes=version, options=plain_config(config).training())
         return Checkpoints(self.work.folder / "plain" / key[:32], key)
 
     @property

@@ -32,6 +32,7 @@ class SmlDist(Method):
     students = ("mobilenet", "gru-mlp", "filter-mlp")
     parts = ("stage", "frequency", "memory", "logits")
     uses_soft_labels = False
+    version = Method.version + 1
 
     def phases(self, config: DistillConfig) -> tuple[Phase, ...]:
         """Return the stages, one after another and before any label is used, and the phase with labels.
