@@ -9,12 +9,13 @@ import pytest
 
 from mcukd.data.windows import Windows
 from mcukd.distill.augment import Augmenter
-from mcukd.distill.classroom import ENSEMBLE_PARTS, Classroom
+from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import Lesson
 from mcukd.distill.methods import METHODS
 from mcukd.distill.methods.smldist import ANCHORS, SmlDist, _features_loss, _teacher_target
 from mcukd.distill.phases import Signals
+from mcukd.distill.plan import ENSEMBLE_PARTS
 from mcukd.distill.recipes import augmentation
 from mcukd.distill.teachers import Teacher
 from mcukd.distill.view import View

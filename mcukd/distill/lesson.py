@@ -92,7 +92,7 @@ class Lesson:
 
     def work(self, training: Windows, config: DistillConfig) -> int:
         """Return the length of this lesson in the progress bar's units."""
-        from mcukd.distill.classroom import teaching_work
+        from mcukd.distill.plan import teaching_work
 
         return teaching_work(self.training_of(training), config, plain=not self.shipped)
 

@@ -16,11 +16,11 @@ from mcukd.data.card import Card
 from mcukd.data.folds import Fold, make_folds, without_shared_samples
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
-from mcukd.distill.classroom import ENSEMBLE_PARTS, teacher_kind
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.kinds import ENSEMBLE, STUDENTS, Shape
 from mcukd.distill.lesson import DEPLOYED, SOFT_LABELS, STUDENT, TEACHER, Lesson
 from mcukd.distill.methods import METHODS
+from mcukd.distill.plan import ENSEMBLE_PARTS, teacher_kind
 from mcukd.distill.recipes import TEACHERS_VERSION
 from mcukd.distill.view import channels_of, shows_extra
 from mcukd.distill.workers import run_lessons

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from mcukd.data.windows import Windows
 from mcukd.distill.augment import Augmenter
 from mcukd.distill.choice import choose
-from mcukd.distill.classroom import Classroom, choosing_work
+from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import Lesson, read_text
+from mcukd.distill.plan import choosing_work
 from mcukd.distill.recipes import augmentation
 from mcukd.distill.trainer import Recipe, Targets, logits, windows_presented
 from mcukd.distill.view import common_scale

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card
 from mcukd.data.folds import make_folds
 from mcukd.data.windows import Windows
-from mcukd.distill.classroom import Classroom, raising_work
+from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import SOFT_LABELS, STUDENT, Lesson, read_text
 from mcukd.distill.methods import METHODS
+from mcukd.distill.plan import raising_work
 from mcukd.distill.recipes import augmentation
 from mcukd.distill.run import fold_lessons, with_windows
 from mcukd.distill.trainer import FloatArray, Recipe, Targets, Trainer, windows_presented

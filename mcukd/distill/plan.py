@@ -1,0 +1,68 @@
+"""What options come to: the teacher's network, the phases of a fit, and how long a lesson takes."""
+
+from __future__ import annotations
+
+from mcukd.data.folds import INNER_PARTS
+from mcukd.data.windows import Windows
+from mcukd.distill.config import DistillConfig
+from mcukd.distill.kinds import ENSEMBLE, STUDENTS, TEACHERS, Kind
+from mcukd.distill.methods import METHODS
+from mcukd.distill.methods.method import Method
+from mcukd.distill.methods.plain import Plain
+from mcukd.distill.phases import LABELS, Phase, grown
+from mcukd.distill.searching import searching_work
+from mcukd.distill.trainer import windows_presented
+
+#: A window costs the teacher about as much as this many cost a student; used for the progress bar only.
+TEACHER_COST = 10
+
+#: With `--choose-epochs`, the students' passes are chosen among these multiples of `--epochs`.
+EPOCH_FACTORS = (0.5, 1, 2)
+
+#: Networks of an ensemble; each leaves out one of as many groups of the training animals.
+ENSEMBLE_PARTS = 4
+
+
+def teacher_kind(config: DistillConfig) -> Kind:
+    """Return the network of the teacher, or of an ensemble's members."""
+    name = config.teacher_name
+    return TEACHERS["resnet" if name in (None, ENSEMBLE) else str(name)]
+
+
+def student_phases(method: Method, config: DistillConfig, steps: int) -> tuple[Phase, ...]:
+    """Return the phases in which the options' student learns by a method from windows of `steps` samples."""
+    return fit_phases(STUDENTS[config.student], method.phases(config), steps)
+
+
+def fit_phases(kind: Kind, phases: tuple[Phase, ...], steps: int) -> tuple[Phase, ...]:
+    """Return the phases of a network's fit on windows of `steps` samples, perhaps parts first."""
+    return grown(phases, steps) if kind.grows else phases
+
+
+def teaching_work(seen: Windows, config: DistillConfig, *, plain: bool) -> int:
+    """Return the length of a lesson on the windows `seen` in the progress bar's units, about."""
+    windows, steps = len(seen), seen.counts.shape[1]
+    alone = student_phases(METHODS[Plain.name], config, steps)
+    taught = student_phases(METHODS[config.method], config, steps)
+    work = choosing_work(windows, config.epochs, alone) if config.choose_epochs else 0
+    if config.search:
+        work += searching_work(seen, config, taught)
+    if config.teacher_name is None:
+        return work + windows_presented(windows, config.epochs, alone)
+    work += windows_presented(windows, config.epochs, alone) * plain
+    work += windows_presented(windows, config.epochs, taught)
+    return work + raising_work(seen, config)
+
+
+def raising_work(seen: Windows, config: DistillConfig) -> int:
+    """Return the length of a teacher's training on the windows `seen` in the progress bar's units, about."""
+    kind = teacher_kind(config)
+    phases = fit_phases(kind, kind.phases, seen.counts.shape[1])
+    fits = ENSEMBLE_PARTS - 1 if config.teacher_name == ENSEMBLE else 1
+    return TEACHER_COST * windows_presented(len(seen), config.teacher_epochs, phases) * fits
+
+
+def choosing_work(windows: int, epochs: int, phases: tuple[Phase, ...] = (LABELS,)) -> int:
+    """Return the length of a choice of epochs in the progress bar's units, about."""
+    inner = windows * (INNER_PARTS - 1) // INNER_PARTS
+    return INNER_PARTS * sum(windows_presented(inner, round(f * epochs), phases) for f in EPOCH_FACTORS)
