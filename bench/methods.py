@@ -31,7 +31,7 @@ from mcukd.sweep.table import TABLE
 GRIDS = Path(__file__).parent / "methods"
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 #: What tells the options of two students apart, beside their method.
-_SHAPE = ("student", "bits")
+_SHAPE = ("student", "gru_units", "dense_units", "epochs", "learning_rate", "bits")
 
 
 def main() -> int:
