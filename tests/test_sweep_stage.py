@@ -55,6 +55,14 @@ def _said(folder: Path) -> list[str]:
     return (folder / "log").read_text().split()
 
 
+def test_all_runs_of_a_point_follow_each_other(tmp_path: Path) -> None:
+    """A worker keeps the compiled models of a few points only."""
+    teachers = [Chore(tmp_path, f"teacher{n}") for n in range(2)]
+    runs = [Chore(tmp_path, f"{point}{n}", (teachers[n],)) for point in "ab" for n in range(2)]
+    assert run_jobs(missing(runs), workers=1) == {}
+    assert _said(tmp_path) == ["teacher0", "a0", "teacher1", "a1", "b0", "b1"]
+
+
 def test_jobs_come_after_what_they_require_and_once(tmp_path: Path) -> None:
     teacher = Chore(tmp_path, "teacher")
     students = [Chore(tmp_path, f"student{n}", (teacher,)) for n in range(3)]

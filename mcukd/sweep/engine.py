@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
@@ -115,15 +116,18 @@ def _in_processes(jobs: Sequence[Job], workers: int) -> _Results:
             follow[key].append(job)
     # TensorFlow does not survive a fork.
     pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"), _start_worker)
-    ready = [job for job in jobs if not waits_for[job.key]]
+    # What is ready goes in the order of the list, in which all runs of one model follow each other: a worker
+    # keeps the compiled models of a few only.
+    place = {job.key: number for number, job in enumerate(jobs)}
+    ready = [place[job.key] for job in jobs if not waits_for[job.key]]
     running: dict[Future[Any], Job] = {}
     outcomes: dict[str, Any] = {}
     try:
         while ready or running:
-            for job in ready:
+            while ready and len(running) < workers:
+                job = jobs[heappop(ready)]
                 before = [outcomes[earlier.key] for earlier in job.requires if earlier.key in listed]
                 running[pool.submit(perform, job, *before)] = job
-            ready = []
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 job = running.pop(future)
@@ -131,7 +135,7 @@ def _in_processes(jobs: Sequence[Job], workers: int) -> _Results:
                 for later in follow[job.key]:
                     waits_for[later.key].discard(job.key)
                     if not waits_for[later.key]:
-                        ready.append(later)
+                        heappush(ready, place[later.key])
                 yield job, outcomes[job.key]
     except BrokenProcessPool as error:
         raise UserError(
