@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from mcukd.distill.lesson import Lesson
 from mcukd.distill.methods import METHODS
 from mcukd.distill.methods.smldist import ANCHORS, SmlDist, _features_loss, _teacher_target
 from mcukd.distill.phases import Signals
-from mcukd.distill.plan import ENSEMBLE_PARTS
+from mcukd.distill.plan import ENSEMBLE_PARTS, raising_work
 from mcukd.distill.recipes import augmentation
 from mcukd.distill.teachers import Teacher
 from mcukd.distill.view import View
@@ -190,7 +191,7 @@ def test_an_ensemble_never_answers_about_a_window_whose_label_a_member_saw():
     asked: list[tuple[int, np.ndarray]] = []
 
     class Member:
-        output_shape = (None, 2)
+        input_shape, output_shape = (None, 6, 3), (None, 2)
 
         def __init__(self, number: int) -> None:
             self.number = number
@@ -223,6 +224,49 @@ def test_an_ensemble_is_trained_on_inner_animals_and_kept_as_one_model(tmp_path)
     teacher.together.save(tmp_path / "teacher.keras")
     again = keras.models.load_model(tmp_path / "teacher.keras")
     np.testing.assert_allclose(np.asarray(again(shown[:9])), teacher.logits(shown[:9]), atol=1e-5)
+
+
+def test_a_committee_has_members_of_two_kinds_that_differ_by_chance_and_is_kept_as_one_model(tmp_path):
+    import keras
+
+    windows = herd()
+    config = replace(CONFIG, method="mixed-view", teacher="committee", student="filter-mlp")
+    room = Classroom(windows, windows, config)
+    shown = windows.counts.astype(np.float32) / 1000
+    done: list[int] = []
+    teacher = room.raise_teacher(windows, shown, seed=1, advance=done.append)
+    assert teacher is not None and teacher.unseen_by is None
+    assert [model.name for model in teacher.models] == ["teacher"] * 3 + ["filter_mlp"] * 4
+    assert sum(done) == raising_work(windows, config)
+    answers = [np.asarray(model(shown[:9])) for model in teacher.models]
+    for one, other in itertools.combinations(answers, 2):
+        assert not np.allclose(one, other)
+    np.testing.assert_allclose(teacher.logits(shown[:9]), np.mean(answers, axis=0), atol=1e-5)
+    heard = teacher.listener(("logits",))(shown[:9], np.arange(9))
+    np.testing.assert_array_equal(heard["logits"], teacher.logits(shown[:9]))
+    teacher.together.save(tmp_path / "teacher.keras")
+    again = keras.models.load_model(tmp_path / "teacher.keras")
+    np.testing.assert_allclose(np.asarray(again(shown[:9])), teacher.logits(shown[:9]), atol=1e-5)
+
+
+def test_a_committee_s_students_see_their_own_sensors_only(tmp_path):
+    import keras
+
+    from mcukd.models.filter_mlp import build_filter_mlp
+    from mcukd.models.resnet import build_resnet
+
+    windows = np.random.default_rng(0).normal(size=(4, 32, 6)).astype(np.float32)
+    few, all_of_them = (np.zeros(n) for n in (3, 6))
+    members = (
+        build_resnet(32, 6, 3, all_of_them, all_of_them + 1, 2),
+        build_filter_mlp(32, 3, 3, few, few + 1),
+    )
+    teacher = Teacher(members)
+    wanted = (np.asarray(members[0](windows)) + np.asarray(members[1](windows[..., :3]))) / 2
+    np.testing.assert_allclose(teacher.logits(windows), wanted, atol=1e-5)
+    teacher.together.save(tmp_path / "teacher.keras")
+    again = keras.models.load_model(tmp_path / "teacher.keras")
+    np.testing.assert_allclose(np.asarray(again(windows)), wanted, atol=1e-5)
 
 
 def test_a_gated_teacher_is_believed_only_where_it_is_right():

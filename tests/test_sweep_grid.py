@@ -30,6 +30,23 @@ def _points(folder: Path, content: str, data: str = "herd-sim") -> list[Point]:
     return list(points(read_grid(_grid(folder, f'data = "{data}"\n{content}')), load_card(data)))
 
 
+def test_a_committee_is_another_one_where_its_students_are(tmp_path: Path) -> None:
+    content = """[grid]
+    method = ["same-view", "mixed-view"]
+    teacher = ["resnet", "committee"]
+    gru_units = [8, 16]
+    temperature = [1.0, 2.0]
+    beside = ["teacher"]
+    bits = "float"
+    """
+    teachers = [point.config for point in _points(tmp_path, content) if point.model == "teacher"]
+    assert sorted((config.teacher_name, config.gru_units) for config in teachers) == [
+        ("committee", 8),
+        ("committee", 16),
+        ("resnet", DistillConfig.gru_units),
+    ]
+
+
 def test_a_point_is_there_once_and_only_where_it_makes_sense(tmp_path: Path) -> None:
     content = """[grid]
     method = ["none", "soft-labels", "tsak"]

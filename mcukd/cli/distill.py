@@ -92,7 +92,8 @@ def distill(
         Optional[str], _option(f"How the student learns: {', '.join(METHODS)}.", DEFAULTS.method, _METHOD)
     ] = None,
     teacher: Annotated[
-        Optional[str], _option("resnet, mobilenet, tsak or ensemble.", "the method's usual one", _MODELS)
+        Optional[str],
+        _option("resnet, mobilenet, tsak, ensemble or committee.", "the method's usual one", _MODELS),
     ] = None,
     teacher_sensors: Annotated[
         Optional[str],

@@ -16,7 +16,7 @@ from mcukd.data.windows import Windows
 from mcukd.distill.checkpoint import Checkpoints
 from mcukd.distill.choice import choose
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.kinds import ENSEMBLE, STUDENTS, Kind, Shape
+from mcukd.distill.kinds import STUDENTS, Kind, Shape
 from mcukd.distill.lesson import SOFT_LABELS, STUDENT, TEACHER, Lesson
 from mcukd.distill.methods import METHODS
 from mcukd.distill.phases import LABELS
@@ -24,7 +24,9 @@ from mcukd.distill.plan import (
     ENSEMBLE_PARTS,
     EPOCH_FACTORS,
     TEACHER_COST,
+    Member,
     fit_phases,
+    members,
     student_phases,
     teacher_kind,
 )
@@ -149,27 +151,34 @@ class Classroom:
         if config.teacher_name is None:
             return None
 
-        def fit(mine: NDArray[np.bool_], name: str) -> keras.Model:
-            model = self.trainer("teacher").fit(
+        recipes = {"teacher": teacher_recipe(config), "student": student_recipe(config)}
+        costs = {"teacher": TEACHER_COST, "student": 1}
+
+        def fit(member: Member, mine: NDArray[np.bool_]) -> keras.Model:
+            model = self.trainer(member.role).fit(
                 windows[mine],
                 Targets(seen.labels[mine], smoothing=config.smoothing),
-                replace(teacher_recipe(config), augmentation=augmentation(config, seen.extra_vectors)),
-                seed,
-                lambda count: advance(count * TEACHER_COST),
-                saved.of(name) if saved else None,
+                replace(recipes[member.role], augmentation=augmentation(config, seen.extra_vectors)),
+                member.seed(seed),
+                lambda count: advance(count * costs[member.role]),
+                saved.of(member.name) if saved else None,
             )
             if isinstance(model.output, dict):
                 return keras.Model(model.inputs, model.output["logits"], name=model.name)
             return model
 
-        if config.teacher_name != ENSEMBLE:
-            return Teacher((fit(np.ones(len(seen), bool), "teacher"),), taps=self._taps)
-        models, unseen_by = [], np.empty(len(seen), np.int64)
-        for number, fold in enumerate(inner_folds([str(a) for a in seen.animals], ENSEMBLE_PARTS)):
-            mine = np.isin(seen.animals, fold.train_animals)
-            models.append(self._copied("teacher", fit(mine, f"teacher{number}")))
-            unseen_by[~mine] = number
-        return Teacher(tuple(models), unseen_by)
+        networks, everyone = members(config), np.ones(len(seen), bool)
+        if len(networks) == 1:
+            return Teacher((fit(networks[0], everyone),), taps=self._taps)
+        models, unseen_by = [], np.full(len(seen), -1)
+        folds = inner_folds([str(a) for a in seen.animals], ENSEMBLE_PARTS)
+        for number, member in enumerate(networks):
+            mine = everyone
+            if member.part is not None:
+                mine = np.isin(seen.animals, folds[member.part].train_animals)
+                unseen_by[~mine] = number
+            models.append(self._copied(member.role, fit(member, mine)))
+        return Teacher(tuple(models), unseen_by if (unseen_by >= 0).all() else None)
 
     def _taught(
         self,
@@ -292,8 +301,11 @@ class Classroom:
     ) -> None:
         models = {STUDENT: student}
         if teacher is not None:
-            members = tuple(self._copied("teacher", model, view.scales) for model in teacher.models)
-            models[TEACHER] = Teacher(members).together
+            scales = {"teacher": view.scales, "student": view.scales[: view.channels]}
+            networks = zip(members(self.config), teacher.models)
+            models[TEACHER] = Teacher(
+                tuple(self._copied(member.role, model, scales[member.role]) for member, model in networks)
+            ).together
         digests = {}
         for name, model in models.items():
             with replacing(lesson.path / name) as temporary:

@@ -118,3 +118,5 @@ TEACHERS = {kind.name: kind for kind in (RESNET, _mobilenet(slim=False), TSAK)}
 
 #: Several networks of the first kind of teacher, each of which left out some of the training animals.
 ENSEMBLE = "ensemble"
+#: Several of that kind and several students, all of which saw every training animal.
+COMMITTEE = "committee"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
+from typing import NamedTuple, Optional
+
 from mcukd.data.folds import INNER_PARTS
 from mcukd.data.windows import Windows
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.kinds import ENSEMBLE, STUDENTS, TEACHERS, Kind
+from mcukd.distill.kinds import COMMITTEE, ENSEMBLE, STUDENTS, TEACHERS, Kind
 from mcukd.distill.methods import METHODS
 from mcukd.distill.methods.method import Method
 from mcukd.distill.methods.plain import Plain
@@ -22,11 +25,47 @@ EPOCH_FACTORS = (0.5, 1, 2)
 #: Networks of an ensemble; each leaves out one of as many groups of the training animals.
 ENSEMBLE_PARTS = 4
 
+#: Members of a committee, by the trainer that makes them.
+COMMITTEE_MEMBERS = {"teacher": 3, "student": 4}
+
+
+class Member(NamedTuple):
+    """One network of a teacher. role: whose network and training it has, "teacher" or "student".
+
+    name: of its checkpoint. part: which group of the training animals it leaves out; None for none.
+    """
+
+    role: str
+    name: str
+    part: Optional[int] = None
+
+    def seed(self, seed: int) -> int:
+        """Return what its training draws from, given the lesson's seed."""
+        if not self.name.startswith(COMMITTEE):
+            return seed
+        # Members differ by nothing but chance, and none may be the plain student beside the pupil.
+        return zlib.crc32(f"{self.name} {seed}".encode())
+
+
+def members(config: DistillConfig) -> tuple[Member, ...]:
+    """Return the networks that the options' teacher consists of; none where the method has no teacher."""
+    if config.teacher_name is None:
+        return ()
+    if config.teacher_name == ENSEMBLE:
+        return tuple(Member("teacher", f"teacher{part}", part) for part in range(ENSEMBLE_PARTS))
+    if config.teacher_name == COMMITTEE:
+        return tuple(
+            Member(role, f"{COMMITTEE}-{role}{number}")
+            for role, count in COMMITTEE_MEMBERS.items()
+            for number in range(count)
+        )
+    return (Member("teacher", "teacher"),)
+
 
 def teacher_kind(config: DistillConfig) -> Kind:
-    """Return the network of the teacher, or of an ensemble's members."""
+    """Return the network of the teacher, or of those of its members that are no students."""
     name = config.teacher_name
-    return TEACHERS["resnet" if name in (None, ENSEMBLE) else str(name)]
+    return TEACHERS["resnet" if name in (None, ENSEMBLE, COMMITTEE) else str(name)]
 
 
 def student_phases(method: Method, config: DistillConfig, steps: int) -> tuple[Phase, ...]:
@@ -56,10 +95,15 @@ def teaching_work(seen: Windows, config: DistillConfig, *, plain: bool) -> int:
 
 def raising_work(seen: Windows, config: DistillConfig) -> int:
     """Return the length of a teacher's training on the windows `seen` in the progress bar's units, about."""
-    kind = teacher_kind(config)
-    phases = fit_phases(kind, kind.phases, seen.counts.shape[1])
-    fits = ENSEMBLE_PARTS - 1 if config.teacher_name == ENSEMBLE else 1
-    return TEACHER_COST * windows_presented(len(seen), config.teacher_epochs, phases) * fits
+    kind, steps = teacher_kind(config), seen.counts.shape[1]
+    alone = student_phases(METHODS[Plain.name], config, steps)
+    one = {
+        "teacher": TEACHER_COST
+        * windows_presented(len(seen), config.teacher_epochs, fit_phases(kind, kind.phases, steps)),
+        "student": windows_presented(len(seen), config.epochs, alone),
+    }
+    left = {True: 1.0, False: 1 - 1 / ENSEMBLE_PARTS}
+    return round(sum(one[member.role] * left[member.part is None] for member in members(config)))
 
 
 def choosing_work(windows: int, epochs: int, phases: tuple[Phase, ...] = (LABELS,)) -> int:

@@ -17,10 +17,10 @@ from mcukd.data.folds import Fold, make_folds, without_shared_samples
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.kinds import ENSEMBLE, STUDENTS, Shape
+from mcukd.distill.kinds import STUDENTS, Shape
 from mcukd.distill.lesson import DEPLOYED, SOFT_LABELS, STUDENT, TEACHER, Lesson
 from mcukd.distill.methods import METHODS
-from mcukd.distill.plan import ENSEMBLE_PARTS, teacher_kind
+from mcukd.distill.plan import members, teacher_kind
 from mcukd.distill.recipes import TEACHERS_VERSION
 from mcukd.distill.view import channels_of, shows_extra
 from mcukd.distill.workers import run_lessons
@@ -294,9 +294,9 @@ def _sizes(evaluation: Windows, config: DistillConfig) -> dict[str, dict[str, in
     _, steps, channels = evaluation.counts.shape
     shape = Shape(steps, channels, len(evaluation.classes))
     seen = shape._replace(channels=channels_of(evaluation, config))
-    teacher = teacher_kind(config).sizes(seen, config)
-    members = ENSEMBLE_PARTS if config.teacher_name == ENSEMBLE else 1
+    student = STUDENTS[config.student].sizes(shape, config)
+    one = {"teacher": teacher_kind(config).sizes(seen, config), "student": student}
     return {
-        "teacher": {name: members * size for name, size in teacher.items()},
-        "student": STUDENTS[config.student].sizes(shape, config),
+        "teacher": {name: sum(one[each.role][name] for each in members(config)) for name in student},
+        "student": student,
     }

@@ -26,10 +26,11 @@ COPIES = 4
 
 @dataclass(frozen=True)
 class Teacher:
-    """One network, or an ensemble of several.
+    """One network, or several: an ensemble or a committee.
 
     models: from standardised windows (N, T, C) to logits. unseen_by: (N,) of an ensemble, for each training
-    window the number of the model whose training animals do not include the window's. taps: compiled ways to
+    window the number of the model whose training animals do not include the window's; None where all may be
+    asked. A model of fewer channels than the windows have is shown the first. taps: compiled ways to
     look into the network, by the layers looked at; teachers that are one model after another may share them.
     """
 
@@ -39,12 +40,12 @@ class Teacher:
 
     @property
     def model(self) -> keras.Model:
-        """The network; of an ensemble the first."""
+        """The network; of several the first."""
         return self.models[0]
 
     def logits(self, windows: FloatArray) -> FloatArray:
-        """Return the logits (N, K) for windows outside the training set: an ensemble's are the mean."""
-        return np.mean([logits(model, windows) for model in self.models], axis=0, dtype=np.float32)
+        """Return the logits (N, K) of windows that all models may be asked about: the mean of theirs."""
+        return np.mean([_answer(model, windows) for model in self.models], axis=0, dtype=np.float32)
 
     def soft_labels(self, windows: FloatArray, how: Augmentation, seed: int) -> FloatArray:
         """Return logits (N, K) for the training windows (N, T, C), computed once.
@@ -61,11 +62,11 @@ class Teacher:
     def listener(self, layers: Sequence[str]) -> Listener:
         """Return what answers to augmented training windows: "logits" and the named layers' outputs.
 
-        Layers are of a single network: an ensemble's members have no features in common.
+        Layers are of a single network: several have no features in common.
         """
         features = tuple(name for name in layers if name != "logits")
-        if self.unseen_by is not None:
-            assert not features, f"an ensemble has no single {features[0]}"
+        if len(self.models) > 1:
+            assert not features, f"several networks have no single {features[0]}"
             return lambda windows, index: {"logits": self._about_training(windows, index)}
         if features not in self.taps:
             self.taps[features] = self._tapped(features)
@@ -89,7 +90,7 @@ class Teacher:
         for number, model in enumerate(self.models):
             mine = np.flatnonzero(self.unseen_by[index] == number)
             if len(mine):
-                answers[mine] = logits(model, windows[mine])
+                answers[mine] = _answer(model, windows[mine])
         return answers
 
     def _tapped(self, features: Sequence[str]) -> Any:
@@ -102,7 +103,7 @@ class Teacher:
 
     @cached_property
     def together(self) -> keras.Model:
-        """The one model to keep: the network itself, or of an ensemble the mean of its members' logits."""
+        """The one model to keep: the network itself, or of several the mean of their logits."""
         import keras
 
         if len(self.models) == 1:
@@ -113,5 +114,9 @@ class Teacher:
             member = keras.models.clone_model(model)
             member.set_weights(model.get_weights())
             member.name = f"member{number}"
-            members.append(member(inputs))
-        return keras.Model(inputs, keras.layers.Average(name="logits")(members), name="ensemble")
+            members.append(member(inputs[..., : member.input_shape[-1]]))
+        return keras.Model(inputs, keras.layers.Average(name="logits")(members), name="teacher")
+
+
+def _answer(model: keras.Model, windows: FloatArray) -> FloatArray:
+    return logits(model, windows[..., : model.input_shape[-1]])

@@ -25,7 +25,7 @@ class MixedView(Method):
     name = "mixed-view"
     title = "the teacher's probabilities for augmented windows and blends of them, without hard labels"
     # An ensemble's members each may not be asked about some windows, and a blend has two.
-    teachers = ("resnet", "mobilenet", "tsak")
+    teachers = ("resnet", "mobilenet", "committee", "tsak")
     students = ("gru-mlp", "mobilenet", "filter-mlp")
     usual_temperature = 2.0
     uses_soft_labels = False

@@ -21,7 +21,7 @@ class SameView(Method):
 
     name = "same-view"
     title = "the teacher's probabilities for every augmented window the student is shown"
-    teachers = ("resnet", "mobilenet", "ensemble", "tsak")
+    teachers = ("resnet", "mobilenet", "ensemble", "committee", "tsak")
     students = ("gru-mlp", "mobilenet", "filter-mlp")
     uses_soft_labels = False
 
