@@ -6,7 +6,7 @@ Each study is distilled leaving one cow out at a time, quantized to 8 bits, and 
 firmware is generated, built and validated on the emulated collar, window for window against the NumPy
 reference; the mobilenet student is scored as TFLite int8 on the reference kernels. An interrupted run goes on
 where it was, and folds that `bench/methods.py --out DIR` has trained (grids cow-collar and
-cow-collar-mobilenet) are not trained again. With --write the rows made go to docs/results/methods-road.json,
+cow-collar-mobilenet) are not trained again. With --write the rows made go to docs/results/road-by-method.json,
 those of other students stay as they are there.
 """
 
@@ -32,7 +32,7 @@ from mcukd.distill.view import shows_extra
 from mcukd.files import write_json
 from mcukd.study import Study
 
-RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "methods-road.json"
+RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "road-by-method.json"
 DATA, SPLIT = "cow-collar", "loao"
 #: Passes of students for whom those of the options' default would take hours.
 EPOCHS = {"mobilenet": 10}
