@@ -6,7 +6,7 @@ Each study is distilled leaving one cow out at a time, quantized to 8 bits, and 
 firmware is generated, built and validated on the emulated collar, window for window against the NumPy
 reference; the mobilenet student is scored as TFLite int8 on the reference kernels. An interrupted run goes on
 where it was, and folds that `bench/methods.py --out DIR` has trained (grids cow-collar and
-cow-collar-mobilenet) are not trained again. With --write the rows made go to docs/results/road-by-method.json,
+cow-collar-mobilenet) are not trained again. With --write the rows go to docs/results/road-by-method.json,
 those of other students stay as they are there.
 """
 

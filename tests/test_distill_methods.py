@@ -10,6 +10,7 @@ import pytest
 
 from mcukd.data.windows import Windows
 from mcukd.distill.augment import Augmenter
+from mcukd.distill.choice import Choice
 from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import Lesson
@@ -247,6 +248,28 @@ def test_a_committee_has_members_of_two_kinds_that_differ_by_chance_and_is_kept_
     teacher.together.save(tmp_path / "teacher.keras")
     again = keras.models.load_model(tmp_path / "teacher.keras")
     np.testing.assert_allclose(np.asarray(again(shown[:9])), teacher.logits(shown[:9]), atol=1e-5)
+
+
+def test_a_teacher_s_passes_are_chosen_on_inner_animals(tmp_path, monkeypatch):
+    asked = []
+
+    def choose(candidates, seen, predict):
+        asked.append(([one.epochs for one in candidates], set(seen.animals)))
+        inner, unseen = (seen.take(np.isin(seen.animals, names)) for names in (["a", "b"], ["c", "d"]))
+        assert predict(candidates[0], inner, unseen).shape == (len(unseen),)
+        return Choice(candidates[2], (0.0, 0.0, 1.0))
+
+    monkeypatch.setattr("mcukd.distill.classroom.choose", choose)
+    config = replace(CONFIG, method="same-view", teacher="tsak", student="filter-mlp", teacher_epochs=2)
+    config = replace(config, choose_teacher_epochs=True)
+    windows, task = herd(), lesson(tmp_path)
+    Classroom(windows, windows, config).teach(task)
+    assert asked == [([1, 2, 4], set(ANIMALS[:4]))]
+    with np.load(task.path) as fold:
+        assert fold["teacher_epochs"] == 4 and fold["epochs"] == config.epochs
+    fixed = replace(config, choose_teacher_epochs=False)
+    assert task.work(windows, config) > task.work(windows, fixed)
+    assert config.options()["choose_teacher_epochs"] and "choose_teacher_epochs" not in fixed.options()
 
 
 def test_a_committee_s_students_see_their_own_sensors_only(tmp_path):

@@ -145,6 +145,15 @@ def distill(
             rich_help_panel=_MODELS,
         ),
     ] = None,
+    choose_teacher_epochs: Annotated[
+        Optional[bool],
+        typer.Option(
+            "--choose-teacher-epochs/--fixed-teacher-epochs",
+            help="Choose the teacher's passes likewise, among half, once or twice --teacher-epochs.",
+            show_default=False,
+            rich_help_panel=_MODELS,
+        ),
+    ] = None,
     augment: Annotated[
         Optional[str],
         _option(AUGMENT_HELP, "none", _MODELS),
@@ -194,6 +203,7 @@ def distill(
         "mixing": mixing,
         "student": student,
         "choose_epochs": choose_epochs,
+        "choose_teacher_epochs": choose_teacher_epochs,
         "augment": augment,
         "method": method,
         "teacher": teacher,

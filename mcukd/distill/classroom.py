@@ -21,9 +21,9 @@ from mcukd.distill.lesson import SOFT_LABELS, STUDENT, TEACHER, Lesson
 from mcukd.distill.methods import METHODS
 from mcukd.distill.phases import LABELS
 from mcukd.distill.plan import (
+    COSTS,
     ENSEMBLE_PARTS,
     EPOCH_FACTORS,
-    TEACHER_COST,
     Member,
     fit_phases,
     members,
@@ -33,7 +33,7 @@ from mcukd.distill.plan import (
 from mcukd.distill.recipes import augmentation, student_recipe, teacher_recipe
 from mcukd.distill.searching import Searched, search_head
 from mcukd.distill.teachers import Teacher
-from mcukd.distill.trainer import FloatArray, Recipe, Targets, Trainer, logits
+from mcukd.distill.trainer import FloatArray, Recipe, Targets, Trainer, answering, logits
 from mcukd.distill.view import View, channels_of
 from mcukd.files import replacing, sha256_file
 from mcukd.models.gru_mlp import student_weights
@@ -80,7 +80,7 @@ class Classroom:
         soft = None if teacher is None else teacher.soft_labels(windows, how, seed)
         recipe = replace(student_recipe(config), augmentation=how)
         if config.choose_epochs:
-            recipe = self._chosen_epochs(seen, recipe, seed, advance, saved)
+            recipe = self._chosen_epochs("student", seen, recipe, seed, advance, saved)
         if lesson.shipped:
             student = self._taught(teacher, soft, seen, windows, recipe, seed, advance, saved)
             student = self.on_counts("student", student, view.scale)
@@ -97,6 +97,7 @@ class Classroom:
         results: dict[str, Any] = {}
         if teacher is not None:
             results["teacher_logits"] = teacher.logits(test)
+            results["teacher_epochs"] = np.array(teacher.epochs)
         student = self.plain_student(windows, plain_targets, recipe, seed, advance, saved)
         results["student_logits"] = logits(student, own)
         results.update(self._weights(student, view, "student__"))
@@ -145,31 +146,30 @@ class Classroom:
 
         Returns None where the method has none. Its models serve until the next teacher is trained.
         """
-        import keras
-
         config = self.config
         if config.teacher_name is None:
             return None
 
-        recipes = {"teacher": teacher_recipe(config), "student": student_recipe(config)}
-        costs = {"teacher": TEACHER_COST, "student": 1}
+        how = augmentation(config, seen.extra_vectors)
+        recipe = replace(teacher_recipe(config), augmentation=how)
+        if config.choose_teacher_epochs:
+            recipe = self._chosen_epochs("teacher", seen, recipe, seed, advance, saved)
+        recipes = {"teacher": recipe, "student": replace(student_recipe(config), augmentation=how)}
 
         def fit(member: Member, mine: NDArray[np.bool_]) -> keras.Model:
             model = self.trainer(member.role).fit(
                 windows[mine],
                 Targets(seen.labels[mine], smoothing=config.smoothing),
-                replace(recipes[member.role], augmentation=augmentation(config, seen.extra_vectors)),
+                recipes[member.role],
                 member.seed(seed),
-                lambda count: advance(count * costs[member.role]),
+                lambda count: advance(count * COSTS[member.role]),
                 saved.of(member.name) if saved else None,
             )
-            if isinstance(model.output, dict):
-                return keras.Model(model.inputs, model.output["logits"], name=model.name)
-            return model
+            return answering(model)
 
         networks, everyone = members(config), np.ones(len(seen), bool)
         if len(networks) == 1:
-            return Teacher((fit(networks[0], everyone),), taps=self._taps)
+            return Teacher((fit(networks[0], everyone),), taps=self._taps, epochs=recipe.epochs)
         models, unseen_by = [], np.full(len(seen), -1)
         folds = inner_folds([str(a) for a in seen.animals], ENSEMBLE_PARTS)
         for number, member in enumerate(networks):
@@ -178,7 +178,8 @@ class Classroom:
                 mine = np.isin(seen.animals, folds[member.part].train_animals)
                 unseen_by[~mine] = number
             models.append(self._copied(member.role, fit(member, mine)))
-        return Teacher(tuple(models), unseen_by if (unseen_by >= 0).all() else None)
+        asked_in_parts = bool((unseen_by >= 0).all())
+        return Teacher(tuple(models), unseen_by if asked_in_parts else None, epochs=recipe.epochs)
 
     def _taught(
         self,
@@ -325,10 +326,16 @@ class Classroom:
             )
 
     def _chosen_epochs(
-        self, seen: Windows, recipe: Recipe, seed: int, advance: Advance, saved: Checkpoints
+        self,
+        role: str,
+        seen: Windows,
+        recipe: Recipe,
+        seed: int,
+        advance: Advance,
+        saved: Optional[Checkpoints],
     ) -> Recipe:
         """Return the recipe with the passes that do best on inner animals; `seen` holds no held-out one."""
-        trainer = self.trainer("student")
+        trainer, channels = self.trainer(role), self._channels(role)
         fits = 0
 
         def predict(candidate: Recipe, inner: Windows, unseen: Windows) -> NDArray[np.int64]:
@@ -336,9 +343,16 @@ class Classroom:
             fits += 1
             view = View.of(inner, self.config)
             targets = Targets(inner.labels, smoothing=self.config.smoothing)
-            checkpoint = saved.of(f"choice{fits}")
-            model = trainer.fit(view.show(inner), targets, candidate, seed, advance, checkpoint)
-            return np.argmax(logits(model, view.show(unseen)[..., : view.channels]), axis=1)
+            checkpoint = saved.of(f"{role}-choice{fits}") if saved else None
+            model = trainer.fit(
+                view.show(inner),
+                targets,
+                candidate,
+                seed,
+                lambda count: advance(count * COSTS[role]),
+                checkpoint,
+            )
+            return np.argmax(logits(answering(model), view.show(unseen)[..., :channels]), axis=1)
 
         candidates = [replace(recipe, epochs=max(1, round(f * recipe.epochs))) for f in EPOCH_FACTORS]
         return choose(candidates, seen, predict).best

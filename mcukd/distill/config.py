@@ -21,6 +21,7 @@ AUGMENTS = ("rotation", "flip", "scale", "rate", "noise", "drop", "clip")
 _SINCE = {
     "student": "gru-mlp",
     "choose_epochs": False,
+    "choose_teacher_epochs": False,
     "augment": "",
     "neck_axis": None,
     "method": "soft-labels",
@@ -52,7 +53,8 @@ class DistillConfig:
     mounting: how training windows are turned, see `Signal.mounting`; None for what the card says.
     student: "gru-mlp", or "filter-mlp" for the baseline's structure (`mcukd.models.filter_mlp`) in its place.
     choose_epochs: pick the students' passes for each fold on inner animals, among half, once and twice
-    `epochs`. augment: disturbances to train against, names of `AUGMENTS` with commas, "all" or "none".
+    `epochs`; choose_teacher_epochs: the teacher's likewise. augment: disturbances to train against, names of
+    `AUGMENTS` with commas, "all" or "none".
     neck_axis: number of the axis along the neck, which the card tells where "rotation" is among them.
     method: how the distilled student learns, a name of `mcukd.distill.methods`. teacher: what it learns from,
     None for the method's usual one. teacher_sensors: "all" shows the teacher the card's extra channels as
@@ -78,6 +80,7 @@ class DistillConfig:
     mixing: float = 0.5
     student: str = "gru-mlp"
     choose_epochs: bool = False
+    choose_teacher_epochs: bool = False
     augment: str = ""
     neck_axis: Optional[int] = None
     method: str = "soft-labels"

@@ -16,10 +16,10 @@ from mcukd.distill.phases import LABELS, Phase, grown
 from mcukd.distill.searching import searching_work
 from mcukd.distill.trainer import windows_presented
 
-#: A window costs the teacher about as much as this many cost a student; used for the progress bar only.
-TEACHER_COST = 10
+#: What a window costs a network in training, in those it costs a student; used for the progress bar only.
+COSTS = {"student": 1, "teacher": 10}
 
-#: With `--choose-epochs`, the students' passes are chosen among these multiples of `--epochs`.
+#: With `--choose-epochs`, passes are chosen among these multiples of `--epochs`, and the teacher's likewise.
 EPOCH_FACTORS = (0.5, 1, 2)
 
 #: Networks of an ensemble; each leaves out one of as many groups of the training animals.
@@ -95,15 +95,18 @@ def teaching_work(seen: Windows, config: DistillConfig, *, plain: bool) -> int:
 
 def raising_work(seen: Windows, config: DistillConfig) -> int:
     """Return the length of a teacher's training on the windows `seen` in the progress bar's units, about."""
-    kind, steps = teacher_kind(config), seen.counts.shape[1]
-    alone = student_phases(METHODS[Plain.name], config, steps)
-    one = {
-        "teacher": TEACHER_COST
-        * windows_presented(len(seen), config.teacher_epochs, fit_phases(kind, kind.phases, steps)),
-        "student": windows_presented(len(seen), config.epochs, alone),
+    kind, windows, steps = teacher_kind(config), len(seen), seen.counts.shape[1]
+    phases = {
+        "teacher": fit_phases(kind, kind.phases, steps),
+        "student": student_phases(METHODS[Plain.name], config, steps),
     }
-    left = {True: 1.0, False: 1 - 1 / ENSEMBLE_PARTS}
-    return round(sum(one[member.role] * left[member.part is None] for member in members(config)))
+    epochs = {"teacher": config.teacher_epochs, "student": config.epochs}
+    fit = {role: COSTS[role] * windows_presented(windows, epochs[role], phases[role]) for role in phases}
+    part = {True: 1.0, False: 1 - 1 / ENSEMBLE_PARTS}
+    work = sum(fit[member.role] * part[member.part is None] for member in members(config))
+    if config.choose_teacher_epochs:
+        work += COSTS["teacher"] * choosing_work(windows, config.teacher_epochs, phases["teacher"])
+    return round(work)
 
 
 def choosing_work(windows: int, epochs: int, phases: tuple[Phase, ...] = (LABELS,)) -> int:

@@ -37,6 +37,7 @@ class Teacher:
     models: tuple[keras.Model, ...]
     unseen_by: Optional[NDArray[np.int64]] = None
     taps: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    epochs: int = 0
 
     @property
     def model(self) -> keras.Model:

@@ -270,6 +270,15 @@ def one_hot(labels: NDArray[np.int64], classes: int) -> FloatArray:
     return np.eye(classes, dtype=np.float32)[labels]
 
 
+def answering(model: keras.Model) -> keras.Model:
+    """Return the model with its logits as the only output; those in training may have others beside."""
+    import keras
+
+    if not isinstance(model.output, dict):
+        return model
+    return keras.Model(model.inputs, model.output["logits"], name=model.name)
+
+
 def logits(model: keras.Model, windows: FloatArray) -> FloatArray:
     """Return the model's logits (N, K) for windows (N, T, C)."""
     parts = [model(windows[start : start + 512], training=False) for start in range(0, len(windows), 512)]

@@ -24,7 +24,7 @@ BESIDE = (TEACHER, *BASELINES)
 #: Of no meaning to a student without a teacher.
 _OF_TEACHING = frozenset(
     [
-        *("teacher", "teacher_epochs", "teacher_width", "teacher_sensors"),
+        *("teacher", "teacher_epochs", "choose_teacher_epochs", "teacher_width", "teacher_sensors"),
         *("temperature", "mixing", "without", "gate", "frequency"),
     ]
 )
