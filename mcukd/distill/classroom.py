@@ -16,7 +16,7 @@ from mcukd.data.windows import Windows
 from mcukd.distill.checkpoint import Checkpoints
 from mcukd.distill.choice import choose
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.kinds import STUDENTS, Kind, Shape
+from mcukd.distill.kinds import ENSEMBLE, STUDENTS, Kind, Shape
 from mcukd.distill.lesson import SOFT_LABELS, STUDENT, TEACHER, Lesson
 from mcukd.distill.methods import METHODS
 from mcukd.distill.phases import LABELS
@@ -170,16 +170,16 @@ class Classroom:
         networks, everyone = members(config), np.ones(len(seen), bool)
         if len(networks) == 1:
             return Teacher((fit(networks[0], everyone),), taps=self._taps, epochs=recipe.epochs)
-        models, unseen_by = [], np.full(len(seen), -1)
-        folds = inner_folds([str(a) for a in seen.animals], ENSEMBLE_PARTS)
-        for number, member in enumerate(networks):
-            mine = everyone
-            if member.part is not None:
-                mine = np.isin(seen.animals, folds[member.part].train_animals)
-                unseen_by[~mine] = number
+        if config.teacher_name != ENSEMBLE:
+            models = [self._copied(member.role, fit(member, everyone)) for member in networks]
+            return Teacher(tuple(models), epochs=recipe.epochs)
+        models, unseen_by = [], np.empty(len(seen), np.int64)
+        folds = inner_folds([str(animal) for animal in seen.animals], ENSEMBLE_PARTS)
+        for number, (member, fold) in enumerate(zip(networks, folds)):
+            mine = np.isin(seen.animals, fold.train_animals)
             models.append(self._copied(member.role, fit(member, mine)))
-        asked_in_parts = bool((unseen_by >= 0).all())
-        return Teacher(tuple(models), unseen_by if asked_in_parts else None, epochs=recipe.epochs)
+            unseen_by[~mine] = number
+        return Teacher(tuple(models), unseen_by, epochs=recipe.epochs)
 
     def _taught(
         self,

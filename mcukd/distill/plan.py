@@ -16,7 +16,7 @@ from mcukd.distill.phases import LABELS, Phase, grown
 from mcukd.distill.searching import searching_work
 from mcukd.distill.trainer import windows_presented
 
-#: What a window costs a network in training, in those it costs a student; used for the progress bar only.
+#: What a window costs the training of a network, about; used for the progress bar only.
 COSTS = {"student": 1, "teacher": 10}
 
 #: With `--choose-epochs`, passes are chosen among these multiples of `--epochs`, and the teacher's likewise.
@@ -102,8 +102,8 @@ def raising_work(seen: Windows, config: DistillConfig) -> int:
     }
     epochs = {"teacher": config.teacher_epochs, "student": config.epochs}
     fit = {role: COSTS[role] * windows_presented(windows, epochs[role], phases[role]) for role in phases}
-    part = {True: 1.0, False: 1 - 1 / ENSEMBLE_PARTS}
-    work = sum(fit[member.role] * part[member.part is None] for member in members(config))
+    seen_by = [1 if member.part is None else 1 - 1 / ENSEMBLE_PARTS for member in members(config)]
+    work = sum(fit[member.role] * share for member, share in zip(members(config), seen_by))
     if config.choose_teacher_epochs:
         work += COSTS["teacher"] * choosing_work(windows, config.teacher_epochs, phases["teacher"])
     return round(work)
