@@ -1,13 +1,14 @@
 """Every method with every student it works with, from training to the emulated collar.
 
-    python bench/methods_road.py --data-root DATA --out DIR [--students NAME ...] [--sweeps DIR] [--write]
+    python bench/methods_road.py --data-root DATA --out DIR [--students NAME ...] [--methods NAME ...]
+                                 [--sweeps DIR] [--write]
 
 Each study is distilled leaving one cow out at a time, quantized to 8 bits, and then: GRU-MLP and filter-MLP
 firmware is generated, built and validated on the emulated collar, window for window against the NumPy
 reference; the mobilenet student is scored as TFLite int8 on the reference kernels. An interrupted run goes on
 where it was, and folds that `bench/methods.py --out DIR` has trained (grids cow-collar and
 cow-collar-mobilenet) are not trained again. With --write the rows go to docs/results/road-by-method.json,
-those of other students stay as they are there.
+the others stay as they are there.
 """
 
 from __future__ import annotations
@@ -46,11 +47,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--windows", type=int, default=200)
     parser.add_argument("--students", nargs="+", choices=STUDENTS, default=list(STUDENTS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--sweeps", type=Path, help="the --out of bench/methods.py")
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args()
     rows = []
-    for method in METHODS.values():
+    for method in (METHODS[name] for name in options.methods):
         for student in (one for one in method.students if one in options.students):
             run = options.out / f"{method.name}-{student}"
             row = {"method": method.name, "student": student, **road(run, method.name, student, options)}
@@ -58,7 +60,8 @@ def main() -> int:
             print(json.dumps(row), flush=True)
     if options.write:
         before = json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else []
-        rows += [row for row in before if row["student"] not in options.students]
+        made = {(row["method"], row["student"]) for row in rows}
+        rows += [row for row in before if (row["method"], row["student"]) not in made]
         write_json(
             RESULTS,
             {
