@@ -25,8 +25,17 @@ def draw(results: Path, path: Path) -> None:
         return
     across = min(len(panels), ACROSS)
     down = -(-len(panels) // across)
-    height = 0.9 + 0.27 * max(len(rows) for _, rows in panels)
-    figure, axes = plt.subplots(down, across, figsize=(4.3 * across, height * down), squeeze=False)
+    longest = [
+        max(len(rows) for _, rows in panels[first:][:across]) for first in range(0, len(panels), across)
+    ]
+    heights = [1.0 + 0.27 * rows for rows in longest]
+    figure, axes = plt.subplots(
+        down,
+        across,
+        figsize=(4.3 * across, sum(heights)),
+        height_ratios=heights,
+        squeeze=False,
+    )
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     for axis, (one, rows) in zip(axes.flat, panels):
@@ -38,7 +47,9 @@ def draw(results: Path, path: Path) -> None:
         axis.axvline(0, color="black", linewidth=0.6)
         axis.set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)], fontsize=7)
         simulated = ", simulated" if one["simulated"] else ""
-        axis.set_title(f"{one['data']}{simulated}\n{one['split']}, {len(one['seeds'])} seeds", fontsize=9)
+        seeds = f"{len(one['seeds'])} seed{'s' * (len(one['seeds']) > 1)}"
+        axis.set_title(f"{one['data']}{simulated}\n{one['split']}, {seeds}", fontsize=9)
+        axis.set_ylim(-0.6, len(rows) - 0.4)
         axis.set_xlabel("MCC above the plain student, 95 % interval", fontsize=8)
         axis.tick_params(axis="x", labelsize=7)
     figure.tight_layout()
