@@ -8,16 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
 from mcukd.distill.augment import Augmenter
+from mcukd.distill.checkpoint import Checkpoints
 from mcukd.distill.choice import Choice
+from mcukd.distill.choosing import choose_frequency
 from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import Lesson
 from mcukd.distill.methods import METHODS
 from mcukd.distill.methods.smldist import ANCHORS, SmlDist, _features_loss, _teacher_target
 from mcukd.distill.phases import Signals
-from mcukd.distill.plan import ENSEMBLE_PARTS, raising_work
+from mcukd.distill.plan import ENSEMBLE_PARTS, frequencies, raising_work
 from mcukd.distill.recipes import augmentation
 from mcukd.distill.teachers import Teacher
 from mcukd.distill.view import View
@@ -133,6 +136,10 @@ def test_every_method_can_be_asked_for_and_names_what_it_works_with():
         ({"without": "stage"}, "has no parts"),
         ({"method": "mixed-view", "gate": True}, "without a label"),
         ({"method": "mixed-view", "teacher": "ensemble"}, "works with resnet"),
+        ({"choose_frequency": True}, "none with --method soft-labels --student gru-mlp"),
+        ({"method": "smldist", "without": "stage", "choose_frequency": True}, "--without stage"),
+        ({"method": "smldist", "student": "filter-mlp", "choose_frequency": True}, "--student filter-mlp"),
+        ({"method": "smldist", "frequency": 0, "choose_frequency": True}, "--frequency 0"),
         ({"smoothing": 1.0}, "--smoothing is 1.0"),
         ({"teacher_sensors": "gps"}, "--teacher-sensors"),
     ],
@@ -259,7 +266,7 @@ def test_a_teacher_s_passes_are_chosen_on_inner_animals(tmp_path, monkeypatch):
         assert predict(candidates[0], inner, unseen).shape == (len(unseen),)
         return Choice(candidates[2], (0.0, 0.0, 1.0))
 
-    monkeypatch.setattr("mcukd.distill.classroom.choose", choose)
+    monkeypatch.setattr("mcukd.distill.choosing.choose", choose)
     config = replace(CONFIG, method="same-view", teacher="tsak", student="filter-mlp", teacher_epochs=2)
     config = replace(config, choose_teacher_epochs=True)
     windows, task = herd(), lesson(tmp_path)
@@ -270,6 +277,79 @@ def test_a_teacher_s_passes_are_chosen_on_inner_animals(tmp_path, monkeypatch):
     fixed = replace(config, choose_teacher_epochs=False)
     assert task.work(windows, config) > task.work(windows, fixed)
     assert config.options()["choose_teacher_epochs"] and "choose_teacher_epochs" not in fixed.options()
+
+
+class RoomOfFakes:
+    """Teaches students that are right as often as the weight they were taught at is near .1."""
+
+    def __init__(self, config: DistillConfig, taught: list[tuple[float, frozenset[str]]]) -> None:
+        self.config, self.taught = config, taught
+
+    def with_frequency(self, weight: float) -> RoomOfFakes:
+        return RoomOfFakes(replace(self.config, frequency=weight, choose_frequency=False), self.taught)
+
+    def taught_student(self, teacher, soft, seen, windows, recipe, seed, advance, saved, fit):
+        assert teacher.unseen_by.tolist() == [0] * len(seen) and len(soft) == len(windows) == len(seen)
+        saved.of(fit)
+        self.taught.append((self.config.frequency, frozenset(seen.animals)))
+        right = 1 - abs(self.config.frequency - 0.1)
+
+        def student(shown, training):
+            spread = np.abs(shown).mean(axis=(1, 2)) * right
+            return np.stack([-np.abs(spread - level) for level in LEVELS], axis=1)
+
+        return student
+
+
+#: Mean size of the herd's standardised samples by behaviour, about.
+LEVELS = (0.55, 0.72, 0.88)
+
+
+def test_the_spectral_term_s_weight_is_chosen_by_students_of_inner_animals(tmp_path):
+    windows = herd()
+    seen = windows.take(np.isin(windows.animals, ANIMALS[:4]))
+    config = DistillConfig(method="smldist", choose_frequency=True)
+    taught: list[tuple[float, frozenset[str]]] = []
+    room = RoomOfFakes(config, taught)
+    teacher = Teacher((), unseen_by=np.zeros(len(seen), np.int64))
+    soft = np.zeros((len(seen), 3), np.float32)
+    saved = Checkpoints(tmp_path, "key")
+    weight = choose_frequency(room, teacher, soft, seen, None, 0, lambda units: None, saved)
+    assert weight == 0.1
+    assert frequencies(config) == (0.0, 0.1, 0.3, 0.9)
+    assert [one for one, _ in taught] == [0.0] * 3 + [0.1] * 3 + [0.3] * 3 + [0.9] * 3
+    inner = {frozenset(fold.train_animals) for fold in inner_folds(ANIMALS[:4])}
+    assert {animals for _, animals in taught} == inner
+
+
+def test_a_weight_of_the_spectral_term_is_of_its_pupil_only():
+    room = Classroom(herd(), herd(), DistillConfig(method="smldist", choose_frequency=True))
+    other = room.with_frequency(0.1)
+    assert other.config.frequency == 0.1 and not other.config.choose_frequency
+    assert room.config.frequency == 0.3 and other._trainers is room._trainers
+
+
+@pytest.mark.slow
+def test_a_lesson_is_taught_at_the_weight_that_it_chose(tmp_path):
+    windows, task, shown = herd(), lesson(tmp_path), 0
+    config = replace(CONFIG, method="smldist", choose_frequency=True)
+
+    def advance(count: int) -> None:
+        nonlocal shown
+        shown += count
+
+    room = Classroom(windows, windows, config)
+    room.teach(task, advance)
+    assert shown == task.work(windows, config)
+    with np.load(task.path) as fold:
+        chosen = float(fold["frequency"])
+        assert chosen in frequencies(config)
+        given = fold["student_distilled_logits"]
+    fixed, again = replace(config, choose_frequency=False, frequency=chosen), lesson(tmp_path / "fixed")
+    Classroom(windows, windows, fixed).teach(again)
+    with np.load(again.path) as fold:
+        assert "frequency" not in fold.files
+        np.testing.assert_array_equal(fold["student_distilled_logits"], given)
 
 
 def test_a_committee_s_students_see_their_own_sensors_only(tmp_path):

@@ -131,7 +131,7 @@ def test_students_of_inner_folds_learn_from_other_animals_than_they_judge(
     # The same training on that fold's animals alone gives the very student.
     mine = np.isin(windows.animals, folds[1].train_animals)
     scale = judged["student"].std[0]
-    alone = room._taught(
+    alone = room.taught_student(
         None,
         None,
         windows.take(mine),

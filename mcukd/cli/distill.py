@@ -122,6 +122,15 @@ def distill(
     frequency: Annotated[
         Optional[float], _option("Weight of the spectral term of smldist.", DEFAULTS.frequency, _METHOD)
     ] = None,
+    choose_frequency: Annotated[
+        Optional[bool],
+        typer.Option(
+            "--choose-frequency/--fixed-frequency",
+            help="Choose that weight in each fold on inner animals: 0, a third, once or thrice --frequency.",
+            show_default=False,
+            rich_help_panel=_METHOD,
+        ),
+    ] = None,
     search: Annotated[
         Optional[bool],
         typer.Option(
@@ -212,6 +221,7 @@ def distill(
         "smoothing": smoothing,
         "gate": gate,
         "frequency": frequency,
+        "choose_frequency": choose_frequency,
         "search": search,
         "search_trials": search_trials,
         "jobs": jobs,

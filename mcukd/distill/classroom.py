@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
 from mcukd.distill.checkpoint import Checkpoints
-from mcukd.distill.choice import choose
+from mcukd.distill.choosing import choose_epochs, choose_frequency
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.kinds import ENSEMBLE, STUDENTS, Kind, Shape
 from mcukd.distill.lesson import SOFT_LABELS, STUDENT, TEACHER, Lesson
@@ -23,7 +23,6 @@ from mcukd.distill.phases import LABELS
 from mcukd.distill.plan import (
     COSTS,
     ENSEMBLE_PARTS,
-    EPOCH_FACTORS,
     Member,
     fit_phases,
     members,
@@ -80,12 +79,17 @@ class Classroom:
         soft = None if teacher is None else teacher.soft_labels(windows, how, seed)
         recipe = replace(student_recipe(config), augmentation=how)
         if config.choose_epochs:
-            recipe = self._chosen_epochs("student", seen, recipe, seed, advance, saved)
+            recipe = choose_epochs(self, "student", seen, recipe, seed, advance, saved)
+        room, chosen = self, {}
+        if config.choose_frequency:
+            assert teacher is not None
+            weight = choose_frequency(self, teacher, soft, seen, recipe, seed, advance, saved)
+            room, chosen = self.with_frequency(weight), {"frequency": np.array(weight)}
         if lesson.shipped:
-            student = self._taught(teacher, soft, seen, windows, recipe, seed, advance, saved)
+            student = room.taught_student(teacher, soft, seen, windows, recipe, seed, advance, saved)
             student = self.on_counts("student", student, view.scale)
             if config.search:
-                found = self._searched(student, teacher, soft, seen, view, recipe, seed, advance, saved)
+                found = room._searched(student, teacher, soft, seen, view, recipe, seed, advance, saved)
                 student = found.shipped(student)
             self._ship(lesson, teacher, student, view, seen, soft)
             saved.clear()
@@ -94,7 +98,7 @@ class Classroom:
         index = lesson.test_index(self.evaluation)
         test = view.show(self.evaluation.take(index))
         own = np.ascontiguousarray(test[..., : view.channels])
-        results: dict[str, Any] = {}
+        results: dict[str, Any] = dict(chosen)
         if teacher is not None:
             results["teacher_logits"] = teacher.logits(test)
             results["teacher_epochs"] = np.array(teacher.epochs)
@@ -102,12 +106,12 @@ class Classroom:
         results["student_logits"] = logits(student, own)
         results.update(self._weights(student, view, "student__"))
         if teacher is not None:
-            student = self._taught(teacher, soft, seen, windows, recipe, seed, advance, saved)
+            student = room.taught_student(teacher, soft, seen, windows, recipe, seed, advance, saved)
             results["student_distilled_logits"] = logits(student, own)
             results.update(self._weights(student, view, "student_distilled__"))
         if config.search:
             taught = self.on_counts("student", student, view.scale)
-            found = self._searched(taught, teacher, soft, seen, view, recipe, seed, advance, saved)
+            found = room._searched(taught, teacher, soft, seen, view, recipe, seed, advance, saved)
             results.update(found.results(self.evaluation.counts[index]))
         with replacing(lesson.path) as temporary:
             np.savez(
@@ -153,7 +157,7 @@ class Classroom:
         how = augmentation(config, seen.extra_vectors)
         recipe = replace(teacher_recipe(config), augmentation=how)
         if config.choose_teacher_epochs:
-            recipe = self._chosen_epochs("teacher", seen, recipe, seed, advance, saved)
+            recipe = choose_epochs(self, "teacher", seen, recipe, seed, advance, saved)
         recipes = {"teacher": recipe, "student": replace(student_recipe(config), augmentation=how)}
 
         def fit(member: Member, mine: NDArray[np.bool_]) -> keras.Model:
@@ -181,7 +185,11 @@ class Classroom:
             unseen_by[~mine] = number
         return Teacher(tuple(models), unseen_by, epochs=recipe.epochs)
 
-    def _taught(
+    def with_frequency(self, weight: float) -> Classroom:
+        """Return this classroom, compiled models included, at another weight of SMLDist's spectral term."""
+        return replace(self, config=replace(self.config, frequency=weight, choose_frequency=False))
+
+    def taught_student(
         self,
         teacher: Optional[Teacher],
         soft: Optional[FloatArray],
@@ -217,7 +225,7 @@ class Classroom:
         )
         if pupil is self.trainer("student").model:
             return pupil
-        student = self._build("student", np.ones(self._channels("student")))
+        student = self._build("student", np.ones(self.channels("student")))
         for layer in student.layers:
             layer.set_weights(pupil.get_layer(layer.name).get_weights())
         return student
@@ -241,7 +249,7 @@ class Classroom:
         windows, inner = view.show(seen), []
         for number, fold in enumerate(inner_folds([str(animal) for animal in seen.animals])):
             mine = np.isin(seen.animals, fold.train_animals)
-            one = self._taught(
+            one = self.taught_student(
                 None if teacher is None else teacher.about(mine),
                 None if soft is None else soft[mine],
                 seen.take(mine),
@@ -260,16 +268,18 @@ class Classroom:
         phases = student_phases(method, self.config, self._shape("student").steps)
         if phases == self.trainer("student").phases:
             return self.trainer("student")  # compiled once for plain and distilled
-        if "pupil" not in self._trainers:
+        # The weight of a term is compiled in; of all that decides a pupil's losses it alone changes in here.
+        name = f"pupil {self.config.frequency}"
+        if name not in self._trainers:
             kind = self._kind("student")
-            moments = np.zeros(self._channels("student")), np.ones(self._channels("student"))
+            moments = np.zeros(self.channels("student")), np.ones(self.channels("student"))
 
             def build() -> keras.Model:
                 student = (kind.twin or kind.build)(self._trained_shape("student"), self.config, *moments)
                 return method.pupil(student, teacher.model, self.config)
 
-            self._trainers["pupil"] = Trainer(build, compiled=kind.compiled, phases=phases)
-        return self._trainers["pupil"]
+            self._trainers[name] = Trainer(build, compiled=kind.compiled, phases=phases)
+        return self._trainers[name]
 
     def _gated(self, answers: FloatArray, labels: NDArray[np.int64]) -> FloatArray:
         """Return a teacher's logits (n, K), the right class in place of those that are wrong if so asked."""
@@ -325,42 +335,10 @@ class Classroom:
                 **digests,
             )
 
-    def _chosen_epochs(
-        self,
-        role: str,
-        seen: Windows,
-        recipe: Recipe,
-        seed: int,
-        advance: Advance,
-        saved: Optional[Checkpoints],
-    ) -> Recipe:
-        """Return the recipe with the passes that do best on inner animals; `seen` holds no held-out one."""
-        trainer, channels = self.trainer(role), self._channels(role)
-        fits = 0
-
-        def predict(candidate: Recipe, inner: Windows, unseen: Windows) -> NDArray[np.int64]:
-            nonlocal fits
-            fits += 1
-            view = View.of(inner, self.config)
-            targets = Targets(inner.labels, smoothing=self.config.smoothing)
-            checkpoint = saved.of(f"{role}-choice{fits}") if saved else None
-            model = trainer.fit(
-                view.show(inner),
-                targets,
-                candidate,
-                seed,
-                lambda count: advance(count * COSTS[role]),
-                checkpoint,
-            )
-            return np.argmax(logits(answering(model), view.show(unseen)[..., :channels]), axis=1)
-
-        candidates = [replace(recipe, epochs=max(1, round(f * recipe.epochs))) for f in EPOCH_FACTORS]
-        return choose(candidates, seen, predict).best
-
     def trainer(self, role: str) -> Trainer:
         """Return this process's trainer of the "teacher", the "student" or the baseline "filter_mlp"."""
         if role not in self._trainers:
-            kind, channels = self._kind(role), self._channels(role)
+            kind, channels = self._kind(role), self.channels(role)
             build = kind.build if kind.phases == (LABELS,) else kind.twin or kind.build
             # Training sees standardised windows, so that one compiled step serves every fold's scale.
             self._trainers[role] = Trainer(
@@ -372,12 +350,12 @@ class Classroom:
 
     def on_counts(self, role: str, trained: keras.Model, scale: float) -> keras.Model:
         """Return a copy of a model trained on standardised windows that takes raw counts."""
-        return self._copied(role, trained, np.full(self._channels(role), scale))
+        return self._copied(role, trained, np.full(self.channels(role), scale))
 
     def _copied(
         self, role: str, trained: keras.Model, scales: Optional[NDArray[np.float64]] = None
     ) -> keras.Model:
-        model = self._build(role, np.ones(self._channels(role)) if scales is None else scales)
+        model = self._build(role, np.ones(self.channels(role)) if scales is None else scales)
         model.set_weights(trained.get_weights())
         return model
 
@@ -392,12 +370,13 @@ class Classroom:
 
     def _shape(self, role: str) -> Shape:
         steps = self.training.counts.shape[1]
-        return Shape(steps, self._channels(role), len(self.training.classes))
+        return Shape(steps, self.channels(role), len(self.training.classes))
 
     def _trained_shape(self, role: str) -> Shape:
         return self._shape(role)._replace(steps=0) if self._kind(role).grows else self._shape(role)
 
-    def _channels(self, role: str) -> int:
+    def channels(self, role: str) -> int:
+        """Return how many channels the "teacher" or the "student" is shown."""
         return channels_of(self.training, self.config) if role == "teacher" else self.training.counts.shape[2]
 
     def _weights(self, student: keras.Model, view: View, prefix: str) -> dict[str, Any]:

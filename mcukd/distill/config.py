@@ -31,6 +31,7 @@ _SINCE = {
     "smoothing": 0.0,
     "gate": False,
     "frequency": 0.3,
+    "choose_frequency": False,
     "search": False,
     "device": CPU,
     "learning_rate": None,
@@ -60,10 +61,11 @@ class DistillConfig:
     None for the method's usual one. teacher_sensors: "all" shows the teacher the card's extra channels as
     well; None for what the method usually does. without: parts of the method to leave out, with commas.
     smoothing: share of a hard label spread over all classes. gate: believe the teacher only where it is
-    right. frequency: weight of SMLDist's spectral term. search: look for a better classifier of the student's
-    embedding on inner animals (gru-mlp students only). search_trials: classifiers it tries in each fold.
-    device: "cpu" or "gpu", whose last bits differ. jobs: worker processes, None for one per core; it does not
-    change the results.
+    right. frequency: weight of SMLDist's spectral term; choose_frequency: pick it for each fold on inner
+    animals, among 0, a third, once and three times `frequency`. search: look for a better classifier of the
+    student's embedding on inner animals (gru-mlp students only). search_trials: classifiers it tries in each
+    fold. device: "cpu" or "gpu", whose last bits differ. jobs: worker processes, None for one per core; it
+    does not change the results.
     Raises UserError for values that cannot work.
     """
 
@@ -90,6 +92,7 @@ class DistillConfig:
     smoothing: float = 0.0
     gate: bool = False
     frequency: float = 0.3
+    choose_frequency: bool = False
     search: bool = False
     search_trials: int = 40
     device: str = CPU
@@ -159,6 +162,13 @@ class DistillConfig:
                 f"--gate asks where the teacher is right, and --method {self.method} shows it windows "
                 "without a label; leave one out."
             )
+        if self.choose_frequency and not self._has_spectral_term():
+            raise UserError(
+                "--choose-frequency asks for the spectral term of smldist's stages, and there is none with "
+                f"--method {self.method} --student {self.student}"
+                f"{f' --without {self.without}' if self.without else ''} --frequency {self.frequency:g}; "
+                "leave it out."
+            )
         if self.search and self.student != "gru-mlp":
             raise UserError(
                 f"--search works with gru-mlp students, and --student is {self.student}; leave one out."
@@ -168,6 +178,11 @@ class DistillConfig:
                 "--search chooses on animals that are new to the students, and --split random has every "
                 "animal on both sides; give a split by animal."
             )
+
+    def _has_spectral_term(self) -> bool:
+        # The filter-MLP has no sequence, so no stages.
+        staged = "frequency" in METHODS[self.method].parts and self.student != "filter-mlp"
+        return staged and self.uses("stage") and self.uses("frequency") and self.frequency > 0
 
     @property
     def teacher_name(self) -> Optional[str]:

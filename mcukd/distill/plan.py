@@ -5,7 +5,9 @@ from __future__ import annotations
 import zlib
 from typing import NamedTuple, Optional
 
-from mcukd.data.folds import INNER_PARTS
+import numpy as np
+
+from mcukd.data.folds import INNER_PARTS, inner_folds
 from mcukd.data.windows import Windows
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.kinds import COMMITTEE, ENSEMBLE, STUDENTS, TEACHERS, Kind
@@ -21,6 +23,9 @@ COSTS = {"student": 1, "teacher": 10}
 
 #: With `--choose-epochs`, passes are chosen among these multiples of `--epochs`, and the teacher's likewise.
 EPOCH_FACTORS = (0.5, 1, 2)
+
+#: With `--choose-frequency`, the weight is chosen among these multiples of `--frequency`.
+FREQUENCY_FACTORS = (0, 1 / 3, 1, 3)
 
 #: Networks of an ensemble; each leaves out one of as many groups of the training animals.
 ENSEMBLE_PARTS = 4
@@ -68,6 +73,11 @@ def teacher_kind(config: DistillConfig) -> Kind:
     return TEACHERS["resnet" if name in (None, ENSEMBLE, COMMITTEE) else str(name)]
 
 
+def frequencies(config: DistillConfig) -> tuple[float, ...]:
+    """Return the weights of SMLDist's spectral term that `--choose-frequency` chooses among."""
+    return tuple(float(f"{factor * config.frequency:.4g}") for factor in FREQUENCY_FACTORS)
+
+
 def student_phases(method: Method, config: DistillConfig, steps: int) -> tuple[Phase, ...]:
     """Return the phases in which the options' student learns by a method from windows of `steps` samples."""
     return fit_phases(STUDENTS[config.student], method.phases(config), steps)
@@ -84,8 +94,10 @@ def teaching_work(seen: Windows, config: DistillConfig, *, plain: bool) -> int:
     alone = student_phases(METHODS[Plain.name], config, steps)
     taught = student_phases(METHODS[config.method], config, steps)
     work = choosing_work(windows, config.epochs, alone) if config.choose_epochs else 0
+    if config.choose_frequency:
+        work += len(FREQUENCY_FACTORS) * _inner_work(seen, config.epochs, taught)
     if config.search:
-        work += searching_work(seen, config, taught)
+        work += searching_work(config) + _inner_work(seen, config.epochs, taught)
     if config.teacher_name is None:
         return work + windows_presented(windows, config.epochs, alone)
     work += windows_presented(windows, config.epochs, alone) * plain
@@ -113,3 +125,10 @@ def choosing_work(windows: int, epochs: int, phases: tuple[Phase, ...] = (LABELS
     """Return the length of a choice of epochs in the progress bar's units, about."""
     inner = windows * (INNER_PARTS - 1) // INNER_PARTS
     return INNER_PARTS * sum(windows_presented(inner, round(f * epochs), phases) for f in EPOCH_FACTORS)
+
+
+def _inner_work(seen: Windows, epochs: int, phases: tuple[Phase, ...]) -> int:
+    """Return what one student of each inner fold is shown."""
+    folds = inner_folds([str(animal) for animal in seen.animals])
+    counts = (int(np.isin(seen.animals, fold.train_animals).sum()) for fold in folds)
+    return sum(windows_presented(count, epochs, phases) for count in counts)

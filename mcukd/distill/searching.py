@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any, Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.folds import Fold, inner_folds
+from mcukd.data.folds import Fold
 from mcukd.data.windows import Windows
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import DEPLOYED
-from mcukd.distill.phases import LABELS
-from mcukd.distill.trainer import windows_presented
 from mcukd.models.weights import StudentWeights
 from mcukd.search.families import FAMILIES
 from mcukd.search.search import OWN, Classifier, Found, steps
@@ -26,8 +24,6 @@ from mcukd.search.student import search_student
 
 if TYPE_CHECKING:
     import keras
-
-    from mcukd.distill.phases import Phase
 
 #: A classifier tried costs about as much as this many windows cost a student; for the progress bar only.
 TRIAL_COST = 2500
@@ -102,14 +98,9 @@ def search_head(
     return Searched(found, student, deployed)
 
 
-def searching_work(seen: Windows, config: DistillConfig, phases: Sequence[Phase] = (LABELS,)) -> int:
-    """Return the length of a search in the progress bar's units, inner students included."""
-    windows = [
-        int(np.isin(seen.animals, fold.train_animals).sum())
-        for fold in inner_folds([str(animal) for animal in seen.animals])
-    ]
-    students = sum(windows_presented(count, config.epochs, phases) for count in windows)
-    return students + TRIAL_COST * steps(config.search_trials)
+def searching_work(config: DistillConfig) -> int:
+    """Return the length of a search in the progress bar's units, inner students left out."""
+    return TRIAL_COST * steps(config.search_trials)
 
 
 def _facts(classifier: Classifier) -> dict[str, Any]:

@@ -25,13 +25,18 @@ BESIDE = (TEACHER, *BASELINES)
 _OF_TEACHING = frozenset(
     [
         *("teacher", "teacher_epochs", "choose_teacher_epochs", "teacher_width", "teacher_sensors"),
-        *("temperature", "mixing", "without", "gate", "frequency"),
+        *("temperature", "mixing", "without", "gate", "frequency", "choose_frequency"),
     ]
 )
 #: Of no meaning to students of another structure than the default.
 _OF_GRU_MLP = frozenset(("gru_units", "dense_units"))
 #: Of no meaning to a committee, some of whose members are students; of the method only the teacher's kind is.
-_OF_LESSONS = frozenset(("choose_epochs", "method", "without", "temperature", "mixing", "gate", "frequency"))
+_OF_LESSONS = frozenset(
+    [
+        *("choose_epochs", "method", "without", "temperature", "mixing", "gate"),
+        *("frequency", "choose_frequency"),
+    ]
+)
 #: Of no meaning to other teachers.
 _OF_STUDENTS = _OF_LESSONS | _OF_GRU_MLP | {"student", "epochs", "learning_rate"}
 #: Of no meaning to a method that has no use for hard labels.
