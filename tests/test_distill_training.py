@@ -351,6 +351,24 @@ def test_divergence_becomes_a_sentence(student_trainer):
         student_trainer.fit(windows, Targets(labels), RECIPE, seed=1)
 
 
+def test_a_gradient_that_overflows_does_not_spoil_the_fit(monkeypatch):
+    import tensorflow as tf
+
+    def sometimes_steep(signals):
+        flat = tf.square(0.0 * tf.reduce_sum(signals.outputs["logits"]))
+        # The root's slope is infinite at 0: for batches whose first window is of the third behaviour.
+        return from_labels(signals) + tf.sqrt(flat + 1 - signals.hard[0, 2])
+
+    windows, labels = _rhythms()
+    phases = (replace(LABELS, loss=sometimes_steep),)
+    trainer = Trainer(
+        lambda: build_student(12, 3, 3, np.zeros(3), np.ones(3), 4, 4), compiled=True, phases=phases
+    )
+    model = trainer.fit(windows, Targets(labels), RECIPE, seed=1)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    assert np.mean(logits(model, windows).argmax(axis=1) == labels) > 0.9
+
+
 def test_weight_decay_pulls_matrices_and_not_biases(student_trainer):
     windows, labels = _rhythms(64)
     nothing = Targets(labels, np.zeros((64, 3), np.float32), 1.0, 0.0)

@@ -305,10 +305,13 @@ def _training_loop(model: keras.Model, optimizer: Any, phase: Phase, compiled: b
                     outputs = {"logits": outputs}
                 answers = {name: answer[step] for name, answer in heard.items()}
                 loss = phase.loss(Signals(outputs, answers, hard[step], soft[step], temperature, mixing))
-            gradients = zip(tape.gradient(loss, variables), variables)
-            optimizer.learning_rate.assign(rates[step])
+            gradients = tape.gradient(loss, variables)
             # A phase's loss may not depend on all that it may train, a head before it is used, say.
-            optimizer.apply_gradients([(change, v) for change, v in gradients if change is not None])
+            changes = [(change, v) for change, v in zip(gradients, variables) if change is not None]
+            # Back through hundreds of samples a gradient may overflow: such a step teaches nothing.
+            sound = tf.math.is_finite(tf.linalg.global_norm([change for change, _ in changes]))
+            optimizer.learning_rate.assign(rates[step])
+            optimizer.apply_gradients([(tf.where(sound, change, 0.0), v) for change, v in changes])
             for variable in matrices:
                 variable.assign(variable * (1 - rates[step] * decay))
         return loss
