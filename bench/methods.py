@@ -3,9 +3,10 @@
     python bench/methods.py --data-root ../shared/data --out DIR [--grids NAME ...] [--workers N] [--write]
 
 Runs the sweeps of `bench/methods/` one after another, each in a folder of its own under --out, where an
-interrupted one goes on. Every student is compared with the plain one of its kind, its teacher, and itself
-without a part of its method, on the same animals and seeds (`mcukd.evaluate.compare`). With --write the
-figures go to `docs/results/methods-NAME.json` and the drawing to `docs/img/methods.svg`.
+interrupted one goes on. Every student is compared with the plain one of its kind and length of training, with
+the best plain one where there are several lengths, its teacher, and itself without a part of its method, on
+the same animals and seeds (`mcukd.evaluate.compare`). With --write the figures go to
+`docs/results/methods-NAME.json` and the drawing to `docs/img/methods.svg`.
 
 All grids together are some thousand trainings: days of one core, not hours.
 """
@@ -30,8 +31,9 @@ from mcukd.sweep.table import TABLE
 
 GRIDS = Path(__file__).parent / "methods"
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-#: What tells the options of two students apart, beside their method.
-_SHAPE = ("student", "gru_units", "dense_units", "epochs", "learning_rate", "bits")
+#: What tells the options of two students apart, beside their method: what they are, and how long they learn.
+_SHAPE = ("student", "gru_units", "dense_units", "bits")
+_LENGTH = ("epochs", "learning_rate")
 
 
 def main() -> int:
@@ -80,14 +82,22 @@ def _against_others(
     kept = {name: point[name] for name in (*wanted, *figures, "weight_bytes")}
     if point["model"] != STUDENT:
         return kept
+    best_plain = max(
+        (o for o in points if o["method"] == PLAIN and all(o[k] == point[k] for k in _SHAPE)),
+        key=lambda o: o["mcc"],
+        default=None,
+    )
     others = {
         "plain": lambda o: o["model"] == STUDENT and o["method"] == PLAIN,
+        # The length of its training is picked by the score on held-out animals, which favours it.
+        "best_plain": lambda o: o is best_plain and any(o[k] != point[k] for k in _LENGTH),
         "teacher": lambda o: o["model"] == TEACHER and _teaches(o, point),
         "whole": lambda o: o["model"] == STUDENT and point["without"] and _whole(o, point),
     }
     for name, is_it in others.items():
         for other in points:
-            alike = other["model"] == TEACHER or all(other[k] == point[k] for k in _SHAPE)
+            compared_by = _SHAPE if name == "best_plain" else _SHAPE + _LENGTH
+            alike = other["model"] == TEACHER or all(other[k] == point[k] for k in compared_by)
             if other is not point and alike and is_it(other):
                 compared = paired(*matrices([point["name"], other["name"]], table), ("a", "b"))
                 kept[f"against_{name}"] = {
