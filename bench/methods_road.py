@@ -26,7 +26,8 @@ from host_speed import processor, said
 from mcukd.data.card import load_card
 from mcukd.data.folds import make_folds
 from mcukd.data.load import dataset_sha256, load_windows
-from mcukd.distill.config import STUDENTS, DistillConfig
+from mcukd.distill.config import DistillConfig
+from mcukd.distill.kinds import STUDENTS
 from mcukd.distill.methods import METHODS
 from mcukd.distill.run import fold_lessons, for_card
 from mcukd.distill.view import shows_extra
@@ -35,8 +36,6 @@ from mcukd.study import Study
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "road-by-method.json"
 DATA, SPLIT = "cow-collar", "loao"
-#: Passes of students for whom those of the options' default would take hours.
-EPOCHS = {"mobilenet": 10}
 
 
 def main() -> int:
@@ -71,7 +70,7 @@ def main() -> int:
                 "data": DATA,
                 "split": SPLIT,
                 "seeds": [0],
-                "epochs": {student: EPOCHS.get(student, DistillConfig.epochs) for student in STUDENTS},
+                "epochs": {name: kind.epochs for name, kind in STUDENTS.items()},
                 "processor": processor(),
                 "rows": rows,
             },
@@ -81,12 +80,11 @@ def main() -> int:
 
 def road(run: Path, method: str, student: str, options: argparse.Namespace) -> dict[str, Any]:
     """Take one study from training to its device; return its figures."""
-    epochs = EPOCHS.get(student, DistillConfig.epochs)
-    config = DistillConfig(method=method, student=student, split=SPLIT, seeds=(0,), epochs=epochs)
+    config = DistillConfig(method=method, student=student, split=SPLIT, seeds=(0,))
     if options.sweeps:
         fetch_folds(run, config, options.data_root, options.sweeps)
     data = ("--data-root", str(options.data_root))
-    asked = ("--data", DATA, "--split", SPLIT, "--seeds", "1", "--epochs", str(epochs), "--no-baselines")
+    asked = ("--data", DATA, "--split", SPLIT, "--seeds", "1", "--no-baselines")
     asked = (*asked, "--method", method, "--student", student)
     models = mcukd("distill", run, *data, *asked)["metrics"]["models"]
     models.update(mcukd("quantize", run, *data, "--bits", "8")["metrics"])

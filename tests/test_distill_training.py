@@ -28,7 +28,7 @@ from mcukd.distill.checkpoint import Checkpoint
 from mcukd.distill.config import DistillConfig, parse_seeds
 from mcukd.distill.kinds import STUDENTS as KINDS
 from mcukd.distill.phases import LABELS, SHORTEST, Phase, from_answers, from_labels, grown
-from mcukd.distill.recipes import student_recipe
+from mcukd.distill.recipes import student_epochs, student_recipe
 from mcukd.distill.trainer import (
     BATCH,
     STEPS,
@@ -75,6 +75,15 @@ def test_a_learning_rate_is_the_structure_s_own_unless_given():
     assert student_recipe(replace(usual, learning_rate=0.004)).learning_rate == 0.004
     with pytest.raises(UserError, match="learning-rate is 2, expected 1e-06 to 1"):
         DistillConfig(learning_rate=2)
+
+
+def test_passes_are_the_structure_s_own_unless_given():
+    for name, kind in KINDS.items():
+        assert student_recipe(DistillConfig(student=name, mounting="any")).epochs == kind.epochs
+        assert student_epochs(DistillConfig(student="gru-mlp"), name) == kind.epochs
+        given = DistillConfig(student=name, epochs=7, mounting="any")
+        assert student_recipe(given).epochs == 7 == given.options()["epochs"]
+    assert "epochs" not in DistillConfig().options()
 
 
 def test_config_comes_back_from_its_options():

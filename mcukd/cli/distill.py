@@ -54,7 +54,8 @@ def distill(
     ] = None,
     seed: Annotated[Optional[int], _option("Seed of the shipped models.", DEFAULTS.seed, _WHAT)] = None,
     epochs: Annotated[
-        Optional[int], _option("Passes over the data for each student.", DEFAULTS.epochs, _MODELS)
+        Optional[int],
+        _option("Passes over the data for each student.", "what suits their structure", _MODELS),
     ] = None,
     learning_rate: Annotated[
         Optional[float],

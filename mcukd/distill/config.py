@@ -19,6 +19,7 @@ SENSORS = ("accelerometer", "all")
 AUGMENTS = ("rotation", "flip", "scale", "rate", "noise", "drop", "clip")
 #: Left out of the recorded options at these values, so that studies made before they existed stay current.
 _SINCE = {
+    "epochs": None,
     "student": "gru-mlp",
     "choose_epochs": False,
     "choose_teacher_epochs": False,
@@ -47,10 +48,10 @@ class DistillConfig:
 
     split: as `make_folds` takes it. seeds: of the evaluation; teacher and students of every fold are trained
     once with each. seed: of the models shipped, trained on all animals, and of simulated data.
-    epochs, teacher_epochs: passes over the training windows. learning_rate: highest of the students', None
-    for what suits their structure (`mcukd.distill.kinds`). teacher_width: filters of the ResNet's first
-    block. gru_units, dense_units: H and M of the student. temperature, mixing: of the distillation loss; None
-    for the method's usual temperature.
+    epochs, teacher_epochs: passes over the training windows. learning_rate: highest of the students'; it and
+    `epochs` are None for what suits the students' structure (`mcukd.distill.kinds`). teacher_width: filters
+    of the ResNet's first block. gru_units, dense_units: H and M of the student. temperature, mixing: of the
+    distillation loss; None for the method's usual temperature.
     mounting: how training windows are turned, see `Signal.mounting`; None for what the card says.
     student: "gru-mlp", or "filter-mlp" for the baseline's structure (`mcukd.models.filter_mlp`) in its place.
     choose_epochs: pick the students' passes for each fold on inner animals, among half, once and twice
@@ -72,7 +73,7 @@ class DistillConfig:
     split: str = "loao"
     seeds: tuple[int, ...] = tuple(range(DEFAULT_SEEDS))
     seed: int = 0
-    epochs: int = 40
+    epochs: Optional[int] = None
     teacher_epochs: int = 10
     teacher_width: int = 16
     gru_units: int = 16

@@ -15,6 +15,7 @@ from mcukd.distill.methods import METHODS
 from mcukd.distill.methods.method import Method
 from mcukd.distill.methods.plain import Plain
 from mcukd.distill.phases import LABELS, Phase, grown
+from mcukd.distill.recipes import student_epochs
 from mcukd.distill.searching import searching_work
 from mcukd.distill.trainer import windows_presented
 
@@ -93,15 +94,15 @@ def teaching_work(seen: Windows, config: DistillConfig, *, plain: bool) -> int:
     windows, steps = len(seen), seen.counts.shape[1]
     alone = student_phases(METHODS[Plain.name], config, steps)
     taught = student_phases(METHODS[config.method], config, steps)
-    work = choosing_work(windows, config.epochs, alone) if config.choose_epochs else 0
+    work = choosing_work(windows, student_epochs(config), alone) if config.choose_epochs else 0
     if config.choose_frequency:
-        work += len(FREQUENCY_FACTORS) * _inner_work(seen, config.epochs, taught)
+        work += len(FREQUENCY_FACTORS) * _inner_work(seen, student_epochs(config), taught)
     if config.search:
-        work += searching_work(config) + _inner_work(seen, config.epochs, taught)
+        work += searching_work(config) + _inner_work(seen, student_epochs(config), taught)
     if config.teacher_name is None:
-        return work + windows_presented(windows, config.epochs, alone)
-    work += windows_presented(windows, config.epochs, alone) * plain
-    work += windows_presented(windows, config.epochs, taught)
+        return work + windows_presented(windows, student_epochs(config), alone)
+    work += windows_presented(windows, student_epochs(config), alone) * plain
+    work += windows_presented(windows, student_epochs(config), taught)
     return work + raising_work(seen, config)
 
 
@@ -112,7 +113,7 @@ def raising_work(seen: Windows, config: DistillConfig) -> int:
         "teacher": fit_phases(kind, kind.phases, steps),
         "student": student_phases(METHODS[Plain.name], config, steps),
     }
-    epochs = {"teacher": config.teacher_epochs, "student": config.epochs}
+    epochs = {"teacher": config.teacher_epochs, "student": student_epochs(config)}
     fit = {role: COSTS[role] * windows_presented(windows, epochs[role], phases[role]) for role in phases}
     seen_by = [1 if member.part is None else 1 - 1 / ENSEMBLE_PARTS for member in members(config)]
     work = sum(fit[member.role] * share for member, share in zip(members(config), seen_by))

@@ -49,7 +49,12 @@ def teacher_recipe(config: DistillConfig) -> Recipe:
     )
 
 
+def student_epochs(config: DistillConfig, student: Optional[str] = None) -> int:
+    """Return the students' passes: those asked for, or what suits their structure or that of `student`."""
+    return STUDENTS[student or config.student].epochs if config.epochs is None else config.epochs
+
+
 def student_recipe(config: DistillConfig) -> Recipe:
     """Return how the students are trained, the plain one and the distilled one alike."""
     rate = config.learning_rate or STUDENTS[config.student].learning_rate
-    return Recipe(config.epochs, rate, weight_decay=0.01, augmentation=augmentation(config))
+    return Recipe(student_epochs(config), rate, weight_decay=0.01, augmentation=augmentation(config))
