@@ -1,6 +1,7 @@
 """What a classifier search is worth to a study's students on held-out animals, and what without `inner`.
 
     mcukd distill --data cow-collar --split animals=3 --seeds 1 --search --run STUDY
+    mcukd evaluate --run STUDY        where distill was told --no-baselines
     python bench/search_students.py STUDY --data-root DATA [--write]
 
 Reads what `distill --search` found in each fold, and searches again on the same students with as many trials
@@ -48,6 +49,7 @@ def measure(path: Path, root: Path) -> dict[str, Any]:
     from mcukd.study import Study
 
     study = Study.open(path)
+    against = against_own(study.file("metrics.json"))
     config, card = DistillConfig.of(study.options("distill")), load_card(study.card)
     options = config.options()
     chosen = "".join(f"--{name} {options[name]} " for name in ("method", "student") if name in options)
@@ -88,7 +90,7 @@ def measure(path: Path, root: Path) -> dict[str, Any]:
         "processor": processor(),
         "options": options,
         "mcc": {name: mcc(*both, evaluation.classes) for name, both in pooled.items()},
-        "against_own_head": against_own(study.file("metrics.json")),
+        "against_own_head": against,
         "folds": folds,
     }
 
@@ -117,7 +119,11 @@ def search_blindly(
 
 def against_own(metrics: Path) -> dict[str, Any]:
     """Return the difference of each searched model from the own head, with its interval over animals."""
-    compared = json.loads(metrics.read_text())["comparisons"]
+    compared = json.loads(metrics.read_text()).get("comparisons")
+    if compared is None:
+        raise SystemExit(
+            f"{metrics}: no model is compared with another yet; first run mcukd evaluate on the study."
+        )
     return {
         one["a"]: {key: round(one[key], 4) for key in ("difference", "low", "high", "level")}
         for one in compared
