@@ -36,8 +36,6 @@ from mcukd.study import Study
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "road-by-method.json"
 DATA, SPLIT = "cow-collar", "loao"
-#: Passes of the students that the grid cow-collar trains; others have what suits their structure.
-EPOCHS = {"gru-mlp": 40, "filter-mlp": 40}
 
 
 def main() -> int:
@@ -72,7 +70,7 @@ def main() -> int:
                 "data": DATA,
                 "split": SPLIT,
                 "seeds": [0],
-                "epochs": {name: EPOCHS.get(name, kind.epochs) for name, kind in STUDENTS.items()},
+                "epochs": {name: kind.epochs for name, kind in STUDENTS.items()},
                 "processor": processor(),
                 "rows": rows,
             },
@@ -82,14 +80,11 @@ def main() -> int:
 
 def road(run: Path, method: str, student: str, options: argparse.Namespace) -> dict[str, Any]:
     """Take one study from training to its device; return its figures."""
-    passes = EPOCHS.get(student)
-    config = DistillConfig(method=method, student=student, split=SPLIT, seeds=(0,), epochs=passes)
+    config = DistillConfig(method=method, student=student, split=SPLIT, seeds=(0,))
     if options.sweeps:
         fetch_folds(run, config, options.data_root, options.sweeps)
     data = ("--data-root", str(options.data_root))
     asked = ("--data", DATA, "--split", SPLIT, "--seeds", "1", "--no-baselines")
-    if passes is not None:
-        asked = (*asked, "--epochs", str(passes))
     asked = (*asked, "--method", method, "--student", student)
     models = mcukd("distill", run, *data, *asked)["metrics"]["models"]
     models.update(mcukd("quantize", run, *data, "--bits", "8")["metrics"])
