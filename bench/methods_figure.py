@@ -19,14 +19,17 @@ def draw(results: Path, path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(results.glob("methods-*.json"))]
-    panels = [(one, rows) for one in found if (rows := _compared(one))]
+    found = {
+        file.stem.partition("-")[2]: json.loads(file.read_text(encoding="utf-8"))
+        for file in sorted(results.glob("methods-*.json"))
+    }
+    panels = [(grid, one, rows) for grid, one in found.items() if (rows := _compared(one))]
     if not panels:
         return
     across = min(len(panels), ACROSS)
     down = -(-len(panels) // across)
     longest = [
-        max(len(rows) for _, rows in panels[first:][:across]) for first in range(0, len(panels), across)
+        max(len(rows) for *_, rows in panels[first:][:across]) for first in range(0, len(panels), across)
     ]
     heights = [1.0 + 0.27 * rows for rows in longest]
     figure, axes = plt.subplots(
@@ -38,7 +41,7 @@ def draw(results: Path, path: Path) -> None:
     )
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
-    for axis, (one, rows) in zip(axes.flat, panels):
+    for axis, (grid, one, rows) in zip(axes.flat, panels):
         for place, row in enumerate(reversed(rows)):
             against = row["against_plain"]
             shown = {"better": "tab:green", "worse": "tab:red"}.get(against["verdict"], "tab:gray")
@@ -48,7 +51,8 @@ def draw(results: Path, path: Path) -> None:
         axis.set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)], fontsize=7)
         simulated = ", simulated" if one["simulated"] else ""
         seeds = f"{len(one['seeds'])} seed{'s' * (len(one['seeds']) > 1)}"
-        axis.set_title(f"{one['data']}{simulated}\n{one['split']}, {seeds}", fontsize=9)
+        # Grids share data and split, and differ in passes and rates, which their names stand for.
+        axis.set_title(f"{grid}{simulated}\n{one['split']}, {seeds}", fontsize=9)
         axis.set_ylim(-0.6, len(rows) - 0.4)
         axis.set_xlabel("MCC above the plain student, 95 % interval", fontsize=8)
         axis.tick_params(axis="x", labelsize=7)
