@@ -70,7 +70,9 @@ def main() -> int:
                 "data": DATA,
                 "split": SPLIT,
                 "seeds": [0],
-                "epochs": {name: kind.epochs for name, kind in STUDENTS.items()},
+                "epochs": {
+                    name: kind.usual_pace(load_card(DATA).window).epochs for name, kind in STUDENTS.items()
+                },
                 "processor": processor(),
                 "rows": rows,
             },

@@ -52,7 +52,7 @@ def main() -> None:
     student = Trainer(lambda: build_student(*shape, config.gru_units, config.dense_units), compiled=True)
     DATA.mkdir(exist_ok=True)
     for name, decay in DECAYS.items():
-        recipe = student_recipe(config)
+        recipe = student_recipe(config, card.window)
         recipe = recipe if decay is None else replace(recipe, weight_decay=decay)
         fitted = student_weights(student.fit(x, targets, recipe, SEED))
         weights = replace(fitted, std=np.full(x.shape[2], scale, np.float32))

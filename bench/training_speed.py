@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -93,8 +94,8 @@ def measure(card_name: str, root: Path, epochs: int) -> dict[str, Any]:
 
     def by_trainer(compiled: bool) -> Any:
         trainer = Trainer(build, compiled=compiled)
-        recipe = student_recipe(config)
-        trainer.fit(x, Targets(seen.labels), student_recipe(DistillConfig(epochs=1, mounting="any")), SEED)
+        recipe = student_recipe(config, x.shape[1])
+        trainer.fit(x, Targets(seen.labels), replace(recipe, epochs=1), SEED)
         return trainer.model, lambda: trainer.fit(x, Targets(seen.labels), recipe, SEED)
 
     ways: dict[str, tuple[Callable[[], Any], int]] = {

@@ -136,7 +136,7 @@ def test_students_of_inner_folds_learn_from_other_animals_than_they_judge(
         None,
         windows.take(mine),
         windows.counts[mine].astype(np.float32) / scale,
-        student_recipe(CONFIG),
+        student_recipe(CONFIG, windows.counts.shape[1]),
         3,
         lambda units: None,
         Unsaved(),  # type: ignore[arg-type]

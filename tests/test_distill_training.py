@@ -28,7 +28,7 @@ from mcukd.distill.checkpoint import Checkpoint
 from mcukd.distill.config import DistillConfig, parse_seeds
 from mcukd.distill.kinds import STUDENTS as KINDS
 from mcukd.distill.phases import LABELS, SHORTEST, Phase, from_answers, from_labels, grown
-from mcukd.distill.recipes import student_epochs, student_recipe
+from mcukd.distill.recipes import student_recipe
 from mcukd.distill.trainer import (
     BATCH,
     STEPS,
@@ -68,22 +68,26 @@ def test_jobs_are_no_part_of_the_options():
     assert DistillConfig(jobs=1).options() == DistillConfig(jobs=7).options()
 
 
-def test_a_learning_rate_is_the_structure_s_own_unless_given():
-    usual = DistillConfig(mounting="any")
-    assert student_recipe(usual).learning_rate == KINDS["gru-mlp"].learning_rate
-    assert student_recipe(replace(usual, student="filter-mlp")).learning_rate == 0.03
-    assert student_recipe(replace(usual, learning_rate=0.004)).learning_rate == 0.004
+@pytest.mark.parametrize("student", KINDS)
+def test_a_student_s_pace_is_that_of_its_structure_unless_given(student):
+    kind, usual = KINDS[student], DistillConfig(student=student, mounting="any")
+    for steps, pace in ((50, kind.pace), (256, kind.long_pace or kind.pace)):
+        recipe = student_recipe(usual, steps)
+        assert (recipe.epochs, recipe.learning_rate) == pace
+        assert student_recipe(replace(usual, epochs=7), steps).epochs == 7
+        assert student_recipe(replace(usual, epochs=7), steps).learning_rate == pace.learning_rate
+        assert student_recipe(replace(usual, learning_rate=0.004), steps).learning_rate == 0.004
+    assert not {"epochs", "learning_rate"} & set(usual.options())
+    assert replace(usual, epochs=7).options()["epochs"] == 7
     with pytest.raises(UserError, match="learning-rate is 2, expected 1e-06 to 1"):
         DistillConfig(learning_rate=2)
 
 
-def test_passes_are_the_structure_s_own_unless_given():
-    for name, kind in KINDS.items():
-        assert student_recipe(DistillConfig(student=name, mounting="any")).epochs == kind.epochs
-        assert student_epochs(DistillConfig(student="gru-mlp"), name) == kind.epochs
-        given = DistillConfig(student=name, epochs=7, mounting="any")
-        assert student_recipe(given).epochs == 7 == given.options()["epochs"]
-    assert "epochs" not in DistillConfig().options()
+def test_long_windows_are_those_that_grow():
+    slow = KINDS["gru-mlp"].long_pace
+    assert slow is not None and slow != KINDS["gru-mlp"].pace
+    for steps in (32, 63, 64, 128):
+        assert (KINDS["gru-mlp"].usual_pace(steps) == slow) == (len(grown((LABELS,), steps)) > 1)
 
 
 def test_config_comes_back_from_its_options():

@@ -55,11 +55,11 @@ def distill(
     seed: Annotated[Optional[int], _option("Seed of the shipped models.", DEFAULTS.seed, _WHAT)] = None,
     epochs: Annotated[
         Optional[int],
-        _option("Passes over the data for each student.", "what suits their structure", _MODELS),
+        _option("Passes over the data for each student.", "what suits structure and window", _MODELS),
     ] = None,
     learning_rate: Annotated[
         Optional[float],
-        _option("Highest learning rate of the students.", "what suits their structure", _MODELS),
+        _option("Highest learning rate of the students.", "what suits structure and window", _MODELS),
     ] = None,
     teacher_epochs: Annotated[
         Optional[int], _option("Passes over the data for the teacher.", DEFAULTS.teacher_epochs, _MODELS)

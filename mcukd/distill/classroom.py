@@ -77,7 +77,7 @@ class Classroom:
         teacher = self.raise_teacher(seen, windows, seed, advance, saved)
         how = augmentation(config, seen.extra_vectors)
         soft = None if teacher is None else teacher.soft_labels(windows, how, seed)
-        recipe = replace(student_recipe(config), augmentation=how)
+        recipe = replace(student_recipe(config, seen.counts.shape[1]), augmentation=how)
         if config.choose_epochs:
             recipe = choose_epochs(self, "student", seen, recipe, seed, advance, saved)
         room, chosen = self, {}
@@ -158,7 +158,10 @@ class Classroom:
         recipe = replace(teacher_recipe(config), augmentation=how)
         if config.choose_teacher_epochs:
             recipe = choose_epochs(self, "teacher", seen, recipe, seed, advance, saved)
-        recipes = {"teacher": recipe, "student": replace(student_recipe(config), augmentation=how)}
+        recipes = {
+            "teacher": recipe,
+            "student": replace(student_recipe(config, seen.counts.shape[1]), augmentation=how),
+        }
 
         def fit(member: Member, mine: NDArray[np.bool_]) -> keras.Model:
             model = self.trainer(member.role).fit(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
-from mcukd.distill.phases import LABELS, Phase, Signals, from_labels
+from mcukd.distill.phases import LABELS, Phase, Signals, from_labels, part_lengths
 from mcukd.models import filter_mlp, gru_mlp, mobilenet, resnet, tsak
 
 if TYPE_CHECKING:
@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from mcukd.distill.config import DistillConfig
+
+
+class Pace(NamedTuple):
+    """How long and in how large steps a student learns: passes over the windows, highest learning rate."""
+
+    epochs: int
+    learning_rate: float
+
+
+USUAL = Pace(40, 1e-2)
 
 
 class Shape(NamedTuple):
@@ -30,9 +40,10 @@ class Kind:
 
     build: a model with fresh weights from counts (N, T, C) to logits (N, K), given mean and variance (C,) of
     the counts. parameters, macs: trained parameters, and multiply-accumulates of one window. compiled:
-    whether XLA makes its training faster. learning_rate, epochs: highest rate and passes as a student, unless
-    options say otherwise. phases: of its training on labels. twin: builds the same network, layers of the
-    same names among them, for methods that look inside; None where the network itself will do.
+    whether XLA makes its training faster. pace: as a student, unless options say otherwise; long_pace: where
+    windows are long enough to grow, None for the same. phases: of its training on labels. twin: builds the
+    same network, layers of the same names among them, for methods that look inside; None where the network
+    itself will do.
     grows: whether it takes windows of any length, and learns parts of them first (`phases.grown`).
     """
 
@@ -41,11 +52,15 @@ class Kind:
     parameters: Callable[[Shape, DistillConfig], int]
     macs: Callable[[Shape, DistillConfig], int]
     compiled: bool = False
-    learning_rate: float = 1e-2
-    epochs: int = 40
+    pace: Pace = USUAL
+    long_pace: Optional[Pace] = None
     phases: tuple[Phase, ...] = (LABELS,)
     twin: Optional[Callable[[Shape, DistillConfig, ArrayLike, ArrayLike], keras.Model]] = None
     grows: bool = False
+
+    def usual_pace(self, steps: int) -> Pace:
+        """Return the pace for windows of `steps` samples."""
+        return self.long_pace if self.long_pace and part_lengths(steps) else self.pace
 
     def sizes(self, shape: Shape, config: DistillConfig) -> dict[str, int]:
         """Return `parameters` and `macs_per_window`, as `metrics.json` has them."""
@@ -64,10 +79,10 @@ GRU_MLP = Kind(
     lambda s, c: gru_mlp.student_parameters(s.channels, s.classes, c.gru_units, c.dense_units),
     lambda s, c: gru_mlp.student_macs_per_window(*s, c.gru_units, c.dense_units),
     compiled=True,
+    pace=Pace(40, 2e-2),
     # Of 40 passes at twice the rate it learnt next to nothing from long windows, and of 160 at that rate some
-    # fits were lost (docs/distillation.md).
-    learning_rate=1e-2,
-    epochs=160,
+    # fits were lost; of short windows it learns too much in 160 (docs/distillation.md).
+    long_pace=Pace(160, 1e-2),
     twin=lambda *arguments: _gru_mlp(*arguments, sequences=True),
     grows=True,
 )
@@ -77,7 +92,7 @@ FILTER_MLP = Kind(
     lambda s, c: filter_mlp.filter_mlp_parameters(s.channels, s.classes),
     lambda s, c: filter_mlp.filter_mlp_macs_per_window(*s),
     compiled=True,
-    learning_rate=3e-2,
+    pace=Pace(40, 3e-2),
 )
 RESNET = Kind(
     "resnet",
@@ -96,7 +111,7 @@ def _mobilenet(*, slim: bool) -> Kind:
         lambda s, c: mobilenet.mobilenet_parameters(s.channels, s.classes, **how),
         lambda s, c: mobilenet.mobilenet_macs_per_window(*s, **how),
         # A pass takes it some fifty times as long as a GRU-MLP student.
-        epochs=10,
+        pace=Pace(10, 1e-2),
     )
 
 

@@ -107,6 +107,11 @@ SHORTEST = 32
 _PASSES = 0.4
 
 
+def part_lengths(steps: int) -> list[int]:
+    """Return the lengths of the parts that windows of `steps` samples begin with; none for short ones."""
+    return [steps // part for part in (8, 4, 2) if steps // part >= SHORTEST]
+
+
 def grown(phases: Sequence[Phase], steps: int) -> tuple[Phase, ...]:
     """Return phases that begin with an eighth of each window of `steps` samples, then a quarter, then half.
 
@@ -115,7 +120,7 @@ def grown(phases: Sequence[Phase], steps: int) -> tuple[Phase, ...]:
     together present as many samples as before. One that hears the teacher's features does not grow, because
     these belong to whole windows; an answer about a window is taken for an answer about each part.
     """
-    lengths = [steps // part for part in (8, 4, 2) if steps // part >= SHORTEST]
+    lengths = part_lengths(steps)
     rest = 1 - _PASSES * sum(lengths) / steps
     made: list[Phase] = []
     for phase in phases:

@@ -15,7 +15,7 @@ from mcukd.distill.methods import METHODS
 from mcukd.distill.methods.method import Method
 from mcukd.distill.methods.plain import Plain
 from mcukd.distill.phases import LABELS, Phase, grown
-from mcukd.distill.recipes import student_epochs
+from mcukd.distill.recipes import student_pace
 from mcukd.distill.searching import searching_work
 from mcukd.distill.trainer import windows_presented
 
@@ -92,17 +92,18 @@ def fit_phases(kind: Kind, phases: tuple[Phase, ...], steps: int) -> tuple[Phase
 def teaching_work(seen: Windows, config: DistillConfig, *, plain: bool) -> int:
     """Return the length of a lesson on the windows `seen` in the progress bar's units, about."""
     windows, steps = len(seen), seen.counts.shape[1]
+    epochs = student_pace(config, steps).epochs
     alone = student_phases(METHODS[Plain.name], config, steps)
     taught = student_phases(METHODS[config.method], config, steps)
-    work = choosing_work(windows, student_epochs(config), alone) if config.choose_epochs else 0
+    work = choosing_work(windows, epochs, alone) if config.choose_epochs else 0
     if config.choose_frequency:
-        work += len(FREQUENCY_FACTORS) * _inner_work(seen, student_epochs(config), taught)
+        work += len(FREQUENCY_FACTORS) * _inner_work(seen, epochs, taught)
     if config.search:
-        work += searching_work(config) + _inner_work(seen, student_epochs(config), taught)
+        work += searching_work(config) + _inner_work(seen, epochs, taught)
     if config.teacher_name is None:
-        return work + windows_presented(windows, student_epochs(config), alone)
-    work += windows_presented(windows, student_epochs(config), alone) * plain
-    work += windows_presented(windows, student_epochs(config), taught)
+        return work + windows_presented(windows, epochs, alone)
+    work += windows_presented(windows, epochs, alone) * plain
+    work += windows_presented(windows, epochs, taught)
     return work + raising_work(seen, config)
 
 
@@ -113,7 +114,7 @@ def raising_work(seen: Windows, config: DistillConfig) -> int:
         "teacher": fit_phases(kind, kind.phases, steps),
         "student": student_phases(METHODS[Plain.name], config, steps),
     }
-    epochs = {"teacher": config.teacher_epochs, "student": student_epochs(config)}
+    epochs = {"teacher": config.teacher_epochs, "student": student_pace(config, steps).epochs}
     fit = {role: COSTS[role] * windows_presented(windows, epochs[role], phases[role]) for role in phases}
     seen_by = [1 if member.part is None else 1 - 1 / ENSEMBLE_PARTS for member in members(config)]
     work = sum(fit[member.role] * share for member, share in zip(members(config), seen_by))

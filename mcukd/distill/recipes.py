@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 from mcukd.distill.augment import Augmentation, Turn
 from mcukd.distill.config import DistillConfig
-from mcukd.distill.kinds import STUDENTS
+from mcukd.distill.kinds import STUDENTS, Pace
 from mcukd.distill.trainer import Recipe
 
 #: Part of the identity of every cached result: raise it when the training of teachers changes in a way
@@ -49,12 +49,13 @@ def teacher_recipe(config: DistillConfig) -> Recipe:
     )
 
 
-def student_epochs(config: DistillConfig, student: Optional[str] = None) -> int:
-    """Return the students' passes: those asked for, or what suits their structure or that of `student`."""
-    return STUDENTS[student or config.student].epochs if config.epochs is None else config.epochs
+def student_pace(config: DistillConfig, steps: int) -> Pace:
+    """Return the students' pace for windows of `steps` samples: the usual, or what was asked for."""
+    usual = STUDENTS[config.student].usual_pace(steps)
+    return Pace(config.epochs or usual.epochs, config.learning_rate or usual.learning_rate)
 
 
-def student_recipe(config: DistillConfig) -> Recipe:
-    """Return how the students are trained, the plain one and the distilled one alike."""
-    rate = config.learning_rate or STUDENTS[config.student].learning_rate
-    return Recipe(student_epochs(config), rate, weight_decay=0.01, augmentation=augmentation(config))
+def student_recipe(config: DistillConfig, steps: int) -> Recipe:
+    """Return how the students learn windows of `steps` samples, the plain one and the distilled one alike."""
+    pace = student_pace(config, steps)
+    return Recipe(pace.epochs, pace.learning_rate, weight_decay=0.01, augmentation=augmentation(config))

@@ -20,9 +20,10 @@ from mcukd.distill.augment import Augmenter
 from mcukd.distill.choice import choose
 from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
+from mcukd.distill.kinds import STUDENTS
 from mcukd.distill.lesson import Lesson, read_text
 from mcukd.distill.plan import choosing_work
-from mcukd.distill.recipes import augmentation, student_epochs
+from mcukd.distill.recipes import augmentation
 from mcukd.distill.trainer import Recipe, Targets, logits, windows_presented
 from mcukd.distill.view import common_scale
 from mcukd.evaluate.hand_features import FEATURES, hand_features, turned_copies
@@ -64,12 +65,8 @@ class Baseline:
     def work(self, training: Windows, config: DistillConfig) -> int:
         """Return the windows presented to the filter-MLP."""
         windows = len(self.lesson.training_of(training))
-        choosing = (
-            len(RATES) * choosing_work(windows, student_epochs(config, "filter-mlp")) // 3
-            if self.nested
-            else 0
-        )
-        return windows_presented(windows, student_epochs(config, "filter-mlp")) + choosing
+        choosing = len(RATES) * choosing_work(windows, _passes(config)) // 3 if self.nested else 0
+        return windows_presented(windows, _passes(config)) + choosing
 
     def run(self, classroom: Classroom, advance: Callable[[int], None]) -> None:
         """Train on the fold's training windows, predict its test windows and write the result."""
@@ -107,7 +104,7 @@ def baselines_of(
             "model": [model, nested, data, lesson.seed],
             "training": [
                 config.mounting,
-                student_epochs(config, "filter-mlp") if model == FILTER_MLP else None,
+                _passes(config) if model == FILTER_MLP else None,
             ],
             "animals": [lesson.train_animals, lesson.test_animals],
             "windows": None if lesson.test_windows is None else lesson.test_windows.tolist(),
@@ -187,7 +184,7 @@ def _filter_mlp(
 
     def train(rate: float, windows: Windows) -> tuple[Any, float]:
         scale = common_scale(windows.counts)
-        recipe = Recipe(student_epochs(config, "filter-mlp"), rate, 0.0, augmentation(config))
+        recipe = Recipe(_passes(config), rate, 0.0, augmentation(config))
         standardised = windows.counts.astype(np.float32) / scale
         return trainer.fit(standardised, Targets(windows.labels), recipe, seed, advance), scale
 
@@ -203,10 +200,14 @@ def _filter_mlp(
     model, scale = train(rate, seen)
     answer = logits(model, test.counts.astype(np.float32) / scale)
     weights = filter_mlp_weights(classroom.on_counts(FILTER_MLP, model, scale))
-    facts = {**facts, "learning_rate": rate, "epochs": student_epochs(config, "filter-mlp")}
+    facts = {**facts, "learning_rate": rate, "epochs": _passes(config)}
     return answer, facts, weights.arrays("filter_mlp__")
 
 
 def is_done(baseline: Baseline) -> bool:
     """Tell whether the result is there and was made with this key."""
     return read_text(baseline.lesson.path, "key").get("key") == baseline.lesson.key
+
+
+def _passes(config: DistillConfig) -> int:
+    return config.epochs or STUDENTS["filter-mlp"].pace.epochs
