@@ -364,7 +364,7 @@ def test_divergence_becomes_a_sentence(student_trainer):
         student_trainer.fit(windows, Targets(labels), RECIPE, seed=1)
 
 
-def test_a_gradient_that_overflows_does_not_spoil_the_fit(monkeypatch):
+def test_a_gradient_that_overflows_does_not_spoil_the_fit():
     import tensorflow as tf
 
     def sometimes_steep(signals):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
 from mcukd.distill.device import CPU, DEVICES
@@ -207,9 +207,16 @@ class DistillConfig:
     @classmethod
     def demo(cls, seed: int = 0) -> DistillConfig:
         """Return the options of the demo: a narrow teacher, one fold and one seed, for minutes, not hours."""
-        short = cls(split="holdout", seeds=(seed,), seed=seed, epochs=24, teacher_epochs=10, teacher_width=8)
-        # So few passes want larger steps.
-        return replace(short, learning_rate=0.02)
+        return cls(
+            split="holdout",
+            seeds=(seed,),
+            seed=seed,
+            epochs=24,
+            # So few passes want larger steps.
+            learning_rate=0.02,
+            teacher_epochs=10,
+            teacher_width=8,
+        )
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> DistillConfig:

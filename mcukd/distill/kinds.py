@@ -23,6 +23,7 @@ class Pace(NamedTuple):
     learning_rate: float
 
 
+#: Of a structure that names no other.
 USUAL = Pace(40, 1e-2)
 
 
@@ -43,8 +44,8 @@ class Kind:
     whether XLA makes its training faster. pace: as a student, unless options say otherwise; long_pace: where
     windows are long enough to grow, None for the same. phases: of its training on labels. twin: builds the
     same network, layers of the same names among them, for methods that look inside; None where the network
-    itself will do.
-    grows: whether it takes windows of any length, and learns parts of them first (`phases.grown`).
+    itself will do. grows: whether it takes windows of any length, and learns parts of them first
+    (`phases.grown`).
     """
 
     name: str

@@ -102,10 +102,7 @@ def baselines_of(
         decides = {
             "versions": [VERSION, FEATURES if model == FOREST else None],
             "model": [model, nested, data, lesson.seed],
-            "training": [
-                config.mounting,
-                _passes(config) if model == FILTER_MLP else None,
-            ],
+            "training": [config.mounting, _passes(config) if model == FILTER_MLP else None],
             "animals": [lesson.train_animals, lesson.test_animals],
             "windows": None if lesson.test_windows is None else lesson.test_windows.tolist(),
         }
