@@ -268,7 +268,8 @@ class Classroom:
 
     def _pupil_trainer(self, teacher: Teacher) -> Trainer:
         method = METHODS[self.config.method]
-        phases = student_phases(method, self.config, self._shape("student").steps)
+        steps = self._shape("student").steps
+        phases = student_phases(method, self.config, steps)
         if phases == self.trainer("student").phases:
             return self.trainer("student")  # compiled once for plain and distilled
         # The weight of a term is compiled in; of all that decides a pupil's losses it alone changes in here.
@@ -281,7 +282,8 @@ class Classroom:
                 student = (kind.twin or kind.build)(self._trained_shape("student"), self.config, *moments)
                 return method.pupil(student, teacher.model, self.config)
 
-            self._trainers[name] = Trainer(build, compiled=kind.compiled, phases=phases)
+            steady = kind.usual_pace(steps).steady
+            self._trainers[name] = Trainer(build, compiled=kind.compiled, phases=phases, steady=steady)
         return self._trainers[name]
 
     def _gated(self, answers: FloatArray, labels: NDArray[np.int64]) -> FloatArray:
@@ -342,12 +344,14 @@ class Classroom:
         """Return this process's trainer of the "teacher", the "student" or the baseline "filter_mlp"."""
         if role not in self._trainers:
             kind, channels = self._kind(role), self.channels(role)
+            steps = self._shape(role).steps
             build = kind.build if kind.phases == (LABELS,) else kind.twin or kind.build
             # Training sees standardised windows, so that one compiled step serves every fold's scale.
             self._trainers[role] = Trainer(
                 lambda: build(self._trained_shape(role), self.config, np.zeros(channels), np.ones(channels)),
                 compiled=kind.compiled,
-                phases=fit_phases(kind, kind.phases, self._shape(role).steps),
+                phases=fit_phases(kind, kind.phases, steps),
+                steady=kind.usual_pace(steps).steady,
             )
         return self._trainers[role]
 

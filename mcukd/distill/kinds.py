@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 
 class Pace(NamedTuple):
-    """How long and in how large steps a student learns: passes over the windows, highest learning rate."""
+    """How long and in how large steps a student learns: passes over the windows, highest learning rate.
+
+    steady: whether a fit that loses what it knew goes back (`mcukd.distill.footing`).
+    """
 
     epochs: int
     learning_rate: float
+    steady: bool = False
 
 
 #: Of a structure that names no other.
@@ -81,9 +85,9 @@ GRU_MLP = Kind(
     lambda s, c: gru_mlp.student_macs_per_window(*s, c.gru_units, c.dense_units),
     compiled=True,
     pace=Pace(40, 2e-2),
-    # Of 40 passes at twice the rate it learnt next to nothing from long windows, and of 160 at that rate some
-    # fits were lost; of short windows it learns too much in 160 (docs/distillation.md).
-    long_pace=Pace(160, 1e-2),
+    # Of long windows it learns little in 40 passes, and of short ones too much in 160. At a rate that is high
+    # enough for the former, fits are lost now and then unless they may go back (docs/distillation.md).
+    long_pace=Pace(160, 2e-2, steady=True),
     twin=lambda *arguments: _gru_mlp(*arguments, sequences=True),
     grows=True,
 )

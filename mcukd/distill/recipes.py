@@ -52,7 +52,9 @@ def teacher_recipe(config: DistillConfig) -> Recipe:
 def student_pace(config: DistillConfig, steps: int) -> Pace:
     """Return the students' pace for windows of `steps` samples: the usual, or what was asked for."""
     usual = STUDENTS[config.student].usual_pace(steps)
-    return Pace(config.epochs or usual.epochs, config.learning_rate or usual.learning_rate)
+    return usual._replace(
+        epochs=config.epochs or usual.epochs, learning_rate=config.learning_rate or usual.learning_rate
+    )
 
 
 def student_recipe(config: DistillConfig, steps: int) -> Recipe:

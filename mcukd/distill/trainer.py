@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mcukd.distill.augment import Augmentation, Augmenter
 from mcukd.distill.checkpoint import Checkpoint
+from mcukd.distill.footing import Footing
 from mcukd.distill.phases import LABELS, Phase, Signals
 from mcukd.distill.views import Views
 from mcukd.errors import UserError
@@ -85,17 +86,24 @@ class Trainer:
 
     build: makes the model with fresh weights; its output is logits, or a dictionary with "logits" and
     whatever else the phases' losses read. `compiled` has XLA compile the step: four times faster for the GRU,
-    many times slower for convolutions (docs/distillation.md has the measurements).
+    many times slower for convolutions (docs/distillation.md has the measurements). A `steady` one goes back
+    where a fit loses what it knew.
     """
 
     def __init__(
-        self, build: Callable[[], keras.Model], *, compiled: bool, phases: Sequence[Phase] = (LABELS,)
+        self,
+        build: Callable[[], keras.Model],
+        *,
+        compiled: bool,
+        phases: Sequence[Phase] = (LABELS,),
+        steady: bool = False,
     ) -> None:
         import keras
 
         self._build = build
         self.model = build()
         self.phases = tuple(phases)
+        self._steady = steady
         self._optimizer = keras.optimizers.Adam(global_clipnorm=1.0)
         self._optimizer.build(self.model.trainable_variables)
         self._loops = [_training_loop(self.model, self._optimizer, phase, compiled) for phase in self.phases]
@@ -145,20 +153,25 @@ class Trainer:
                     fit.order = np.concatenate([fit.order, fit.rng.permutation(len(windows))])
                 chosen, fit.order = fit.order[: STEPS * BATCH], fit.order[STEPS * BATCH :]
                 shown, heard = views.show(chosen, fit.rng, phase.hears)
+                if self._steady and fit.footing.is_due():
+                    fit.footing.keep(self.model.get_weights())
                 if phase.samples is not None:
                     shown = parts(shown, phase.samples, fit.rng)
-                loss = self._loops[number](
+                loss, mean_loss = self._loops[number](
                     _in_steps(np.ascontiguousarray(shown[..., :channels])),
                     _in_steps(hard[chosen]),
                     _in_steps(soft[chosen]),
                     {name: _in_steps(answer) for name, answer in heard.items()},
-                    rates[fit.step : fit.step + STEPS],
+                    rates[fit.step : fit.step + STEPS] * np.float32(fit.footing.share),
                     np.float32(recipe.weight_decay),
                     np.float32(targets.temperature),
                     np.float32(targets.mixing),
                 )
                 fit.step += STEPS
-                if not np.isfinite(loss):
+                if self._steady and fit.footing.slips(float(mean_loss)):
+                    self.model.set_weights(fit.footing.weights)
+                    self._forget_momenta()
+                elif not np.isfinite(loss):
                     raise UserError(
                         f"{self.model.name}: training diverged (loss {float(loss)}) at step {fit.step} of "
                         f"{steps}; check the data for samples far outside the sensor's range."
@@ -166,7 +179,7 @@ class Trainer:
                 advance(STEPS * BATCH)
                 if checkpoint is not None:
                     checkpoint.save_at_times(lambda: self._state(fit))
-            fit.phase, fit.step = number + 1, 0
+            fit.phase, fit.step, fit.footing = number + 1, 0, Footing()
             self._forget_momenta()
         if checkpoint is not None:
             checkpoint.save(self._state(fit))
@@ -216,6 +229,7 @@ class Trainer:
             "step": np.array(fit.step),
             "order": fit.order,
             "random": np.array(json.dumps(fit.rng.bit_generator.state)),
+            **(fit.footing.state() if self._steady else {}),
         }
 
     def _resume(self, checkpoint: Checkpoint, fresh: _Fit) -> _Fit:
@@ -227,7 +241,8 @@ class Trainer:
         for n, variable in enumerate(self._optimizer.variables):
             variable.assign(stored[f"momentum{n}"])
         fresh.rng.bit_generator.state = json.loads(str(stored["random"]))
-        return _Fit(fresh.rng, int(stored["phase"]), int(stored["step"]), stored["order"])
+        footing = Footing.of(stored) if self._steady else Footing()
+        return _Fit(fresh.rng, int(stored["phase"]), int(stored["step"]), stored["order"], footing)
 
 
 @contextmanager
@@ -257,6 +272,7 @@ class _Fit:
     phase: int = 0
     step: int = 0
     order: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    footing: Footing = field(default_factory=Footing)
 
 
 def parts(windows: FloatArray, samples: int, rng: np.random.Generator) -> FloatArray:
@@ -297,7 +313,7 @@ def _training_loop(model: keras.Model, optimizer: Any, phase: Phase, compiled: b
     matrices = [v for v in variables if len(v.shape) > 1]
 
     def run(counts, hard, soft, heard, rates, decay, temperature, mixing):  # type: ignore[no-untyped-def]
-        loss = tf.constant(0.0)
+        loss = total = tf.constant(0.0)
         for step in tf.range(STEPS):
             with tf.GradientTape() as tape:
                 outputs = model(counts[step], training=True)
@@ -314,6 +330,7 @@ def _training_loop(model: keras.Model, optimizer: Any, phase: Phase, compiled: b
             optimizer.apply_gradients([(tf.where(sound, change, 0.0), v) for change, v in changes])
             for variable in matrices:
                 variable.assign(variable * (1 - rates[step] * decay))
-        return loss
+            total += loss
+        return loss, total / STEPS
 
     return tf.function(run, jit_compile=compiled)

@@ -27,6 +27,7 @@ from mcukd.distill import recipes
 from mcukd.distill.checkpoint import Checkpoints
 from mcukd.distill.classroom import Classroom
 from mcukd.distill.config import DistillConfig
+from mcukd.distill.kinds import COMMITTEE
 from mcukd.distill.lesson import Lesson, read_text
 from mcukd.distill.methods.plain import Plain
 from mcukd.distill.run import fold_lessons
@@ -122,9 +123,11 @@ class TeacherJob:
     @cached_property
     def key(self) -> str:
         """Identity of the result."""
-        return self.work.identity(
-            TEACHER, recipes=recipes.TEACHERS_VERSION, options=reduced(TEACHER, self.work.config).training()
-        )
+        config = reduced(TEACHER, self.work.config)
+        version: Any = recipes.TEACHERS_VERSION
+        if config.teacher_name == COMMITTEE:  # has students among its members
+            version = [version, Plain.version]
+        return self.work.identity(TEACHER, recipes=version, options=config.training())
 
     @property
     def path(self) -> Path:

@@ -30,7 +30,7 @@ class Method:
     usual_temperature: ClassVar[float] = 1.0
     #: Part of a result's identity. Raised here when the training of every student changes in a way options do
     #: not show; a method whose own training changed adds to it.
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     #: Whether labels that the teacher gave beforehand are among the targets.
     uses_soft_labels: ClassVar[bool] = True
     #: Whether hard labels are among them.
