@@ -1,10 +1,13 @@
-"""Windows that grow, and learning rates: plain GRU students beside those shown whole windows from the start.
+"""Windows that grow, fits that go back, and learning rates: plain GRU students shown windows in three ways.
 
-    python bench/growing.py --data-root DATA [--data CARD ...] [--seeds 100 101 …] [--rates .01 .02] [--write]
+    python bench/growing.py --data-root DATA [--data CARD ...] [--ways whole growing steady] [--write]
+                            [--seeds 100 101 …] [--rates .01 .02] [--epochs N]
 
-A third of the animals is held out, always the same; of `ucihar-subset` only the official training subjects
-take part, and the simulated herd is one that no reported figure is of (seed 1). Both ways present as many
-samples. CPU time of a way's very first seed includes compiling.
+"whole" has whole windows from the start, "growing" parts of them first, and "steady" lets such a fit go back
+where it loses what it knew (`mcukd.distill.footing`). A third of the animals is held out, always the same; of
+`ucihar-subset` only the official training subjects take part, and the simulated herd is one that no reported
+figure is of (seed 1). All ways present as many samples. CPU time of a way's very first seed includes
+compiling.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from mcukd.files import write_json
 from mcukd.models.gru_mlp import build_student
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "growing-windows.json"
+WAYS = ("whole", "growing", "steady")
 EPOCHS = {"cow-collar": 40, "ucihar-subset": 80, "herd-sim": 30}
 HERD = 1
 
@@ -44,7 +48,9 @@ def main() -> int:
     )
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--data", nargs="+", choices=list(EPOCHS), default=list(EPOCHS))
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[100, 101, 102, 103])
+    parser.add_argument("--epochs", type=int, help="passes over the windows; else by the data set")
     parser.add_argument("--rates", nargs="+", type=float, default=[0.01, 0.02])
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args()
@@ -55,8 +61,10 @@ def main() -> int:
             {
                 "what": "pooled MCC of plain GRU(16) students on animals held out, by seed, and CPU seconds",
                 "command": "python bench/growing.py --data-root DATA "
-                f"--data {' '.join(options.data)} --seeds {' '.join(map(str, options.seeds))} "
-                f"--rates {' '.join(map(str, options.rates))} --write",
+                f"--data {' '.join(options.data)} --ways {' '.join(options.ways)} "
+                f"--seeds {' '.join(map(str, options.seeds))} --rates {' '.join(map(str, options.rates))} "
+                + (f"--epochs {options.epochs} " if options.epochs else "")
+                + "--write",
                 "commit": said("git", "rev-parse", "--short", "HEAD"),
                 "processor": processor(),
                 "rows": rows,
@@ -80,15 +88,19 @@ def compared(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     view = View.of(seen, config)
     shape = (view.channels, len(card.classes), np.zeros(view.channels), np.ones(view.channels))
     rows = []
-    for ways, phases in (("whole", (LABELS,)), ("growing", grown((LABELS,), card.window))):
-        if ways == "growing" and phases == (LABELS,):
+    epochs = options.epochs or EPOCHS[name]
+    for way in options.ways:
+        phases = (LABELS,) if way == "whole" else grown((LABELS,), card.window)
+        if way != "whole" and len(phases) == 1:
             continue  # windows too short to grow
-        trainer = Trainer(lambda: build_student(0, *shape), compiled=True, phases=phases)
+        trainer = Trainer(
+            lambda: build_student(0, *shape), compiled=True, phases=phases, steady=way == "steady"
+        )
         for rate in options.rates:
             scores, seconds = {}, {}
             for seed in options.seeds:
                 start = time.process_time()
-                recipe = Recipe(EPOCHS[name], rate, 0.01, augmentation(config))
+                recipe = Recipe(epochs, rate, 0.01, augmentation(config))
                 model = trainer.fit(view.show(seen), Targets(seen.labels), recipe, seed)
                 seconds[seed] = round(time.process_time() - start, 1)
                 guesses = logits(model, view.show(test)).argmax(axis=1)
@@ -98,15 +110,15 @@ def compared(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
                     "data": name,
                     "held_out": held,
                     "window": card.window,
-                    "epochs": EPOCHS[name],
-                    "windows": ways,
+                    "epochs": epochs,
+                    "windows": way,
                     "learning_rate": rate,
                     "mcc": scores,
                     "mcc_mean": round(float(np.mean(list(scores.values()))), 4),
                     "cpu_seconds": seconds,
                 }
             )
-            print(name, ways, rate, rows[-1]["mcc_mean"], scores, seconds, flush=True)
+            print(name, way, rate, rows[-1]["mcc_mean"], scores, seconds, flush=True)
     return rows
 
 
