@@ -278,8 +278,10 @@ class Classroom:
             kind = self._kind("student")
             moments = np.zeros(self.channels("student")), np.ones(self.channels("student"))
 
+            make = kind.twin if kind.twin and method.looks_inside else kind.build
+
             def build() -> keras.Model:
-                student = (kind.twin or kind.build)(self._trained_shape("student"), self.config, *moments)
+                student = make(self._trained_shape("student"), self.config, *moments)
                 return method.pupil(student, teacher.model, self.config)
 
             steady = kind.usual_pace(steps).steady

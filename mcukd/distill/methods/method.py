@@ -31,6 +31,8 @@ class Method:
     #: Part of a result's identity. Raised here when the training of every student changes in a way options do
     #: not show; a method whose own training changed adds to it.
     version: ClassVar[int] = 5
+    #: Whether its pupil has outputs from within the student, as of a GRU's states, which slow it down.
+    looks_inside: ClassVar[bool] = False
     #: Whether labels that the teacher gave beforehand are among the targets.
     uses_soft_labels: ClassVar[bool] = True
     #: Whether hard labels are among them.
@@ -43,8 +45,8 @@ class Method:
     def pupil(self, student: keras.Model, teacher: keras.Model, config: DistillConfig) -> keras.Model:
         """Return what is trained: the student, or the student with parts that only training needs.
 
-        student: fresh, a GRU with its layer "states"; the pupil shares its layers. teacher: for the shapes
-        of its features; weights may not be taken from it (see `begin`).
+        student: fresh, a GRU with its layer "states" where the method looks inside; the pupil shares its
+        layers. teacher: for the shapes of its features; weights may not be taken from it (see `begin`).
         """
         return student
 

@@ -33,6 +33,7 @@ class SmlDist(Method):
     parts = ("stage", "frequency", "memory", "logits")
     uses_soft_labels = False
     version = Method.version + 1
+    looks_inside = True
 
     def phases(self, config: DistillConfig) -> tuple[Phase, ...]:
         """Return the stages, one after another and before any label is used, and the phase with labels.
