@@ -76,7 +76,10 @@ class Classroom:
 
         teacher = self.raise_teacher(seen, windows, seed, advance, saved)
         how = augmentation(config, seen.extra_vectors)
-        soft = None if teacher is None else teacher.soft_labels(windows, how, seed)
+        soft = None
+        # Of what is shipped they are part, whether the method learns from them or not.
+        if teacher is not None and (lesson.shipped or METHODS[config.method].uses_soft_labels):
+            soft = teacher.soft_labels(windows, how, seed)
         recipe = replace(student_recipe(config, seen.counts.shape[1]), augmentation=how)
         if config.choose_epochs:
             recipe = choose_epochs(self, "student", seen, recipe, seed, advance, saved)
