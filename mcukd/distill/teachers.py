@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.distill.augment import Augmentation, Augmenter
-from mcukd.distill.trainer import FloatArray
+from mcukd.distill.trainer import FloatArray, logits
 
 if TYPE_CHECKING:
     import keras
@@ -47,6 +47,8 @@ class Teacher:
 
     def logits(self, windows: FloatArray) -> FloatArray:
         """Return the logits (N, K) of windows that all models may be asked about: the mean of theirs."""
+        if len(self.models) == 1:
+            return logits(self.model, windows[..., : self.model.input_shape[-1]])
         answers = [self._answer(number, windows) for number in range(len(self.models))]
         return np.mean(answers, axis=0, dtype=np.float32)
 
@@ -97,7 +99,7 @@ class Teacher:
         return answers
 
     def _answer(self, number: int, windows: FloatArray) -> FloatArray:
-        """Return one model's logits (n, K), from a graph: a GRU's steps one by one take 40 times as long."""
+        """Return the logits (n, K) of one of several, by graph: step by step a GRU takes 40 times as long."""
         import tensorflow as tf
 
         model = self.models[number]
