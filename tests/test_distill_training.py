@@ -16,9 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcukd.distill.augment import (
-    Augmentation,
-)
+from mcukd.distill.augment import Augmentation
 from mcukd.distill.checkpoint import Checkpoint
 from mcukd.distill.config import DistillConfig, parse_seeds
 from mcukd.distill.kinds import STUDENTS as KINDS

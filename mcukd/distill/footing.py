@@ -26,6 +26,9 @@ class Footing:
     A recurrent network that learns fast from long windows may fall, within some steps, into a state in which
     its gradients burst and its loss is above that of a guess (docs/distillation.md, Windows that grow). Such
     a fit goes back and takes the rest of the phase at half the rate; the steps that were lost count.
+
+    usual, lowest: running mean of the calls' losses, and the lowest it came to. calls: made in this phase.
+    kept: the weights kept last and those before, older first, as `keras.Model.get_weights` gives them.
     """
 
     share: float = 1.0
