@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
 from mcukd.cli.common import JsonOption, print_json
-
-if TYPE_CHECKING:
-    from mcukd.data.importing.options import Ask
 
 _COLUMNS, _SIGNAL, _LABELS = "Columns", "Signal", "Behaviours and animals"
 
@@ -121,6 +118,7 @@ def import_data(
     """
     import sys
 
+    from mcukd.cli.asking import at_terminal
     from mcukd.data.importing.options import Options, Talk
     from mcukd.data.importing.run import import_data as run
     from mcukd.data.importing.run import summary
@@ -155,7 +153,7 @@ def import_data(
         yes=yes,
     )
     asks = sys.stdin.isatty() and sys.stderr.isatty() and not as_json
-    made = run(path, options, Talk(ask=_terminal() if asks else None, yes=yes))
+    made = run(path, options, Talk(ask=at_terminal if asks else None, yes=yes))
     if as_json:
         print_json(summary(made))
         return
@@ -167,18 +165,6 @@ def import_data(
             print(f"Card written to {card}; read it before you train a head on it.")
         else:
             print(f"Card written to {card}; read it, then look with 'mcukd data check {card}'.")
-
-
-def _terminal() -> Ask:
-    def ask(question: str, choices: Sequence[str], default: Optional[str]) -> str:
-        print(f"{question[0].upper()}{question[1:]}.")
-        for number, choice in enumerate(choices, 1):
-            print(f"  {number}  {choice}")
-        answer: str = typer.prompt("Number or text" if choices else "Answer", default=default)
-        place = int(answer) if answer.isdigit() else 0
-        return choices[place - 1] if 1 <= place <= len(choices) else answer
-
-    return ask
 
 
 def _split(text: Optional[str]) -> tuple[str, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional, Protocol
+from typing import Optional, Protocol, Union
 
 from mcukd.errors import UserError
-from mcukd.wording import listed
+from mcukd.wording import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,22 @@ class Options:
     yes: bool = False
 
 
-class Ask(Protocol):
-    """Asks the person at the terminal for one of `choices`, or for any text where there are none."""
+@dataclass(frozen=True)
+class Choice:
+    """One answer to a question. value: what the flag takes. meaning: what the import would do with it."""
 
-    def __call__(self, question: str, choices: Sequence[str], default: Optional[str]) -> str:
-        """Return the answer."""
+    value: str
+    meaning: str = ""
+
+    def __str__(self) -> str:
+        return f"{quoted(self.value)} ({self.meaning})" if self.meaning else quoted(self.value)
+
+
+class Ask(Protocol):
+    """Asks the person at the terminal for one of `choices`, or for what `flag` takes where there are none."""
+
+    def __call__(self, question: str, flag: str, choices: Sequence[Choice], default: Optional[str]) -> str:
+        """Return the value of a choice, or the text that was typed."""
 
 
 @dataclass
@@ -71,20 +82,40 @@ class Talk:
         self.notes.append(sentence)
 
     def choose(
-        self, question: str, flag: str, choices: Sequence[str] = (), default: Optional[str] = None
+        self,
+        question: str,
+        flag: str,
+        choices: Sequence[Union[Choice, str]] = (),
+        default: Optional[str] = None,
     ) -> str:
-        """Return what the user says; the default under --yes.
+        """Return what the user says: the value of one of `choices`, or any text where there are none.
 
-        Raises UserError naming `flag` where nobody can be asked.
+        question: a clause without a full stop that says what was found. flag: what states the answer.
+        default: a value that is clearly likelier than the others, which --yes takes; None where readings fit
+        about as well. Raises UserError that lists the choices and names `flag` where nobody can be asked.
         """
+        offered = [one if isinstance(one, Choice) else Choice(one) for one in choices]
+        values = [one.value for one in offered]
         if self.yes and default is not None:
             return default
         if self.ask is not None:
-            return self.ask(question, choices, default)
-        proposal = f" ({flag} {_quoted(default)} looks likeliest, and --yes takes it)" if default else ""
-        among = f" among {listed(choices)}" if choices else ""
-        raise UserError(f"{question}; say it with {flag}{among}{proposal}")
+            answer = self.ask(question, flag, offered, default).strip()
+            if answer and (not values or answer in values):
+                return answer
+            expected = f"expected {alternatives(offered)}" if values else f"say what {flag} takes"
+            raise UserError(f"the answer is {answer!r}{did_you_mean(answer, values)}; {expected}")
+        proposal = f" ({flag} {quoted(default)} looks likeliest, and --yes takes it)" if default else ""
+        if not offered:
+            raise UserError(f"{question}; say it with {flag}{proposal}")
+        raise UserError(f"{question}; say which with {flag}: {alternatives(offered)}{proposal}")
 
 
-def _quoted(text: str) -> str:
-    return f"'{text}'" if any(mark in text for mark in " ;&|") else text
+def alternatives(choices: Sequence[Choice]) -> str:
+    """Return choices and their meanings as part of a sentence."""
+    *others, last = [str(one) for one in choices]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def quoted(text: str) -> str:
+    """Return a text as it has to be typed after a flag."""
+    return f"'{text}'" if any(mark in text for mark in " ;&|*()") else text

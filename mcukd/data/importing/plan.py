@@ -171,7 +171,7 @@ def _acceleration(forms: Sequence[TextForm], options: Options, talk: Talk) -> tu
             [",".join(names) for names in ranked],
             ",".join(best),
         )
-        best = next((names for names in ranked if ",".join(names) == chosen), best)
+        best = next(names for names in ranked if ",".join(names) == chosen)
         talk.note(
             f"acceleration: columns {listed(best)}, nearest to 1 g in the median among {len(ranked)} "
             "candidates"
