@@ -114,7 +114,7 @@ def finish_board(study: Study, name: str, mismatches: int = 0, emulated: bool = 
     study.finish(
         f"validate:{name}",
         inputs=study.inputs("fixedpoint.npz"),
-        options={"windows": 200},
+        options={"emulate": emulated, "windows": 200},
         outputs=[study.file("validation", f"{name}.json")],
     )
 

@@ -13,6 +13,7 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_model
 from mcukd.models.student import MOBILENET, TFLITE
 from mcukd.report.metrics import load_metrics
+from mcukd.report.stale import require_current
 from mcukd.study import Study
 
 METRICS, ROBUSTNESS = "metrics.json", "robustness.json"
@@ -113,13 +114,6 @@ def gather(study: Study) -> Evidence:
         robustness = _read(study.file(ROBUSTNESS), ("undisturbed", "disturbances"))
         files.append(ROBUSTNESS)
     return Evidence(study, card, problem, metrics, model, builds, proofs, robustness, files)
-
-
-def require_current(study: Study) -> None:
-    """Raise UserError if any finished stage is stale: its figures would not belong to the others."""
-    for stage in study.manifest["stages"]:
-        if stage != "report":
-            study.require(stage)
 
 
 def _read(path: Path, keys: Sequence[str]) -> dict[str, Any]:
