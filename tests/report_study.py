@@ -87,6 +87,9 @@ def finish_board(study: Study, name: str, mismatches: int = 0, emulated: bool = 
         "board": name,
         "ran_on": firmware,
         "emulated": emulated,
+        "reached": {"kind": "qemu", "through": "mps2-an385"}
+        if emulated
+        else {"kind": "serial device", "through": "/dev/ttyACM0", "usb": "0451:bef3", "serial": "L4100009"},
         "model_sha256": sha,
         "firmware_sha256": "ab" * 32,
         "windows": 200,

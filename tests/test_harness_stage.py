@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.model import save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.harness.faults import Faults, bad_line
+from mcukd.harness.messages import Identity
 from mcukd.harness.probes import choose_probes, extremes, spread
+from mcukd.harness.protocol import Device
 from mcukd.harness.stage import validate_study
 from mcukd.resources import resource_dir
 from mcukd.study import Study
@@ -96,6 +99,7 @@ def test_the_command_proves_the_native_board_and_writes_every_fixed_key(cli: Any
 @native_only
 def test_the_table_says_emulated_and_equal(cli: Any) -> None:
     result = cli("--board", "native", "--windows", "2")
+    assert "Ran emulated: as a program of this computer." in result.output
     assert "native (emulated)" in result.output and "of 2 windows is equal" in result.output
 
 
@@ -104,6 +108,7 @@ def test_a_port_is_proved_like_the_board_itself(study: Study) -> None:
     with native(study) as url:
         facts = validate_study(study, load_board("native"), port=url, windows=4)
     assert facts["mismatches"] == 0 and facts["bytes_sent"] > 4 * 1536
+    assert facts["reached"]["kind"] == "pseudo-terminal" and facts["emulated"]
 
 
 @native_only
@@ -111,6 +116,31 @@ def test_a_port_that_drops_every_tenth_byte_is_proved_with_retries(study: Study)
     with native(study) as url, bad_line(url, Faults(drop_every=10)) as line:
         facts = validate_study(study, load_board("native"), port=line, windows=3)
     assert facts["mismatches"] == 0 and facts["retries"] > 0
+
+
+@native_only
+def test_an_image_that_calls_itself_hardware_behind_a_socket_is_not_believed(
+    cli: Any, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the very image of a tag on a modelled chip does: no flag, and a cycle counter that stands still."""
+    who = Device.who
+    claims = {"emulated": False, "counter_kind": "cycles"}
+    monkeypatch.setattr(Device, "who", lambda device: claim(device, replace(who(device), **claims)))
+
+    def claim(device: Device, identity: Identity) -> Identity:
+        device._identity = identity
+        return identity
+
+    with native(study) as url, bad_line(url, Faults()) as line:
+        result = cli("--board", "native", "--port", line, "--windows", "2")
+    facts = json.loads(study.file("validation", "native.json").read_text())
+    said = " ".join(result.output.split())
+    assert result.exit_code == 0, said
+    assert facts["emulated"] is True and facts["image_emulated"] is False
+    assert facts["reached"]["kind"] == "socket" and facts["reached"]["through"] == line
+    assert "what is at its other end is not known to mcukd" in said and "hardware" not in said
+    assert (facts["cycles_per_window"], facts["count_range"]) == (None, None)
+    assert "The cycle counter stood still" in said and "cycles per window" not in said
 
 
 @native_only
@@ -215,6 +245,7 @@ def test_an_emulated_board_computes_every_value(study: Study, name: str) -> None
     facts = validate_study(study, load_board(name), emulate=True, windows=6)
     assert facts["mismatches"] == 0 and facts["selftest"]["passed"]
     assert (facts["board"], facts["ran_on"], facts["emulated"]) == (name, f"{name}-emulated", True)
+    assert facts["reached"]["kind"] == "qemu" and facts["reached"]["through"].startswith("mps2-")
     assert facts["counter_kind"] == "instructions" and facts["cycles_per_window"] is None
     least, most = facts["count_range"]
     assert 256 * 8 * 11 * 3 < least <= facts["instructions_per_window"] <= most

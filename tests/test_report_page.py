@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from mcukd.cli.app import app
 from mcukd.errors import UserError
+from mcukd.files import write_json
 from mcukd.report.evidence import gather
 from mcukd.report.naming import figure, grouped, in_order, model_title, number, signed, with_spread
 from mcukd.report.stage import report_study
@@ -118,6 +119,22 @@ def test_a_proof_on_hardware_raises_no_banner(tmp_path):
     assert "EMULATED BOARD" not in page.sections["header"]
     assert "1\u2009500\u2009000 cycles" in page.sections["boards"]
     assert "on the hardware" in page.sections["boards"]
+
+
+def test_a_proof_of_the_time_before_the_host_noted_where_is_not_called_hardware(tmp_path):
+    study = Study.create(tmp_path / "old", "herd-sim", 0)
+    finish_distill(study)
+    finish_quantize(study)
+    finish_board(study, "collar", emulated=False)
+    file = study.file("validation", "collar.json")
+    proof = json.loads(file.read_text())
+    del proof["reached"]
+    write_json(file, proof)
+    study.finish("validate:collar", inputs={}, options={}, outputs=[file])
+    page = read(report_study(study))
+    assert "BOARD NOT KNOWN" in page.sections["header"]
+    assert "before mcukd noted how the device is reached" in page.sections["boards"]
+    assert "on the hardware" not in page.sections["boards"]
 
 
 def test_it_says_which_figures_are_of_animals_never_seen(page):

@@ -65,14 +65,19 @@ def validate(
 
 
 def _print(facts: dict[str, Any]) -> None:
+    from mcukd.harness.reached import where_briefly, where_it_ran
     from mcukd.harness.validate import mismatch_sentence
 
-    kind = " (emulated)" if facts["emulated"] else ""
-    print_table(f"{facts['board']}{kind} against the integer reference", ["", ""], _rows(facts))
+    where = {"hardware": "", "emulated": " (emulated)", "not known": " (not shown to be the tag)"}
+    title = f"{facts['board']}{where[where_briefly(facts)]} against the integer reference"
+    print_table(title, ["", ""], _rows(facts))
+    typer.echo(f"Ran {where_it_ran(facts)}.")
     if facts["first_mismatch"]:
         typer.echo(mismatch_sentence(facts["first_mismatch"]))
     else:
         typer.echo(f"Every class, logit and state checksum of {facts['windows']} windows is equal.")
+    if facts["counter_problem"]:
+        typer.echo(facts["counter_problem"])
     if not facts["selftest"]["passed"]:
         typer.echo("The device's own known-answer test failed.")
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
+from mcukd.harness.reached import where_briefly
 from mcukd.study import Study
 
 _CHUNK = 4096
@@ -45,6 +46,7 @@ def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
         if proof["model_sha256"] == model.sha256:
             devices[file.stem] = {
                 "emulated": proof["emulated"],
+                "where": where_briefly(proof),
                 "windows": proof["windows"],
                 "equal": proof["windows"] - proof["mismatches"],
             }

@@ -16,6 +16,7 @@ from mcukd.files import write_json
 from mcukd.fixedpoint.model import IntegerModel, load_model
 from mcukd.harness.probes import choose_probes
 from mcukd.harness.protocol import Device, Identity, open_device
+from mcukd.harness.reached import PROCESS, QEMU, Reached
 from mcukd.harness.validate import check_identity, prove
 from mcukd.models.student import require_integers
 from mcukd.study import Study
@@ -48,13 +49,13 @@ def validate_study(
     card = load_card(study.card)
     recorded = load_windows(card, root, seed=int(study.manifest["seed"]))
     probes = choose_probes(recorded, windows, seed=int(study.manifest["seed"]))
-    with _device(study, board, port) as (device, target):
+    with _device(study, board, port) as (device, target, reached):
         who = device.who()
         check_identity(
             who, device.link.url, target.name, model, _expected_firmware(study, target, model, who)
         )
         proof = prove(device, model, probes, who)
-    record = _record(proof, study, board, target)
+    record = _record(proof, study, board, target, reached)
     file = study.file("validation", f"{board.name}.json")
     write_json(file, record)
     firmware = f"firmware/{target.name}/firmware_id.h"
@@ -80,19 +81,28 @@ def _check_asked(board: Board, emulate: bool, port: Optional[str], windows: int)
 
 
 @contextmanager
-def _device(study: Study, board: Board, port: Optional[str]) -> Iterator[tuple[Device, Board]]:
-    """Yield a client of the device and the board that it should be: the twin where that is what answers."""
+def _device(study: Study, board: Board, port: Optional[str]) -> Iterator[tuple[Device, Board, Reached]]:
+    """Yield a client of the device, the board that it should be, and how this computer reached it.
+
+    The board is the twin where that is what answers behind a port.
+    """
     from mcukd.boards.launch import running
     from mcukd.boards.stages import ensure_built
 
     if port:
         with open_device(port, board.console.baud) as device:
-            yield device, _board_or_twin(board, device.who().board)
+            yield device, _board_or_twin(board, device.who().board), device.link.reached
         return
     twin = board.twin()
     build = ensure_built(study, twin)
     with running(twin, build.elf) as url, open_device(url, twin.console.baud) as device:
-        yield device, twin
+        yield device, twin, _started(twin, build.elf)
+
+
+def _started(twin: Board, elf: Path) -> Reached:
+    if twin.emulator is None:
+        return Reached(PROCESS, elf.name)
+    return Reached(QEMU, twin.emulator.machine)
 
 
 def _board_or_twin(board: Board, answering: str) -> Board:
@@ -114,9 +124,16 @@ def _expected_firmware(study: Study, target: Board, model: IntegerModel, who: Id
     return read_firmware_sha256(study.file("firmware", target.name))
 
 
-def _record(proof: dict[str, Any], study: Study, board: Board, target: Board) -> dict[str, Any]:
-    """Add the sizes of the build, and the name the board has for the user beside the one it ran on."""
+def _record(
+    proof: dict[str, Any], study: Study, board: Board, target: Board, reached: Reached
+) -> dict[str, Any]:
+    """Add the sizes of the build, the board's name for the user beside the one it ran on, and where that was.
+
+    `emulated` is false only where this computer reached a serial device that it knows and the image there does
+    not call itself emulated.
+    """
     size_file = study.file("firmware", target.name, "size.json")
     size = json.loads(size_file.read_text(encoding="utf-8")) if size_file.exists() else {}
     sizes = {key: size.get(key) for key in ("flash_bytes", "ram_bytes")}
-    return {**proof, "board": board.name, **sizes, "ran_on": target.name}
+    where = {"emulated": proof["image_emulated"] or not reached.hardware, "reached": reached.facts()}
+    return {**proof, "board": board.name, **where, **sizes, "ran_on": target.name}

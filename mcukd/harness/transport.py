@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mcukd.errors import UserError
+from mcukd.harness.reached import Reached, reached_through
 
 BAUD_RATE = 115_200
 #: Longest sleep inside one read; short, so that a reply is seen soon after its last byte.
@@ -26,6 +27,11 @@ class Link:
         self.url = url
         self.bytes_sent = 0
         self.bytes_received = 0
+
+    @property
+    def reached(self) -> Reached:
+        """How the other end is reached, as far as this computer sees it."""
+        return reached_through(self._port, self.url)
 
     def send(self, data: bytes) -> None:
         """Write all bytes. Raises UserError when the line is gone."""

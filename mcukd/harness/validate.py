@@ -47,7 +47,9 @@ def check_identity(who: Identity, url: str, board: str, model: IntegerModel, fir
 def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) -> dict[str, Any]:
     """Run every probe on the device and return the facts of `validation/<board>.json`, sizes left out.
 
-    `count_range`: least and most instructions or cycles per window, of which the median is given.
+    image_emulated: what the image says of itself; where it ran is the caller's to say. count_range: least and
+    most instructions or cycles per window, of which the median is given. counter_problem: a sentence where the
+    counter's readings are no measurement; the figures are None then.
     Raises UserError where the device stops answering.
     """
     start = time.monotonic()
@@ -64,11 +66,11 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
                 if len(mismatches) == 1:
                     first = _first_mismatch(device, model, probes, n, result, expected)
             advance(1, f"{len(mismatches)} mismatches, {device.retries} retries")
-    counts = [result.count for result in results if result.count is not None]
+    counts, problem = measured(results, who)
     per_window = round(float(np.median(counts))) if counts else None
     return {
         "board": who.board,
-        "emulated": who.emulated,
+        "image_emulated": who.emulated,
         "model_sha256": who.model_sha256,
         "firmware_sha256": who.firmware_sha256,
         "windows": len(results),
@@ -88,9 +90,30 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
             "wrong_states": list(selftest.wrong_states),
         },
         "counter_kind": who.counter_kind,
+        "counter_problem": problem,
         "count_range": [min(counts), max(counts)] if counts else None,
         "extreme_windows": probes.extremes,
     }
+
+
+def measured(results: list[WindowResult], who: Identity) -> tuple[list[int], Optional[str]]:
+    """Return the counts per window, or none and a sentence where the counter did not count them.
+
+    A window of T steps takes at least T instructions, so a smaller count is no measurement.
+    """
+    counts = [result.count for result in results if result.count is not None]
+    still = sum(count == 0 for count in counts)
+    short = sum(0 < count < who.window for count in counts)
+    name = {"instructions": "instruction", "cycles": "cycle"}.get(who.counter_kind, "")
+    if still:
+        during = "" if still == len(counts) else f" during {still} of {len(counts)} windows"
+        return [], f"The {name} counter stood still{during}, so the {name}s of a window are not known."
+    if short:
+        return [], (
+            f"The {name} counter ran too slowly: it counted {min(counts)} in a window of {who.window} steps, "
+            f"each of which takes more than one; the {name}s of a window are not known."
+        )
+    return counts, None
 
 
 def difference(result: WindowResult, expected: Outcome, n: int) -> Optional[dict[str, Any]]:

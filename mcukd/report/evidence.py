@@ -11,6 +11,7 @@ from typing import Any, Optional
 from mcukd.data.card import Card, load_card
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_model
+from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.models.student import MOBILENET, TFLITE
 from mcukd.report.metrics import load_metrics
 from mcukd.report.stale import require_current
@@ -75,8 +76,14 @@ class Evidence:
 
     @property
     def emulated(self) -> list[str]:
-        """Boards whose proof was run in an emulator or on this computer, not on their hardware."""
-        return [name for name, proof in self.proofs.items() if proof["emulated"]]
+        """Boards whose proof is not known, from the host's side, to have run on their hardware."""
+        return [name for name, proof in self.proofs.items() if not on_hardware(proof)]
+
+    @property
+    def board_banner(self) -> str:
+        """Title of the banner over proofs that are not known to have run on hardware."""
+        kinds = {where_briefly(self.proofs[name]) for name in self.emulated}
+        return "EMULATED BOARD" if "emulated" in kinds else "BOARD NOT KNOWN"
 
     def build_of(self, board: str) -> Optional[dict[str, Any]]:
         """Return the size report of the firmware that `board`'s proof ran, if it is there."""

@@ -10,6 +10,7 @@ from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text, write_text
 from mcukd.fixedpoint.quantize import TFLITE_METRIC, metrics_name
 from mcukd.fixedpoint.ranges import read_ranges, sentences
+from mcukd.harness.reached import where_briefly, where_it_ran
 from mcukd.report.evidence import Evidence, gather
 from mcukd.report.naming import (
     along_the_road,
@@ -106,6 +107,8 @@ def render(evidence: Evidence) -> str:
         baseline_wins=baseline_sentence(evidence.metrics) if evidence.metrics else None,
         of_limit=of_limit,
         work_per_window=work_per_window,
+        where_it_ran=where_it_ran,
+        where_briefly=where_briefly,
         tool_version=__version__,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.report.evidence import Evidence, gather
 from mcukd.report.naming import between, figure, grouped, in_order, model_title, with_spread
 from mcukd.study import Study
@@ -74,7 +75,7 @@ def board_rows(study: Study) -> Table:
     for name, proof in evidence.proofs.items():
         rows.append(
             [
-                f"{name} (emulated)" if proof["emulated"] else name,
+                name if on_hardware(proof) else f"{name} ({where_briefly(proof)})",
                 grouped(proof["windows"]),
                 grouped(proof["mismatches"]),
                 grouped(proof["flash_bytes"]),

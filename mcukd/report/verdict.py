@@ -79,7 +79,8 @@ def sentences(metrics: Mapping[str, Any]) -> list[str]:
             "windows."
         )
         for board, one in agreed["devices_equal_integer"].items():
-            kind = " (emulated)" if one["emulated"] else ""
+            where = one.get("where") or ("emulated" if one["emulated"] else "not known")
+            kind = "" if where == "hardware" else f" ({where})"
             said.append(
                 f"The {board}{kind} equals the integer student bit for bit on {one['equal']} of "
                 f"{one['windows']} windows."
