@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define APP_CRC_BYTES 4u
 
 /* Longest message, CRC included, that the device takes in the robust encoding. */
@@ -22,5 +26,9 @@ int app_frames_receive(uint8_t byte, app_message *message);
 
 /* Send a message; the buffer must have APP_CRC_BYTES to spare behind it. `copies` as in app_message. */
 void app_frames_send(uint8_t copies, uint8_t *message, uint32_t count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "app_frames.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define APP_PROTOCOL_VERSION 1u
 
 enum {
@@ -31,5 +35,9 @@ enum {
 
 /* Carry out a request and send its reply in the request's encoding. */
 void app_protocol_handle(const app_message *request);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "mcukd_model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define APP_STREAM_NO_CLASS 255u
 
 typedef struct {
@@ -22,5 +26,9 @@ void app_stream_push(const int16_t sample[MCUKD_MODEL_CHANNELS]);
 
 /* Where the stream stands. */
 const app_stream *app_stream_get(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

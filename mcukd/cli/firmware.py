@@ -28,18 +28,43 @@ def register(app: typer.Typer) -> None:
 
 
 def generate(
-    board: BoardOption = "collar",
+    board: Annotated[
+        Optional[str],
+        typer.Option(
+            "--board",
+            envvar="MCUKD_BOARD",
+            help="Name of a board, or path of a board file (TOML). Default: collar; with --prefix, none: "
+            "portable C.",
+            show_default=False,
+        ),
+    ] = None,
     run: RunOption = None,
     optimize: OptimizeOption = None,
+    prefix: Annotated[
+        Optional[str],
+        typer.Option(
+            "--prefix",
+            metavar="NAME",
+            help="Write the model alone, for a project of your own: names of files, symbols and macros start "
+            "with NAME, so that several models live in one program. With --board, its step is made for that "
+            "board's core.",
+            show_default=False,
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Write the firmware's sources: the integer model as C, the application and the board's port.
 
     Example: [bold]mcukd generate --board collar[/bold]
+
+    Example: [bold]mcukd generate --prefix cow[/bold]
     """
     from mcukd.boards.stages import generate_stage
 
-    study, target = _study_and_board(run, board, optimize)
+    if prefix is not None:
+        _generate_dropin(run, prefix, board, optimize, json)
+        return
+    study, target = _study_and_board(run, board or "collar", optimize)
     generated = generate_stage(study, target)
     if json:
         print_json(_generated_facts(generated, target))
@@ -163,6 +188,34 @@ def boards(
         typer.echo(f"{key}: {value}")
     for remark in found[0].unverified:
         typer.echo(f"Unverified: {remark}")
+
+
+def _generate_dropin(
+    run: Any, prefix: str, board: Optional[str], optimize: Optional[str], json: bool
+) -> None:
+    from mcukd.boards.model import load_board
+    from mcukd.codegen.dropin import generate_dropin
+    from mcukd.errors import UserError
+    from mcukd.study import Study
+
+    if optimize is not None and board is None:
+        raise UserError(f"--optimize {optimize} goes with --board here: portable C has one form only.")
+    target = load_board(board).with_optimize(optimize) if board else None
+    done = generate_dropin(Study.open(run), prefix, target)
+    if json:
+        print_json(
+            {
+                "prefix": done.prefix,
+                "ran": done.ran,
+                "sources": done.folder,
+                "files": [file.name for file in done.files],
+                "model_sha256": done.model.sha256,
+            }
+        )
+        return
+    state = "generated" if done.ran else "already generated; nothing to do"
+    typer.echo(f"{done.folder}: {state} (model {done.model.sha256[:12]}).")
+    typer.echo(done.usage)
 
 
 def _study_and_board(run: Any, name: str, optimize: Optional[str]) -> tuple[Study, Board]:

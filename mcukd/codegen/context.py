@@ -112,7 +112,7 @@ def _head(model: IntegerModel) -> list[dict[str, str]]:
             body = _rows([_literal(v) for v in values])
         else:
             kind, body = _head_type(model), _nested(values, _literal, 12)
-        arrays.append({"head": f"const {kind} mcukd_model_{name}{dimensions}", "rows": body})
+        arrays.append({"name": name, "type": kind, "dimensions": dimensions, "rows": body})
     return arrays
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from mcukd import __version__
 from mcukd.codegen.context import TEMPLATES, model_context
-from mcukd.codegen.kernel import CORES, kernel_for
+from mcukd.codegen.kernel import CORES, core_of, kernel_for
+from mcukd.codegen.prefix import DEFAULT, check_prefix, with_prefix
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.resources import resource_dir
@@ -35,13 +36,21 @@ class Firmware:
 
 
 def generate_model(
-    model: IntegerModel, out: Path, core: Optional[str] = None, optimize: str = "speed"
+    model: IntegerModel,
+    out: Path,
+    core: Optional[str] = None,
+    optimize: str = "speed",
+    prefix: str = DEFAULT,
 ) -> list[Path]:
     """Write the model alone into `out`, for use in any project; return the files.
 
     core: None for portable C, or one of `kernel.CORES` for a step in assembly. optimize: as in `kernel_for`.
+    prefix: what names of files, symbols, macros and include guards start with (macros and guards in
+    capitals), so that models of different prefixes live in one program.
+    Raises UserError for a prefix that C names cannot start with.
     """
-    return _write(_render([TEMPLATES[model.student]], templates_context(model, core, optimize)), out)
+    context = templates_context(model, core, optimize)
+    return _write(_render([TEMPLATES[model.student]], context, check_prefix(prefix)), out)
 
 
 def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
@@ -51,8 +60,8 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
     no longer made are removed; the `build` folder is left alone.
     """
     folders = [TEMPLATES[model.student], "app", "port/common", f"port/{board.port}"]
-    core = {"cortex-m3": "m3", "cortex-m4f": "m4f"}.get(board.core)
-    texts = _render(folders, {**templates_context(model, core, board.optimize), "board": board})
+    context = {**templates_context(model, core_of(board), board.optimize), "board": board}
+    texts = _render(folders, context)
     if board.core != "host":
         texts["firmware.ld"] = _render_one("linker/cortex-m.ld.j2", {"board": board})
     digest = firmware_sha256(texts, board)
@@ -104,7 +113,7 @@ def _id_header(digest: str) -> str:
     )
 
 
-def _render(folders: list[str], context: dict[str, Any]) -> dict[str, str]:
+def _render(folders: list[str], context: dict[str, Any], prefix: str = DEFAULT) -> dict[str, str]:
     """Render every file of some template folders; names that begin with an underscore are only imported."""
     texts: dict[str, str] = {}
     root = resource_dir("firmware_templates")
@@ -115,21 +124,26 @@ def _render(folders: list[str], context: dict[str, Any]) -> dict[str, str]:
             if file.stem.endswith(".S") and not context["kernel"]:
                 continue
             if file.suffix == ".j2":
-                texts[file.stem] = _render_one(f"{folder}/{file.name}", context)
+                texts[with_prefix(file.stem, prefix)] = _render_one(f"{folder}/{file.name}", context, prefix)
             else:
                 texts[file.name] = file.read_text(encoding="utf-8")
     return texts
 
 
-def _render_one(template: str, context: dict[str, Any]) -> str:
-    return _environment().get_template(template).render(tool_version=__version__, **context)
+def _render_one(template: str, context: dict[str, Any], prefix: str = DEFAULT) -> str:
+    return _environment(prefix).get_template(template).render(tool_version=__version__, **context)
 
 
-def _environment() -> jinja2.Environment:
+def _environment(prefix: str) -> jinja2.Environment:
     import jinja2
 
+    def load(name: str) -> str:
+        # Names are replaced in templates, never in what they print of the user's: classes, the card's name.
+        file = resource_dir("firmware_templates") / name
+        return with_prefix(file.read_text(encoding="utf-8"), prefix)
+
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource_dir("firmware_templates")),
+        loader=jinja2.FunctionLoader(load),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

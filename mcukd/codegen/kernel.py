@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from mcukd.boards.model import OPTIMIZE
+from mcukd.boards.model import OPTIMIZE, Board
 from mcukd.codegen.assembly import Plan
 from mcukd.codegen.kernel_m3 import write_m3
 from mcukd.codegen.kernel_m4 import write_m4
@@ -38,6 +38,11 @@ class Kernel:
     table_middle: int
     stream_bytes: int
     stack_bytes: int
+
+
+def core_of(board: Board) -> Optional[str]:
+    """Return which of `CORES` a board has; None where only portable C is made for it."""
+    return {"cortex-m3": "m3", "cortex-m4f": "m4f"}.get(board.core)
 
 
 def kernel_for(model: IntegerModel, core: str, optimize: str) -> Optional[Kernel]:

@@ -14,6 +14,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define MCUKD_MODEL_CHANNELS 3
 #define MCUKD_MODEL_WINDOW 8 /* samples */
 #define MCUKD_MODEL_HOP 8 /* samples between two classifications in operation */
@@ -45,5 +49,9 @@ uint8_t mcukd_model_classify(const mcukd_state *state, int16_t logits[MCUKD_MODE
 
 extern const uint8_t mcukd_model_sha256[32];
 extern const char *const mcukd_model_class_names[MCUKD_MODEL_CLASSES];
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

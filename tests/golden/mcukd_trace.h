@@ -4,6 +4,10 @@
 
 #include "mcukd_model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define MCUKD_TRACE_TENSORS 8
 #define MCUKD_TRACE_VALUES MCUKD_MODEL_HIDDEN /* of each tensor */
 
@@ -22,5 +26,9 @@ typedef struct {
 #define MCUKD_TRACE_LIST(trace) (trace).z_pre, (trace).r_pre, (trace).z, (trace).r, (trace).h_rec, (trace).h_pre, (trace).h_cand, (trace).h
 
 void mcukd_model_step_traced(mcukd_state *state, const int16_t sample[MCUKD_MODEL_CHANNELS], mcukd_trace *trace);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

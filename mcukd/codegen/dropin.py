@@ -1,0 +1,64 @@
+"""A study's model as C for other projects, under names of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from mcukd.boards.model import Board
+from mcukd.codegen.firmware import generate_model
+from mcukd.codegen.kernel import core_of
+from mcukd.codegen.prefix import check_prefix
+from mcukd.fixedpoint.model import IntegerModel, load_model
+from mcukd.models.student import require_integers
+from mcukd.study import Study
+
+FOLDER = "dropin"
+
+
+@dataclass(frozen=True)
+class DropIn:
+    """The model alone as C: its files, the model, and whether any file was changed."""
+
+    prefix: str
+    files: list[Path]
+    model: IntegerModel
+    ran: bool
+
+    @property
+    def folder(self) -> Path:
+        """Where the files lie."""
+        return self.files[0].parent
+
+    @property
+    def assembly(self) -> bool:
+        """Whether the step is assembly of a core."""
+        return any(file.suffix == ".S" for file in self.files)
+
+    @property
+    def usage(self) -> str:
+        """Say what to compile and include, and what samples the model takes."""
+        name, model = self.prefix, self.model
+        sources = f"{name}_model.c" + (f" and {name}_kernel.S" if self.assembly else "")
+        return (
+            f"Compile {sources}, include {name}_model.h from C or C++, and give {name}_model_step samples of "
+            f"{model.channels} axes at {model.counts_per_g:g} counts per g and {model.rate_hz:g} Hz."
+        )
+
+
+def generate_dropin(study: Study, prefix: str, board: Optional[Board] = None) -> DropIn:
+    """Write a study's model under names that start with `prefix` into `dropin/<prefix>/`.
+
+    board: whose core the step is written for; None for portable C.
+    The study's firmwares are left alone. Raises UserError for a prefix that C names cannot start with, and
+    for a missing or stale integer model.
+    """
+    check_prefix(prefix)
+    require_integers(study, "a firmware")
+    study.require("quantize")
+    model, folder = load_model(study.path), study.file(FOLDER, prefix)
+    before = {file: file.read_bytes() for file in folder.iterdir()} if folder.is_dir() else {}
+    core, optimize = (core_of(board), board.optimize) if board else (None, "speed")
+    files = generate_model(model, folder, core, optimize, prefix)
+    return DropIn(prefix, files, model, ran={file: file.read_bytes() for file in files} != before)
