@@ -5,29 +5,104 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
+
+#: Temporary files of `replacing`: `.stem-host-process-random.suffix`.
+_OURS = re.compile(r"\..*-(?P<host>[0-9a-f]{6})-(?P<process>\d+)-[a-z0-9_]{8}(\..*)?$")
+_LONGEST = 150
+_tidied: set[Path] = set()
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` and rename it over `path` when the block ends without an error.
 
-    The temporary name keeps the suffix, because Keras and NumPy choose a format by it.
+    The temporary name keeps the suffix, because Keras and NumPy choose a format by it. What killed processes
+    left in the folder is removed. Raises OSError with the name of `path` where it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    _remove_abandoned(path.parent)
+    temporary = _temporary_beside(path)
     try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        with naming(path, instead_of=temporary):
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path, instead_of: Optional[Path] = None) -> Iterator[None]:
+    """Have an OSError of the block that names no file, as that of a full disk, name `path`.
+
+    instead_of: a temporary file or folder that the user knows nothing of.
+    """
+    try:
+        yield
+    except OSError as error:
+        told = None if error.filename is None else os.fsdecode(error.filename)
+        hidden = None if instead_of is None else str(instead_of)
+        if told is not None and (hidden is None or not (told + os.sep).startswith(hidden + os.sep)):
+            raise
+        if error.errno is None:  # a library's own text
+            error.filename = str(path)
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _temporary_beside(path: Path) -> Path:
+    """Make an empty file beside `path` whose hidden name holds this process's number, and return its path."""
+    stem = path.stem[:_LONGEST]
+    try:
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{stem}-{_host()}-{os.getpid()}-", suffix=path.suffix
+        )
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    os.close(handle)
+    return Path(name)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove temporary files in a folder whose process was killed before it could; look once per folder."""
+    if folder in _tidied:
+        return
+    _tidied.add(folder)
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return
+    for name in names:
+        found = _OURS.match(name)
+        if found and found["host"] == _host() and not _lives(int(found["process"])):
+            with suppress(OSError):
+                (folder / name).unlink()
+
+
+def _host() -> str:
+    """Return a short name of this computer: of another one's processes nothing is known here."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
+def _lives(process: int) -> bool:
+    if os.name == "nt":
+        # Asking there would end the process.
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True  # another user's
+    return True
 
 
 def write_bytes(path: Path, content: bytes) -> None:

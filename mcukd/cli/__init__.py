@@ -4,22 +4,80 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
+from typing import Any, Callable
 
 # TensorFlow reads these once, when it is first imported, and is talkative without them.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 
+#: The exit code of a program that Ctrl-C ended.
+_STOPPED = 130
+
+
 def main() -> None:
-    """Run the command line; a UserError becomes one sentence on standard error and exit code 2."""
+    """Run the command line.
+
+    A UserError becomes one sentence on standard error and exit code 2, and so does a disk that is full or
+    read-only. Errors of the program itself keep their traceback.
+    """
+    from mcukd.cli import streams
+    from mcukd.disk import sentence_about
+
+    streams.be_writable()
+    sys.unraisablehook = _unless_told(sys.unraisablehook)
+    code = _run()
+    trouble = streams.trouble()
+    if isinstance(trouble, BrokenPipeError):
+        code = 1  # whoever reads our output has seen enough, 'head' for one
+    elif trouble is not None and code == 0:
+        _tell(sentence_about(trouble) or str(trouble))
+        code = 2
+    streams.abandon()
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command, tell what went wrong, and return the exit code."""
     from mcukd.cli.app import app
+    from mcukd.disk import sentence_about
     from mcukd.errors import UserError
 
     try:
         app()
     except UserError as error:
-        print(f"mcukd: {error}", file=sys.stderr)
-        sys.exit(2)
+        _tell(str(error))
+        return 2
     except KeyboardInterrupt:
-        print("mcukd: stopped; what was finished is kept.", file=sys.stderr)
-        sys.exit(130)
+        code: object = _STOPPED
+    except SystemExit as error:
+        code = error.code
+    except Exception as error:
+        sentence = sentence_about(error)
+        if sentence is None:
+            raise
+        _tell(sentence)
+        return 2
+    if code == _STOPPED:
+        _tell("stopped; what was finished is kept.")
+    if code is None or isinstance(code, int):
+        return code or 0
+    _tell(str(code))
+    return 1
+
+
+def _unless_told(show: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a hook that says nothing of files that a full disk keeps from being closed; `main` tells why."""
+    from mcukd.disk import sentence_about
+
+    def hook(found: Any) -> None:
+        if found.exc_value is None or sentence_about(found.exc_value) is None:
+            show(found)
+
+    return hook
+
+
+def _tell(sentence: str) -> None:
+    with suppress(OSError):  # where nobody can be told
+        print(f"mcukd: {sentence}", file=sys.stderr, flush=True)
