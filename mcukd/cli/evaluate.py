@@ -265,7 +265,7 @@ def _print(metrics: dict[str, Any], path: Path) -> None:
         rows,
     )
     columns, rows = budget_rows(metrics)
-    print_table("time budget, minutes per day off: raw → corrected by the confusion matrix", columns, rows)
+    print_table("time budget, minutes per day off", columns, rows)
     for sentence in sentences(metrics):
         typer.echo(sentence)
     typer.echo(f"{path / 'metrics.json'} has all of it; 'mcukd report --run {path}' draws it.")

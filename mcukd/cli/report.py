@@ -23,19 +23,23 @@ def report(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Write one self-contained HTML page with all that a study proved.
+    """Write one self-contained HTML page with all that a study proved, and print its verdict.
 
-    Refuses a study with stale artefacts and says which command refreshes them.
+    The verdict says for which behaviours the tag may be trusted and for which not. A study with stale
+    artefacts is refused, with all the commands that bring it up to date.
     Example: [bold]mcukd report --run runs/demo --out demo.html[/bold]
     """
     from mcukd.report.evidence import gather
     from mcukd.report.stage import report_study
-    from mcukd.report.table import summary
+    from mcukd.report.table import summary, verdict_lines
     from mcukd.study import Study
 
     study = Study.open(run)
     path = report_study(study, out)
+    evidence = gather(study)
     if json:
-        print_json({"report": str(path), **summary(gather(study))})
-    else:
-        typer.echo(f"Report: {path}")
+        print_json({"report": str(path), **summary(evidence)})
+        return
+    for line in verdict_lines(evidence):
+        typer.echo(line)
+    typer.echo(f"Report: {path}")

@@ -259,5 +259,3 @@ def _repeats(ratio: float) -> float:
     reach = math.ceil(6 * ratio) + 1
     ends = [math.erf((k + 0.5) / ratio / math.sqrt(2)) for k in range(-reach - 1, reach + 1)]
     return float(sum(((b - a) / 2) ** 2 for a, b in zip(ends[:-1], ends[1:])))
-
-

@@ -67,7 +67,8 @@ def intervals(
     matrices of the drawn animals are summed for each seed and the figure is the mean over the seeds, as in
     `metrics.json`: the intervals speak of animals, the spread over seeds stands beside them.
     Returns `level`, `animals`, `draws`, one [low, high] or None for each of `mcc`, `accuracy`, `macro_f1`,
-    `kappa`, and by class `per_class` {name: precision, recall} and `time_budget_error_min_per_day`.
+    `kappa`, and by class `per_class` {name: precision, recall, and `animals`, how many of them show it} and
+    `time_budget_error_min_per_day`.
     """
     by_animal = np.asarray(by_animal, np.float64)
     animals = by_animal.shape[1]
@@ -79,8 +80,10 @@ def intervals(
     for name, figure in POOLED.items():
         found[name] = _listed(interval(seed_mean(figure(pooled)), animals))
     precision, recall = seed_mean(merit.precision(pooled)), seed_mean(merit.recall(pooled))
+    showing = np.count_nonzero(by_animal.sum(axis=(0, -1)), axis=0)
     found["per_class"] = {
         name: {
+            "animals": int(showing[k]),
             "precision": _listed(interval(precision[:, k], animals)),
             "recall": _listed(interval(recall[:, k], animals)),
         }

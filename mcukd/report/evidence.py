@@ -11,13 +11,17 @@ from typing import Any, Optional
 from mcukd.data.card import Card, load_card
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_model
+from mcukd.fixedpoint.quantize import TFLITE_METRIC, metrics_name
 from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.models.student import MOBILENET, TFLITE
 from mcukd.report.metrics import load_metrics
+from mcukd.report.naming import in_order
 from mcukd.report.stale import require_current
 from mcukd.study import Study
 
 METRICS, ROBUSTNESS = "metrics.json", "robustness.json"
+#: The float models that stand for what is deployed until it is scored itself.
+_TRAINED = ("student_searched_deployable", "student_distilled", "student", "teacher")
 SIZE_KEYS = ("flash_bytes", "flash_limit", "ram_bytes", "ram_limit", "flash", "ram")
 PROOF_KEYS = (
     "board",
@@ -68,6 +72,19 @@ class Evidence:
     def tflite_bytes(self) -> Optional[int]:
         """Size of a mobilenet's TFLite file; None before it is quantized, and for other students."""
         return self.study.file(TFLITE).stat().st_size if self.mobilenet and TFLITE in self.files else None
+
+    @property
+    def deployed(self) -> Optional[str]:
+        """The model of `metrics.json` whose held-out figures stand for what runs on the device."""
+        models = self.metrics["models"] if self.metrics else {}
+        if self.model:
+            name = metrics_name({"bits": self.model.bits, **self.study.options("quantize")})
+            if name in models:
+                return name
+        if self.mobilenet and TFLITE_METRIC in models:
+            return TFLITE_METRIC
+        ordered = [name for name in in_order(models) if name in _TRAINED]
+        return ordered[-1] if ordered else None
 
     @property
     def simulated(self) -> bool:

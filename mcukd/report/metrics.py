@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mcukd.errors import UserError
-from mcukd.evaluate.budget import corrected_budget
+from mcukd.evaluate.budget import corrected_budget, correction_advice
 from mcukd.evaluate.intervals import intervals
 from mcukd.evaluate.matrices import MINUTES_PER_DAY, kappa
 from mcukd.files import write_json
@@ -98,8 +98,9 @@ def combine_seeds(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Every number becomes its mean over the seeds in which it is defined; confusion matrices are added up.
     For `mcc`, `accuracy`, `macro_f1` and `kappa` the values (`…_by_seed`) and the sample standard deviation
     (`…_sd`, None with a single seed) are kept. From the animals' confusion matrices, which are not kept, come
-    `intervals` (bootstrap over animals, `mcukd.evaluate.intervals`) and the time budget's error and bias
-    after correction (`mcukd.evaluate.budget`). Raises ValueError without scores.
+    `intervals` (bootstrap over animals, `mcukd.evaluate.intervals`), the time budget's error and bias after
+    correction, and `time_budget_correction`, whether to use it (`mcukd.evaluate.budget`). Raises ValueError
+    without scores.
     """
     if not scores:
         raise ValueError("no scores to combine")
@@ -118,6 +119,8 @@ def combine_seeds(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         classes = list(scores[0]["per_class"])
         combined["intervals"] = intervals(by_animal, classes)
         combined.update(corrected_budget(by_animal, classes))
+        animals = list(dict.fromkeys(animal for score in scores for animal in score["per_animal"]))
+        combined["time_budget_correction"] = correction_advice(by_animal, animals)
     return combined
 
 

@@ -8,9 +8,9 @@ from typing import Any, Optional
 from mcukd import __version__
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text, write_text
-from mcukd.fixedpoint.quantize import TFLITE_METRIC, metrics_name
 from mcukd.fixedpoint.ranges import read_ranges, sentences
 from mcukd.harness.reached import where_briefly, where_it_ran
+from mcukd.report.conclusion import correction_advice, correction_helps, proof_sentence, verdict
 from mcukd.report.evidence import Evidence, gather
 from mcukd.report.naming import (
     along_the_road,
@@ -71,6 +71,7 @@ def render(evidence: Evidence) -> str:
     )
     environment.filters.update(
         between=between,
+        corrected_well=correction_helps,
         figure=figure,
         grouped=grouped,
         model_title=model_title,
@@ -85,7 +86,10 @@ def render(evidence: Evidence) -> str:
         e=evidence,
         models={name: models[name] for name in in_order(models)},
         classes=classes,
-        deployed=_deployed(evidence, models),
+        deployed=evidence.deployed,
+        trust=verdict(evidence),
+        proven=proof_sentence(evidence),
+        advice=correction_advice(evidence),
         animals=_animals(models),
         formats=_formats(evidence),
         saturation=sentences(ranges) if ranges else [],
@@ -119,19 +123,6 @@ def _classes(evidence: Evidence, models: dict[str, Any]) -> list[str]:
     for scores in models.values():
         return list(scores["per_class"])
     return list(evidence.card.classes) if evidence.card else []
-
-
-def _deployed(evidence: Evidence, models: dict[str, Any]) -> Optional[str]:
-    """Return the model whose held-out figures stand for what runs on the device."""
-    if evidence.model:
-        name = metrics_name({"bits": evidence.model.bits, **evidence.study.options("quantize")})
-        if name in models:
-            return name
-    if evidence.mobilenet and TFLITE_METRIC in models:
-        return TFLITE_METRIC
-    trained = ("student_searched_deployable", "student_distilled", "student", "teacher")
-    ordered = [name for name in in_order(models) if name in trained]
-    return ordered[-1] if ordered else None
 
 
 def _animals(models: dict[str, Any]) -> dict[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcukd.harness.reached import on_hardware, where_briefly
+from mcukd.report.conclusion import correction_advice, correction_helps, proof_sentence, verdict
 from mcukd.report.evidence import Evidence, gather
 from mcukd.report.naming import between, figure, grouped, in_order, model_title, with_spread
 from mcukd.study import Study
@@ -36,14 +37,20 @@ def evaluation_rows(metrics: Mapping[str, Any]) -> Table:
 
 
 def budget_rows(metrics: Mapping[str, Any]) -> Table:
-    """Return columns and rows of the time budget's error, raw → corrected, in minutes per day."""
+    """Return columns and rows of the time budget's error in minutes per day.
+
+    Of models of which inner animals show that the correction helps, also the corrected error, after an arrow.
+    """
     models = metrics["models"]
     classes = list(next(iter(models.values()))["per_class"]) if models else []
     rows = []
     for name in in_order(models):
         raw = models[name]["time_budget_error_min_per_day"]
-        corrected = models[name].get("time_budget_corrected_error_min_per_day") or {}
-        rows.append([name, *(f"{figure(raw[one], 0)} → {figure(corrected.get(one), 0)}" for one in classes)])
+        cells = [figure(raw[one], 0) for one in classes]
+        if correction_helps(models[name]):
+            corrected = models[name]["time_budget_corrected_error_min_per_day"]
+            cells = [f"{cell} → {figure(corrected[one], 0)}" for cell, one in zip(cells, classes)]
+        rows.append([name, *cells])
     return ["model", *classes], rows
 
 
@@ -98,8 +105,12 @@ def work_per_window(proof: dict[str, Any]) -> str:
 def summary(evidence: Evidence) -> dict[str, Any]:
     """Return the report's headline figures as JSON for scripts."""
     models = evidence.metrics["models"] if evidence.metrics else {}
+    found = verdict(evidence)
     return {
         "simulated": evidence.simulated,
+        "verdict": None if found is None else found.facts(),
+        "proven_on": proof_sentence(evidence),
+        "time_budget_correction": correction_advice(evidence),
         "models": {
             name: {key: models[name].get(key) for key in ("mcc", "mcc_sd", "accuracy", "macro_f1")}
             for name in in_order(models)
@@ -109,3 +120,11 @@ def summary(evidence: Evidence) -> dict[str, Any]:
             for name, proof in evidence.proofs.items()
         },
     }
+
+
+def verdict_lines(evidence: Evidence) -> list[str]:
+    """Return the verdict as lines of text: answer, behaviours, animals, proof, time budgets."""
+    found = verdict(evidence)
+    if found is None:
+        return ["Nothing can be said yet: no model was scored; run 'mcukd distill'."]
+    return [*found.lines(), proof_sentence(evidence), correction_advice(evidence) or ""]
