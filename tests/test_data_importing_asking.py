@@ -21,8 +21,8 @@ def test_without_a_terminal_the_choices_are_listed_with_their_meanings_and_the_f
     with pytest.raises(UserError) as caught:
         Talk().choose("two parts of the paths may name the animal", "--animal-from", CHOICES)
     assert str(caught.value) == (
-        "two parts of the paths may name the animal; say which with --animal-from: folder (the animals bella, "
-        "rocky) or 'part 1 of the name' (the animals 02, 03)"
+        "two parts of the paths may name the animal; say which with --animal-from: folder (the animals "
+        "bella, rocky) or 'part 1 of the name' (the animals 02, 03)"
     )
 
 
