@@ -34,6 +34,30 @@ def import_data(
     animal_column: Annotated[
         Optional[str], typer.Option("--animal-column", help="Column of animals.", rich_help_panel=_COLUMNS)
     ] = None,
+    animal_from: Annotated[
+        Optional[str],
+        typer.Option(
+            "--animal-from",
+            metavar="PART",
+            help="Part of the path that names the animal: folder, 'folder 2', file or 'file 1'.",
+            rich_help_panel=_LABELS,
+        ),
+    ] = None,
+    label_from: Annotated[
+        Optional[str],
+        typer.Option(
+            "--label-from",
+            metavar="PART",
+            help="Part of the path that names the behaviour, likewise.",
+            rich_help_panel=_LABELS,
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        bool,
+        typer.Option(
+            "--unlabelled", help="No labels: make what 'mcukd classify' reads.", rich_help_panel=_LABELS
+        ),
+    ] = False,
     timezone: Annotated[
         Optional[str],
         typer.Option(
@@ -130,8 +154,11 @@ def import_data(
         label_column=label_column,
         animal_column=animal_column,
         time_column=time_column,
+        label_from=label_from,
+        animal_from=animal_from,
         label=label,
         animal=animal,
+        unlabelled=unlabelled,
         units=_one_of("--units", units, ("g", "m/s2", "mg", "counts")),
         rate_hz=rate,
         range_g=range_g,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -21,11 +20,11 @@ _TIME = re.compile(
     r"^(unix_?|epoch_?|utc_?|local_?)?(date[ _-]?time|time[ "
     r"_-]?stamps?|times?|date|t|seconds?|secs?|ms|millis|epoch)(\W.*|_.*)?$"
 )
-_LABEL = re.compile(r"behavio|label|activity|class$|^class|annotation|^what$|^state$|posture|ethogram")
-_ANIMAL = re.compile(
+LABEL_NAME = re.compile(r"behavio|label|activity|class$|^class|annotation|^what$|^state$|posture|ethogram")
+ANIMAL_NAME = re.compile(
     r"animal|individual|subject|^cow|^sheep|^goat|^bird|^dog|^cat$|^horse|^calf|collar_?id|^ear_?tag|^tag|device|person|participant|^who$|^id$|logger|serial"
 )
-_SEGMENT = re.compile(r"segment|bout|session|deployment|recording|^trial|^video")
+SEGMENT_NAME = re.compile(r"segment|bout|session|deployment|recording|^trial|^video")
 _SPREAD = re.compile(
     r"(^|[^a-z])(sd|std|stdev|var|s\d?)_?[xyz]?$|mean|median|rms|energy|entropy|skew|kurt|odba|vedba|feature|dominant|quantile|percentile"
 )
@@ -121,9 +120,18 @@ def split_date_and_clock(form: TextForm) -> Optional[tuple[str, str]]:
     return (dates[0], clocks[0]) if dates and clocks else None
 
 
+def holds_times(form: TextForm, name: str) -> bool:
+    """Tell whether the first values of a column are dates or clock times."""
+    cells = [cell for cell in form.column(name) if cell not in MISSING]
+    clock = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"
+    return bool(cells) and all(
+        _ISO.fullmatch(cell) or _DATE.fullmatch(cell) or re.fullmatch(clock, cell) for cell in cells
+    )
+
+
 def text_role(form: TextForm, role: str, taken: Sequence[str]) -> tuple[Optional[str], str]:
     """Return the column of the role "label", "animal" or "segment", or None, and why."""
-    pattern = {"label": _LABEL, "animal": _ANIMAL, "segment": _SEGMENT}[role]
+    pattern = {"label": LABEL_NAME, "animal": ANIMAL_NAME, "segment": SEGMENT_NAME}[role]
     named = [name for name in form.header if name not in taken and pattern.search(name.lower())]
     if role == "animal":
         # Movebank tables also name the tag; the individual is the animal.
@@ -138,7 +146,7 @@ def text_role(form: TextForm, role: str, taken: Sequence[str]) -> tuple[Optional
         for name in form.header
         if name not in taken and name not in numbers and 1 <= len(set(form.column(name))) <= 50
     ]
-    if len(words) == 1 and not _ANIMAL.search(words[0].lower()):
+    if len(words) == 1 and not ANIMAL_NAME.search(words[0].lower()):
         return words[0], "the only column of words"
     return None, "no column is named like a label"
 
@@ -177,46 +185,6 @@ def acceleration_bursts(form: TextForm) -> Optional[dict[str, list[str]]]:
     if sorted(axes) != ["x", "y", "z"] or len({len(columns) for columns in axes.values()}) != 1:
         return None
     return {axis: axes[axis] for axis in "xyz"}
-
-
-def path_tokens(relative: str) -> dict[str, str]:
-    """Return the parts of a file's path that may name label or animal: "folder 1", …, "name 1", …."""
-    *folders, name = relative.split("/")
-    stem = re.sub(r"(\.(csv|tsv|txt|dat|gz|parquet))+$", "", name, flags=re.IGNORECASE)
-    tokens = {f"folder {number}": folder for number, folder in enumerate(folders, 1)}
-    tokens.update(
-        {f"name {number}": part for number, part in enumerate(re.split(r"[_\s]+|-(?!\d)", stem), 1)}
-    )
-    return tokens
-
-
-def roles_from_paths(relatives: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return role → (token, why) for "label" and "animal" that can be told from the files' paths."""
-    tables = [path_tokens(relative) for relative in relatives]
-    keys = [key for key in tables[0] if all(key in table for table in tables)]
-    values = {key: [table[key] for table in tables] for key in keys}
-    found: dict[str, tuple[str, str]] = {}
-    words = {
-        key: column
-        for key, column in values.items()
-        if all(re.fullmatch(r"[^\W\d_][^\d]*", one) for one in column) and _repeats(column)
-    }
-    numbered = {key: column for key, column in values.items() if key not in words and _is_animal(column)}
-    if words:
-        # The finest one: a folder "Others" may hold several labels that the names tell apart.
-        label = max(words, key=lambda key: (len(set(words[key])), key))
-        found["label"] = (label, f"{len(set(words[label]))} different words: {_some(words[label])}")
-        rest = [key for key in words if key != label and not _coarser(words[key], words[label])]
-        if not numbered and rest:
-            animal = rest[0]
-            found["animal"] = (animal, f"the other words: {_some(words[animal])}")
-    if numbered:
-        animal = min(numbered, key=lambda key: (not _long_ids(numbered[key]), len(set(numbered[key]))))
-        found["animal"] = (
-            animal,
-            f"{len(set(numbered[animal]))} different, each in several files: {_some(numbered[animal])}",
-        )
-    return found
 
 
 def _stands_for_axis(name: str, place: int) -> bool:
@@ -259,33 +227,3 @@ def _is_time(form: TextForm, name: str) -> bool:
     return bool(cells) and (
         all(is_number(cell, form.decimal) for cell in cells) or any(_DATE.match(cell) for cell in cells)
     )
-
-
-def _repeats(column: Sequence[str]) -> bool:
-    return 2 <= len(set(column)) <= max(2, len(column) // 2)
-
-
-def _is_animal(column: Sequence[str]) -> bool:
-    """Whether values look like identities: several, each of several files, and no dates or clocks."""
-    if not _repeats(column) or all(
-        re.fullmatch(r"\d{6}|\d{8}|\d{4}-\d\d-\d\d|\d{14}", one) for one in column
-    ):
-        return False
-    return all(re.search(r"\w", one) for one in column)
-
-
-def _long_ids(column: Sequence[str]) -> bool:
-    return all(len(one) >= 2 for one in column)
-
-
-def _coarser(column: Sequence[str], finer: Sequence[str]) -> bool:
-    """Whether each value of `finer` mostly goes with one of `column`, as labels sorted into folders do."""
-    pairs: Mapping[str, Counter[str]] = {one: Counter() for one in finer}
-    for coarse, fine in zip(column, finer):
-        pairs[fine][coarse] += 1
-    return sum(max(counts.values()) for counts in pairs.values()) >= 0.9 * len(column)
-
-
-def _some(column: Sequence[str]) -> str:
-    different = sorted(set(column))
-    return ", ".join(different[:5]) + (", …" if len(different) > 5 else "")

@@ -15,7 +15,8 @@ from mcukd.wording import did_you_mean
 class Options:
     """What is stated about the data; None and empty: find out, or ask.
 
-    acceleration: three columns. label, animal: one for all files, where nothing in them says it.
+    acceleration: three columns. label_from, animal_from: a part of the path, as "folder" or "file 2". label,
+    animal: one for all files, where nothing in them says it. unlabelled: there are no labels.
     counts_per_g, offset: of raw counts. mapping: label of the source → class. window_s: seconds.
     """
 
@@ -25,8 +26,11 @@ class Options:
     label_column: Optional[str] = None
     animal_column: Optional[str] = None
     time_column: Optional[str] = None
+    label_from: Optional[str] = None
+    animal_from: Optional[str] = None
     label: Optional[str] = None
     animal: Optional[str] = None
+    unlabelled: bool = False
     units: Optional[str] = None
     rate_hz: Optional[float] = None
     range_g: Optional[float] = None
@@ -50,13 +54,18 @@ class Options:
 
 @dataclass(frozen=True)
 class Choice:
-    """One answer to a question. value: what the flag takes. meaning: what the import would do with it."""
+    """One answer to a question. value: what the flag takes. meaning: what the import would do with it.
+
+    stated: what has to be typed in full, where the answers go with different flags.
+    """
 
     value: str
     meaning: str = ""
+    stated: str = ""
 
     def __str__(self) -> str:
-        return f"{quoted(self.value)} ({self.meaning})" if self.meaning else quoted(self.value)
+        text = self.stated or quoted(self.value)
+        return f"{text} ({self.meaning})" if self.meaning else text
 
 
 class Ask(Protocol):
@@ -107,7 +116,8 @@ class Talk:
         proposal = f" ({flag} {quoted(default)} looks likeliest, and --yes takes it)" if default else ""
         if not offered:
             raise UserError(f"{question}; say it with {flag}{proposal}")
-        raise UserError(f"{question}; say which with {flag}: {alternatives(offered)}{proposal}")
+        which = "" if all(one.stated for one in offered) else f"{flag}: "
+        raise UserError(f"{question}; say which with {which}{alternatives(offered)}{proposal}")
 
 
 def alternatives(choices: Sequence[Choice]) -> str:

@@ -10,9 +10,9 @@ from typing import Optional
 from mcukd.data.card import Card
 from mcukd.data.export import quoted
 from mcukd.data.importing import card_text
-from mcukd.data.importing.columns import path_tokens
 from mcukd.data.importing.infer import Draft
 from mcukd.data.importing.options import Options, Talk
+from mcukd.data.importing.paths import path_tokens
 from mcukd.data.importing.plan import Plan
 
 #: Larger files are converted, so that they are parsed once and not at every run.
@@ -77,11 +77,13 @@ def _pattern(plan: Plan) -> Optional[str]:
     roles = {token: role for role, token in plan.tokens.items()}
     tables = [path_tokens(file.relative) for file in plan.files]
     folders = [key for key in tables[0] if key.startswith("folder")]
-    last = max((int(key.split()[1]) for key in roles if key.startswith("name")), default=0)
+    if not all(re.fullmatch(r"(folder|file) \d+", key) for key in roles):
+        return None
+    last = max((int(key.split()[1]) for key in roles if key.startswith("file")), default=0)
     text = "".join(f"(?P<{roles[key]}>[^/]+)/" if key in roles else "[^/]+/" for key in folders)
     parts = []
     for number in range(1, last + 1):
-        key = f"name {number}"
+        key = f"file {number}"
         parts.append(f"(?P<{roles[key]}>[^/_\\s]+?)" if key in roles else "[^/_\\s]*?")
     separator = r"(?:[_\s]+|-(?!\d))"
     text += separator.join(parts) + (rf"(?:{separator}[^/]*)?" if last else "[^/]*") + r"\.csv"

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Optional
 
 from mcukd.data.importing import columns as roles
+from mcukd.data.importing.beside import check_same_columns, recordings_among
+from mcukd.data.importing.identity import check_stated, with_identities
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.sources import EOBS_RAW, form_of, is_device, plain_name
 from mcukd.data.importing.text import TextForm
@@ -40,7 +42,7 @@ class Plan:
 
     layout: "rows" (a row per sample), "bursts" (a row per burst, a column per sample), "e-obs" (a row per
     burst, samples in one cell), "device". clock_column: of the clock where date and clock are apart.
-    tokens: role → part of the path it was taken from.
+    tokens: role → part of the path it was taken from. unlabelled: nobody observed the animals.
     """
 
     root: Path
@@ -54,6 +56,7 @@ class Plan:
     label: Optional[str] = None
     segment: Optional[str] = None
     tokens: Optional[dict[str, str]] = None
+    unlabelled: bool = False
 
 
 def is_ucihar(path: Path) -> bool:
@@ -96,7 +99,18 @@ def make_plan(path: Path, options: Options, talk: Talk) -> Plan:
     relatives = [one.relative_to(root).as_posix() for one in paths]
     if any(is_device(one) for one in paths):
         return _device_plan(root, paths, relatives, options, talk)
-    forms = _forms(paths)
+    if options.labels_table is not None and len(paths) > 1:
+        paths = [one for one in paths if one.resolve() != options.labels_table.resolve()]
+    forms = [form_of(one) for one in paths]
+    held = recordings_among(paths, forms, options.acceleration)
+    beside = [
+        SourceFile(one, one.relative_to(root).as_posix(), form)
+        for one, form, own in zip(paths, forms, held)
+        if not own
+    ]
+    paths = [one for one, own in zip(paths, held) if own]
+    forms = [form for form, own in zip(forms, held) if own]
+    relatives = [one.relative_to(root).as_posix() for one in paths]
     form = forms[0]
     talk.note(f"{len(paths)} file{'s' if len(paths) > 1 else ''}: {form.description}")
     refuse_features(path, form, options)
@@ -116,7 +130,8 @@ def make_plan(path: Path, options: Options, talk: Talk) -> Plan:
         plan = Plan(root, tuple(files), "rows", acceleration=_acceleration(forms, options, talk))
     _check_same_columns(plan, _needed(plan))
     plan = _with_time(plan, options, talk)
-    return _with_identities(plan, options, talk)
+    taken = [*_needed(plan), *(name for name in (plan.time, plan.clock_column) if name)]
+    return with_identities(plan, options, talk, taken, beside)
 
 
 def refuse_features(path: Path, form: TextForm, options: Options) -> None:
@@ -130,13 +145,6 @@ def refuse_features(path: Path, form: TextForm, options: Options) -> None:
             "through a "
             f"recurrent model; --features takes it as a table for training a classifier head"
         )
-
-
-def _forms(paths: Sequence[Path]) -> list[TextForm]:
-    forms: list[TextForm] = []
-    for path in paths:
-        forms.append(form_of(path))
-    return forms
 
 
 def _acceleration(forms: Sequence[TextForm], options: Options, talk: Talk) -> tuple[str, ...]:
@@ -201,15 +209,8 @@ def _needed(plan: Plan) -> list[str]:
 
 
 def _check_same_columns(plan: Plan, names: Sequence[str]) -> None:
-    for file in plan.files:
-        assert file.form is not None
-        missing = [name for name in names if name not in file.form.header]
-        if missing:
-            raise UserError(
-                f"{file.path} has no column {missing[0]!r}, which {plan.files[0].relative} has; its "
-                "columns are "
-                f"{listed(file.form.header)}: rename them, or import the files apart"
-            )
+    forms = [file.form for file in plan.files if file.form is not None]
+    check_same_columns([file.path for file in plan.files], forms, names)
 
 
 def _with_time(plan: Plan, options: Options, talk: Talk) -> Plan:
@@ -256,116 +257,21 @@ def _with_time(plan: Plan, options: Options, talk: Talk) -> Plan:
     return replace(plan, files=tuple(files), time=name, clock_column=clock)
 
 
-def _with_identities(plan: Plan, options: Options, talk: Talk) -> Plan:
-    """Find who was recorded and what was done: in a column, in the path, in a table apart, or as stated."""
-    form = plan.files[0].form
-    assert form is not None
-    from_paths = roles.roles_from_paths([file.relative for file in plan.files]) if len(plan.files) > 1 else {}
-    taken = [*_needed(plan), *([plan.time] if plan.time else [])]
-    found: dict[str, Optional[str]] = {}
-    tokens: dict[str, str] = {}
-    stated = {
-        "animal": (options.animal_column, options.animal),
-        "label": (options.label_column, options.label),
-    }
-    for role, (column, value) in stated.items():
-        flag = f"--{role}-column"
-        if column is not None:
-            if column not in form.header:
-                raise UserError(
-                    f"{flag} names {column!r}{did_you_mean(column, form.header)}, which is no column; "
-                    "the columns "
-                    f"are {listed(form.header)}"
-                )
-            found[role] = column
-            continue
-        if value is not None or (role == "label" and options.labels_table is not None):
-            continue
-        guess, why = roles.text_role(form, role, taken)
-        if guess is not None:
-            found[role] = guess
-            taken.append(guess)
-            talk.note(f"{role}: column {guess}, {why}")
-        elif role in from_paths:
-            tokens[role], why = from_paths[role]
-            talk.note(f"{role}: {tokens[role]} of the path, {why}")
-        elif role == "animal":
-            found.update(_lone_animal(plan, form, tokens, talk))
-        else:
-            answer = talk.choose(
-                f"neither a column nor the files' paths tell behaviours (columns: {listed(form.header)})",
-                f"{flag}, --label or --labels-table",
-            )
-            if answer not in form.header:
-                raise UserError(f"{answer!r} is no column; the columns are {listed(form.header)}")
-            found[role] = answer
-    _check_same_columns(plan, [name for name in found.values() if name])
-    segment, why = roles.text_role(form, "segment", [*taken, *(name for name in found.values() if name)])
-    if (
-        segment
-        and plan.layout == "rows"
-        and all(segment in (file.form or form).header for file in plan.files)
-    ):
-        talk.note(f"segment: column {segment}, {why}")
-    else:
-        segment = None
-    files = []
-    for file in plan.files:
-        parts = roles.path_tokens(file.relative)
-        own = {role: parts[token] for role, token in tokens.items()}
-        files.append(
-            replace(file, animal=own.get("animal", options.animal), label=own.get("label", options.label))
-        )
-    if tokens.get("animal") == "file":
-        files = [replace(file, animal=Path(file.relative).stem) for file in files]
-    return replace(
-        plan,
-        files=tuple(files),
-        animal=found.get("animal"),
-        label=found.get("label"),
-        segment=segment,
-        tokens=tokens,
-    )
-
-
-def _lone_animal(plan: Plan, form: TextForm, tokens: dict[str, str], talk: Talk) -> dict[str, Optional[str]]:
-    """One file per animal is the usual case where neither columns nor repeated parts of names tell them."""
-    if len(plan.files) > 1:
-        names = [roles.path_tokens(file.relative) for file in plan.files]
-        for key in names[0]:
-            values = [one.get(key, "") for one in names]
-            if len(set(values)) == len(values) and all(values):
-                tokens["animal"] = key
-                talk.note(f"animal: {key} of the path, one file per animal: {listed(sorted(values)[:5])}")
-                return {}
-    answer = talk.choose(
-        f"neither a column nor the files' paths tell animals (columns: {listed(form.header)})",
-        "--animal-column, or --animal for all of one animal",
-    )
-    if answer not in form.header:
-        raise UserError(f"{answer!r} is no column; the columns are {listed(form.header)}")
-    return {"animal": answer}
-
-
 def _device_plan(
     root: Path, paths: Sequence[Path], relatives: Sequence[str], options: Options, talk: Talk
 ) -> Plan:
     other = next((path for path in paths if not is_device(path)), None)
     if other is not None:
         raise UserError(f"{other} lies among files of loggers (CWA, GT3X); import them apart")
-    if options.labels_table is None and options.label is None:
+    check_stated(options)
+    if options.labels_table is None and options.label is None and not options.unlabelled:
         raise UserError(
-            "files of loggers hold no behaviours; say them with --labels-table FILE, or one with --label"
+            "files of loggers hold no behaviours; say them with --labels-table FILE, or one with --label, or "
+            "that there are none with --unlabelled"
         )
-    found = roles.roles_from_paths(list(relatives)) if len(paths) > 1 else {}
-    token = found.get("animal", ("", ""))[0]
-    files = []
-    for path, relative in zip(paths, relatives):
-        animal = options.animal or (roles.path_tokens(relative)[token] if token else path.stem)
-        files.append(
-            SourceFile(
-                path, relative, None, animal, options.label, TimeForm("number", reason="the logger's clock")
-            )
-        )
-    talk.note(f"{len(paths)} files of loggers; animal: {token or 'the file name'}")
-    return Plan(root, tuple(files), "device", time="datetime")
+    clock = TimeForm("number", reason="the logger's clock")
+    files = [SourceFile(*three, time=clock) for three in zip(paths, relatives, [None] * len(paths))]
+    talk.note(f"{len(paths)} file{'s' if len(paths) > 1 else ''} of loggers")
+    if len(paths) == 1 and options.animal is None and options.animal_from is None:
+        options = replace(options, animal_from="file")
+    return with_identities(Plan(root, tuple(files), "device", time="datetime"), options, talk, [])
