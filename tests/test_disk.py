@@ -135,7 +135,10 @@ def test_keras_and_parquet_on_a_full_disk(small: Path) -> None:
 
 def test_commands_say_it_in_one_sentence(small: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    for out, words in ((small / "herd", "no space is left"), (tmp_path / "file" / "herd", "a file is there, expected a folder")):
+    for out, words in (
+        (small / "herd", "no space is left"),
+        (tmp_path / "file" / "herd", "a file is there, expected a folder"),
+    ):
         result = subprocess.run(
             [sys.executable, "-m", "mcukd", "data", "simulate", "--out", str(out)],
             cwd=tmp_path, capture_output=True, text=True, check=False,

@@ -47,7 +47,14 @@ def listed(monkeypatch: pytest.MonkeyPatch, *ports: Any) -> None:
 
 
 def entry(device: str, hwid: str = "n/a", vid: Optional[int] = None, **more: Any) -> SimpleNamespace:
-    facts = {"device": device, "hwid": hwid, "vid": vid, "pid": 0xBEF3, "serial_number": None, "product": None}
+    facts = {
+        "device": device,
+        "hwid": hwid,
+        "vid": vid,
+        "pid": 0xBEF3,
+        "serial_number": None,
+        "product": None,
+    }
     return SimpleNamespace(**{**facts, **more})
 
 
@@ -60,7 +67,13 @@ def test_a_pseudo_terminal_is_one_under_every_name(terminal: str, tmp_path: Path
     link.symlink_to(terminal)
     second = tmp_path / "tag"
     second.symlink_to(link)
-    for name in (terminal, str(link), str(second), f"spy://{terminal}?file={os.devnull}", f"alt://{terminal}"):
+    for name in (
+        terminal,
+        str(link),
+        str(second),
+        f"spy://{terminal}?file={os.devnull}",
+        f"alt://{terminal}",
+    ):
         with open_link(name) as line:
             assert (line.reached.kind, line.reached.through) == (TERMINAL, terminal)
             assert not line.reached.hardware
@@ -127,7 +140,11 @@ def test_emulated_ports_of_windows_are_no_hardware(
         (Reached(QEMU, "mps2-an385"), True, "emulated: collar in QEMU (mps2-an385)"),
         (Reached(PROCESS, "firmware.elf"), True, "a program of this computer"),
         (Reached(TERMINAL, "/dev/pts/3"), False, "pseudo-terminal /dev/pts/3"),
-        (Reached(SOCKET, "socket://a:1"), False, "through socket://a:1; what is at its other end is not known"),
+        (
+            Reached(SOCKET, "socket://a:1"),
+            False,
+            "through socket://a:1; what is at its other end is not known",
+        ),
         (Reached(UNLISTED, "/dev/tnt0"), False, "(unverified)"),
         (Reached(UNKNOWN, "loop://"), False, "not known: through loop://"),
         (Reached(SERIAL, "/dev/ttyACM0", "0451:bef3"), True, "an image that calls itself emulated"),

@@ -250,8 +250,10 @@ def _is_fragment_of_date(part: Part, parts: Sequence[Part]) -> bool:
     years = [number for number, one in enumerate(parts) if _is_year(one)]
     if place in years:
         return True
-    if place and all(is_time(one) for one in parts[place - 1].values):
-        return all(len(one) == 4 and _is_clock(one) for one in part.values)
+    if any(all(is_time(value) for value in one.values) for one in parts[:place]) and all(
+        len(one) == 4 and _is_clock(one) for one in part.values
+    ):
+        return True
     return any(
         0 < abs(place - year) <= 2
         and all(
