@@ -58,7 +58,10 @@ def test_rate_gaps_and_jitter_are_reported(tmp_path: Path) -> None:
     assert any(
         "animal A: stamps give 10.5 Hz, +5.0% off" in sentence for sentence in of_kind(checked, "rate")
     )
-    assert of_kind(checked, "gaps") == ["animal C: 1 gaps, the longest of 1.1 s"]
+    assert of_kind(checked, "gaps") == [
+        "animal C: 1 gap with 1 s missing, the longest step 1.1 s; it costs 10 rows = 1 s = 33.3 % of the "
+        "labelled rows (1 window)"
+    ]
 
 
 def test_clipping_and_the_range_of_the_board_are_told_apart(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcukd.data.card import load_card
-from mcukd.data.load import cut, dataset_sha256, load_windows, window_starts
+from mcukd.data.gaps import window_starts
+from mcukd.data.load import cut, dataset_sha256, load_windows
 from mcukd.data.recordings import Recording, to_counts
 from mcukd.errors import UserError
 

@@ -12,8 +12,10 @@ import numpy as np
 from mcukd.data.calibration import estimate
 from mcukd.data.card import Card
 from mcukd.data.folds import natural_order
+from mcukd.data.gaps import Cut
 from mcukd.data.overlap import Pair, WindowFeatures, pairs
 from mcukd.data.recordings import source_window, to_g
+from mcukd.data.resample import cut_of
 from mcukd.data.runs import Run, read_runs
 from mcukd.data.survey import AnimalSurvey, Survey
 
@@ -112,7 +114,7 @@ def check(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> Checke
             timeline.add(run)
     timeline.close()
     animals = {
-        name: _facts(card, name, survey.animals[name], per_g, features, timeline)
+        name: _facts(card, name, survey.animals[name], per_g, timeline)
         for name in sorted(survey.animals, key=natural_order)
     }
     alike = tuple(pairs(features))
@@ -121,9 +123,7 @@ def check(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> Checke
     return Checked(card, animals, tuple(found), alike, dict(survey.labels.most_common()), axis, survey)
 
 
-def _facts(
-    card: Card, name: str, one: AnimalSurvey, per_g: float, features: WindowFeatures, timeline: Timeline
-) -> dict[str, Any]:
+def _facts(card: Card, name: str, one: AnimalSurvey, per_g: float, timeline: Timeline) -> dict[str, Any]:
     rest = one.rest() / per_g
     calibration, why = estimate(rest)
     vector = (
@@ -143,8 +143,12 @@ def _facts(
         "jitter": None if one.jitter is None else round(one.jitter, 4),
         "gaps": one.gap_count,
         "longest_gap_s": round(one.gaps[0][0], 3) if one.gaps else 0.0,
+        "missing_s": round(one.missing_s, 3),
+        **_lost_to_gaps(card, one),
+        "hitches": one.hitches,
         "backwards": one.backwards,
         "repeated_stamps": one.repeated,
+        "duplicate_rows": one.duplicates,
         "greatest_g": round(level / per_g, 3),
         "at_greatest": at_level,
         "beyond_range": beyond / max(one.samples, 1),
@@ -163,9 +167,30 @@ def _facts(
         else why,
         "constant_axes": ["xyz"[axis] for axis in one.constant],
         "labels": dict(one.labels.most_common()),
-        "windows": {label: features.seen[name, label] for label in one.labels if features.seen[name, label]},
+        "windows": _windows(one, cut_of(card, card.hop)),
+        "training_windows": _windows(one, cut_of(card, card.train_hop)),
         "transitions": {f"{a or 'none'} → {b or 'none'}": n for (a, b), n in one.transitions.most_common()},
         "mixed_windows": timeline.mixed[name] / timeline.windows[name] if timeline.windows[name] else None,
+    }
+
+
+def _windows(one: AnimalSurvey, cut: Cut) -> dict[str, int]:
+    counts = {label: one.windows(label, cut) for label in one.labels if label}
+    return {label: count for label, count in counts.items() if count}
+
+
+def _lost_to_gaps(card: Card, one: AnimalSurvey) -> dict[str, Any]:
+    """Return the labelled rows that are in no window because of gaps, of the labels that the card keeps."""
+    index, cut = card.class_map.index(), cut_of(card, card.hop)
+    kept = [label for label in one.labels if label and index.get(label) is not None]
+    rows = sum(one.labels[label] for label in kept)
+    lost = sum(cut.rows(one.runs[label]) - cut.rows(one.stretches[label]) for label in kept)
+    windows = sum(cut.count(one.runs[label]) - cut.count(one.stretches[label]) for label in kept)
+    return {
+        "lost_to_gaps_rows": lost,
+        "lost_to_gaps_s": round(lost / card.signal.rate_hz, 3),
+        "lost_to_gaps_share": round(lost / rows, 6) if rows else 0.0,
+        "lost_to_gaps_windows": windows,
     }
 
 

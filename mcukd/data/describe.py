@@ -9,7 +9,7 @@ import numpy as np
 
 from mcukd.data.card import Card
 from mcukd.data.folds import make_folds, natural_order
-from mcukd.data.load import dataset_sha256, load_windows
+from mcukd.data.load import count_windows, cut, dataset_sha256, load_recordings
 from mcukd.data.recordings import count_limits
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
@@ -32,12 +32,15 @@ def find_data(card: Card, data_root: Optional[Path]) -> Optional[Path]:
 def describe(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> dict[str, Any]:
     """Load a data set and return what is in it.
 
-    Among the keys: extra (channel for a teacher → unit), windows (class → animal → number), clipped (animal →
+    Among the keys: extra (channel for a teacher → unit), windows (class → animal → number at the evaluation
+    hop), total (of those), training_total (at the training hop), clipped (animal →
     share of values at the ends of the sensor's range) and splits (split → number of folds, or the sentence
     that says why it is not possible).
     Raises UserError as load_windows does.
     """
-    windows = load_windows(card, data_root, seed=seed)
+    recordings = load_recordings(card, data_root, seed=seed)
+    windows = cut(card, recordings, card.hop)
+    training = count_windows(card, recordings, card.train_hop)
     animals = sorted({str(animal) for animal in windows.animals}, key=natural_order)
     signal = card.signal
     return {
@@ -65,6 +68,7 @@ def describe(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> dic
         "animals": animals,
         "segments": len(np.unique(windows.segments)),
         "total": len(windows),
+        "training_total": training,
         "windows": _windows_per_class(windows, animals),
         "clipped": _clipped_share(card, windows, animals),
         "splits": {split: _folds_or_reason(windows, split) for split in SPLITS},

@@ -14,11 +14,12 @@ from mcukd.data.overlap import Pair
 from mcukd.data.recordings import GRAVITY_BAND, RATE_TOLERANCE, RECORDING_BAND, source_window, to_g
 from mcukd.data.resample import band_limit
 from mcukd.data.survey import Survey
-from mcukd.wording import listed
+from mcukd.wording import listed, plural, share
 
 RATE_NOTE, JITTER_NOTE = 0.02, 0.10
 CLIPPED_SHARE, CLIPPED_VALUES = 1e-3, 10
 REST_NOTE = 0.05
+LOST_SHARE = 0.05
 _ORDER = {"problem": 0, "warning": 1, "note": 2}
 Animals = Mapping[str, dict[str, Any]]
 
@@ -138,19 +139,39 @@ def _times(animals: Animals) -> Iterator[Finding]:
                 name,
             )
         if facts["gaps"]:
+            lost = facts["lost_to_gaps_rows"]
             yield Finding(
                 "gaps",
-                "note",
-                f"animal {name}: {facts['gaps']} gaps, the longest of {facts['longest_gap_s']:g} s",
+                "warning" if facts["lost_to_gaps_share"] > LOST_SHARE else "note",
+                f"animal {name}: {plural(facts['gaps'], 'gap')} with "
+                f"{facts['missing_s']:g} s missing, the longest step {facts['longest_gap_s']:g} s; "
+                + (
+                    f"{'it costs' if facts['gaps'] == 1 else 'they cost'} {plural(lost, 'row')} = {facts['lost_to_gaps_s']:g} s = "
+                    f"{share(facts['lost_to_gaps_share'])} of the labelled rows "
+                    f"({plural(facts['lost_to_gaps_windows'], 'window')})"
+                    if lost > 0
+                    else "no labelled row is lost to them"
+                ),
                 "recordings are cut there and no window spans one; what is shorter than a window is lost",
                 name,
             )
-        if 0 < facts["repeated_stamps"] < 0.05 * facts["samples"]:
+        if facts["hitches"]:
+            yield Finding(
+                "hitches",
+                "note",
+                f"animal {name}: {facts['hitches']} long steps between stamps are no gaps, as the samples "
+                "are there or hardly any is missing",
+                "recordings go on there, and nothing is lost",
+                name,
+            )
+        if facts["duplicate_rows"]:
+            part = facts["duplicate_rows"] / facts["samples"]
             yield Finding(
                 "repeated",
                 "warning",
-                f"animal {name}: {facts['repeated_stamps']} stamps stand twice",
-                "rows may have been written twice, which puts hitches into the windows that hold them",
+                f"animal {name}: {facts['duplicate_rows']:,} rows = {share(part)} stand twice, stamp and "
+                "values",
+                "it puts hitches into the windows that hold them; remove the second ones",
                 name,
             )
 

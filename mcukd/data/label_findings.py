@@ -24,6 +24,7 @@ def labels(card: Card, survey: Survey, animals: Animals) -> Iterator[Finding]:
     """Yield what the labels and their numbers of windows mean."""
     index = card.class_map.index()
     windows = dict.fromkeys(card.classes, 0)
+    training = 0
     did: dict[str, set[str]] = {name: set() for name in card.classes}
     unknown = sorted(label for label in survey.labels if label and label not in index)
     for name, facts in animals.items():
@@ -32,6 +33,9 @@ def labels(card: Card, survey: Survey, animals: Animals) -> Iterator[Finding]:
             if number is not None and count:
                 windows[card.classes[number]] += count
                 did[card.classes[number]].add(name)
+        training += sum(
+            count for label, count in facts["training_windows"].items() if index.get(label) is not None
+        )
     if unknown:
         yield Finding(
             "labels",
@@ -43,8 +47,9 @@ def labels(card: Card, survey: Survey, animals: Animals) -> Iterator[Finding]:
     yield Finding(
         "classes",
         "note",
-        "windows: "
-        + "; ".join(f"{name}: {count} of {len(did[name])} animals" for name, count in windows.items()),
+        f"windows at the evaluation hop of {card.hop} samples: "
+        + "; ".join(f"{name}: {count} of {len(did[name])} animals" for name, count in windows.items())
+        + f"; in training, at a hop of {card.train_hop}: {training} in all",
         "what is rare in training is missed in the field first",
     )
     for name, count in windows.items():

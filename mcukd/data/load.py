@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mcukd.data.card import Card, SimulatorSource
 from mcukd.data.extra import centred, check_alive, vectors
+from mcukd.data.gaps import window_starts
 from mcukd.data.recordings import Recording, check_classes_present, check_gravity, class_of, to_counts, to_g
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
@@ -34,6 +35,14 @@ def load_windows(
     extra: read the channels of [[extra]] as well; a card that names none gives none.
     Raises UserError when data is missing or breaks the card's contract on labels, units, rate or length.
     """
+    recordings = load_recordings(card, data_root, seed=seed, extra=extra)
+    return cut(card, recordings, card.train_hop if training else card.hop)
+
+
+def load_recordings(
+    card: Card, data_root: Optional[Path] = None, *, seed: int = 0, extra: bool = False
+) -> list[Recording]:
+    """Read (or simulate) recordings without a gap at the board's rate, checked as `load_windows` says."""
     extra = extra and bool(card.extra)
     recordings = _recordings(card, data_root, seed, extra)
     classes = [class_of(card, recording.label, recording.origin) for recording in recordings]
@@ -47,7 +56,7 @@ def load_windows(
         from mcukd.data.resample import resampled
 
         recordings = resampled(card, recordings)
-    return cut(card, recordings, card.train_hop if training else card.hop)
+    return recordings
 
 
 def cut(card: Card, recordings: Sequence[Recording], hop: int) -> Windows:
@@ -90,9 +99,13 @@ def cut(card: Card, recordings: Sequence[Recording], hop: int) -> Windows:
     )
 
 
-def window_starts(samples: int, length: int, hop: int) -> NDArray[np.int64]:
-    """Return the first sample of each whole window in a recording of `samples` samples."""
-    return np.arange(0, samples - length + 1, hop, dtype=np.int64)
+def count_windows(card: Card, recordings: Sequence[Recording], hop: int) -> int:
+    """Return how many windows `cut` makes of recordings."""
+    return sum(
+        len(window_starts(len(one.samples), card.window, hop))
+        for one in recordings
+        if class_of(card, one.label, one.origin) is not None
+    )
 
 
 def dataset_sha256(

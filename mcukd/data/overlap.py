@@ -14,6 +14,7 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.data.gaps import stretches
 from mcukd.data.runs import Run
 
 KEPT_PER_ANIMAL = 200
@@ -29,23 +30,28 @@ class WindowFeatures:
     window: int
     per_g: float
     kept: dict[tuple[str, str], list[NDArray[np.float64]]] = field(default_factory=dict)
-    seen: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _seen: Counter[tuple[str, str]] = field(default_factory=Counter)
     _rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     def add(self, run: Run) -> None:
-        """Take in the whole windows of a labelled run."""
-        number = len(run.samples) // self.window
-        if run.label is None or not number:
+        """Take in the whole windows of a labelled run; none spans a gap."""
+        if run.label is None:
             return
-        windows = run.samples[: number * self.window].reshape(number, self.window, 3) / self.per_g
-        key = (run.animal, run.label)
+        for stretch in stretches(len(run.samples), run.seconds):
+            samples = run.samples[stretch]
+            number = len(samples) // self.window
+            if number:
+                cut = samples[: number * self.window].reshape(number, self.window, 3)
+                self._keep((run.animal, run.label), cut / self.per_g)
+
+    def _keep(self, key: tuple[str, str], windows: NDArray[np.float64]) -> None:
         kept = self.kept.setdefault(key, [])
         for row in describe_windows(windows):
-            self.seen[key] += 1
+            self._seen[key] += 1
             if len(kept) < KEPT_PER_ANIMAL:
                 kept.append(row)
             else:
-                place = int(self._rng.integers(self.seen[key]))
+                place = int(self._rng.integers(self._seen[key]))
                 if place < KEPT_PER_ANIMAL:
                     kept[place] = row
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import Card
+from mcukd.data.gaps import stretches
 from mcukd.errors import UserError
 from mcukd.wording import did_you_mean, listed
 
@@ -137,7 +138,7 @@ def _looks_like(card: Card, median: float) -> str:
 def continuous(card: Card, seconds: NDArray[np.float64], origin: str) -> list[slice]:
     """Split time stamps (n,) in seconds into stretches without a gap and check their rate.
 
-    A gap is a step longer than two and a half usual ones, so that a single lost sample is let pass.
+    See `mcukd.data.gaps` for what is a gap.
     Raises UserError when time runs backwards, or where a stretch of at least a window is more than 10 % off
     the card's rate.
     """
@@ -148,14 +149,11 @@ def continuous(card: Card, seconds: NDArray[np.float64], origin: str) -> list[sl
             f"{origin}: time runs backwards by {-steps[at]:.3g} s after {at + 1} samples; sort the rows by "
             f"time, or tell recordings apart (one file each, or columns.segment)"
         )
-    ahead = steps[steps > 0]
-    usual = float(np.median(ahead)) if len(ahead) else float("inf")
-    edges = [0, *(np.flatnonzero(steps > 2.5 * usual) + 1).tolist(), len(seconds)]
-    stretches = [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:])]
-    for stretch in stretches:
+    cut = stretches(len(seconds), seconds)
+    for stretch in cut:
         if stretch.stop - stretch.start >= source_window(card):
             _check_rate(card, seconds[stretch], origin)
-    return stretches
+    return cut
 
 
 def _check_rate(card: Card, seconds: NDArray[np.float64], origin: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import Card, Signal
+from mcukd.data.gaps import Cut
 from mcukd.data.recordings import Recording
 from mcukd.errors import UserError
 
@@ -20,14 +21,24 @@ LARGEST_FACTOR = 1000
 
 def ratio(signal: Signal) -> Fraction:
     """Return board rate / recorded rate as a fraction; UserError where it is not one of small numbers."""
-    wanted = Fraction(str(signal.resample_hz or signal.rate_hz)) / Fraction(str(signal.rate_hz))
+    return resampling(signal.resample_hz, signal.rate_hz)
+
+
+def resampling(resample_hz: Optional[float], rate_hz: float) -> Fraction:
+    """Return `resample_hz` / `rate_hz`, 1 where nothing is resampled; UserError as `ratio`."""
+    wanted = Fraction(str(resample_hz or rate_hz)) / Fraction(str(rate_hz))
     near = wanted.limit_denominator(LARGEST_FACTOR)
     if near.numerator > LARGEST_FACTOR or near == 0 or abs(near / wanted - 1) > Fraction(1, 10_000):
         raise UserError(
-            f"signal.resample_hz is {signal.resample_hz:g} where the recordings have {signal.rate_hz:g} Hz; "
+            f"signal.resample_hz is {resample_hz:g} where the recordings have {rate_hz:g} Hz; "
             f"expected rates whose ratio is a fraction of numbers up to {LARGEST_FACTOR}: round one of them"
         )
     return near
+
+
+def cut_of(card: Card, hop: int) -> Cut:
+    """Return how the card's windows are cut, `hop` samples apart; every command counts them by it."""
+    return Cut(card.window, hop, ratio(card.signal))
 
 
 def resampled(card: Card, recordings: Sequence[Recording]) -> list[Recording]:

@@ -152,10 +152,10 @@ def parquet_runs(
             if held and _key(held[0]) != _key(run):
                 yield _joined(held, whole=True)
                 held = []
-            held.append(run)
             if limit is not None and sum(len(one.samples) for one in held) > limit:
                 yield _joined(held, whole=False)
                 held = []
+            held.append(run)
     if held:
         yield _joined(held, whole=True)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.data.gaps import Cut, find_gaps, stretches
 from mcukd.data.runs import Run
 
 #: Samples of a stretch short enough that an animal may keep still in it, long enough to average noise.
@@ -50,15 +51,18 @@ class Place:
 class AnimalSurvey:
     """Everything known of one animal's samples, in the source's units.
 
-    labels: label → samples, with "" for none. longest: label → samples of its longest run without a gap.
-    still: mean vectors of stretches at rest. steps: time steps in seconds. transitions: (label, label) →
-    times within one recording. origin: of its first run.
+    labels: label → samples, with "" for none. runs, stretches: label → length in samples → number, of its
+    runs and of what gaps leave of them. still: mean vectors of stretches at rest. steps: time steps in
+    seconds. missing_s: of samples that gaps lack. hitches: long steps that are no gap. repeated: stamps that
+    stand twice; duplicates: whole rows that do. clock_s, clock_steps: time that passed outside of gaps and
+    the steps it took. transitions: (label, label) → times within one recording. origin: of its first run.
     """
 
     origin: str
     samples: int = 0
     labels: Counter[str] = field(default_factory=Counter)
-    longest: Counter[str] = field(default_factory=Counter)
+    runs: dict[str, Counter[int]] = field(default_factory=dict)
+    stretches: dict[str, Counter[int]] = field(default_factory=dict)
     lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(LENGTH_EDGES) + 1, np.int64))
     low: NDArray[np.float64] = field(default_factory=lambda: np.full(3, np.inf))
     high: NDArray[np.float64] = field(default_factory=lambda: np.full(3, -np.inf))
@@ -71,7 +75,11 @@ class AnimalSurvey:
     gap_count: int = 0
     backwards: int = 0
     repeated: int = 0
-    jitter_total: float = 0.0
+    duplicates: int = 0
+    hitches: int = 0
+    missing_s: float = 0.0
+    clock_s: float = 0.0
+    clock_steps: int = 0
     first_time: float = np.inf
     last_time: float = -np.inf
     places: list[Place] = field(default_factory=list)
@@ -93,12 +101,16 @@ class AnimalSurvey:
 
         The mean over what is no gap, because stamps cut to whole milliseconds or seconds have no such step.
         """
-        steps = self._steps()
-        ahead = steps[steps > 0]
-        if not len(ahead):
-            return None
-        within = steps[(steps >= 0) & (steps <= 2.5 * np.median(ahead))]
-        return float(within.mean())
+        return self.clock_s / self.clock_steps if self.clock_steps and self.clock_s > 0 else None
+
+    @property
+    def longest(self) -> Counter[str]:
+        """Label → samples of its longest stretch without a gap."""
+        return Counter({label: max(lengths) for label, lengths in self.stretches.items()})
+
+    def windows(self, label: str, cut: Cut) -> int:
+        """Return the whole windows of a label."""
+        return cut.count(self.stretches.get(label, {}))
 
     @property
     def jitter(self) -> Optional[float]:
@@ -139,6 +151,8 @@ class Survey:
     copies: list[tuple[str, str]] = field(default_factory=list)
     _hashes: dict[bytes, str] = field(default_factory=dict)
     _last: Optional[Run] = None
+    _open: list[Run] = field(default_factory=list)
+    _before: Optional[NDArray[np.float64]] = None
 
     @property
     def labels(self) -> Counter[str]:
@@ -151,7 +165,7 @@ class Survey:
         return float(np.median([one.median_length for one in self.animals.values()]))
 
     def add(self, run: Run) -> None:
-        """Take in one run."""
+        """Take in one run, or the next piece of it; the last piece says that the run is whole."""
         if not len(run.samples):
             return
         one = self.animals.setdefault(run.animal, AnimalSurvey(run.origin))
@@ -161,11 +175,16 @@ class Survey:
         continued = goes_on and last is not None and not last.whole and (last.label or "") == label
         one.samples += len(run.samples)
         one.labels[label] += len(run.samples)
-        one.longest[label] = max(one.longest[label], _longest_stretch(run))
         if goes_on and last is not None and not continued and (last.label or "") != label:
             one.transitions[last.label or "", label] += 1
         _add_values(one, run)
-        _add_times(one, run, last.seconds if goes_on and last is not None else None)
+        if not continued:
+            self._open, self._before = [], last.seconds if goes_on and last is not None else None
+        # Gaps are told from the stamps of the whole run, as the readers do; its samples are not kept.
+        self._open.append(replace(run, samples=np.empty((len(run.samples), 0))))
+        one.duplicates += _duplicates(run)
+        if run.whole:
+            _add_times(one, self._open, self._before)
         _add_place(one, run, goes_on)
         self._add_hash(run)
         self._last = run
@@ -185,17 +204,6 @@ def survey(runs: Iterable[Run]) -> Survey:
     for run in runs:
         result.add(run)
     return result
-
-
-def _longest_stretch(run: Run) -> int:
-    """Return the samples of the longest stretch without a gap, as the readers will cut the run."""
-    if run.seconds is None or len(run.seconds) < 2:
-        return len(run.samples)
-    steps = np.diff(run.seconds)
-    ahead = steps[steps > 0]
-    usual = float(np.median(ahead)) if len(ahead) else np.inf
-    edges = [0, *(np.flatnonzero(steps > 2.5 * usual) + 1).tolist(), len(run.samples)]
-    return int(np.diff(edges).max())
 
 
 def _add_values(one: AnimalSurvey, run: Run) -> None:
@@ -226,26 +234,45 @@ def _add_values(one: AnimalSurvey, run: Run) -> None:
         one.still += list(means[calm][:: max(1, int(calm.sum()) // 200)])
 
 
-def _add_times(one: AnimalSurvey, run: Run, before: Optional[NDArray[np.float64]]) -> None:
+def _duplicates(run: Run) -> int:
+    """Return the rows that stand twice in a row, stamp and values."""
     if run.seconds is None:
+        return 0
+    same = np.diff(run.seconds) == 0
+    return int(np.sum(same & (run.samples[1:] == run.samples[:-1]).all(axis=1)))
+
+
+def _add_times(one: AnimalSurvey, pieces: list[Run], before: Optional[NDArray[np.float64]]) -> None:
+    label, samples = pieces[0].label or "", sum(len(piece.samples) for piece in pieces)
+    known = [piece.seconds for piece in pieces if piece.seconds is not None]
+    own = np.concatenate(known) if len(known) == len(pieces) else None
+    one.runs.setdefault(label, Counter())[samples] += 1
+    one.stretches.setdefault(label, Counter()).update(
+        each.stop - each.start for each in stretches(samples, own)
+    )
+    if own is None:
         return
-    steps = np.diff(run.seconds)
-    if before is not None and len(before):
-        steps = np.concatenate([[run.seconds[0] - before[-1]], steps])
-    one.first_time = min(one.first_time, float(run.seconds[0]))
-    one.last_time = max(one.last_time, float(run.seconds[-1]))
+    seconds = np.concatenate([before[-1:], own]) if before is not None and len(before) else own
+    steps = np.diff(seconds)
+    one.first_time = min(one.first_time, float(own[0]))
+    one.last_time = max(one.last_time, float(own[-1]))
     if not len(steps):
         return
     one.backwards += int(np.sum(steps < 0))
     one.repeated += int(np.sum(steps == 0))
-    ahead = steps[steps > 0]
-    if len(ahead):
-        usual = float(np.median(ahead))
-        gaps = np.flatnonzero(steps > 2.5 * usual)
-        one.gap_count += len(gaps)
-        one.gaps += [(float(steps[gap]), run.origin) for gap in gaps[:5]]
-        one.gaps = sorted(one.gaps, reverse=True)[:5]
-    if sum(len(kept) for kept in one.steps) < _KEPT_STEPS:
+    gaps = find_gaps(seconds)
+    one.gap_count += len(gaps.after)
+    one.missing_s += float(gaps.missing_s.sum())
+    one.hitches += gaps.hitches
+    longest = np.argsort(-steps[gaps.after])[:5]
+    one.gaps += [(float(steps[gap]), pieces[0].origin) for gap in gaps.after[longest]]
+    one.gaps = sorted(one.gaps, reverse=True)[:5]
+    kept = np.ones(len(steps), dtype=bool)
+    kept[gaps.after] = False
+    kept &= steps >= 0
+    one.clock_s += float(steps[kept].sum()) - gaps.let_pass_s
+    one.clock_steps += int(kept.sum())
+    if sum(len(some) for some in one.steps) < _KEPT_STEPS:
         one.steps.append(steps[:5000])
 
 

@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 
+from mcukd.data.gaps import Cut
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.rows import UNLABELLED
 from mcukd.data.survey import Survey
@@ -47,16 +48,16 @@ def _folded(label: str) -> str:
 
 
 def learnable(
-    survey: Survey, options: Options, talk: Talk, labels: dict[str, list[str]], window: int
+    survey: Survey, options: Options, talk: Talk, labels: dict[str, list[str]], cut: Cut
 ) -> tuple[tuple[str, ...], list[str], dict[str, str]]:
     """Choose the labels that can be learned; the others are ignored, and it is said why."""
     counts: Counter[str] = Counter()
     animals: dict[str, set[str]] = {name: set() for name in labels}
     for animal, one in survey.animals.items():
         for name, spellings in labels.items():
-            whole = sum(one.labels[spelling] for spelling in spellings if one.longest[spelling] >= window)
-            if whole:
-                counts[name] += whole // window
+            windows = sum(one.windows(spelling, cut) for spelling in spellings)
+            if windows:
+                counts[name] += windows
                 animals[name].add(animal)
     because: dict[str, str] = {}
     for wanted in options.classes:
@@ -69,9 +70,9 @@ def learnable(
         if options.classes and name not in options.classes:
             because[name] = "not among --classes"
         elif counts[name] == 0:
-            because[name] = f"no run of it is as long as a window of {window} samples"
+            because[name] = f"no run of it is as long as a window of {cut.length} samples"
         elif not options.classes and counts[name] < LEAST_WINDOWS:
-            because[name] = f"about {counts[name]} windows, and fewer than {LEAST_WINDOWS} teach little"
+            because[name] = f"{counts[name]} windows, and fewer than {LEAST_WINDOWS} teach little"
         elif not options.classes and len(animals[name]) < LEAST_ANIMALS and len(survey.animals) > 1:
             because[name] = f"only {listed(animals[name])} did it, so no other animal can test it"
     chosen = tuple(options.classes) or tuple(sorted(name for name in labels if name not in because))

@@ -8,10 +8,12 @@ from typing import Optional
 import numpy as np
 
 from mcukd.data.card import INT16_SPAN
+from mcukd.data.gaps import Cut
 from mcukd.data.importing.classes import labels_by_class, learnable, refuse_short_animals, window_length
 from mcukd.data.importing.columns import ONE_G, units_of
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.recordings import GRAVITY_BAND, RATE_TOLERANCE
+from mcukd.data.resample import resampling
 from mcukd.data.survey import LENGTH_EDGES, AnimalSurvey, Survey
 from mcukd.errors import UserError
 
@@ -66,8 +68,8 @@ def draft(
     refuse_short_animals(survey, options)
     labels, merge = labels_by_class(survey, options, talk)
     window = fixed[0] if fixed else window_length(survey, options, talk, options.resample_hz or rate, rate)
-    source_window = max(2, round(window * rate / (options.resample_hz or rate)))
-    classes, ignore, because = learnable(survey, options, talk, labels, source_window)
+    cut = Cut(window, window, resampling(options.resample_hz, rate))
+    classes, ignore, because = learnable(survey, options, talk, labels, cut)
     return Draft(
         units=units,
         recorded_counts_per_g=recorded,

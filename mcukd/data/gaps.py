@@ -1,0 +1,115 @@
+"""Gaps in time stamps, and the stretches and windows between them: the one count all commands share.
+
+A gap is a place where samples are missing. A long step alone is none: clocks of phones stall and then stamp
+the samples that waited in quick succession, so the number of samples is held against the time that went by.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: A step up to this many usual ones is no gap, so that a single lost sample is let pass.
+LONG_STEP = 2.5
+#: Missing time up to this many usual steps, or this many seconds where that is longer, is let pass: at
+#: 25 samples per second it is one sample, and at a faster rate it hides no more of a movement.
+MISSING_STEPS, MISSING_S = 1.5, 0.04
+#: Samples that wait for a clock are stamped within this many times the number that fits the step.
+_CATCH_UP, _CATCH_UP_MOST = 1.5, 5000
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Gaps of one run. after: (k,) int64, the sample before each gap. missing_s: (k,) seconds of samples
+    missing in each. hitches: long steps that are no gap, as their samples are there or hardly any is missing.
+    let_pass_s: seconds of samples missing in those.
+    """
+
+    after: NDArray[np.int64]
+    missing_s: NDArray[np.float64]
+    hitches: int = 0
+    let_pass_s: float = 0.0
+
+
+def find_gaps(seconds: NDArray[np.float64]) -> Gaps:
+    """Find the gaps in stamps (n,) in seconds that do not run backwards.
+
+    What a long step is short of samples may have come before it or after it, with stamps closer than usual.
+    """
+    none = Gaps(np.empty(0, np.int64), np.empty(0))
+    steps = np.diff(seconds)
+    ahead = steps[steps > 0]
+    if not len(ahead):
+        return none
+    usual = float(np.median(ahead))
+    long = np.flatnonzero(steps > LONG_STEP * usual)
+    if not len(long):
+        return none
+    within = steps[(steps >= 0) & (steps <= LONG_STEP * usual)]
+    # The mean where most stamps repeat, for batches or whole seconds; else bursts would make it too short.
+    period = float(np.median(within)) or float(within.mean())
+    late = np.array([_missing(seconds, steps, int(at), period) for at in long])
+    # A hundredth of a step is rounding, as of stamps in whole milliseconds.
+    gap = late > max(MISSING_STEPS * period, MISSING_S) + 0.01 * period
+    return Gaps(long[gap], late[gap], int((~gap).sum()), float(np.maximum(late[~gap], 0).sum()))
+
+
+def _missing(seconds: NDArray[np.float64], steps: NDArray[np.float64], at: int, period: float) -> float:
+    """Return the seconds of samples missing in the step after sample `at`."""
+    late = float(steps[at]) - period
+    reach = min(math.ceil(_CATCH_UP * late / period) + 2, _CATCH_UP_MOST)
+    after = seconds[at + 1 : at + 2 + reach]
+    before = seconds[max(at - reach, 0) : at + 1]
+    gained_after = (after - after[0] - period * np.arange(len(after))).min()
+    gained_before = (before[-1] - before[::-1] - period * np.arange(len(before))).min()
+    return late + float(min(gained_after, gained_before))
+
+
+def stretches(samples: int, seconds: Optional[NDArray[np.float64]]) -> list[slice]:
+    """Return the stretches without a gap of a run of `samples` samples; one where there are no stamps."""
+    cuts = [] if seconds is None else (find_gaps(seconds).after + 1).tolist()
+    edges = [0, *cuts, samples]
+    return [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:])]
+
+
+def window_starts(samples: int, length: int, hop: int) -> NDArray[np.int64]:
+    """Return the first sample of each whole window in a recording of `samples` samples."""
+    return np.arange(0, samples - length + 1, hop, dtype=np.int64)
+
+
+def resampled_length(samples: int, factor: Fraction) -> int:
+    """Return how many samples `samples` become when their rate is multiplied by `factor`."""
+    return samples if factor == 1 or samples < 2 else math.ceil(samples * factor)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How windows are cut. length, hop: in samples of the board's rate. factor: board rate / recorded rate."""
+
+    length: int
+    hop: int
+    factor: Fraction = Fraction(1)
+
+    def windows(self, samples: int) -> int:
+        """Return the whole windows in a stretch of `samples` recorded samples."""
+        return max(0, (resampled_length(samples, self.factor) - self.length) // self.hop + 1)
+
+    def covered(self, samples: int) -> int:
+        """Return how many of a stretch's recorded samples lie in a window."""
+        count = self.windows(samples)
+        ends = (count - 1) * self.hop + self.length if count else 0
+        return min(samples, math.ceil(ends / self.factor))
+
+    def count(self, lengths: Mapping[int, int]) -> int:
+        """Return the windows in stretches: length in recorded samples → how many there are."""
+        return sum(number * self.windows(length) for length, number in lengths.items())
+
+    def rows(self, lengths: Mapping[int, int]) -> int:
+        """Return the recorded samples of stretches that lie in a window."""
+        return sum(number * self.covered(length) for length, number in lengths.items())
