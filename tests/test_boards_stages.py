@@ -10,8 +10,10 @@ import pytest
 from factories import random_model
 from typer.testing import CliRunner
 
+from mcukd.boards import debug_probes
 from mcukd.boards.model import load_board
 from mcukd.boards.stages import build_stage, ensure_built, generate_stage, sensor_remarks
+from mcukd.boards.toolchain import compile_flags, link_flags
 from mcukd.cli.app import app
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import save_model
@@ -109,6 +111,100 @@ def test_dry_run_prints_the_command_and_builds_nothing(
         "pyocd load --target nrf52840 --no-wait -O auto_unlock=false --erase sector --format elf " + str(elf)
     )
     assert not (tmp_path / "runs/one/firmware").exists()
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study whose ear tag was built by a compiler that is there no more; an empty folder is the PATH."""
+    study, board = quantized_study(tmp_path / "runs/one"), load_board("eartag")
+    generate_stage(study, board)
+    sources = tmp_path / "runs/one/firmware/eartag"
+    (sources / "build").mkdir()
+    for suffix in ("elf", "hex", "bin"):
+        (sources / f"build/firmware.{suffix}").write_bytes(b"built")
+    (sources / "size.json").write_text("{}")
+    names = study.manifest["stages"]["generate:eartag"]["outputs"]
+    study.finish(
+        "build:eartag",
+        inputs=study.inputs(*names),
+        options={"flags": [*compile_flags(board), *link_flags(board)], "compiler": "gcc 12"},
+        outputs=[*(sources / "build").iterdir(), sources / "size.json"],
+    )
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setattr(debug_probes, "_ports", list)
+    return programs
+
+
+def put(programs: Path, name: str, script: str) -> None:
+    (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+    (programs / name).chmod(0o755)
+
+
+PYOCD_LOADS = (
+    "echo '0003545 I Erased 4096 bytes (1 sector), programmed 4096 bytes (1 page) at 15 kB/s [loader]'"
+)
+
+
+@pytest.mark.parametrize("runner", ["openocd", "pyocd"])
+def test_a_finished_build_is_flashed_without_a_compiler(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runner: str
+) -> None:
+    """No compiler is called, whether there is none or another."""
+    put(finished, "arm-none-eabi-gcc", f"touch {tmp_path}/called; exit 1")
+    put(finished, "pyocd", f'{PYOCD_LOADS}; echo "$*" > {tmp_path}/argv')
+    put(
+        finished,
+        "openocd",
+        f"echo wrote 9 bytes from file x; echo verified 9 bytes; echo $* > {tmp_path}/argv",
+    )
+    for _ in range(2):
+        shown = mcukd(monkeypatch, tmp_path, "flash", "--board", "eartag", "--runner", runner)
+        assert shown.exit_code == 0, shown.output
+        assert "eartag: flashed" in shown.stdout
+        (finished / "arm-none-eabi-gcc").unlink(missing_ok=True)
+    assert not (tmp_path / "called").exists()
+    assert "firmware.elf" in (tmp_path / "argv").read_text()
+
+
+def test_another_compiler_builds_anew_where_it_is_asked_to_build(finished: Path, tmp_path: Path) -> None:
+    study, board = Study.open(tmp_path / "runs/one"), load_board("eartag")
+    assert build_stage(study, board, any_compiler=True)[1] is False
+    put(finished, "arm-none-eabi-gcc", 'echo gcc 13; [ "$1" = --version ] || exit 1')
+    assert build_stage(study, board, any_compiler=True)[1] is False
+    with pytest.raises(UserError, match="refuses it"):
+        build_stage(study, board)
+
+
+def test_a_build_whose_image_was_changed_is_not_flashed(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(finished, "pyocd", f"touch {tmp_path}/flashed; {PYOCD_LOADS}")
+    put(finished, "arm-none-eabi-gcc", 'echo gcc 13; [ "$1" = --version ] || exit 1')
+    (tmp_path / "runs/one/firmware/eartag/build/firmware.elf").write_bytes(b"another")
+    with pytest.raises(UserError, match="refuses it"):
+        mcukd(monkeypatch, tmp_path, "flash", "--board", "eartag", "--runner", "pyocd")
+    assert not (tmp_path / "flashed").exists()
+
+
+def test_erasing_the_chip_says_what_is_lost(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(finished, "pyocd", PYOCD_LOADS)
+    flash = ("flash", "--board", "eartag", "--runner", "pyocd")
+    assert "The chip erase destroys UICR too" in mcukd(monkeypatch, tmp_path, *flash, "--erase-chip").stderr
+    assert "UICR" not in mcukd(monkeypatch, tmp_path, *flash).stderr
+    with pytest.raises(UserError, match="UICR too.*--erase-chip"):
+        mcukd(monkeypatch, tmp_path, *flash, "--allow-erase", "--dry-run")
+
+
+def test_how_a_board_is_flashed_changes_no_source(tmp_path: Path) -> None:
+    study, board = quantized_study(tmp_path / "run"), load_board("eartag")
+    generate_stage(study, board)
+    assert board.flash is not None
+    changed = board.model_copy(update={"flash": board.flash.model_copy(update={"runner": "pyocd"})})
+    assert not generate_stage(study, changed).ran
 
 
 @needs_cc

@@ -123,19 +123,30 @@ class Sensor(_Strict):
 class OpenOcd(_Strict):
     """How OpenOCD reaches the chip: its interface and target scripts, and the transport between.
 
+    adapter_khz: clock of the debug port in kHz; None leaves it to the target's script.
     unlock: OpenOCD command that erases and unlocks a protected chip, where the target script has one.
+    after_unlock: commands that keep the chip open afterwards, run while the core is halted.
     """
 
     interface: str = Field(min_length=1)
     transport: Literal["jtag", "swd"]
     target: str = Field(min_length=1)
+    adapter_khz: Optional[int] = Field(default=None, gt=0, le=50_000)
     unlock: Optional[str] = None
+    after_unlock: tuple[str, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _unlocks_first(self) -> OpenOcd:
+        if self.after_unlock and not self.unlock:
+            raise ValueError("after_unlock is there, but unlock, after which it is run, is missing")
+        return self
 
 
 class PyOcd(_Strict):
-    """How pyOCD names the chip."""
+    """How pyOCD names the chip. chip_erase_loses: what its chip erase destroys beyond the flash."""
 
     target: str = Field(min_length=1)
+    chip_erase_loses: Optional[str] = None
 
 
 class Flash(_Strict):

@@ -1,19 +1,32 @@
 """Flashes boards through a debug probe. A runner is a name, what it can do, and an argument list.
 
 Nothing is erased beyond the sectors that are written, and no chip is unlocked, unless the caller says so:
-both destroy what else the chip holds, such as settings and calibration.
+both destroy what else the chip holds, such as settings and calibration. Runners get no standard input and a
+limit on their time, and a board counts as flashed only where its runner says so (`runner_output`).
 """
 
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from mcukd.boards.debug_probes import first_of_several, probes_of
 from mcukd.boards.model import Board, OpenOcd, PyOcd
+from mcukd.boards.processes import run_closed
+from mcukd.boards.runner_output import (
+    LOCKED,
+    NO_PROBE,
+    NO_SUCH_PROBE,
+    SEVERAL,
+    advice_on,
+    cause_of,
+    error_lines,
+    flashed,
+    named_probes,
+    success_words,
+)
 from mcukd.boards.tools import require_tool
 from mcukd.errors import UserError
 from mcukd.wording import did_you_mean, listed
@@ -25,12 +38,14 @@ _SECONDS = 300
 class FlashOptions:
     """probe: serial number of the probe, where several are connected.
 
-    allow_erase: erase the whole flash first. unlock: let the runner unlock a protected chip, which erases it.
+    allow_erase: erase the whole flash first, and nothing but the flash. unlock: let the runner unlock a
+    protected chip, which erases it. erase_chip: erase everything on the chip, its settings (UICR) too.
     """
 
     probe: Optional[str] = None
     allow_erase: bool = False
     unlock: bool = False
+    erase_chip: bool = False
 
 
 class OpenOcdRunner:
@@ -43,16 +58,26 @@ class OpenOcdRunner:
         self.can_unlock = facts.unlock is not None
 
     def argv(self, firmware: Path, options: FlashOptions) -> list[str]:
-        """Return the argument list that flashes `firmware`."""
+        """Return the argument list that flashes `firmware`. Raises UserError for --erase-chip."""
+        if options.erase_chip:
+            raise UserError(
+                "--erase-chip: openocd is not told to erase settings kept outside the flash; add "
+                "--allow-erase to erase the flash alone, or choose --runner pyocd where the board has it."
+            )
         image = _tcl(firmware.as_posix())
         setup = ["-f", self.facts.interface]
         if options.probe:
             setup += ["-c", f"adapter serial {_tcl(options.probe)}"]
         setup += ["-c", f"transport select {self.facts.transport}", "-f", self.facts.target]
+        if self.facts.adapter_khz is not None:
+            # After the target's script, which may set a speed of its own.
+            setup += ["-c", f"adapter speed {self.facts.adapter_khz}"]
         steps = ["init"]
         if options.unlock and self.facts.unlock:
             steps.append(self.facts.unlock)
         steps.append("reset init")
+        if options.unlock:
+            steps += self.facts.after_unlock
         if options.allow_erase:
             steps.append("flash erase_sector 0 0 last")
         steps += [f"flash write_image erase {image}", f"verify_image {image}", "reset run", "shutdown"]
@@ -69,10 +94,21 @@ class PyOcdRunner:
         self.facts = facts
 
     def argv(self, firmware: Path, options: FlashOptions) -> list[str]:
-        """Return the argument list that flashes `firmware`."""
+        """Return the argument list that flashes `firmware`. Raises UserError for --allow-erase."""
+        if options.allow_erase:
+            raise UserError(
+                "--allow-erase: pyocd erases either the sectors that it writes or the whole chip, "
+                f"{self._lost()}. Leave --allow-erase out, use --runner openocd where the board has it, "
+                "which erases the flash alone, or add --erase-chip instead if all that may go."
+            )
+        if options.erase_chip and options.unlock:
+            raise UserError(
+                "--erase-chip and --unlock exclude each other: unlocking erases everything already, and "
+                "erasing the chip after it would lock it again."
+            )
         probe = ["--uid", options.probe] if options.probe else []
         unlock = "true" if options.unlock else "false"
-        erase = "chip" if options.allow_erase else "sector"
+        erase = "chip" if options.erase_chip else "sector"
         return [
             self.name, "load",
             "--target", self.facts.target,
@@ -83,6 +119,9 @@ class PyOcdRunner:
             "--format", "elf",
             str(firmware),
         ]  # fmt: skip
+
+    def _lost(self) -> str:
+        return f"which erases {self.facts.chip_erase_loses or 'its settings too'}"
 
 
 def runner_for(board: Board, name: Optional[str] = None) -> OpenOcdRunner | PyOcdRunner:
@@ -129,54 +168,83 @@ def flash_argv(
 def flash(board: Board, firmware: Path, options: FlashOptions, runner: Optional[str] = None) -> list[str]:
     """Flash `firmware` onto a board and return the argument list that did it.
 
-    Raises UserError for a missing program, a missing probe, a locked chip and whatever else the runner says.
+    Raises UserError for a missing program, a missing probe or one of several, a locked chip, whatever else
+    the runner says, a runner that does not end, and one that ends well without saying that it flashed.
     """
     argv = flash_argv(board, firmware, options, runner)
     program = require_tool(argv[0], f"flash {board.name}")
+    if not options.probe and board.flash and board.flash.openocd and argv[0] == OpenOcdRunner.name:
+        _one_probe(board, board.flash.openocd.interface)
     try:
-        result = subprocess.run(
-            [program, *argv[1:]], capture_output=True, text=True, timeout=_SECONDS, check=False
+        ended = run_closed([program, *argv[1:]], _SECONDS)
+    except OSError as error:
+        raise UserError(f"{program}: cannot be run ({error}); install {argv[0]} anew.") from error
+    done = flashed(argv[0], ended.output)
+    if ended.status == 0 and done and not error_lines(ended.output):
+        return argv
+    raise UserError(failure_sentence(board, argv[0], ended.output, options, ended.status))
+
+
+def failure_sentence(
+    board: Board,
+    program: str,
+    output: str,
+    options: FlashOptions = FlashOptions(),
+    status: Optional[int] = 1,
+) -> str:
+    """Return one sentence for a runner's failure: what it said, and what to do.
+
+    status: its exit status; None where it was stopped because it did not end.
+    """
+    cause, said = cause_of(output)
+    wrote = "to the end" if flashed(program, output) else ""
+    failed = " ".join(f"{board.name} was not flashed {wrote}".split())
+    ended = f"{program} did not end within {_SECONDS} s and was stopped; it said" if status is None else ""
+    quoted = f"{ended or program + ' said'}: {said}"
+    if cause is not None:
+        return f"{failed}, because {_advice(cause, output, options)} ({quoted})."
+    if status is None:
+        return f"{failed}; {quoted}. What the chip holds now is not known: flash it again."
+    if status == 0 and not error_lines(output):
+        return (
+            f"{failed}: {program} ended without an error, but without saying {success_words(program)}, as it "
+            f"does once the image is on the chip ({quoted})."
         )
-    except subprocess.TimeoutExpired:
+    if status < 0:
+        return f"{failed}; {program} was ended by signal {-status} ({quoted})."
+    return f"{failed}; {quoted}."
+
+
+def _advice(cause: str, output: str, options: FlashOptions) -> str:
+    """Return what a cause is and what to do, with the connected probes where one of them has to be named."""
+    if cause == SEVERAL:
+        probes = named_probes(probes_of(output))
+        which = "" if probes == "nothing" else f"; connected are {probes}"
+        if options.probe:
+            return f"--probe {options.probe} fits several debug probes: give the whole serial number{which}"
+        which = which or " ('pyocd list' shows the serial numbers)"
+        return f"several debug probes are connected: name one with --probe SERIAL{which}"
+    if options.probe and cause in (NO_SUCH_PROBE, NO_PROBE):
+        probes = named_probes(probes_of(output))
+        return (
+            f"no debug probe with the serial number {options.probe} answers (connected: {probes}): connect "
+            "it, or name another with --probe"
+        )
+    if cause == NO_SUCH_PROBE:
+        return advice_on(NO_PROBE)
+    if cause == LOCKED and options.unlock:
+        return "the chip is still locked after --unlock: power the board off and on, and try again"
+    return advice_on(cause)
+
+
+def _one_probe(board: Board, interface: str) -> None:
+    """Refuse where OpenOCD would take the first of several probes without a word."""
+    probes = first_of_several(interface)
+    if probes:
         raise UserError(
-            f"{argv[0]} did not finish within {_SECONDS} s; check the probe's cable and the board's power, "
-            "then flash again."
-        ) from None
-    if result.returncode:
-        raise UserError(failure_sentence(board, argv[0], result.stdout + result.stderr))
-    return argv
-
-
-#: What runners say → what to do about it. The first match counts.
-_CAUSES: Sequence[tuple[str, str]] = (
-    (
-        r"AP lock engaged|APPROTECT|is (currently )?locked|is in a locked state|readout protect",
-        "the chip is locked: --unlock unlocks it, and erases everything on it",
-    ),
-    (
-        r"unable to find|unable to open|no (matching )?(\S+ )?(device|probe)s? found|no available debug probe"
-        r"|no connected|failed to connect|cannot connect|could not find|no target device|LIBUSB_ERROR|"
-        r"no such device|open failed",
-        "no debug probe answers: connect it, power the board, check that you may use the USB device (on "
-        "Linux, udev rules), or name one with --probe",
-    ),
-    (
-        r"can't find|couldn't open|invalid command name",
-        "the runner does not know this board's scripts: install its current version",
-    ),
-    (r"verif", "what was read back differs from what was written: flash again, at best over a shorter cable"),
-)
-
-
-def failure_sentence(board: Board, program: str, output: str) -> str:
-    """Return one sentence for a runner's failure: what it said, and what to do."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if re.search(r"error|fail|unable|cannot|no available", line, re.I)]
-    said = re.sub(r"^(Error: ?|\d+ [CEW] )", "", (errors or lines[-1:] or ["nothing"])[0]).rstrip(".")
-    for pattern, advice in _CAUSES:
-        if re.search(pattern, output, re.I):
-            return f"{board.name} was not flashed, because {advice} ({program} said: {said})."
-    return f"{board.name} was not flashed; {program} said: {said}."
+            f"{board.name} was not flashed, because several debug probes are connected and openocd would "
+            f"take the first: name one with --probe SERIAL; connected are {named_probes(probes)}."
+        )
 
 
 def _tcl(word: str) -> str:

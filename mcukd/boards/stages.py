@@ -60,7 +60,8 @@ def generate_stage(study: Study, board: Board) -> Generated:
     stage, out = f"generate:{board.name}", firmware_dir(study, board)
     inputs = {
         **study.inputs(*MODEL_FILES),
-        "board": sha256_text(board.model_dump_json()),
+        # How the board is flashed is in no source.
+        "board": sha256_text(board.model_dump_json(exclude={"flash"})),
         "templates": _templates_sha256(board),
     }
     options = {"mcukd": __version__, "flags": compile_flags(board)}
@@ -73,32 +74,39 @@ def generate_stage(study: Study, board: Board) -> Generated:
     return Generated(out, firmware.firmware_sha256, remarks, ran=True)
 
 
-def build_stage(study: Study, board: Board) -> tuple[BuildResult, bool]:
+def build_stage(study: Study, board: Board, *, any_compiler: bool = False) -> tuple[BuildResult, bool]:
     """Build the generated sources of a board; return the build and whether anything was done.
 
+    A finished build that belongs to the sources needs no compiler. Where there is one, a build by another is
+    made anew, unless any_compiler says that it will do: then no compiler is even asked for its version.
     Raises UserError for missing or stale sources, a missing compiler, and a firmware that does not fit.
     """
     generate, stage, sources = f"generate:{board.name}", f"build:{board.name}", firmware_dir(study, board)
     study.require(generate)
-    require_tool(compiler(board), f"build for {board.name}")
     inputs = study.inputs(*study.manifest["stages"][generate]["outputs"])
+    used = study.options(stage).get("compiler")
     options = {
         "flags": [*compile_flags(board), *link_flags(board)],
-        "compiler": version_line(compiler(board)),
+        "compiler": used if any_compiler and used else version_line(compiler(board)) or used,
     }
     if study.is_current(stage, inputs, options):
         size: dict[str, Any] = json.loads((sources / SIZE).read_text(encoding="utf-8"))
         return built(sources, size), False
+    require_tool(compiler(board), f"build for {board.name}")
+    options["compiler"] = version_line(compiler(board))
     result = build(sources, board)
     outputs = [file for file in (result.elf, result.hex, result.bin) if file is not None]
     study.finish(stage, inputs=inputs, options=options, outputs=[*outputs, sources / SIZE])
     return result, True
 
 
-def ensure_built(study: Study, board: Board) -> Built:
-    """Bring a board's sources and build up to date, and return the build."""
+def ensure_built(study: Study, board: Board, *, any_compiler: bool = False) -> Built:
+    """Bring a board's sources and build up to date, and return the build.
+
+    any_compiler: take a finished build of the sources, whichever compiler made it.
+    """
     generated = generate_stage(study, board)
-    result, ran = build_stage(study, board)
+    result, ran = build_stage(study, board, any_compiler=any_compiler)
     return Built(result.elf, result, generated, ran)
 
 

@@ -107,10 +107,24 @@ def flash(
         Optional[str], typer.Option(help="openocd or pyocd. Default: what the board file says.")
     ] = None,
     probe: Annotated[
-        Optional[str], typer.Option(envvar="MCUKD_PROBE", help="Serial number of the debug probe.")
+        Optional[str],
+        typer.Option(
+            envvar="MCUKD_PROBE",
+            help="Serial number of the debug probe, needed where several are connected: --probe 683456789.",
+        ),
     ] = None,
     allow_erase: Annotated[
-        bool, typer.Option("--allow-erase", help="Erase the whole flash first, not only what is written.")
+        bool,
+        typer.Option(
+            "--allow-erase", help="Erase all of the flash first, not only what is written (openocd)."
+        ),
+    ] = False,
+    erase_chip: Annotated[
+        bool,
+        typer.Option(
+            "--erase-chip",
+            help="Erase the whole chip, its settings (UICR: reset pin, voltage, protection) too (pyocd).",
+        ),
     ] = False,
     unlock: Annotated[
         bool, typer.Option("--unlock", help="Unlock a protected chip, which erases everything on it.")
@@ -128,6 +142,7 @@ def flash(
     """Put the firmware on a board through a debug probe, building it first where needed.
 
     Only the sectors that are written get erased, and a protected chip stays locked, unless you say otherwise.
+    A finished build is flashed as it is, without a compiler.
 
     Example: [bold]mcukd flash --board collar --dry-run[/bold]
     """
@@ -135,6 +150,7 @@ def flash(
 
     from mcukd.boards import runners
     from mcukd.boards.stages import ensure_built, firmware_dir
+    from mcukd.boards.tools import require_tool
     from mcukd.models.student import require_integers
 
     study, target = _study_and_board(run, board, optimize)
@@ -142,15 +158,18 @@ def flash(
     if emulate:
         _emulate(study, target.twin(), seconds)
         return
-    options = runners.FlashOptions(probe, allow_erase, unlock)
+    options = runners.FlashOptions(probe, allow_erase, unlock, erase_chip)
     elf = (firmware_dir(study, target) / "build" / "firmware.elf").resolve()
     argv = runners.flash_argv(target, elf, options, runner)
     if dry_run:
         print(shlex.join(argv))
         return
-    done = ensure_built(study, target)
+    require_tool(argv[0], f"flash {target.name}")
+    done = ensure_built(study, target, any_compiler=True)
     for remark in [*done.generated.remarks, *target.unverified]:
         typer.echo(remark, err=True)
+    if erase_chip and target.flash and target.flash.pyocd:
+        typer.echo(f"The chip erase destroys {target.flash.pyocd.chip_erase_loses or 'all'}.", err=True)
     typer.echo(f"Flashing {target.name} with {argv[0]} …", err=True)
     runners.flash(target, elf, options, runner)
     typer.echo(

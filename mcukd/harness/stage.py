@@ -129,8 +129,8 @@ def _record(
 ) -> dict[str, Any]:
     """Add the sizes of the build, the board's name for the user beside the one it ran on, and where that was.
 
-    `emulated` is false only where this computer reached a serial device that it knows and the image there does
-    not call itself emulated.
+    `emulated` is false only where this computer reached a serial device that it knows and the image there
+    does not call itself emulated.
     """
     size_file = study.file("firmware", target.name, "size.json")
     size = json.loads(size_file.read_text(encoding="utf-8")) if size_file.exists() else {}

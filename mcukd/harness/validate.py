@@ -47,9 +47,9 @@ def check_identity(who: Identity, url: str, board: str, model: IntegerModel, fir
 def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) -> dict[str, Any]:
     """Run every probe on the device and return the facts of `validation/<board>.json`, sizes left out.
 
-    image_emulated: what the image says of itself; where it ran is the caller's to say. count_range: least and
-    most instructions or cycles per window, of which the median is given. counter_problem: a sentence where the
-    counter's readings are no measurement; the figures are None then.
+    image_emulated: what the image says of itself; where it ran is the caller's to say.
+    count_range: least and most instructions or cycles per window, of which the median is given.
+    counter_problem: a sentence where the counter's readings are no measurement; the figures are None then.
     Raises UserError where the device stops answering.
     """
     start = time.monotonic()
