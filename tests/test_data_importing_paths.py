@@ -183,7 +183,7 @@ def test_letters_before_a_number_can_be_stated(tmp_path: Path) -> None:
 CONFLICTS = {
     "another in one file": (("bella/1.csv", "bella"), ("bella/2.csv", "rocky"), ("rocky/1.csv", "rocky")),
     "constant": (("bella/1.csv", "A"), ("rocky/1.csv", "A")),
-    "numbers that begin again": (("north/1.csv", "1"), ("north/2.csv", "2"), ("south/1.csv", "1"), ("south/2.csv", "2")),
+    "numbers that begin again": tuple((f"{side}/{n}.csv", n) for side in ("north", "south") for n in "12"),
 }  # fmt: skip
 
 

@@ -14,13 +14,14 @@ import numpy as np
 
 from mcukd.data.importing.labels import LabelTable
 from mcukd.data.importing.options import Options
+from mcukd.data.importing.place import MANIFEST
 from mcukd.data.importing.plan import Plan
 from mcukd.data.importing.rows import Names, Rows, State, coded, read_rows
+from mcukd.data.runs import PART_PATTERN
 from mcukd.errors import UserError
 from mcukd.files import replacing, sha256_text, write_json
 from mcukd.progress import progress
 
-MANIFEST = "import.json"
 PART_ROWS = 1 << 20
 #: Above this many samples, sorting would need more memory than an import may take.
 SORTABLE = 10_000_000
@@ -50,7 +51,8 @@ def convert(plan: Plan, options: Options, table: Optional[LabelTable], folder: P
     resumed = bool(manifest["parts"]) and not manifest["complete"]
     if not manifest["complete"]:
         folder.mkdir(parents=True, exist_ok=True)
-        for stray in sorted(folder.glob("part-*.parquet")):
+        write_json(folder / MANIFEST, manifest)
+        for stray in sorted(folder.glob(PART_PATTERN)):
             if stray.name not in {part["file"] for part in manifest["parts"]}:
                 stray.unlink()
         state = State(**manifest["state"])
@@ -74,9 +76,12 @@ def convert(plan: Plan, options: Options, table: Optional[LabelTable], folder: P
     return Converted(folder, manifest["rows"], manifest["samples"], manifest["left_out"], resumed)
 
 
-def is_import(folder: Path) -> bool:
-    """Tell whether a folder holds an import, finished or not."""
-    return (folder / MANIFEST).is_file()
+def check_place(plan: Plan, options: Options, folder: Path) -> None:
+    """Raise UserError where a folder holds another import, or Parquet that would be taken for parts of one."""
+    _manifest(folder, _identity(plan, options))
+    others = sorted(folder.glob(PART_PATTERN))
+    if others and not (folder / MANIFEST).is_file():
+        raise UserError(f"{others[0]} is there already and of no import; name another folder with --out")
 
 
 def _silent(steps: int, note: str = "") -> None:

@@ -197,11 +197,7 @@ def _rate(survey: Survey, options: Options, talk: Talk) -> float:
     rates = {name: 1 / one.step for name, one in survey.animals.items() if one.step}
     if not rates:
         if options.rate_hz is None:
-            answer = talk.choose("no stamps tell the sampling rate", "--rate HZ")
-            try:
-                return float(answer)
-            except ValueError:
-                raise UserError(f"--rate is {answer!r} where a number of hertz is expected") from None
+            return stated_rate(talk)
         talk.note(f"rate: {options.rate_hz:g} Hz, as you say")
         return options.rate_hz
     usual = float(np.median(list(rates.values())))
@@ -231,6 +227,18 @@ def _rate(survey: Survey, options: Options, talk: Talk) -> float:
     )
     talk.note(f"rate: {rounded:g} Hz, for the usual step between stamps is {1000 / usual:.4g} ms")
     return float(rounded)
+
+
+def stated_rate(talk: Talk) -> float:
+    """Ask for the rate in samples per second; UserError where the answer is none."""
+    answer = talk.choose("no stamps tell the sampling rate", "--rate HZ")
+    try:
+        rate = float(answer)
+    except ValueError:
+        rate = 0.0
+    if not rate > 0:
+        raise UserError(f"--rate is {answer!r} where a number of hertz is expected")
+    return rate
 
 
 def _range(survey: Survey, options: Options, talk: Talk, one_g: float) -> float:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Optional
 
@@ -13,9 +14,11 @@ from mcukd.data.importing import columns as roles
 from mcukd.data.importing.beside import check_same_columns, recordings_among
 from mcukd.data.importing.identity import check_stated, with_identities
 from mcukd.data.importing.options import Options, Talk
+from mcukd.data.importing.place import MANIFEST, is_own_output
 from mcukd.data.importing.sources import EOBS_RAW, form_of, is_device, plain_name
 from mcukd.data.importing.text import TextForm
 from mcukd.data.importing.times import TimeForm, time_form
+from mcukd.data.runs import PART_PATTERN
 from mcukd.errors import UserError
 from mcukd.wording import did_you_mean, listed
 
@@ -79,6 +82,9 @@ def find_files(path: Path) -> list[Path]:
     found = []
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        # What an earlier import wrote here is no recording.
+        ours = MANIFEST in names and is_own_output(Path(folder))
+        names = [name for name in names if not (ours and fnmatch(name, PART_PATTERN))]
         for name in sorted(names):
             plain = name[:-3] if name.lower().endswith(".gz") else name
             if plain.lower().endswith(SUFFIXES) and not name.startswith(".") and not _PROSE.match(name):

@@ -11,10 +11,11 @@ from mcukd.data.card import Card, load_card
 from mcukd.data.export import quoted
 from mcukd.data.importing import card_text
 from mcukd.data.importing.columns import ONE_G, units_of
-from mcukd.data.importing.convert import Converted, convert
-from mcukd.data.importing.infer import Draft, draft
+from mcukd.data.importing.convert import Converted, check_place, convert
+from mcukd.data.importing.infer import Draft, draft, stated_rate
 from mcukd.data.importing.labels import LabelTable, read_labels
 from mcukd.data.importing.options import Options, Talk
+from mcukd.data.importing.place import CARD_FILE, nothing_left, place_for
 from mcukd.data.importing.plain import plain_source, provisional, toml_columns, toml_paths
 from mcukd.data.importing.plan import Plan, is_ucihar, make_plan
 from mcukd.data.importing.tables import import_tables
@@ -25,7 +26,6 @@ from mcukd.errors import UserError
 from mcukd.files import write_text
 from mcukd.wording import listed
 
-CARD_FILE = "card.toml"
 _PIECE = 500_000
 
 
@@ -41,12 +41,13 @@ class Imported:
 def import_data(path: Path, options: Options, talk: Talk) -> Imported:
     """Look at a file or folder and write a card, and Parquet where the readers cannot take the files.
 
-    Written to `options.out`, by default a folder of the data's name beneath the current one. The same call
-    after a kill goes on where it stopped. Raises UserError for what can neither be told from the data nor
-    asked for, naming the flag that states it, and where a card is there already.
+    Written to `options.out`, by default a folder of the data's name beneath the current one (beside the data
+    where that is among them). The same call after a kill goes on where it stopped; where it fails, nothing is
+    left. Raises UserError for what can neither be told from the data nor asked for, naming the flag that
+    states it, and where a card is there already.
     """
     name = card_text.card_name(options.name or path.resolve().name.partition(".")[0])
-    out = options.out or Path(name)
+    out = place_for(path, name, options.out)
     target = out / CARD_FILE
     if target.exists():
         raise UserError(f"{target} is there already; edit it, remove it, or name another folder with --out")
@@ -55,6 +56,18 @@ def import_data(path: Path, options: Options, talk: Talk) -> Imported:
     if path.is_dir() and is_ucihar(path):
         return _import_ucihar(path, name, target, options, talk)
     plan = make_plan(path, options, talk)
+    check_place(plan, options, out)
+    if plan.time is None and plan.layout in ("rows", "bursts") and options.rate_hz is None:
+        # Asked before the samples are read: without stamps nothing in them tells it.
+        options = replace(options, rate_hz=stated_rate(talk))
+    with nothing_left(out):
+        return _import_recordings(plan, path, name, out, options, talk)
+
+
+def _import_recordings(
+    plan: Plan, path: Path, name: str, out: Path, options: Options, talk: Talk
+) -> Imported:
+    target = out / CARD_FILE
     table = _labels(options, plan, talk)
     source = None if options.convert else plain_source(plan, options, talk)
     drafted = None if source is None else _draft_plain(plan, source, options, talk)
