@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from test_host_generated_c import ARM, assert_needs_no_library, compile_all
 
 from mcukd.boards.launch import running
 from mcukd.boards.model import load_board
+from mcukd.boards.scale import board_scaling
 from mcukd.boards.toolchain import build
 from mcukd.codegen.firmware import generate_firmware, generate_model
 from mcukd.codegen.kernel import CORES, kernel_for
@@ -153,8 +155,6 @@ def test_the_firmware_is_proved_and_streams(native: tuple[Device, FilterModel]) 
 def test_a_mismatch_is_named_by_step_tensor_and_axis(
     native: tuple[Device, FilterModel], array: str, index: tuple[int, ...], by: int, tensor: str, unit: int
 ) -> None:
-    from dataclasses import replace
-
     device, model = native
     changed = model.arrays[array].copy()
     changed[index] += by
@@ -170,8 +170,9 @@ def test_a_mismatch_is_named_by_step_tensor_and_axis(
 @pytest.mark.parametrize("name", ["collar-emulated", "eartag-emulated"])
 def test_the_firmware_is_proved_on_both_emulated_boards(tmp_path: Path, name: str) -> None:
     model, board = filter_model(0), load_board(name)
+    probes = replace(probes_for(model), scaling=board_scaling(board, model.counts_per_g))
     generate_firmware(model, board, tmp_path)
     with running(board, build(tmp_path, board).elf) as url, open_device(url) as device:
-        facts = prove(device, model, probes_for(model), device.who())
+        facts = prove(device, model, probes, device.who())
     assert facts["mismatches"] == 0 and facts["selftest"]["passed"], json.dumps(facts)
     assert facts["instructions_per_window"] > 0 and facts["stack_high_water_bytes"] > 0

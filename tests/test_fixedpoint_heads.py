@@ -299,6 +299,7 @@ def test_emulated_boards_are_proven_on_every_value(kind: str, name: str, tmp_pat
     """The whole firmware over its serial protocol; and with one weight altered it is found out."""
     from mcukd.boards.launch import running
     from mcukd.boards.model import load_board
+    from mcukd.boards.scale import board_scaling
     from mcukd.boards.toolchain import build
     from mcukd.harness.probes import choose_probes
     from mcukd.harness.protocol import open_device
@@ -306,7 +307,7 @@ def test_emulated_boards_are_proven_on_every_value(kind: str, name: str, tmp_pat
 
     board, model = load_board(name), headed_model(kind, 1)
     firmware = generate_firmware(model, board, tmp_path)
-    probes = choose_probes(random_windows(20), 8)
+    probes = choose_probes(random_windows(20), 8, scaling=board_scaling(board, model.counts_per_g))
     elf = build(tmp_path, board).elf
     with running(board, elf) as url, open_device(url, board.console.baud) as device:
         who = device.who()

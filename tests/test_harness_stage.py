@@ -45,11 +45,13 @@ native_only = pytest.mark.skipif(
 TWINS = ("collar-emulated", "eartag-emulated")
 
 
-def make_study(path: Path, seed: int = 0) -> Study:
+def make_study(path: Path, seed: int = 0, range_g: int = 4, counts_per_g: int = 512) -> Study:
     """A study of two simulated animals and a random student."""
     text = (resource_dir("datasets") / "herd-sim.toml").read_text()
     text = re.sub(r"(?m)^animals = .*", "animals = 2", text)
     text = re.sub(r"(?m)^minutes_per_animal = .*", "minutes_per_animal = 20", text)
+    text = re.sub(r"(?m)^range_g = .*", f"range_g = {range_g}", text)
+    text = re.sub(r"(?m)^counts_per_g = .*", f"counts_per_g = {counts_per_g}", text)
     card_file = path.parent / f"{path.name}.toml"
     card_file.write_text(text)
     card = load_card(str(card_file))

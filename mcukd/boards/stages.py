@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from mcukd import __version__
 from mcukd.boards.model import Board
+from mcukd.boards.scale import scale_sentence
 from mcukd.boards.toolchain import SIZE, BuildResult, build, built, compile_flags, link_flags
 from mcukd.boards.tools import compiler, require_tool, version_line
+from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text
 from mcukd.models.student import require_integers
 from mcukd.resources import resource_dir
@@ -66,7 +68,7 @@ def generate_stage(study: Study, board: Board) -> Generated:
     }
     options = {"mcukd": __version__, "flags": compile_flags(board)}
     model = load_model(study.path)
-    remarks = sensor_remarks(model, board)
+    remarks = sensor_remarks(model, board, card_range_g(study))
     if study.is_current(stage, inputs, options):
         return Generated(out, read_firmware_sha256(out), remarks, ran=False)
     firmware = generate_firmware(model, board, out)
@@ -110,8 +112,12 @@ def ensure_built(study: Study, board: Board, *, any_compiler: bool = False) -> B
     return Built(result.elf, result, generated, ran)
 
 
-def sensor_remarks(model: IntegerModel, board: Board) -> list[str]:
-    """Return what the board's sensor cannot give the model: its sampling rate, its scale."""
+def sensor_remarks(model: IntegerModel, board: Board, range_g: Optional[float] = None) -> list[str]:
+    """Return where the board's sensor differs from what the model was taught with: rate, scale and range.
+
+    range_g: of the model's card; None where it is not known. Raises UserError for a scale that no firmware
+    can make of the sensor's.
+    """
     if board.sensor is None:
         return []
     sensor, remarks = board.sensor, []
@@ -121,12 +127,18 @@ def sensor_remarks(model: IntegerModel, board: Board) -> list[str]:
             f"The model was taught at {model.rate_hz:g} Hz, which is none of the {sensor.part}'s own rates; "
             f"the nearest is {nearest:g} Hz, so samples need a timer of their own or another model."
         )
-    if abs(model.counts_per_g - sensor.counts_per_g) > 0.01 * sensor.counts_per_g:
-        remarks.append(
-            f"The model expects {model.counts_per_g:g} counts per g, the {sensor.part} as set up on "
-            f"{board.name} gives {sensor.counts_per_g:g}; its samples have to be scaled first."
-        )
-    return remarks
+    scale = scale_sentence(board, model.counts_per_g, range_g)
+    return [*remarks, scale] if scale else remarks
+
+
+def card_range_g(study: Study) -> Optional[float]:
+    """Return the range in g of a study's card; None where the card is not there any more."""
+    from mcukd.data.card import load_card
+
+    try:
+        return load_card(study.card).signal.range_g
+    except UserError:
+        return None
 
 
 def _templates_sha256(board: Board) -> str:

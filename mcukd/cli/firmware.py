@@ -229,12 +229,14 @@ def _generate_dropin(
                 "sources": done.folder,
                 "files": [file.name for file in done.files],
                 "model_sha256": done.model.sha256,
+                "remarks": done.remarks,
             }
         )
         return
     state = "generated" if done.ran else "already generated; nothing to do"
     typer.echo(f"{done.folder}: {state} (model {done.model.sha256[:12]}).")
-    typer.echo(done.usage)
+    for line in (done.usage, *done.remarks):
+        typer.echo(line)
 
 
 def _study_and_board(run: Any, name: str, optimize: Optional[str]) -> tuple[Study, Board]:
@@ -271,6 +273,8 @@ def _emulate(study: Study, twin: Board, seconds: Optional[float]) -> None:
     from mcukd.boards.stages import ensure_built
 
     done = ensure_built(study, twin)
+    for remark in done.generated.remarks:
+        typer.echo(remark, err=True)
     with running(twin, done.elf) as url:
         print(url, flush=True)
         end = "Ctrl-C" if seconds is None else f"{seconds:g} s have passed"

@@ -76,6 +76,13 @@ def _print(facts: dict[str, Any]) -> None:
         typer.echo(mismatch_sentence(facts["first_mismatch"]))
     else:
         typer.echo(f"Every class, logit and state checksum of {facts['windows']} windows is equal.")
+    if facts["scale"]:
+        scale = facts["scale"]
+        typer.echo(scale["sentence"])
+        typer.echo(
+            f"At the sensor's counts {scale['classes_changed']:,} of {scale['windows']:,} recorded windows "
+            "are given another class than at the card's."
+        )
     if facts["counter_problem"]:
         typer.echo(facts["counter_problem"])
     if not facts["selftest"]["passed"]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Optional
 
 from mcukd.boards.model import Board
+from mcukd.boards.scale import scale_sentence
+from mcukd.boards.stages import card_range_g
 from mcukd.codegen.firmware import generate_model
 from mcukd.codegen.kernel import core_of
 from mcukd.codegen.prefix import check_prefix
@@ -19,11 +21,12 @@ FOLDER = "dropin"
 
 @dataclass(frozen=True)
 class DropIn:
-    """The model alone as C: its files, the model, and whether any file was changed."""
+    """The model alone as C: its files, the model, remarks for the user, and whether any file was changed."""
 
     prefix: str
     files: list[Path]
     model: IntegerModel
+    remarks: list[str]
     ran: bool
 
     @property
@@ -61,4 +64,6 @@ def generate_dropin(study: Study, prefix: str, board: Optional[Board] = None) ->
     before = {file: file.read_bytes() for file in folder.iterdir()} if folder.is_dir() else {}
     core, optimize = (core_of(board), board.optimize) if board else (None, "speed")
     files = generate_model(model, folder, core, optimize, prefix)
-    return DropIn(prefix, files, model, ran={file: file.read_bytes() for file in files} != before)
+    ran = {file: file.read_bytes() for file in files} != before
+    scale = scale_sentence(board, model.counts_per_g, card_range_g(study), applied=False) if board else None
+    return DropIn(prefix, files, model, [scale] if scale else [], ran)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from mcukd import __version__
+from mcukd.boards.scale import board_scaling
 from mcukd.codegen.context import TEMPLATES, model_context
 from mcukd.codegen.kernel import CORES, core_of, kernel_for
 from mcukd.codegen.prefix import DEFAULT, check_prefix, with_prefix
@@ -56,12 +57,15 @@ def generate_model(
 def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
     """Write all sources of a board's firmware into `out`, in one step; return them and their hash.
 
+    Samples of a sensor with another scale than the model's are scaled before they reach it (`board_scaling`).
     The same model, board and templates give the same bytes. Files of an earlier generation that are
-    no longer made are removed; the `build` folder is left alone.
+    no longer made are removed; the `build` folder is left alone. Raises UserError for a scale that no
+    firmware can make of the sensor's.
     """
     folders = [TEMPLATES[model.student], "app", "port/common", f"port/{board.port}"]
     context = {**templates_context(model, core_of(board), board.optimize), "board": board}
-    texts = _render(folders, context)
+    scaling = board_scaling(board, model.counts_per_g)
+    texts = _render(folders, {**context, "scaling": None if scaling.identity else scaling})
     if board.core != "host":
         texts["firmware.ld"] = _render_one("linker/cortex-m.ld.j2", {"board": board})
     digest = firmware_sha256(texts, board)
@@ -102,6 +106,7 @@ def templates_context(
         "core": core if kernel else None,
         "core_name": CORES[core] if core and kernel else "",
         "kernel": kernel,
+        "scaling": None,
     }
 
 
@@ -114,7 +119,10 @@ def _id_header(digest: str) -> str:
 
 
 def _render(folders: list[str], context: dict[str, Any], prefix: str = DEFAULT) -> dict[str, str]:
-    """Render every file of some template folders; names that begin with an underscore are only imported."""
+    """Render every file of some template folders but those that come out empty.
+
+    Files whose names begin with an underscore are only imported.
+    """
     texts: dict[str, str] = {}
     root = resource_dir("firmware_templates")
     for folder in folders:
@@ -123,10 +131,10 @@ def _render(folders: list[str], context: dict[str, Any], prefix: str = DEFAULT) 
                 continue
             if file.stem.endswith(".S") and not context["kernel"]:
                 continue
-            if file.suffix == ".j2":
-                texts[with_prefix(file.stem, prefix)] = _render_one(f"{folder}/{file.name}", context, prefix)
-            else:
+            if file.suffix != ".j2":
                 texts[file.name] = file.read_text(encoding="utf-8")
+            elif text := _render_one(f"{folder}/{file.name}", context, prefix):
+                texts[with_prefix(file.stem, prefix)] = text
     return texts
 
 

@@ -17,6 +17,8 @@ from typing import Any, Callable, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.boards.model import list_boards
+from mcukd.boards.scale import bundled_sentences
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
@@ -128,10 +130,12 @@ def quantize_study(
         options["goal"] = {**goal.options(), "gates": list(kinds or KINDS)}
     if study.is_current("quantize", inputs, options):
         known = recorded_metrics(study, (metrics_name(options), TFLITE_METRIC))
+        remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g)
         return QuantizeFacts(load_model(study.path), known, remarks, ran=False)
 
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed)
+    remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g, training.counts)
     students, shipped = sorted_students(study), _shipped_student(study)
     configs = dict.fromkeys([SHIPPED, *(student.name for student in students)], config)
     outputs: list[Path] = []
@@ -162,7 +166,8 @@ def quantize_study(
     if tflite and any(getattr(one.weights, "prototypes", 1) > 1 for one in made.values()):
         remarks.append("No TFLite model: its one-step cell has no prototype heads, and a search found one.")
     elif tflite:
-        metrics[TFLITE_METRIC], remarks = _tflite(study, card, shipped, training, evaluation)
+        metrics[TFLITE_METRIC], said = _tflite(study, card, shipped, training, evaluation)
+        remarks += said
         outputs.append(study.file(TFLITE))
     merge_metrics(study, metrics)
     study.finish("quantize", inputs=inputs, options=options, outputs=outputs)

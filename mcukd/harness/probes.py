@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
+from mcukd.fixedpoint.scaling import UNSCALED, Scaling
 
 LOWEST, HIGHEST = -32768, 32767
 #: Of the windows asked for, how many are extremes where there is data for the rest.
@@ -19,17 +20,25 @@ _EXTREMES_LEAST, _EXTREMES_MOST = 3, 8
 class Probes:
     """Windows and where they come from.
 
-    counts: (N, T, C) int16. origins: a phrase for each window. extremes: how many are made up.
+    counts: (N, T, C) int16, as the device's sensor gives them. origins: a phrase for each window. extremes:
+    how many are made up. scaling: what the device does to counts before its model.
     """
 
     counts: NDArray[np.int16]
     origins: tuple[str, ...]
     extremes: int
+    scaling: Scaling = UNSCALED
+
+    @property
+    def model_counts(self) -> NDArray[np.int16]:
+        """The windows (N, T, C) int16 as the device's model meets them."""
+        return self.scaling.apply(self.counts)
 
 
-def choose_probes(windows: Windows, count: int, seed: int = 0) -> Probes:
+def choose_probes(windows: Windows, count: int, seed: int = 0, scaling: Scaling = UNSCALED) -> Probes:
     """Choose `count` windows: evenly over all classes and animals, then extremes.
 
+    windows: as the device's sensor gives them. scaling: what the device does to their counts.
     Where fewer windows are recorded than asked for, seeded extremes fill the rest.
     """
     wanted = min(_EXTREMES_MOST, max(_EXTREMES_LEAST, count // 10), count // 2)
@@ -43,6 +52,7 @@ def choose_probes(windows: Windows, count: int, seed: int = 0) -> Probes:
         np.concatenate([windows.counts[chosen], *(window[None] for window in made.values())]),
         (*origins, *made),
         len(made),
+        scaling,
     )
 
 

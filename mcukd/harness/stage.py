@@ -5,23 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
+import numpy as np
+
 from mcukd.boards.model import Board
-from mcukd.data.card import load_card
+from mcukd.boards.scale import beyond_range, board_scaling, scale_sentence, sensed_counts
+from mcukd.data.card import Card, load_card
 from mcukd.data.load import load_windows
+from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.files import write_json
 from mcukd.fixedpoint.model import IntegerModel, load_model
-from mcukd.harness.probes import choose_probes
+from mcukd.harness.probes import choose_probes, spread
 from mcukd.harness.protocol import Device, Identity, open_device
 from mcukd.harness.reached import PROCESS, QEMU, Reached
 from mcukd.harness.validate import check_identity, prove
+from mcukd.host.batch import run_fast
 from mcukd.models.student import require_integers
 from mcukd.study import Study
 
 WINDOWS = 200
+#: Recorded windows whose classes are compared at the card's and at the sensor's counts.
+_COMPARED = 2000
 
 
 def validate_study(
@@ -36,8 +44,9 @@ def validate_study(
     """Prove a study's firmware on `windows` windows and write `validation/<board>.json`; return its content.
 
     port: pyserial URL of a device, flashed or emulated. emulate: build and run the board's emulated twin,
-    which is also what an emulated board given by its own name gets. A device is no file whose hash would show
-    that it is unchanged, so this stage always runs.
+    which is also what an emulated board given by its own name gets. Where the board's sensor has another
+    scale or range than the card, windows are sent as that sensor would have given them.
+    A device is no file whose hash would show that it is unchanged, so this stage always runs.
     Raises UserError for a device that is another board or carries another firmware or model, before any
     window is sent, and for one that does not answer.
     """
@@ -48,7 +57,9 @@ def validate_study(
     root = study.data_root(data_root)
     card = load_card(study.card)
     recorded = load_windows(card, root, seed=int(study.manifest["seed"]))
-    probes = choose_probes(recorded, windows, seed=int(study.manifest["seed"]))
+    sensed = replace(recorded, counts=sensed_counts(board, recorded.counts, card.counts_per_g))
+    scaling = board_scaling(board, model.counts_per_g)
+    probes = choose_probes(sensed, windows, int(study.manifest["seed"]), scaling)
     with _device(study, board, port) as (device, target, reached):
         who = device.who()
         check_identity(
@@ -56,6 +67,7 @@ def validate_study(
         )
         proof = prove(device, model, probes, who)
     record = _record(proof, study, board, target, reached)
+    record["scale"] = _scale_facts(board, card, model, recorded, sensed)
     file = study.file("validation", f"{board.name}.json")
     write_json(file, record)
     firmware = f"firmware/{target.name}/firmware_id.h"
@@ -66,6 +78,32 @@ def validate_study(
         outputs=[file],
     )
     return record
+
+
+def _scale_facts(
+    board: Board, card: Card, model: IntegerModel, recorded: Windows, sensed: Windows
+) -> Optional[dict[str, Any]]:
+    """Say what the board's sensor makes of the card's samples; None where it has their scale and range.
+
+    sentence, and its figures: multiplier, shift, share of `samples_beyond` its range; of `windows` recorded
+    ones, how many the model gives another class at the sensor's counts (`classes_changed`).
+    """
+    beyond = beyond_range(board, recorded.counts, card.counts_per_g)
+    sentence = scale_sentence(board, model.counts_per_g, card.signal.range_g, beyond)
+    if sentence is None:
+        return None
+    chosen = spread(recorded, _COMPARED)
+    scaling = board_scaling(board, model.counts_per_g)
+    counts = (recorded.counts[chosen], scaling.apply(sensed.counts[chosen]))
+    usual, found = (run_fast(model, one, checksums=False, saturations=False).classes for one in counts)
+    return {
+        "sentence": sentence,
+        "multiplier": scaling.multiplier,
+        "shift": scaling.shift,
+        "samples_beyond": beyond,
+        "windows": len(chosen),
+        "classes_changed": int(np.count_nonzero(usual != found)),
+    }
 
 
 def _check_asked(board: Board, emulate: bool, port: Optional[str], windows: int) -> None:

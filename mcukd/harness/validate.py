@@ -54,7 +54,7 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
     """
     start = time.monotonic()
     selftest = device.selftest()
-    expected = run(model, probes.counts)
+    expected = run(model, probes.model_counts)
     results: list[WindowResult] = []
     mismatches: list[int] = []
     with progress(f"Windows on {who.board}", len(probes.counts)) as advance:
@@ -132,7 +132,7 @@ def difference(result: WindowResult, expected: Outcome, n: int) -> Optional[dict
 def locate(device: Device, model: IntegerModel, window: NDArray[np.int16]) -> Optional[dict[str, Any]]:
     """Return step, tensor and unit of the first traced value that differs, or None where the trace agrees.
 
-    `window` (T, C) is the one the device was sent last.
+    `window` (T, C) is what the device's model makes of the one that it was sent last.
     """
     for step, tensors in enumerate(trace(model, window)):
         states = b"".join(tensors[name].astype("<i2").tobytes() for name in model.trace_tensors)
@@ -152,7 +152,7 @@ def _first_mismatch(
 ) -> dict[str, Any]:
     found = difference(result, expected, n)
     assert found is not None
-    place = locate(device, model, probes.counts[n])
+    place = locate(device, model, probes.model_counts[n])
     if place is None and found["value"] == "state_crc":
         # The traced step agrees and the plain one does not: only the state's checksum is known of it.
         place = _place(None, "h", None, None, None)

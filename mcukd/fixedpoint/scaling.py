@@ -1,0 +1,110 @@
+"""From the counts of a sensor to those a model was taught with, in integers (`docs/arithmetic.md`)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.errors import UserError
+
+LOWEST, HIGHEST = -32768, 32767
+#: Factors are rounded to so many bits, which at the ends of int16 is half a count.
+_BITS = 15
+#: A sensor this much finer or coarser than the model's counts is told in other units, or of no use.
+LARGEST_FACTOR = 256
+_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Multiply a sensor's count by `multiplier`, shift right by `shift` with rounding, saturate."""
+
+    multiplier: int = 1
+    shift: int = 0
+
+    @property
+    def identity(self) -> bool:
+        """Whether every count stays what it is."""
+        return self.multiplier == 1 and self.shift == 0
+
+    @property
+    def factor(self) -> float:
+        """What it multiplies by."""
+        return self.multiplier / (1 << self.shift)
+
+    def apply(self, counts: NDArray[np.int16]) -> NDArray[np.int16]:
+        """Return counts of any shape as the device scales them; int16."""
+        if self.identity:
+            return counts
+        products = counts.astype(np.int32) * np.int32(self.multiplier)
+        addend = np.int32(1 << self.shift >> 1)
+        return np.clip((products + addend) >> self.shift, LOWEST, HIGHEST).astype(np.int16)
+
+    def words(self) -> str:
+        """Say what is done to samples, as the end of a sentence that begins "the firmware"."""
+        if self.shift == 0:
+            return f"multiplies samples by {self.multiplier}"
+        if self.multiplier == 1:
+            return f"divides samples by {1 << self.shift}, with rounding,"
+        factor = f"{self.multiplier}/{1 << self.shift} ({self.factor:.5g})"
+        return f"multiplies samples by {factor}, with rounding,"
+
+
+#: Of a sensor with the model's own scale.
+UNSCALED = Scaling()
+
+
+def scaling_between(sensor: float, model: float) -> Scaling:
+    """Return what makes a model's counts of a sensor's, both given in counts per g.
+
+    A ratio that is a power of two is met exactly, any other within 1 part in 32,768. A ratio that near to 1
+    is 1. Raises UserError for a ratio above 256 or below 1/256.
+    """
+    ratio = Fraction(model) / Fraction(sensor)
+    if not Fraction(1, LARGEST_FACTOR) <= ratio <= LARGEST_FACTOR:
+        raise UserError(
+            f"the model takes {model:g} counts per g and the sensor gives {sensor:g}, a factor of "
+            f"{float(ratio):.4g}, but at most {LARGEST_FACTOR} either way is expected; correct counts_per_g "
+            "in the card or in the board file."
+        )
+    shift = 0
+    while ratio * (1 << (shift + 1)) < (1 << _BITS) - Fraction(1, 2):
+        shift += 1
+    multiplier = int(ratio * (1 << shift) + Fraction(1, 2))
+    while multiplier % 2 == 0 and shift:
+        multiplier, shift = multiplier // 2, shift - 1
+    return Scaling(multiplier, shift)
+
+
+def sensor_ends(range_g: float, counts_per_g: float) -> tuple[int, int]:
+    """Return the least and the most count that a sensor gives: 12 bits at ±4 g are −2048 and 2047."""
+    full = math.floor(range_g * counts_per_g)
+    return max(-full, LOWEST), min(full - 1, HIGHEST)
+
+
+def as_sensed(
+    counts: NDArray[np.int16], counts_per_g: float, sensor_range_g: float, sensor_counts_per_g: float
+) -> NDArray[np.int16]:
+    """Return recorded counts of any shape as a sensor of another scale and range would have given them.
+
+    counts_per_g: of the recorded ones. Rounded to the sensor's counts and clipped at its range.
+    """
+    low, high = sensor_ends(sensor_range_g, sensor_counts_per_g)
+    found = np.empty_like(counts)
+    for first in range(0, len(counts), _CHUNK):
+        part = slice(first, first + _CHUNK)
+        scaled = np.floor(counts[part] * (sensor_counts_per_g / counts_per_g) + 0.5)
+        found[part] = np.clip(scaled, low, high)
+    return found
+
+
+def share_beyond(counts: NDArray[np.int16], counts_per_g: float, sensor_range_g: float) -> float:
+    """Return the share of samples (…, C) of which an axis lies beyond a sensor's range."""
+    if not counts.size:
+        return 0.0
+    limit = min(math.floor(sensor_range_g * counts_per_g), HIGHEST)
+    return float(np.mean(((counts < -limit) | (counts > limit)).any(axis=-1)))
