@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from mcukd.fixedpoint.model import TensorFormat
+from mcukd.report.marks import Mark, marks
 from mcukd.report.naming import along_the_road, in_order, model_title
 
 INK, MUTED, LINE = "#22302b", "#66736d", "#d9dfdb"
@@ -36,44 +37,23 @@ _STYLE: dict[str, Any] = {
 }
 
 
+#: Share of a row's height that its marks' middles may take; the rest is room for the marks themselves.
+_SPREAD = 0.7
+
+
 def animals_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
     """Draw each animal's MCC as one dot per model; None where no animal has one."""
     names = [name for name in in_order(models) if models[name].get("per_animal")]
     animals = sorted({animal for name in names for animal in models[name]["per_animal"]}, key=_natural)
     if not animals:
         return None
-    with drawing("animals", len(animals) * 0.3 + 1.2) as (figure, axes):
-        for number, name in enumerate(names):
-            offset = (number - (len(names) - 1) / 2) * 0.13
-            scores = models[name]["per_animal"]
-            points = [
-                (scores[animal]["mcc"], row + offset)
-                for row, animal in enumerate(animals)
-                if animal in scores and scores[animal]["mcc"] is not None
-            ]
-            axes.plot(
-                [x for x, _ in points],
-                [y for _, y in points],
-                linestyle="none",
-                marker=MARKERS[number % len(MARKERS)],
-                markersize=5,
-                color=COLOURS[number % len(COLOURS)],
-                markeredgecolor="white",
-                markeredgewidth=0.5,
-                label=model_title(name),
-            )
-        axes.set_yticks(range(len(animals)), animals)
-        axes.set_ylim(len(animals) - 0.5, -0.5)
+    scores = {name: models[name]["per_animal"] for name in names}
+    values = {name: [scores[name].get(animal, {}).get("mcc") for animal in animals] for name in names}
+    with drawing("animals", _height(len(animals), len(names))) as (figure, axes):
+        _rows_of_marks(axes, animals, values, marks(models))
         axes.set_xlabel("MCC on this animal, by models that never saw it")
-        low = min((line.get_xdata().min() for line in axes.lines if len(line.get_xdata())), default=0)
-        axes.set_xlim(math.floor(low * 10 - 0.5) / 10, 1.02)
-        axes.grid(axis="x")
-        axes.set_axisbelow(True)
-        for row in range(len(animals) - 1):
-            axes.axhline(row + 0.5, color=LINE, linewidth=0.4)
-        axes.legend(
-            loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderpad=0, fontsize=8.5
-        )
+        known = [value for row in values.values() for value in row if value is not None]
+        axes.set_xlim(math.floor(min(known, default=0) * 10 - 0.5) / 10, 1.03)
         return svg(figure, "animals")
 
 
@@ -82,33 +62,52 @@ def budget_figure(models: Mapping[str, Mapping[str, Any]], classes: Sequence[str
     names = [name for name in in_order(models) if models[name].get("time_budget_bias_min_per_day")]
     if not names:
         return None
-    with drawing("budget", len(classes) * 0.42 + 1.2) as (figure, axes):
-        for number, name in enumerate(names):
-            offset = (number - (len(names) - 1) / 2) * 0.13
-            bias = models[name]["time_budget_bias_min_per_day"]
-            axes.plot(
-                [bias[one] for one in classes],
-                [row + offset for row in range(len(classes))],
-                linestyle="none",
-                marker=MARKERS[number % len(MARKERS)],
-                markersize=5,
-                color=COLOURS[number % len(COLOURS)],
-                markeredgecolor="white",
-                markeredgewidth=0.5,
-                label=model_title(name),
-            )
-        reach = max(1.0, max(abs(x) for x in axes.get_xlim()))
+    biases = {name: models[name]["time_budget_bias_min_per_day"] for name in names}
+    values = {name: [biases[name][one] for one in classes] for name in names}
+    with drawing("budget", _height(len(classes), len(names))) as (figure, axes):
+        _rows_of_marks(axes, classes, values, marks(models))
+        reach = 1.05 * max(1.0, *(abs(value) for row in values.values() for value in row))
         axes.set_xlim(-reach, reach)
         axes.axvline(0, color=MUTED, linewidth=0.8)
-        axes.set_yticks(range(len(classes)), classes)
-        axes.set_ylim(len(classes) - 0.5, -0.5)
         axes.set_xlabel("minutes per day: too few  ←  0  →  too many")
-        axes.grid(axis="x")
-        axes.set_axisbelow(True)
-        axes.legend(
-            loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderpad=0, fontsize=8.5
-        )
         return svg(figure, "budget")
+
+
+def _height(rows: int, models: int) -> float:
+    """Return the height in inches that gives every mark of a row a place of its own."""
+    return rows * max(0.3, 0.08 * models) + 0.9 + 0.2 * math.ceil(models / 3)
+
+
+def _rows_of_marks(
+    axes: Any,
+    rows: Sequence[str],
+    values: Mapping[str, Sequence[Optional[float]]],
+    found: Mapping[str, Mark],
+) -> None:
+    """Draw one row for each name, with a mark of every model at its value; None is left out.
+
+    Within a row the models stand one below the other, so that equal values do not hide each other.
+    """
+    for number, name in enumerate(values):
+        offset = _SPREAD * ((number + 0.5) / len(values) - 0.5)
+        points = [(value, row + offset) for row, value in enumerate(values[name]) if value is not None]
+        axes.plot(
+            [x for x, _ in points],
+            [y for _, y in points],
+            linestyle="none",
+            label=model_title(name),
+            gid=f"mark-{name}",
+            clip_on=False,
+            **found[name].style(),
+        )
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    for row in range(len(rows) + 1):
+        axes.axhline(row - 0.5, color=LINE, linewidth=0.6, gid=f"edge-{row}", zorder=0.5)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderpad=0, fontsize=8.5)
 
 
 def reliability_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
@@ -118,17 +117,17 @@ def reliability_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]
         return None
     with drawing("reliability", 4.4) as (figure, axes):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)
-        for number, name in enumerate(names):
+        found = marks(models)
+        for name in names:
             # A bin of a few windows says nothing and would draw the eye.
             bins = [one for one in models[name]["calibration"]["bins"] if one["windows"] >= 20]
             axes.plot(
                 [one["confidence"] for one in bins],
                 [one["accuracy"] for one in bins],
-                marker=MARKERS[number % len(MARKERS)],
-                markersize=5,
                 linewidth=1,
-                color=COLOURS[number % len(COLOURS)],
                 label=model_title(name),
+                gid=f"mark-{name}",
+                **found[name].style(),
             )
         axes.set_xlim(0, 1.02)
         axes.set_ylim(0, 1.02)

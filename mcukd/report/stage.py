@@ -105,7 +105,7 @@ def render(evidence: Evidence) -> str:
             "reliability": reliability_figure(models),
             "formats": formats_figure(evidence.model.observed_formats) if evidence.model else None,
             "ranges": ranges_figure(ranges["tensors"]) if ranges else None,
-            "robustness": robustness_figure(evidence.robustness) if evidence.robustness else None,
+            "robustness": robustness_figure(evidence.robustness, models) if evidence.robustness else None,
         },
         with_spread=with_spread,
         baseline_wins=baseline_sentence(evidence.metrics) if evidence.metrics else None,

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mcukd.report.figures import COLOURS, INK, LINE, MARKERS, MUTED, drawing, svg
+from mcukd.report.figures import INK, LINE, MUTED, drawing, svg
+from mcukd.report.marks import Mark, marks
 from mcukd.report.naming import in_order
 from mcukd.robustness.words import title_of
 
 _PER_ROW = 2
 
 
-def robustness_figure(content: Mapping[str, Any]) -> str:
+def robustness_figure(content: Mapping[str, Any], among: Iterable[str] = ()) -> str:
     """Draw a panel per disturbance as inline SVG: MCC at each level, a line per model, bars of one SD.
 
-    content: as in `robustness.json`. Chance, which is also what answering the most frequent behaviour gets,
-    is MCC 0.
+    content: as in `robustness.json`. among: other models of the same page, whose marks are left to them.
+    Chance, which is also what answering the most frequent behaviour gets, is MCC 0.
     """
     panels = list(content["disturbances"].values())
     rows = math.ceil(len(panels) / _PER_ROW)
@@ -25,8 +26,9 @@ def robustness_figure(content: Mapping[str, Any]) -> str:
         whole.remove()
         grid = figure.subplots(rows, _PER_ROW, sharey=True, squeeze=False)
         names = in_order(content["undisturbed"])
+        found = marks([*names, *among])
         for axes, panel in zip(grid.flat, panels):
-            _panel(axes, panel, names)
+            _panel(axes, panel, names, found)
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
         for row in grid:
@@ -36,7 +38,7 @@ def robustness_figure(content: Mapping[str, Any]) -> str:
         return str(svg(figure, "robustness"))
 
 
-def _panel(axes: Any, panel: Mapping[str, Any], names: Sequence[str]) -> None:
+def _panel(axes: Any, panel: Mapping[str, Any], names: Sequence[str], found: Mapping[str, Mark]) -> None:
     from matplotlib.ticker import MaxNLocator
 
     levels, unit = panel["levels"], panel["unit"]
@@ -45,17 +47,15 @@ def _panel(axes: Any, panel: Mapping[str, Any], names: Sequence[str]) -> None:
     places = levels if to_scale else list(range(len(levels)))
     axes.axhline(0, color=MUTED, linewidth=0.8, linestyle="--", label="chance, majority")
     axes.axvline(places[levels.index(0)], color=LINE, linewidth=0.8)
-    for number, name in enumerate(names):
+    for name in names:
         scores = panel["models"][name]
         axes.errorbar(
             places,
             scores["mcc"],
             yerr=None if scores["mcc_sd"][0] is None else scores["mcc_sd"],
-            marker=MARKERS[number % len(MARKERS)],
-            markersize=3.5,
             linewidth=0 if kinds else 1,
             elinewidth=0.7,
-            color=COLOURS[number % len(COLOURS)],
+            **found[name].style(4),
             label=title_of(name),
         )
     in_title = bool(unit) and unit != "halvings"
