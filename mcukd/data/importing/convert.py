@@ -77,7 +77,7 @@ def convert(plan: Plan, options: Options, table: Optional[LabelTable], folder: P
 
 
 def check_place(plan: Plan, options: Options, folder: Path) -> None:
-    """Raise UserError where a folder holds another import, or Parquet that would be taken for parts of one."""
+    """Raise UserError where a folder holds another import, or Parquet that would pass for parts of one."""
     _manifest(folder, _identity(plan, options))
     others = sorted(folder.glob(PART_PATTERN))
     if others and not (folder / MANIFEST).is_file():

@@ -67,7 +67,8 @@ def draft(
     mounting, meanings = _mounting(survey, one_g, talk)
     refuse_short_animals(survey, options)
     labels, merge = labels_by_class(survey, options, talk)
-    window = fixed[0] if fixed else window_length(survey, options, talk, options.resample_hz or rate, rate)
+    board_rate = options.resample_hz or rate
+    window = fixed[0] if fixed else window_length(survey, options, talk, labels, board_rate, rate)
     cut = Cut(window, window, resampling(options.resample_hz, rate))
     classes, ignore, because = learnable(survey, options, talk, labels, cut)
     return Draft(

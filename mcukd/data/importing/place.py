@@ -25,8 +25,8 @@ def place_for(path: Path, name: str, stated: Optional[Path]) -> Path:
     if stated is not None:
         if lies_within(stated, path):
             raise UserError(
-                f"--out is {stated}, which lies among the recordings of {path}, where the next import would read "
-                "it as data; name a folder outside of them"
+                f"--out is {stated}, which lies among the recordings of {path}, where the next import would "
+                "read it as data; name a folder outside of them"
             )
         return stated
     out = Path(name)
