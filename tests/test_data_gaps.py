@@ -362,5 +362,5 @@ def test_hops_are_named(tmp_path: Path) -> None:
         "training, at a hop of 5: 156 in all"
     )
     text = CliRunner().invoke(app, ["data", "describe", str(card.path)]).output
-    assert "Windows at the evaluation hop of 10 samples (80 from 4 segments)" in " ".join(text.split())
-    assert "In training, at a hop of 5 samples: 156 windows." in text
+    assert "Windows at the evaluation hop of 10 samples: 80, from 4 segments." in text
+    assert "In training, at a hop of 5 samples: 156." in text

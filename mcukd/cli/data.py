@@ -144,10 +144,9 @@ def _print_description(facts: dict[str, Any]) -> None:
     per_class = facts["windows"]
     rows = [[animal, *(str(per_class[name][animal]) for name in per_class)] for animal in facts["animals"]]
     rows.append(["all", *(str(sum(counts.values())) for counts in per_class.values())])
-    print_table(
-        f"Windows at the evaluation hop of {facts['hop']} samples ({facts['total']} from "
-        f"{facts['segments']} segments)",
-        ["animal", *per_class],
-        rows,
+    print_table("Windows", ["animal", *per_class], rows)
+    print(
+        f"Windows at the evaluation hop of {facts['hop']} samples: {facts['total']}, from "
+        f"{facts['segments']} segments.\n"
+        f"In training, at a hop of {facts['train_hop']} samples: {facts['training_total']}."
     )
-    print(f"In training, at a hop of {facts['train_hop']} samples: {facts['training_total']} windows.")

@@ -146,7 +146,8 @@ def _times(animals: Animals) -> Iterator[Finding]:
                 f"animal {name}: {plural(facts['gaps'], 'gap')} with "
                 f"{facts['missing_s']:g} s missing, the longest step {facts['longest_gap_s']:g} s; "
                 + (
-                    f"{'it costs' if facts['gaps'] == 1 else 'they cost'} {plural(lost, 'row')} = {facts['lost_to_gaps_s']:g} s = "
+                    f"{'it costs' if facts['gaps'] == 1 else 'they cost'} {plural(lost, 'row')} = "
+                    f"{facts['lost_to_gaps_s']:g} s = "
                     f"{share(facts['lost_to_gaps_share'])} of the labelled rows "
                     f"({plural(facts['lost_to_gaps_windows'], 'window')})"
                     if lost > 0
@@ -270,7 +271,7 @@ def _turned_recordings(card: Card, survey: Survey, name: str, axis: str) -> Iter
     ]
     if odd:
         index = card.class_map.index()
-        seen = any(index.get(place.label) is not None for place in odd)
+        seen = any(index.get(label) is not None for place in odd for label in place.labels)
         yield Finding(
             "faulty",
             "problem" if seen else "note",

@@ -90,7 +90,7 @@ def resampled_length(samples: int, factor: Fraction) -> int:
 
 @dataclass(frozen=True)
 class Cut:
-    """How windows are cut. length, hop: in samples of the board's rate. factor: board rate / recorded rate."""
+    """How windows are cut. length, hop: in samples of the board. factor: board rate / recorded rate."""
 
     length: int
     hop: int

@@ -149,7 +149,14 @@ def _read_segment(
     if columns.time:
         stretches = continuous(card, seconds_of(path, columns.time, table[columns.time]), str(path))
     return [
-        Recording(animal, label, samples[each], str(path), extra=None if others is None else others[each])
+        Recording(
+            animal,
+            label,
+            samples[each],
+            str(path),
+            extra=None if others is None else others[each],
+            place=str(path),
+        )
         for each in stretches
     ]
 
@@ -184,7 +191,8 @@ def _read_long_csv(card: Card, source: LongCsvSource, path: Path, extra: bool) -
         for each in stretches:
             rows = slice(start + each.start, start + each.stop)
             more_rows = None if others is None else others[rows]
-            recordings.append(Recording(animal, label, samples[rows], origin, extra=more_rows))
+            place = animal if columns.segment is None else f"{animal}, {table[columns.segment][start]}"
+            recordings.append(Recording(animal, label, samples[rows], origin, extra=more_rows, place=place))
     return recordings
 
 
@@ -199,7 +207,8 @@ def _read_parquet(card: Card, source: ParquetSource, folder: Path) -> list[Recor
         if run.seconds is not None:
             stretches = continuous(card, run.seconds, run.origin)
         recordings += [
-            Recording(run.animal, run.label, run.samples[stretch], run.origin) for stretch in stretches
+            Recording(run.animal, run.label, run.samples[stretch], run.origin, place=run.place)
+            for stretch in stretches
         ]
     return recordings
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card
 from mcukd.data.gaps import stretches
 from mcukd.errors import UserError
-from mcukd.wording import did_you_mean, listed
+from mcukd.wording import did_you_mean, listed, plural
 
 STANDARD_GRAVITY = 9.80665
 # A worn sensor reads about 1 g in the median whatever the animal does; calibration errs by a few per cent.
@@ -31,6 +31,7 @@ class Recording:
     group: number of the continuous recording it belongs to, where the source has it cut into windows already.
     split: "train" or "test" where the source has an official split.
     extra: (n, E) float64, the card's extra channels in their units and frame, where they were asked for.
+    place: the continuous recording it was cut from, "" where it is one itself.
     """
 
     animal: str
@@ -40,6 +41,7 @@ class Recording:
     group: Optional[int] = None
     split: Optional[str] = None
     extra: Optional[NDArray[np.float64]] = None
+    place: str = ""
 
 
 def class_of(card: Card, label: str, origin: str) -> Optional[int]:
@@ -89,23 +91,28 @@ def check_gravity(card: Card, recordings: Sequence[Recording]) -> None:
     """Check that the median length of the acceleration vector is about 1 g, per animal and per recording.
 
     Not over all data at once, because one logger with other units or one faulty recording would not move
-    that median. Raises UserError that says what was found and what units it looks like, or which recording
+    that median; nor over less than a recording, because an animal may be violent for a while. Raises UserError that says what was found and what units it looks like, or which recording
     is at fault.
     """
     lengths = [np.linalg.norm(to_g(card, recording.samples), axis=1) for recording in recordings]
-    medians = np.array([np.median(length) for length in lengths])
+    places: dict[tuple[str, str], list[int]] = {}
+    for number, recording in enumerate(recordings):
+        places.setdefault((recording.animal, recording.place or f"#{number}"), []).append(number)
+    of_place = [np.concatenate([lengths[number] for number in numbers]) for numbers in places.values()]
+    medians = np.array([np.median(length) for length in of_place])
     units_hold = np.mean((medians > GRAVITY_BAND[0]) & (medians < GRAVITY_BAND[1])) > 0.5
-    for recording, median in zip(recordings, medians):
-        if (
-            units_hold
-            and len(recording.samples) >= source_window(card)
-            and not RECORDING_BAND[0] < median < RECORDING_BAND[1]
-        ):
-            exclude = "exclude_files" if card.source.reader == "segments" else "exclude_animals"
+    for numbers, length, median in zip(places.values(), of_place, medians):
+        whole = max(len(recordings[number].samples) for number in numbers) >= source_window(card)
+        if units_hold and whole and not RECORDING_BAND[0] < median < RECORDING_BAND[1]:
+            reader = card.source.reader
+            named = {"segments": "exclude_files", "parquet": "exclude_segments"}.get(
+                reader, "exclude_animals"
+            )
             raise UserError(
-                f"{recording.origin}: the median length of the acceleration is {median:.3g} g where "
-                f"about 1 g is expected, as most other recordings have; the recording is faulty or in other "
-                f"units: repair it, or leave it out with source.{exclude}"
+                f"{recordings[numbers[0]].origin}: the median length of the acceleration is {median:.3g} g "
+                f"where about 1 g is expected, over {plural(len(length), 'row')} of the recording, and most "
+                f"others have that; it is faulty or in other units: repair it, or leave it out with "
+                f"source.{named}"
             )
     by_animal: dict[str, list[int]] = {}
     for number, recording in enumerate(recordings):

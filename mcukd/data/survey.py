@@ -32,14 +32,17 @@ LENGTH_EDGES = np.geomspace(1e-6, 1e6, 2801)
 
 @dataclass
 class Place:
-    """One continuous recording: name and origin, samples, their sum (3,), their median length, label."""
+    """One continuous recording: name and origin, samples, their sum (3,), their median length, labels.
+
+    median_length: over all of its runs. labels: label → samples, with "" for none.
+    """
 
     name: str
     origin: str
     samples: int
     total: NDArray[np.float64]
     median_length: float
-    label: str
+    labels: Counter[str]
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -88,12 +91,7 @@ class AnimalSurvey:
     @property
     def median_length(self) -> float:
         """Median length of the acceleration vector, to about one per cent."""
-        total = np.cumsum(self.lengths)
-        place = int(np.searchsorted(total, total[-1] / 2))
-        return float(
-            LENGTH_EDGES[min(max(place - 1, 0), len(LENGTH_EDGES) - 1)]
-            * np.sqrt(LENGTH_EDGES[1] / LENGTH_EDGES[0])
-        )
+        return _median(self.lengths)
 
     @property
     def step(self) -> Optional[float]:
@@ -153,6 +151,7 @@ class Survey:
     _last: Optional[Run] = None
     _open: list[Run] = field(default_factory=list)
     _before: Optional[NDArray[np.float64]] = None
+    _place_lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def labels(self) -> Counter[str]:
@@ -185,9 +184,27 @@ class Survey:
         one.duplicates += _duplicates(run)
         if run.whole:
             _add_times(one, self._open, self._before)
-        _add_place(one, run, goes_on)
+        self._add_place(one, run, goes_on)
         self._add_hash(run)
         self._last = run
+
+    def _add_place(self, one: AnimalSurvey, run: Run, goes_on: bool) -> None:
+        total, lengths = run.samples.sum(axis=0), np.linalg.norm(run.samples, axis=1)
+        counts = np.bincount(np.searchsorted(LENGTH_EDGES, lengths), minlength=len(LENGTH_EDGES) + 1)
+        if goes_on and one.places and one.places[-1].name == run.place:
+            # Of the whole recording, not of how it begins: a splash does not make a recording faulty.
+            self._place_lengths += counts
+            place = one.places[-1]
+            place.samples += len(run.samples)
+            place.total = place.total + total
+            place.median_length = _median(self._place_lengths)
+            place.labels[run.label or ""] += len(run.samples)
+        elif len(one.places) < _KEPT_PLACES:
+            self._place_lengths = counts
+            labels = Counter({run.label or "": len(run.samples)})
+            one.places.append(
+                Place(run.place, run.origin, len(run.samples), total, float(np.median(lengths)), labels)
+            )
 
     def _add_hash(self, run: Run) -> None:
         if len(run.samples) < _HASHED_SAMPLES or len(self._hashes) > 1_000_000:
@@ -204,6 +221,16 @@ def survey(runs: Iterable[Run]) -> Survey:
     for run in runs:
         result.add(run)
     return result
+
+
+def _median(lengths: NDArray[np.int64]) -> float:
+    """Return the median, to about one per cent, of lengths counted by LENGTH_EDGES."""
+    total = np.cumsum(lengths)
+    place = int(np.searchsorted(total, total[-1] / 2))
+    return float(
+        LENGTH_EDGES[min(max(place - 1, 0), len(LENGTH_EDGES) - 1)]
+        * np.sqrt(LENGTH_EDGES[1] / LENGTH_EDGES[0])
+    )
 
 
 def _add_values(one: AnimalSurvey, run: Run) -> None:
@@ -274,13 +301,3 @@ def _add_times(one: AnimalSurvey, pieces: list[Run], before: Optional[NDArray[np
     one.clock_steps += int(kept.sum())
     if sum(len(some) for some in one.steps) < _KEPT_STEPS:
         one.steps.append(steps[:5000])
-
-
-def _add_place(one: AnimalSurvey, run: Run, goes_on: bool) -> None:
-    total = run.samples.sum(axis=0)
-    if goes_on and one.places and one.places[-1].name == run.place:
-        one.places[-1].samples += len(run.samples)
-        one.places[-1].total = one.places[-1].total + total
-    elif len(one.places) < _KEPT_PLACES:
-        median = float(np.median(np.linalg.norm(run.samples, axis=1)))
-        one.places.append(Place(run.place, run.origin, len(run.samples), total, median, run.label or ""))

@@ -30,13 +30,22 @@ _SLOW_BYTES = 20_000_000
 
 @dataclass(frozen=True)
 class Converted:
-    """What an import wrote. rows: of the files. left_out: reason → rows. resumed: after a kill."""
+    """What an import wrote. rows: of the files. left_out: reason → rows. resumed: after a kill.
+
+    segments: number of the first segment of each file → its path; empty where rows were sorted.
+    """
 
     folder: Path
     rows: int
     samples: int
     left_out: dict[str, int]
     resumed: bool
+    segments: dict[int, str]
+
+    def file_of(self, segment: int) -> str:
+        """Return the file that a segment comes from, "" where it is not known."""
+        first = max((one for one in self.segments if one <= segment), default=None)
+        return "" if first is None else self.segments[first]
 
 
 def convert(plan: Plan, options: Options, table: Optional[LabelTable], folder: Path) -> Converted:
@@ -73,7 +82,8 @@ def convert(plan: Plan, options: Options, table: Optional[LabelTable], folder: P
         raise UserError(
             f"{plan.root}: of {manifest['rows']} rows none holds a whole sample; check the columns"
         )
-    return Converted(folder, manifest["rows"], manifest["samples"], manifest["left_out"], resumed)
+    segments = {} if options.sort else {int(one): file for one, file in manifest.get("segments", {}).items()}
+    return Converted(folder, manifest["rows"], manifest["samples"], manifest["left_out"], resumed, segments)
 
 
 def check_place(plan: Plan, options: Options, folder: Path) -> None:
@@ -144,6 +154,9 @@ def _write_part(folder: Path, manifest: dict[str, Any], rows: list[Rows]) -> Non
     manifest["rows"] += sum(one.rows for one in rows)
     manifest["samples"] += samples
     for one in rows:
+        file = manifest["files"][one.state.file][0]
+        if len(one.segment) and file not in manifest["segments"].values():
+            manifest["segments"][str(int(one.segment[0]))] = file
         for reason, count in one.left_out.items():
             manifest["left_out"][reason] = manifest["left_out"].get(reason, 0) + count
     manifest["state"] = rows[-1].state.as_dict()
@@ -205,7 +218,15 @@ def _identity(plan: Plan, options: Options) -> dict[str, Any]:
 
 def _manifest(folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
     path = folder / MANIFEST
-    fresh = {**identity, "parts": [], "rows": 0, "samples": 0, "left_out": {}, "state": State().as_dict()}
+    fresh = {
+        **identity,
+        "parts": [],
+        "rows": 0,
+        "samples": 0,
+        "left_out": {},
+        "segments": {},
+        "state": State().as_dict(),
+    }
     if not path.is_file():
         return {**fresh, "complete": False}
     try:

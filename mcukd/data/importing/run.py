@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
+
+import numpy as np
 
 from mcukd.data.card import Card, load_card
 from mcukd.data.export import quoted
@@ -21,12 +24,16 @@ from mcukd.data.importing.plan import Plan, is_ucihar, make_plan
 from mcukd.data.importing.tables import import_tables
 from mcukd.data.recordings import RECORDING_BAND
 from mcukd.data.runs import Run, parquet_runs, read_runs
-from mcukd.data.survey import Survey, survey
+from mcukd.data.survey import Place, Survey, survey
 from mcukd.errors import UserError
 from mcukd.files import write_text
-from mcukd.wording import listed
+from mcukd.wording import listed, plural, share
 
 _PIECE = 500_000
+#: A recording of less is judged by nobody: it may be one blow. Samples where no rate is known.
+JUDGED_S, JUDGED_SAMPLES = 1.0, 50
+#: So many recordings that are left out are named.
+NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ def _import_recordings(
     _note_conversion(converted, talk)
     if table is not None:
         _check_coverage(table, out, talk)
-    card, segments = _draft_parquet(plan, out, options, talk)
+    card, segments = _draft_parquet(plan, converted, options, talk)
     source = {"reader": '"parquet"', "folder": '"."'}
     if segments:
         source["exclude_segments"] = f"[{', '.join(str(number) for number in segments)}]"
@@ -178,7 +185,10 @@ def _note_conversion(converted: Converted, talk: Talk) -> None:
         "(single precision)"
     )
     for reason, count in converted.left_out.items():
-        talk.note(f"conversion: {count:,} rows left out, for {reason}; recordings are cut there")
+        talk.note(
+            f"conversion: {plural(count, 'row')} left out = {share(count / max(converted.rows, 1))} of "
+            f"{converted.rows:,}, for {reason}; recordings are cut there"
+        )
 
 
 def _draft_plain(
@@ -197,13 +207,10 @@ def _draft_plain(
         return None
     excluded: list[str] = []
     if source["reader"] == '"segments"':
-        excluded = [place.name for place in _faulty(kept, options)]
+        faulty = _faulty(kept, options)
+        excluded = [place.name for place in faulty]
+        _note_excluded(kept, faulty, excluded, options, talk)
     if excluded:
-        talk.note(
-            f"files left out: {len(excluded)}, in which the median length of the acceleration is below "
-            f"{RECORDING_BAND[0]} g or above {RECORDING_BAND[1]:g} g while the others have about 1 g "
-            f"(first: {excluded[0]})"
-        )
         card = provisional(
             "plain", {**source, "exclude_files": toml_paths(excluded)}, toml_columns(plan), options
         )
@@ -214,15 +221,14 @@ def _draft_plain(
     return found, excluded
 
 
-def _draft_parquet(plan: Plan, folder: Path, options: Options, talk: Talk) -> tuple[Draft, list[int]]:
+def _draft_parquet(plan: Plan, converted: Converted, options: Options, talk: Talk) -> tuple[Draft, list[int]]:
+    folder = converted.folder
     kept = _survey_parquet(folder, options=options)
-    segments = [int(place.name.rpartition(" ")[2]) for place in _faulty(kept, options)]
+    faulty = _faulty(kept, options)
+    segments = [int(place.name.rpartition(" ")[2]) for place in faulty]
     if segments:
-        talk.note(
-            f"segments left out: {listed(segments[:10])}{'…' if len(segments) > 10 else ''}, in which "
-            "the median "
-            f"length of the acceleration is far from 1 g while the others have about that"
-        )
+        files = [converted.file_of(segment) or place.name for segment, place in zip(segments, faulty)]
+        _note_excluded(kept, faulty, files, options, talk)
         kept = _survey_parquet(folder, segments, options)
     eobs = plan.layout == "e-obs"
     if eobs and options.rate_hz is None:
@@ -240,24 +246,56 @@ def _wanted(runs: Iterator[Run], options: Options) -> Iterator[Run]:
     return (run for run in runs if run.animal not in options.exclude_animals)
 
 
-def _faulty(kept: Survey, options: Options) -> list[Any]:
+def _faulty(kept: Survey, options: Options) -> list[Place]:
     """Return recordings whose vector is grossly too long or short; none where the units are in doubt."""
     if not kept.animals:
         return []
-    places = [place for one in kept.animals.values() for place in one.places]
-    units = options.units or units_of(kept.median_length)
-    one_g = ONE_G.get(str(units), options.counts_per_g or kept.median_length)
-    lengths = [place.median_length / one_g for place in places]
+    one_g = _one_g(kept, options)
+    judged = [(name, place) for name, one in kept.animals.items() for place in one.places]
+    judged = [(name, place) for name, place in judged if place.samples >= _judged_from(kept, options)]
     faulty = [
-        place for place, length in zip(places, lengths) if not RECORDING_BAND[0] < length < RECORDING_BAND[1]
+        (name, place)
+        for name, place in judged
+        if not RECORDING_BAND[0] < place.median_length / one_g < RECORDING_BAND[1]
     ]
     # Where a tenth and more is off, or an animal has nothing else, it is no faulty recording but other units.
-    per_animal = {
-        name for name, one in kept.animals.items() if all(any(p is f for f in faulty) for p in one.places)
-    }
-    if per_animal or len(faulty) > 0.1 * len(places):
+    sound = Counter(name for name, _ in judged) - Counter(name for name, _ in faulty)
+    if any(name not in sound for name, _ in faulty) or len(faulty) > 0.1 * len(judged):
         return []
-    return faulty
+    return [place for _, place in faulty]
+
+
+def _judged_from(kept: Survey, options: Options) -> float:
+    """Return from how many samples on a recording is judged: less is in no window, and may be one blow."""
+    steps = [one.step for one in kept.animals.values() if one.step]
+    rate = options.rate_hz or (1 / float(np.median(steps)) if steps else JUDGED_SAMPLES / JUDGED_S)
+    return rate * JUDGED_S
+
+
+def _one_g(kept: Survey, options: Options) -> float:
+    units = options.units or units_of(kept.median_length)
+    return float(ONE_G.get(str(units), options.counts_per_g or kept.median_length))
+
+
+def _note_excluded(
+    kept: Survey, faulty: Sequence[Place], files: Sequence[str], options: Options, talk: Talk
+) -> None:
+    """Say of each recording left out which it is, and how much of all rows it holds."""
+    if not faulty:
+        return
+    total, one_g = sum(one.samples for one in kept.animals.values()), _one_g(kept, options)
+    told = [
+        f"{file} ({plural(place.samples, 'row')} = {share(place.samples / total)} of all, "
+        f"{place.median_length / one_g:.3g} g)"
+        for file, place in zip(files, faulty)
+    ]
+    rows = sum(place.samples for place in faulty)
+    talk.note(
+        f"recordings left out: {len(faulty)}, {plural(rows, 'row')} = {share(rows / total)} of all, in which "
+        f"the median length of the acceleration is below {RECORDING_BAND[0]} g or above "
+        f"{RECORDING_BAND[1]:g} g over the whole recording, while the others have about 1 g: "
+        f"{listed(told[:NAMED])}{f' and {len(told) - NAMED} more' if len(told) > NAMED else ''}"
+    )
 
 
 def _import_ucihar(path: Path, name: str, target: Path, options: Options, talk: Talk) -> Imported:

@@ -1,0 +1,143 @@
+"""Recordings that are left out as faulty, and what is said of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+import pytest
+from data_factory import samples
+from typer.testing import CliRunner
+
+from mcukd.cli.app import app
+from mcukd.data.importing.options import Options
+from mcukd.data.importing.run import _faulty
+from mcukd.data.load import load_windows
+from mcukd.data.recordings import Recording, check_gravity
+from mcukd.data.runs import Run
+from mcukd.data.survey import Survey, survey
+from mcukd.errors import UserError
+
+REPRO = Path(__file__).resolve().parents[2] / "shared/repro"
+
+
+def recording(animal: str, place: str, *pieces: tuple[str, int, float]) -> list[Run]:
+    """One recording: (label, samples, length in g) each."""
+    return [
+        Run(animal, label, place, samples(number, length, seed=number), None, place)
+        for label, number, length in pieces
+    ]
+
+
+def herd(*odd: Run) -> Survey:
+    """Two animals with ten sound recordings each, and the odd one."""
+    sound = [
+        run
+        for animal in "AB"
+        for number in range(10)
+        for run in recording(animal, f"{animal}{number}.csv", ("rest", 400, 1.0), ("walk", 400, 1.0))
+    ]
+    return survey([*sound, *odd])
+
+
+@pytest.mark.parametrize("length", [0.0, 0.3, 2.4, 7.7])
+@pytest.mark.parametrize("at", ["start", "middle", "end"])
+def test_a_splash_does_not_condemn_its_recording(at: str, length: float) -> None:
+    rest, splash = [("rest", 500, 1.0), ("walk", 500, 1.0)], ("splash", 200, length)
+    pieces = {"start": [splash, *rest], "middle": [rest[0], splash, rest[1]], "end": [*rest, splash]}[at]
+    assert _faulty(herd(*recording("A", "A99.csv", *pieces)), Options(rate_hz=25)) == []
+
+
+@pytest.mark.parametrize("length", [0.3, 2.4, 7.7])
+def test_a_recording_that_is_off_as_a_whole_is_left_out(length: float) -> None:
+    found = _faulty(
+        herd(*recording("A", "A99.csv", ("rest", 100, 1.0), ("walk", 400, length), ("rest", 300, length))),
+        Options(rate_hz=25),
+    )
+    assert [(one.name, one.samples) for one in found] == [("A99.csv", 800)]
+
+
+def test_a_few_rows_that_stand_alone_are_not_judged() -> None:
+    assert _faulty(herd(*recording("A", "A99.csv", ("splash", 7, 2.4))), Options(rate_hz=25)) == []
+    assert len(_faulty(herd(*recording("A", "A99.csv", ("splash", 26, 2.4))), Options(rate_hz=25))) == 1
+
+
+def test_what_trains_judges_the_same_recordings() -> None:
+    from mcukd.data.card import load_card
+
+    card = load_card("herd-sim")
+    sound = [Recording("A", "walking", samples(600), f"{number}") for number in range(5)]
+    splash = samples(300, 2.4)
+    whole = [
+        Recording("A", "resting", splash, "rows 1 to 300", place="A9"),
+        Recording("A", "walking", samples(700), "rows 301 to 1000", place="A9"),
+    ]
+    check_gravity(card, [*sound, *whole])
+    with pytest.raises(
+        UserError, match="is 2.4 g where about 1 g is expected, over 300 rows of the recording"
+    ):
+        check_gravity(card, [*sound, Recording("A", "resting", splash, "rows 1 to 300", place="A9")])
+
+
+def write(path: Path, labels: list[tuple[str, int, float]], missing: Optional[int] = None) -> None:
+    rows = []
+    for number, (label, count, length) in enumerate(labels):
+        for x, y, z in samples(count, length, seed=number + len(path.name)):
+            rows.append(f"{path.parent.name},{label},{x:.4f},{y:.4f},{z:.4f}")
+    if missing is not None:
+        rows[missing] = rows[missing].rsplit(",", 3)[0] + ",,,"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(["cow,what,x,y,z", *rows]) + "\n", encoding="utf-8")
+
+
+def import_herd(folder: Path, *flags: str) -> str:
+    arguments = ["data", "import", str(folder / "in"), "--rate", "10", "--units", "g", "--out"]
+    result = CliRunner().invoke(app, [*arguments, str(folder / "card"), *flags])
+    assert result.exit_code == 0, result.output
+    return " ".join(result.output.split())
+
+
+def test_what_is_left_out_is_named_with_rows_share_and_file(tmp_path: Path) -> None:
+    for animal in "AB":
+        for number in range(8):
+            labels = [("graze", 120, 1.0), ("rest", 120, 1.0)]
+            write(tmp_path / "in" / animal / f"{number}.csv", labels, missing=60)
+    write(tmp_path / "in/A/9.csv", [("graze", 100, 7.7), ("rest", 100, 7.7)])
+    output = import_herd(tmp_path, "--convert", "--animal-column", "cow", "--window", "2")
+    assert (
+        "recordings left out: 1, 200 rows = 5.0 % of all, in which the median length of the acceleration is "
+        "below 0.5 g or above 2 g over the whole recording, while the others have about 1 g: A/9.csv (200 "
+        "rows = 5.0 % of all, 7.67 g)" in output
+    )
+    assert "16 rows left out = 0.40 % of 4,040, for" in output
+    from mcukd.data.card import load_card
+
+    assert len(load_windows(load_card(str(tmp_path / "card/card.toml")))) == 2 * 8 * (2 + 3 + 6)
+
+
+def test_a_splash_apart_from_its_recording_is_no_other_files(tmp_path: Path) -> None:
+    """A missing row after the splash makes it a segment of its own."""
+    for animal in "AB":
+        for number in range(6):
+            write(tmp_path / "in" / animal / f"{number}.csv", [("graze", 120, 1.0), ("rest", 120, 1.0)])
+    write(tmp_path / "in/A/9.csv", [("rest", 8, 2.4), ("graze", 120, 1.0), ("rest", 120, 1.0)], missing=7)
+    output = import_herd(tmp_path, "--convert", "--animal-column", "cow", "--window", "2")
+    assert "recordings left out" not in output
+    from mcukd.data.card import load_card
+
+    assert len(load_windows(load_card(str(tmp_path / "card/card.toml")))) == 13 * 12
+
+
+def test_a_recording_with_a_splash_is_kept(tmp_path: Path) -> None:
+    """The kind of n10: seven rows of 2.3 g, and 6,000 good ones."""
+    if not (REPRO / "n10-splash").is_dir():
+        pytest.skip("the inputs that once went wrong are not here")
+    from mcukd.data.card import load_card
+
+    out = tmp_path / "card"
+    arguments = ["data", "import", str(REPRO / "n10-splash"), "--rate", "25", "--convert", "--out", str(out)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0 and "left out" not in result.output, result.output
+    windows = load_windows(load_card(str(out / "card.toml")))
+    assert len(windows) == 12 * 6 * (1000 // windows.counts.shape[1])
