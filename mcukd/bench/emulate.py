@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mcukd.bench.cycles import Instruction
 
 _MAGIC = 0x4D434B42
+_HEADER = "<4I"
 _INPUT_ADDRESS = 0x21000000
 _INPUT_BYTES = 16 << 20
 _INSTRUCTIONS_PER_SECOND = 10**9  # of virtual time, under -icount shift=0
@@ -82,14 +83,20 @@ def trace_image(
         return executed(argv, disassembly, first, last)
 
 
-def _argv(image: Image, counts: NDArray[np.int16], compare: bool, scratch: Path) -> list[str]:
-    windows, steps, _ = counts.shape
-    content = struct.pack("<4I", _MAGIC, windows, steps, int(compare)) + counts.astype("<i2").tobytes()
-    if len(content) > _INPUT_BYTES:
+def check_room(windows: int, steps: int, channels: int) -> None:
+    """Raise UserError where windows of T samples and C axes do not fit the emulated board."""
+    size = struct.calcsize(_HEADER) + 2 * windows * steps * channels
+    if size > _INPUT_BYTES:
         raise UserError(
-            f"{windows} windows take {len(content)} bytes, the emulated board has {_INPUT_BYTES} for them; "
+            f"{windows} windows take {size} bytes, the emulated board has {_INPUT_BYTES} for them; "
             "measure fewer."
         )
+
+
+def _argv(image: Image, counts: NDArray[np.int16], compare: bool, scratch: Path) -> list[str]:
+    windows, steps, channels = counts.shape
+    check_room(windows, steps, channels)
+    content = struct.pack(_HEADER, _MAGIC, windows, steps, int(compare)) + counts.astype("<i2").tobytes()
     loaded = scratch / "windows"
     loaded.write_bytes(content)
     assert image.board.emulator is not None

@@ -8,6 +8,8 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.bench.emulate import check_room
+from mcukd.bench.image import bench_board
 from mcukd.bench.measure import measure_model, model_accuracy
 from mcukd.boards.tools import require_tool
 from mcukd.data.card import load_card
@@ -40,6 +42,7 @@ def measure_study(
     from mcukd.models.student import load_any_student, require_integers, weights_of
 
     require_integers(study, "'mcukd bench'")
+    bench_board(core).with_optimize(optimize)
     for tool in TOOLS:
         require_tool(tool, "measure a model")
     if windows < 1:
@@ -49,6 +52,7 @@ def measure_study(
         model = load_model(study.path)
         root, seed = study.data_root(data_root), int(study.manifest["seed"])
         counts = load_windows(load_card(study.card), root, seed=seed).counts
+        check_room(min(windows, len(counts)), *counts.shape[1:])
         advance(1, "windows read")
         weights = weights_of(load_any_student(study.file(STUDENT)))
         truth = model_accuracy(model, weights, spread(counts, max(windows, ACCURACY_WINDOWS)))

@@ -28,12 +28,17 @@ def ranges(
     """
     from pathlib import Path
 
+    from mcukd.errors import UserError
     from mcukd.files import write_text
     from mcukd.fixedpoint.ranges import ranges_study, sentences
     from mcukd.report.naming import along_the_road, number
     from mcukd.report.ranges_figure import ranges_figure
     from mcukd.study import Study
 
+    if figure is not None and Path(figure).is_dir():
+        raise UserError(
+            f"--figure {figure}: is a directory, expected the name of an SVG file; add one to it."
+        )
     content, _ = ranges_study(Study.open(run), data_root)
     if figure is not None:
         drawn = ranges_figure(content["tensors"]) or ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -22,8 +22,9 @@ from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.evaluate import matrices as merit
 from mcukd.files import replacing
+from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.gates import KINDS
-from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.model import IntegerModel, gru_weight_bytes
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.models.weights import StudentWeights
 
@@ -170,11 +171,7 @@ def choose(found: Sequence[Candidate], float_mcc: float, goal: Goal, lenient: bo
     budget, drop = goal.budget_flash, goal.drop
     affordable = [c for c in found if budget is None or c.flash_bytes <= budget]
     if not affordable:
-        least = min(c.flash_bytes for c in found)
-        raise UserError(
-            f"--budget-flash allows {budget} bytes, but the smallest model takes {least} bytes of weights "
-            f"and gate table; allow that, or distil a student with fewer --gru-units."
-        )
+        raise _over_budget(goal, min(c.flash_bytes for c in found))
     best = max(affordable, key=lambda c: (c.mcc, -c.flash_bytes))
     if drop is None:
         return best
@@ -187,6 +184,31 @@ def choose(found: Sequence[Candidate], float_mcc: float, goal: Goal, lenient: bo
             f"animals); allow more, or more flash."
         )
     return min(close, key=lambda c: (c.flash_bytes, -c.mcc)) if close else best
+
+
+def flash_bytes(weights: StudentWeights, config: QuantizeConfig) -> int:
+    """Return the bytes of weights, biases and gate table that a student takes with these widths."""
+    scores = weights.classes * weights.prototypes
+    shape = (weights.channels, weights.hidden, weights.dense, scores)
+    widths = {"bits": config.bits, "head_bits": config.widths.head}
+    return gru_weight_bytes(*shape, **widths) + gates.table_bytes(config.gates)
+
+
+def check_budget(goal: Goal, tried: Sequence[QuantizeConfig], students: Iterable[StudentWeights]) -> None:
+    """Raise UserError where a student's shape alone says that no widths of `tried` fit the goal's budget."""
+    if goal.budget_flash is None:
+        return
+    for weights in students:
+        least = min(flash_bytes(weights, config) for config in tried)
+        if least > goal.budget_flash:
+            raise _over_budget(goal, least)
+
+
+def _over_budget(goal: Goal, least: int) -> UserError:
+    return UserError(
+        f"--budget-flash allows {goal.budget_flash} bytes, but the smallest model takes {least} bytes of "
+        "weights and gate table; allow that, or distil a student with fewer --gru-units."
+    )
 
 
 def draw_pareto(found: Search, path: Path, title: str) -> None:

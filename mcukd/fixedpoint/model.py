@@ -159,16 +159,11 @@ class IntegerModel:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of weights and biases on the device, without padding.
-
-        Input kernels take two bytes a weight, recurrent ones their slots, those of the head one byte up to
-        eight bits and two above, biases four.
-        """
-        sizes = {name: array.size for name, array in self.arrays.items()}
-        head = (1 if self.head_bits <= 8 else 2) * (sizes.get("dense", 0) + sizes["output"])
-        kernels = 2 * sum(sizes[f"kernel_{gate}"] for gate in GATES)
-        biases = 4 * sum(size for name, size in sizes.items() if "bias" in name)
-        return 4 * pairs(self.hidden) * self.packing.words(self.hidden) + kernels + head + biases
+        """Bytes of weights and biases on the device; see `gru_weight_bytes`."""
+        scores = len(self.arrays["output"])
+        return gru_weight_bytes(
+            self.channels, self.hidden, self.dense, scores, bits=self.bits, head_bits=self.head_bits
+        )
 
     @property
     def table_bytes(self) -> int:
@@ -211,6 +206,22 @@ class IntegerModel:
             digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
             digest.update(array.tobytes())
         return digest.hexdigest()
+
+
+def gru_weight_bytes(
+    channels: int, hidden: int, dense: int, scores: int, *, bits: int, head_bits: int
+) -> int:
+    """Return the bytes of weights and biases of GRU(H) and its head on the device, without padding.
+
+    dense: M, 0 where the head has no hidden layer. scores: K·P. bits: of recurrent weights, which take their
+    slots. Input kernels take two bytes a weight, those of the head one up to eight bits and two above, biases
+    four.
+    """
+    recurrent = 4 * pairs(hidden) * Packing(bits).words(hidden)
+    kernels = 2 * len(GATES) * hidden * channels
+    head = (1 if head_bits <= 8 else 2) * (dense * (hidden + scores) if dense else hidden * scores)
+    biases = 4 * ((len(GATES) + 1) * hidden + dense + scores)
+    return recurrent + kernels + head + biases
 
 
 def step_shifts(lengths: Mapping[str, int], packing: Packing, state_shift: int) -> dict[str, int]:

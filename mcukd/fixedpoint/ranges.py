@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mcukd.data.card import load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
+from mcukd.errors import UserError
 from mcukd.files import write_json
 from mcukd.fixedpoint.arithmetic import IntArray, saturate
 from mcukd.fixedpoint.model import IntegerModel, head_layers, load_model
@@ -115,7 +116,7 @@ def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[s
     """Measure a study's shipped model on its evaluation windows into `ranges.json`; nothing where current.
 
     At most 2,048 windows, spread evenly. Returns the content and whether anything was done.
-    Raises UserError for a missing or stale model.
+    Raises UserError for a missing or stale model, and at once for a student that is no gru-mlp.
     """
     import json
 
@@ -124,7 +125,12 @@ def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[s
     from mcukd.models.student import require_integers
 
     require_integers(study, "'mcukd ranges'")
+    if study.options("distill").get("student", IntegerModel.student) != IntegerModel.student:
+        raise _no_gru(study)
     study.require("quantize")
+    model = load_model(study.path)
+    if model.student != IntegerModel.student:
+        raise _no_gru(study)
     card = load_card(study.card)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     inputs = {
@@ -135,7 +141,6 @@ def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[s
     if study.is_current("ranges", inputs, {"windows": _WINDOWS}):
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return content, False
-    model = load_model(study.path)
     windows = load_windows(card, root, seed=seed)
     if len(windows) > _WINDOWS:
         windows = windows.take(np.linspace(0, len(windows) - 1, _WINDOWS).astype(np.int64))
@@ -143,6 +148,13 @@ def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[s
     write_json(path, content)
     study.finish("ranges", inputs=inputs, options={"windows": _WINDOWS}, outputs=[path])
     return content, True
+
+
+def _no_gru(study: Study) -> UserError:
+    return UserError(
+        f"{study.path}: 'mcukd ranges' follows a gru-mlp step by step, and this study's student is a "
+        "filter-mlp; 'mcukd quantize' shows what each of its tensors saw, can represent and clipped."
+    )
 
 
 def read_ranges(study: Study, model: IntegerModel) -> Optional[dict[str, Any]]:

@@ -26,10 +26,20 @@ from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import SOFT_LABELS, STUDENT
 from mcukd.errors import UserError
 from mcukd.files import write_json
+from mcukd.fixedpoint.filters.fitting import check_window
 from mcukd.fixedpoint.filters.model import FilterModel
 from mcukd.fixedpoint.filters.quantize import quantize_filters
 from mcukd.fixedpoint.gates import KINDS
-from mcukd.fixedpoint.mixed import PARETO, PARETO_FIGURE, Goal, Search, candidates, draw_pareto, search
+from mcukd.fixedpoint.mixed import (
+    PARETO,
+    PARETO_FIGURE,
+    Goal,
+    Search,
+    candidates,
+    check_budget,
+    draw_pareto,
+    search,
+)
 from mcukd.fixedpoint.model import IntegerModel, save_model
 from mcukd.fixedpoint.observation import calibration_subset
 from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, SHIPPED, Taught, check_learnable, teach_study
@@ -118,6 +128,12 @@ def quantize_study(
             )
         check_learnable(config, goal, taught_with)
     card = load_card(study.card)
+    if _student_of(study) == FilterModel.student:
+        check_window(card.window)
+    students = sorted_students(study)
+    tried = candidates(config, kinds or KINDS)
+    if goal is not None:
+        check_budget(goal, tried, (student.weights for student in students))
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     data = dataset_sha256(card, root, seed)
     inputs = {**study.inputs(STUDENT, *([SOFT_LABELS] if qat else [])), "data": data}
@@ -126,17 +142,19 @@ def quantize_study(
     if qat:
         options["qat"] = {"version": QAT_VERSION, "epochs": EPOCHS, "learning_rate": LEARNING_RATE}
     if goal is not None:
-        tried = candidates(config, kinds or KINDS)
         options["goal"] = {**goal.options(), "gates": list(kinds or KINDS)}
     if study.is_current("quantize", inputs, options):
         known = recorded_metrics(study, (metrics_name(options), TFLITE_METRIC))
         remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g)
         return QuantizeFacts(load_model(study.path), known, remarks, ran=False)
 
+    shipped = _shipped_student(study)
+    if goal is not None:
+        # A search may have given the shipped student another head than any fold's.
+        check_budget(goal, tried, [shipped])
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed)
     remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g, training.counts)
-    students, shipped = sorted_students(study), _shipped_student(study)
     configs = dict.fromkeys([SHIPPED, *(student.name for student in students)], config)
     outputs: list[Path] = []
     if goal is not None:

@@ -11,8 +11,10 @@ from typing import Any, Optional
 
 import numpy as np
 
+from mcukd.boards.emulator import QEMU as QEMU_PROGRAM
 from mcukd.boards.model import Board
 from mcukd.boards.scale import beyond_range, board_scaling, scale_sentence, sensed_counts
+from mcukd.boards.tools import require_tool
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import load_windows
 from mcukd.data.windows import Windows
@@ -54,11 +56,13 @@ def validate_study(
     require_integers(study, "'mcukd validate'")
     study.require("quantize")
     model = load_model(study.path)
+    scaling = board_scaling(board, model.counts_per_g)
+    if not port and board.twin().emulator:
+        require_tool(QEMU_PROGRAM, f"run {board.twin().name}")
     root = study.data_root(data_root)
     card = load_card(study.card)
     recorded = load_windows(card, root, seed=int(study.manifest["seed"]))
     sensed = replace(recorded, counts=sensed_counts(board, recorded.counts, card.counts_per_g))
-    scaling = board_scaling(board, model.counts_per_g)
     probes = choose_probes(sensed, windows, int(study.manifest["seed"]), scaling)
     with _device(study, board, port) as (device, target, reached):
         who = device.who()

@@ -82,6 +82,7 @@ def export_study(study: Study, data_root: Optional[Path] = None) -> QuantizeFact
             f"{study.file(FACTS_FILE)}: the integer model of a student that this study had before; distil "
             f"the mobilenet into a directory of its own (--run), or remove this one's integer model."
         )
+    students = sorted_students(study)
     card = load_card(study.card)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     inputs = {**study.inputs(STUDENT), "data": dataset_sha256(card, root, seed)}
@@ -92,7 +93,6 @@ def export_study(study: Study, data_root: Optional[Path] = None) -> QuantizeFact
         return QuantizeFacts(None, metrics, remarks, ran=False, tflite=file_facts(path))
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed)
-    students = sorted_students(study)
     remarks += _export(load_any_student(study.file(STUDENT)), training, path, _origin(card))
     same: list[float] = []
 

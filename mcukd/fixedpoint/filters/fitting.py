@@ -70,6 +70,15 @@ def observe_filters(weights: FilterMlpWeights, counts: NDArray[np.int16]) -> Obs
     return seen
 
 
+def check_window(window: int) -> None:
+    """Raise UserError for a window of T samples that sums of 32 bits cannot hold."""
+    if window > LONGEST_WINDOW:
+        raise UserError(
+            f"student: a window of {window} samples is too long for 32-bit sums of a filter-mlp student; "
+            f"expected at most {LONGEST_WINDOW}."
+        )
+
+
 def fit_filters(
     weights: FilterMlpWeights, seen: Observation, window: int, bits: int, activation_bits: int, table: str
 ) -> FilterFit:
@@ -77,11 +86,7 @@ def fit_filters(
 
     window: T. Raises UserError where weights are so large or small, or the window so long, that none does.
     """
-    if window > LONGEST_WINDOW:
-        raise UserError(
-            f"student: a window of {window} samples is too long for 32-bit sums of a filter-mlp student; "
-            f"expected at most {LONGEST_WINDOW}."
-        )
+    check_window(window)
 
     def covering(name: str, width: int) -> int:
         low, high = seen.ranges[name]
