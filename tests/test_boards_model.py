@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mcukd.boards.model import Region, list_boards, load_board, read_board
+from mcukd.boards.port import read_port
+from mcukd.codegen.firmware import _render_one
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
 
 COLLAR = (resource_dir("boards") / "collar.toml").read_text()
+EARTAG = (resource_dir("boards") / "eartag.toml").read_text()
 TWIN = (resource_dir("boards") / "collar-emulated.toml").read_text()
 NATIVE = (resource_dir("boards") / "native.toml").read_text()
 
@@ -92,6 +95,22 @@ def test_native_is_its_own_twin_and_counts_nothing() -> None:
         ("clock_hz = 48_000_000", "clok_hz = 48_000_000", ("clok_hz", "did you mean 'clock_hz'")),
         ('core = "cortex-m3"', 'core = "cortex-m7"', ("core", "cortex-m7", "cortex-m4f")),
         ('core = "cortex-m3"', 'core = "host"', ("clock_hz", "host")),
+        (
+            "clock_hz = 48_000_000",
+            "clock_hz = 24_000_000",
+            ("clock_hz is 24000000", "48000000", "sets up no other"),
+        ),
+        ("clock_hz = 48_000_000", "clock_hz = 47_999_999", ("clock_hz is 47999999", "baud rate")),
+        ("reserved = 88", "reserved = 0", ("memory.flash.reserved is 0, but 88", "CCFG", "never starts")),
+        ("reserved = 88", "", ("memory.flash.reserved is 0, but 88", "CCFG")),
+        ("reserved = 88", "reserved = 4096", ("memory.flash.reserved is 4096, but 88", "CCFG")),
+        ("length = 131_072", "length = 65_536", ("memory.flash.length is 65536", "131072", "CCFG")),
+        ("origin = 0x0000_0000", "origin = 0x1000", ("memory.flash.origin is 4096", "address 0")),
+        ('core = "cortex-m3"', 'core = "cortex-m4f"', ("core is 'cortex-m4f'", "starts no other")),
+        ('port = "cc26x0"', 'port = "nrf52840"', ("core is 'cortex-m3'", "cortex-m4f")),
+        ('port = "cc26x0"', 'port = "native"', ("core is 'cortex-m3'", "host")),
+        ("adapter_khz = 5500", "adapter_khz = 0", ("flash.openocd.adapter_khz", "greater than 0")),
+        ("adapter_khz = 5500", 'after_unlock = ["mww 0 0"]', ("flash.openocd", "unlock", "missing")),
         ('port = "cc26x0"', 'port = "cc2650"', ("port", "cc2650", "did you mean 'cc26x0'")),
         ("stack_bytes = 2048", "stack_bytes = 2047", ("stack_bytes", "2047", "multiple of 8")),
         ("stack_bytes = 2048", "stack_bytes = 16", ("stack_bytes", "16", "256")),
@@ -150,6 +169,46 @@ def test_twin_of_an_unknown_board_is_refused(tmp_path: Path) -> None:
     path.write_text(changed(TWIN, 'emulates = "collar"', 'emulates = "colar"'))
     with pytest.raises(UserError, match="did you mean 'collar'"):
         read_board(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("clock_hz = 64_000_000", "clock_hz = 32_000_000", ("clock_hz is 32000000", "64000000")),
+        ("clock_hz = 64_000_000", "clock_hz = 16_000_000", ("clock_hz is 16000000", "sets up no other")),
+        ('core = "cortex-m4f"', 'core = "cortex-m3"', ("core is 'cortex-m3'", "cortex-m4f")),
+        ('port = "nrf52840"', 'port = "cc26x0"', ("core is 'cortex-m4f'", "cortex-m3")),
+    ],
+)
+def test_ear_tag_that_its_port_does_not_fit_is_refused(
+    tmp_path: Path, old: str, new: str, words: tuple[str, ...]
+) -> None:
+    message = refusal(tmp_path, changed(EARTAG, old, new))
+    for word in words:
+        assert word in message, message
+
+
+def test_ear_tag_may_keep_pages_for_itself(tmp_path: Path) -> None:
+    """Only the CC26x0 has configuration words there."""
+    path = tmp_path / "mine.toml"
+    path.write_text(changed(EARTAG, "length = 1_048_576", "length = 1_048_576\nreserved = 8192"))
+    board = read_board(path)
+    assert board.memory is not None
+    assert board.memory.flash.usable == 1_048_576 - 8192
+    assert not board.configuration_words
+    assert "CCFG" not in _render_one("linker/cortex-m.ld.j2", {"board": board})
+    assert "CCFG" in _render_one("linker/cortex-m.ld.j2", {"board": load_board("collar")})
+    assert "CCFG" not in _render_one("linker/cortex-m.ld.j2", {"board": load_board("collar-emulated")})
+
+
+def test_every_port_says_what_it_needs() -> None:
+    folders = [one for one in (resource_dir("firmware_templates") / "port").iterdir() if one.name != "common"]
+    assert {folder.name: read_port(folder.name).clocks_hz for folder in folders} == {
+        "cc26x0": (48_000_000,),
+        "nrf52840": (64_000_000,),
+        "mps2": (),
+        "native": (),
+    }
 
 
 def test_host_has_no_memory_of_a_microcontroller(tmp_path: Path) -> None:

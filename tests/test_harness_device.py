@@ -23,7 +23,14 @@ from mcukd.harness.messages import DeviceError, Request
 from mcukd.harness.probes import Probes
 from mcukd.harness.protocol import Device, open_device
 from mcukd.harness.transport import Link, open_link
-from mcukd.harness.validate import check_identity, locate, mismatch_sentence, prove
+from mcukd.harness.validate import (
+    _streamed_right,
+    check_identity,
+    exercise,
+    locate,
+    mismatch_sentence,
+    prove,
+)
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
 
@@ -329,6 +336,38 @@ def test_the_first_diverging_step_tensor_and_unit_are_named(device: Device, mode
     assert first["expected_value"] == theirs[step][name][unit]
     sentence = mismatch_sentence(first)
     assert f"step {step}, tensor r_pre, unit 4" in sentence and "number" in sentence
+
+
+def test_a_proof_makes_every_kind_of_request_in_both_encodings_before_the_last_window(
+    device: Device, model: IntegerModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the last window's figure of the stack covers all that the firmware can be asked."""
+    sent: list[tuple[Request, bool]] = []
+    exchange = device._exchange
+
+    def noting(request: Request, payload: bytes, wait: float) -> bytes:
+        sent.append((request, device.robust))
+        return exchange(request, payload, wait)
+
+    monkeypatch.setattr(device, "_exchange", noting)
+    facts = prove(device, model, probes(COUNTS[:3]), device.who())
+    assert facts["streaming"] == {"passed": True} and facts["mismatches"] == 0
+    last = max(n for n, (request, _) in enumerate(sent) if request == Request.RUN)
+    assert {request for request, _ in sent[:last]} == set(Request)
+    assert any(robust for _, robust in sent[:last]) and not device.robust
+    assert sum(request == Request.RUN for request, _ in sent) == 3
+
+
+def test_a_stream_that_differs_from_its_window_is_no_proof(device: Device, model: IntegerModel) -> None:
+    state = exercise(device, COUNTS[0])
+    expected = run(model, COUNTS[:1])
+    assert state.results == 1 and _streamed_right(state, expected)
+    for wrong in (
+        replace(state, latest_class=None),
+        replace(state, latest_class=(expected.classes[0] + 1) % 5),
+        replace(state, latest_logits=state.latest_logits + 1),
+    ):
+        assert not _streamed_right(wrong, expected)
 
 
 def test_a_difference_in_the_head_is_named_by_its_logit(device: Device, model: IntegerModel) -> None:

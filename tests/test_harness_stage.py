@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories import random_student, random_windows
+from factories import extreme_windows, random_student, random_windows
 from typer.testing import CliRunner, Result
 
 from mcukd.boards.launch import running, tools_missing
@@ -28,8 +28,9 @@ from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.harness.faults import Faults, bad_line
 from mcukd.harness.messages import Identity
 from mcukd.harness.probes import choose_probes, extremes, spread
-from mcukd.harness.protocol import Device
+from mcukd.harness.protocol import Device, open_device
 from mcukd.harness.stage import validate_study
+from mcukd.harness.validate import exercise
 from mcukd.resources import resource_dir
 from mcukd.study import Study
 
@@ -262,6 +263,20 @@ def test_an_emulated_board_behind_a_line_that_drops_every_tenth_byte(study: Stud
     with running(board, ensure_built(study, board).elf) as url, bad_line(url, Faults(drop_every=10)) as line:
         facts = validate_study(study, board, port=line, windows=2)
     assert facts["mismatches"] == 0 and facts["retries"] > 0
+
+
+@pytest.mark.emulator
+def test_the_stack_figure_is_of_the_deepest_request(study: Study) -> None:
+    """RUN alone is not the deepest; what another request took stays in the figure of those after it."""
+    board = load_board("collar-emulated")
+    window = extreme_windows(4, 256)[3]
+    with running(board, ensure_built(study, board).elf) as url, open_device(url) as device:
+        alone = device.run_window(window).stack_bytes
+        exercise(device, window)
+        after = device.run_window(window).stack_bytes
+        again = device.run_window(window).stack_bytes
+    assert alone is not None and after is not None
+    assert alone < after == again < 2048
 
 
 @pytest.mark.emulator

@@ -7,10 +7,11 @@ from typing import Any, Literal, Optional
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
+from mcukd.boards.port import check_port, read_port
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
 from mcukd.toml import Kind, load_toml
-from mcukd.wording import did_you_mean, listed
+from mcukd.wording import listed
 
 #: Instructions that `qemu-system-arm -icount shift=0` executes per second of its virtual time.
 EMULATED_INSTRUCTIONS_PER_SECOND = 1_000_000_000
@@ -255,6 +256,11 @@ class Board(_Strict):
         return self.emulator is not None or self.host
 
     @property
+    def configuration_words(self) -> bool:
+        """Whether the reserved end of its flash holds configuration words that the image has to bring."""
+        return read_port(self.port).configuration
+
+    @property
     def counter_kind(self) -> int:
         """What `port_counter` counts: 0 nothing, 1 instructions (emulated), 2 cycles of the core."""
         return 0 if self.host else 1 if self.emulator else 2
@@ -309,16 +315,7 @@ def read_board(path: Path) -> Board:
     """Read and check one TOML file, and an emulated twin against the board it stands for."""
     board = BOARDS.check(path, Board)
     board._path = path.resolve()
-    if not (resource_dir("firmware_templates") / "port" / board.port).is_dir():
-        ports = sorted(
-            folder.name
-            for folder in (resource_dir("firmware_templates") / "port").iterdir()
-            if folder.is_dir() and folder.name != "common"
-        )
-        raise UserError(
-            f"{path}: port is {board.port!r}{did_you_mean(board.port, ports)}, "
-            f"but one of {listed(ports)} is expected."
-        )
+    check_port(path, board)
     if board.emulates is not None:
         _check_twin(path, board, _real_board(path, board.emulates))
     return board

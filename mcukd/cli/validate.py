@@ -60,7 +60,7 @@ def validate(
         print_json(facts)
     else:
         _print(facts)
-    if facts["mismatches"] or not facts["selftest"]["passed"]:
+    if facts["mismatches"] or not facts["selftest"]["passed"] or not facts["streaming"]["passed"]:
         raise typer.Exit(1)
 
 
@@ -87,6 +87,8 @@ def _print(facts: dict[str, Any]) -> None:
         typer.echo(facts["counter_problem"])
     if not facts["selftest"]["passed"]:
         typer.echo("The device's own known-answer test failed.")
+    if not facts["streaming"]["passed"]:
+        typer.echo("Samples streamed as in operation gave another class or other logits than their window.")
 
 
 def _rows(facts: dict[str, Any]) -> list[list[str]]:
@@ -102,7 +104,7 @@ def _rows(facts: dict[str, Any]) -> list[list[str]]:
             shown = f"{facts[f'{kind}_per_window']:,} ({least:,} … {most:,})"
             rows.append([f"{kind} per window{', emulated' if facts['emulated'] else ''}", shown])
     for key, name in (
-        ("stack_high_water_bytes", "stack high-water mark, bytes"),
+        ("stack_high_water_bytes", "stack high-water mark over all requests, bytes"),
         ("flash_bytes", "flash, bytes"),
         ("ram_bytes", "RAM, bytes"),
     ):

@@ -77,7 +77,8 @@ class WindowResult:
     """One window as the device computed it.
 
     logits: (K,) int. count: instructions or cycles of the timed pass (see `Identity.counter_kind`), None
-    where the board has no counter. stack_bytes: stack's high-water mark of that pass, None where unknown.
+    where the board has no counter. stack_bytes: most stack used since the device started, None where
+    unknown.
     """
 
     class_index: int

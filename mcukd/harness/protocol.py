@@ -181,6 +181,16 @@ class Device:
             done += len(part)
             yield self._stream(reply)
 
+    @contextmanager
+    def robustly(self) -> Iterator[None]:
+        """Use the robust encoding with most copies inside the block, whatever the line needs."""
+        before = self.robust, self._level
+        self.robust, self._level = True, _LEVELS.index(max(_LEVELS))
+        try:
+            yield
+        finally:
+            self.robust, self._level = before
+
     def ethogram(self) -> NDArray[np.int64]:
         """Return the number of streamed windows per class, (K,)."""
         reply = self._exchange(Request.ETHOGRAM, b"", self.timeout)

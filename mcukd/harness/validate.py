@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from contextlib import suppress
 from typing import Any, Optional
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import Outcome, run, trace
-from mcukd.harness.messages import Identity, WindowResult
+from mcukd.harness.messages import DeviceError, Identity, StreamState, WindowResult
 from mcukd.harness.probes import Probes
 from mcukd.harness.protocol import Device
 from mcukd.progress import progress
@@ -49,9 +50,13 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
 
     image_emulated: what the image says of itself; where it ran is the caller's to say.
     count_range: least and most instructions or cycles per window, of which the median is given.
+    stack_high_water_bytes: read after every kind of request was made, in both encodings.
+    streaming: whether samples streamed as in operation gave the values of that window.
     counter_problem: a sentence where the counter's readings are no measurement; the figures are None then.
     Raises UserError where the device stops answering.
     """
+    if not len(probes.counts):
+        raise ValueError("no windows to prove a device on")
     start = time.monotonic()
     selftest = device.selftest()
     expected = run(model, probes.model_counts)
@@ -59,6 +64,9 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
     mismatches: list[int] = []
     with progress(f"Windows on {who.board}", len(probes.counts)) as advance:
         for n, window in enumerate(probes.counts):
+            if n == len(probes.counts) - 1:
+                # The last window's reply tells the most stack of all that came before it.
+                streamed = exercise(device, probes.counts[0])
             result = device.run_window(window)
             results.append(result)
             if difference(result, expected, n) is not None:
@@ -89,11 +97,37 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
             "wrong_logits": list(selftest.wrong_logits),
             "wrong_states": list(selftest.wrong_states),
         },
+        "streaming": {"passed": _streamed_right(streamed, expected)},
         "counter_kind": who.counter_kind,
         "counter_problem": problem,
         "count_range": [min(counts), max(counts)] if counts else None,
         "extreme_windows": probes.extremes,
     }
+
+
+def exercise(device: Device, window: NDArray[np.int16]) -> StreamState:
+    """Make every kind of request that a proof does not make by itself; return where streaming `window` ended.
+
+    window: (T, C) counts. Among the requests are a robust one and one that is refused, so that the stack's
+    high-water mark afterwards covers all that the firmware can be asked.
+    """
+    device.who()
+    device.trace_step(0, 0)
+    device.trace_digest(0)
+    with device.robustly():
+        device.trace_step(0, 0)
+    with suppress(DeviceError):
+        device.trace_step(len(window), 0)
+    device.reset_stream()
+    *_, last = device.push(0, window)
+    device.ethogram()
+    return last
+
+
+def _streamed_right(state: StreamState, expected: Outcome) -> bool:
+    """Tell whether streaming the first window ended with its class and logits."""
+    values = (state.latest_class, state.latest_logits.tolist())
+    return values == (int(expected.classes[0]), expected.logits[0].tolist())
 
 
 def measured(results: list[WindowResult], who: Identity) -> tuple[list[int], Optional[str]]:
