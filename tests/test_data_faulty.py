@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Optional
 
-import numpy as np
 import pytest
 from data_factory import samples
 from typer.testing import CliRunner

@@ -75,7 +75,7 @@ def _print(checked: Checked) -> None:
         "Animals", ["animal", "min", "Hz", "jitter", "gaps", "rest g", "gravity x y z", "max g"], rows
     )
     for weight, title in (("problem", "Problems"), ("warning", "Warnings"), ("note", "Notes")):
-        found = [one for one in checked.findings if one.weight == weight]
+        found = [one for one in checked.grouped() if one.weight == weight]
         if found:
             print(f"\n{title}")
         for one in found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from mcukd.data.resample import cut_of
 from mcukd.data.runs import Run, read_runs
 from mcukd.data.survey import AnimalSurvey, Survey
 
+if TYPE_CHECKING:
+    from mcukd.data.grouping import Group
+
 _PIECE = 500_000
 
 
@@ -27,6 +30,7 @@ class Finding:
     """One thing found. kind: a word for scripts. weight: "problem", "warning" or "note".
 
     sentence: what was found, with figures. effect: what it does to training. animal: None where of all.
+    extent: how much of it, to tell the animal that has the most; in a unit of the kind's own.
     """
 
     kind: str
@@ -34,6 +38,7 @@ class Finding:
     sentence: str
     effect: str
     animal: Optional[str] = None
+    extent: float = 0.0
 
 
 @dataclass
@@ -80,6 +85,12 @@ class Checked:
     gravity_axis: str
     survey: Survey
 
+    def grouped(self) -> list[Group]:
+        """Return the findings, those that several animals share as one."""
+        from mcukd.data.grouping import grouped
+
+        return grouped(self.findings, len(self.animals))
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the samples, for scripts."""
         return {
@@ -92,6 +103,7 @@ class Checked:
             "labels": self.labels,
             "animals": self.animals,
             "findings": [asdict(one) for one in self.findings],
+            "grouped": [asdict(one) for one in self.grouped()],
             "pairs": [asdict(one) for one in self.pairs],
         }
 
@@ -102,19 +114,22 @@ def check(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> Checke
     Raises UserError only for what cannot be read; everything else is a finding.
     """
     from mcukd.data import findings
+    from mcukd.data.row_faults import RowFaults
 
     per_g = 1.0 / float(to_g(card, np.ones(1))[0])
     window = source_window(card)
     hop = max(1, round(card.hop * card.signal.rate_hz / card.rate_hz))
     survey, features, timeline = Survey(), WindowFeatures(window, per_g), Timeline(window, hop)
+    faults = RowFaults(per_g, card.signal.rate_hz)
     for run in read_runs(card, data_root, seed, _PIECE):
         survey.add(run)
         features.add(run)
+        faults.add(run)
         if card.source.reader in ("long-csv", "parquet"):
             timeline.add(run)
     timeline.close()
     animals = {
-        name: _facts(card, name, survey.animals[name], per_g, timeline)
+        name: {**_facts(card, name, survey.animals[name], per_g, timeline), **faults.facts(name)}
         for name in sorted(survey.animals, key=natural_order)
     }
     alike = tuple(pairs(features))

@@ -35,7 +35,7 @@ def render(checked: Checked) -> str:
     return environment.get_template(TEMPLATE).render(
         card=checked.card,
         animals=checked.animals,
-        findings=checked.findings,
+        findings=checked.grouped(),
         pairs=checked.pairs,
         labels=checked.labels,
         gravity_axis=checked.gravity_axis,

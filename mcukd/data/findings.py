@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mcukd.data import row_faults
 from mcukd.data.card import Card
 from mcukd.data.check import Finding
 from mcukd.data.label_findings import alike_labels, labels, mixed
@@ -30,6 +31,7 @@ def find(card: Card, survey: Survey, animals: Animals, alike: Sequence[Pair], ax
         *_contract(card, animals, axis),
         *_rates(card, animals),
         *_times(animals),
+        *row_faults.findings(animals),
         *_clipping(card, animals),
         *_calibration(animals),
         *_axes(card, survey, animals, axis),
@@ -81,6 +83,7 @@ def _contract(card: Card, animals: Animals, axis: str) -> Iterator[Finding]:
                 f"expected",
                 "training refuses it, for its units or its sensor are not those of the card",
                 name,
+                abs(facts["median_g"] - 1),
             )
 
 
@@ -112,6 +115,7 @@ def _rates(card: Card, animals: Animals) -> Iterator[Finding]:
                 f"animal {name}: stamps give {rate:.4g} Hz, {off:+.1%} off the card's {stated:g} Hz",
                 "its rhythms seem faster or slower than they are; more than 10 % is refused in training",
                 name,
+                abs(off),
             )
         jitter = animals[name]["jitter"]
         if jitter is not None and jitter > JITTER_NOTE:
@@ -122,6 +126,7 @@ def _rates(card: Card, animals: Animals) -> Iterator[Finding]:
                 "samples are taken as evenly spaced, so fast movements are smeared; coarse stamps alone "
                 "do no harm",
                 name,
+                jitter,
             )
     limit = band_limit(card.signal)
     if limit:
@@ -137,6 +142,7 @@ def _times(animals: Animals) -> Iterator[Finding]:
                 f"animal {name}: time runs backwards {facts['backwards']} times",
                 "training refuses it; sort the rows, or import again with --sort or --timezone",
                 name,
+                facts["backwards"],
             )
         if facts["gaps"]:
             lost = facts["lost_to_gaps_rows"]
@@ -155,6 +161,7 @@ def _times(animals: Animals) -> Iterator[Finding]:
                 ),
                 "recordings are cut there and no window spans one; what is shorter than a window is lost",
                 name,
+                facts["lost_to_gaps_rows"] + facts["missing_s"] / 1e6,
             )
         if facts["hitches"]:
             yield Finding(
@@ -164,6 +171,7 @@ def _times(animals: Animals) -> Iterator[Finding]:
                 "are there or hardly any is missing",
                 "recordings go on there, and nothing is lost",
                 name,
+                facts["hitches"],
             )
         if facts["duplicate_rows"]:
             part = facts["duplicate_rows"] / facts["samples"]
@@ -174,6 +182,7 @@ def _times(animals: Animals) -> Iterator[Finding]:
                 "values",
                 "it puts hitches into the windows that hold them; remove the second ones",
                 name,
+                part,
             )
 
 
@@ -189,6 +198,7 @@ def _clipping(card: Card, animals: Animals) -> Iterator[Finding]:
                 "the strongest movements are cut off; a board with a wider range gives values the model "
                 "never saw",
                 name,
+                facts["at_greatest"],
             )
         if facts["beyond_range"] > CLIPPED_SHARE:
             yield Finding(
@@ -199,6 +209,7 @@ def _clipping(card: Card, animals: Animals) -> Iterator[Finding]:
                 f"g that the card states of the board",
                 "they are clipped in training as on the board; a wider signal.range_g keeps them",
                 name,
+                facts["beyond_range"],
             )
 
 
@@ -225,6 +236,7 @@ def _calibration(animals: Animals) -> Iterator[Finding]:
                 "postures shift between sensors by as much; train with scale augmentation, or calibrate "
                 "first",
                 name,
+                abs(rest - 1),
             )
 
 
@@ -281,6 +293,7 @@ def _turned_recordings(card: Card, survey: Survey, name: str, axis: str) -> Iter
             if seen
             else "their labels are ignored, so training does not see them, but the figures of this check do",
             name,
+            len(odd),
         )
     along = np.array([place.mean["xyz".index(axis[1])] for place in places]) / one_g
     up, down = along > 0.5, along < -0.5

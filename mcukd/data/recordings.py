@@ -91,7 +91,8 @@ def check_gravity(card: Card, recordings: Sequence[Recording]) -> None:
     """Check that the median length of the acceleration vector is about 1 g, per animal and per recording.
 
     Not over all data at once, because one logger with other units or one faulty recording would not move
-    that median; nor over less than a recording, because an animal may be violent for a while. Raises UserError that says what was found and what units it looks like, or which recording
+    that median; nor over less than a recording, because an animal may be violent for a while.
+    Raises UserError that says what was found and what units it looks like, or which recording
     is at fault.
     """
     lengths = [np.linalg.norm(to_g(card, recording.samples), axis=1) for recording in recordings]
