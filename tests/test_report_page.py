@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from report_study import finish_board, finish_distill, finish_quantize, whole_study
@@ -12,7 +13,9 @@ from typer.testing import CliRunner
 from mcukd.cli.app import app
 from mcukd.errors import UserError
 from mcukd.files import write_json
+from mcukd.report import stage
 from mcukd.report.evidence import gather
+from mcukd.report.figures import RED
 from mcukd.report.naming import figure, grouped, in_order, model_title, number, signed, with_spread
 from mcukd.report.stage import report_study
 from mcukd.report.table import board_rows, model_rows
@@ -350,3 +353,72 @@ def test_numbers_as_people_read_them():
         "tflite_int8",
         "filter_mlp",
     ]
+
+
+def test_whatever_may_be_wider_than_the_page_scrolls_in_a_box_that_says_so(study):
+    """Every table and figure lies in a scrolling box, and right before it stands a hint by its width."""
+    text = study.file("report.html").read_text()
+    boxes = re.findall(r'<p class="hint (\w+)"[^>]*>scroll sideways →</p><div class="scroll"', text)
+    inside = re.findall(r'<div class="scroll"[^>]*>\s*<(table|svg)', text)
+    assert len(boxes) == len(inside) == text.count("<table") + text.count("<svg")
+    style = text[text.index("<style>") : text.index("</style>")]
+    for kind in set(boxes):
+        assert kind == "c3" or f".hint.{kind}" in style
+    assert "overflow-x: auto" in style and "scrollbar-width" in style
+
+
+def test_a_table_of_many_models_says_that_it_scrolls_on_wider_screens_than_one_of_few(page, tmp_path):
+    widths = {"c3": 0, "c5": 36, "wide": 48, "c8": 48, "c12": 62, "c99": 999}
+    style = (Path(stage.__file__).parent / "style.css").read_text()
+    for kind, rem in widths.items():
+        found = re.search(rf"max-width: (\d+)rem\) {{ [^}}]*\.hint\.{kind}\b", style)
+        assert (int(found.group(1)) if found else 0) == (0 if kind in ("c3", "c99") else rem), kind
+    assert ".hint.c99 { display: block; }" in style
+
+
+def clipped(study: Study, tmp_path, loss: float) -> str:
+    """The page of a study with a clipped tensor, whose integer model loses `loss` of MCC."""
+    changed = copy(study, tmp_path)
+    facts = json.loads(changed.file("fixedpoint.json").read_text())
+    facts["formats"]["z_pre"]["saturations"] = 4321
+    changed.file("fixedpoint.json").write_text(json.dumps(facts))
+    record = changed.manifest["stages"]["quantize"]
+    outputs = [changed.file(name) for name in record["outputs"]]
+    changed.finish("quantize", inputs=record["inputs"], options=record["options"], outputs=outputs)
+    for name in ("build:collar-emulated", "build:eartag-emulated", "validate:collar", "validate:eartag"):
+        changed.forget(name)
+    metrics = json.loads(changed.file("metrics.json").read_text())
+    metrics["models"]["fixed_point_8"]["mcc"] = metrics["models"]["student_distilled"]["mcc"] - loss
+    changed.file("metrics.json").write_text(json.dumps(metrics))
+    return report_study(changed).read_text()
+
+
+def test_what_is_clipped_is_red_only_where_the_integers_cost_accuracy(study, tmp_path):
+    harmless = clipped(study, tmp_path / "harmless", 0.001)
+    assert '<span class="warn">Calibration values were clipped in z_pre' in harmless
+    assert "costs no accuracy to speak of" in harmless and RED not in figures(harmless)
+    costly = clipped(study, tmp_path / "costly", 0.02)
+    assert '<span class="bad">Calibration values were clipped in z_pre' in costly
+    assert "loses 0.020 of MCC" in costly and RED in figures(costly)
+
+
+def test_a_study_without_faults_has_nothing_red(study):
+    text = study.file("report.html").read_text()
+    body = text[text.index("<body>") :]
+    assert 'class="bad"' not in body and "do-not-use" not in body and RED not in figures(body)
+
+
+def figures(page: str) -> str:
+    return "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+
+
+def test_a_sensor_of_another_scale_than_the_card_s_is_said_at_the_top(study, tmp_path):
+    changed = copy(study, tmp_path)
+    proof = json.loads(changed.file("validation/collar.json").read_text())
+    scale = {"sentence": "The card has 1 count, the collar 2.", "windows": 900, "classes_changed": 7}
+    changed.file("validation/collar.json").write_text(json.dumps({**proof, "scale": scale}))
+    record = changed.manifest["stages"]["validate:collar"]
+    outputs = [changed.file("validation/collar.json")]
+    changed.finish("validate:collar", inputs=record["inputs"], options=record["options"], outputs=outputs)
+    header = read(report_study(changed)).sections["header"]
+    assert "The card has 1 count, the collar 2. At the sensor's counts 7 of 900 recorded windows" in header

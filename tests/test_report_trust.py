@@ -75,14 +75,30 @@ def test_a_behaviour_often_called_so_wrongly_is_not_to_be_used() -> None:
 
 
 def test_animals_that_differ_make_it_a_matter_of_care() -> None:
-    parts = [herd((0.97 if n % 3 else 0.5,) * 3, animals=1, seed=n) for n in range(9)]
+    found = judged(differing(0.4))
+    assert set(standing(found).values()) == {CARE}
+    assert found.headline.startswith("This tag may be used with care for grazing, resting, walking")
+    found = judged(differing(0.05))
+    assert set(standing(found).values()) == {UNKNOWN}
+    assert "for other animals that may be as little as" in found.behaviours[0].sentence
+
+
+def differing(worst: float) -> dict[str, Any]:
+    """Scores of nine animals, a third of which are recognised with a share of `worst` only."""
+    parts = [herd((0.97 if n % 3 else worst,) * 3, animals=1, seed=n) for n in range(9)]
     matrices = {f"a{n}": one["per_animal"]["a0"] for n, one in enumerate(parts)}
     merged = dict(herd((0.8, 0.8, 0.8), animals=9))
     merged["per_animal"] = matrices
     merged["confusion"] = np.sum([one["confusion"] for one in matrices.values()], axis=0).tolist()
-    found = judged(merged)
-    assert set(standing(found).values()) == {CARE}
-    assert found.headline.startswith("This tag may be used with care for grazing, resting, walking")
+    merged["per_class"] = {
+        name: {
+            **merged["per_class"][name],
+            "recall": merged["confusion"][k][k] / np.sum(merged["confusion"][k]),
+            "precision": merged["confusion"][k][k] / np.sum(merged["confusion"], axis=0)[k],
+        }
+        for k, name in enumerate(CLASSES)
+    }
+    return merged
 
 
 @pytest.mark.parametrize("animals", [1, 2, ANIMALS - 1])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from mcukd.errors import UserError
 from mcukd.evaluate.budget import correction_sentence
 from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.report.evidence import Evidence
-from mcukd.report.naming import grouped
+from mcukd.report.naming import grouped, in_order
 from mcukd.report.trust import Trust, judge
 
 #: The key of a model in `metrics.json` that says whether to correct its time budgets.
 ADVICE = "time_budget_correction"
+#: An integer model that loses more MCC than this against its float form costs accuracy.
+COSTLY = 0.005
 #: How `where_briefly` is said in the verdict, best proof first.
 _PLACES = {
     "hardware": "Run on the hardware",
@@ -68,6 +71,63 @@ def proof_sentence(evidence: Evidence) -> str:
     if not any(on_hardware(evidence.proofs[name]) for name in names):
         said.append("Nothing was seen on the hardware.")
     return " ".join(said) + stray
+
+
+def integer_loss(evidence: Evidence) -> Optional[float]:
+    """Return how much MCC the deployed integer model loses against its float form on animals held out.
+
+    None where either was not scored.
+    """
+    models = evidence.metrics["models"] if evidence.metrics else {}
+    floats = [name for name in in_order(models) if name.startswith("student")]
+    if not floats or evidence.deployed in (None, *floats) or evidence.deployed == "teacher":
+        return None
+    return float(models[floats[-1]]["mcc"]) - float(models[evidence.deployed]["mcc"])
+
+
+def loss_sentence(loss: Optional[float]) -> str:
+    """Return what the integers cost as a sentence; empty where it is not known."""
+    if loss is None:
+        return ""
+    if loss > COSTLY:
+        return f"The integer model loses {loss:.3f} of MCC against its float form on animals held out."
+    change = f"{-loss:+.3f}".replace("-", "−")
+    return f"That costs no accuracy to speak of: on animals held out the integer model's MCC is {change} off."
+
+
+def scale_sentences(evidence: Evidence) -> list[str]:
+    """Return where a board's sensor has another scale or range than the card, and what comes of it.
+
+    What `mcukd validate` recorded; of firmware that was not proven, what the board's file says.
+    """
+    said = {}
+    for name, proof in evidence.proofs.items():
+        scale = proof.get("scale")
+        if scale:
+            said[name] = (
+                f"{scale['sentence']} At the sensor's counts {grouped(scale['classes_changed'])} of "
+                f"{grouped(scale['windows'])} recorded windows are given another class than at the card's."
+            )
+    if evidence.model is not None:
+        proven = {proof["ran_on"] for proof in evidence.proofs.values()}
+        for name in evidence.builds:
+            sentence = None if name in proven else _scale_of(evidence, name)
+            if sentence:
+                said.setdefault(name.removesuffix("-emulated"), sentence)
+    return list(dict.fromkeys(said.values()))
+
+
+def _scale_of(evidence: Evidence, name: str) -> Optional[str]:
+    """Return what a bundled board's sensor makes of the card's scale; None of a board not known here."""
+    from mcukd.boards.model import load_board
+    from mcukd.boards.scale import scale_sentence
+
+    assert evidence.model is not None
+    range_g = evidence.card.signal.range_g if evidence.card else None
+    try:
+        return scale_sentence(load_board(name), evidence.model.counts_per_g, range_g)
+    except UserError:
+        return None
 
 
 def _of_this_model(evidence: Evidence) -> list[str]:

@@ -13,6 +13,8 @@ from mcukd.report.marks import Mark, marks
 from mcukd.report.naming import along_the_road, in_order, model_title
 
 INK, MUTED, LINE = "#22302b", "#66736d", "#d9dfdb"
+#: What costs accuracy, and what deserves a look and does not.
+RED, AMBER = "#a3261b", "#d98200"
 #: Okabe and Ito's palette (2008), distinguishable with colour-deficient sight; markers differ as well.
 COLOURS = ("#22302b", "#e69f00", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
 MARKERS = ("D", "o", "s", "^", "v", "P", "X")
@@ -139,8 +141,11 @@ def reliability_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]
         return svg(figure, "reliability")
 
 
-def formats_figure(formats: Mapping[str, TensorFormat]) -> Optional[str]:
-    """Draw what each tensor's format can hold, from step to limit, and the greatest value observed."""
+def formats_figure(formats: Mapping[str, TensorFormat], costly: bool = False) -> Optional[str]:
+    """Draw what each tensor's format can hold, from step to limit, and the greatest value observed.
+
+    costly: whether the integers cost accuracy, so that clipped tensors are red and not amber.
+    """
     if not formats:
         return None
     names = along_the_road(formats)
@@ -158,7 +163,7 @@ def formats_figure(formats: Mapping[str, TensorFormat]) -> Optional[str]:
                     [row],
                     marker="X" if clipped else "o",
                     markersize=6,
-                    color=COLOURS[4] if clipped else colour,
+                    color=clipped_colour(costly) if clipped else colour,
                 )
         axes.set_xscale("log", base=2)
         axes.set_yticks(range(len(names)), names)
@@ -170,13 +175,21 @@ def formats_figure(formats: Mapping[str, TensorFormat]) -> Optional[str]:
             ("weights: representable", {"color": COLOURS[3], "linewidth": 7, "alpha": 0.28}),
             ("activations: representable", {"color": COLOURS[2], "linewidth": 7, "alpha": 0.28}),
             ("greatest observed", {"color": INK, "marker": "o", "linestyle": "none"}),
-            ("greatest observed, saturates", {"color": COLOURS[4], "marker": "X", "linestyle": "none"}),
+            (
+                "greatest observed, saturates",
+                {"color": clipped_colour(costly), "marker": "X", "linestyle": "none"},
+            ),
         ):
             axes.plot([], [], label=label, **keywords)
         axes.legend(
             loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderpad=0, fontsize=8.5
         )
         return svg(figure, "formats")
+
+
+def clipped_colour(costly: bool) -> str:
+    """Return the colour of what is clipped: red only where the integers cost accuracy, else amber."""
+    return RED if costly else AMBER
 
 
 class drawing:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from mcukd.report.figures import COLOURS, INK, MUTED, drawing, svg
+from mcukd.report.figures import COLOURS, INK, MUTED, clipped_colour, drawing, svg
 from mcukd.report.naming import along_the_road
 
 
-def ranges_figure(tensors: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
+def ranges_figure(tensors: Mapping[str, Mapping[str, Any]], costly: bool = False) -> Optional[str]:
     """Draw quartiles, 1 and 99 per cent and the largest magnitude over the range from step to limit.
 
-    tensors: as in `ranges.json`. None without any.
+    tensors: as in `ranges.json`. costly: whether the integers cost accuracy, so that clipped tensors are red
+    and not amber. None without any.
     """
     if not tensors:
         return None
@@ -20,7 +21,7 @@ def ranges_figure(tensors: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
     with drawing("ranges", len(names) * 0.3 + 1.2) as (figure, axes):
         for row, name in enumerate(names):
             tensor, seen = tensors[name], tensors[name]["magnitudes"]
-            colour = COLOURS[4] if tensor["saturated"] else COLOURS[2]
+            colour = clipped_colour(costly) if tensor["saturated"] else COLOURS[2]
             step, limit = tensor["step"], max(abs(tensor["low"]), abs(tensor["high"]))
             axes.plot([step, limit], [row, row], color=MUTED, linewidth=9, alpha=0.2, solid_capstyle="butt")
             low = step / 2  # what is nought has no place on a logarithmic axis

@@ -10,7 +10,16 @@ from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text, write_text
 from mcukd.fixedpoint.ranges import read_ranges, sentences
 from mcukd.harness.reached import where_briefly, where_it_ran
-from mcukd.report.conclusion import correction_advice, correction_helps, proof_sentence, verdict
+from mcukd.report.conclusion import (
+    COSTLY,
+    correction_advice,
+    correction_helps,
+    integer_loss,
+    loss_sentence,
+    proof_sentence,
+    scale_sentences,
+    verdict,
+)
 from mcukd.report.evidence import Evidence, gather
 from mcukd.report.naming import (
     along_the_road,
@@ -26,6 +35,7 @@ from mcukd.report.naming import (
 )
 from mcukd.report.ranges_figure import ranges_figure
 from mcukd.report.table import work_per_window
+from mcukd.report.trust import ANIMALS, GOOD, POOR, WINDOWS
 from mcukd.report.verdict import baseline_sentence
 from mcukd.robustness.figure import robustness_figure
 from mcukd.robustness.words import sentences as robustness_sentences
@@ -81,6 +91,8 @@ def render(evidence: Evidence) -> str:
     models = evidence.metrics["models"] if evidence.metrics else {}
     classes = _classes(evidence, models)
     ranges = read_ranges(evidence.study, evidence.model) if evidence.model else None
+    loss = integer_loss(evidence)
+    costly = loss is not None and loss > COSTLY
     template = environment.get_template(TEMPLATE)
     return template.render(
         e=evidence,
@@ -89,7 +101,11 @@ def render(evidence: Evidence) -> str:
         deployed=evidence.deployed,
         trust=verdict(evidence),
         proven=proof_sentence(evidence),
+        limits={"GOOD": GOOD, "POOR": POOR, "ANIMALS": ANIMALS, "WINDOWS": WINDOWS},
         advice=correction_advice(evidence),
+        scales=scale_sentences(evidence),
+        clipping_costs=costly,
+        loss=loss_sentence(loss),
         animals=_animals(models),
         formats=_formats(evidence),
         saturation=sentences(ranges) if ranges else [],
@@ -103,8 +119,8 @@ def render(evidence: Evidence) -> str:
             "animals": animals_figure(models),
             "budget": budget_figure(models, classes),
             "reliability": reliability_figure(models),
-            "formats": formats_figure(evidence.model.observed_formats) if evidence.model else None,
-            "ranges": ranges_figure(ranges["tensors"]) if ranges else None,
+            "formats": formats_figure(evidence.model.observed_formats, costly) if evidence.model else None,
+            "ranges": ranges_figure(ranges["tensors"], costly) if ranges else None,
             "robustness": robustness_figure(evidence.robustness, models) if evidence.robustness else None,
         },
         with_spread=with_spread,

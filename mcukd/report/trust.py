@@ -14,7 +14,8 @@ from mcukd.wording import listed
 
 #: A behaviour is recognised well where the lower ends of recall's and precision's intervals reach this.
 GOOD = 0.70
-#: A behaviour is not recognised where recall or precision is below this.
+#: A behaviour is not recognised where recall or precision is below this; where only an interval reaches
+#: below it, that cannot be said of other animals.
 POOR = 0.50
 #: A time budget that is off by more than this share of the behaviour's own time cannot be summed up.
 BUDGET_SHARE = 0.50
@@ -160,6 +161,8 @@ def _judged(
     if any(end is None for end in ends):
         return UNKNOWN, f"{found}, {right}, but too few animals showed it to tell how others would do"
     worst = min(end[0] for end in ends if end is not None)
+    if worst < POOR:
+        return UNKNOWN, f"{found}, {right}; for other animals that may be as little as {_percent(worst)}"
     return (USE if worst >= GOOD else CARE), f"{found}, {right}"
 
 
