@@ -102,7 +102,7 @@ def test_the_command_proves_the_native_board_and_writes_every_fixed_key(cli: Any
 @native_only
 def test_the_table_says_emulated_and_equal(cli: Any) -> None:
     result = cli("--board", "native", "--windows", "2")
-    assert "Ran emulated: as a program of this computer." in result.output
+    assert "Where it ran: emulated: as a program of this computer." in result.output
     assert "native (emulated)" in result.output and "of 2 windows is equal" in result.output
 
 

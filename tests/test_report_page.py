@@ -18,7 +18,7 @@ from mcukd.report.evidence import gather
 from mcukd.report.figures import RED
 from mcukd.report.naming import figure, grouped, in_order, model_title, number, signed, with_spread
 from mcukd.report.stage import report_study
-from mcukd.report.table import board_rows, model_rows
+from mcukd.report.table import board_rows, model_rows, work_per_window
 from mcukd.study import Study
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -138,6 +138,15 @@ def test_a_proof_of_the_time_before_the_host_noted_where_is_not_called_hardware(
     assert "BOARD NOT KNOWN" in page.sections["header"]
     assert "before mcukd noted how the device is reached" in page.sections["boards"]
     assert "on the hardware" not in page.sections["boards"]
+
+
+def test_cycles_of_something_unknown_and_of_a_counter_that_stood_still_are_said_so():
+    cycles = {"cycles_per_window": 1500, "instructions_per_window": None, "emulated": True}
+    behind = {**cycles, "reached": {"kind": "socket", "through": "socket://tag:1"}}
+    assert work_per_window(behind) == "1\u2009500 cycles, not shown to be the tag's"
+    still = {**behind, "cycles_per_window": None, "counter_problem": "The cycle counter stood still, …"}
+    assert work_per_window(still) == "not counted: its counter stood still"
+    assert work_per_window({**still, "counter_problem": None}) == "not counted"
 
 
 def test_it_says_which_figures_are_of_animals_never_seen(page):

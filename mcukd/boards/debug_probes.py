@@ -10,10 +10,16 @@ from mcukd.boards.processes import run_closed
 from mcukd.boards.runner_output import probes_in
 
 _SECONDS = 20
-#: Makers of probes whose serial ports are on USB too, by vendor number.
-_VENDORS = {0x1366: "SEGGER J-Link", 0x0451: "TI XDS110", 0x0D28: "DAPLink", 0x0483: "ST-LINK"}
+_XDS110 = "TI XDS110"
+#: Probes that have a serial port on USB too: name → vendor and products (empty: all of them).
+_PROBES: dict[str, tuple[int, frozenset[int]]] = {
+    "SEGGER J-Link": (0x1366, frozenset()),
+    _XDS110: (0x0451, frozenset({0xBEF3, 0xBEF4})),
+    "DAPLink": (0x0D28, frozenset()),
+    "ST-LINK": (0x0483, frozenset({0x374B, 0x374E, 0x374F, 0x3752, 0x3753, 0x3754, 0x3757})),
+}
 #: OpenOCD's interface scripts whose driver takes the first probe of several without a word.
-_TAKES_THE_FIRST = {"xds110": 0x0451}
+_TAKES_THE_FIRST = {"xds110": _XDS110}
 
 
 def probes_of(output: str) -> dict[str, str]:
@@ -21,7 +27,7 @@ def probes_of(output: str) -> dict[str, str]:
 
     pyOCD lists probes of every make, where it is installed; the USB serial ports of probes come last.
     """
-    return probes_in(output) or _listed_by_pyocd() or on_usb(_VENDORS)
+    return probes_in(output) or _listed_by_pyocd() or on_usb(_PROBES)
 
 
 def first_of_several(interface: str) -> dict[str, str]:
@@ -33,14 +39,15 @@ def first_of_several(interface: str) -> dict[str, str]:
     return found if len(found) > 1 else {}
 
 
-def on_usb(vendors: Iterable[int]) -> dict[str, str]:
-    """Return serial number → name of the probes of these vendors among the USB serial ports."""
-    wanted = set(vendors)
-    return {
-        str(port.serial_number): _VENDORS[port.vid]
-        for port in _ports()
-        if port.vid in wanted and port.serial_number
-    }
+def on_usb(names: Iterable[str]) -> dict[str, str]:
+    """Return serial number → name of the probes of these makes among the USB serial ports."""
+    found = {}
+    for port in _ports():
+        for name in names:
+            vendor, products = _PROBES[name]
+            if port.vid == vendor and (not products or port.pid in products) and port.serial_number:
+                found[str(port.serial_number)] = name
+    return found
 
 
 def _listed_by_pyocd() -> dict[str, str]:

@@ -71,7 +71,7 @@ def _print(facts: dict[str, Any]) -> None:
     where = {"hardware": "", "emulated": " (emulated)", "not known": " (not shown to be the tag)"}
     title = f"{facts['board']}{where[where_briefly(facts)]} against the integer reference"
     print_table(title, ["", ""], _rows(facts))
-    typer.echo(f"Ran {where_it_ran(facts)}.")
+    typer.echo(f"Where it ran: {where_it_ran(facts)}.")
     if facts["first_mismatch"]:
         typer.echo(mismatch_sentence(facts["first_mismatch"]))
     else:
@@ -92,6 +92,8 @@ def _print(facts: dict[str, Any]) -> None:
 
 
 def _rows(facts: dict[str, Any]) -> list[list[str]]:
+    from mcukd.harness.reached import where_briefly
+
     answers = facts["selftest"]["answers"]
     rows = [
         ["windows (extremes among them)", f"{facts['windows']} ({facts['extreme_windows']})"],
@@ -102,7 +104,8 @@ def _rows(facts: dict[str, Any]) -> list[list[str]]:
         if facts[f"{kind}_per_window"] is not None:
             least, most = facts["count_range"]
             shown = f"{facts[f'{kind}_per_window']:,} ({least:,} … {most:,})"
-            rows.append([f"{kind} per window{', emulated' if facts['emulated'] else ''}", shown])
+            where = {"hardware": "", "emulated": ", emulated", "not known": ", not shown to be the tag's"}
+            rows.append([f"{kind} per window{where[where_briefly(facts)]}", shown])
     for key, name in (
         ("stack_high_water_bytes", "stack high-water mark over all requests, bytes"),
         ("flash_bytes", "flash, bytes"),

@@ -94,12 +94,16 @@ def board_rows(study: Study) -> Table:
 
 
 def work_per_window(proof: dict[str, Any]) -> str:
-    """Format a validation's count of instructions (emulated) or core cycles, whichever was counted."""
+    """Format a validation's count of instructions (emulated) or core cycles, whichever was counted.
+
+    Cycles of what is not known to be hardware are said to be so; a counter that stood still counted nothing.
+    """
     if proof["cycles_per_window"] is not None:
-        return f"{grouped(proof['cycles_per_window'])} cycles"
+        whose = "" if on_hardware(proof) else ", not shown to be the tag's"
+        return f"{grouped(proof['cycles_per_window'])} cycles{whose}"
     if proof["instructions_per_window"] is not None:
         return f"{grouped(proof['instructions_per_window'])} instructions"
-    return "not counted"
+    return "not counted: its counter stood still" if proof.get("counter_problem") else "not counted"
 
 
 def summary(evidence: Evidence) -> dict[str, Any]:
