@@ -309,6 +309,14 @@ def test_a_drop_in_for_a_board_says_who_has_to_scale(wide: Path, monkeypatch: py
     assert "at 4096 counts per g and" in shown.stdout and "whatever calls" not in shown.stdout
 
 
+@needs_cc
+def test_flash_says_it_before_it_flashes(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = mcukd(monkeypatch, wide, "flash", "--board", "eartag", "--dry-run")
+    assert SAID.format("eartag", "BMA400") in shown.stderr and "counts per g" not in shown.stdout
+    emulated = mcukd(monkeypatch, wide, "flash", "--board", "tag.toml", "--emulate", "--seconds", "0")
+    assert SAID.format("tag", "TEST1") in emulated.stderr and "counts per g" not in emulated.stdout
+
+
 def test_a_lost_card_costs_the_range_and_nothing_else(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (wide / "runs/wide.toml").unlink()
     shown = mcukd(monkeypatch, wide, "generate", "--board", "collar")

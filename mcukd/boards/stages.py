@@ -131,6 +131,15 @@ def sensor_remarks(model: IntegerModel, board: Board, range_g: Optional[float] =
     return [*remarks, scale] if scale else remarks
 
 
+def model_remarks(study: Study, board: Board) -> list[str]:
+    """Return the `sensor_remarks` of a study's model and a board; none where there is no model yet."""
+    from mcukd.fixedpoint.model import load_model
+
+    if not study.file(MODEL_FILES[1]).exists():
+        return []
+    return sensor_remarks(load_model(study.path), board, card_range_g(study))
+
+
 def card_range_g(study: Study) -> Optional[float]:
     """Return the range in g of a study's card; None where the card is not there any more."""
     from mcukd.data.card import load_card

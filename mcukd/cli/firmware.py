@@ -149,7 +149,7 @@ def flash(
     import shlex
 
     from mcukd.boards import runners
-    from mcukd.boards.stages import ensure_built, firmware_dir
+    from mcukd.boards.stages import ensure_built, firmware_dir, model_remarks
     from mcukd.boards.tools import require_tool
     from mcukd.models.student import require_integers
 
@@ -162,6 +162,8 @@ def flash(
     elf = (firmware_dir(study, target) / "build" / "firmware.elf").resolve()
     argv = runners.flash_argv(target, elf, options, runner)
     if dry_run:
+        for remark in model_remarks(study, target):
+            typer.echo(remark, err=True)
         print(shlex.join(argv))
         return
     require_tool(argv[0], f"flash {target.name}")
