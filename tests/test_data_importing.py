@@ -19,6 +19,7 @@ from mcukd.data.card import load_card
 from mcukd.data.features import load_feature_card, load_features
 from mcukd.data.folds import make_folds
 from mcukd.data.importing import convert as conversion
+from mcukd.data.importing.label_clocks import Asked
 from mcukd.data.importing.labels import read_labels
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.run import Imported, import_data
@@ -329,7 +330,7 @@ def test_exports_of_boris_are_joined_in_their_time_zone(tmp_path: Path, content:
 def test_events_of_boris_that_do_not_stop_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "tab.csv").write_text(TABULAR.replace("one,2024-07-01 12:00:00,A,rest,STOP,60,\n", ""))
     with pytest.raises(UserError, match="line 4: rest starts and never stops"):
-        read_labels(tmp_path / "tab.csv", None, None)
+        read_labels(tmp_path / "tab.csv", Asked(Options(), Talk()))
 
 
 KILLED = """

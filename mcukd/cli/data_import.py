@@ -26,7 +26,19 @@ def import_data(
         typer.Option("--acceleration", metavar="X,Y,Z", help="Columns.", rich_help_panel=_COLUMNS),
     ] = None,
     time_column: Annotated[
-        Optional[str], typer.Option("--time-column", help="Column of stamps.", rich_help_panel=_COLUMNS)
+        Optional[str],
+        typer.Option(
+            "--time-column", help="Column of stamps; none: leave them out.", rich_help_panel=_COLUMNS
+        ),
+    ] = None,
+    time_unit: Annotated[
+        Optional[str],
+        typer.Option(
+            "--time-unit",
+            help="Of stamps that are numbers: s, ms, us, ns, counter (with --rate), excel, matlab, "
+            "julian, gps and others, as --time-unit ns.",
+            rich_help_panel=_COLUMNS,
+        ),
     ] = None,
     label_column: Annotated[
         Optional[str], typer.Option("--label-column", help="Column of behaviours.", rich_help_panel=_COLUMNS)
@@ -68,6 +80,9 @@ def import_data(
         Optional[bool],
         typer.Option("--day-first/--month-first", help="In dates like 03/04/2024.", rich_help_panel=_COLUMNS),
     ] = None,
+    year_first: Annotated[
+        bool, typer.Option("--year-first", help="In dates like 24-05-15.", rich_help_panel=_COLUMNS)
+    ] = False,
     sort: Annotated[
         bool, typer.Option("--sort", help="Sort rows by animal and time.", rich_help_panel=_COLUMNS)
     ] = False,
@@ -128,6 +143,27 @@ def import_data(
         Optional[str],
         typer.Option("--labels-timezone", help="Default: --timezone.", rich_help_panel=_LABELS),
     ] = None,
+    labels_unit: Annotated[
+        Optional[str],
+        typer.Option("--labels-unit", help="Of labels' times: s, ms, excel …", rich_help_panel=_LABELS),
+    ] = None,
+    labels_hold: Annotated[
+        Optional[str],
+        typer.Option(
+            "--labels-hold",
+            metavar="burst|next",
+            help="Labels without an end hold for the burst that begins with them, or up to the next.",
+            rich_help_panel=_LABELS,
+        ),
+    ] = None,
+    labels_from_start: Annotated[
+        bool,
+        typer.Option(
+            "--labels-from-start",
+            help="Labels count seconds from each animal's first sample.",
+            rich_help_panel=_LABELS,
+        ),
+    ] = False,
     features: Annotated[bool, typer.Option("--features", help="A table of features, for a head.")] = False,
     convert: Annotated[bool, typer.Option("--convert", help="Convert to Parquet in any case.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Take the likeliest answer to what is asked.")] = False,
@@ -156,6 +192,7 @@ def import_data(
         time_column=time_column,
         label_from=label_from,
         animal_from=animal_from,
+        time_unit=time_unit,
         label=label,
         animal=animal,
         unlabelled=unlabelled,
@@ -169,8 +206,12 @@ def import_data(
         exclude_animals=tuple(exclude_animal or ()),
         labels_table=labels_table,
         labels_timezone=labels_timezone,
+        labels_unit=labels_unit,
+        labels_hold=labels_hold,
+        labels_from_start=labels_from_start,
         timezone=timezone,
         day_first=day_first,
+        year_first=year_first,
         window_s=window,
         resample_hz=resample,
         position=_one_of("--position", position, ("collar", "eartag", "other")),

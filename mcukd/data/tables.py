@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.data.stamps import read_dates
 from mcukd.errors import UserError
 
 
@@ -60,24 +61,35 @@ def read_table(
 def seconds_of(path: Path, column: str, stamps: Sequence[str]) -> NDArray[np.float64]:
     """Turn a time column into seconds (n,): numbers are seconds already, anything else is a date and time.
 
-    Raises UserError naming file and line of the first stamp that is neither.
+    Dates without a zone are in UTC. Raises UserError naming file and line of the first stamp that is neither,
+    and of the first without a zone where others have one.
     """
     import pandas as pd
 
-    numeric = _is_finite(stamps[0])
-    if numeric:
-        times = pd.to_numeric(pd.Series(stamps), errors="coerce")
-    else:
-        times = pd.to_datetime(pd.Series(stamps), errors="coerce", format="ISO8601", utc=True)
-    if times.isna().any():
-        row = int(np.argmax(times.isna()))
+    if _is_finite(stamps[0]):
+        numbers = pd.to_numeric(pd.Series(stamps), errors="coerce")
+        _check_stamps(path, column, stamps, np.asarray(numbers.isna()))
+        return np.asarray(numbers, dtype=np.float64)
+    dates = read_dates(stamps)
+    _check_stamps(path, column, stamps, ~dates.known)
+    if dates.zoned.any() and not dates.zoned.all():
+        row = int(np.argmin(dates.zoned))
+        raise UserError(
+            f"{path}, line {row + 2}: column {column} is {stamps[row]!r}, which says no offset from UTC "
+            "where others "
+            f"do; write it there too, or import the file with 'mcukd data import --timezone'"
+        )
+    since = dates.utc() - dates.utc()[0]
+    return np.asarray(since / 1e9)
+
+
+def _check_stamps(path: Path, column: str, stamps: Sequence[str], bad: NDArray[np.bool_]) -> None:
+    if bad.any():
+        row = int(np.argmax(bad))
         raise UserError(
             f"{path}, line {row + 2}: column {column} is {stamps[row]!r}; "
             f"expected a number of seconds or a date and time like 2024-05-15 13:33:17.1"
         )
-    if numeric:
-        return np.asarray(times, dtype=np.float64)
-    return np.asarray((times - times.iloc[0]).dt.total_seconds(), dtype=np.float64)
 
 
 def _check_columns(path: Path, wanted: Sequence[str], delimiter: str, section: str) -> None:

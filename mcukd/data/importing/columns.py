@@ -10,7 +10,8 @@ from typing import Optional
 import numpy as np
 
 from mcukd.data.importing.text import MISSING, TextForm, is_number
-from mcukd.data.importing.times import _DATE, _ISO
+from mcukd.data.importing.time_units import words_of
+from mcukd.data.importing.times import holds_clocks, holds_dates, holds_stamps
 from mcukd.data.recordings import GRAVITY_BAND, STANDARD_GRAVITY
 
 ONE_G = {"g": 1.0, "m/s2": STANDARD_GRAVITY, "mg": 1000.0}
@@ -19,6 +20,20 @@ _OTHER = re.compile(r"gyr|mag|(^|[^a-z])[gmqw][xyz]$|rot|quat|angl|orient|gps|gn
 _TIME = re.compile(
     r"^(unix_?|epoch_?|utc_?|local_?)?(date[ _-]?time|time[ "
     r"_-]?stamps?|times?|date|t|seconds?|secs?|ms|millis|epoch)(\W.*|_.*)?$"
+)
+#: Words in the name of a column of stamps, beside those that _TIME takes whole.
+_TIME_WORDS = frozenset(
+    (
+        *("time", "timestamp", "timestamps", "datetime", "stamp", "ts", "clock", "sensortimestamp"),
+        *("uptime", "realtime", "elapsed", "epoch", "unix", "datenum", "mjd", "jd"),
+        *("millis", "milliseconds", "ms", "micros", "microseconds", "us", "nanos", "nanoseconds", "ns"),
+    )
+)
+_NO_TIME = frozenset(
+    (
+        *("zone", "timezone", "offset", "temp", "fix", "duration", "dur", "interval", "step"),
+        *("start", "end", "stop", "count", "flag"),
+    )
 )
 LABEL_NAME = re.compile(r"behavio|label|activity|class$|^class|annotation|^what$|^state$|posture|ethogram")
 ANIMAL_NAME = re.compile(
@@ -95,38 +110,33 @@ def time_column(form: TextForm) -> tuple[Optional[str], str]:
     """Return the time column, or None, and why."""
     named = [name for name in form.header if _TIME.match(name.lower().strip())]
     for name in named:
-        if _is_time(form, name):
+        if holds_stamps(form.column(name), form.decimal):
             return name, "named so and holds stamps"
     for name in form.header:
-        if all(_ISO.fullmatch(cell) or _DATE.fullmatch(cell) for cell in form.column(name) if cell) and any(
-            form.column(name)
-        ):
+        if holds_dates(form.column(name)):
             return name, "holds dates"
+    for name in form.header:
+        words = set(words_of(name))
+        if words & _TIME_WORDS and not words & _NO_TIME and holds_stamps(form.column(name), form.decimal):
+            return name, "named so and holds stamps"
+    # What is named so and holds something else is a column of stamps that are not understood.
+    for name in named:
+        cells = [cell for cell in form.column(name) if cell not in MISSING]
+        if cells and all(re.search(r"\d", cell) for cell in cells):
+            return name, "named so"
     return None, "no column holds stamps"
 
 
 def split_date_and_clock(form: TextForm) -> Optional[tuple[str, str]]:
     """Return the columns of the date and of the clock where they are apart."""
-    dates = [
-        n
-        for n in form.header
-        if all(re.fullmatch(r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}", c) for c in form.column(n))
-    ]
-    clocks = [
-        n
-        for n in form.header
-        if all(re.fullmatch(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?", c) for c in form.column(n))
-    ]
+    dates = [name for name in form.header if holds_dates(form.column(name)) and _is_day(form.column(name))]
+    clocks = [name for name in form.header if holds_clocks(form.column(name))]
     return (dates[0], clocks[0]) if dates and clocks else None
 
 
 def holds_times(form: TextForm, name: str) -> bool:
     """Tell whether the first values of a column are dates or clock times."""
-    cells = [cell for cell in form.column(name) if cell not in MISSING]
-    clock = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"
-    return bool(cells) and all(
-        _ISO.fullmatch(cell) or _DATE.fullmatch(cell) or re.fullmatch(clock, cell) for cell in cells
-    )
+    return holds_dates(form.column(name)) or holds_clocks(form.column(name))
 
 
 def text_role(form: TextForm, role: str, taken: Sequence[str]) -> tuple[Optional[str], str]:
@@ -222,8 +232,6 @@ def _values(form: TextForm, names: Sequence[str]) -> np.ndarray:
     return np.array(rows, dtype=np.float64).reshape(-1, len(names))
 
 
-def _is_time(form: TextForm, name: str) -> bool:
-    cells = [cell for cell in form.column(name) if cell]
-    return bool(cells) and (
-        all(is_number(cell, form.decimal) for cell in cells) or any(_DATE.match(cell) for cell in cells)
-    )
+def _is_day(cells: Sequence[str]) -> bool:
+    """Whether dates have no clock with them."""
+    return not any(":" in cell for cell in cells)

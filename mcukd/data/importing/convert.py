@@ -12,11 +12,12 @@ from typing import Any, Optional
 
 import numpy as np
 
-from mcukd.data.importing.labels import LabelTable
+from mcukd.data.importing.intervals import LabelTable
 from mcukd.data.importing.options import Options
 from mcukd.data.importing.place import MANIFEST
 from mcukd.data.importing.plan import Plan
 from mcukd.data.importing.rows import Names, Rows, State, coded, read_rows
+from mcukd.data.importing.times import TimeForm
 from mcukd.data.runs import PART_PATTERN
 from mcukd.errors import UserError
 from mcukd.files import replacing, sha256_text, write_json
@@ -205,15 +206,23 @@ def _identity(plan: Plan, options: Options) -> dict[str, Any]:
         plan.tokens,
         options.timezone,
         options.labels_timezone,
+        options.labels_unit,
+        options.labels_hold,
+        options.labels_from_start,
         options.offset,
         options.sort,
     ]
+    stated += [[form.kind, form.unit and form.unit.name, form.order] for form in _forms(plan)]
     stated += [options.rate_hz if plan.layout in ("bursts", "e-obs") else None, options.label, options.animal]
     files = [[file.relative, file.path.stat().st_size, file.path.stat().st_mtime_ns] for file in plan.files]
     if options.labels_table is not None:
         labels = options.labels_table.stat()
         files.append([str(options.labels_table), labels.st_size, labels.st_mtime_ns])
     return {"files": files, "reading": sha256_text(json.dumps(stated))}
+
+
+def _forms(plan: Plan) -> list[TimeForm]:
+    return [file.time for file in plan.files if file.time is not None]
 
 
 def _manifest(folder: Path, identity: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,10 @@ class Options:
 
     acceleration: three columns. label_from, animal_from: a part of the path, as "folder" or "file 2". label,
     animal: one for all files, where nothing in them says it. unlabelled: there are no labels.
-    counts_per_g, offset: of raw counts. mapping: label of the source → class. window_s: seconds.
+    time_column: "none" leaves stamps out. time_unit: of stamps that are numbers (see time_units.UNIT_NAMES).
+    year_first: in dates like 24-05-15. labels_unit: of labels' times that are numbers. labels_hold: how long
+    a label without an end holds ("burst" or "next"). labels_from_start: labels count from each animal's first
+    sample. counts_per_g, offset: of raw counts. mapping: label of the source → class. window_s: seconds.
     """
 
     name: Optional[str] = None
@@ -28,6 +31,7 @@ class Options:
     time_column: Optional[str] = None
     label_from: Optional[str] = None
     animal_from: Optional[str] = None
+    time_unit: Optional[str] = None
     label: Optional[str] = None
     animal: Optional[str] = None
     unlabelled: bool = False
@@ -41,8 +45,12 @@ class Options:
     exclude_animals: tuple[str, ...] = ()
     labels_table: Optional[Path] = None
     labels_timezone: Optional[str] = None
+    labels_unit: Optional[str] = None
+    labels_hold: Optional[str] = None
+    labels_from_start: bool = False
     timezone: Optional[str] = None
     day_first: Optional[bool] = None
+    year_first: bool = False
     window_s: Optional[float] = None
     resample_hz: Optional[float] = None
     position: Optional[str] = None

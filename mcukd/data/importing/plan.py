@@ -17,7 +17,7 @@ from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.place import MANIFEST, is_own_output
 from mcukd.data.importing.sources import EOBS_RAW, form_of, is_device, plain_name
 from mcukd.data.importing.text import TextForm
-from mcukd.data.importing.times import TimeForm, time_form
+from mcukd.data.importing.times import Column, TimeForm, time_forms, zone_of, zone_words
 from mcukd.data.runs import PART_PATTERN
 from mcukd.errors import UserError
 from mcukd.wording import did_you_mean, listed
@@ -25,6 +25,8 @@ from mcukd.wording import did_you_mean, listed
 SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".cwa", ".gt3x")
 _PROSE = re.compile(r"(readme|licen[cs]e|changelog|upstream|notes?|citation)", re.IGNORECASE)
 _PROBED = 12
+#: What --time-column takes where stamps are to be left out.
+NO_COLUMN = "none"
 
 
 @dataclass(frozen=True)
@@ -223,6 +225,11 @@ def _with_time(plan: Plan, options: Options, talk: Talk) -> Plan:
     form = plan.files[0].form
     assert form is not None
     clock: Optional[str] = None
+    if options.time_column == NO_COLUMN and NO_COLUMN not in form.header:
+        talk.note(
+            "time: stamps are left out, as you say, so gaps cannot be seen and the rate has to be stated"
+        )
+        return plan
     if options.time_column is not None:
         name, why = options.time_column, "as you say"
         if name not in form.header:
@@ -243,24 +250,19 @@ def _with_time(plan: Plan, options: Options, talk: Talk) -> Plan:
         else:
             name = found
     _check_same_columns(plan, [name] + ([clock] if clock else []))
-    files = []
+    columns = []
     for file in plan.files:
         assert file.form is not None
         stamps = file.form.column(name)
         if clock:
             stamps = [f"{day} {hour}" for day, hour in zip(stamps, file.form.column(clock))]
-        files.append(
-            replace(file, time=time_form(file.path, name, stamps, options.day_first, options.timezone))
-        )
-    first = files[0].time
-    assert first is not None
-    zone = ""
-    if first.kind == "date" and not first.zoned:
-        zone = (
-            f", local time of {first.timezone}" if first.timezone else ", without a time zone: taken as UTC"
-        )
-    talk.note(f"time: column {name} ({why}), {first.reason}{zone}")
-    return replace(plan, files=tuple(files), time=name, clock_column=clock)
+        title = f"{name} and {clock}" if clock else name
+        columns.append(Column(file.path, title, tuple(stamps), file.form.decimal))
+    burst = len(plan.bursts["x"]) if plan.bursts else 2 if plan.layout == "e-obs" else 1
+    times = time_forms(columns, options, talk, burst)
+    talk.note(f"time: column {name} ({why}), {times[0].reason}{zone_words(times[0], options)}")
+    files = tuple(replace(file, time=time) for file, time in zip(plan.files, times))
+    return replace(plan, files=files, time=name, clock_column=clock)
 
 
 def _device_plan(
@@ -275,9 +277,12 @@ def _device_plan(
             "files of loggers hold no behaviours; say them with --labels-table FILE, or one with --label, or "
             "that there are none with --unlabelled"
         )
-    clock = TimeForm("number", reason="the logger's clock")
+    if options.timezone is not None:
+        zone_of(options.timezone)
+    clock = TimeForm("logger", timezone=options.timezone, reason="the logger's clock")
     files = [SourceFile(*three, time=clock) for three in zip(paths, relatives, [None] * len(paths))]
     talk.note(f"{len(paths)} file{'s' if len(paths) > 1 else ''} of loggers")
+    talk.note(f"time: {clock.reason}{zone_words(clock, options)}")
     if len(paths) == 1 and options.animal is None and options.animal_from is None:
         options = replace(options, animal_from="file")
     return with_identities(Plan(root, tuple(files), "device", time="datetime"), options, talk, [])

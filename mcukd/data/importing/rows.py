@@ -9,11 +9,11 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.importing.labels import LabelTable
+from mcukd.data.importing.clocks import Clock, backwards
+from mcukd.data.importing.intervals import LabelTable
 from mcukd.data.importing.options import Options
 from mcukd.data.importing.plan import Plan, SourceFile
 from mcukd.data.importing.sources import EOBS_AXES, EOBS_RATE, Piece, pieces, plain_name
-from mcukd.data.importing.times import Clock, backwards
 from mcukd.errors import UserError
 
 #: What the source says where nobody observed the animal.
@@ -22,6 +22,7 @@ UNLABELLED = frozenset({"", "na", "n/a", "nan", "none", "null", "unlabelled", "u
 EOBS_OFFSET = 2048.0
 MISSING_VALUE = "a value of the acceleration is missing or not finite"
 OTHER_AXES = "the burst has other axes than XYZ"
+ODD_STAMP = "a stamp is missing or cannot be read"
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,7 @@ def read_rows(plan: Plan, options: Options, table: Optional[LabelTable], state: 
 
 
 def _wanted(plan: Plan, file: SourceFile) -> tuple[list[str], list[str]]:
-    # Stamps that are numbers are parsed as such, where a text form says how.
-    fast = plan.layout == "rows" and file.time is not None and file.time.kind == "number"
-    time = None if fast else plan.time
-    texts = [name for name in (time, plan.clock_column, plan.animal, plan.label, plan.segment) if name]
+    texts = [name for name in (plan.time, plan.clock_column, plan.animal, plan.label, plan.segment) if name]
     numbers: list[str] = []
     if plan.bursts:
         numbers = [name for names in plan.bursts.values() for name in names]
@@ -126,7 +124,7 @@ def _wanted(plan: Plan, file: SourceFile) -> tuple[list[str], list[str]]:
         known = {plain_name(name): name for name in file.form.header}
         texts += [*plan.acceleration, *(known[name] for name in (EOBS_AXES, EOBS_RATE) if name in known)]
     else:
-        numbers = [*plan.acceleration, *([plan.time] if fast and plan.time else [])]
+        numbers = list(plan.acceleration)
     return numbers, list(dict.fromkeys(texts))
 
 
@@ -156,6 +154,12 @@ def _rows(
         source = np.arange(count)
         good = np.isfinite(samples).all(axis=1)
         left_out = {MISSING_VALUE: int(np.sum(~good))} if not good.all() else {}
+        stamped = np.isfinite(seconds) if clock else np.ones(count, dtype=bool)
+        if not stamped[good].all():
+            assert clock is not None
+            reason = f"{ODD_STAMP} (first: {file.relative}, line {clock.odd})"
+            left_out[reason] = int(np.sum(good & ~stamped))
+            good &= stamped
         cut = bool(count and not good[-1])
         breaks = np.concatenate([[state.cut], ~good[:-1]])[good]
         samples, source = samples[good], source[good]
@@ -198,8 +202,6 @@ def _seconds(
     if plan.time is None or clock is None:
         return np.full(piece.rows, np.nan)
     stamps = piece.columns[plan.time]
-    if stamps.dtype == np.float64:
-        return clock.scaled(stamps, piece.first_line)
     if plan.clock_column:
         stamps = np.array(
             [f"{day} {hour}" for day, hour in zip(stamps, piece.columns[plan.clock_column])], dtype=object
@@ -252,6 +254,11 @@ def _unrolled(
         bursts = {int(row): values[row] for row in np.flatnonzero(good)}
         left_out = {MISSING_VALUE: int(np.sum(~good))} if not good.all() else {}
         rates = np.full(piece.rows, options.rate_hz or np.nan)
+    unstamped = [row for row in bursts if not np.isfinite(starts[row])] if plan.time else []
+    if unstamped:
+        reason = f"{ODD_STAMP} (first: {file.relative}, line {piece.first_line + unstamped[0]})"
+        left_out[reason] = len(unstamped)
+        bursts = {row: burst for row, burst in bursts.items() if np.isfinite(starts[row])}
     if not bursts:
         return np.empty((0, 3)), np.empty(0, np.int64), np.empty(0), left_out
     samples = np.concatenate(list(bursts.values()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Optional
 
@@ -16,11 +17,15 @@ from mcukd.data.importing import card_text
 from mcukd.data.importing.columns import ONE_G, units_of
 from mcukd.data.importing.convert import Converted, check_place, convert
 from mcukd.data.importing.infer import Draft, draft, stated_rate
-from mcukd.data.importing.labels import LabelTable, read_labels
+from mcukd.data.importing.intervals import LabelTable
+from mcukd.data.importing.label_clocks import Asked, Spans, moment
+from mcukd.data.importing.label_days import unlike_clocks
+from mcukd.data.importing.labels import read_labels
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.place import CARD_FILE, nothing_left, place_for
 from mcukd.data.importing.plain import plain_source, provisional, toml_columns, toml_paths
 from mcukd.data.importing.plan import Plan, is_ucihar, make_plan
+from mcukd.data.importing.spans import read_spans
 from mcukd.data.importing.tables import import_tables
 from mcukd.data.recordings import RECORDING_BAND
 from mcukd.data.runs import Run, parquet_runs, read_runs
@@ -128,24 +133,22 @@ def _described(path: Path, converted: Optional[Converted]) -> str:
 def _labels(options: Options, plan: Plan, talk: Talk) -> Optional[LabelTable]:
     if options.labels_table is None:
         return None
-    zone = options.labels_timezone or options.timezone
-    table = read_labels(options.labels_table, zone, options.day_first)
     if plan.time is None:
         raise UserError(
             "--labels-table needs stamps in the recordings to join by, and no column holds any: --time-column"
         )
+    spans = lru_cache(maxsize=None)(lambda: read_spans(plan, options))
+    table = read_labels(options.labels_table, Asked(options, talk, spans))
     form = plan.files[0].time
-    dated = form is not None and (form.kind == "date" or "1970" in form.reason or plan.layout == "device")
+    dated = form is not None and form.dated
     if dated != table.dated:
-        raise UserError(
-            f"{table.path} gives labels as "
-            f"{'dates' if table.dated else 'seconds from a zero of their own'}, and the "
-            f"recordings have {'dates' if dated else 'seconds from theirs'}; bring both to one clock"
-        )
-    number = len(table.all())
+        raise unlike_clocks(table.path, table.reason, table.dated)
+    zone = options.labels_timezone or options.timezone
+    stated = (
+        " (no --timezone is stated: taken as UTC)" if table.reason.startswith("dates") and not zone else ""
+    )
     talk.note(
-        f"labels: {number} intervals of {options.labels_table.name}"
-        + (f", as local time of {zone}" if zone else ", on the recordings' clock (no --timezone is stated)")
+        f"labels: {len(table.all())} intervals of {options.labels_table.name}, {table.reason}{stated}"
         + (f"; {table.left_out} events without length left out" if table.left_out else "")
     )
     return table
@@ -163,10 +166,7 @@ def _check_coverage(table: LabelTable, folder: Path, talk: Talk) -> None:
     if len(outside) == len(table.all()):
         why = f"its animals are {listed(unknown)} and theirs {listed(sorted(spans))}"
         if len(unknown) < len([animal for animal in table.intervals if animal is not None]) or not unknown:
-            first = min(start for start, _ in spans.values())
-            hours = (min(one.start for one in table.all()) - first) / 3600
-            why = f"its first label lies {hours:+.2f} h from their first sample"
-            why += ": check --timezone and --labels-timezone"
+            why = _apart(table, Spans(spans, dated=table.dated))
         raise UserError(f"{table.path} labels nothing of the recordings: {why}")
     if outside:
         talk.note(
@@ -175,6 +175,20 @@ def _check_coverage(table: LabelTable, folder: Path, talk: Talk) -> None:
             f"(first: line {outside[0].line}, {outside[0].label})"
             + (f"; unknown animals: {listed(unknown)}" if unknown else "")
         )
+
+
+def _apart(table: LabelTable, spans: Spans) -> str:
+    """Say how far labels lie from recordings; as a number of hours only where zones may explain it."""
+    first, start = spans.all[0], min(one.start for one in table.all())
+    hours = (start - first) / 3600
+    if not table.dated or abs(hours) <= 48:
+        why = f"its first label lies {hours:+.2f} h from their first sample"
+        return f"{why}: check --timezone and --labels-timezone" if table.dated else why
+    stop = max(one.end for one in table.all())
+    return (
+        f"its labels ({table.reason}) are from {moment(start)} to {moment(stop)} UTC, and they were made "
+        f"{spans.words}: check the dates, and --labels-unit"
+    )
 
 
 def _note_conversion(converted: Converted, talk: Talk) -> None:

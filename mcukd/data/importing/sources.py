@@ -97,7 +97,7 @@ def _parquet_pieces(path: Path, numbers: Sequence[str], texts: Sequence[str], of
                     if name in texts:
                         columns[name] = np.array(_as_text(column), dtype=object)
                     else:
-                        number = _whole_nanoseconds(column).cast(float64(), safe=False)
+                        number = column.cast(float64(), safe=False)
                         columns[name] = np.asarray(number.to_numpy(zero_copy_only=False))
                 yield Piece(columns, batch.num_rows, start + 1, row, row + 1)
     except (ArrowException, OSError) as error:
@@ -105,17 +105,24 @@ def _parquet_pieces(path: Path, numbers: Sequence[str], texts: Sequence[str], of
 
 
 def _as_text(column: Any) -> list[str]:
-    """Cells as text; time stamps as whole nanoseconds since 1970, missing ones as nothing."""
-    return ["" if value is None else str(value) for value in _whole_nanoseconds(column).to_pylist()]
+    """Cells as text; time stamps in ISO 8601, those of a zone in UTC with a Z; missing ones as nothing."""
+    return ["" if value is None else str(value) for value in _spelled(column).to_pylist()]
 
 
-def _whole_nanoseconds(column: Any) -> Any:
-    """Time stamps as whole nanoseconds since 1970, anything else as it is."""
+def _spelled(column: Any) -> Any:
+    """Time stamps as text, durations as a number of seconds, anything else as it is."""
     import pyarrow
 
-    if not pyarrow.types.is_timestamp(column.type):
+    kind = column.type
+    if pyarrow.types.is_duration(kind):
+        parts = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
+        whole = column.cast(pyarrow.int64()).to_pylist()
+        return pyarrow.array([None if one is None else repr(one / parts) for one in whole])
+    if not pyarrow.types.is_timestamp(kind):
         return column
-    return column.cast(pyarrow.timestamp("ns", tz=column.type.tz)).cast(pyarrow.int64())
+    # In UTC the text ends in Z, and needs no table of zones.
+    zone = None if kind.tz is None else "UTC"
+    return column.cast(pyarrow.timestamp(kind.unit, tz=zone)).cast(pyarrow.string())
 
 
 def _evenly(seconds: NDArray[np.float64]) -> NDArray[np.float64]:

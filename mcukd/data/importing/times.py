@@ -1,4 +1,4 @@
-"""Time columns: what kind of stamps they hold, turned into seconds."""
+"""Time columns: how their stamps are written, judged over the column."""
 
 from __future__ import annotations
 
@@ -11,144 +11,153 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.data.importing.options import Choice, Options, Talk
+from mcukd.data.importing.text import MISSING
+from mcukd.data.importing.time_units import Unit, decide_unit, words_of
+from mcukd.data.stamps import ORDERS, Dates, depends_on_order, read_dates, zone_abbreviation
 from mcukd.errors import UserError
 
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?)?\s*(Z|[+-]\d{2}:?\d{2})?")
-_DATE = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{2,4})(.*)")
-_CLOCK = re.compile(r"[ T]+(\d{1,2}):(\d{2})(:(\d{2})([.,]\d+)?)?\s*([AaPp][Mm])?")
-#: Seconds per unit of an epoch, by the size of today's stamps in it.
-_EPOCHS = ((1e17, 1e-9, "nanoseconds"), (1e14, 1e-6, "microseconds"), (1e11, 1e-3, "milliseconds"))
-_HOUR = 3600.0
+#: What the readers of a card take as dates: ISO 8601.
+_ISO = re.compile(
+    r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?", re.IGNORECASE
+)
+_CLOCK_ONLY = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s*[AaPp]\.?[Mm]\.?)?")
+_MINUTES_ONLY = re.compile(r"\d{1,2}:\d{2}[.,]\d+")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+#: Packed dates such as 20240515133048 and 20240515133048123.
+_PACKED = re.compile(r"(19|20)\d{12}(\d{0,6}|\.\d+)")
+#: Share of a column's first cells that have to be stamps of one kind.
+_MOSTLY = 0.5
+_DAY = 86400
+ORDER_WORDS = {"dmy": "day first", "mdy": "month first", "ymd": "year first"}
 
 
 @dataclass(frozen=True)
 class TimeForm:
-    """How stamps are written: "number" (scale to seconds) or "date" (strptime format; None: ISO 8601).
+    """How stamps are written.
 
-    zoned: stamps say their offset from UTC themselves. timezone: of stamps that do not (IANA name).
+    kind: "number" (in `unit`), "date" (of `order`, where it matters), "clock" (times of day without a date)
+    or "logger" (seconds since 1970 on a logger's own clock). decimal: mark in numbers. zoned: most stamps say
+    their offset from UTC themselves. timezone: of stamps that do not (IANA name). iso: dates that the readers
+    of a card take. reason: what was found and why.
     """
 
     kind: str
-    scale: float = 1.0
-    format: Optional[str] = None
+    unit: Optional[Unit] = None
+    order: Optional[str] = None
+    decimal: str = "."
     zoned: bool = False
     timezone: Optional[str] = None
+    iso: bool = False
     reason: str = ""
 
     @property
     def is_plain(self) -> bool:
         """Whether the readers of a card read such stamps as they are."""
-        return self.timezone is None and (self.scale == 1.0 if self.kind == "number" else self.format is None)
+        if self.kind == "number":
+            assert self.unit is not None
+            return self.unit.seconds == (1.0, 1.0) and not self.unit.zero and self.decimal == "."
+        return self.kind == "date" and self.iso and self.timezone is None
+
+    @property
+    def dated(self) -> bool:
+        """Whether stamps give dates, and not seconds from a zero of their own."""
+        return self.kind in ("date", "logger") or (self.unit is not None and self.unit.zero is not None)
+
+    @property
+    def has_zone(self) -> bool:
+        """Whether the stamps are of one instant without a time zone being stated."""
+        return self.zoned or (self.dated and self.unit is not None and not self.unit.local)
 
 
-def time_form(
-    path: Path, column: str, stamps: Sequence[str], day_first: Optional[bool], timezone: Optional[str]
-) -> TimeForm:
-    """Find out how a time column is written from its first stamps; UserError where that cannot be told."""
-    filled = [stamp for stamp in stamps if stamp]
-    if not filled:
-        raise UserError(f"{path}: the time column {column} is empty; name another with --time-column")
-    if timezone is not None:
-        _zone(timezone)
-    numbers = _numbers(filled)
-    if numbers is not None:
-        return _number_form(numbers, timezone)
-    if all(_ISO.fullmatch(stamp) for stamp in filled):
-        zoned = bool(re.search(r"(Z|[+-]\d{2}:?\d{2})$", filled[0][10:]))
-        return TimeForm("date", zoned=zoned, timezone=None if zoned else timezone, reason="dates in ISO 8601")
-    return _date_form(path, column, filled, day_first, timezone)
+@dataclass(frozen=True)
+class Column:
+    """The first stamps of a time column in one file. name: of the column, or of date and clock."""
+
+    path: Path
+    name: str
+    stamps: tuple[str, ...]
+    decimal: str = "."
+
+    @property
+    def filled(self) -> list[str]:
+        """Return the stamps that are not missing."""
+        return [stamp for stamp in self.stamps if stamp.strip() not in MISSING]
 
 
-class Clock:
-    """Turns the stamps of one file into seconds since 1970 UTC (or since the numbers' own zero).
+def is_number(stamp: str, decimal: str) -> bool:
+    """Tell whether a stamp is a number."""
+    return bool(_NUMBER.fullmatch(stamp.strip().replace(decimal, ".")))
 
-    Keeps what a block has to know of the one before it: when local time last stepped back, as it does where
-    the hour that comes twice at the end of summer time begins its second run.
+
+def numbers(stamps: NDArray[Any], decimal: str) -> NDArray[np.float64]:
+    """Return stamps (n,) as numbers, NaN where a cell is none."""
+    packed: Any = stamps
+    if decimal != ".":
+        packed = [str(stamp).replace(decimal, ".") for stamp in stamps]
+    try:
+        return np.array(packed, dtype="S").astype(np.float64)
+    except (UnicodeEncodeError, ValueError):
+        texts = [str(stamp).strip() for stamp in packed]
+        return np.array([float(text) if _NUMBER.fullmatch(text) else np.nan for text in texts])
+
+
+def holds_stamps(stamps: Sequence[str], decimal: str) -> bool:
+    """Tell whether most of the cells that are filled are numbers, dates or times of day."""
+    filled = [stamp for stamp in stamps if stamp.strip() not in MISSING]
+    kinds = [_kind(stamp, decimal) for stamp in filled]
+    return bool(filled) and sum(kind is not None for kind in kinds) > _MOSTLY * len(filled)
+
+
+def holds_dates(stamps: Sequence[str]) -> bool:
+    """Tell whether most of the cells that are filled are dates."""
+    filled = [stamp for stamp in stamps if stamp.strip() not in MISSING]
+    return bool(filled) and sum(_is_date(stamp) for stamp in filled) > _MOSTLY * len(filled)
+
+
+def holds_clocks(stamps: Sequence[str]) -> bool:
+    """Tell whether most of the cells that are filled are times of day with seconds, or hours and minutes."""
+    filled = [stamp for stamp in stamps if stamp.strip() not in MISSING]
+    clocks = sum(bool(_CLOCK_ONLY.fullmatch(stamp.strip())) for stamp in filled)
+    return bool(filled) and clocks > _MOSTLY * len(filled)
+
+
+def time_forms(columns: Sequence[Column], options: Options, talk: Talk, burst: int = 1) -> list[TimeForm]:
+    """Find out how the time columns of all files are written, judged over all of them.
+
+    burst: samples per stamp. Raises UserError that names file, column and stamp where that cannot be told,
+    and where two readings fit about as well and nobody answers.
     """
-
-    def __init__(
-        self,
-        path: Path,
-        column: str,
-        form: TimeForm,
-        back_at: Optional[float] = None,
-        last: Optional[float] = None,
-    ) -> None:
-        self.path, self.column, self.form = path, column, form
-        self.back_at, self.last = back_at, last
-
-    def seconds(
-        self, stamps: NDArray[Any], line: int, fresh: Optional[NDArray[np.bool_]] = None
-    ) -> NDArray[np.float64]:
-        """Return seconds (n,) for stamps (n,).
-
-        fresh: (n,), where another recording begins. Raises UserError naming the line of the first that is no
-        stamp.
-        """
-        import pandas as pd
-
-        form = self.form
-        if form.kind == "number":
-            values = pd.to_numeric(pd.Series(stamps).astype(str).str.replace(",", "."), errors="coerce")
-            self._check(stamps, values.isna().to_numpy(), line)
-            return np.asarray(values, dtype=np.float64) * form.scale
-        texts = pd.Series(stamps).astype(str).str.strip()
-        dates = pd.to_datetime(texts, errors="coerce", format=form.format or "ISO8601", utc=form.zoned)
-        self._check(stamps, dates.isna().to_numpy(), line)
-        if form.zoned:
-            dates = dates.dt.tz_convert(None)
-        local = dates.astype("datetime64[ns]").to_numpy().astype(np.int64) / 1e9
-        return local if form.timezone is None else self._utc(dates, np.asarray(local), line, fresh)
-
-    def scaled(self, values: NDArray[np.float64], line: int) -> NDArray[np.float64]:
-        """Return seconds (n,) for stamps (n,) that are numbers already; UserError where one is missing."""
-        self._check(values, ~np.isfinite(values), line)
-        return values * self.form.scale
-
-    def _utc(
-        self, dates: Any, local: NDArray[np.float64], line: int, fresh: Optional[NDArray[np.bool_]]
-    ) -> NDArray[np.float64]:
-        """Local times to UTC; of the hour that comes twice, what follows a step back is the second run."""
-        before = local[0] if self.last is None else self.last
-        anew = np.zeros(len(local), dtype=bool) if fresh is None else fresh
-        back = (np.diff(local, prepend=before) < -_HOUR / 2) & ~anew
-        # The local time of the last step back in the same recording; minus infinity where there was none.
-        marks = np.where(back, local, np.where(anew, -np.inf, np.nan))
-        known = np.maximum.accumulate(np.where(np.isnan(marks), -1, np.arange(len(local))))
-        carried = -np.inf if self.back_at is None else self.back_at
-        back_at = np.where(known < 0, carried, marks[np.maximum(known, 0)])
-        # By next autumn the step back of this one says nothing.
-        second = local - back_at < 3 * _HOUR
-        self.back_at = None if np.isinf(back_at[-1]) else float(back_at[-1])
-        self.last = float(local[-1])
-        zoned = dates.dt.tz_localize(_zone(str(self.form.timezone)), ambiguous=~second, nonexistent="NaT")
-        self._check(
-            dates.astype(str).to_numpy(), zoned.isna().to_numpy(), line, f"a time in {self.form.timezone}"
-        )
-        utc = zoned.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[ns]")
-        return np.asarray(utc.to_numpy().astype(np.int64) / 1e9)
-
-    def _check(self, stamps: Any, bad: NDArray[np.bool_], line: int, wanted: str = "") -> None:
-        if bad.any():
-            row = int(np.argmax(bad))
+    if options.timezone is not None:
+        zone_of(options.timezone)
+    for column in columns:
+        if not column.filled:
             raise UserError(
-                f"{self.path}, line {line + row}: column {self.column} is {str(stamps[row])!r} where "
-                f"{wanted or self.form.reason or 'a date and time'} is expected; correct or remove the row"
+                f"{column.path}: the time column {column.name} is empty; name another with --time-column"
             )
+    kinds = [_kind_of(column) for column in columns]
+    order = _order([column for column, kind in zip(columns, kinds) if kind == "date"], options, talk)
+    unit: Optional[tuple[Unit, str]] = None
+    forms = []
+    for column, kind in zip(columns, kinds):
+        if kind == "number" and unit is None:
+            values = numbers(np.array(column.filled, dtype=object), column.decimal)
+            values = values[np.isfinite(values)]
+            unit = decide_unit(column.name, values, options.time_unit, options.rate_hz, talk, burst)
+        if kind == "number":
+            assert unit is not None
+            form = TimeForm("number", unit[0], decimal=column.decimal, reason=unit[1])
+        elif kind == "date":
+            form = _date_form(column, order)
+        else:
+            form = TimeForm("clock", reason="times of day without a date")
+        forms.append(_in_zone(column, form, options))
+    _check_alike(columns, forms)
+    return forms
 
 
-def backwards(origin: str, line: int, step: float) -> str:
-    """Say that time runs backwards, and what it looks like."""
-    text = f"{origin}, line {line}: time runs backwards by {-step:.6g} s"
-    if abs(step + _HOUR) < 120:
-        return (
-            f"{text}, as at the end of summer time; name the stamps' time zone with --timezone, like "
-            f"--timezone Europe/London"
-        )
-    return f"{text}; sort the rows by time with --sort, or give each recording a file of its own"
-
-
-def _zone(name: str) -> Any:
+def zone_of(name: str) -> Any:
+    """Return the time zone of an IANA name; UserError for one that is unknown."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:
@@ -159,72 +168,161 @@ def _zone(name: str) -> Any:
         ) from None
 
 
-def _numbers(stamps: Sequence[str]) -> Optional[NDArray[np.float64]]:
-    try:
-        return np.array([float(stamp.replace(",", ".")) for stamp in stamps])
-    except ValueError:
-        return None
-
-
-def _number_form(values: NDArray[np.float64], timezone: Optional[str]) -> TimeForm:
-    for least, scale, unit in _EPOCHS:
-        if abs(values[0]) > least:
-            return TimeForm("number", scale, reason=f"{unit} since 1970")
-    if values[0] > 5e8:
-        return TimeForm("number", reason="seconds since 1970")
-    # Sorted, because rows may stand in any order still.
-    steps = np.diff(np.sort(values))
-    ahead = steps[steps > 0]
-    usual = float(np.median(ahead)) if len(ahead) else 0.0
-    # Nobody classifies behaviour from one sample every two seconds: such steps count a smaller unit.
-    if usual >= 1000:
-        return TimeForm("number", 1e-6, reason=f"numbers in steps of {usual:g}, taken as microseconds")
-    if usual >= 2:
-        return TimeForm("number", 1e-3, reason=f"numbers in steps of {usual:g}, taken as milliseconds")
-    return TimeForm("number", reason="numbers, taken as seconds")
-
-
-def _date_form(
-    path: Path, column: str, stamps: Sequence[str], day_first: Optional[bool], timezone: Optional[str]
-) -> TimeForm:
-    dates = [_DATE.fullmatch(stamp) for stamp in stamps]
-    first = dates[0]
-    if first is None or not all(dates):
-        wrong = next(stamp for stamp, date in zip(stamps, dates) if date is None)
-        raise UserError(
-            f"{path}: the time column {column} has {wrong!r}; expected seconds, or a date and time like "
-            f"2024-05-15 13:33:17.1 or 15/05/2024 13:33:17: name another column with --time-column"
-        )
-    mark = first[2]
-    if len(first[1]) == 4:
-        day = f"%Y{mark}%m{mark}%d"
-    else:
-        if day_first is None:
-            parts = [(int(date[1]), int(date[3])) for date in dates if date]
-            day_first = True if mark == "." or any(a > 12 for a, _ in parts) else None
-            day_first = False if any(b > 12 for _, b in parts) else day_first
-        if day_first is None:
-            raise UserError(
-                f"{path}: the time column {column} has dates like {stamps[0]!r}, in which day and month "
-                "cannot be "
-                f"told apart; say --day-first or --month-first"
-            )
-        year = "%Y" if len(first[4]) == 4 else "%y"
-        day = f"%d{mark}%m{mark}{year}" if day_first else f"%m{mark}%d{mark}{year}"
-    clock = _CLOCK.fullmatch(first[5])
-    if first[5] and clock is None:
-        raise UserError(
-            f"{path}: the time column {column} has {stamps[0]!r}, whose clock is not understood; expected "
-            f"hours, minutes and seconds like 13:33:17.1"
-        )
-    text = day + _clock_format(first[5], clock)
-    return TimeForm("date", format=text, timezone=timezone, reason=f"dates in the form {text}")
-
-
-def _clock_format(text: str, clock: Optional[re.Match[str]]) -> str:
-    if clock is None:
+def zone_words(form: TimeForm, options: Options) -> str:
+    """Say which zone stamps are read in, and what of --timezone is not used."""
+    if not form.dated:
         return ""
-    space = text[: len(text) - len(text.lstrip(" T"))]
-    hour = "%I" if clock[6] else "%H"
-    seconds = (":%S" if clock[3] else "") + (f"{clock[5][0]}%f" if clock[5] else "")
-    return f"{space}{hour}:%M{seconds}" + (" %p" if clock[6] else "")
+    unused = f"; --timezone {options.timezone} is not used for them" if options.timezone else ""
+    if form.unit is not None and not form.unit.local:
+        return f", in UTC by definition{unused}"
+    if form.zoned:
+        rest = f"; those that do not are read as local time of {form.timezone}" if form.timezone else ""
+        return f", which say their offset from UTC{rest}"
+    if form.timezone == "UTC" and options.timezone != "UTC":
+        return f", in UTC by the column's name{unused}"
+    if form.kind == "logger":
+        local = f"set to local time of {form.timezone} and taken to run on through changes to summer time"
+        return f", {local}" if form.timezone else ", whose zone is not stated: taken as UTC"
+    return f", local time of {form.timezone}" if form.timezone else ", without a time zone: taken as UTC"
+
+
+def _kind(stamp: str, decimal: str) -> Optional[str]:
+    text = stamp.strip()
+    if _PACKED.fullmatch(text) and read_dates([text]).known[0]:
+        return "date"
+    if is_number(text, decimal):
+        return "number"
+    if _CLOCK_ONLY.fullmatch(text):
+        return "clock"
+    return "date" if _is_date(text) or zone_abbreviation(text) else None
+
+
+def _is_date(stamp: str) -> bool:
+    text = stamp.strip()
+    return (bool(read_dates([text]).known[0]) or depends_on_order(text)) and not _NUMBER.fullmatch(text)
+
+
+def _kind_of(column: Column) -> str:
+    filled = column.filled
+    kinds = [_kind(stamp, column.decimal) for stamp in filled]
+    best = max(("number", "date", "clock"), key=kinds.count)
+    if kinds.count(best) > _MOSTLY * len(filled):
+        return best
+    wrong = next((stamp for stamp, kind in zip(filled, kinds) if kind is None), filled[0])
+    if _MINUTES_ONLY.fullmatch(wrong):
+        raise UserError(
+            f"{column.path}: the time column {column.name} has {wrong!r}, minutes and seconds as "
+            "spreadsheets "
+            "show them, without hour and date; give the column the format yyyy-mm-dd hh:mm:ss.000 and "
+            "export it "
+            f"again, or leave the stamps out with --time-column none and state --rate"
+        )
+    raise UserError(
+        f"{column.path}: the time column {column.name} has {wrong!r}; expected seconds, or a date and time "
+        "like "
+        f"2024-05-15 13:33:17.1 or 15/05/2024 13:33:17: name another column with --time-column"
+    )
+
+
+def _order(columns: Sequence[Column], options: Options, talk: Talk) -> Optional[str]:
+    """Decide in which order dates like 03/04/2024 are written, None where no stamp depends on it."""
+    found: list[tuple[Column, str]] = []
+    for column in columns:
+        found += [(column, stamp) for stamp in column.filled if depends_on_order(stamp)]
+    if not found:
+        return None
+    if options.year_first or options.day_first is not None:
+        return "ymd" if options.year_first else "dmy" if options.day_first else "mdy"
+    stamps = [stamp for _, stamp in found]
+    read = {order: read_dates(stamps, order).known for order in ORDERS}
+    some = np.logical_or.reduce(list(read.values()))
+    fitting = [order for order in ORDERS if np.array_equal(read[order], some)]
+    first, name = found[0][0].path, found[0][0].name
+    if not fitting:
+        best = max(ORDERS, key=lambda order: int(read[order].sum()))
+        other = stamps[int(np.argmax(some & ~read[best]))]
+        agreeing = stamps[int(np.argmax(read[best]))]
+        raise UserError(
+            f"{first}: the time column {name} has {agreeing!r} and {other!r}, which are not written in one "
+            "order "
+            f"of day, month and year; write all dates in one, best as 2024-05-15 13:33:17"
+        )
+    if len(fitting) == 1:
+        return fitting[0]
+    # With points between them, dates are written with the day first wherever they are usual.
+    if "dmy" in fitting and all("." in stamp.partition(" ")[0].partition("T")[0] for stamp in stamps):
+        return "dmy"
+    choices = [Choice(order, _as_date(stamps[0], order)) for order in fitting]
+    question = (
+        f"{first}: the time column {name} has dates like {stamps[0]!r}, in which day and month cannot be "
+        "told apart"
+    )
+    flag = "--day-first or --month-first" + (" or --year-first" if "ymd" in fitting else "")
+    if talk.ask is None:
+        meant = ", ".join(f"{ORDER_WORDS[one.value]} it is {one.meaning}" for one in choices)
+        raise UserError(f"{question} ({meant}); say {flag}")
+    return talk.choose(question, flag, choices)
+
+
+def _as_date(stamp: str, order: str) -> str:
+    return str(read_dates([stamp], order).local.astype("datetime64[ns]").astype("datetime64[D]")[0])
+
+
+def _date_form(column: Column, order: Optional[str]) -> TimeForm:
+    filled = column.filled
+    named = [zone_abbreviation(stamp) for stamp in filled]
+    if any(named):
+        at = next(number for number, one in enumerate(named) if one)
+        raise UserError(
+            f"{column.path}: the time column {column.name} has {filled[at]!r}, and {named[at]} stands for "
+            "more "
+            "than one offset from UTC; write the offset as in +02:00, or remove the letters and state "
+            "--timezone"
+        )
+    dates = read_dates(filled, order)
+    iso = all(_ISO.fullmatch(stamp) for stamp in filled)
+    zoned = int(dates.zoned.sum())
+    written = "ISO 8601" if iso else f"the form {filled[0]!r}"
+    if order is not None:
+        written += f", {ORDER_WORDS[order]}"
+    return TimeForm(
+        "date",
+        order=order,
+        zoned=zoned > 0.5 * max(1, int(dates.known.sum())),
+        iso=iso,
+        reason=f"dates in {written}",
+    )
+
+
+def _in_zone(column: Column, form: TimeForm, options: Options) -> TimeForm:
+    """Give a form the zone of stamps without one: from the column's name, or as stated."""
+    from dataclasses import replace
+
+    if not form.dated:
+        if options.timezone is not None:
+            raise UserError(
+                f"{column.path}: --timezone says {options.timezone}, but the stamps of the column "
+                f"{column.name} "
+                f"are {form.reason.partition(' (')[0]}, which have no zone; leave --timezone out"
+            )
+        return form
+    if form.unit is not None and not form.unit.local:
+        return form
+    if not form.zoned and {"utc", "gmt"}.intersection(words_of(column.name)):
+        return replace(form, timezone="UTC")
+    return replace(form, timezone=options.timezone)
+
+
+def _check_alike(columns: Sequence[Column], forms: Sequence[TimeForm]) -> None:
+    """UserError where files of one import have stamps that do not go together."""
+    for column, form in zip(columns, forms):
+        if form.dated != forms[0].dated:
+            raise UserError(
+                f"{column.path} has {form.reason} in the column {column.name}, and {columns[0].path} has "
+                f"{forms[0].reason}; bring both to one clock, or import the files apart"
+            )
+
+
+def dates_of(stamps: Sequence[Any], form: TimeForm) -> Dates:
+    """Read cells as the dates of a form."""
+    return read_dates(stamps, form.order)

@@ -1,0 +1,101 @@
+"""Labelled stretches of time, and the labels they give to samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.errors import UserError
+
+
+@dataclass(frozen=True)
+class Interval:
+    """One labelled stretch: seconds [start, end) on the recordings' clock, and its line in the table."""
+
+    animal: Optional[str]
+    start: float
+    end: float
+    label: str
+    line: int
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """Intervals sorted by start, per animal; the animal None stands for every one.
+
+    dated: whether they are dates, or seconds from the recordings' own zero. reason: what clock they are on.
+    left_out: rows without length.
+    """
+
+    path: Path
+    intervals: dict[Optional[str], tuple[Interval, ...]]
+    dated: bool
+    left_out: int
+    reason: str = ""
+
+    def labels(self, animals: NDArray[Any], seconds: NDArray[np.float64]) -> NDArray[np.object_]:
+        """Return the label of each sample, None where no interval holds it."""
+        found: NDArray[np.object_] = np.full(len(seconds), None, dtype=object)
+        for animal in set(animals.tolist()):
+            own = self.intervals.get(animal, self.intervals.get(None, ()))
+            if not own:
+                continue
+            of_it = np.flatnonzero(animals == animal)
+            times = seconds[of_it]
+            place = np.searchsorted([one.start for one in own], times, side="right") - 1
+            ends = np.array([one.end for one in own])
+            inside = (place >= 0) & (times < ends[np.maximum(place, 0)])
+            names = np.array([one.label for one in own], dtype=object)
+            found[of_it[inside]] = names[place[inside]]
+        return found
+
+    def all(self) -> list[Interval]:
+        """Return every interval in the order of the table."""
+        return sorted((one for own in self.intervals.values() for one in own), key=lambda one: one.line)
+
+
+def table_of(path: Path, intervals: Sequence[Interval], dated: bool, reason: str) -> LabelTable:
+    """Return the table of intervals.
+
+    Raises UserError for one that ends before it starts, and for two that contradict each other.
+    """
+    kept = [one for one in intervals if one.end > one.start]
+    wrong = next((one for one in intervals if one.end < one.start), None)
+    if wrong is not None:
+        raise UserError(
+            f"{path}, line {wrong.line}: {wrong.label} ends {wrong.start - wrong.end:g} s before it starts; "
+            "swap or "
+            f"correct its times"
+        )
+    if not kept:
+        raise UserError(
+            f"{path} holds no behaviour with a start and an end; export states, not points in time"
+        )
+    by_animal: dict[Optional[str], list[Interval]] = {}
+    for one in kept:
+        by_animal.setdefault(one.animal, []).append(one)
+    checked = {animal: _sorted(path, own) for animal, own in by_animal.items()}
+    return LabelTable(path, checked, dated, len(intervals) - len(kept), reason)
+
+
+def _sorted(path: Path, own: list[Interval]) -> tuple[Interval, ...]:
+    """Sort by start and join what touches with the same label; UserError where labels contradict."""
+    kept: list[Interval] = []
+    for one in sorted(own, key=lambda one: (one.start, one.end)):
+        last = kept[-1] if kept else None
+        if last is not None and one.start < last.end - 1e-6:
+            if one.label != last.label:
+                who = f" of animal {one.animal}" if one.animal else ""
+                raise UserError(
+                    f"{path}, lines {last.line} and {one.line}: {last.label} and {one.label}{who} overlap by "
+                    f"{min(last.end, one.end) - one.start:g} s; let one end where the other begins"
+                )
+            kept[-1] = Interval(last.animal, last.start, max(last.end, one.end), last.label, last.line)
+            continue
+        kept.append(one)
+    return tuple(kept)

@@ -1,0 +1,258 @@
+"""Clocks of label tables: what the numbers, dates and times of day in their columns stand for.
+
+Unlike the stamps of samples, times of labels have no rate that tells their unit: what they say is compared
+with when the recordings were made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.importing.clocks import Clock, on_grid, resolution
+from mcukd.data.importing.options import Choice, Options, Talk
+from mcukd.data.importing.text import MISSING
+from mcukd.data.importing.time_units import CALENDARS, OWN_ZERO, SINCE_1970, Unit, stated_unit, words_of
+from mcukd.data.importing.times import Column, holds_clocks, is_number, numbers, time_forms, zone_of
+from mcukd.data.stamps import read_dates
+from mcukd.errors import UserError
+
+_DAY = 86400.0
+#: Seconds since 1970 of 1990 and 2100, between which labels lie.
+_DATES = (631152000.0, 4102444800.0)
+DATED, OWN, OF_DAY = "dates", "seconds", "times of day"
+
+
+@dataclass(frozen=True)
+class Spans:
+    """When animals were recorded.
+
+    animals: first and last seconds. begins: where each stretch without a gap does. dated: whether seconds
+    count from 1970; else from the recordings' own zero. of_day: from midnight.
+    """
+
+    animals: dict[str, tuple[float, float]]
+    begins: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    dated: bool = True
+    of_day: bool = False
+
+    @property
+    def all(self) -> tuple[float, float]:
+        """First and last seconds of all animals."""
+        return min(a for a, _ in self.animals.values()), max(b for _, b in self.animals.values())
+
+    @property
+    def words(self) -> str:
+        """Say when the recordings were made."""
+        first, last = self.all
+        if self.dated:
+            return f"from {moment(first)} to {moment(last)} UTC"
+        return f"from {first:.6g} to {last:.6g} s on a clock of their own"
+
+
+@dataclass(frozen=True)
+class Times:
+    """Columns of a label table in seconds, one array (n,) each. kind: DATED, OWN or OF_DAY. reason: why."""
+
+    columns: tuple[NDArray[np.float64], ...]
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What reading a label table needs beside the table: what is stated, who answers, when was recorded."""
+
+    options: Options
+    talk: Talk
+    spans: Optional[Callable[[], Spans]] = None
+
+    @property
+    def timezone(self) -> Optional[str]:
+        """Zone of labels that do not say theirs."""
+        return self.options.labels_timezone or self.options.timezone
+
+    @property
+    def stated(self) -> Options:
+        """Return the options as they hold for labels."""
+        return replace(self.options, timezone=self.timezone, time_unit=None, rate_hz=None)
+
+
+def moment(seconds: float) -> str:
+    """Write seconds since 1970 as a date and a time, to the second."""
+    return str(np.datetime64(int(np.floor(seconds)), "s")).replace("T", " ")
+
+
+def offset_of(seconds: float, timezone: Optional[str]) -> float:
+    """Return by how many seconds a zone's clock is ahead of UTC at a moment."""
+    import datetime as dt
+
+    if timezone is None:
+        return 0.0
+    there = dt.datetime.fromtimestamp(seconds, zone_of(timezone)).utcoffset()
+    return there.total_seconds() if there is not None else 0.0
+
+
+def read_times(
+    path: Path, names: Sequence[str], cells: Sequence[Sequence[str]], line: int, decimal: str, asked: Asked
+) -> Times:
+    """Read columns of a label table that are on one clock.
+
+    names, cells: of the columns. line: of the first row. Raises UserError that names the line of a cell that
+    is no time, and where the columns are on different clocks or on one that cannot be told.
+    """
+    kinds = [_kind(column, decimal) for column in cells]
+    if len(set(kinds)) > 1:
+        first, other = names[0], names[kinds.index(next(kind for kind in kinds if kind != kinds[0]))]
+        raise UserError(
+            f"{path}: of {first} and {other}, one holds {kinds[0]} and the other "
+            f"{kinds[names.index(other)]}; "
+            f"use one of both"
+        )
+    if kinds[0] == OWN:
+        return _counted(path, names, cells, line, decimal, asked)
+    if kinds[0] == OF_DAY:
+        return Times(
+            tuple(_of_day(path, name, column, line) for name, column in zip(names, cells)),
+            OF_DAY,
+            "times of day without a date",
+        )
+    return _dated(path, names, cells, line, decimal, asked)
+
+
+def _kind(cells: Sequence[str], decimal: str) -> str:
+    filled = [cell for cell in cells if cell.strip() not in MISSING]
+    if sum(is_number(cell, decimal) or is_number(cell, ",") for cell in filled) > 0.5 * len(filled):
+        packed = sum(bool(read_dates([cell]).known[0]) for cell in filled)
+        return DATED if packed > 0.5 * len(filled) else OWN
+    return OF_DAY if holds_clocks(filled) else DATED
+
+
+def _dated(
+    path: Path, names: Sequence[str], cells: Sequence[Sequence[str]], line: int, decimal: str, asked: Asked
+) -> Times:
+    columns = [Column(path, name, tuple(column), decimal) for name, column in zip(names, cells)]
+    forms = time_forms(columns, asked.stated, asked.talk)
+    found = []
+    for name, column, form in zip(names, cells, forms):
+        stamps: NDArray[Any] = np.array(column, dtype=object)
+        seconds = Clock(path, name, form).seconds(stamps, line)
+        refuse_odd(path, name, column, seconds, line, "a date and time")
+        found.append(seconds)
+    zone = next((form.timezone for form in forms if form.timezone), None)
+    return Times(tuple(found), DATED, "dates" + (f", as local time of {zone}" if zone else ""))
+
+
+def _of_day(path: Path, name: str, cells: Sequence[str], line: int) -> NDArray[np.float64]:
+    dates = read_dates([f"1970-01-01 {cell.strip()}" for cell in cells])
+    seconds = np.where(dates.known, dates.local / 1e9, np.nan)
+    refuse_odd(path, name, cells, seconds, line, "a time of day like 13:33:17")
+    return seconds
+
+
+def refuse_odd(
+    path: Path, name: str, cells: Sequence[str], values: NDArray[np.float64], line: int, wanted: str
+) -> None:
+    """Raise UserError for the first of the cells that was read as no number."""
+    odd = np.flatnonzero(~np.isfinite(values))
+    if len(odd):
+        row = int(odd[0])
+        raise UserError(
+            f"{path}, line {line + row}: column {name} is {cells[row]!r} where {wanted} is expected; "
+            "correct it, "
+            f"or remove the row"
+        )
+
+
+def _counted(
+    path: Path, names: Sequence[str], cells: Sequence[Sequence[str]], line: int, decimal: str, asked: Asked
+) -> Times:
+    """Numbers: seconds or another unit, from 1970, from a calendar's zero or from the recordings' own."""
+    found = []
+    for name, column in zip(names, cells):
+        mark = "," if any("," in cell for cell in column) else decimal
+        values = numbers(np.array([cell.strip() for cell in column], dtype=object), mark)
+        refuse_odd(path, name, column, values, line, "a number of seconds")
+        found.append(values)
+    unit = _unit(path, names, found, asked)
+    seconds = [unit.to_seconds(values) for values in found]
+    if unit.seconds[0] >= 60:
+        written = [resolution(np.array(column, dtype=object), decimal) * unit.seconds[0] for column in cells]
+        seconds = [on_grid(one, step) for one, step in zip(seconds, written)]
+    if unit.local and asked.timezone is not None:
+        zone = zone_of(asked.timezone)
+        seconds = [np.array([_in_zone(value, zone) for value in one.tolist()]) for one in seconds]
+    local = f", as local time of {asked.timezone}" if unit.local and asked.timezone else ""
+    return Times(tuple(seconds), OWN if unit.zero is None else DATED, unit.words + local)
+
+
+def _in_zone(local: float, zone: Any) -> float:
+    import datetime as dt
+
+    whole = int(np.floor(local))
+    clock = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=whole)
+    return clock.replace(tzinfo=zone).timestamp() + (local - whole)
+
+
+def _unit(path: Path, names: Sequence[str], values: Sequence[NDArray[np.float64]], asked: Asked) -> Unit:
+    """Decide what the numbers of labels count: by the name, by the date they give, by when was recorded."""
+    stated = asked.options.labels_unit
+    if stated is not None:
+        return stated_unit(f"the column {names[0]}", "--labels-unit", stated, np.concatenate(list(values)))
+    words = {word for name in names for word in words_of(name)}
+    everything = np.concatenate(list(values))
+    usual = np.array([float(np.median(everything))])
+    found = [
+        unit
+        for unit in (*SINCE_1970, *CALENDARS)
+        if unit.common and _DATES[0] <= float(unit.to_seconds(usual)[0]) < _DATES[1]
+    ]
+    own = [unit for unit in OWN_ZERO if unit.name == "s"]
+    # Other units than seconds are named: 0, 30000 … may be anything.
+    for unit in OWN_ZERO:
+        if unit.name in ("ms", "us", "ns", "min") and words & set(unit.pattern.replace("?", "").split("|")):
+            own = [unit]
+    if not found:
+        return own[0]
+    since_1970 = [unit for unit in found if unit.zero == 0.0]
+    if asked.spans is None:
+        return (since_1970 or found)[0]
+    spans = asked.spans()
+    if not spans.dated and not since_1970:
+        return own[0]
+    candidates = found + own
+    fitting = [unit for unit in candidates if _fits(unit, values, spans, asked)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        # What the numbers look like by themselves; that it fits nothing is said where labels are compared.
+        return (since_1970 or found)[0]
+    choices = [Choice(unit.name, f"{unit.words}: {_as_said(unit, usual)}") for unit in fitting]
+    answer = asked.talk.choose(
+        f"{path}: the columns {' and '.join(names)} hold numbers like {everything[0]:.12g}, which fit the "
+        f"recordings in more than one unit",
+        "--labels-unit",
+        choices,
+    )
+    return next(unit for unit in fitting if unit.name == answer)
+
+
+def _as_said(unit: Unit, values: NDArray[np.float64]) -> str:
+    seconds = float(unit.to_seconds(values)[0])
+    return f"{moment(seconds)}" if unit.zero is not None else f"{seconds:.6g} s"
+
+
+def _fits(unit: Unit, values: Sequence[NDArray[np.float64]], spans: Spans, asked: Asked) -> bool:
+    """Whether a unit puts any label within the recordings (a day's difference of zones is let pass)."""
+    if (unit.zero is not None) != spans.dated:
+        return False
+    first, last = spans.all
+    slack = _DAY if unit.zero is not None else 0.0
+    seconds = [unit.to_seconds(one) for one in values]
+    inside = (seconds[0] <= last + slack) & (seconds[-1] >= first - slack)
+    return bool(np.any(inside))
