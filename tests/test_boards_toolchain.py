@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Optional
 
 import pytest
 from factories import random_model
@@ -11,7 +12,7 @@ from tiny_firmware import write_sources
 
 from mcukd.boards.model import Board, list_boards, load_board
 from mcukd.boards.toolchain import build, compile_flags, overflow_sentence
-from mcukd.boards.tools import tools_missing
+from mcukd.boards.tools import tools_missing, version_line
 from mcukd.codegen.firmware import generate_firmware
 from mcukd.errors import UserError
 
@@ -227,3 +228,20 @@ def test_user_text_cannot_end_a_comment(tmp_path: Path) -> None:
     board = load_board("collar").model_copy(update={"title": "*/ #error", "unverified": ("*/ #error",)})
     write_sources(board, tmp_path)
     assert "*/ #error" not in (tmp_path / "mcukd_port.h").read_text()
+
+
+@pytest.mark.parametrize(
+    ("script", "line"),
+    [("exit 0", None), ("echo; echo two", ""), ("printf '\\377 1.0'", "\ufffd 1.0"), ("echo odd >&2", "odd")],
+)
+def test_a_program_that_says_nothing_or_no_text_for_a_version_is_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, line: Optional[str]
+) -> None:
+    program = tmp_path / "odd"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert version_line("odd") == line
+    program.write_text("no program")
+    assert version_line("odd") is None
+    assert version_line("not-there") is None

@@ -10,16 +10,17 @@ from mcukd.boards.processes import run_closed
 from mcukd.boards.runner_output import probes_in
 
 _SECONDS = 20
-_XDS110 = "TI XDS110"
+_XDS110, _DAPLINK, _STLINK = "TI XDS110", "DAPLink", "ST-LINK"
 #: Probes that have a serial port on USB too: name → vendor and products (empty: all of them).
 _PROBES: dict[str, tuple[int, frozenset[int]]] = {
     "SEGGER J-Link": (0x1366, frozenset()),
     _XDS110: (0x0451, frozenset({0xBEF3, 0xBEF4})),
-    "DAPLink": (0x0D28, frozenset()),
-    "ST-LINK": (0x0483, frozenset({0x374B, 0x374E, 0x374F, 0x3752, 0x3753, 0x3754, 0x3757})),
+    _DAPLINK: (0x0D28, frozenset()),
+    _STLINK: (0x0483, frozenset({0x374B, 0x374E, 0x374F, 0x3752, 0x3753, 0x3754, 0x3757})),
 }
-#: OpenOCD's interface scripts whose driver takes the first probe of several without a word.
-_TAKES_THE_FIRST = {"xds110": _XDS110}
+#: OpenOCD's interface scripts whose driver takes the first probe of several without a word. That of J-Link
+#: ends with an error.
+_TAKES_THE_FIRST = {"xds110": _XDS110, "cmsis-dap": _DAPLINK, "stlink": _STLINK, "stlink-dap": _STLINK}
 
 
 def probes_of(output: str) -> dict[str, str]:

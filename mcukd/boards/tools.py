@@ -57,9 +57,20 @@ def require_tool(name: str, purpose: str) -> str:
 
 
 def version_line(name: str) -> Optional[str]:
-    """Return the first line a program prints when asked for its version, None where it is missing."""
+    """Return the first line a program says when asked for its version; None where it does not run."""
     path = shutil.which(name)
     if path is None:
         return None
-    result = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30, check=False)
-    return (result.stdout + result.stderr).splitlines()[0].strip()
+    try:
+        result = subprocess.run(
+            [path, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return next((line.strip() for line in (result.stdout + result.stderr).splitlines()), None)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
-from mcukd.harness.reached import where_briefly
+from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.study import Study
 
 _CHUNK = 4096
@@ -45,7 +45,7 @@ def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
         proof = json.loads(file.read_text(encoding="utf-8"))
         if proof["model_sha256"] == model.sha256:
             devices[file.stem] = {
-                "emulated": proof["emulated"],
+                "emulated": not on_hardware(proof),
                 "where": where_briefly(proof),
                 "windows": proof["windows"],
                 "equal": proof["windows"] - proof["mismatches"],

@@ -120,7 +120,10 @@ def summary(evidence: Evidence) -> dict[str, Any]:
             for name in in_order(models)
         },
         "boards": {
-            name: {key: proof[key] for key in ("emulated", "windows", "mismatches", "retries")}
+            name: {
+                "emulated": not on_hardware(proof),
+                **{key: proof[key] for key in ("windows", "mismatches", "retries")},
+            }
             for name, proof in evidence.proofs.items()
         },
     }
