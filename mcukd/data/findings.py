@@ -12,7 +12,7 @@ from mcukd.data.card import Card
 from mcukd.data.check import Finding
 from mcukd.data.label_findings import alike_labels, labels, mixed
 from mcukd.data.overlap import Pair
-from mcukd.data.recordings import GRAVITY_BAND, RATE_TOLERANCE, RECORDING_BAND, source_window, to_g
+from mcukd.data.recordings import GRAVITY_BAND, RATE_TOLERANCE, is_faulty, source_window, to_g
 from mcukd.data.resample import band_limit
 from mcukd.data.survey import Survey
 from mcukd.wording import listed, plural, share
@@ -279,7 +279,9 @@ def _turned_recordings(card: Card, survey: Survey, name: str, axis: str) -> Iter
     window = source_window(card)
     places = [place for place in survey.animals[name].places if place.samples >= window]
     odd = [
-        place for place in places if not RECORDING_BAND[0] < place.median_length / one_g < RECORDING_BAND[1]
+        place
+        for place in places
+        if is_faulty(place.median_length / one_g, place.samples / card.signal.rate_hz)
     ]
     if odd:
         index = card.class_map.index()

@@ -18,8 +18,10 @@ from mcukd.wording import did_you_mean, listed, plural
 STANDARD_GRAVITY = 9.80665
 # A worn sensor reads about 1 g in the median whatever the animal does; calibration errs by a few per cent.
 GRAVITY_BAND = (0.75, 1.25)
-# A single short recording may be lively, so only a gross deviation condemns it.
-RECORDING_BAND = (0.5, 2.0)
+# A single recording may be lively, so only a gross deviation condemns it, and a grosser one where it is
+# short: seals keep up 3 g in the median for seconds.
+RECORDING_BAND, SHORT_BAND = (0.5, 2.0), (0.5, 4.0)
+SHORT_S = 20.0
 RATE_TOLERANCE = 0.10
 
 
@@ -82,6 +84,12 @@ def count_limits(card: Card) -> tuple[int, int]:
     return -limit, limit - 1
 
 
+def is_faulty(median_g: float, seconds: float) -> bool:
+    """Tell whether a recording of so many seconds cannot have this median length of the acceleration."""
+    low, high = SHORT_BAND if seconds < SHORT_S else RECORDING_BAND
+    return not low < median_g < high
+
+
 def source_window(card: Card) -> int:
     """Return the window's length in samples of the files, before any resampling."""
     return math.ceil(card.window * card.signal.rate_hz / card.rate_hz)
@@ -104,7 +112,7 @@ def check_gravity(card: Card, recordings: Sequence[Recording]) -> None:
     units_hold = np.mean((medians > GRAVITY_BAND[0]) & (medians < GRAVITY_BAND[1])) > 0.5
     for numbers, length, median in zip(places.values(), of_place, medians):
         whole = max(len(recordings[number].samples) for number in numbers) >= source_window(card)
-        if units_hold and whole and not RECORDING_BAND[0] < median < RECORDING_BAND[1]:
+        if units_hold and whole and is_faulty(median, len(length) / card.signal.rate_hz):
             reader = card.source.reader
             named = {"segments": "exclude_files", "parquet": "exclude_segments"}.get(
                 reader, "exclude_animals"

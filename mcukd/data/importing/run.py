@@ -27,7 +27,7 @@ from mcukd.data.importing.plain import plain_source, provisional, toml_columns, 
 from mcukd.data.importing.plan import Plan, is_ucihar, make_plan
 from mcukd.data.importing.spans import read_spans
 from mcukd.data.importing.tables import import_tables
-from mcukd.data.recordings import RECORDING_BAND
+from mcukd.data.recordings import is_faulty
 from mcukd.data.runs import Run, parquet_runs, read_runs
 from mcukd.data.survey import Place, Survey, survey
 from mcukd.errors import UserError
@@ -35,8 +35,9 @@ from mcukd.files import write_text
 from mcukd.wording import listed, plural, share
 
 _PIECE = 500_000
-#: A recording of less is judged by nobody: it may be one blow. Samples where no rate is known.
-JUDGED_S, JUDGED_SAMPLES = 1.0, 50
+#: A recording of less is judged by nobody, for it may be one blow. The rate is taken as so many hertz where
+#: none is known.
+JUDGED_S, UNKNOWN_HZ = 1.0, 50.0
 #: So many recordings that are left out are named.
 NAMED = 20
 
@@ -264,13 +265,13 @@ def _faulty(kept: Survey, options: Options) -> list[Place]:
     """Return recordings whose vector is grossly too long or short; none where the units are in doubt."""
     if not kept.animals:
         return []
-    one_g = _one_g(kept, options)
+    one_g, rate = _one_g(kept, options), _rate(kept, options)
     judged = [(name, place) for name, one in kept.animals.items() for place in one.places]
-    judged = [(name, place) for name, place in judged if place.samples >= _judged_from(kept, options)]
+    judged = [(name, place) for name, place in judged if place.samples >= rate * JUDGED_S]
     faulty = [
         (name, place)
         for name, place in judged
-        if not RECORDING_BAND[0] < place.median_length / one_g < RECORDING_BAND[1]
+        if is_faulty(place.median_length / one_g, place.samples / rate)
     ]
     # Where a tenth and more is off, or an animal has nothing else, it is no faulty recording but other units.
     sound = Counter(name for name, _ in judged) - Counter(name for name, _ in faulty)
@@ -279,11 +280,9 @@ def _faulty(kept: Survey, options: Options) -> list[Place]:
     return [place for _, place in faulty]
 
 
-def _judged_from(kept: Survey, options: Options) -> float:
-    """Return from how many samples on a recording is judged: less is in no window, and may be one blow."""
+def _rate(kept: Survey, options: Options) -> float:
     steps = [one.step for one in kept.animals.values() if one.step]
-    rate = options.rate_hz or (1 / float(np.median(steps)) if steps else JUDGED_SAMPLES / JUDGED_S)
-    return rate * JUDGED_S
+    return options.rate_hz or (1 / float(np.median(steps)) if steps else UNKNOWN_HZ)
 
 
 def _one_g(kept: Survey, options: Options) -> float:
@@ -306,8 +305,8 @@ def _note_excluded(
     rows = sum(place.samples for place in faulty)
     talk.note(
         f"recordings left out: {len(faulty)}, {plural(rows, 'row')} = {share(rows / total)} of all, in which "
-        f"the median length of the acceleration is below {RECORDING_BAND[0]} g or above "
-        f"{RECORDING_BAND[1]:g} g over the whole recording, while the others have about 1 g: "
+        f"the median length of the acceleration is far from 1 g over the whole recording, while the others "
+        f"have about that: "
         f"{listed(told[:NAMED])}{f' and {len(told) - NAMED} more' if len(told) > NAMED else ''}"
     )
 
