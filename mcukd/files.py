@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
     The temporary name keeps the suffix, because Keras and NumPy choose a format by it. What killed processes
     left in the folder is removed. Raises OSError with the name of `path` where it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made = _made_for(path.parent)
     _remove_abandoned(path.parent)
     temporary = _temporary_beside(path)
     try:
@@ -37,6 +37,15 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+            for folder in made if not path.exists() else ():
+                folder.rmdir()
+
+
+def _made_for(folder: Path) -> list[Path]:
+    """Make a folder and those above it that are missing; return what was made, the innermost first."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
 
 
 @contextmanager

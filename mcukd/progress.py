@@ -1,11 +1,16 @@
-"""Progress bars on standard error, silent where nobody watches."""
+"""Progress on standard error: a bar on a terminal, lines in a log."""
 
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
+
+#: Longest time without a line in a log, in seconds.
+SILENCE = 30.0
 
 
 class Advance(Protocol):
@@ -19,8 +24,8 @@ class Advance(Protocol):
 def progress(label: str, total: int) -> Iterator[Advance]:
     """Show a bar of `total` steps; the yielded function advances it.
 
-    On a terminal the bar is live. Elsewhere one plain line is written about every tenth of the way,
-    so that a log of a long run still shows that it moves.
+    On a terminal the bar is live. Elsewhere a plain line says what is done, how much of it and after what
+    time: at every tenth of the way and at least every SILENCE seconds, so that a log shows that a run moves.
     """
     if sys.stderr.isatty():
         yield from _live(label, total)
@@ -50,14 +55,46 @@ def _live(label: str, total: int) -> Iterator[Advance]:
 
 
 def _plain(label: str, total: int) -> Iterator[Advance]:
-    done, shown = 0, 0
+    log = _Log(label, total)
+    ended = threading.Event()
+    threading.Thread(target=log.beat, args=(ended,), daemon=True).start()
+    try:
+        yield log.advance
+    finally:
+        ended.set()
 
-    def advance(steps: int, note: str = "") -> None:
-        nonlocal done, shown
-        done += steps
-        tenth = done * 10 // max(total, 1)
-        if tenth > shown:
-            shown = tenth
-            print(f"{label}: {done}/{total} {note}".rstrip(), file=sys.stderr, flush=True)
 
-    yield advance
+class _Log:
+    """Lines of a bar: one at every tenth of the way, and one where none was written for a while."""
+
+    def __init__(self, label: str, total: int) -> None:
+        self._label, self._total = label, total
+        self._done, self._tenths, self._note = 0, 0, ""
+        self._began = self._written = time.monotonic()
+        self._lock = threading.Lock()
+
+    def advance(self, steps: int, note: str = "") -> None:
+        """Count steps; write a line where another tenth is done."""
+        with self._lock:
+            self._done += steps
+            self._note = note or self._note
+            tenths = self._done * 10 // max(self._total, 1)
+            if tenths > self._tenths:
+                self._tenths = tenths
+                self._write()
+
+    def beat(self, ended: threading.Event) -> None:
+        """Write a line when the last is SILENCE seconds old, until the bar has ended."""
+        while not ended.wait(max(0.0, self._written + SILENCE - time.monotonic())):
+            with self._lock:
+                if time.monotonic() - self._written >= SILENCE and not ended.is_set():
+                    self._write()
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        seconds = int(self._written - self._began)
+        passed = f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        line = f"{self._label}: {self._done}/{self._total} after {passed} {self._note}".rstrip()
+        # A log that cannot be written is no reason to lose the work.
+        with suppress(OSError, ValueError):
+            print(line, file=sys.stderr, flush=True)

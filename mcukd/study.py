@@ -18,6 +18,7 @@ from typing import Any, Optional
 from mcukd import __version__
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, write_json
+from mcukd.tensorflow_setup import settings
 
 RUNS = Path("runs")
 LATEST = "latest"
@@ -51,9 +52,18 @@ class Study:
 
     @classmethod
     def create(cls, path: Path, card: str, seed: int) -> Study:
-        """Open the study at `path`, or start it there, and point `runs/latest` at it.
+        """Open the study at `path`, or start it there, and point `runs/latest` at it; see `prepare`."""
+        study = cls.prepare(path, card, seed)
+        study.begin()
+        return study
 
-        Raises UserError where `path` holds a study of another card: its artefacts would be lost.
+    @classmethod
+    def prepare(cls, path: Path, card: str, seed: int) -> Study:
+        """Return the study at `path`, or a new one, without writing anything.
+
+        `begin`, or the first stage that finishes, writes it and makes it the latest: a run that is refused
+        or fails before it made anything leaves no trace. Raises UserError where `path` holds a study of
+        another card: its artefacts would be lost.
         """
         if (path / MANIFEST).exists():
             study = cls.open(path)
@@ -65,11 +75,22 @@ class Study:
             study.manifest["seed"] = seed
         else:
             study = cls(
-                path, {"schema": 1, "card": card, "seed": seed, "versions": _versions(), "stages": {}}
+                path,
+                {
+                    "schema": 1,
+                    "card": card,
+                    "seed": seed,
+                    "versions": _versions(),
+                    "settings": settings(),
+                    "stages": {},
+                },
             )
-        study._save()
-        _point_latest_at(path)
         return study
+
+    def begin(self) -> None:
+        """Write the manifest, and point `runs/latest` at this study."""
+        self._save()
+        _point_latest_at(self.path)
 
     @classmethod
     def open(cls, path: Optional[Path] = None) -> Study:
@@ -105,7 +126,8 @@ class Study:
         """
         if given is not None:
             self.manifest["data_root"] = str(given.resolve())
-            self._save()
+            if self.file(MANIFEST).exists():
+                self._save()
         remembered = self.manifest.get("data_root")
         return Path(remembered) if remembered else None
 
@@ -127,7 +149,7 @@ class Study:
         self, stage: str, *, inputs: Mapping[str, str], options: Mapping[str, Any], outputs: Iterable[Path]
     ) -> None:
         """Record a finished stage: what it read, how it ran, and the SHA-256 of each file it wrote."""
-        self.manifest["versions"] = _versions()
+        self.manifest["versions"], self.manifest["settings"] = _versions(), settings()
         self.manifest["stages"][stage] = {
             "inputs": dict(inputs),
             "options": dict(options),
@@ -135,7 +157,10 @@ class Study:
                 path.relative_to(self.path).as_posix(): sha256_file(path) for path in sorted(outputs)
             },
         }
-        self._save()
+        if self.file(MANIFEST).exists():
+            self._save()
+        else:
+            self.begin()
 
     def forget(self, stage: str) -> None:
         """Drop the record of a stage whose outputs are not wanted any more; no file is touched."""

@@ -18,9 +18,10 @@ from mcukd.data.folds import make_folds
 from mcukd.data.load import load_windows
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.run import distill, fold_lessons, for_card, free_run, is_up_to_date
-from mcukd.distill.workers import leave_with_parent, run_lessons
+from mcukd.distill.workers import run_lessons
 from mcukd.errors import UserError
 from mcukd.models.weights import StudentWeights
+from mcukd.pool import leave_with_parent
 from mcukd.study import Study
 
 CONFIG = DistillConfig(

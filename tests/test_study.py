@@ -111,3 +111,20 @@ def test_manifest_holds_versions_and_no_clock(study: Study) -> None:
     manifest = json.loads(study.file("study.json").read_text())
     assert {"mcukd", "python", "numpy"} <= set(manifest["versions"])
     assert "time" not in " ".join(manifest)
+
+
+def test_a_study_that_made_nothing_leaves_no_trace(tmp_path: Path) -> None:
+    old = Study.create(tmp_path / "runs" / "old", "herd-sim", 0)
+    new = Study.prepare(tmp_path / "runs" / "new", "herd-sim", 0)
+    new.data_root(tmp_path)
+    assert not new.path.exists()
+    assert (tmp_path / "runs" / "latest").resolve() == old.path.resolve()
+    new.begin()
+    assert (tmp_path / "runs" / "latest").resolve() == new.path.resolve()
+    assert Study.open(new.path).data_root(None) == tmp_path.resolve()
+
+
+def test_a_write_that_fails_leaves_no_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), replacing(tmp_path / "runs" / "new" / "evaluation" / "a.npz"):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []

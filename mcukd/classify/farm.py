@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Optional
 from uuid import uuid4
 
 from mcukd.classify.stage import Task, classify_file
 from mcukd.cluster import connect
-from mcukd.distill.workers import leave_with_parent
 from mcukd.errors import UserError
+from mcukd.pool import Workers
 from mcukd.progress import progress
 
 
@@ -89,12 +88,9 @@ def _length(task: Task) -> int:
 
 
 def _in_processes(tasks: Sequence[Task], jobs: int) -> _Results:
-    # Compiled code and threads of Arrow do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, leave_with_parent)
     try:
-        futures: dict[Future[Any], int] = {pool.submit(_attempt, task): n for n, task in enumerate(tasks)}
-        with progress("Classifying files", len(tasks)) as advance:
+        with Workers(jobs) as pool, progress("Classifying files", len(tasks)) as advance:
+            futures = {pool.submit(_attempt, task): n for n, task in enumerate(tasks)}
             for future in as_completed(futures):
                 yield futures[future], future.result()
                 advance(1, tasks[futures[future]].path.name)
@@ -103,8 +99,6 @@ def _in_processes(tasks: Sequence[Task], jobs: int) -> _Results:
             "a worker process died, perhaps for want of memory; finished files are kept: run the same "
             "command again, with a lower --jobs if it happens again."
         ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _on_cluster(tasks: Sequence[Task], scheduler: str) -> _Results:

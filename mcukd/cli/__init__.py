@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from typing import Any, Callable
-
-# TensorFlow reads these once, when it is first imported, and is talkative without them.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-
 
 #: The exit code of a program that Ctrl-C ended.
 _STOPPED = 130
@@ -24,8 +18,10 @@ def main() -> None:
     """
     from mcukd.cli import streams
     from mcukd.disk import sentence_about
+    from mcukd.tensorflow_setup import stay_quiet
 
     streams.be_writable()
+    stay_quiet()
     sys.unraisablehook = _unless_told(sys.unraisablehook)
     code = _run()
     trouble = streams.trouble()

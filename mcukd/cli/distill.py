@@ -243,10 +243,11 @@ def distill(
     # Missing data or hardware is reported before a study is begun.
     dataset_sha256(card, root, config.seed)
     require_device(config.device)
-    study = Study.create(path, card.reference, config.seed)
+    study = Study.prepare(path, card.reference, config.seed)
     root = study.data_root(root)
     fresh = is_up_to_date(study, card, root, config)
     metrics = distill_study(study, card, root, config)
+    study.begin()
     if baselines:
         train_baselines(study, card, root, config, usual_baselines(card))
         metrics = evaluate_study(study, root)

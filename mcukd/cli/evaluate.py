@@ -164,7 +164,7 @@ def _study_and_config(
         options["seeds"] = parse_seeds(seeds)
     config = for_card(DistillConfig.of(options), card)
     dataset_sha256(card, data_root, config.seed)  # missing data is reported before a study is begun
-    study = Study.create(run or free_run(card.name, config), card.reference, config.seed)
+    study = Study.prepare(run or free_run(card.name, config), card.reference, config.seed)
     study.data_root(data_root)
     return study, config
 
@@ -201,7 +201,7 @@ def _evaluate_random(
     )
     honest = _evaluated(study, config, models, nested)
     other = study.path.with_name(f"{study.path.name}-random")
-    random = Study.create(other, study.card, int(study.manifest["seed"]))
+    random = Study.prepare(other, study.card, int(study.manifest["seed"]))
     root = study.data_root(None)
     random.data_root(root)
     _evaluated(random, beside(config, "random"), models, nested)

@@ -61,7 +61,16 @@ def be_writable() -> None:
     if type(sys.stdout) is io.TextIOWrapper:
         sys.stdout = _Output(sys.stdout, "standard output")
     if type(sys.stderr) is io.TextIOWrapper:
-        sys.stderr = _Output(sys.stderr, "standard error")
+        sys.stderr = _Output(_apart(sys.stderr), "standard error")
+
+
+def _apart(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    """Return the stream on a descriptor of its own: what it shares with native code may be dropped."""
+    try:
+        below = os.fdopen(os.dup(stream.fileno()), "wb")
+    except (OSError, ValueError):
+        return stream
+    return io.TextIOWrapper(below, stream.encoding, line_buffering=stream.line_buffering)
 
 
 def trouble() -> Optional[OSError]:

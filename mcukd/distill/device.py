@@ -11,17 +11,16 @@ from mcukd.errors import UserError
 CPU, GPU = "cpu", "gpu"
 DEVICES = (CPU, GPU)
 
-_COUNT = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
+_COUNT = (
+    "from mcukd.tensorflow_setup import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
+)
 
 
 def require_device(device: str) -> None:
     """Raise UserError where TensorFlow sees no such device. A process of its own looks, and lets go of it."""
     if device == CPU:
         return
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    asked = subprocess.run(
-        [sys.executable, "-c", _COUNT], capture_output=True, text=True, env=environment, check=False
-    )
+    asked = subprocess.run([sys.executable, "-c", _COUNT], capture_output=True, text=True, check=False)
     if asked.stdout.strip() in ("", "0"):
         raise UserError(
             "--device gpu: TensorFlow sees no graphics card here; install its CUDA libraries (pip install "
@@ -35,7 +34,7 @@ def use_device(device: str) -> None:
     On the processor a single thread computes, so that results do not depend on the number of cores. A card's
     memory is taken as it is needed, for workers that share it.
     """
-    import tensorflow as tf
+    from mcukd.tensorflow_setup import tensorflow as tf
 
     if device == CPU:
         tf.config.set_visible_devices([], "GPU")

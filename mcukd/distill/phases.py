@@ -66,7 +66,7 @@ def distillation_loss(student: Any, hard: Any, teacher: Any, temperature: Any, m
     temperature T; T² keeps its gradient of one size whatever T is. mixing 0 is training without a teacher.
     Hinton, Vinyals, Dean (2015).
     """
-    import tensorflow as tf
+    from mcukd.tensorflow_setup import tensorflow as tf
 
     hard_loss = tf.nn.softmax_cross_entropy_with_logits(hard, student)
     soft = tf.nn.softmax(teacher / temperature)

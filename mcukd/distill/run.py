@@ -76,9 +76,10 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     )
     _drop_others(study, lessons)
     # The shipped models take about as long as a fold; first come, so that no worker idles at the end.
-    run_lessons(
-        [lesson for lesson in [shipped, *lessons] if not lesson.is_done()], training, evaluation, config
-    )
+    missing = [lesson for lesson in [shipped, *lessons] if not lesson.is_done()]
+    if len(missing) <= len(lessons):
+        study.begin()
+    run_lessons(missing, training, evaluation, config, first=study.begin)
 
     scores = _score(lessons, evaluation, config)
     _forget_models(study, set(EVALUATED) - set(scores))

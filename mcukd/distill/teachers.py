@@ -100,7 +100,7 @@ class Teacher:
 
     def _answer(self, number: int, windows: FloatArray) -> FloatArray:
         """Return the logits (n, K) of one of several, by graph: step by step a GRU takes 40 times as long."""
-        import tensorflow as tf
+        from mcukd.tensorflow_setup import tensorflow as tf
 
         model = self.models[number]
         if number not in self._graphs:
@@ -111,8 +111,8 @@ class Teacher:
         return np.concatenate([np.asarray(part, np.float32) for part in parts])
 
     def _tapped(self, features: Sequence[str]) -> Any:
-        import keras
-        import tensorflow as tf
+        from mcukd.tensorflow_setup import keras
+        from mcukd.tensorflow_setup import tensorflow as tf
 
         outputs = {name: self.model.get_layer(name).output for name in ("logits", *features)}
         twin = keras.Model(self.model.inputs, outputs)
@@ -121,7 +121,7 @@ class Teacher:
     @cached_property
     def together(self) -> keras.Model:
         """The one model to keep: the network itself, or of several the mean of their logits."""
-        import keras
+        from mcukd.tensorflow_setup import keras
 
         if len(self.models) == 1:
             return self.model

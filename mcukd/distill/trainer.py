@@ -98,7 +98,7 @@ class Trainer:
         phases: Sequence[Phase] = (LABELS,),
         steady: bool = False,
     ) -> None:
-        import keras
+        from mcukd.tensorflow_setup import keras
 
         self._build = build
         self.model = build()
@@ -207,7 +207,7 @@ class Trainer:
         return int((output["logits"] if isinstance(output, dict) else output).shape[-1])
 
     def _start_anew(self, seed: int) -> None:
-        import keras
+        from mcukd.tensorflow_setup import keras
 
         keras.utils.set_random_seed(seed)
         with _drawing_alone(seed):
@@ -288,7 +288,7 @@ def one_hot(labels: NDArray[np.int64], classes: int) -> FloatArray:
 
 def answering(model: keras.Model) -> keras.Model:
     """Return the model with its logits as the only output; those in training may have others beside."""
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     if not isinstance(model.output, dict):
         return model
@@ -306,7 +306,7 @@ def _in_steps(array: FloatArray) -> FloatArray:
 
 
 def _training_loop(model: keras.Model, optimizer: Any, phase: Phase, compiled: bool) -> Callable[..., Any]:
-    import tensorflow as tf
+    from mcukd.tensorflow_setup import tensorflow as tf
 
     variables = model.trainable_variables if phase.trains is None else phase.trains(model)
     # Only matrices decay: biases, BN scales and shifts are few and need their size.

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from mcukd.errors import UserError
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.packing import ROWS, Packing, pairs
 from mcukd.fixedpoint.quantize import QuantizeConfig
 from mcukd.models.weights import StudentWeights
+from mcukd.tensorflow_setup import keras
+from mcukd.tensorflow_setup import tensorflow as tf
 
 #: Trained arrays of the student, in Keras's own layout.
 TRAINED = (

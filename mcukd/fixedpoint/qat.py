@@ -292,9 +292,8 @@ class _School:
         return self._trainer
 
     def _build(self) -> keras.Model:
-        import keras
-
         from mcukd.fixedpoint.fake_layer import FakeQuantizedStudent
+        from mcukd.tensorflow_setup import keras
 
         assert self._start is not None, "opens_with comes first"
         start, lengths, dense_length = self._start

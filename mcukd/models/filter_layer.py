@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from mcukd.models.filter_mlp import LEAST_POLE, TAPS
+from mcukd.tensorflow_setup import keras
 
 #: Samples in a block of the high-pass; a window of 256 has as many blocks.
 BLOCK = 16

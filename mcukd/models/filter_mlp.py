@@ -111,10 +111,9 @@ def build_filter_mlp(
     window, channels, classes: T (at least 15, for two filters of eight taps), C, K. mean, variance: (C,) in
     counts and counts². Raises ValueError for a shorter window.
     """
-    import keras
-
     from mcukd.models.filter_layer import FilterFeatures
     from mcukd.models.resnet import standardisation
+    from mcukd.tensorflow_setup import keras
 
     if window < 2 * TAPS - 1:
         raise ValueError(f"a window of {window} samples is too short for two filters of {TAPS} taps")

@@ -36,7 +36,7 @@ def build_student(
     sequences: build the twin for training against a teacher's features. Its layer "states" gives the state
     after every sample (N, T, H), its weights are the same in the same order, and so are its logits.
     """
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     layers = keras.layers
     inputs = keras.Input((window or None, channels), name="counts")
@@ -69,7 +69,7 @@ def student_weights(model: keras.Model) -> StudentWeights:
 
 def with_head(model: keras.Model, head: Head) -> keras.Model:
     """Return a student with the GRU of `model` and another head, of any kind, on its last state."""
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     layers = keras.layers
     x, loaded = model.get_layer("gru").output, []

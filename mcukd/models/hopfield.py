@@ -10,9 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import keras
-
 from mcukd.errors import UserError
+from mcukd.tensorflow_setup import keras
 
 #: The layers with weights of the head, by name; "logits" holds the weights of the mixture.
 MEMORY, INTUITION, LOGITS = "memory", "intuition", "logits"

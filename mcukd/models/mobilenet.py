@@ -101,7 +101,7 @@ def build_mobilenet(
     """
     if head not in HEADS:
         raise UserError(f"MobileNet: there is no head '{head}'; choose from {', '.join(HEADS)}.")
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     layers = keras.layers
     inputs = keras.Input((window, channels), name="counts")
@@ -134,9 +134,8 @@ def load_mobilenet(path: Path) -> keras.Model:
 
     Raises UserError where it is missing, unreadable or a model of another structure.
     """
-    import keras
-
     import mcukd.models.hopfield  # noqa: F401 - so that a memory head is recognised
+    from mcukd.tensorflow_setup import keras
 
     if not path.is_file():
         raise UserError(f"{path}: no such file; run 'mcukd distill' to train a model.")
@@ -198,7 +197,7 @@ def mobilenet_macs_per_window(
 
 
 def _bottleneck(x: Any, b: Bottleneck, name: str, anchor: str | None) -> Any:
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     layers = keras.layers
 
@@ -228,7 +227,7 @@ def _bottleneck(x: Any, b: Bottleneck, name: str, anchor: str | None) -> Any:
 
 
 def _excited(y: Any, width: int, name: str) -> Any:
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     layers = keras.layers
     weights = layers.GlobalAveragePooling1D(name=f"{name}_squeeze")(y)
@@ -240,13 +239,13 @@ def _excited(y: Any, width: int, name: str) -> Any:
 
 
 def _normalised(x: Any, name: str) -> Any:
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     # Keras's default momentum of .99 remembers longer than the short schedules here last.
     return keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
 
 
 def _hard_swish(x: Any, name: str) -> Any:
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     return keras.layers.Activation("hard_swish", name=f"{name}_swish")(x)

@@ -174,7 +174,7 @@ def _runner(
     window: int, channels: int, classes: int, form: tuple[bool, str, int, bool]
 ) -> tuple[keras.Model, Callable[[FloatArray], Any]]:
     """Return a model on standardised windows and what runs it: traced once for the students of all folds."""
-    import tensorflow as tf
+    from mcukd.tensorflow_setup import tensorflow as tf
 
     model = _build(
         window, channels, classes, form, np.zeros(channels, np.float32), np.ones(channels, np.float32)

@@ -31,7 +31,7 @@ def build_resnet(
     window, channels, classes: T, C, K; T is 0 for windows of any length. mean, variance: (C,) in counts and
     counts².
     """
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     layers = keras.layers
     inputs = keras.Input((window or None, channels), name="counts")
@@ -53,8 +53,9 @@ def build_resnet(
 
 def standardisation(mean: ArrayLike, variance: ArrayLike) -> keras.Layer:
     """Return the layer that takes counts to (counts − mean) / √variance, axis by axis, and is not trained."""
-    import keras
     import numpy as np
+
+    from mcukd.tensorflow_setup import keras
 
     return keras.layers.Normalization(
         mean=np.asarray(mean, np.float32), variance=np.asarray(variance, np.float32), name="standardisation"

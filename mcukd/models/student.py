@@ -73,11 +73,10 @@ def load_any_student(path: Path) -> keras.Model:
 
     Raises UserError where it is missing, unreadable or no student.
     """
-    import keras
-
     # So that their layers are recognised.
     import mcukd.models.filter_layer
     import mcukd.models.hopfield  # noqa: F401
+    from mcukd.tensorflow_setup import keras
 
     if not path.is_file():
         raise UserError(f"{path}: no such file; run 'mcukd distill' to train a student.")

@@ -50,7 +50,7 @@ def build_tsak(
     """
     if width < HEADS or width % HEADS:
         raise UserError(f"TSAK: the width is {width}, expected a multiple of {HEADS}, its attention's heads.")
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     layers = keras.layers
     inputs = keras.Input((window, channels), name="counts")
@@ -71,7 +71,7 @@ def build_tsak(
 
 def with_all_logits(model: keras.Model) -> keras.Model:
     """Return a model of the same layers that gives "logits" and the logits of the first stage by name."""
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     outputs = {name: model.get_layer(name).output for name in (LOGITS, *STAGE_ONE)}
     return keras.Model(model.input, outputs, name=model.name)
@@ -79,7 +79,7 @@ def with_all_logits(model: keras.Model) -> keras.Model:
 
 def semantic_only(model: keras.Model) -> keras.Model:
     """Return a model of the same layers that gives the logits of the semantic classifier alone."""
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     return keras.Model(model.input, model.get_layer(LOGITS).output, name=model.name)
 
@@ -103,7 +103,7 @@ def stage_variables(model: keras.Model, stage: int) -> list[Any]:
 
 def load_tsak(path: Path) -> keras.Model:
     """Load a model of `build_tsak` from a `.keras` file. Raises UserError where it is none or unreadable."""
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     if not path.is_file():
         raise UserError(f"{path}: no such file; run 'mcukd distill --method tsak' to train a teacher.")
@@ -161,7 +161,7 @@ def _attention(x: Any, width: int) -> Any:
     Samples carry no position: behaviours have no fixed place in a window, and the convolution before knows
     each sample's neighbours.
     """
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     layers = keras.layers
     y = layers.LayerNormalization(name="attention_norm")(x)
@@ -174,7 +174,7 @@ def _attention(x: Any, width: int) -> Any:
 
 
 def _causal(x: Any, window: int, width: int) -> Any:
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     first, *rest = dilations(window)
     y = _convolved(x, width, CAUSAL_KERNEL, "causal1", padding="causal", dilation_rate=first)
@@ -186,7 +186,7 @@ def _causal(x: Any, window: int, width: int) -> Any:
 
 
 def _convolved(x: Any, width: int, kernel: int, name: str, **how: Any) -> Any:
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     layers = keras.layers
     how.setdefault("padding", "same")

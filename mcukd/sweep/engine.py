@@ -6,18 +6,17 @@ and what was not is done again from its beginning. Nothing else is remembered.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
 from mcukd.cluster import connect
-from mcukd.distill.workers import leave_with_parent, silence_native_log
 from mcukd.errors import UserError
+from mcukd.pool import Workers
 from mcukd.progress import progress
 
 
@@ -114,41 +113,34 @@ def _in_processes(jobs: Sequence[Job], workers: int) -> _Results:
         waits_for[job.key] = {earlier.key for earlier in job.requires} & listed
         for key in waits_for[job.key]:
             follow[key].append(job)
-    # TensorFlow does not survive a fork.
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"), _start_worker)
     # What is ready goes in the order of the list, in which all runs of one model follow each other: a worker
     # keeps the compiled models of a few only.
     place = {job.key: number for number, job in enumerate(jobs)}
     ready = [place[job.key] for job in jobs if not waits_for[job.key]]
     running: dict[Future[Any], Job] = {}
     outcomes: dict[str, Any] = {}
+    pool = Workers(min(workers, len(jobs)))
     try:
-        while ready or running:
-            while ready and len(running) < workers:
-                job = jobs[heappop(ready)]
-                before = [outcomes[earlier.key] for earlier in job.requires if earlier.key in listed]
-                running[pool.submit(perform, job, *before)] = job
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                job = running.pop(future)
-                outcomes[job.key] = future.result()
-                for later in follow[job.key]:
-                    waits_for[later.key].discard(job.key)
-                    if not waits_for[later.key]:
-                        heappush(ready, place[later.key])
-                yield job, outcomes[job.key]
+        with pool:
+            while ready or running:
+                while ready and len(running) < workers:
+                    job = jobs[heappop(ready)]
+                    before = [outcomes[earlier.key] for earlier in job.requires if earlier.key in listed]
+                    running[pool.submit(perform, job, *before)] = job
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    job = running.pop(future)
+                    outcomes[job.key] = future.result()
+                    for later in follow[job.key]:
+                        waits_for[later.key].discard(job.key)
+                        if not waits_for[later.key]:
+                            heappush(ready, place[later.key])
+                    yield job, outcomes[job.key]
     except BrokenProcessPool as error:
         raise UserError(
             "a worker process died, perhaps for want of memory; what was finished is kept: run the same "
             f"command again, with fewer --workers than {workers} if it happens again."
         ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker() -> None:
-    leave_with_parent()
-    silence_native_log()
 
 
 def _on_cluster(jobs: Sequence[Job], scheduler: str, folder: Optional[Path]) -> _Results:

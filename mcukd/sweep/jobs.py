@@ -8,7 +8,6 @@ same run gives the same row on the same kind of machine, and those stages' own f
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -339,9 +338,7 @@ def classroom(source: Source, config: DistillConfig) -> _Classroom:
 @cache
 def quiet_tensorflow() -> None:
     """Have TensorFlow compute in one thread, on which the last bits depend, and on no accelerator."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    import tensorflow as tf
+    from mcukd.tensorflow_setup import tensorflow as tf
 
     try:
         tf.config.set_visible_devices([], "GPU")

@@ -15,6 +15,7 @@ from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.models.weights import StudentWeights
+from mcukd.tensorflow_setup import SCHEMA, part
 
 #: Name of our entry in the model's metadata table; it holds JSON and needs no extra library to read.
 FACTS_ENTRY = "MCUKD_FACTS"
@@ -47,7 +48,7 @@ def build_cell(weights: StudentWeights) -> Any:
 
     Each gate has matrices of its own, so that each gets a scale of its own when quantized.
     """
-    import tensorflow as tf
+    from mcukd.tensorflow_setup import tensorflow as tf
 
     kernels = tf.split(tf.constant(weights.kernel), 3, axis=1)
     recurrents = tf.split(tf.constant(weights.recurrent), 3, axis=1)
@@ -94,7 +95,7 @@ def read_entry(content: bytes, name: str) -> str:
 
     Raises UserError where the bytes are no TFLite file of ours.
     """
-    from tensorflow.lite.python import schema_py_generated as schema
+    schema = part(SCHEMA)
 
     if content[4:8] != b"TFL3":
         raise UserError(f"{name}: not a TFLite file; run 'mcukd quantize' to make it anew.")

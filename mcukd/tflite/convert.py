@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.models.weights import StudentWeights
+from mcukd.tensorflow_setup import SCHEMA, part
 from mcukd.tflite.cell import FACTS_ENTRY, STATE_RANGE, CellFacts, build_cell
 from mcukd.tflite.network import Network, WindowFacts, build_graph
 
@@ -70,8 +71,9 @@ def convert_window(network: Network, counts: NDArray[np.int16], classes: Iterabl
 def _quantized(
     module: Any, function: Any, batches: Iterable[Mapping[str, FloatArray]], beyond: float = 0.0
 ) -> bytes:
-    import tensorflow as tf
-    from tensorflow.lite.python.convert import mlir_quantize
+    from mcukd.tensorflow_setup import tensorflow as tf
+
+    mlir_quantize = part("tensorflow.lite.python.convert").mlir_quantize
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], module)
     float_model = bytes(converter.convert())
@@ -101,7 +103,7 @@ def observe_ranges(
     TensorFlow's own calibrator reads tensors whose memory another one has taken over meanwhile: it
     reports −1.7 as the least value of a sigmoid. Here every tensor keeps its memory.
     """
-    import tensorflow as tf
+    from mcukd.tensorflow_setup import tensorflow as tf
 
     interpreter = tf.lite.Interpreter(model_content=model, experimental_preserve_all_tensors=True)
     inputs = interpreter.get_signature_runner().get_input_details()
@@ -164,7 +166,7 @@ def _computed_tensors(interpreter: Any) -> set[int]:
 
 
 def _with_ranges(model: bytes, ranges: Mapping[int, tuple[float, float]]) -> bytes:
-    from tensorflow.lite.python import schema_py_generated as schema
+    schema = part(SCHEMA)
 
     tree = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
     graph = tree.subgraphs[0]
@@ -181,7 +183,7 @@ def _with_ranges(model: bytes, ranges: Mapping[int, tuple[float, float]]) -> byt
 
 
 def _with_facts(model: bytes, facts: str) -> bytes:
-    from tensorflow.lite.python import schema_py_generated as schema
+    schema = part(SCHEMA)
 
     tree = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
     buffer = schema.BufferT()
@@ -194,15 +196,13 @@ def _with_facts(model: bytes, facts: str) -> bytes:
 
 
 def _pack(tree: Any) -> bytes:
-    from tensorflow.lite.tools.flatbuffer_utils import convert_object_to_bytearray
-
-    return bytes(convert_object_to_bytearray(tree))
+    return bytes(part("tensorflow.lite.tools.flatbuffer_utils").convert_object_to_bytearray(tree))
 
 
 def main() -> None:
     """Serve jobs written by `mcukd.tflite.export` until standard input ends."""
     # Whatever TensorFlow's native code prints goes to standard error, so that answers stay whole lines.
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="surrogateescape")
     os.dup2(2, 1)
     for line in sys.stdin:
         job, out = map(Path, line.rstrip("\n").split("\t"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mcukd.models.weights import StudentWeights
+from mcukd.tensorflow_setup import SCHEMA, part
 
 LABELS_FILE = "labels.txt"
 
@@ -128,7 +129,7 @@ def _normalisation(schema: Any, contents: Contents) -> Any:
 
 def _signature_names(model: bytes) -> dict[str, list[str]]:
     """Return the signature's names of inputs and outputs in the order of the graph."""
-    from tensorflow.lite.python import schema_py_generated as schema
+    schema = part(SCHEMA)
 
     tree = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
     graph, signature = tree.subgraphs[0], tree.signatureDefs[0]

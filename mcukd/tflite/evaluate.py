@@ -44,7 +44,7 @@ class Cell:
     """An exported one-step cell, ready to run on reference kernels. Raises UserError on a damaged file."""
 
     def __init__(self, path: Path) -> None:
-        import tensorflow as tf
+        from mcukd.tensorflow_setup import tensorflow as tf
 
         try:
             content = path.read_bytes()

@@ -160,7 +160,7 @@ def network_of(model: keras.Model) -> Network:
 
 def build_graph(network: Network) -> Any:
     """Return a `tf.Module` whose `run` takes `x` (1, 1, T, C), standardised, to `network.output` (1, K)."""
-    import tensorflow as tf
+    from mcukd.tensorflow_setup import tensorflow as tf
 
     arrays = network.arrays
 

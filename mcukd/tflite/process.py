@@ -14,6 +14,7 @@ from typing import Optional
 from mcukd.errors import UserError
 
 COMMAND = (sys.executable, "-m", "mcukd.tflite.convert")
+_PIPE = "utf-8:surrogateescape"
 _REMEDY = "the integer model does not need it; leave the TFLite file out with 'mcukd quantize --no-tflite'"
 
 
@@ -23,14 +24,16 @@ class Converter:
     def __init__(self, command: Optional[Sequence[str]] = None) -> None:
         root = str(Path(__file__).resolve().parents[2])
         search = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": search}
+        # Paths go through the pipe whatever the locale is.
+        quiet = {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": search, "PYTHONIOENCODING": _PIPE}
         self.process = subprocess.Popen(
             command or COMMAND,
             env={**os.environ, **quiet},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
         )
 
     @property

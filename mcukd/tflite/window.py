@@ -111,7 +111,7 @@ class WindowModel:
     """
 
     def __init__(self, path: Path, *, reference: bool = True) -> None:
-        import tensorflow as tf
+        from mcukd.tensorflow_setup import tensorflow as tf
 
         try:
             content = path.read_bytes()

@@ -56,7 +56,7 @@ class SmlDist(Method):
 
     def pupil(self, student: keras.Model, teacher: keras.Model, config: DistillConfig) -> keras.Model:
         """Return the student with its anchors as outputs; a GRU gets adapters that are dropped afterwards."""
-        import keras
+        from mcukd.tensorflow_setup import keras
 
         outputs = {"logits": student.get_layer("logits").output}
         if config.student == "mobilenet":
@@ -83,7 +83,7 @@ class SmlDist(Method):
 def _stage(number: int, weight: float) -> Phase:
     def trains(pupil: keras.Model) -> list[Any]:
         """Return the variables between the anchor before and this one."""
-        import keras
+        from mcukd.tensorflow_setup import keras
 
         def up_to(anchor: str) -> list[Any]:
             return keras.Model(pupil.inputs, pupil.get_layer(anchor).output).trainable_variables
@@ -108,7 +108,7 @@ def _features_loss(signals: Signals, anchors: tuple[str, ...], weight: float) ->
     not mind that a recurrent student comes to know things some samples later. Both relative to the power of
     the teacher's, so that anchors count alike.
     """
-    import tensorflow as tf
+    from mcukd.tensorflow_setup import tensorflow as tf
 
     total = tf.constant(0.0)
     for name in anchors:
@@ -120,14 +120,14 @@ def _features_loss(signals: Signals, anchors: tuple[str, ...], weight: float) ->
 
 
 def _relative_error(ours: Any, theirs: Any) -> Any:
-    import tensorflow as tf
+    from mcukd.tensorflow_setup import tensorflow as tf
 
     return tf.reduce_mean(tf.square(ours - theirs)) / (tf.reduce_mean(tf.square(theirs)) + 1e-6)
 
 
 def _magnitudes(features: Any) -> Any:
     """Return the magnitudes of the spectra over time (B, F, T // 2 + 1) of features (B, T, F)."""
-    import tensorflow as tf
+    from mcukd.tensorflow_setup import tensorflow as tf
 
     spectrum = tf.signal.rfft(tf.transpose(features, (0, 2, 1)))
     # The root is smoothed: its slope at silence would be infinite.
@@ -136,7 +136,7 @@ def _magnitudes(features: Any) -> Any:
 
 def _last_loss(signals: Signals, config: DistillConfig) -> Any:
     """Return CE(hard labels) + ratio · CE(teacher), for the logits and for what the memory recalls."""
-    import tensorflow as tf
+    from mcukd.tensorflow_setup import tensorflow as tf
 
     total = tf.constant(0.0)
     for name in ("logits", RECALLED):
@@ -153,7 +153,7 @@ def _last_loss(signals: Signals, config: DistillConfig) -> Any:
 
 def _teacher_target(logits: Any, hard: Any) -> Any:
     """Return softmax(logits / ‖logits‖), and the label where the teacher is wrong: (B, K)."""
-    import tensorflow as tf
+    from mcukd.tensorflow_setup import tensorflow as tf
 
     right = tf.equal(tf.argmax(logits, axis=-1), tf.argmax(hard, axis=-1))
     return tf.where(right[:, None], tf.nn.softmax(tf.math.l2_normalize(logits, axis=-1)), hard)
@@ -161,7 +161,7 @@ def _teacher_target(logits: Any, hard: Any) -> Any:
 
 def _adapted(states: Any, teacher: keras.Model, name: str) -> Any:
     """Return states (N, T, H) as features of an anchor's shape (N, T′, F): averaged over time, then mixed."""
-    import keras
+    from mcukd.tensorflow_setup import keras
 
     anchor = teacher.get_layer(name).output
     stride = -(-teacher.input_shape[1] // anchor.shape[1])
@@ -171,9 +171,8 @@ def _adapted(states: Any, teacher: keras.Model, name: str) -> Any:
 
 def _recalled(embedding: Any, teacher: keras.Model) -> Any:
     """Return the class scores (N, K) of a memory like the teacher's, asked with the student's embedding."""
-    import keras
-
     from mcukd.models.hopfield import HopfieldMemory
+    from mcukd.tensorflow_setup import keras
 
     memory = teacher.get_layer("memory")
     asked = keras.layers.Dense(teacher.get_layer("embedding").output.shape[-1], name="question")(embedding)
