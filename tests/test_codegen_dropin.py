@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -118,6 +119,18 @@ def test_two_models_and_a_cpp_main_give_both_known_answers(
     run(["./main"], tmp_path)
 
 
+@pytest.mark.parametrize("name", ["two GRUs", "a GRU and a filter"])
+@pytest.mark.parametrize(("cc", "cxx"), COMPILERS)
+def test_all_files_pass_as_one_translation_unit_too(tmp_path: Path, cc: str, cxx: str, name: str) -> None:
+    """As builds do that join files: nothing that a file keeps to itself meets its like in another."""
+    need(cc, cxx)
+    sources = write_program(pairs_of_models()[name], tmp_path)
+    (tmp_path / "all.c").write_text("".join(f'#include "{file}"\n' for file in sources))
+    run([cc, *STRICT, "-O1", "-c", "all.c"], tmp_path)
+    run([cxx, *CXX, "-O1", "main.cpp", "all.o", "-o", "main"], tmp_path)
+    run(["./main"], tmp_path)
+
+
 @pytest.mark.emulator
 @pytest.mark.parametrize("name", PAIRS)
 @pytest.mark.parametrize("core", sorted(ARM))
@@ -177,17 +190,19 @@ def test_headers_of_boards_pass_as_cpp(tmp_path: Path, board: str) -> None:
 
 
 def test_a_prefix_is_on_every_name_and_on_nothing_of_the_user(tmp_path: Path) -> None:
-    model = replace(random_model(), card="mcukd_model MCUKD_X", classes=("mcukd_a", "b", "c", "MCUKD_d"))
+    card, classes = "mcukd_model MCUKD_X gate(x)", ("mcukd_a", "lower(x", "c", "MCUKD_d")
+    model = replace(random_model(), card=card, classes=classes)
     files = generate_model(model, tmp_path, "m4f", prefix="cow")
     assert sorted(file.name for file in files) == [
         "cow_kernel.S", "cow_known_answer.c", "cow_known_answer.h", "cow_model.c", "cow_model.h",
         "cow_trace.c", "cow_trace.h",
     ]  # fmt: skip
     text = "".join(file.read_text() for file in files)
-    for kept in ("mcukd_model MCUKD_X", '"mcukd_a"', '"MCUKD_d"'):
+    for kept in (card, '"mcukd_a"', '"lower(x"', '"MCUKD_d"'):
         assert kept in text
         text = text.replace(kept, "")
     assert "mcukd_" not in text and "MCUKD_" not in text
+    assert not re.search(r"(?<!\w)(gate|lower|saturate|layer|new_state)\(", text)
     assert "#ifndef COW_MODEL_H" in text and "cow_model_step" in text
 
 

@@ -61,7 +61,7 @@ def scale_sentence(
     counts_per_g, range_g: of the card; range_g is None where it is not known. beyond: share of the card's
     samples that lie beyond the sensor's range. applied: False where only the model's code is made, so that
     whoever uses it has to scale.
-    Returns None where the sensor has the card's scale and reaches as far. Raises UserError where no firmware
+    Returns None where the sensor has the card's scale and range. Raises UserError where no firmware
     can make the one scale of the other.
     """
     return scales_sentence([board], counts_per_g, range_g, beyond, applied)
@@ -80,7 +80,8 @@ def scales_sentence(
         return None
     scaling = board_scaling(boards[0], counts_per_g)
     clips = range_g is not None and range_g > sensor.range_g
-    if scaling.identity and not clips:
+    further = range_g is not None and range_g < sensor.range_g
+    if scaling.identity and not clips and not further:
         return None
     names = " and ".join(f"{board.name}'s {board.sensor.part}" for board in boards if board.sensor)
     of_card = f"{counts_per_g:g} counts per g" + ("" if range_g is None else f" and ±{range_g:g} g")
@@ -96,6 +97,11 @@ def scales_sentence(
         parts.append(f"the sensor clips what lies beyond ±{sensor.range_g:g} g")
         if beyond is not None:
             parts[-1] += f", {_percent(beyond)} of the card's samples"
+    if further:
+        parts.append(
+            f"the sensor gives up to ±{sensor.range_g:g} g to a model that was taught with samples clipped "
+            f"at ±{range_g:g} g"
+        )
     return text + ", and ".join(parts) + "."
 
 

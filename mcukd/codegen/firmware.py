@@ -15,7 +15,7 @@ from mcukd import __version__
 from mcukd.boards.scale import board_scaling
 from mcukd.codegen.context import TEMPLATES, model_context
 from mcukd.codegen.kernel import CORES, core_of, kernel_for
-from mcukd.codegen.prefix import DEFAULT, check_prefix, with_prefix
+from mcukd.codegen.prefix import DEFAULT, check_prefix, with_own_names, with_prefix
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.resources import resource_dir
@@ -51,7 +51,10 @@ def generate_model(
     Raises UserError for a prefix that C names cannot start with.
     """
     context = templates_context(model, core, optimize)
-    return _write(_render([TEMPLATES[model.student]], context, check_prefix(prefix)), out)
+    texts = _render([TEMPLATES[model.student]], context, check_prefix(prefix))
+    if prefix != DEFAULT:
+        texts = {name: with_own_names(name, text) for name, text in texts.items()}
+    return _write(texts, out)
 
 
 def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:

@@ -13,6 +13,18 @@ _EXPECTED = (
     f"a small letter, then at most {_LONGEST - 1} small letters, digits and single underscores, such as cow; "
     "macros get it in capitals"
 )
+#: Functions that a C file keeps to itself, and types that only check the compiler.
+_FUNCTIONS = (
+    *("saturate", "signed_word", "lower", "upper", "gate", "new_state", "layer"),
+    *("magnitude", "low", "features_of"),
+)
+_TYPES = ("needs_arithmetic_shift", "state_has_no_gap")
+# Strings and comments, which hold words of the user's, come first and stay.
+_OWN = re.compile(
+    r'"(?:\\.|[^"\\])*"|/\*.*?\*/'
+    rf"|(?<!\w)(?P<function>{'|'.join(_FUNCTIONS)})(?=\()|\w+_model_(?P<type>{'|'.join(_TYPES)})\b",
+    re.DOTALL,
+)
 # A slash stands before names of template files, which stay as they are.
 _NAMES = re.compile(r"(?<![\w/])(mcukd|MCUKD)_")
 
@@ -35,3 +47,17 @@ def with_prefix(text: str, prefix: str) -> str:
     if prefix == DEFAULT:
         return text
     return _NAMES.sub(lambda name: f"{prefix if name.group(1) == DEFAULT else prefix.upper()}_", text)
+
+
+def with_own_names(file: str, text: str) -> str:
+    """Return a generated C file with its stem before the names that it keeps to itself.
+
+    So files of several models, and all of one, can be compiled as a single translation unit too.
+    """
+    stem = file.rsplit(".", 1)[0]
+
+    def own(word: re.Match[str]) -> str:
+        name = word["function"] or word["type"]
+        return f"{stem}_own_{name}" if name else word.group()
+
+    return _OWN.sub(own, text)
