@@ -131,6 +131,11 @@ class Study:
         remembered = self.manifest.get("data_root")
         return Path(remembered) if remembered else None
 
+    def remember(self, name: str, facts: Mapping[str, Any]) -> None:
+        """Keep facts that are no stage's output in the manifest."""
+        self.manifest[name] = json.loads(json.dumps(dict(facts)))
+        self._save()
+
     def options(self, stage: str) -> dict[str, Any]:
         """Return the options a finished stage ran with."""
         return dict(self.manifest["stages"].get(stage, {}).get("options", {}))

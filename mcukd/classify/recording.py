@@ -30,7 +30,8 @@ class Layout:
     columns: of the axes, in the model's order; of a `.npy` file they are what its columns hold.
     time_column: of stamps (timestamps; or numbers: seconds since 1970). Without it start_ns (since 1970, UTC)
     and rate_hz give the times. counts_per_g, limits: scale of the model's sensor, and its lowest and highest
-    count; samples in g are rounded half up and saturated at these.
+    count; samples in g are rounded half up and saturated at these. per_g: what 1 g is in the samples' units,
+    where a card states it. segment_column: of numbers that change where a recording ends or has a gap.
     """
 
     columns: tuple[str, ...]
@@ -39,20 +40,26 @@ class Layout:
     time_column: Optional[str] = None
     start_ns: Optional[int] = None
     limits: tuple[int, int] = INT16
+    per_g: Optional[float] = None
+    segment_column: Optional[str] = None
 
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive samples: counts (n, C) int16, times (n,) int64 in ns since 1970 UTC, those saturated."""
+    """Consecutive samples: counts (n, C) int16, times (n,) int64 in ns since 1970 UTC, those saturated.
+
+    segments: (n,) int64 where the file tells its stretches itself.
+    """
 
     counts: NDArray[np.int16]
     times: NDArray[np.int64]
     saturated: int
+    segments: Optional[NDArray[np.int64]] = None
 
 
 @dataclass(frozen=True)
 class Recording:
-    """An opened file: what can be said of it before reading its samples. units: "counts" or "g"."""
+    """An opened file: what can be said of it before reading its samples. units: "counts", "g" or "card"."""
 
     path: Path
     layout: Layout
@@ -66,7 +73,7 @@ class Recording:
         stamps that are missing or go back.
         """
         first, last_time = 0, None
-        for values, times in _parquet(self, size) if _is_parquet(self.path) else _npy(self, size):
+        for values, times, segments in _parquet(self, size) if _is_parquet(self.path) else _npy(self, size):
             if first == 0:
                 _check_gravity(self, values)
             counts, saturated = _counts(self, values, first)
@@ -74,8 +81,18 @@ class Recording:
                 times = sample_times(self.layout, first, len(counts))
             else:
                 last_time = _check_order(self, times, last_time, first)
-            yield Block(counts, times, saturated)
+            yield Block(counts, times, saturated, segments)
             first += len(counts)
+
+    def in_g(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Return samples (n, C) as they lie in the file in g."""
+        per_g = self.layout.per_g or (1.0 if self.units == "g" else self.layout.counts_per_g)
+        return values.astype(np.float64) / per_g
+
+    def values(self, size: int = BLOCK) -> Iterator[NDArray[Any]]:
+        """Read the samples (n, C) as they lie in the file, in blocks of `size` at most."""
+        for values, *_ in _parquet(self, size) if _is_parquet(self.path) else _npy(self, size):
+            yield values
 
 
 def open_recording(path: Path, layout: Layout) -> Recording:
@@ -105,6 +122,8 @@ def open_recording(path: Path, layout: Layout) -> Recording:
         raise UserError(f"{path}: samples are {names}, expected int16 counts or numbers in g.")
     if len(kinds & set("iu")) and "f" in kinds:
         raise UserError(f"{path}: axes are {names}; make all of them counts (integers) or all g.")
+    if layout.per_g is not None:
+        return Recording(path, layout, samples, "card")
     return Recording(path, layout, samples, "g" if kinds == {"f"} else "counts")
 
 
@@ -127,7 +146,7 @@ def _look_parquet(path: Path, layout: Layout) -> tuple[int, list[Any]]:
 
     with parquet.ParquetFile(path) as file:
         schema, samples = file.schema_arrow, file.metadata.num_rows
-    wanted = [*layout.columns, *([layout.time_column] if layout.time_column else [])]
+    wanted = [*layout.columns, *(one for one in (layout.time_column, layout.segment_column) if one)]
     for name in wanted:
         if name not in schema.names:
             raise UserError(
@@ -147,12 +166,15 @@ def _look_parquet(path: Path, layout: Layout) -> tuple[int, list[Any]]:
     return samples, [np.dtype(schema.field(name).type.to_pandas_dtype()) for name in layout.columns]
 
 
-def _parquet(recording: Recording, size: int) -> Iterator[tuple[NDArray[Any], Optional[NDArray[np.int64]]]]:
+_Read = Iterator[tuple[NDArray[Any], Optional[NDArray[np.int64]], Optional[NDArray[np.int64]]]]
+
+
+def _parquet(recording: Recording, size: int) -> _Read:
     import pyarrow as pa
     from pyarrow import parquet
 
     layout, first = recording.layout, 0
-    names = [*layout.columns, *([layout.time_column] if layout.time_column else [])]
+    names = [*layout.columns, *(one for one in (layout.time_column, layout.segment_column) if one)]
     # A buffered stream instead of whole column chunks: some writers make one row group of the whole file.
     with parquet.ParquetFile(
         recording.path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
@@ -170,7 +192,10 @@ def _parquet(recording: Recording, size: int) -> Iterator[tuple[NDArray[Any], Op
                 for number, axis in enumerate(axes):
                     values[:, number] = axis
                 times = _stamps(batch.column(layout.time_column)) if layout.time_column else None
-                yield values, times
+                segments = None
+                if layout.segment_column:
+                    segments = batch.column(layout.segment_column).to_numpy().astype(np.int64)
+                yield values, times, segments
                 first += batch.num_rows
         except (OSError, pa.ArrowException) as error:
             raise UserError(
@@ -205,19 +230,19 @@ def _look_npy(path: Path, layout: Layout) -> tuple[int, list[Any]]:
     return len(array), [array.dtype]
 
 
-def _npy(recording: Recording, size: int) -> Iterator[tuple[NDArray[Any], None]]:
+def _npy(recording: Recording, size: int) -> _Read:
     for first in range(0, recording.samples, size):
         # Mapped anew for every block: pages of one map that were read would count as this process's memory.
         array = np.load(recording.path, mmap_mode="r", allow_pickle=False)
-        yield np.array(array[first : first + size]), None
+        yield np.array(array[first : first + size]), None, None
 
 
 def _counts(recording: Recording, values: NDArray[Any], first: int) -> tuple[NDArray[np.int16], int]:
     """Return values (n, C) as counts, and how many were saturated."""
-    if values.dtype.newbyteorder("=") == np.int16:
+    if recording.layout.per_g is None and values.dtype.newbyteorder("=") == np.int16:
         return values.astype(np.int16, copy=False), 0
     low, high = recording.layout.limits
-    if values.dtype.kind == "f":
+    if values.dtype.kind == "f" or recording.layout.per_g is not None:
         finite = np.isfinite(values)
         if not finite.all():
             row, column = np.argwhere(~finite)[0]
@@ -225,7 +250,10 @@ def _counts(recording: Recording, values: NDArray[Any], first: int) -> tuple[NDA
                 f"{recording.path}: row {first + row + 1}, column '{recording.layout.columns[column]}' is "
                 f"{values[row, column]}, expected a number; leave such rows out, their time then is a gap."
             )
-        scaled = np.floor(values.astype(np.float64, copy=False) * recording.layout.counts_per_g + 0.5)
+        values_g = values.astype(np.float64, copy=False)
+        if recording.layout.per_g is not None:
+            values_g = values_g / recording.layout.per_g
+        scaled = np.floor(values_g * recording.layout.counts_per_g + 0.5)
     else:
         low, high = INT16
         scaled = values
@@ -245,11 +273,13 @@ def _check_gravity(recording: Recording, values: NDArray[Any]) -> None:
     if values.shape[1] != 3 or not len(values):
         return
     scale = recording.layout.counts_per_g
-    some = values[:: max(1, len(values) // 10_000)].astype(np.float64)
-    length = float(np.nanmedian(np.linalg.norm(some, axis=1))) / (1 if recording.units == "g" else scale)
+    some = recording.in_g(values[:: max(1, len(values) // 10_000)])
+    length = float(np.nanmedian(np.linalg.norm(some, axis=1)))
     if 0.5 <= length <= 2 or not np.isfinite(length):
         return  # of what is not finite `_counts` tells the row
-    if recording.units == "g":
+    if recording.units == "card":
+        remedy = "correct signal.units of its card, or import the data again with --units"
+    elif recording.units == "g":
         remedy = "are these m/s² or mg? Give them in g ('mcukd data import' converts them)"
     else:
         remedy = (

@@ -18,6 +18,7 @@ from mcukd.classify.ethogram import draw_ethogram
 from mcukd.classify.ledger import Annotations, Budget, minutes, stamp
 from mcukd.classify.recording import BLOCK, Layout, Recording, open_recording
 from mcukd.classify.windows import Answers, Tally, classify_recording
+from mcukd.data.worn import Fit, Worn, compare
 from mcukd.errors import UserError
 from mcukd.files import replacing, write_json
 from mcukd.fixedpoint.model import IntegerModel, load_model
@@ -41,7 +42,8 @@ class Task:
 
     study: directory with the integer model. hop: samples between windows; the model's own without it.
     zone: name of the time zone of the budget's days. sample: windows to keep with counts and logits.
-    block: samples read at a time.
+    block: samples read at a time. individual: who was recorded; the file's name without it. worn: how sensors
+    sat in the training data, to compare with. recorded_hz: the recording's rate, where its card states it.
     """
 
     path: Path
@@ -52,6 +54,14 @@ class Task:
     zone: str = "UTC"
     sample: int = 0
     block: int = BLOCK
+    individual: Optional[str] = None
+    worn: Optional[Worn] = None
+    recorded_hz: Optional[float] = None
+
+    @property
+    def who(self) -> str:
+        """The animal's name."""
+        return self.individual or self.path.stem
 
     def file(self, suffix: str) -> Path:
         """Return the path of a result."""
@@ -73,6 +83,7 @@ def classify_file(task: Task, advance: Optional[Callable[[int], None]] = None) -
         if advance:
             advance(recording.samples)
         return {**done, "ran": False}
+    fit = check_orientation(task, recording)
     task.file(SUMMARY).unlink(missing_ok=True)
     tally, budget = Tally(), Budget(len(model.classes))
     hop = task.hop or model.hop
@@ -80,7 +91,7 @@ def classify_file(task: Task, advance: Optional[Callable[[int], None]] = None) -
     with ExitStack() as files:
         windows = files.enter_context(_windows_writer(files.enter_context(_new(task, "windows")), model))
         text = files.enter_context(_new(task, "annotations")).open("w", encoding="utf-8", newline="")
-        annotations = Annotations(files.enter_context(text), task.path.stem, model.classes)
+        annotations = Annotations(files.enter_context(text), task.who, model.classes)
         seen = 0
         for answers in classify_recording(model, recording, hop, tally, task.block):
             windows.write(_table(model, answers))
@@ -96,7 +107,7 @@ def classify_file(task: Task, advance: Optional[Callable[[int], None]] = None) -
             _write_budget(days, model.classes, path)
         with _new(task, "ethogram") as path:
             simulated = " (model made from SIMULATED data)" if model.simulated else ""
-            title = f"{task.path.stem}: behaviour by quarter of an hour, {task.zone}{simulated}"
+            title = f"{task.who}: behaviour by quarter of an hour, {task.zone}{simulated}"
             draw_ethogram(days, model.classes, title, path)
         if task.sample:
             with _new(task, "sample") as path:
@@ -104,10 +115,31 @@ def classify_file(task: Task, advance: Optional[Callable[[int], None]] = None) -
     if advance:
         advance(recording.samples - seen)
     summary = _summary(task, model, recording, tally, hop, days, annotations.bouts, sample)
+    summary["orientation"] = fit.note
     names = [name for name in OUTPUTS if name != "sample" or task.sample]
     outputs = {name: _identity_of(task.file(OUTPUTS[name])) for name in names}
     write_json(task.file(SUMMARY), {**summary, "outputs": outputs, "identity": identity})
     return {**summary, "ran": True}
+
+
+def check_orientation(task: Task, recording: Recording) -> Fit:
+    """Compare a recording's gravity with the training data's.
+
+    Raises UserError where an axis is swapped or points the other way.
+    """
+    if task.worn is None:
+        return Fit(None, "axes are not compared, for the study does not say how sensors sat in its data")
+    if len(task.layout.columns) != 3:
+        return Fit(None, "axes are not compared, for they are not three")
+    total, count = np.zeros(3), 0
+    for values in recording.values():
+        finite = values[np.isfinite(values).all(axis=1)]
+        total += recording.in_g(finite).sum(axis=0)
+        count += len(finite)
+    fit = compare(task.worn, total / max(count, 1), task.layout.columns)
+    if fit.refused:
+        raise UserError(f"{recording.path}: {fit.note}.")
+    return fit
 
 
 def check_options(model: IntegerModel, task: Task) -> None:
@@ -119,6 +151,11 @@ def check_options(model: IntegerModel, task: Task) -> None:
             f"--columns names {len(task.layout.columns)} columns, but the model takes {model.channels} axes."
         )
     rate = task.layout.rate_hz
+    if task.recorded_hz is not None and abs(task.recorded_hz - model.rate_hz) > 0.02 * model.rate_hz:
+        raise UserError(
+            f"{task.path}: its card says {task.recorded_hz:g} Hz, but the model was made for "
+            f"{model.rate_hz:g} Hz; import the recordings again with --resample {model.rate_hz:g}."
+        )
     if abs(rate - model.rate_hz) > 0.001 * model.rate_hz:
         raise UserError(
             f"--rate is {rate:g} Hz, but the model was made for {model.rate_hz:g} Hz; resample the recording "
@@ -240,7 +277,7 @@ def _summary(
     assert tally.first_ns is not None and tally.last_ns is not None
     return {
         "file": task.path.name,
-        "individual": task.path.stem,
+        "individual": task.who,
         "units": recording.units,
         "counts_per_g": model.counts_per_g,
         "saturated_samples": tally.saturated,
@@ -278,6 +315,8 @@ def _identity(task: Task, model: IntegerModel) -> dict[str, Any]:
         "hop": task.hop or model.hop,
         "timezone": task.zone,
         "sample": task.sample,
+        "individual": task.who,
+        "worn": None if task.worn is None else task.worn.as_dict(),
     }
 
 

@@ -94,7 +94,9 @@ def _stretches(
 ) -> Iterator[Iterator[tuple[NDArray[np.int16], NDArray[np.int64]]]]:
     """Yield stretches without a gap, each an iterator over (counts, times) that must be used up in turn."""
     stamped = recording.layout.time_column is not None
-    pieces = _pieces(recording.blocks(size), _NS / recording.layout.rate_hz if stamped else None, tally)
+    told = recording.layout.segment_column is not None
+    period = _NS / recording.layout.rate_hz if stamped and not told else None
+    pieces = _pieces(recording.blocks(size), period, tally)
     piece = next(pieces, None)
 
     def stretch() -> Iterator[tuple[NDArray[np.int16], NDArray[np.int64]]]:
@@ -113,8 +115,12 @@ def _stretches(
 def _pieces(
     blocks: Iterable[Block], period_ns: Optional[float], tally: Tally
 ) -> Iterator[tuple[bool, NDArray[np.int16], NDArray[np.int64]]]:
-    """Cut blocks at gaps; tell of each piece whether it starts a stretch. No period: no gaps either."""
+    """Cut blocks at gaps; tell of each piece whether it starts a stretch.
+
+    period_ns: usual step; without it there are no gaps but those that the file's segments tell.
+    """
     before: Optional[NDArray[np.int64]] = None
+    segment: Optional[int] = None
     usual = period_ns or 0.0
     for block in blocks:
         tally.samples += len(block.counts)
@@ -129,6 +135,11 @@ def _pieces(
                 usual = max(usual, float(np.median(steps[steps > 0])))
             gaps = np.flatnonzero(steps > _GAP * usual).tolist()
             cuts, new = sorted({0, *gaps}), new or 0 in gaps
+        if block.segments is not None:
+            known = block.segments[0] if segment is None else segment
+            changes = np.flatnonzero(np.diff(block.segments, prepend=known)).tolist()
+            cuts, new = sorted({0, *changes}), new or 0 in changes
+            segment = int(block.segments[-1])
         for start, stop in zip(cuts, [*cuts[1:], len(block.counts)]):
             yield new or start > 0, block.counts[start:stop], block.times[start:stop]
         before = block.times[-1:]

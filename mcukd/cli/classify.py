@@ -22,7 +22,10 @@ def register(app: typer.Typer) -> None:
 
 
 def classify(
-    files: Annotated[list[Path], typer.Argument(help="Recordings: Parquet or .npy, one animal each.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Parquet or .npy, one animal each; or what an import without labels made."),
+    ],
     out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
     run: RunOption = None,
     hop: Annotated[
@@ -72,7 +75,9 @@ def classify(
     Example: [bold]mcukd classify collars/*.parquet --time-column time --out results[/bold]
     """
     from mcukd.classify.farm import classify_files
+    from mcukd.classify.named import named_recordings
     from mcukd.classify.stage import Task, merge_samples
+    from mcukd.data.worn import WORN, worn_from
     from mcukd.fixedpoint.model import load_model
     from mcukd.models.student import require_integers
     from mcukd.study import Study
@@ -84,12 +89,25 @@ def classify(
     model = load_model(study.path)
     names = tuple(name.strip() for name in columns.split(","))
     layout = _layout(study, model, names, time_column, start, rate, timezone)
+    found = named_recordings(files, layout)
+    worn = worn_from(study.manifest.get(WORN))
     shares = [
-        sample_windows * (i + 1) // len(files) - sample_windows * i // len(files) for i in range(len(files))
+        sample_windows * (i + 1) // len(found) - sample_windows * i // len(found) for i in range(len(found))
     ]
     tasks = [
-        Task(path.absolute(), study.path.absolute(), out.absolute(), layout, hop, timezone, share)
-        for path, share in zip(files, shares)
+        Task(
+            one.path.absolute(),
+            study.path.absolute(),
+            out.absolute(),
+            one.layout,
+            hop,
+            timezone,
+            share,
+            individual=one.individual,
+            worn=worn,
+            recorded_hz=one.recorded_hz,
+        )
+        for one, share in zip(found, shares)
     ]
     summaries = classify_files(tasks, jobs, scheduler)
     facts: dict[str, Any] = {"run": str(study.path), "out": str(out), "files": summaries}
@@ -148,6 +166,14 @@ def _nanoseconds(start: str, timezone: str) -> int:
     return ((since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
 
 
+def _by_note(files: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Group files by what is said of their orientation."""
+    found: dict[str, list[str]] = {}
+    for one in files:
+        found.setdefault(one.get("orientation", ""), []).append(one["file"])
+    return {note: names for note, names in found.items() if note}
+
+
 def _print(facts: dict[str, Any], model: IntegerModel) -> None:
     rows = [
         [
@@ -172,6 +198,8 @@ def _print(facts: dict[str, Any], model: IntegerModel) -> None:
                 f"{one['file']}: read as g and turned into counts, {one['counts_per_g']:g} per g; "
                 f"{one['saturated_samples']} values beyond the sensor's range saturated"
             )
+    for note, names in _by_note(facts["files"]).items():
+        typer.echo(f"{names[0]}{f' and {len(names) - 1} others' if len(names) > 1 else ''}: {note}")
     if model.simulated:
         typer.echo("The model was made from SIMULATED data: it says nothing of real animals.")
     if "sample" in facts:

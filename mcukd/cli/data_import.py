@@ -231,6 +231,8 @@ def import_data(
     for card in made.cards:
         if features:
             print(f"Card written to {card}; read it before you train a head on it.")
+        elif made.unlabelled:
+            print(f"Card written to {card}; then 'mcukd classify {card} --out results'.")
         else:
             print(f"Card written to {card}; read it, then look with 'mcukd data check {card}'.")
 

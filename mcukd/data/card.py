@@ -23,7 +23,7 @@ from mcukd.toml import Kind, load_toml
 from mcukd.wording import listed
 
 INT16_SPAN = 32768
-FEATURES = "features"
+FEATURES, UNLABELLED = "features", "unlabelled"
 
 
 class _Strict(BaseModel):
@@ -343,8 +343,18 @@ def is_feature_card(path: Path) -> bool:
     return load_toml(path).get("kind") == FEATURES
 
 
+def is_unlabelled_card(path: Path) -> bool:
+    """Tell whether a TOML file says that it is the card of recordings without labels."""
+    return load_toml(path).get("kind") == UNLABELLED
+
+
 def read_card(path: Path) -> Card:
     """Read and check one TOML file."""
+    if is_unlabelled_card(path):
+        raise UserError(
+            f"{path} is the card of recordings without labels, and labels are expected here; "
+            f"'mcukd classify {path}' reads it"
+        )
     if is_feature_card(path):
         raise UserError(
             f"{path} is the card of a table of features, and windows of samples are expected here: features "

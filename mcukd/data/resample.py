@@ -53,14 +53,15 @@ def resampled(card: Card, recordings: Sequence[Recording]) -> list[Recording]:
     return [
         replace(
             one,
-            samples=_resample(one.samples, factor),
-            extra=None if one.extra is None else _resample(one.extra, factor),
+            samples=resample(one.samples, factor),
+            extra=None if one.extra is None else resample(one.extra, factor),
         )
         for one in recordings
     ]
 
 
-def _resample(samples: NDArray[np.float64], factor: Fraction) -> NDArray[np.float64]:
+def resample(samples: NDArray[np.float64], factor: Fraction) -> NDArray[np.float64]:
+    """Resample one recording (n, 3) by a factor of its rate; see `resampled`."""
     from scipy.signal import resample_poly
 
     if factor == 1 or len(samples) < 2:

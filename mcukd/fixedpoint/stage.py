@@ -22,6 +22,7 @@ from mcukd.boards.scale import bundled_sentences
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
+from mcukd.data.worn import WORN, worn_in
 from mcukd.distill.config import DistillConfig
 from mcukd.distill.lesson import SOFT_LABELS, STUDENT
 from mcukd.errors import UserError
@@ -145,6 +146,8 @@ def quantize_study(
         options["goal"] = {**goal.options(), "gates": list(kinds or KINDS)}
     if study.is_current("quantize", inputs, options):
         known = recorded_metrics(study, (metrics_name(options), TFLITE_METRIC))
+        if WORN not in study.manifest:
+            _remember_worn(study, card, load_windows(card, root, seed=seed))
         remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g)
         return QuantizeFacts(load_model(study.path), known, remarks, ran=False)
 
@@ -154,6 +157,7 @@ def quantize_study(
         check_budget(goal, tried, [shipped])
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed)
+    _remember_worn(study, card, evaluation)
     remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g, training.counts)
     configs = dict.fromkeys([SHIPPED, *(student.name for student in students)], config)
     outputs: list[Path] = []
@@ -190,6 +194,12 @@ def quantize_study(
     merge_metrics(study, metrics)
     study.finish("quantize", inputs=inputs, options=options, outputs=outputs)
     return QuantizeFacts(model, metrics, remarks, ran=True)
+
+
+def _remember_worn(study: Study, card: Card, windows: Windows) -> None:
+    """Keep how sensors sat in the data, so that recordings to classify can be compared with it."""
+    mounting = study.options("distill").get("mounting") or card.signal.mounting
+    study.remember(WORN, worn_in(windows, card.axes, mounting).as_dict())
 
 
 def classes_of(model: IntegerModel, counts: NDArray[np.int16]) -> NDArray[np.int64]:

@@ -6,7 +6,9 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import Optional
 
+from mcukd.data.card import FEATURES
 from mcukd.data.export import quoted
 from mcukd.data.importing.infer import Draft
 from mcukd.data.importing.options import Options
@@ -36,7 +38,7 @@ def signal_card(
         for axis, meaning in zip("xyz", draft.meanings)
     )
     lines = [
-        *_head(name, description, options, notes),
+        *head(name, description, options, notes),
         "",
         "[source]",
         *(f"{key} = {value}" for key, value in source.items()),
@@ -83,12 +85,8 @@ def feature_card(
     description: str,
 ) -> str:
     """Return the TOML of a card of a table of features."""
-    head = _head(name, description, options, notes)
-    place = next(number for number, line in enumerate(head) if line.startswith("name ="))
     lines = [
-        *head[:place],
-        'kind = "features"',
-        *head[place:],
+        *head(name, description, options, notes, FEATURES),
         "",
         "[source]",
         *(f"{key} = {value}" for key, value in source.items()),
@@ -138,7 +136,10 @@ def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)
 
 
-def _head(name: str, description: str, options: Options, notes: Sequence[str]) -> list[str]:
+def head(
+    name: str, description: str, options: Options, notes: Sequence[str], kind: Optional[str] = None
+) -> list[str]:
+    """Return the lines above the sections: what was found and why, and the keys every card has."""
     comments = ["Written by 'mcukd data import'; read it, correct it, and fill in licence and citation.", ""]
     comments += ["What was found, and why:"]
     wrapped = [
@@ -149,6 +150,7 @@ def _head(name: str, description: str, options: Options, notes: Sequence[str]) -
     return [
         *(f"# {line}".rstrip() for line in [*comments, *wrapped]),
         "",
+        *([] if kind is None else [f"kind = {quoted(kind)}"]),
         f"name = {quoted(name)}",
         f"title = {quoted(name)}",
         f"description = {quoted(description)}",

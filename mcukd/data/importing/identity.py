@@ -87,6 +87,10 @@ def check_stated(options: Options) -> None:
             "--unlabelled": options.unlabelled or None,
         },
     )
+    if options.unlabelled and (options.classes or options.mapping or options.window_s):
+        raise UserError(
+            "--classes, --map and --window go with labels; leave them out, or leave out --unlabelled"
+        )
     for flags in sets:
         stated = [flag for flag, value in flags.items() if value is not None]
         if len(stated) > 1:

@@ -89,6 +89,20 @@ def draft(
     )
 
 
+def draft_unlabelled(
+    survey: Survey, options: Options, talk: Talk, *, eobs: bool = False
+) -> tuple[str, Optional[float], float]:
+    """Work out units, counts per g (None where the units are others) and rate of recordings without labels.
+
+    Raises UserError as `draft` does.
+    """
+    if not survey.animals:
+        raise UserError("the files hold no sample of any animal that is not excluded; check --exclude-animal")
+    units, recorded = _units(survey, options, talk, eobs)
+    _check_animals_agree(survey, units, recorded if recorded is not None else ONE_G[units])
+    return units, recorded, _rate(survey, options, talk)
+
+
 def _units(survey: Survey, options: Options, talk: Talk, eobs: bool) -> tuple[str, Optional[float]]:
     length = survey.median_length
     if options.counts_per_g is not None or options.units == "counts" or (eobs and options.units is None):

@@ -16,20 +16,22 @@ from mcukd.data.export import quoted
 from mcukd.data.importing import card_text
 from mcukd.data.importing.columns import ONE_G, units_of
 from mcukd.data.importing.convert import Converted, check_place, convert
-from mcukd.data.importing.infer import Draft, draft, stated_rate
+from mcukd.data.importing.infer import Draft, draft, draft_unlabelled, stated_rate
 from mcukd.data.importing.intervals import LabelTable
 from mcukd.data.importing.label_clocks import Asked, Spans, moment
 from mcukd.data.importing.label_days import unlike_clocks
 from mcukd.data.importing.labels import read_labels
 from mcukd.data.importing.options import Options, Talk
-from mcukd.data.importing.place import CARD_FILE, nothing_left, place_for
+from mcukd.data.importing.place import CARD_FILE, MANIFEST, RECORDINGS, nothing_left, place_for
 from mcukd.data.importing.plain import plain_source, provisional, toml_columns, toml_paths
 from mcukd.data.importing.plan import Plan, is_ucihar, make_plan
 from mcukd.data.importing.spans import read_spans
 from mcukd.data.importing.tables import import_tables
+from mcukd.data.importing.unlabelled import unlabelled_card, write_recordings
 from mcukd.data.recordings import is_faulty
-from mcukd.data.runs import Run, parquet_runs, read_runs
+from mcukd.data.runs import PART_PATTERN, Run, parquet_runs, read_runs
 from mcukd.data.survey import Place, Survey, survey
+from mcukd.data.unlabelled import load_unlabelled
 from mcukd.errors import UserError
 from mcukd.files import write_text
 from mcukd.wording import listed, plural, share
@@ -44,11 +46,15 @@ NAMED = 20
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import made. cards: their files. converted: None where the card points at the originals."""
+    """What an import made. cards: their files. converted: None where the card points at the originals.
+
+    unlabelled: the card is of recordings without labels.
+    """
 
     cards: tuple[Path, ...]
     notes: tuple[str, ...]
     converted: Optional[Converted] = None
+    unlabelled: bool = False
 
 
 def import_data(path: Path, options: Options, talk: Talk) -> Imported:
@@ -81,6 +87,8 @@ def _import_recordings(
     plan: Plan, path: Path, name: str, out: Path, options: Options, talk: Talk
 ) -> Imported:
     target = out / CARD_FILE
+    if plan.unlabelled:
+        return _import_unlabelled(plan, path, name, out, options, talk)
     table = _labels(options, plan, talk)
     source = None if options.convert else plain_source(plan, options, talk)
     drafted = None if source is None else _draft_plain(plan, source, options, talk)
@@ -105,6 +113,28 @@ def _import_recordings(
         source["exclude_animals"] = card_text.array(options.exclude_animals)
     text = card_text.signal_card(name, card, source, {}, options, talk.notes, _described(path, converted))
     return _written(target, text, talk, converted)
+
+
+def _import_unlabelled(
+    plan: Plan, path: Path, name: str, out: Path, options: Options, talk: Talk
+) -> Imported:
+    converted = convert(plan, options, None, out)
+    _note_conversion(converted, talk)
+    kept = _survey_parquet(out, options=options)
+    signal = draft_unlabelled(kept, options, talk, eobs=plan.layout == "e-obs")
+    written = write_recordings(out, out / RECORDINGS, options, signal[2])
+    per_g = signal[1] if signal[1] is not None else ONE_G[signal[0]]
+    talk.note(
+        f"recordings: {plural(len(written), 'Parquet file')} in {RECORDINGS}, cut at gaps and where a "
+        "recording ends; "
+        + ("stamps are theirs" if plan.time else "without stamps, times count from 1970-01-01 at the rate")
+    )
+    text = unlabelled_card(name, signal, written, per_g, path, RECORDINGS, options, talk.notes)
+    write_text(out / CARD_FILE, text)
+    load_unlabelled(out / CARD_FILE)
+    for part in [*out.glob(PART_PATTERN), out / MANIFEST]:
+        part.unlink()
+    return Imported((out / CARD_FILE,), tuple(talk.notes), converted, unlabelled=True)
 
 
 def _note_resampling(card: Card, talk: Talk) -> None:
