@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -221,8 +222,16 @@ def test_two_probes_are_named_however_the_runner_ends(fake: Callable[..., None],
     assert "--probe SERIAL; connected are 000683456789" in refusal("pyocd")
 
 
-def test_openocd_with_two_probes_names_those_that_pyocd_lists(fake: Callable[..., None]) -> None:
-    fake("openocd", "Error: Multiple devices found, specify the desired device\n", "exit 1")
+@pytest.mark.parametrize(
+    "says",
+    [
+        "Error: Multiple devices found, specify the desired device",
+        "Error: multiple matching CMSIS-DAP adapters; choose one",
+        "Error: more than one ST-LINK device",
+    ],
+)
+def test_openocd_with_two_probes_names_those_that_pyocd_lists(fake: Callable[..., None], says: str) -> None:
+    fake("openocd", f"{says}\n", "exit 1")
     message = refusal("openocd")
     assert "name one with --probe SERIAL" in message and "'pyocd list'" in message
     fake("pyocd", TWO_PROBES.split("Enter")[0])
@@ -456,3 +465,54 @@ def test_a_halt_that_times_out_after_verifying_is_no_mismatch() -> None:
         load_board("eartag"), "openocd", "nRF52 device has AP lock engaged", FlashOptions(unlock=True)
     )
     assert "still locked after --unlock" in locked
+
+
+#: A chip of build code F behind either runner: each run comes after a power cycle, which locks it unless UICR
+#: holds 0x5A. OpenOCD unlocks by its command and writes what it is told; pyOCD writes UICR after an unlock.
+CHIP = """\
+import sys
+from pathlib import Path
+
+uicr, said = Path(sys.argv[0]).with_suffix(".uicr"), " ".join(sys.argv[1:])
+if "nrf52_recover" in said or "auto_unlock=true" in said:
+    uicr.write_text("0x5A" if "auto_unlock=true" in said else "open until the next power cycle")
+if not uicr.exists() or uicr.read_text() == "":
+    print("nRF52 device has AP lock engaged (see UICR APPROTECT register).")
+    sys.exit(1)
+if "--erase chip" in said:
+    uicr.write_text("")
+writes = said.split("flash write_image")[0]
+if "mww 0x4001E504 1 -c mww 0x10001208 0x5A" in writes.split("nrf52_recover")[-1]:
+    uicr.write_text("0x5A")
+elif uicr.read_text() != "0x5A":
+    uicr.write_text("")
+print("wrote 9 bytes from file x\\nverified 9 bytes\\nI Erased 9 bytes, programmed 9 bytes (1 page)")
+"""
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_the_second_flash_of_a_chip_that_locks_itself_needs_no_unlock(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, runner: str
+) -> None:
+    program = tmp_path / runner
+    program.write_text(f"#!{sys.executable}\n{CHIP}")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(debug_probes, "_ports", list)
+    board = load_board("eartag")
+    assert "the chip is locked: --unlock" in refusal(runner)
+    assert flash(board, ELF, FlashOptions(unlock=True), runner)
+    assert flash(board, ELF, PLAIN, runner)
+    assert flash(board, ELF, PLAIN, runner)
+    if runner == "pyocd":
+        assert flash(board, ELF, FlashOptions(erase_chip=True), runner)
+        assert "the chip is locked" in refusal(runner)
+    else:
+        assert flash(board, ELF, FlashOptions(allow_erase=True), runner)
+        assert flash(board, ELF, PLAIN, runner)
+    assert board.flash is not None and board.flash.openocd is not None
+    if runner == "openocd":
+        forgetful = board.flash.openocd.model_copy(update={"after_unlock": ()})
+        facts = board.flash.model_copy(update={"openocd": forgetful})
+        assert flash(board.model_copy(update={"flash": facts}), ELF, FlashOptions(unlock=True), runner)
+        assert "the chip is locked" in refusal(runner)

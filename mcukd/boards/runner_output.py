@@ -36,7 +36,7 @@ NO_PROBE, SEVERAL, NO_SUCH_PROBE, LOCKED = "no probe", "several probes", "no suc
 _FIRST: Sequence[tuple[str, str]] = (
     (
         SEVERAL,
-        r"number of the debug probe|more than one \S* ?(probe|adapter|device)s?\b|multiple devices found",
+        r"number of the debug probe|(multiple|several|more than one) (\S+ ){0,3}(probe|adapter|device)s?\b",
     ),
     (NO_SUCH_PROBE, r"no connected debug probe matches|serial mismatch"),
     (
