@@ -15,10 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.importing.clocks import Clock, on_grid, resolution
-from mcukd.data.importing.options import Choice, Options, Talk
+from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.text import MISSING
 from mcukd.data.importing.time_units import CALENDARS, OWN_ZERO, SINCE_1970, Unit, stated_unit, words_of
-from mcukd.data.importing.times import Column, holds_clocks, is_number, numbers, time_forms, zone_of
+from mcukd.data.importing.times import (
+    Column,
+    could_be_date,
+    holds_clocks,
+    is_number,
+    numbers,
+    time_forms,
+    zone_of,
+)
 from mcukd.data.stamps import read_dates
 from mcukd.errors import UserError
 
@@ -137,6 +145,9 @@ def _dated(
     path: Path, names: Sequence[str], cells: Sequence[Sequence[str]], line: int, decimal: str, asked: Asked
 ) -> Times:
     columns = [Column(path, name, tuple(column), decimal) for name, column in zip(names, cells)]
+    for name, column in zip(names, cells):
+        known = np.array([1.0 if could_be_date(cell) else np.nan for cell in column])
+        refuse_odd(path, name, column, known, line, "a date and time")
     forms = time_forms(columns, asked.stated, asked.talk)
     found = []
     for name, column, form in zip(names, cells, forms):
@@ -217,37 +228,15 @@ def _unit(path: Path, names: Sequence[str], values: Sequence[NDArray[np.float64]
     for unit in OWN_ZERO:
         if unit.name in ("ms", "us", "ns", "min") and words & set(unit.pattern.replace("?", "").split("|")):
             own = [unit]
-    if not found:
-        return own[0]
     since_1970 = [unit for unit in found if unit.zero == 0.0]
-    if asked.spans is None:
-        return (since_1970 or found)[0]
-    spans = asked.spans()
-    if not spans.dated and not since_1970:
-        return own[0]
-    candidates = found + own
-    fitting = [unit for unit in candidates if _fits(unit, values, spans, asked)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not fitting:
-        # What the numbers look like by themselves; that it fits nothing is said where labels are compared.
-        return (since_1970 or found)[0]
-    choices = [Choice(unit.name, f"{unit.words}: {_as_said(unit, usual)}") for unit in fitting]
-    answer = asked.talk.choose(
-        f"{path}: the columns {' and '.join(names)} hold numbers like {everything[0]:.12g}, which fit the "
-        f"recordings in more than one unit",
-        "--labels-unit",
-        choices,
-    )
-    return next(unit for unit in fitting if unit.name == answer)
+    if since_1970 or not found or asked.options.labels_from_start:
+        return (own if asked.options.labels_from_start else since_1970 or own)[0]
+    # Days of a calendar are as large as the seconds of half a day: the recordings tell them apart.
+    spans = asked.spans() if asked.spans is not None else None
+    return found[0] if spans is None or _fits(found[0], values, spans) else own[0]
 
 
-def _as_said(unit: Unit, values: NDArray[np.float64]) -> str:
-    seconds = float(unit.to_seconds(values)[0])
-    return f"{moment(seconds)}" if unit.zero is not None else f"{seconds:.6g} s"
-
-
-def _fits(unit: Unit, values: Sequence[NDArray[np.float64]], spans: Spans, asked: Asked) -> bool:
+def _fits(unit: Unit, values: Sequence[NDArray[np.float64]], spans: Spans) -> bool:
     """Whether a unit puts any label within the recordings (a day's difference of zones is let pass)."""
     if (unit.zero is not None) != spans.dated:
         return False

@@ -19,9 +19,9 @@ from mcukd.errors import UserError
 from mcukd.wording import did_you_mean, listed
 
 #: Sampling rates in Hz that loggers on animals have, and how well they fit: (least, greatest, fit).
-_RATES = ((5.0, 250.0, 1.0), (2.0, 1000.0, 0.5), (0.5, 4000.0, 0.2))
+_RATES = ((5.0, 250.0, 1.0), (2.0, 1000.0, 0.5), (0.5, 1000.0, 0.2), (0.5, 4000.0, 0.1))
 #: Where one reading fits this many times better than every other, it is taken.
-_CLEARLY = 2.0
+_CLEARLY = 3.0
 _DAY = 86400.0
 #: Seconds since 1970 of the dates a recording may have, 1990 to 2100, and is likely to have, 2000 to 2040.
 _DATES = (631152000.0, 4102444800.0)

@@ -122,6 +122,11 @@ def holds_clocks(stamps: Sequence[str]) -> bool:
     return bool(filled) and clocks > _MOSTLY * len(filled)
 
 
+def could_be_date(stamp: str) -> bool:
+    """Tell whether a cell is a date in some order, if with letters for a zone."""
+    return _kind(stamp, ".") == "date"
+
+
 def time_forms(columns: Sequence[Column], options: Options, talk: Talk, burst: int = 1) -> list[TimeForm]:
     """Find out how the time columns of all files are written, judged over all of them.
 
