@@ -25,20 +25,21 @@ def version(show: bool = typer.Option(False, "--version", help="Print the versio
         raise typer.Exit
 
 
+# In the order of the road: `mcukd --help` lists them so.
 for _name in (
     "demo",
     "data",
     "distill",
-    "sweep",
     "evaluate",
-    "classify",
+    "robustness",
+    "sweep",
     "quantize",
     "ranges",
+    "bench",
     "firmware",
     "validate",
-    "robustness",
     "report",
-    "bench",
+    "classify",
     "doctor",
 ):
     importlib.import_module(f"mcukd.cli.{_name}").register(app)

@@ -37,15 +37,50 @@ def print_json(facts: Any) -> None:
     print(json.dumps(facts, indent=2, default=str))
 
 
+#: A text column need not be wider than this for figures to stand beside it; longer texts take more lines.
+_TEXT_WIDTH = 24
+
+
 def print_table(title: str, columns: list[str], rows: list[list[str]], left: int = 1) -> None:
-    """Print a table on standard output: the first `left` columns of text, the others of figures."""
+    """Print a table on standard output: the first `left` columns of text, the others of figures.
+
+    A figure is never broken. Where the terminal is too narrow for all, the table goes on below with the
+    figures that are left, beside the first column again.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for number, column in enumerate(columns):
-        # A narrow terminal breaks a figure over two lines rather than hide its end.
-        table.add_column(column, justify="left" if number < left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    console = Console()
+    for number, shown in enumerate(_parts(columns, rows, left, console.width)):
+        table = Table(title=None if number else title, title_justify="left", header_style="bold")
+        for place in shown:
+            text = place < left
+            table.add_column(columns[place], justify="left" if text else "right", overflow="fold")
+            if not text:
+                table.columns[-1].min_width = min(_width(columns, rows, place), console.width // 2)
+        for row in rows:
+            table.add_row(*(row[place] for place in shown))
+        console.print(table)
+
+
+def _parts(columns: list[str], rows: list[list[str]], left: int, width: int) -> list[list[int]]:
+    """Return the columns of each table that is printed, so that each fits the width where that is possible."""
+    begin = list(range(min(left, len(columns))))
+    parts = [begin]
+    room = width - 1 - sum(3 + min(_width(columns, rows, place), _TEXT_WIDTH) for place in begin)
+    for place in range(left, len(columns)):
+        needed = 3 + _width(columns, rows, place)
+        if needed > room and parts[-1] != begin[: len(parts[-1])]:
+            parts.append(begin[:1])
+            room = width - 1 - sum(3 + min(_width(columns, rows, p), _TEXT_WIDTH) for p in begin[:1])
+        parts[-1] = [*parts[-1], place]
+        room -= needed
+    return parts
+
+
+def _width(columns: list[str], rows: list[list[str]], place: int) -> int:
+    """Return how wide a column is whose heading may be broken between words, and whose cells may not."""
+    from rich.cells import cell_len
+
+    words = (cell_len(word) for word in columns[place].split())
+    return max([0, *words, *(cell_len(row[place]) for row in rows)])
