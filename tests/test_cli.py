@@ -87,3 +87,18 @@ def test_version() -> None:
     from mcukd import __version__
 
     assert mcukd("--version").stdout.strip() == __version__
+
+
+def test_a_table_breaks_no_figure_and_fits_80_columns(capsys, monkeypatch) -> None:
+    from mcukd.cli.common import print_table
+
+    monkeypatch.setenv("COLUMNS", "80")
+    classes = ["Grazing", "Resting", "Walking", "Ruminating", "Drinking"]
+    row = ["a-recording-with-a-long-name-of-a-cow.parquet", "classified", "31", "534,123", "98.2%"]
+    figures = ["40.17 ± 0.02", "30.21 %", "1,234,567", "0.812 … 0.931", "5"]
+    print_table("title", ["file", "", "days", "windows", "covered", *classes], [[*row, *figures]] * 2, left=2)
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    for text in (*row[2:], *figures, *classes):
+        assert text in shown
+    assert shown.count("title") == 1 and shown.count(" file ") == 3

@@ -3,11 +3,43 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+
+#: Commands in the order of the road, as `mcukd --help` lists them.
+_ROAD = (
+    "demo",
+    "data",
+    "distill",
+    "evaluate",
+    "robustness",
+    "sweep",
+    "quantize",
+    "ranges",
+    "bench",
+    "generate",
+    "build",
+    "flash",
+    "validate",
+    "report",
+    "classify",
+    "boards",
+    "doctor",
+)
+
+
+class _InOrder(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of the road; Typer would put groups last."""
+        known = list(self.commands)
+        return sorted(known, key=lambda name: _ROAD.index(name) if name in _ROAD else len(_ROAD))
+
 
 app = typer.Typer(
     name="mcukd",
+    cls=_InOrder,
     help="Behaviour classifiers for animal-borne tags: distilled, in fixed point, proven on the device.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -25,7 +57,6 @@ def version(show: bool = typer.Option(False, "--version", help="Print the versio
         raise typer.Exit
 
 
-# In the order of the road: `mcukd --help` lists them so.
 for _name in (
     "demo",
     "data",

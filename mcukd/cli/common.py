@@ -64,7 +64,7 @@ def print_table(title: str, columns: list[str], rows: list[list[str]], left: int
 
 
 def _parts(columns: list[str], rows: list[list[str]], left: int, width: int) -> list[list[int]]:
-    """Return the columns of each table that is printed, so that each fits the width where that is possible."""
+    """Return the columns of each table that is printed, so that each fits the width if it can."""
     begin = list(range(min(left, len(columns))))
     parts = [begin]
     room = width - 1 - sum(3 + min(_width(columns, rows, place), _TEXT_WIDTH) for place in begin)
