@@ -18,6 +18,9 @@ from mcukd.cli.app import app
 from mcukd.data.card import Card
 from mcukd.data.load import load_windows
 from mcukd.distill.run import EVALUATION
+from mcukd.fixedpoint.qat import kind_of, read_taught
+from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+from mcukd.fixedpoint.stage import classes_of
 from mcukd.models.student import stored_weights
 from mcukd.report.metrics import score
 from mcukd.report.stage import report_study
@@ -258,3 +261,163 @@ def test_bad_input_leaves_with_code_2_and_no_traceback(made) -> None:
     command = [sys.executable, "-m", "mcukd", "distill", "--augment", "wind", "--data", "herd-sim"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 2 and "--augment names 'wind'" in found.stderr
+
+
+def quantized(study: Study, **options: Any) -> None:
+    """Record a quantize stage with these options, as `mcukd quantize` leaves it."""
+    file = study.file("fixedpoint.npz")
+    file.write_bytes(json.dumps(options).encode())
+    study.finish("quantize", inputs={}, options=options, outputs=[file])
+
+
+def integer_answers(study: Study, herd: tuple[Card, Path], configs: dict[str, QuantizeConfig]) -> list[float]:
+    """MCC by seed of integer models with these widths for each fold, or with the weights taught for them."""
+    card, root = herd
+    windows, training = load_windows(card, root), load_windows(card, root, training=True)
+    found = []
+    for seed in SEEDS:
+        labels, guesses = [], []
+        for animal in "ABC":
+            name = f"{animal}-s{seed}"
+            seen = training.take(training.animals != animal)
+            taught = study.file("quantization", kind_of(configs[name]), f"{name}.npz")
+            if taught.is_file():
+                one = read_taught(taught)
+                model = quantize(one.weights, seen, configs[name], card.operation_hop, one.lengths)
+            else:
+                with np.load(study.file(EVALUATION, f"{name}.npz")) as stored:
+                    weights = stored_weights(stored, "student_distilled__")
+                model = quantize(weights, seen, configs[name], card.operation_hop)
+            own = windows.take(windows.animals == animal)
+            guesses.append(classes_of(model, own.counts))
+            labels.append(own.labels)
+        truth = np.concatenate(labels)
+        scored = score(truth, np.concatenate(guesses), truth.astype(str), windows.classes)
+        found.append(scored["mcc"])
+    return found
+
+
+def test_the_integer_model_scored_has_the_widths_that_were_chosen_for_each_fold(herd, made, tmp_path) -> None:
+    study = moved(made[0], tmp_path)
+    names = [f"{animal}-s{seed}" for seed in SEEDS for animal in "ABC"]
+    widths = {name: {"bits": 4 + place, "activation_bits": 8 + place} for place, name in enumerate(names)}
+    facts = {name: {**one, "flash_bytes": 100, "mcc": 0.5, "float_mcc": 0.6} for name, one in widths.items()}
+    study.file("pareto.json").write_text(json.dumps({"folds": facts}))
+    quantized(study, bits=8, activation_bits=16, gates="interpolated", goal={"budget_flash": 3072})
+    content = json.loads(robustness(study, "--disturbances", "flip", "--json").stdout)
+    assert list(content["undisturbed"]) == ["student", "student_distilled", "fixed_point_auto"]
+    expected = integer_answers(study, herd, {name: QuantizeConfig(**one) for name, one in widths.items()})
+    assert content["undisturbed"]["fixed_point_auto"]["mcc_by_seed"] == pytest.approx(expected, abs=1e-12)
+    assert content["integers"]["sentence"].endswith("with the widths chosen for that fold.")
+    study.file("pareto.json").write_text("{}")
+    study.file(ROBUSTNESS).unlink()
+    assert "widths of the folds cannot be read" in refused(robustness(study))
+
+
+def test_the_integer_model_scored_has_the_weights_that_were_taught_for_it(herd, made, tmp_path) -> None:
+    study = moved(made[0], tmp_path)
+    config = QuantizeConfig(5, 16)
+    quantized(study, bits=5, activation_bits=16, gates="interpolated", qat={"version": 1})
+    folder = study.file("quantization", kind_of(config))
+    folder.mkdir(parents=True)
+    for place, seed in enumerate(SEEDS):
+        for animal in "ABC":
+            weights = random_student(200 + 10 * place + ord(animal), classes=2)
+            arrays = weights.arrays("weights__")
+            np.savez(folder / f"{animal}-s{seed}.npz", key="", teacher_difference=np.nan, **arrays)
+    content = json.loads(robustness(study, "--disturbances", "flip", "--json").stdout)
+    names = [f"{animal}-s{seed}" for seed in SEEDS for animal in "ABC"]
+    expected = integer_answers(study, herd, dict.fromkeys(names, config))
+    assert content["undisturbed"]["fixed_point_5_qat"]["mcc_by_seed"] == pytest.approx(expected, abs=1e-12)
+    assert "trained on with the device's weights" in content["integers"]["sentence"]
+    shutil.rmtree(folder)
+    study.file(ROBUSTNESS).unlink()
+    assert "--qat taught in this fold cannot be read" in refused(robustness(study))
+
+
+def test_a_study_that_is_not_quantized_says_what_was_scored_instead(made) -> None:
+    assert made[2]["integers"]["model"] == "fixed_point_8"
+    assert made[2]["integers"]["sentence"].startswith(
+        "The study is not quantized: the integer model scored is"
+    )
+
+
+def test_a_run_with_some_disturbances_adds_to_the_record(made, tmp_path) -> None:
+    study = moved(made[0], tmp_path)
+    first = json.loads(robustness(study, "--disturbances", "noise", "--json").stdout)
+    both = json.loads(robustness(study, "--disturbances", "flip", "--json").stdout)
+    assert list(both["disturbances"]) == ["flip", "noise"] and "dropped" not in both
+    assert both["disturbances"]["noise"] == first["disturbances"]["noise"]
+    assert Study.open(study.path).options("robustness")["disturbances"].keys() == both["disturbances"].keys()
+    again = json.loads(robustness(study, "--disturbances", "noise", "--json").stdout)
+    assert again == both
+    augmented = moved(made[1], tmp_path / "other")
+    more = robustness(study, "--disturbances", "flip", "--augmented", str(augmented.path), "--json")
+    tables = json.loads(more.stdout)["disturbances"]
+    assert "student_augmented" in tables["flip"]["models"]
+    assert "student_augmented" not in tables["noise"]["models"]
+    for name in ("flip", "noise"):
+        for model, scores in both["disturbances"][name]["models"].items():
+            assert tables[name]["models"][model] == scores
+    kept = json.loads(robustness(study, "--disturbances", "flip", "--no-integers", "--json").stdout)
+    assert kept["disturbances"] == tables
+    shown = robustness(study, "--disturbances", "noise")
+    assert shown.exit_code == 0 and "White noise" in shown.stdout and "Axis with the wrong" in shown.stdout
+
+
+def test_scores_of_another_integer_model_are_dropped_and_that_is_said(made, tmp_path) -> None:
+    study = moved(made[0], tmp_path)
+    quantized(study, bits=8, activation_bits=16, gates="interpolated")
+    robustness(study, "--disturbances", "noise")
+    study = Study.open(study.path)
+    quantized(study, bits=4, activation_bits=16, gates="interpolated")
+    found = json.loads(robustness(study, "--disturbances", "flip", "--json").stdout)
+    assert len(found["dropped"]) == 1
+    assert found["dropped"][0].startswith("Dropped the earlier scores of Fixed point, 8 bits (noise)")
+    assert set(found["disturbances"]["noise"]["models"]) == {"student", "student_distilled"}
+    assert "fixed_point_4" in found["disturbances"]["flip"]["models"]
+    assert list(found["undisturbed"]) == ["student", "student_distilled", "fixed_point_4"]
+    Study.open(study.path).require("robustness")
+
+
+def test_scores_of_other_students_or_a_changed_record_are_dropped_and_that_is_said(made, tmp_path) -> None:
+    study = moved(made[0], tmp_path)
+    robustness(study, "--disturbances", "noise", "--no-integers")
+    study.file(ROBUSTNESS).write_text(study.file(ROBUSTNESS).read_text().replace("0.", "0.1", 1))
+    found = json.loads(robustness(study, "--disturbances", "flip", "--no-integers", "--json").stdout)
+    assert found["dropped"] == [
+        "Dropped the earlier scores (noise): robustness.json or its figure was changed."
+    ]
+    assert list(found["disturbances"]) == ["flip"]
+    other = moved(made[1], tmp_path / "other")
+    for file in other.file(EVALUATION).glob("*.npz"):
+        shutil.copy(file, study.file(EVALUATION, file.name))
+    study = Study.open(study.path)
+    record = study.manifest["stages"]["distill"]
+    outputs = [study.file(name) for name in record["outputs"]]
+    study.finish("distill", inputs={}, options=record["options"], outputs=outputs)
+    found = json.loads(robustness(study, "--disturbances", "clip", "--no-integers", "--json").stdout)
+    assert "students, their data or the disturbances have changed" in found["dropped"][0]
+    assert list(found["disturbances"]) == ["clip"]
+
+
+def test_a_stale_integer_model_is_refused_and_left_out_where_it_is_not_asked_for(made, tmp_path) -> None:
+    study = moved(made[0], tmp_path)
+    quantized(study, bits=8)
+    study.file("fixedpoint.npz").write_bytes(b"another")
+    assert "fixedpoint.npz" in refused(robustness(study, "--disturbances", "flip"))
+    assert robustness(study, "--disturbances", "flip", "--no-integers").exit_code == 0
+
+
+def test_refusals_come_before_samples_are_read(made, tmp_path, monkeypatch) -> None:
+    def late(*arguments: Any, **more: Any) -> None:
+        raise AssertionError("samples were read before the refusal")
+
+    monkeypatch.setattr("mcukd.robustness.stage.load_windows", late)
+    monkeypatch.setattr("mcukd.robustness.stage.dataset_sha256", late)
+    study = moved(made[0], tmp_path)
+    assert "'wind'" in refused(robustness(study, "--disturbances", "flip,wind"))
+    assert "without --augment" in refused(robustness(study, "--augmented", str(study.path)))
+    assert "is a directory" in refused(robustness(study, "--figure", str(tmp_path)))
+    bare = moved(made[0], tmp_path / "bare", without="student")
+    assert "weights are not kept" in refused(robustness(bare))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
+from mcukd.errors import UserError
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +29,8 @@ def robustness(
         Optional[str],
         typer.Option(
             "--disturbances",
-            help="Some of rotation, flip, gain, gain-axes, rate, noise, drop, clip. Default: all.",
+            help="Some of rotation, flip, gain, gain-axes, rate, noise, drop, clip, added to those scored "
+            "before. Default: all.",
             show_default=False,
         ),
     ] = None,
@@ -51,6 +53,10 @@ def robustness(
     from mcukd.robustness.words import sentences
     from mcukd.study import Study
 
+    if figure is not None and figure.is_dir():
+        raise UserError(
+            f"--figure {figure}: is a directory, expected the name of an SVG file; add one to it."
+        )
     study = Study.open(run)
     content = robustness_study(
         study,
@@ -65,8 +71,10 @@ def robustness(
         print_json(content)
         return
     _print(content)
-    for sentence in sentences(content):
+    for sentence in [*content.get("dropped", ()), *sentences(content)]:
         typer.echo(sentence)
+    if content.get("integers"):
+        typer.echo(content["integers"]["sentence"])
     typer.echo(f"{study.file(ROBUSTNESS)} has every level and seed, {FIGURE} draws them.")
 
 
@@ -79,7 +87,10 @@ def _print(content: dict[str, Any]) -> None:
     for one in content["disturbances"].values():
         for place, label in enumerate(one["labels"]):
             if one["levels"][place]:
-                scores = [figure(one["models"][name]["mcc"][place]) for name in models]
+                scores = [
+                    figure(one["models"][name]["mcc"][place] if name in one["models"] else None)
+                    for name in models
+                ]
                 rows.append([one["title"], label, *scores])
     origin = "SIMULATED data" if content["simulated"] else "data"
     print_table(

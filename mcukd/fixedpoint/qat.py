@@ -86,11 +86,7 @@ class QatLesson:
     @property
     def path(self) -> Path:
         """The file of the result."""
-        widths = self.config.widths
-        kind = (
-            f"qat-r{widths.recurrent}k{widths.kernel}h{widths.head}a{widths.activation}-{self.config.gates}"
-        )
-        return self.folder / kind / self._file
+        return self.folder / kind_of(self.config) / self._file
 
     @property
     def key(self) -> str:
@@ -136,13 +132,7 @@ class QatLesson:
 
     def result(self) -> Taught:
         """Read the result of a finished training."""
-        with np.load(self.path, allow_pickle=False) as stored:
-            difference = float(stored["teacher_difference"])
-            return Taught(
-                StudentWeights.from_arrays(stored, "weights__"),
-                {n.partition("__")[2]: stored[n] for n in stored.files if n.startswith("lengths__")},
-                None if np.isnan(difference) else difference,
-            )
+        return read_taught(self.path)
 
     @property
     def _file(self) -> str:
@@ -192,6 +182,23 @@ class QatLesson:
             student = shipped_weights(stored)
         assert isinstance(student, StudentWeights), "students of other structures are refused before"
         return student
+
+
+def kind_of(config: QuantizeConfig) -> str:
+    """Return the name of the folder in `quantization/` that keeps students taught with these widths."""
+    widths = config.widths
+    return f"qat-r{widths.recurrent}k{widths.kernel}h{widths.head}a{widths.activation}-{config.gates}"
+
+
+def read_taught(path: Path) -> Taught:
+    """Read what a finished training wrote."""
+    with np.load(path, allow_pickle=False) as stored:
+        difference = float(stored["teacher_difference"])
+        return Taught(
+            StudentWeights.from_arrays(stored, "weights__"),
+            {n.partition("__")[2]: stored[n] for n in stored.files if n.startswith("lengths__")},
+            None if np.isnan(difference) else difference,
+        )
 
 
 def teach(

@@ -137,7 +137,7 @@ def _robustness(study: Study, made: dict[str, Any]) -> list[str]:
     options, tried = [], list(made.get("disturbances", ()))
     if tried and set(tried) != {one.name for one in DISTURBANCES}:
         options += ["--disturbances", ",".join(tried)]
-    if made.get("quantize", "kept") is None:
+    if not made.get("integers", made.get("quantize", True)):
         options.append("--no-integers")
     if made.get("augmented"):
         options += ["--augmented", str(made["augmented"])]

@@ -33,8 +33,13 @@ def robustness_figure(content: Mapping[str, Any], among: Iterable[str] = ()) -> 
             axes.set_visible(False)
         for row in grid:
             row[0].set_ylabel("MCC")
-        handles, labels = grid.flat[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper left", ncols=3, frameon=False, fontsize=8.5)
+        # A panel that was made in a run of its own may have models that others lack.
+        lines = {
+            label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels())
+        }
+        figure.legend(
+            lines.values(), lines.keys(), loc="outside upper left", ncols=3, frameon=False, fontsize=8.5
+        )
         return str(svg(figure, "robustness"))
 
 
@@ -47,7 +52,7 @@ def _panel(axes: Any, panel: Mapping[str, Any], names: Sequence[str], found: Map
     places = levels if to_scale else list(range(len(levels)))
     axes.axhline(0, color=MUTED, linewidth=0.8, linestyle="--", label="chance, majority")
     axes.axvline(places[levels.index(0)], color=LINE, linewidth=0.8)
-    for name in names:
+    for name in (one for one in names if one in panel["models"]):
         scores = panel["models"][name]
         axes.errorbar(
             places,

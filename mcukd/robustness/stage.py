@@ -6,8 +6,9 @@ of them, are those of the undisturbed road.
 
 from __future__ import annotations
 
+import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -22,17 +23,17 @@ from mcukd.distill.run import EVALUATION
 from mcukd.errors import UserError
 from mcukd.evaluate.matrices import mcc
 from mcukd.files import sha256_file, sha256_text, write_json, write_text
-from mcukd.fixedpoint.quantize import TFLITE_METRIC, QuantizeConfig, metrics_name
-from mcukd.models.student import MOBILENET
 from mcukd.progress import progress
 from mcukd.report.metrics import confusion_matrix
 from mcukd.robustness.disturb import Counts, Disturbance, Sensor, chosen
 from mcukd.robustness.figure import robustness_figure
+from mcukd.robustness.record import ROBUSTNESS, Record, grouped_work
+from mcukd.robustness.shipped import Shipped, shipped_form
 from mcukd.robustness.students import Answer, Pupil, pupils
-from mcukd.robustness.words import AUGMENTED, DISTILLED, PLAIN
+from mcukd.robustness.words import AUGMENTED, DISTILLED, PLAIN, SEARCHED
 from mcukd.study import Study
 
-ROBUSTNESS, FIGURE = "robustness.json", "robustness.svg"
+FIGURE = "robustness.svg"
 #: Raise it when a disturbance changes in a way its levels do not show: results made before are then stale.
 VERSION = 1
 
@@ -63,57 +64,85 @@ def robustness_study(
     """Score a study's students on disturbed windows, write `robustness.json` and `.svg`, return the former.
 
     For every disturbance and level: the pooled MCC of each seed, its mean and sample standard deviation
-    (None with one seed), for the plain and the distilled student, the latter's integer model, quantized for
-    each fold on its own training windows, unless `integers` is False, and the distilled student of the study
-    `augmented`, made with `--augment` on the same folds. Where nothing was distilled, the plain student
-    stands in its place. disturbances: names, all by default. Does nothing where nothing
-    changed. Raises UserError for stale or missing students, a random split, and studies of other folds.
+    (None with one seed), for the plain and the distilled student, the one whose head a search found, the
+    integer model that the study ships (`shipped`), unless `integers` is False, and the distilled student of
+    the study `augmented`, made with `--augment` on the same folds. disturbances: names, all by default.
+    What was scored before is kept and added to, and not scored again; what was scored on other students,
+    data or integers is dropped, and `dropped` of what is returned says so in sentences. Raises UserError for
+    stale or missing students, a random split, and studies of other folds, before any work.
     """
+    wanted = chosen(disturbances)
     study.require("distill")
     if study.options("distill").get("split") == "random":
         raise UserError(
             f"{study.path}: its split is random, so that every animal was seen in training; robustness is "
             f"measured on animals never seen: distil a study with --split loao or animals=K."
         )
+    taught = _taught_students(study)
+    form = _form(study, integers)
+    helped = None if augmented is None else _augmented(augmented, study)
     card = load_card(study.card)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
-    wanted = chosen(disturbances)
-    config = _quantization(study) if integers else None
-    inputs = {"data": dataset_sha256(card, root, seed), **study.inputs(*_fold_files(study))}
-    if augmented is not None:
-        augmented.require("distill")
-        inputs["augmented"] = _identity(augmented)
     sensor = Sensor.of(card)
-    options: dict[str, Any] = {
-        "version": VERSION,
-        "disturbances": {one.name: list(one.levels) for one in wanted},
-        "neck_axis": sensor.axes[sensor.neck_axis],
-        "quantize": None if config is None else config.options(),
-    }
-    if study.is_current("robustness", inputs, options):
-        return read_robustness(study)
-
-    evaluation = load_windows(card, root, seed=seed)
-    training = load_windows(card, root, training=True, seed=seed) if config is not None else None
-    contestants = _contestants(study, training, config, card.operation_hop)
+    base = {"data": dataset_sha256(card, root, seed), **study.inputs(*_fold_files(study))}
+    neck = sensor.axes[sensor.neck_axis]
+    shared = sha256_text(json.dumps([VERSION, neck, base], sort_keys=True))
+    identities = dict.fromkeys(taught, shared)
+    if form is not None:
+        identities[form.name] = sha256_text(f"{shared} {form.identity}")
     if augmented is not None:
-        contestants.append(_augmented(augmented, study))
-    content = {
-        "data": card.name,
-        "simulated": card.simulated,
-        "split": study.options("distill")["split"],
-        "seeds": sorted(contestants[0].by_seed),
-        "windows": int(sum(len(index) for index, _ in next(iter(contestants[0].by_seed.values())))),
-        "scored_on": "windows of held-out animals, disturbed; nothing was trained on them",
-        "neck_axis": options["neck_axis"],
-        "augmented": None if augmented is None else augmented.options("distill").get("augment", ""),
-        **measure(contestants, evaluation, sensor, wanted),
-    }
-    write_json(study.file(ROBUSTNESS), content)
-    write_text(study.file(FIGURE), standalone(robustness_figure(content)))
-    outputs = [study.file(ROBUSTNESS), study.file(FIGURE)]
-    study.finish("robustness", inputs=inputs, options=options, outputs=outputs)
-    return content
+        identities[AUGMENTED] = sha256_text(f"{shared} {_identity(augmented)}")
+
+    record, dropped = Record.read(study)
+    dropped += record.drop_others(identities)
+    asked = [name for name in identities if integers or form is None or name != form.name]
+    missing = record.missing(asked, wanted)
+    if not missing and not dropped:
+        return record.stored()
+
+    if missing:
+        evaluation = load_windows(card, root, seed=seed)
+        contestants = [_floats(name, found) for name, found in taught.items()]
+        if form is not None and form.name in missing:
+            training = load_windows(card, root, training=True, seed=seed)
+            contestants.append(_integers(study, training, form, card.operation_hop))
+        if helped is not None:
+            contestants.append(helped)
+        for names, tried in grouped_work(missing):
+            record.add(measure([one for one in contestants if one.name in names], evaluation, sensor, tried))
+        record.content.update(
+            {
+                "data": card.name,
+                "simulated": card.simulated,
+                "split": study.options("distill")["split"],
+                "seeds": sorted({one.seed for found in taught.values() for one in found}),
+                "windows": _windows(taught),
+                "scored_on": "windows of held-out animals, disturbed; nothing was trained on them",
+                "neck_axis": neck,
+            }
+        )
+    record.identities.update({name: identities[name] for name in asked})
+    there = form if form is not None and form.name in record.content["undisturbed"] else None
+    record.content["integers"] = there and {"model": there.name, "sentence": there.sentence()}
+    if augmented is not None:
+        record.content["augmented"] = augmented.options("distill").get("augment", "")
+    record.content.setdefault("augmented", None)
+    write_json(study.file(ROBUSTNESS), record.stored())
+    write_text(study.file(FIGURE), standalone(robustness_figure(record.content)))
+    earlier = study.options("robustness")
+    study.finish(
+        "robustness",
+        inputs={**base, **study.inputs(*(there.files if there else ()))},
+        options={
+            "version": VERSION,
+            "disturbances": {name: one["levels"] for name, one in record.content["disturbances"].items()},
+            "neck_axis": neck,
+            "integers": there is not None,
+            "augmented": str(augmented.path) if augmented is not None else earlier.get("augmented"),
+        },
+        outputs=[study.file(ROBUSTNESS), study.file(FIGURE)],
+    )
+    return {**record.stored(), **({"dropped": dropped} if dropped else {})}
 
 
 def measure(
@@ -166,8 +195,6 @@ def measure(
 
 def read_robustness(study: Study) -> dict[str, Any]:
     """Read `robustness.json` back. Raises UserError where it is missing or stale."""
-    import json
-
     study.require("robustness")
     return dict(json.loads(study.file(ROBUSTNESS).read_text(encoding="utf-8")))
 
@@ -177,33 +204,41 @@ def standalone(svg: str) -> str:
     return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
 
 
-def _contestants(
-    study: Study, training: Optional[Windows], config: Optional[QuantizeConfig], hop: int
-) -> list[Contestant]:
-    taught = {name: pupils(study, name) for name in (PLAIN, DISTILLED)}
-    contestants = [_floats(name, found) for name, found in taught.items() if found]
-    if not contestants:
+def _taught_students(study: Study) -> dict[str, list[Pupil]]:
+    """Return the float students of the folds by name. Raises UserError where none are kept."""
+    prefixes = {PLAIN: PLAIN, DISTILLED: DISTILLED, SEARCHED: "student_deployed"}
+    taught = {name: pupils(study, prefix) for name, prefix in prefixes.items()}
+    taught = {name: found for name, found in taught.items() if found}
+    if not taught:
         raise UserError(
             f"{study.file(EVALUATION)}: its students' weights are not kept there; only students that a "
             "device can run are disturbed, gru-mlp and filter-mlp."
         )
-    if training is not None and config is not None:
-        name, windows, widths = integer_name(study, config), training, config
-        contestants.append(
-            _of(name, _deployed(study), lambda pupil: pupil.integer_answer(windows, widths, hop))
-        )
-    return contestants
+    return taught
 
 
-def integer_name(study: Study, config: QuantizeConfig) -> str:
-    """Return the name in `metrics.json` of the form that a device runs."""
-    mobilenet = study.options("distill").get("student") == MOBILENET
-    return TFLITE_METRIC if mobilenet else metrics_name(config.options())
+def _windows(taught: Mapping[str, Sequence[Pupil]]) -> int:
+    first = next(iter(taught.values()))
+    return int(sum(len(one.test_index) for one in first if one.seed == first[0].seed))
+
+
+def _form(study: Study, integers: bool) -> Optional[Shipped]:
+    """Return the integer form that the study ships; None where it cannot be told and is not asked for."""
+    try:
+        return shipped_form(study, [one.file for one in _deployed(study)])
+    except UserError:
+        if integers:
+            raise
+        return None
+
+
+def _integers(study: Study, training: Windows, form: Shipped, hop: int) -> Contestant:
+    return _of(form.name, _deployed(study), lambda pupil: pupil.integer_answer(training, form, hop))
 
 
 def _deployed(study: Study) -> list[Pupil]:
-    """Return the students meant for the device: the distilled ones, if there are any."""
-    return pupils(study, DISTILLED) or pupils(study, PLAIN)
+    """Return the students meant for the device: those with a searched head, else distilled, else plain."""
+    return pupils(study, "student_deployed") or pupils(study, DISTILLED) or pupils(study, PLAIN)
 
 
 def _floats(name: str, found: Sequence[Pupil]) -> Contestant:
@@ -229,6 +264,7 @@ def _augmented(augmented: Study, study: Study) -> Contestant:
             f"--augmented {augmented.path}: of card '{augmented.card}', but {study.path} is of "
             f"'{study.card}'; expected a study of the same data."
         )
+    augmented.require("distill")
     theirs, ours = _deployed(augmented), _deployed(study)
     if [_fold(one) for one in theirs] != [_fold(one) for one in ours]:
         kind = [f"split {s.options('distill')['split']}, seeds {_seeds(s)}" for s in (augmented, study)]
@@ -245,16 +281,6 @@ def _fold(pupil: Pupil) -> tuple[Any, ...]:
 
 def _seeds(study: Study) -> str:
     return ",".join(map(str, study.options("distill")["seeds"]))
-
-
-def _quantization(study: Study) -> QuantizeConfig:
-    """Return the study's widths; the usual ones where it was not quantized or searched for them."""
-    made = study.options("quantize")
-    if not made or "goal" in made:
-        return QuantizeConfig()
-    return QuantizeConfig(
-        **{name: made[name] for name in QuantizeConfig.__dataclass_fields__ if name in made}
-    )
 
 
 def _fold_files(study: Study) -> list[str]:

@@ -14,11 +14,12 @@ from mcukd.data.windows import Windows
 from mcukd.distill.run import EVALUATION
 from mcukd.errors import UserError
 from mcukd.fixedpoint.filters.quantize import quantize_filters
-from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+from mcukd.fixedpoint.quantize import quantize
 from mcukd.fixedpoint.stage import classes_of
 from mcukd.models.filter_mlp import FilterMlpWeights
 from mcukd.models.network import NetworkWeights
 from mcukd.models.student import Weights, stored_weights
+from mcukd.robustness.shipped import Shipped
 from mcukd.study import Study
 
 #: Counts (N, T, C) int16 → classes (N,).
@@ -39,19 +40,30 @@ class Pupil:
         """Return the classes (N,) that the float student gives."""
         return np.argmax(self.weights.logits(counts), axis=1)
 
-    def integer_answer(self, training: Windows, config: QuantizeConfig, hop: int) -> Answer:
+    @property
+    def file(self) -> str:
+        """Name of the fold's file without its ending, such as `A-s0`."""
+        return f"{self.fold}-s{self.seed}"
+
+    def integer_answer(self, training: Windows, shipped: Shipped, hop: int) -> Answer:
         """Quantize on the windows that the student was trained on, and return what answers in its place.
 
-        Of a mobilenet that is its TFLite int8 file on the reference kernels; `config` says nothing of it.
+        Widths and weights are those that `shipped` has for this fold. Of a mobilenet it is its TFLite int8
+        file on the reference kernels.
         """
         seen = training.take(np.isin(training.animals, self.train_animals))
         weights = self.weights
         if isinstance(weights, NetworkWeights):
             return _converted(weights, seen)
+        config = shipped.configs[self.file]
         if isinstance(weights, FilterMlpWeights):
             filters = quantize_filters(weights, seen, config, hop)
             return lambda counts: classes_of(filters, counts)
-        model = quantize(weights, seen, config, hop)
+        taught = shipped.taught.get(self.file)
+        if taught is None:
+            model = quantize(weights, seen, config, hop)
+        else:
+            model = quantize(taught.weights, seen, config, hop, taught.lengths)
         return lambda counts: classes_of(model, counts)
 
 
@@ -72,8 +84,9 @@ def _converted(weights: NetworkWeights, seen: Windows) -> Answer:
 def pupils(study: Study, model: str) -> list[Pupil]:
     """Return the students of a study's folds, by seed and fold.
 
-    model: "student" or "student_distilled". Empty where their weights were not kept, as those of plain
-    students in studies made by earlier versions. Raises UserError where the study has no folds.
+    model: "student", "student_distilled", or "student_deployed", whose head a search found. Empty where their
+    weights were not kept, as those of plain students in studies made by earlier versions. Raises UserError
+    where the study has no folds.
     """
     files = sorted(study.file(EVALUATION).glob("*.npz"))
     if not files:

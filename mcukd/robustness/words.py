@@ -8,6 +8,7 @@ from typing import Any
 from mcukd.report.naming import model_title
 
 PLAIN, DISTILLED, AUGMENTED = "student", "student_distilled", "student_augmented"
+SEARCHED = "student_searched_deployable"
 #: Less of MCC than this is not a loss.
 WORTH_SAYING = 1e-3
 
@@ -24,7 +25,11 @@ def sentences(content: Mapping[str, Any]) -> list[str]:
     """
     said = []
     for one in content["disturbances"].values():
-        own = one["models"].get(DISTILLED) or one["models"][PLAIN]
+        own = next(
+            (one["models"][name] for name in (SEARCHED, DISTILLED, PLAIN) if name in one["models"]), None
+        )
+        if own is None:
+            continue
         base = own["mcc"][one["levels"].index(0)]
         worst = min(range(len(own["mcc"])), key=lambda place: own["mcc"][place])
         if base - own["mcc"][worst] < WORTH_SAYING:
