@@ -136,8 +136,16 @@ def test_the_sentence_says_both_scales_the_scaling_and_what_is_clipped() -> None
         (1000.0, 4.0, r"multiplies samples by 125/64 \(1\.9531\), with rounding, before the model\.$"),
         (512.0, 8.0, r"±4 g: the sensor clips what lies beyond ±4 g\.$"),
         (512.0, 4.0, None),
-        (512.0, 2.0, r"±4 g: the sensor gives up to ±4 g to a model .* taught with samples clipped at ±2 g\.$"),
-        (1024.0, 2.0, r"multiplies samples by 2 before the model, and the sensor gives up to ±4 g to a model"),
+        (
+            512.0,
+            2.0,
+            r"±4 g: the sensor gives up to ±4 g to a model .* taught with samples clipped at ±2 g\.$",
+        ),
+        (
+            1024.0,
+            2.0,
+            r"multiplies samples by 2 before the model, and the sensor gives up to ±4 g to a model",
+        ),
         (512.0, None, None),
     ],
 )

@@ -247,5 +247,5 @@ def test_what_is_no_card_of_recordings_is_refused(
         named_recordings([tmp_path], Layout(("x", "y", "z"), 25.0, 1.0))
     with pytest.raises(UserError, match="is a card of labelled data"):
         named_recordings([learned[0] / "labelled"], Layout(("x", "y", "z"), 25.0, 1.0))
-    with pytest.raises(UserError, match="--classes, --map and --window go with labels"):
+    with pytest.raises(UserError, match="--classes, --map, --window and --board go with labels"):
         bring_in(learned[0] / "in", tmp_path / "out", unlabelled=True, window_s=2.0)

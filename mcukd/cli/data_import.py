@@ -96,6 +96,15 @@ def import_data(
         Optional[float],
         typer.Option("--resample", min=0.01, help="Rate of your board, in Hz.", rich_help_panel=_SIGNAL),
     ] = None,
+    board: Annotated[
+        Optional[str],
+        typer.Option(
+            "--board",
+            metavar="NAME|TOML",
+            help="Take range and counts per g from a board's sensor, as --board collar.",
+            rich_help_panel=_SIGNAL,
+        ),
+    ] = None,
     range_g: Annotated[
         Optional[float],
         typer.Option("--range", min=0.1, help="Of your board's sensor, in g.", rich_help_panel=_SIGNAL),
@@ -198,6 +207,7 @@ def import_data(
         unlabelled=unlabelled,
         units=_one_of("--units", units, ("g", "m/s2", "mg", "counts")),
         rate_hz=rate,
+        board=board,
         range_g=range_g,
         counts_per_g=counts_per_g,
         offset=offset,

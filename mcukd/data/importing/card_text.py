@@ -54,9 +54,10 @@ def signal_card(
         f"rate_hz = {draft.rate_hz:.10g}",
         *([f"resample_hz = {options.resample_hz:.10g}   # of the board"] if options.resample_hz else []),
         f"range_g = {draft.range_g:g}          # of the board's sensor",
-        f"counts_per_g = {draft.counts_per_g:g}   # of the board's sensor: here 16 bits over the range",
-        f'mounting = "{draft.mounting}"   # "aligned", "turned" or "any": how alike the sensor sits on '
-        "every animal",
+        f"counts_per_g = {draft.counts_per_g:g}   # of the board's sensor: {draft.sensor_origin}",
+        '# How alike the sensor sits on every animal: "aligned", "turned" or "any". A guess by gravity:',
+        "# 'mcukd data check CARD --mounting' compares what each costs.",
+        f'mounting = "{draft.mounting}"',
         f"axes = [\n{axes}\n]",
         "",
         *class_lines(draft.classes, draft.merge, draft.ignore, draft.ignored_because),

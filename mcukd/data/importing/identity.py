@@ -87,9 +87,9 @@ def check_stated(options: Options) -> None:
             "--unlabelled": options.unlabelled or None,
         },
     )
-    if options.unlabelled and (options.classes or options.mapping or options.window_s):
+    if options.unlabelled and (options.classes or options.mapping or options.window_s or options.board):
         raise UserError(
-            "--classes, --map and --window go with labels; leave them out, or leave out --unlabelled"
+            "--classes, --map, --window and --board go with labels; leave them out, or leave out --unlabelled"
         )
     for flags in sets:
         stated = [flag for flag, value in flags.items() if value is not None]

@@ -7,22 +7,22 @@ from typing import Optional
 
 import numpy as np
 
-from mcukd.data.card import INT16_SPAN
 from mcukd.data.gaps import Cut
 from mcukd.data.importing.classes import labels_by_class, learnable, refuse_short_animals, window_length
 from mcukd.data.importing.columns import ONE_G, units_of
 from mcukd.data.importing.options import Options, Talk
+from mcukd.data.importing.sensor import board_sensor
 from mcukd.data.recordings import GRAVITY_BAND, RATE_TOLERANCE
 from mcukd.data.resample import resampling
-from mcukd.data.survey import LENGTH_EDGES, AnimalSurvey, Survey
+from mcukd.data.survey import AnimalSurvey, Survey
 from mcukd.errors import UserError
 
-RANGES_G = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 #: Usual scales of sensors in counts per g.
 SCALES = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 #: e-obs tags: 0.0027, 0.0022 and 1/512 g per count at low sensitivity, 0.001 at high, by generation
 #: (manufacturer's manual, as given in Movebank's attribute dictionary).
 EOBS_SCALES = (1 / 0.0027, 1 / 0.0022, 512.0, 1000.0)
+_COMPARE = "a guess: 'mcukd data check CARD --mounting' compares aligned, turned and any"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Draft:
     hop: int
     train_hop: int
     ignored_because: dict[str, str] = field(default_factory=dict)
+    sensor_origin: str = ""
 
 
 def draft(
@@ -63,7 +64,7 @@ def draft(
     one_g = recorded if recorded is not None else ONE_G[units]
     _check_animals_agree(survey, units, one_g)
     rate = fixed[1] if fixed else _rate(survey, options, talk)
-    range_g = _range(survey, options, talk, one_g)
+    sensor = board_sensor(survey, options, talk, one_g, options.resample_hz or rate)
     mounting, meanings = _mounting(survey, one_g, talk)
     refuse_short_animals(survey, options)
     labels, merge = labels_by_class(survey, options, talk)
@@ -75,8 +76,9 @@ def draft(
         units=units,
         recorded_counts_per_g=recorded,
         rate_hz=rate,
-        range_g=range_g,
-        counts_per_g=INT16_SPAN / range_g,
+        range_g=sensor.range_g,
+        counts_per_g=sensor.counts_per_g,
+        sensor_origin=sensor.origin,
         mounting=mounting,
         meanings=meanings,
         classes=classes,
@@ -256,34 +258,6 @@ def stated_rate(talk: Talk) -> float:
     return rate
 
 
-def _range(survey: Survey, options: Options, talk: Talk, one_g: float) -> float:
-    if options.range_g is not None:
-        return options.range_g
-    ends = [one.at_ends() for one in survey.animals.values()]
-    level = max(level for level, _ in ends) / one_g
-    clipped = sum(count for other, count in ends if other / one_g > level * 0.999)
-    near = next((one for one in RANGES_G if level <= one * 1.02), RANGES_G[-1])
-    if clipped >= 10 and abs(level / near - 1) < 0.05:
-        talk.note(
-            f"range: ±{near:g} g, for {clipped} values lie exactly at {level:.3g} g, where the sensor clips"
-        )
-        return near
-    typical = [one for one in RANGES_G if _share_beyond(survey, one * one_g) < 1e-4]
-    chosen = typical[0] if typical else RANGES_G[-1]
-    talk.note(
-        f"range: ±{chosen:g} g, the smallest usual one that fewer than one vector in 10,000 is longer "
-        "than (the "
-        f"greatest value is {level:.3g} g); it should be your board's sensor's: --range"
-    )
-    return chosen
-
-
-def _share_beyond(survey: Survey, length: float) -> float:
-    place = int(np.searchsorted(LENGTH_EDGES, length))
-    beyond = sum(int(one.lengths[place + 1 :].sum()) for one in survey.animals.values())
-    return beyond / max(1, sum(one.samples for one in survey.animals.values()))
-
-
 def gravity_of(one: AnimalSurvey) -> np.ndarray:
     """Return the mean direction of gravity (3,), length 1: at rest where seen, else over all samples."""
     rest = one.rest()
@@ -310,14 +284,14 @@ def _mounting(survey: Survey, one_g: float, talk: Talk) -> tuple[str, tuple[str,
         talk.note(
             f"gravity: mostly on {'xyz'[axis]}, which reads {sign}{abs(mean[axis]):.2f} g on average; "
             "every animal "
-            f"within {spread[farthest]:.0f}° of it, so the mounting is taken as the same way up"
+            f"within {spread[farthest]:.0f}° of it, so the mounting is taken as the same way up; {_COMPARE}"
         )
     else:
         mounting = "any"
         talk.note(
             f"gravity: mostly on {'xyz'[axis]} ({sign}{abs(mean[axis]):.2f} g on average), but "
             f"{farthest} differs by "
-            f"{spread[farthest]:.0f}°, so the mounting is taken as any"
+            f"{spread[farthest]:.0f}°, so the mounting is taken as any; {_COMPARE}"
         )
     meanings = ["orientation not known to the import"] * 3
     meanings[axis] = f"gravity axis: reads {sign}{abs(mean[axis]):.2f} g on average"

@@ -20,7 +20,8 @@ class Options:
     time_column: "none" leaves stamps out. time_unit: of stamps that are numbers (see time_units.UNIT_NAMES).
     year_first: in dates like 24-05-15. labels_unit: of labels' times that are numbers. labels_hold: how long
     a label without an end holds ("burst" or "next"). labels_from_start: labels count from each animal's first
-    sample. counts_per_g, offset: of raw counts. mapping: label of the source → class. window_s: seconds.
+    sample. board: whose sensor the card is for. counts_per_g, offset: of raw counts. mapping: label of the
+    source → class. window_s: seconds.
     """
 
     name: Optional[str] = None
@@ -37,6 +38,7 @@ class Options:
     unlabelled: bool = False
     units: Optional[str] = None
     rate_hz: Optional[float] = None
+    board: Optional[str] = None
     range_g: Optional[float] = None
     counts_per_g: Optional[float] = None
     offset: Optional[float] = None

@@ -25,6 +25,7 @@ from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.place import CARD_FILE, MANIFEST, RECORDINGS, nothing_left, place_for
 from mcukd.data.importing.plain import plain_source, provisional, toml_columns, toml_paths
 from mcukd.data.importing.plan import Plan, is_ucihar, make_plan
+from mcukd.data.importing.sensor import check_board
 from mcukd.data.importing.spans import read_spans
 from mcukd.data.importing.tables import import_tables
 from mcukd.data.importing.unlabelled import unlabelled_card, write_recordings
@@ -70,6 +71,7 @@ def import_data(path: Path, options: Options, talk: Talk) -> Imported:
     target = out / CARD_FILE
     if target.exists():
         raise UserError(f"{target} is there already; edit it, remove it, or name another folder with --out")
+    check_board(options)
     if options.features:
         return Imported(*import_tables(path, name, out, options, talk))
     if path.is_dir() and is_ucihar(path):
