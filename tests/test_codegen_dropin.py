@@ -68,11 +68,14 @@ def pairs_of_models() -> dict[str, dict[str, IntegerModel]]:
         "two GRUs": {"cow": first, "sheep": random_model(1, bits=5, hidden=6, dense=3, classes=3, steps=21)},
         "a GRU and a filter": {"cow": first, "filter": filter_model(0)},
         "one name begins with the other": {"a": first, "a_model": headed_model("prototype", 2, hidden=7)},
+        "capitals": {"Cow": first, "GRU8": random_model(1, steps=21)},
         "default and own names": {"mcukd": first, "cow": replace(first, card="mcukd_model")},
     }
 
 
-PAIRS = ["two GRUs", "a GRU and a filter", "one name begins with the other", "default and own names"]
+PAIRS = [
+    "two GRUs", "a GRU and a filter", "one name begins with the other", "capitals", "default and own names",
+]  # fmt: skip
 
 
 def run(command: list[str], folder: Path) -> str:
@@ -206,6 +209,15 @@ def test_a_prefix_is_on_every_name_and_on_nothing_of_the_user(tmp_path: Path) ->
     assert "#ifndef COW_MODEL_H" in text and "cow_model_step" in text
 
 
+def test_guards_of_prefixes_that_differ_in_capitals_alone_are_others(tmp_path: Path) -> None:
+    guards = set()
+    for number, prefix in enumerate(("cow", "Cow", "COW")):
+        for file in generate_model(random_model(), tmp_path / str(number), prefix=prefix):
+            guards |= set(re.findall(r"#ifndef (\w+)", file.read_text()))
+            assert "#define COW_MODEL_WINDOW" in file.read_text() or file.name != f"{prefix}_model.h"
+    assert len(guards) == 9 and {"COW_MODEL_H", "Cow_model_h", "COW_model_h"} <= guards
+
+
 def test_the_default_prefix_changes_no_byte(tmp_path: Path) -> None:
     model = random_model()
     for file in generate_model(model, tmp_path / "a", "m3"):
@@ -213,7 +225,9 @@ def test_the_default_prefix_changes_no_byte(tmp_path: Path) -> None:
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
 
-@pytest.mark.parametrize("prefix", ["cow", "a", "x2", "cow_3", "int", "mcukd", "a" * 40])
+@pytest.mark.parametrize(
+    "prefix", ["cow", "a", "x2", "cow_3", "int", "mcukd", "a" * 40, "Cow", "GRU8", "modelA"]
+)
 def test_prefixes_of_c_names_are_taken(prefix: str) -> None:
     assert check_prefix(prefix) == prefix
     assert with_prefix("mcukd_model MCUKD_MODEL x_mcukd_y", prefix) == (
@@ -223,7 +237,7 @@ def test_prefixes_of_c_names_are_taken(prefix: str) -> None:
 
 @pytest.mark.parametrize(
     "prefix",
-    ["", " ", "2cow", "a-b", "a b", "cow/", "../cow", "é", "cow\n", "Cow", "COW", "_cow", "cow_", "a__b",
+    ["", " ", "2cow", "a-b", "a b", "cow/", "../cow", "é", "cow\n", "Cöw", "_cow", "cow_", "a__b",
      "a" * 41, "cow;", "١", "mcukd.", "-"],
 )  # fmt: skip
 def test_other_prefixes_are_refused_in_one_sentence(prefix: str) -> None:
@@ -232,7 +246,7 @@ def test_other_prefixes_are_refused_in_one_sentence(prefix: str) -> None:
 
 
 def test_a_refused_prefix_says_what_would_do() -> None:
-    with pytest.raises(UserError, match=r"--prefix is 'My Cow-2' \(did you mean my_cow_2\?\)"):
+    with pytest.raises(UserError, match=r"--prefix is 'My Cow-2' \(did you mean My_Cow_2\?\)"):
         check_prefix("My Cow-2")
 
 

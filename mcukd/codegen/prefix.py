@@ -10,9 +10,10 @@ from mcukd.errors import UserError
 DEFAULT = "mcukd"
 _LONGEST = 40
 _EXPECTED = (
-    f"a small letter, then at most {_LONGEST - 1} small letters, digits and single underscores, such as cow; "
-    "macros get it in capitals"
+    f"a letter, then at most {_LONGEST - 1} letters, digits and single underscores, such as cow; macros get "
+    "it in capitals"
 )
+_PREFIX = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
 #: Functions that a C file keeps to itself, and types that only check the compiler.
 _FUNCTIONS = (
     *("saturate", "signed_word", "lower", "upper", "gate", "new_state", "layer"),
@@ -26,27 +27,39 @@ _OWN = re.compile(
     re.DOTALL,
 )
 # A slash stands before names of template files, which stay as they are.
-_NAMES = re.compile(r"(?<![\w/])(mcukd|MCUKD)_")
+_NAMES = re.compile(r"(?<![\w/])(?:MCUKD_(?P<guard>\w+_H)\b|(?P<stem>mcukd|MCUKD)_)")
 
 
 def check_prefix(prefix: str) -> str:
     """Return a prefix of C names as it is.
 
-    Prefixes that differ in capitals alone would share macros, and two underscores in a row belong to C++.
-    Raises UserError for anything but the small letters, digits and single underscores of a C identifier.
+    Names that begin with an underscore belong to C, two underscores in a row to C++.
+    Raises UserError for anything but the letters, digits and single underscores of other C identifiers.
     """
-    if not prefix.isascii() or not re.fullmatch(r"[a-z](_?[a-z0-9])*", prefix) or len(prefix) > _LONGEST:
-        like = re.sub(r"[^a-z0-9]+", "_", prefix.lower()).strip("_")[:_LONGEST].rstrip("_")
-        better = f" (did you mean {like}?)" if re.fullmatch(r"[a-z](_?[a-z0-9])*", like) else ""
+    if not _PREFIX.fullmatch(prefix) or len(prefix) > _LONGEST:
+        like = re.sub(r"[^A-Za-z0-9]+", "_", prefix).strip("_")[:_LONGEST].rstrip("_")
+        better = f" (did you mean {like}?)" if _PREFIX.fullmatch(like) else ""
         raise UserError(f"--prefix is '{prefix}'{better}, but a C identifier is expected: {_EXPECTED}.")
     return prefix
 
 
 def with_prefix(text: str, prefix: str) -> str:
-    """Return a template or a file name with `mcukd_` and `MCUKD_` at the start of names replaced."""
+    """Return a template or a file name with `mcukd_` and `MCUKD_` at the start of names replaced.
+
+    Macros get the prefix in capitals. Include guards of a prefix that has capitals itself are spelt so that
+    they are not those of its small letters: a header never hides another without a word.
+    """
     if prefix == DEFAULT:
         return text
-    return _NAMES.sub(lambda name: f"{prefix if name.group(1) == DEFAULT else prefix.upper()}_", text)
+
+    def named(name: re.Match[str]) -> str:
+        if name["guard"] and prefix != prefix.lower():
+            return f"{prefix}_{name['guard'].lower()}"
+        if name["guard"]:
+            return f"{prefix.upper()}_{name['guard']}"
+        return f"{prefix if name['stem'] == DEFAULT else prefix.upper()}_"
+
+    return _NAMES.sub(named, text)
 
 
 def with_own_names(file: str, text: str) -> str:
