@@ -39,7 +39,7 @@ def demo(run: Optional[Path], seed: int, windows: int, say: Callable[[str], None
     from mcukd.report.stage import report_study
 
     card = load_card(CARD)
-    study = Study.create(run or Path("runs/demo"), CARD, seed)
+    study = Study.prepare(run or Path("runs/demo"), CARD, seed)
     say("Teaching: a ResNet teacher, a plain student and a distilled one, on simulated animals")
     distill(study, card, None, DistillConfig.demo(seed))
     say("Shrinking: the distilled student as 8-bit integers, and as TFLite int8")

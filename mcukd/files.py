@@ -7,13 +7,14 @@ import json
 import os
 import platform
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Optional
 
-#: Temporary files of `replacing`: `.stem-host-process-random.suffix`.
+#: Temporary files and folders: `.stem-host-process-random.suffix`.
 _OURS = re.compile(r"\..*-(?P<host>[0-9a-f]{6})-(?P<process>\d+)-[a-z0-9_]{8}(\..*)?$")
 _LONGEST = 150
 _tidied: set[Path] = set()
@@ -69,19 +70,38 @@ def naming(path: Path, instead_of: Optional[Path] = None) -> Iterator[None]:
 
 def _temporary_beside(path: Path) -> Path:
     """Make an empty file beside `path` whose hidden name holds this process's number, and return its path."""
-    stem = path.stem[:_LONGEST]
     try:
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{stem}-{_host()}-{os.getpid()}-", suffix=path.suffix
-        )
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_hidden(path.stem), suffix=path.suffix)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     os.close(handle)
     return Path(name)
 
 
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """Yield an empty hidden folder beside `path` that is removed at the end, whatever happens.
+
+    What killed processes left there is removed as well. Raises OSError with the name of `path` where the
+    folder or what is in it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path.parent)
+    with ExitStack() as stack:
+        with naming(path):
+            made = tempfile.TemporaryDirectory(dir=path.parent, prefix=_hidden(path.name))
+        folder = Path(stack.enter_context(made))
+        stack.enter_context(naming(path, instead_of=folder))
+        yield folder
+
+
+def _hidden(name: str) -> str:
+    """Return what a temporary name begins with, which tells whose it is."""
+    return f".{name[:_LONGEST]}-{_host()}-{os.getpid()}-"
+
+
 def _remove_abandoned(folder: Path) -> None:
-    """Remove temporary files in a folder whose process was killed before it could; look once per folder."""
+    """Remove what processes that were killed left of theirs in a folder; a process looks once per folder."""
     if folder in _tidied:
         return
     _tidied.add(folder)
@@ -92,8 +112,12 @@ def _remove_abandoned(folder: Path) -> None:
     for name in names:
         found = _OURS.match(name)
         if found and found["host"] == _host() and not _lives(int(found["process"])):
+            left = folder / name
             with suppress(OSError):
-                (folder / name).unlink()
+                if left.is_dir() and not left.is_symlink():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink()
 
 
 def _host() -> str:

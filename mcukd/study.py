@@ -8,16 +8,16 @@ artefact edited, restored or copied in from elsewhere is noticed.
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
 from mcukd import __version__
 from mcukd.errors import UserError
-from mcukd.files import sha256_file, write_json
+from mcukd.files import folder_beside, sha256_file, write_json
 from mcukd.tensorflow_setup import settings
 
 RUNS = Path("runs")
@@ -237,9 +237,7 @@ def _point_latest_at(path: Path) -> None:
     link = path.resolve().parent / LATEST
     if path.name == LATEST or (link.exists() and not link.is_symlink()):
         return
-    temporary = link.with_name(f".{LATEST}-{os.getpid()}")
-    try:
+    with suppress(OSError), folder_beside(link) as folder:
+        temporary = folder / LATEST
         temporary.symlink_to(path.resolve().name, target_is_directory=True)
         temporary.replace(link)
-    except OSError:
-        temporary.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mcukd.disk import sentence_about
-from mcukd.files import replacing, write_text
+from mcukd.files import folder_beside, replacing, write_text
 
 
 def raised(make) -> BaseException:
@@ -184,3 +184,16 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) 
         assert living.exists()
     found = {path.name for path in tmp_path.iterdir()}
     assert found == {".mine-notes.txt", elsewhere.name, "a.json", "other.json"}
+
+
+def test_a_folder_that_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from mcukd.files import folder_beside\n"
+        "with folder_beside(Path(sys.argv[1]) / 'herd') as made: (made / 'x').write_text('x'); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".herd-") and (left / "x").exists()
+    with folder_beside(tmp_path / "other") as made:
+        assert list(tmp_path.iterdir()) == [made]
+    assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -14,7 +13,7 @@ from mcukd.boards.model import Board
 from mcukd.boards.size import check_fits, size_report, symbols_of_objects
 from mcukd.boards.tools import compiler, require_tool
 from mcukd.errors import UserError
-from mcukd.files import write_json
+from mcukd.files import folder_beside, write_json
 
 BUILD = "build"
 SIZE = "size.json"
@@ -72,8 +71,8 @@ def build(sources_dir: Path, board: Board) -> BuildResult:
     if not sources:
         raise UserError(f"{sources_dir}: no C sources there; run 'mcukd generate --board {board.name}'.")
     gcc = require_tool(compiler(board), f"build for {board.name}")
-    with tempfile.TemporaryDirectory(dir=sources_dir, prefix=".build-") as temporary:
-        work = Path(temporary).resolve()  # the compiler runs in the sources' folder
+    with folder_beside(sources_dir / BUILD) as temporary:
+        work = temporary.resolve()  # the compiler runs in the sources' folder
         for source in sources:
             _compile(gcc, board, source, work)
         elf = _link(gcc, board, sources_dir, work)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
@@ -17,6 +16,7 @@ from mcukd.codegen.context import TEMPLATES, model_context
 from mcukd.codegen.kernel import CORES, core_of, kernel_for
 from mcukd.codegen.prefix import DEFAULT, check_prefix, with_own_names, with_prefix
 from mcukd.errors import UserError
+from mcukd.files import folder_beside
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.resources import resource_dir
 
@@ -174,12 +174,12 @@ def _c_string(text: str) -> str:
 def _write(texts: dict[str, str], out: Path) -> list[Path]:
     """Write all files to a temporary directory, then move them in; a failure leaves `out` as it was."""
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
+    with folder_beside(out) as temporary:
         for name, text in texts.items():
-            (Path(temporary) / name).write_text(text, encoding="utf-8")
+            (temporary / name).write_text(text, encoding="utf-8")
         for old in out.iterdir():
             if old.suffix in (".c", ".h", ".ld", ".S") and old.name not in texts:
                 old.unlink()
         for name in texts:
-            shutil.move(Path(temporary) / name, out / name)
+            shutil.move(temporary / name, out / name)
     return [out / name for name in sorted(texts)]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,7 @@ from mcukd.data.card import Card, SimulatorSource
 from mcukd.data.recordings import Recording
 from mcukd.data.simulator import SIMULATOR_VERSION, simulate
 from mcukd.errors import UserError
-from mcukd.files import naming
+from mcukd.files import folder_beside
 from mcukd.progress import progress
 
 CARD_FILE = "card.toml"
@@ -31,11 +29,8 @@ def export_simulation(card: Card, out: Path, seed: int = 0) -> Path:
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and is not an empty folder; name a new one with --out")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        temporary = stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-"))
-        stack.enter_context(naming(out, instead_of=Path(temporary)))
-        folder = Path(temporary) / "herd"
+    with folder_beside(out) as temporary:
+        folder = temporary / "herd"
         folder.mkdir()
         recordings = simulate(card, seed)
         with progress("Writing segments", len(recordings)) as advance:

@@ -13,11 +13,11 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+from mcukd.files import folder_beside
 from mcukd.resources import resource_dir
 
 TEMPLATE = "mcukd_batch.c"
@@ -86,10 +86,10 @@ def load_library(shape: Shape) -> ctypes.CDLL:
 def _build(command: tuple[str, ...], text: str, path: Path) -> None:
     """Build in a directory of this process alone and rename: others see no library or a whole one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as scratch:
-        file, library = Path(scratch) / TEMPLATE, Path(scratch) / path.name
+    with folder_beside(path) as scratch:
+        file, library = scratch / TEMPLATE, scratch / path.name
         file.write_text(text, encoding="utf-8")
-        result = _run([*command, file.name, "-o", library.name], scratch)
+        result = _run([*command, file.name, "-o", library.name], str(scratch))
         if result.returncode or not library.exists():
             message = (result.stderr.strip() or "no message").splitlines()[0]
             raise CannotBuild(f"{command[0]} does not compile {TEMPLATE}: {message}")
