@@ -63,7 +63,7 @@ def zero_rows(samples: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def usual_length(samples: NDArray[np.float64]) -> float:
-    """Return the median vector length of samples (n, 3) over rows that are finite and not all zero, or NaN."""
+    """Return the median vector length of samples (n, 3) over rows finite and not all zero, or NaN."""
     length = np.linalg.norm(samples[np.isfinite(samples).all(axis=1)], axis=1)
     length = length[length > 0]
     return float(np.median(length)) if len(length) else float("nan")
@@ -78,7 +78,7 @@ def repeated_runs(samples: NDArray[np.float64], shortest: int = FROZEN_ROWS) -> 
 
 
 def grain(samples: NDArray[np.float64], one_g: Optional[float] = None) -> Grain:
-    """Return how finely the values of samples (n, 3) are written; rows that are not finite or zero are let be.
+    """Return how finely the values of samples (n, 3) are written; rows not finite or zero are let be.
 
     one_g: the median vector length, worked out where it is None.
     """
@@ -150,7 +150,7 @@ def frozen_rows(
 def suspect_rows(
     samples: NDArray[np.float64], rate_hz: float, of: Optional[Grain] = None
 ) -> NDArray[np.bool_]:
-    """Tell which rows repeat for a minute and more and yet may be of a sensor at rest, for its steps are coarse.
+    """Tell which rows repeat for a minute and more and yet may be of a sensor at rest with coarse steps.
 
     samples: (n, 3). Rows that `frozen_rows` tells are not among them.
     """
@@ -232,7 +232,7 @@ def _step(values: NDArray[np.float64]) -> Optional[float]:
 
 
 def _noise(samples: NDArray[np.float64]) -> Optional[float]:
-    """Return the deviation of the noisiest axis in the calmest stretches (5th percentile), less the rounding."""
+    """Return the deviation of the noisiest axis in the calmest stretches (5th percentile), less rounding."""
     pieces = len(samples) // _BLOCK
     blocks = samples[: pieces * _BLOCK].reshape(pieces, _BLOCK, 3)
     deviation = blocks.std(axis=1).max(axis=1) if pieces else np.empty(0)
