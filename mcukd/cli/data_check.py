@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
+    from mcukd.data.card import Card
     from mcukd.data.check import Checked
+    from mcukd.evaluate.mounting import Comparison
 
 
 def check_data(
@@ -23,30 +25,88 @@ def check_data(
         Optional[Path], typer.Option("--page", help="Write an HTML page with figures.", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of a simulated herd.")] = 0,
+    mounting: Annotated[
+        bool,
+        typer.Option(
+            "--mounting", help="Compare aligned, turned and any on held-out animals; a minute or so."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare recordings with their card, and say what each difference does to training.
 
     Rate, gaps, clipping, gravity, axes, copies, classes, mixed windows, and behaviours that look alike. Data
     without a card is imported into a temporary folder first, with the likeliest answer to every question.
+    --mounting also says what each of the card's three mountings costs, by a forest on hand features.
 
     Example: [bold]mcukd data check cow-collar --data-root ~/data --page check.html[/bold]
+
+    Example: [bold]mcukd data check my-herd/card.toml --mounting[/bold]
     """
     from mcukd.data.check import check
     from mcukd.data.importing.look import card_of
 
     with card_of(card, data_root) as found:
         checked = check(found, data_root, seed)
+        compared = _compared(found, data_root, seed) if mounting else None
         if page is not None:
             from mcukd.data.check_page import write_page
 
             write_page(checked, page)
     if as_json:
-        print_json(checked.as_dict())
+        print_json({**checked.as_dict(), **({"mounting": _facts(compared)} if compared else {})})
         return
     _print(checked)
+    if compared:
+        _print_mounting(compared)
     if page is not None:
         print(f"\nPage written to {page}.")
+
+
+def _compared(card: Card, data_root: Optional[Path], seed: int) -> Comparison:
+    from mcukd.data.load import load_windows
+    from mcukd.evaluate.mounting import compare_mountings, work
+    from mcukd.progress import progress
+
+    windows = load_windows(card, data_root, seed=seed)
+    with progress("Comparing mountings", work(windows)) as advance:
+        return compare_mountings(windows, card.signal.mounting, seed, advance)
+
+
+def _facts(compared: Comparison) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from mcukd.evaluate.mounting import sentence
+
+    return {
+        **asdict(compared),
+        "best": compared.best.mounting,
+        "told_apart": compared.told_apart,
+        "sentence": sentence(compared),
+    }
+
+
+def _print_mounting(compared: Comparison) -> None:
+    from mcukd.evaluate.mounting import sentence
+
+    def with_range(value: float, found: Optional[tuple[float, float]]) -> str:
+        return f"{value:.3f}" + ("" if found is None else f" [{found[0]:.3f}, {found[1]:.3f}]")
+
+    print()
+    rows = [
+        [
+            one.mounting + (" (the card's)" if one.mounting == compared.stated else ""),
+            with_range(one.mcc, one.mcc_interval),
+            with_range(one.cost, one.cost_interval) if one.mounting != compared.best.mounting else "best",
+        ]
+        for one in compared.costs
+    ]
+    print_table("Mounting", ["mounting", "MCC [95 %]", "costs, MCC [95 %]"], rows)
+    print(
+        f"A random forest on hand features, on {compared.animals} animals in {compared.groups} groups, each "
+        f"left out once, {compared.windows:,} windows; intervals are over animals.\n"
+        f"{sentence(compared)[0].upper()}{sentence(compared)[1:]}."
+    )
 
 
 def _print(checked: Checked) -> None:

@@ -195,6 +195,7 @@ def distill(
     from mcukd.distill.device import require_device
     from mcukd.distill.run import distill as distill_study
     from mcukd.distill.run import for_card, free_run, is_up_to_date
+    from mcukd.evaluate.mounting import never_compared
     from mcukd.evaluate.stage import evaluate_study, forget_baselines, train_baselines, usual_baselines
     from mcukd.study import MANIFEST, Study
 
@@ -243,6 +244,8 @@ def distill(
     # Missing data or hardware is reported before a study is begun.
     dataset_sha256(card, root, config.seed)
     require_device(config.device)
+    if mounting is None and (hint := never_compared(card)):
+        typer.echo(hint, err=True)
     study = Study.prepare(path, card.reference, config.seed)
     root = study.data_root(root)
     fresh = is_up_to_date(study, card, root, config)

@@ -127,6 +127,8 @@ class Signal(_Strict):
     mounting: how alike the sensor sits on every animal; it decides how training windows are turned.
     "aligned": the same way up and round, but for some degrees. "turned": the same way up, turned about the
     vertical by any angle. "any": in no particular way.
+    mounting_from: "guess" where the import chose the mounting by gravity alone, "compared" after
+    'mcukd data check --mounting'; it changes nothing but what is said.
     recorded_counts_per_g: scale of the files when `units` is "counts" and it differs from the board's.
     neck_axis: name of the axis along the neck, about which a collar slips; the first where not given.
     rate_hz: of the files. resample_hz: of the board, where it differs; samples are resampled to it.
@@ -139,6 +141,7 @@ class Signal(_Strict):
     counts_per_g: float = Field(gt=0)
     recorded_counts_per_g: Optional[float] = Field(default=None, gt=0)
     mounting: Literal["aligned", "turned", "any"] = "turned"
+    mounting_from: Optional[Literal["guess", "compared"]] = None
     axes: tuple[Axis, ...] = Field(min_length=3, max_length=3)
     neck_axis: Optional[str] = None
 

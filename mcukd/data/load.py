@@ -125,7 +125,8 @@ def dataset_sha256(
     extra = extra and bool(card.extra)
     if not extra:
         del facts["extra"]
-    del facts["signal"]["neck_axis"]  # it names an axis and changes no window
+    # They name an axis, and where a choice is from, and change no window.
+    del facts["signal"]["neck_axis"], facts["signal"]["mounting_from"]
     if isinstance(card.source, SimulatorSource):
         from mcukd.data.simulator import SIMULATOR_VERSION
 
