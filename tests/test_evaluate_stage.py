@@ -248,3 +248,105 @@ def test_settling_is_counted_as_a_loop_counts_it() -> None:
     facts = warm_up([found[:10], found[10:]], 25)
     assert facts["worst_samples"] == found.max() and facts["windows"] == 30
     assert facts["median_samples"] == np.median(found) <= facts["p95_samples"] <= facts["worst_samples"]
+
+
+def another(made: Any, folder: Path, card: Any = None, seed: int = 0, **options: Any) -> Study:
+    """A second study with the majority class only, of the same herd unless told."""
+    _, same, root = made
+    card = card or same
+    study = Study.create(folder / "second", str(card.path), seed)
+    study.data_root(root)
+    train_baselines(study, card, root, replace(CONFIG, **options), ("majority",))
+    return study
+
+
+def test_studies_with_other_folds_say_so_in_the_verdict(made: Any, tmp_path: Path) -> None:
+    other = another(made, tmp_path, split="animals=2")
+    found = compare_studies(made[0], other, ("random_forest", "majority"))
+    assert found.shown == "better" and found.verdict == "better, but not on an equal footing"
+    assert len(found.caveats) == 1
+    for words in ("split loao, on 3 animals", "split animals=2, on 2 animals", "4 of 4 animals tested"):
+        assert words in found.caveats[0]
+    assert "(not on an equal footing)" in found.sentence() and found.sentence().endswith(found.caveats[0])
+    facts = found.facts()
+    assert facts["caveats"] == list(found.caveats) and facts["verdict"] == found.verdict
+    said = CliRunner().invoke(
+        app, ["evaluate", "compare", str(made[0].path), str(other.path), "--model", "majority"]
+    )
+    assert said.exit_code == 0 and "not trained on the same animals" in said.stdout
+
+
+def test_studies_with_the_same_folds_have_no_caveat(made: Any, tmp_path: Path) -> None:
+    found = compare_studies(made[0], another(made, tmp_path), ("random_forest", "majority"))
+    assert found.caveats == () and found.verdict == "better" and "caveats" not in found.facts()
+
+
+def test_animals_and_seeds_that_one_study_lacks_are_said_to_be_left_out(made: Any, tmp_path: Path) -> None:
+    other = another(made, tmp_path, split="holdout=A,B", seeds=(1, 2))
+    found = compare_studies(made[0], other, ("random_forest", "majority"))
+    assert (found.animals, found.seeds) == (2, 1)
+    told = " ".join(found.caveats)
+    for words in ("seeds 0", "seeds 2", "animals C, D", "on 3 animals", "on 2 animals"):
+        assert words in told
+    none = another(made, tmp_path / "none", seeds=(7,))
+    with pytest.raises(UserError, match=r"share no seed \(0, 1 and 7\)"):
+        compare_studies(made[0], none, ("majority", "majority"))
+
+
+def test_a_study_dealt_at_random_is_said_to_be_flattered(made: Any, tmp_path: Path) -> None:
+    other = another(made, tmp_path, split="random")
+    found = compare_studies(made[0], other, ("majority", "majority"))
+    assert found.caveats == ("majority of second had seen the animals it was tested on, which flatters it.",)
+
+
+def test_studies_of_other_data_are_refused_with_the_true_reason(made: Any, tmp_path: Path) -> None:
+    study, card, root = made
+    text = card.path.read_text()
+
+    def refusal(name: str, old: str, new: str) -> str:
+        assert old in text
+        path = tmp_path / name / "card.toml"
+        path.parent.mkdir()
+        path.write_text(text.replace(old, new).replace('folder = "."', f'folder = "{root}"'))
+        other = Study.create(tmp_path / name / "run", str(path), 0)
+        other.data_root(root)
+        other.finish("evaluate", inputs={"data": "0" * 64}, options=CONFIG.options(), outputs=[])
+        with pytest.raises(UserError) as caught:
+            compare_studies(study, other, ("majority", "majority"))
+        return str(caught.value)
+
+    assert "models of different data have no window in common" in refusal("name", f'"{card.name}"', '"cats"')
+    length = f"length = {card.window}"
+    assert f"windows of {card.window} and {card.window + 2} samples" in refusal(
+        "window", length, f"length = {card.window + 2}"
+    )
+    assert "made from other samples, or another version of card" in refusal("samples", length, length)
+
+
+def test_simulated_herds_of_other_seeds_are_other_animals(tmp_path: Path) -> None:
+    studies = [Study.create(tmp_path / str(seed), "herd-sim", seed) for seed in (0, 1)]
+    with pytest.raises(UserError, match="simulated with seeds 0 and 1, which are different animals"):
+        compare_studies(studies[0], studies[1], ("student", "student"))
+
+
+def test_a_stale_study_is_not_compared(made: Any, tmp_path: Path) -> None:
+    other = another(made, tmp_path)
+    next(other.path.glob("evaluation/baselines/majority/*.npz")).unlink()
+    with pytest.raises(UserError, match="missing or changed since 'evaluate' wrote it"):
+        compare_studies(made[0], other, ("majority", "majority"))
+
+
+@pytest.mark.parametrize("models", ["student,forest", "randomforest"])
+def test_unknown_models_are_refused_before_anything_is_begun(
+    made: Any, tmp_path: Path, models: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, card, root = made
+    monkeypatch.setattr("mcukd.distill.run.distill", None)
+    run = tmp_path / "new"
+    arguments = ["evaluate", "--data", str(card.path), "--data-root", str(root), "--run", str(run)]
+    done = CliRunner().invoke(app, [*arguments, "--models", models])
+    assert isinstance(done.exception, UserError) and "there is no model" in str(done.exception)
+    assert not run.exists()
+    done = CliRunner().invoke(app, [*arguments, "--models", "student,filter_mlp"])
+    assert isinstance(done.exception, UserError) and "too short for the filter-MLP" in str(done.exception)
+    assert not run.exists()

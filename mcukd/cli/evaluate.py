@@ -70,6 +70,8 @@ def evaluate(
     if isinstance(card, FeatureCard):
         _evaluate_table(card, data_root, split, seeds, chosen, json)
         return
+    if chosen:
+        _check_models(chosen, run, card)
     study, config = _study_and_config(run, card, data_root, split, seeds, jobs)
     random = config.split == "random" or split == "random"
     if chosen is None:
@@ -99,6 +101,9 @@ def compare(
 ) -> None:
     """Test whether one model is better than another on the same animals and seeds, with an interval.
 
+    Two studies have to be of the same data. Where their models were trained on other animals, or share only
+    some animals and seeds, the verdict says so.
+
     Example: [bold]mcukd evaluate compare runs/cow-collar --models student_distilled,student[/bold]
     """
     from mcukd.evaluate.stage import compare_studies
@@ -119,6 +124,16 @@ def compare(
         print_json(found.facts())
     else:
         typer.echo(found.sentence())
+
+
+def _check_models(models: list[str], run: Optional[Path], card: Any) -> None:
+    """Refuse models that cannot be evaluated before a study is begun or anything is trained."""
+    from mcukd.data.card import load_card
+    from mcukd.evaluate.baselines import BASELINES
+    from mcukd.evaluate.stage import check_models
+    from mcukd.study import Study
+
+    check_models(models, card or load_card(Study.open(run).card), (*BASELINES, *TRAINED))
 
 
 def _study_and_config(

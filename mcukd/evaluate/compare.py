@@ -19,6 +19,7 @@ from mcukd.wording import listed
 class Comparison:
     """How far model `a` is above model `b` in pooled MCC on the same windows.
 
+    caveats: sentences about what else differs, such as the training animals.
     difference: mean over seeds of MCC(a) − MCC(b). low, high: its 95 % interval from a paired bootstrap over
     animals and seeds, None with fewer than two animals. differences: of `accuracy`, `macro_f1`, `kappa`.
     """
@@ -31,20 +32,32 @@ class Comparison:
     animals: int
     seeds: int
     differences: dict[str, float]
+    caveats: tuple[str, ...] = ()
 
     @property
-    def verdict(self) -> str:
+    def shown(self) -> str:
         """ "better", "worse" or "no difference shown": what the interval allows to say of `a`."""
         if self.low is not None and self.low > 0:
             return "better"
         return "worse" if self.high is not None and self.high < 0 else "no difference shown"
 
+    @property
+    def verdict(self) -> str:
+        """What is shown of `a`, and whether other things than the models differ too."""
+        return f"{self.shown}, but not on an equal footing" if self.caveats else self.shown
+
     def facts(self) -> dict[str, Any]:
         """Return the comparison as JSON knows it, with its verdict and its sentence."""
-        return {**asdict(self), "level": LEVEL, "verdict": self.verdict, "sentence": self.sentence()}
+        facts = {**asdict(self), "caveats": list(self.caveats)}
+        if not self.caveats:
+            del facts["caveats"]
+        return {**facts, "level": LEVEL, "verdict": self.verdict, "sentence": self.sentence()}
 
     def sentence(self) -> str:
-        """Return the comparison as one sentence for people."""
+        """Return the comparison for people: one sentence, and one for each caveat."""
+        return " ".join([self._sentence(), *self.caveats])
+
+    def _sentence(self) -> str:
         much = f"{self.difference:+.3f}".replace("-", "−")
         if self.low is None or self.high is None:
             return (
@@ -57,13 +70,14 @@ class Comparison:
             "better": f"{self.a} is better than {self.b}",
             "worse": f"{self.a} is worse than {self.b}",
             "no difference shown": f"no difference shown between {self.a} and {self.b}",
-        }[self.verdict]
+        }[self.shown]
         if {self.a, self.b} == {"student_distilled", "student"} and self.a == "student_distilled":
             said = {
                 "better": "distillation helps",
                 "worse": "distillation hurts",
                 "no difference shown": "no difference shown by distillation",
-            }[self.verdict]
+            }[self.shown]
+        much += " (not on an equal footing)" if self.caveats else ""
         return f"{said[0].upper()}{said[1:]}: pooled MCC {much}, 95 % interval {between} {over}."
 
 

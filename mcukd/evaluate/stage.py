@@ -23,6 +23,12 @@ from mcukd.evaluate.agreement import agreement
 from mcukd.evaluate.baselines import BASELINES, FILTER_MLP, FOLDER, baselines_of, is_done, sizes
 from mcukd.evaluate.calibration import calibration
 from mcukd.evaluate.compare import Comparison, compare
+from mcukd.evaluate.footing import (
+    footing_caveats,
+    require_current,
+    require_same_data,
+    training_animals,
+)
 from mcukd.evaluate.predictions import EVALUATION, TRAINED, Predictions, stored_predictions
 from mcukd.evaluate.warmup import settling_samples, warm_up
 from mcukd.files import write_json
@@ -56,12 +62,7 @@ def train_baselines(
     What is there already is kept. nested: choose leaf size and learning rate on inner animals. Raises
     UserError for an unknown model, faulty data, and where the filter-MLP's windows would be too short.
     """
-    for model in models:
-        if model not in BASELINES:
-            raise UserError(
-                f"there is no baseline '{model}'{did_you_mean(model, BASELINES)}; expected one or more of "
-                f"{listed(BASELINES)}."
-            )
+    check_models(models, card)
     config = for_card(config, card)
     data = dataset_sha256(card, data_root, config.seed)
     options = {**config.options(), "models": list(models), "nested": nested}
@@ -71,7 +72,6 @@ def train_baselines(
             return known
     training = load_windows(card, data_root, training=True, seed=config.seed)
     evaluation = load_windows(card, data_root, seed=config.seed)
-    _check_length(models, evaluation)
     folds = make_folds(evaluation, config.split)
     lessons = with_windows(fold_lessons(study, folds, data, config), folds, training, evaluation, card)
     folder = study.file(EVALUATION)
@@ -109,6 +109,22 @@ def train_baselines(
         outputs=[task.lesson.path for task in chain(*work.values())],
     )
     return metrics
+
+
+def check_models(models: Sequence[str], card: Card, known: Sequence[str] = BASELINES) -> None:
+    """Raise UserError for a model that is not one of `known`, or not to be had with the card's windows."""
+    for model in models:
+        if model not in known:
+            kind = "baseline" if known is BASELINES else "model"
+            raise UserError(
+                f"there is no {kind} '{model}'{did_you_mean(model, known)}; expected one or more of "
+                f"{listed(known)}."
+            )
+    if FILTER_MLP in models and card.window < 2 * TAPS - 1:
+        raise UserError(
+            f"card {card.name}: its windows of {card.window} samples are too short for the filter-MLP, which "
+            f"needs {2 * TAPS - 1}; lengthen windows.length or leave it out with --models or --no-baselines."
+        )
 
 
 def usual_baselines(card: Card) -> tuple[str, ...]:
@@ -166,14 +182,22 @@ def compare_studies(
 ) -> Comparison:
     """Compare a model of study `a` with one of study `b` on the animals and seeds they share.
 
-    Raises UserError where a model's predictions are not kept there, or the windows differ.
+    Where they were trained on other animals, or share only some of animals and seeds, the comparison's
+    caveats say so. Raises UserError where the studies are of other data or stale, and where a model's
+    predictions are not kept there.
     """
+    for study in (a, b):
+        require_current(study)
+    require_same_data(a, b, data_root)
     card = load_card(a.card)
     evaluation = load_windows(card, a.data_root(data_root), seed=int(a.manifest["seed"]))
     sides = [_predictions(study, model, evaluation) for study, model in zip((a, b), models)]
     same = a.path.resolve() == b.path.resolve()
     names = models if same else (f"{models[0]} of {a.path.name}", f"{models[1]} of {b.path.name}")
-    return compare(sides[0], sides[1], evaluation, names)
+    found = compare(sides[0], sides[1], evaluation, names)
+    trained = [training_animals(study, model) for study, model in zip((a, b), models)]
+    splits = tuple(config_of(study).split for study in (a, b))
+    return replace(found, caveats=footing_caveats(trained[0], trained[1], names, (splits[0], splits[1])))
 
 
 def flattery(random: Study, honest: Study, data_root: Optional[Path] = None) -> dict[str, Any]:
@@ -243,15 +267,6 @@ def _warm_up(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
             weights = StudentWeights.from_arrays(stored, "student_distilled__")
             settled.append(settling_samples(weights, evaluation.counts[stored["test_index"]]))
     return warm_up(settled, evaluation.counts.shape[1]) if settled else None
-
-
-def _check_length(models: Sequence[str], evaluation: Windows) -> None:
-    steps = evaluation.counts.shape[1]
-    if FILTER_MLP in models and steps < 2 * TAPS - 1:
-        raise UserError(
-            f"card {evaluation.card}: its windows of {steps} samples are too short for the filter-MLP, which "
-            f"needs {2 * TAPS - 1}; lengthen windows.length or leave it out with --models or --no-baselines."
-        )
 
 
 def beside(config: DistillConfig, split: str) -> DistillConfig:
