@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 
 from mcukd.data.importing.clocks import Clock
+from mcukd.data.importing.columns import split_date_and_clock, time_column
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.plan import make_plan
 from mcukd.data.importing.rows import State, read_rows
+from mcukd.data.importing.text import TextForm
 from mcukd.data.importing.time_units import CALENDARS
 from mcukd.data.importing.times import TimeForm
 from mcukd.data.tables import seconds_of
@@ -255,3 +257,28 @@ def test_times_of_day_run_on_past_midnight_and_begin_anew_with_each_recording() 
 def test_stamps_can_be_left_out(tmp_path: Path) -> None:
     path = written(tmp_path, table(["whenever"] * ROWS))
     assert np.isnan(read(path, time_column="none")[0]).all()
+
+
+def test_a_date_in_another_order_than_the_others_stops_the_import() -> None:
+    clock = Clock(Path("a.csv"), "time", TimeForm("date", order="dmy", reason="dates"))
+    cells = np.array(["05/06/2024 10:00"] * 50 + ["06/15/2024 10:00"], dtype=object)
+    with pytest.raises(UserError, match="line 52: column time is '06/15/2024 10:00', which is no date with"):
+        clock.seconds(cells, 2)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "column"),
+    [
+        ("time,timestamp", "09:20:30,2024-05-15 09:20:30", "timestamp"),
+        ("day,clock,stamp", "15.05.2024,09:20:30,15.05.2024 09:20:30.5", "stamp"),
+        ("Date,Time", "15.05.2024,09:20:30.5", "Date"),
+        ("x_time_zone,elapsedRealtimeNanos", "2,45147364669817", "elapsedRealtimeNanos"),
+        ("duration_ms,t", "12,0.1", "t"),
+        ("time", "09:20:30", "time"),
+    ],
+)
+def test_the_column_that_says_most_is_taken(header: str, cells: str, column: str) -> None:
+    names = tuple(header.split(","))
+    form = TextForm("utf-8", False, ",", ".", names, 0, b"\n", (tuple(cells.split(",")),) * 9)
+    apart = split_date_and_clock(form)
+    assert (apart[0] if apart else time_column(form)[0]) == column

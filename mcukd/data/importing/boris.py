@@ -142,7 +142,7 @@ def _seconds(
         return found, Times(tuple(found), OWN, "seconds from the observation's start")
     zone = dates.reason.partition(", ")[2]
     words = "seconds from the observation's date" + (f", {zone}" if zone else "")
-    return [values + dates.columns[0] for values in found], Times(tuple(found), DATED, words)
+    return [values + dates.columns[0] for values in found], Times(tuple(found), DATED, words, dates.bare)
 
 
 def _commas(cells: Sequence[str]) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.importing.text import MISSING
-from mcukd.data.importing.times import TimeForm, numbers, zone_of
-from mcukd.data.stamps import read_dates, zone_abbreviation
+from mcukd.data.importing.times import ORDER_WORDS, TimeForm, numbers, zone_of
+from mcukd.data.stamps import ORDERS, depends_on_order, read_dates, zone_abbreviation
 from mcukd.errors import UserError
 
 _HOUR = 3600.0
@@ -162,6 +162,7 @@ class Clock:
         if not bad.any():
             return
         rows = np.flatnonzero(bad)
+        self._check_order(stamps, rows[:1000], line)
         if self.odd is None:
             self.odd = line + int(rows[0])
         if len(rows) <= max(1, _MOST_ODD * len(bad)):
@@ -184,6 +185,20 @@ class Clock:
             "expected"
             f"{hint}, and so are {share}; correct or remove the rows"
         )
+
+    def _check_order(self, stamps: Any, rows: NDArray[np.int64], line: int) -> None:
+        """UserError where a stamp is a date in another order than that of the column."""
+        if self.form.order is None:
+            return
+        for row in rows.tolist():
+            text = str(stamps[row]).strip()
+            if depends_on_order(text) and any(read_dates([text], order).known[0] for order in ORDERS):
+                words = ORDER_WORDS[self.form.order]
+                raise UserError(
+                    f"{self.path}, line {line + row}: column {self.column} is {text!r}, which is no date "
+                    "with the "
+                    f"{words}, as the others are read; correct it, or say --day-first or --month-first"
+                )
 
 
 def backwards(origin: str, line: int, step: float) -> str:

@@ -110,15 +110,20 @@ def time_column(form: TextForm) -> tuple[Optional[str], str]:
     """Return the time column, or None, and why."""
     named = [name for name in form.header if _TIME.match(name.lower().strip())]
     for name in named:
-        if holds_stamps(form.column(name), form.decimal):
+        cells = form.column(name)
+        if holds_stamps(cells, form.decimal) and not holds_clocks(cells) and not _is_day(cells):
             return name, "named so and holds stamps"
-    for name in form.header:
+    # Dates with a clock before those without.
+    for name in sorted(form.header, key=lambda name: _is_day(form.column(name))):
         if holds_dates(form.column(name)):
             return name, "holds dates"
     for name in form.header:
         words = set(words_of(name))
         if words & _TIME_WORDS and not words & _NO_TIME and holds_stamps(form.column(name), form.decimal):
             return name, "named so and holds stamps"
+    for name in named:
+        if holds_clocks(form.column(name)):
+            return name, "named so and holds times of day"
     # What is named so and holds something else is a column of stamps that are not understood.
     for name in named:
         cells = [cell for cell in form.column(name) if cell not in MISSING]
@@ -128,8 +133,10 @@ def time_column(form: TextForm) -> tuple[Optional[str], str]:
 
 
 def split_date_and_clock(form: TextForm) -> Optional[tuple[str, str]]:
-    """Return the columns of the date and of the clock where they are apart."""
-    dates = [name for name in form.header if holds_dates(form.column(name)) and _is_day(form.column(name))]
+    """Return the columns of the date and of the clock where they are apart, and no column holds both."""
+    if any(holds_dates(form.column(name)) and not _is_day(form.column(name)) for name in form.header):
+        return None
+    dates = [name for name in form.header if _is_day(form.column(name))]
     clocks = [name for name in form.header if holds_clocks(form.column(name))]
     return (dates[0], clocks[0]) if dates and clocks else None
 
@@ -233,5 +240,5 @@ def _values(form: TextForm, names: Sequence[str]) -> np.ndarray:
 
 
 def _is_day(cells: Sequence[str]) -> bool:
-    """Whether dates have no clock with them."""
-    return not any(":" in cell for cell in cells)
+    """Whether cells are dates without a clock."""
+    return holds_dates(cells) and not any(":" in cell for cell in cells)

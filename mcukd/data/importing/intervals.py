@@ -29,6 +29,7 @@ class LabelTable:
     """Intervals sorted by start, per animal; the animal None stands for every one.
 
     dated: whether they are dates, or seconds from the recordings' own zero. reason: what clock they are on.
+    bare: whether they are on a local clock whose zone is not known.
     left_out: rows without length.
     """
 
@@ -37,6 +38,7 @@ class LabelTable:
     dated: bool
     left_out: int
     reason: str = ""
+    bare: bool = False
 
     def labels(self, animals: NDArray[Any], seconds: NDArray[np.float64]) -> NDArray[np.object_]:
         """Return the label of each sample, None where no interval holds it."""
@@ -59,7 +61,9 @@ class LabelTable:
         return sorted((one for own in self.intervals.values() for one in own), key=lambda one: one.line)
 
 
-def table_of(path: Path, intervals: Sequence[Interval], dated: bool, reason: str) -> LabelTable:
+def table_of(
+    path: Path, intervals: Sequence[Interval], dated: bool, reason: str, bare: bool = False
+) -> LabelTable:
     """Return the table of intervals.
 
     Raises UserError for one that ends before it starts, and for two that contradict each other.
@@ -80,7 +84,7 @@ def table_of(path: Path, intervals: Sequence[Interval], dated: bool, reason: str
     for one in kept:
         by_animal.setdefault(one.animal, []).append(one)
     checked = {animal: _sorted(path, own) for animal, own in by_animal.items()}
-    return LabelTable(path, checked, dated, len(intervals) - len(kept), reason)
+    return LabelTable(path, checked, dated, len(intervals) - len(kept), reason, bare)
 
 
 def _sorted(path: Path, own: list[Interval]) -> tuple[Interval, ...]:

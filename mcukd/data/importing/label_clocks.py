@@ -41,12 +41,14 @@ class Spans:
     """When animals were recorded.
 
     animals: first and last seconds. begins: where each stretch without a gap does. dated: whether seconds
-    count from 1970; else from the recordings' own zero. of_day: from midnight.
+    count from 1970; else from the recordings' own zero. bare: whether a zone is not known. of_day: from
+    midnight.
     """
 
     animals: dict[str, tuple[float, float]]
     begins: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     dated: bool = True
+    bare: bool = False
     of_day: bool = False
 
     @property
@@ -65,11 +67,16 @@ class Spans:
 
 @dataclass(frozen=True)
 class Times:
-    """Columns of a label table in seconds, one array (n,) each. kind: DATED, OWN or OF_DAY. reason: why."""
+    """Columns of a label table in seconds, one array (n,) each.
+
+    kind: DATED, OWN or OF_DAY. reason: what was found and why. bare: whether they are on a local clock whose
+    zone is not known.
+    """
 
     columns: tuple[NDArray[np.float64], ...]
     kind: str
     reason: str
+    bare: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,8 @@ def _dated(
         refuse_odd(path, name, column, seconds, line, "a date and time")
         found.append(seconds)
     zone = next((form.timezone for form in forms if form.timezone), None)
-    return Times(tuple(found), DATED, "dates" + (f", as local time of {zone}" if zone else ""))
+    bare = any(form.bare for form in forms)
+    return Times(tuple(found), DATED, "dates" + (f", as local time of {zone}" if zone else ""), bare)
 
 
 def _of_day(path: Path, name: str, cells: Sequence[str], line: int) -> NDArray[np.float64]:
@@ -199,7 +207,8 @@ def _counted(
         zone = zone_of(asked.timezone)
         seconds = [np.array([_in_zone(value, zone) for value in one.tolist()]) for one in seconds]
     local = f", as local time of {asked.timezone}" if unit.local and asked.timezone else ""
-    return Times(tuple(seconds), OWN if unit.zero is None else DATED, unit.words + local)
+    kind = OWN if unit.zero is None else DATED
+    return Times(tuple(seconds), kind, unit.words + local, unit.local and asked.timezone is None)
 
 
 def _in_zone(local: float, zone: Any) -> float:

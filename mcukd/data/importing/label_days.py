@@ -58,7 +58,7 @@ def join_days(path: Path, intervals: Sequence[Interval], asked: Asked) -> tuple[
         else "on the recordings' day"
     )
     reason = f"times of day{zone}, {when}"
-    return joined, Times((), DATED if spans.dated else OWN, reason)
+    return joined, Times((), DATED if spans.dated else OWN, reason, not asked.timezone)
 
 
 def join_start(path: Path, intervals: Sequence[Interval], asked: Asked) -> tuple[list[Interval], Times]:
@@ -68,9 +68,8 @@ def join_start(path: Path, intervals: Sequence[Interval], asked: Asked) -> tuple
     for one in intervals:
         first, _ = _span(path, spans, one.animal)
         joined.append(replace(one, start=one.start + first, end=one.end + first))
-    return joined, Times(
-        (), DATED if spans.dated else OWN, "seconds from each animal's first sample, as you say"
-    )
+    reason = "seconds from each animal's first sample, as you say"
+    return joined, Times((), DATED if spans.dated else OWN, reason, spans.bare)
 
 
 def _spans(path: Path, asked: Asked) -> Spans:

@@ -52,7 +52,7 @@ def read_labels(path: Path, asked: Asked) -> LabelTable:
         intervals, times = join_days(path, intervals, asked)
     elif times.kind == OWN and asked.options.labels_from_start:
         intervals, times = join_start(path, intervals, asked)
-    return table_of(path, intervals, times.kind == DATED, times.reason)
+    return table_of(path, intervals, times.kind == DATED, times.reason, times.bare)
 
 
 def _rows(path: Path, form: TextForm) -> tuple[dict[str, list[str]], int]:

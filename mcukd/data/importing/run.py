@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Optional
 
@@ -17,16 +16,12 @@ from mcukd.data.importing import card_text
 from mcukd.data.importing.columns import ONE_G, units_of
 from mcukd.data.importing.convert import Converted, check_place, convert
 from mcukd.data.importing.infer import Draft, draft, draft_unlabelled, stated_rate
-from mcukd.data.importing.intervals import LabelTable
-from mcukd.data.importing.label_clocks import Asked, Spans, moment
-from mcukd.data.importing.label_days import unlike_clocks
-from mcukd.data.importing.labels import read_labels
+from mcukd.data.importing.joining import check_coverage, labels_of
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.place import CARD_FILE, MANIFEST, RECORDINGS, nothing_left, place_for
 from mcukd.data.importing.plain import plain_source, provisional, toml_columns, toml_paths
 from mcukd.data.importing.plan import Plan, is_ucihar, make_plan
 from mcukd.data.importing.sensor import check_board
-from mcukd.data.importing.spans import read_spans
 from mcukd.data.importing.tables import import_tables
 from mcukd.data.importing.unlabelled import unlabelled_card, write_recordings
 from mcukd.data.recordings import is_faulty
@@ -91,7 +86,7 @@ def _import_recordings(
     target = out / CARD_FILE
     if plan.unlabelled:
         return _import_unlabelled(plan, path, name, out, options, talk)
-    table = _labels(options, plan, talk)
+    table = labels_of(options, plan, talk)
     source = None if options.convert else plain_source(plan, options, talk)
     drafted = None if source is None else _draft_plain(plan, source, options, talk)
     if source is not None and drafted is not None:
@@ -106,7 +101,7 @@ def _import_recordings(
     converted = convert(plan, options, table, out)
     _note_conversion(converted, talk)
     if table is not None:
-        _check_coverage(table, out, talk)
+        check_coverage(table, _spans(out), talk)
     card, segments = _draft_parquet(plan, converted, options, talk)
     source = {"reader": '"parquet"', "folder": '"."'}
     if segments:
@@ -139,6 +134,11 @@ def _import_unlabelled(
     return Imported((out / CARD_FILE,), tuple(talk.notes), converted, unlabelled=True)
 
 
+def _spans(folder: Path) -> dict[str, tuple[float, float]]:
+    """When each animal of an import was recorded, first and last seconds."""
+    return {name: (one.first_time, one.last_time) for name, one in _survey_parquet(folder).animals.items()}
+
+
 def _note_resampling(card: Card, talk: Talk) -> None:
     from mcukd.data.resample import band_limit, ratio
 
@@ -161,67 +161,6 @@ def _described(path: Path, converted: Optional[Converted]) -> str:
         return f"Imported from {path.name}; the card points at the original files."
     rows = f"{converted.samples} samples of {converted.rows} rows"
     return f"Imported from {path.name}: {rows}, as Parquet beside this card."
-
-
-def _labels(options: Options, plan: Plan, talk: Talk) -> Optional[LabelTable]:
-    if options.labels_table is None:
-        return None
-    if plan.time is None:
-        raise UserError(
-            "--labels-table needs stamps in the recordings to join by, and no column holds any: --time-column"
-        )
-    spans = lru_cache(maxsize=None)(lambda: read_spans(plan, options))
-    table = read_labels(options.labels_table, Asked(options, talk, spans))
-    form = plan.files[0].time
-    dated = form is not None and form.dated
-    if dated != table.dated:
-        raise unlike_clocks(table.path, table.reason, table.dated)
-    zone = options.labels_timezone or options.timezone
-    stated = (
-        " (no --timezone is stated: taken as UTC)" if table.reason.startswith("dates") and not zone else ""
-    )
-    talk.note(
-        f"labels: {len(table.all())} intervals of {options.labels_table.name}, {table.reason}{stated}"
-        + (f"; {table.left_out} events without length left out" if table.left_out else "")
-    )
-    return table
-
-
-def _check_coverage(table: LabelTable, folder: Path, talk: Talk) -> None:
-    """Say which intervals lie outside of the recordings, which happens when clocks or zones differ."""
-    spans = {name: (one.first_time, one.last_time) for name, one in _survey_parquet(folder).animals.items()}
-    unknown = sorted({str(animal) for animal in table.intervals if animal is not None} - set(spans))
-    outside = []
-    for one in table.all():
-        mine = [spans[one.animal]] if one.animal in spans else [] if one.animal else list(spans.values())
-        if not any(one.start < last and one.end > first for first, last in mine):
-            outside.append(one)
-    if len(outside) == len(table.all()):
-        why = f"its animals are {listed(unknown)} and theirs {listed(sorted(spans))}"
-        if len(unknown) < len([animal for animal in table.intervals if animal is not None]) or not unknown:
-            why = _apart(table, Spans(spans, dated=table.dated))
-        raise UserError(f"{table.path} labels nothing of the recordings: {why}")
-    if outside:
-        talk.note(
-            f"labels: {len(outside)} of {len(table.all())} intervals lie outside of the recordings and "
-            "label nothing "
-            f"(first: line {outside[0].line}, {outside[0].label})"
-            + (f"; unknown animals: {listed(unknown)}" if unknown else "")
-        )
-
-
-def _apart(table: LabelTable, spans: Spans) -> str:
-    """Say how far labels lie from recordings; as a number of hours only where zones may explain it."""
-    first, start = spans.all[0], min(one.start for one in table.all())
-    hours = (start - first) / 3600
-    if not table.dated or abs(hours) <= 48:
-        why = f"its first label lies {hours:+.2f} h from their first sample"
-        return f"{why}: check --timezone and --labels-timezone" if table.dated else why
-    stop = max(one.end for one in table.all())
-    return (
-        f"its labels ({table.reason}) are from {moment(start)} to {moment(stop)} UTC, and they were made "
-        f"{spans.words}: check the dates, and --labels-unit"
-    )
 
 
 def _note_conversion(converted: Converted, talk: Talk) -> None:

@@ -40,5 +40,6 @@ def read_spans(plan: Plan, options: Options) -> Spans:
         animals,
         {name: np.unique(np.concatenate(found)) for name, found in begins.items()},
         dated=form is not None and form.dated,
+        bare=form is not None and form.bare,
         of_day=form is not None and form.kind == "clock",
     )

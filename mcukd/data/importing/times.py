@@ -65,9 +65,10 @@ class TimeForm:
         return self.kind in ("date", "logger") or (self.unit is not None and self.unit.zero is not None)
 
     @property
-    def has_zone(self) -> bool:
-        """Whether the stamps are of one instant without a time zone being stated."""
-        return self.zoned or (self.dated and self.unit is not None and not self.unit.local)
+    def bare(self) -> bool:
+        """Whether stamps are dates on a local clock whose zone is not known."""
+        in_utc = self.unit is not None and not self.unit.local
+        return self.dated and self.timezone is None and not self.zoned and not in_utc
 
 
 @dataclass(frozen=True)
