@@ -9,7 +9,8 @@ from typing import Optional
 
 import numpy as np
 
-from mcukd.data.importing.text import MISSING, TextForm, is_number
+from mcukd.data.importing.numerals import MISSING, is_number, to_number
+from mcukd.data.importing.text import TextForm
 from mcukd.data.importing.time_units import words_of
 from mcukd.data.importing.times import holds_clocks, holds_dates, holds_stamps
 from mcukd.data.recordings import GRAVITY_BAND, STANDARD_GRAVITY
@@ -231,11 +232,8 @@ def _magnitude(form: TextForm, names: tuple[str, str, str]) -> tuple[float, Opti
 
 def _values(form: TextForm, names: Sequence[str]) -> np.ndarray:
     columns = [form.column(name) for name in names]
-    rows = [
-        [float(cell.replace(form.decimal, ".")) for cell in cells]
-        for cells in zip(*columns)
-        if all(is_number(cell, form.decimal) for cell in cells)
-    ]
+    read = [[to_number(cell, form.decimal) for cell in cells] for cells in zip(*columns)]
+    rows = [cells for cells in read if None not in cells]
     return np.array(rows, dtype=np.float64).reshape(-1, len(names))
 
 

@@ -18,7 +18,8 @@ from mcukd.data.importing.intervals import Interval, LabelTable, table_of
 from mcukd.data.importing.label_clocks import DATED, OF_DAY, OWN, Asked, Times, read_times, refuse_odd
 from mcukd.data.importing.label_days import join_days, join_start
 from mcukd.data.importing.label_points import hold_points
-from mcukd.data.importing.text import MISSING, TextForm, parse, read_blocks, sniff
+from mcukd.data.importing.numerals import MISSING
+from mcukd.data.importing.text import TextForm, parse, read_blocks, sniff
 from mcukd.data.importing.times import holds_clocks, holds_dates, numbers
 from mcukd.errors import UserError
 from mcukd.wording import listed
@@ -61,7 +62,7 @@ def _rows(path: Path, form: TextForm) -> tuple[dict[str, list[str]], int]:
         columns = parse(path, form, block, [], list(form.header))
         for name, values in columns.items():
             table[name] += [str(value).strip() for value in values]
-    return table, form.above + 2
+    return table, form.first_line
 
 
 def _generic(

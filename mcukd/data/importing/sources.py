@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.importing.text import HEAD_ROWS, TextForm, parse, read_blocks, sniff
+from mcukd.data.importing.dialect import HEAD_ROWS
+from mcukd.data.importing.text import TextForm, parse, read_blocks, sniff
 from mcukd.errors import UserError
 
 EOBS_RAW = "eobs:accelerations-raw"
