@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
 import numpy as np
 
 from mcukd.data.importing.numerals import MISSING, is_number, to_number
-from mcukd.data.importing.text import TextForm
+from mcukd.data.importing.text import TextForm, odd_cell
 from mcukd.data.importing.time_units import words_of
 from mcukd.data.importing.times import holds_clocks, holds_dates, holds_stamps
 from mcukd.data.recordings import GRAVITY_BAND, STANDARD_GRAVITY
+from mcukd.errors import UserError
 
 ONE_G = {"g": 1.0, "m/s2": STANDARD_GRAVITY, "mg": 1000.0}
 _ACC = re.compile(r"acc|(^|[^a-z])a?[xyz]($|[^a-z])|(^|[^a-z])a[xyz]")
@@ -89,6 +91,19 @@ def acceleration_triples(form: TextForm) -> list[Triple]:
     named = [one for one in triples if not _OTHER.search(one.columns[0].lower())]
     plain = [one for one in named if _ACC.search(one.columns[0].lower())]
     return sorted(plain or named, key=lambda one: (one.units is None, one.distance))
+
+
+def refuse_odd_axes(path: Path, form: TextForm) -> None:
+    """Raise UserError that names a cell, where columns are named for the axes and one holds no numbers."""
+    for names in sorted(triples_by_name(form.header), key=lambda one: not _ACC.search(one[0].lower())):
+        for name in names:
+            found = odd_cell(form, name)
+            if found is not None and not _OTHER.search(name.lower()):
+                raise UserError(
+                    f"{path}, line {found[0]}: column {name}, named like an axis of the accelerometer, is "
+                    f"{found[1]!r} where a number like -0.95 is expected; export plain "
+                    f"numbers, or name other columns with --acceleration X,Y,Z"
+                )
 
 
 def triples_by_name(names: Sequence[str]) -> list[tuple[str, str, str]]:

@@ -15,6 +15,8 @@ from mcukd.errors import UserError
 from mcukd.wording import listed
 
 HEAD_ROWS = 400
+#: So many rows tell separator and kinds of columns.
+_JUDGED = 40
 #: Stands for runs of blanks and tabs.
 BLANKS = " "
 ROW_NAMES = "row names"
@@ -72,8 +74,8 @@ def cells_of(line: str, separator: str) -> list[str]:
 
 def separator_of(path: Path, lines: Sequence[str]) -> tuple[str, int]:
     """Return the separator on which most lines agree, and their number of cells; UserError for none."""
-    filled = [line for line in lines if line.strip() and not _COMMENT.match(line)][:HEAD_ROWS]
-    filled = filled or [line for line in lines if line.strip()][:HEAD_ROWS]
+    filled = [line for line in lines if line.strip() and not _COMMENT.match(line)][:_JUDGED]
+    filled = filled or [line for line in lines if line.strip()][:_JUDGED]
     best: Optional[tuple[float, int, str, float]] = None
     for separator in _SEPARATORS:
         table = [cells_of(line, separator) for line in filled]
@@ -87,6 +89,8 @@ def separator_of(path: Path, lines: Sequence[str]) -> tuple[str, int]:
         score = agreeing / len(filled) * whole * (0.9 if separator == BLANKS else 1.0)
         if best is None or (score, width) > best[:2]:
             best = (score, width, separator, agreeing / len(filled))
+        if score > 0.97:
+            break
     if best is None or (best[3] < 0.5 and len(filled) > 2):
         raise UserError(
             f"{path} is no table that can be read: no delimiter among commas, semicolons, tabs, bars and "
@@ -118,8 +122,8 @@ def find_header(path: Path, lines: Sequence[str], separator: str, width: int) ->
     Raises UserError where no line does, where its names do not fit the rows in one way, and where two columns
     have one name.
     """
-    table = [cells_of(line, separator) for line in lines[: 3 * HEAD_ROWS]]
-    comments = [bool(_COMMENT.match(line)) for line in lines[: 3 * HEAD_ROWS]]
+    table = [cells_of(line, separator) for line in lines[:HEAD_ROWS]]
+    comments = [bool(_COMMENT.match(line)) for line in lines[:HEAD_ROWS]]
     table = [fitted(cells, width) for cells in table]
     rows = [cells for cells, comment in zip(table, comments) if len(cells) == width and not comment]
     typed = _typed(rows)
@@ -264,6 +268,7 @@ def _plausible(names: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
 def _typed(rows: Sequence[list[str]]) -> list[int]:
     """Return the places of columns that hold numbers or stamps in most rows."""
     # The first rows may be a header and what stands above it.
+    rows = rows[:_JUDGED]
     judged = rows[len(rows) // 4 :] if len(rows) > 4 else rows[1:] or rows
     found = []
     for place in range(len(judged[0]) if judged else 0):

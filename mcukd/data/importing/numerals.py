@@ -9,6 +9,8 @@ from typing import Optional
 #: Values that stand for "nothing was measured".
 MISSING = ("", "NA", "N/A", "na", "NaN", "nan", "NAN", "NULL", "null", "None", "#N/A", "-")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+#: What nearly every cell looks like.
+_SIMPLE = re.compile(r"-?\d+(\.\d+)?")
 _PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 #: A unit of acceleration behind a number. Longer ones stand first.
 _UNIT = re.compile(
@@ -34,6 +36,8 @@ def to_number(cell: str, decimal: str = ".") -> Optional[float]:
     decimal: the mark of the table's fractions; the other of point and comma then groups thousands. A unit of
     acceleration behind the number is let be (`unit_of` tells it).
     """
+    if decimal == "." and _SIMPLE.fullmatch(cell):
+        return float(cell)
     text = bare(cell)
     if _SPACED.fullmatch(text):
         text = re.sub(rf"[{_BLANKS}{_QUOTES}]", "", text)
@@ -79,6 +83,9 @@ def decimal_mark(columns: Iterable[Iterable[str]]) -> tuple[Optional[str], str]:
     is such a one, as "1,024", which is 1024 or 1.024.
     """
     point = comma = either = ""
+    columns = [list(column) for column in columns]
+    if not any("," in cell for column in columns for cell in column):
+        return ".", ""
     for column in columns:
         doubtful, whole = "", 0
         for cell in column:

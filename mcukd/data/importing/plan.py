@@ -135,7 +135,7 @@ def make_plan(path: Path, options: Options, talk: Talk) -> Plan:
             "and so on"
         )
     else:
-        plan = Plan(root, tuple(files), "rows", acceleration=_acceleration(forms, options, talk))
+        plan = Plan(root, tuple(files), "rows", acceleration=_acceleration(paths[0], forms, options, talk))
     _check_same_columns(plan, _needed(plan))
     plan = _with_time(plan, options, talk)
     taken = [*_needed(plan), *(name for name in (plan.time, plan.clock_column) if name)]
@@ -155,7 +155,7 @@ def refuse_features(path: Path, form: TextForm, options: Options) -> None:
         )
 
 
-def _acceleration(forms: Sequence[TextForm], options: Options, talk: Talk) -> tuple[str, ...]:
+def _acceleration(path: Path, forms: Sequence[TextForm], options: Options, talk: Talk) -> tuple[str, ...]:
     form = forms[0]
     if options.acceleration:
         for name in options.acceleration:
@@ -168,6 +168,7 @@ def _acceleration(forms: Sequence[TextForm], options: Options, talk: Talk) -> tu
         return options.acceleration
     triples = roles.acceleration_triples(form)
     if not triples:
+        roles.refuse_odd_axes(path, form)
         return _asked_for(form, talk)
     # Judged over several files, for a single one may be of a faulty or lively stretch.
     step = max(1, len(forms) // _PROBED)

@@ -23,6 +23,8 @@ from mcukd.data.importing.numerals import (
 from mcukd.errors import UserError
 
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+#: Rows whose numbers are looked at; the readers of a card refuse what comes later, and the import converts.
+_LOOKED_AT = 60
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", BLANKS: "blanks"}
 
 
@@ -111,7 +113,12 @@ def sniff(path: Path) -> TextForm:
             f"{shown.replace(',', '.')}: nothing tells whether its commas mark thousands or fractions; "
             f"export it without marks of thousands"
         )
-    odd = not header.plain or header.below > 0 or delimiter == BLANKS or _odd_numbers(rows, decimal)
+    odd = (
+        not header.plain
+        or header.below > 0
+        or delimiter == BLANKS
+        or _odd_numbers(rows[:_LOOKED_AT], decimal)
+    )
     return TextForm(
         coding.encoding,
         coding.gzip,
@@ -198,9 +205,9 @@ def _odd_numbers(rows: Sequence[Sequence[str]], decimal: str) -> bool:
     """Whether a column of numbers has cells that the readers of a card do not take for numbers."""
     for column in zip(*rows):
         filled = [cell for cell in column if cell.strip() not in MISSING]
-        if sum(is_number(cell, decimal) for cell in filled) > 0.6 * len(filled) and not all(
-            is_plain_number(cell) for cell in filled
-        ):
+        if all(is_plain_number(cell) for cell in filled):
+            continue
+        if sum(is_number(cell, decimal) for cell in filled) > 0.6 * len(filled):
             return True
     return False
 
