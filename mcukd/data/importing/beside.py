@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mcukd.data.importing import columns as roles
+from mcukd.data.importing.dialect import HEAD_ROWS
 from mcukd.data.importing.options import quoted
 from mcukd.data.importing.paths import path_tokens
 from mcukd.data.importing.sources import EOBS_RAW, plain_name
-from mcukd.data.importing.text import HEAD_ROWS, TextForm
+from mcukd.data.importing.text import TextForm
 from mcukd.errors import UserError
 from mcukd.wording import listed
 

@@ -8,7 +8,7 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.importing.text import MISSING
+from mcukd.data.importing.numerals import MISSING
 from mcukd.data.importing.times import ORDER_WORDS, TimeForm, numbers, zone_of
 from mcukd.data.stamps import ORDERS, depends_on_order, read_dates, zone_abbreviation
 from mcukd.errors import UserError

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.importing.clocks import Clock, on_grid, resolution
+from mcukd.data.importing.numerals import MISSING
 from mcukd.data.importing.options import Options, Talk
-from mcukd.data.importing.text import MISSING
 from mcukd.data.importing.time_units import CALENDARS, OWN_ZERO, SINCE_1970, Unit, stated_unit, words_of
 from mcukd.data.importing.times import (
     Column,

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.data.importing.numerals import MISSING
 from mcukd.data.importing.paths import natural, same_groups, some
 from mcukd.data.importing.sources import pieces
-from mcukd.data.importing.text import MISSING, TextForm
+from mcukd.data.importing.text import TextForm
 
 #: Bytes of all files together that are read to see what their columns hold.
 BUDGET = 256_000_000

@@ -11,8 +11,8 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.data.importing.numerals import MISSING
 from mcukd.data.importing.options import Choice, Options, Talk
-from mcukd.data.importing.text import MISSING
 from mcukd.data.importing.time_units import Unit, decide_unit, words_of
 from mcukd.data.stamps import ORDERS, Dates, depends_on_order, read_dates, zone_abbreviation
 from mcukd.errors import UserError
