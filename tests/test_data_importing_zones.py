@@ -192,6 +192,11 @@ def test_a_column_that_is_mostly_odd_stops_the_import(tmp_path: Path, cell: str,
     ("form", "cut", "said"),
     [
         ("%M:%S.%f", 7, "has '20:30.0', minutes and seconds as spreadsheets show them"),
+        (
+            "2.02405E+16",
+            99,
+            "has '2.02405E+16' in all of its first 60 rows, as spreadsheets cut long numbers",
+        ),
         ("%Y-%m-%d %H:%M:%S CET", 99, "CET stands for more than one offset from UTC"),
         ("%d/%m/24 %H:%M:%S", 99, "--day-first or --month-first or --year-first"),
         ("05/06/%Y %H:%M:%S.%f", 99, "--day-first or --month-first"),
@@ -271,6 +276,7 @@ def test_a_date_in_another_order_than_the_others_stops_the_import() -> None:
     [
         ("time,timestamp", "09:20:30,2024-05-15 09:20:30", "timestamp"),
         ("day,clock,stamp", "15.05.2024,09:20:30,15.05.2024 09:20:30.5", "stamp"),
+        ("date,time", "20240515,09:20:30", "date"),
         ("Date,Time", "15.05.2024,09:20:30.5", "Date"),
         ("x_time_zone,elapsedRealtimeNanos", "2,45147364669817", "elapsedRealtimeNanos"),
         ("duration_ms,t", "12,0.1", "t"),

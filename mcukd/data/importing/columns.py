@@ -13,7 +13,7 @@ import numpy as np
 from mcukd.data.importing.numerals import MISSING, is_number, to_number
 from mcukd.data.importing.text import TextForm, odd_cell
 from mcukd.data.importing.time_units import words_of
-from mcukd.data.importing.times import holds_clocks, holds_dates, holds_stamps
+from mcukd.data.importing.times import holds_clocks, holds_dates, holds_packed_days, holds_stamps
 from mcukd.data.recordings import GRAVITY_BAND, STANDARD_GRAVITY
 from mcukd.errors import UserError
 
@@ -152,7 +152,7 @@ def split_date_and_clock(form: TextForm) -> Optional[tuple[str, str]]:
     """Return the columns of the date and of the clock where they are apart, and no column holds both."""
     if any(holds_dates(form.column(name)) and not _is_day(form.column(name)) for name in form.header):
         return None
-    dates = [name for name in form.header if _is_day(form.column(name))]
+    dates = [n for n in form.header if _is_day(form.column(n)) or holds_packed_days(form.column(n))]
     clocks = [name for name in form.header if holds_clocks(form.column(name))]
     return (dates[0], clocks[0]) if dates and clocks else None
 

@@ -116,6 +116,13 @@ def holds_dates(stamps: Sequence[str]) -> bool:
     return bool(filled) and sum(_is_date(stamp) for stamp in filled) > _MOSTLY * len(filled)
 
 
+def holds_packed_days(stamps: Sequence[str]) -> bool:
+    """Tell whether all cells that are filled are days like 20240515, which are dates only beside a clock."""
+    filled = [stamp.strip() for stamp in stamps if stamp.strip() not in MISSING]
+    days = all(re.fullmatch(r"(19|20)\d{6}", stamp) for stamp in filled)
+    return bool(filled) and days and bool(read_dates([f"{stamp} 00:00" for stamp in filled]).known.all())
+
+
 def holds_clocks(stamps: Sequence[str]) -> bool:
     """Tell whether most of the cells that are filled are times of day with seconds, or hours and minutes."""
     filled = [stamp for stamp in stamps if stamp.strip() not in MISSING]
@@ -149,6 +156,7 @@ def time_forms(columns: Sequence[Column], options: Options, talk: Talk, burst: i
         if kind == "number" and unit is None:
             values = numbers(np.array(column.filled, dtype=object), column.decimal)
             values = values[np.isfinite(values)]
+            _refuse_cut_short(column, values)
             unit = decide_unit(column.name, values, options.time_unit, options.rate_hz, talk, burst)
         if kind == "number":
             assert unit is not None
@@ -228,6 +236,18 @@ def _kind_of(column: Column) -> str:
         "like "
         f"2024-05-15 13:33:17.1 or 15/05/2024 13:33:17: name another column with --time-column"
     )
+
+
+def _refuse_cut_short(column: Column, values: NDArray[np.float64]) -> None:
+    """UserError for numbers of which a spreadsheet kept a few digits, so that all are alike."""
+    cell = column.filled[0]
+    if len(values) > 1 and np.ptp(values) == 0 and "e" in cell.lower():
+        raise UserError(
+            f"{column.path}: the time column {column.name} has {cell!r} in all of its first {len(values)} "
+            "rows, as "
+            f"spreadsheets cut long numbers; export it with all digits, or leave the stamps out with "
+            f"--time-column none and state --rate"
+        )
 
 
 def _order(columns: Sequence[Column], options: Options, talk: Talk) -> Optional[str]:
