@@ -99,6 +99,20 @@ def test_the_recordings_tell_days_of_spreadsheets_from_seconds_of_half_a_day(tmp
     assert table.dated and first(table)[0] == START + 1e7 + 45427
 
 
+def test_rows_may_name_the_file_of_their_animal(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    rows = ["file,start,end,behaviour", "C:\\data\\a1.csv,0,30,graze", "b2,0,30,rest"]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    asked = Asked(Options(), Talk(), lambda: OWN, {"a1.csv": "A", "a1": "A", "b2": "B"})
+    assert [(one.animal, one.label) for one in read_labels(path, asked).all()] == [
+        ("A", "graze"),
+        ("B", "rest"),
+    ]
+    path.write_text("\n".join([*rows, "c3,30,60,rest"]) + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match="line 4: column file is 'c3', which is no file of the recordings"):
+        read_labels(path, asked)
+
+
 def test_times_of_day_past_midnight(tmp_path: Path) -> None:
     night = Spans({"A": (START + 14 * 3600, START + 20 * 3600)})  # 23:20:30 to 05:20:30
     rows = ["animal,start,end,behaviour", "A,23:50:00,00:10:00,graze", "A,00:10:00,04:00:00,rest"]

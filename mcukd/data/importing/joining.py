@@ -35,7 +35,7 @@ def labels_of(options: Options, plan: Plan, talk: Talk) -> Optional[LabelTable]:
             "--labels-table needs stamps in the recordings to join by, and no column holds any: --time-column"
         )
     spans = lru_cache(maxsize=None)(lambda: read_spans(plan, options))
-    table = read_labels(options.labels_table, Asked(options, talk, spans))
+    table = read_labels(options.labels_table, Asked(options, talk, spans, _files(plan)))
     form = plan.files[0].time
     if form is None or form.dated != table.dated:
         raise unlike_clocks(table.path, table.reason, table.dated)
@@ -46,6 +46,18 @@ def labels_of(options: Options, plan: Plan, talk: Talk) -> Optional[LabelTable]:
         + (f"; {table.left_out} events without length left out" if table.left_out else "")
     )
     return table
+
+
+def _files(plan: Plan) -> dict[str, str]:
+    """Animal by path, by name and by name without its ending, of files of one animal each."""
+    found: dict[str, str] = {}
+    twice: set[str] = set()
+    for file in plan.files if plan.animal is None else ():
+        name = file.relative.rpartition("/")[2]
+        for key in {file.relative, name, name.partition(".")[0]}:
+            twice |= {key} & set(found)
+            found[key] = str(file.animal)
+    return {key: animal for key, animal in found.items() if key not in twice}
 
 
 def _check_zones(

@@ -6,7 +6,7 @@ with when the recordings were made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Optional
@@ -81,11 +81,15 @@ class Times:
 
 @dataclass(frozen=True)
 class Asked:
-    """What reading a label table needs beside the table: what is stated, who answers, when was recorded."""
+    """What reading a label table needs beside the table: what is stated, who answers, when was recorded.
+
+    files: path below the folder, name, and name without its ending of every file of one animal → the animal.
+    """
 
     options: Options
     talk: Talk
     spans: Optional[Callable[[], Spans]] = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def timezone(self) -> Optional[str]:

@@ -31,6 +31,7 @@ _BEHAVIOUR = re.compile(r"behavio|label|activity|class|event|state")
 _ANIMAL = re.compile(r"animal|individual|subject|cow|sheep|goat|bird|^id$|tag|collar|device")
 _STAMP = re.compile(r"^(date|utc|local)?[ _-]?(time|timestamp|stamp|t)s?([^a-z].*)?$|^date")
 _DAY = re.compile(r"date|^day$")
+_FILE = re.compile(r"^(file|filename|file[ _]name|recording|path)$")
 
 
 def read_labels(path: Path, asked: Asked) -> LabelTable:
@@ -101,6 +102,8 @@ def _generic(
     times = read_times(path, names, cells, line, form.decimal, asked)
     starts = times.columns[0]
     animals: Sequence[Optional[str]] = table[animal] if animal else [None] * len(starts)
+    if animal is None:
+        animals = _animals_of_files(path, form, table, line, asked) or animals
     if points:
         return hold_points(path, starts, animals, table[behaviour], line, times, asked), times
     if end is not None:
@@ -130,6 +133,29 @@ def durations(path: Path, name: str, cells: Sequence[str], line: int, decimal: s
         values = numbers(order, mark)
     refuse_odd(path, name, cells, values, line, "a number of seconds")
     return values
+
+
+def _animals_of_files(
+    path: Path, form: TextForm, table: dict[str, list[str]], line: int, asked: Asked
+) -> Optional[list[Optional[str]]]:
+    """Return each row's animal by the file that it names, None where no column names the files of animals."""
+    name = next((one for one in form.header if _FILE.search(one.lower())), None)
+    if name is None or not asked.files:
+        return None
+    found: list[Optional[str]] = []
+    for row, cell in enumerate(table[name]):
+        key = cell.replace("\\", "/").rpartition("/")[2]
+        animal = asked.files.get(cell, asked.files.get(key, asked.files.get(key.partition(".")[0])))
+        if animal is None:
+            known = listed(sorted(set(asked.files))[:6])
+            raise UserError(
+                f"{path}, line {line + row}: column {name} is {cell!r}, which is no file of the recordings "
+                "(they are "
+                f"{known}); correct it, or name the animals in a column"
+            )
+        found.append(animal)
+    asked.talk.note(f"labels: animals by the column {name}, which names the file of each")
+    return found
 
 
 def _has_clock(form: TextForm, table: dict[str, list[str]], day: Optional[str]) -> bool:
