@@ -204,6 +204,7 @@ def _identity(plan: Plan, options: Options) -> dict[str, Any]:
     stated += [
         plan.segment,
         plan.tokens,
+        plan.counter,
         options.timezone,
         options.labels_timezone,
         options.labels_unit,

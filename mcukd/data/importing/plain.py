@@ -54,6 +54,7 @@ def _needs_conversion(plan: Plan, options: Options) -> Optional[str]:
         (options.labels_table is not None, "labels come from a table apart"),
         (options.sort, "rows have to be sorted"),
         (plan.clock_column is not None, "date and clock are apart"),
+        (plan.counter is not None, "a counter tells gaps"),
         (
             any(f.time is not None and not f.time.is_plain for f in plan.files),
             "stamps are not in seconds or ISO 8601",

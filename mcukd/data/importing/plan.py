@@ -12,6 +12,7 @@ from typing import Optional
 
 from mcukd.data.importing import columns as roles
 from mcukd.data.importing.beside import check_same_columns, recordings_among
+from mcukd.data.importing.counters import find_counter
 from mcukd.data.importing.identity import check_stated, with_identities
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.place import MANIFEST, is_own_output
@@ -48,6 +49,7 @@ class Plan:
     layout: "rows" (a row per sample), "bursts" (a row per burst, a column per sample), "e-obs" (a row per
     burst, samples in one cell), "device". clock_column: of the clock where date and clock are apart.
     tokens: role → part of the path it was taken from. unlabelled: nobody observed the animals.
+    counter: column that counts rows and tells where some are missing.
     """
 
     root: Path
@@ -62,6 +64,7 @@ class Plan:
     segment: Optional[str] = None
     tokens: Optional[dict[str, str]] = None
     unlabelled: bool = False
+    counter: Optional[str] = None
 
 
 def is_ucihar(path: Path) -> bool:
@@ -139,6 +142,10 @@ def make_plan(path: Path, options: Options, talk: Talk) -> Plan:
     _check_same_columns(plan, _needed(plan))
     plan = _with_time(plan, options, talk)
     taken = [*_needed(plan), *(name for name in (plan.time, plan.clock_column) if name)]
+    if plan.time is None and plan.layout == "rows":
+        tables = [(file.path, file.relative, file.form) for file in plan.files if file.form is not None]
+        counter = find_counter(tables, taken, talk)
+        plan, taken = replace(plan, counter=counter), [*taken, *([counter] if counter else [])]
     return with_identities(plan, options, talk, taken, beside)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.importing.clocks import Clock, backwards
+from mcukd.data.importing.counters import jumps, last_of, numbers_of
 from mcukd.data.importing.intervals import LabelTable
 from mcukd.data.importing.options import Options
 from mcukd.data.importing.plan import Plan, SourceFile
@@ -39,6 +40,7 @@ class State:
     back_at: Optional[float] = None
     local: Optional[float] = None
     cut: bool = False
+    count: Optional[float] = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for a manifest."""
@@ -125,6 +127,7 @@ def _wanted(plan: Plan, file: SourceFile) -> tuple[list[str], list[str]]:
         texts += [*plan.acceleration, *(known[name] for name in (EOBS_AXES, EOBS_RATE) if name in known)]
     else:
         numbers = list(plan.acceleration)
+        texts += [plan.counter] if plan.counter else []
     return numbers, list(dict.fromkeys(texts))
 
 
@@ -162,6 +165,10 @@ def _rows(
             good &= stamped
         cut = bool(count and not good[-1])
         breaks = np.concatenate([[state.cut], ~good[:-1]])[good]
+        if plan.counter and count:
+            counted = numbers_of(columns[plan.counter])
+            breaks |= jumps(counted, state.count)[good]
+            state = replace(state, count=last_of(counted, state.count))
         samples, source = samples[good], source[good]
     else:
         cut = False
