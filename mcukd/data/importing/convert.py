@@ -65,7 +65,12 @@ def convert(plan: Plan, options: Options, table: Optional[LabelTable], folder: P
         for stray in sorted(folder.glob(PART_PATTERN)):
             if stray.name not in {part["file"] for part in manifest["parts"]}:
                 stray.unlink()
-        state = State(**manifest["state"])
+        try:
+            state = State(**manifest["state"])
+        except TypeError:
+            raise UserError(
+                f"{folder / MANIFEST} is of another version; remove the folder {folder} and import again"
+            ) from None
         total = sum(file.path.stat().st_size for file in plan.files)
         shown = progress("Importing", total) if total > _SLOW_BYTES else nullcontext(_silent)
         with shown as advance:
