@@ -184,10 +184,15 @@ def import_data(
     What it cannot know it asks, or names the flag that says it.
 
     Example: [bold]mcukd data import recordings/ --map Lying=resting --map Standing=resting[/bold]
+
+    Example: [bold]mcukd data import herd/ --animal-from folder --board collar[/bold]
+
+    Example: [bold]mcukd data import summer/ --unlabelled --out summer-2025[/bold]
     """
     import sys
+    import textwrap
 
-    from mcukd.cli.asking import at_terminal
+    from mcukd.cli.asking import WIDTH, at_terminal
     from mcukd.data.importing.options import Options, Talk
     from mcukd.data.importing.run import import_data as run
     from mcukd.data.importing.run import summary
@@ -235,8 +240,10 @@ def import_data(
     if as_json:
         print_json(summary(made))
         return
+    # Not where the output is piped, so that a script finds a sentence on one line.
+    width = WIDTH if sys.stdout.isatty() else sys.maxsize
     for note in made.notes:
-        print(f"- {note}")
+        print("\n".join(textwrap.wrap(f"- {note}", width, subsequent_indent="  ")))
     print()
     for card in made.cards:
         if features:

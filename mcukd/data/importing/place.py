@@ -29,8 +29,10 @@ def place_for(path: Path, name: str, stated: Optional[Path]) -> Path:
                 "read it as data; name a folder outside of them"
             )
         return stated
-    out = Path(name)
-    return path.resolve().parent / f"{name}-imported" if lies_within(out, path) else out
+    for out in (Path(name), path.parent / f"{name}-imported"):
+        if not lies_within(out, path):
+            return out
+    return path.resolve().parent / f"{name}-imported"
 
 
 def lies_within(folder: Path, source: Path) -> bool:
