@@ -10,21 +10,23 @@ import numpy as np
 import pytest
 from factories import random_student
 from pyarrow import parquet
+from typer.testing import CliRunner
 
 from mcukd.classify.named import named_recordings
 from mcukd.classify.recording import Layout
 from mcukd.classify.stage import OUTPUTS, Task, classify_file
+from mcukd.cli.app import app
 from mcukd.data.card import load_card
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.run import Imported, import_data
 from mcukd.data.load import load_windows
 from mcukd.data.recordings import count_limits
 from mcukd.data.unlabelled import load_unlabelled
-from mcukd.data.worn import Worn, compare, worn_in
+from mcukd.data.worn import Worn, compare
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel, save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.fixedpoint.stage import classes_of
+from mcukd.fixedpoint.stage import classes_of, remember_worn
 from mcukd.study import Study
 
 RATE, G = 25.0, 9.80665
@@ -63,7 +65,8 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Study, Inte
     model = quantize(random_student(3, classes=2), windows, QuantizeConfig(8, 16), operation_hop=card.window)
     study = Study.create(folder / "run", card=str(made.cards[0]), seed=0)
     save_model(model, study.path)
-    study.remember("worn", worn_in(windows, card.axes, "turned").as_dict())
+    remember_worn(study, card, windows)
+    assert Study.open(study.path).manifest["worn"]["mounting"] == "turned"
     return folder, study, model
 
 
@@ -218,6 +221,24 @@ def test_gravity_is_compared_with_the_training(
 ) -> None:
     fit = compare(learned_of, np.array(mean), ("x", "y", "z"))
     assert fit.refused == refused and words in fit.note
+
+
+def test_the_command_takes_the_folder_of_an_import(
+    learned: tuple[Path, Study, IntegerModel], tmp_path: Path
+) -> None:
+    herd(tmp_path / "in", "time,ax,ay,az")
+    bring_in(tmp_path / "in", tmp_path / "herd", unlabelled=True)
+    out = tmp_path / "results"
+    command = ["classify", str(tmp_path / "herd"), "--run", str(learned[1].path), "--out", str(out)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert "bella.parquet and 1 other: gravity lies 0° from where it lay" in " ".join(done.output.split())
+    assert (out / "bella.budget.csv").is_file() and (out / "max.summary.json").is_file()
+    herd(tmp_path / "swapped", "time,swapped_x,ay,swapped_z")
+    bring_in(tmp_path / "swapped", tmp_path / "other", unlabelled=True,
+             acceleration=("swapped_x", "ay", "swapped_z"))  # fmt: skip
+    refused = CliRunner().invoke(app, [command[0], str(tmp_path / "other/card.toml"), *command[2:]])
+    assert isinstance(refused.exception, UserError) and "its axes seem swapped" in str(refused.exception)
 
 
 BROKEN: dict[str, tuple[Callable[[str], str], str]] = {

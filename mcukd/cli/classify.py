@@ -166,6 +166,11 @@ def _nanoseconds(start: str, timezone: str) -> int:
     return ((since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
 
 
+def _and_others(names: list[str]) -> str:
+    more = len(names) - 1
+    return f" and {more} other{'s' if more > 1 else ''}" if more else ""
+
+
 def _by_note(files: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Group files by what is said of their orientation."""
     found: dict[str, list[str]] = {}
@@ -199,7 +204,7 @@ def _print(facts: dict[str, Any], model: IntegerModel) -> None:
                 f"{one['saturated_samples']} values beyond the sensor's range saturated"
             )
     for note, names in _by_note(facts["files"]).items():
-        typer.echo(f"{names[0]}{f' and {len(names) - 1} others' if len(names) > 1 else ''}: {note}")
+        typer.echo(f"{names[0]}{_and_others(names)}: {note}")
     if model.simulated:
         typer.echo("The model was made from SIMULATED data: it says nothing of real animals.")
     if "sample" in facts:

@@ -147,7 +147,7 @@ def quantize_study(
     if study.is_current("quantize", inputs, options):
         known = recorded_metrics(study, (metrics_name(options), TFLITE_METRIC))
         if WORN not in study.manifest:
-            _remember_worn(study, card, load_windows(card, root, seed=seed))
+            remember_worn(study, card, load_windows(card, root, seed=seed))
         remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g)
         return QuantizeFacts(load_model(study.path), known, remarks, ran=False)
 
@@ -157,7 +157,7 @@ def quantize_study(
         check_budget(goal, tried, [shipped])
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed)
-    _remember_worn(study, card, evaluation)
+    remember_worn(study, card, evaluation)
     remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g, training.counts)
     configs = dict.fromkeys([SHIPPED, *(student.name for student in students)], config)
     outputs: list[Path] = []
@@ -196,7 +196,7 @@ def quantize_study(
     return QuantizeFacts(model, metrics, remarks, ran=True)
 
 
-def _remember_worn(study: Study, card: Card, windows: Windows) -> None:
+def remember_worn(study: Study, card: Card, windows: Windows) -> None:
     """Keep how sensors sat in the data, so that recordings to classify can be compared with it."""
     mounting = study.options("distill").get("mounting") or card.signal.mounting
     study.remember(WORN, worn_in(windows, card.axes, mounting).as_dict())
