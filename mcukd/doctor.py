@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import platform
 import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Optional
 
 from mcukd.boards.tools import install_line
+from mcukd.tensorflow_setup import BACKEND, DATA_FORMAT, DROPPED, EPSILON, FLOATX, overridden
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,34 @@ _PACKAGES = {
     "pyserial": ("talks to boards", True),
     "pyocd": ("flashes the ear tag, as an alternative to OpenOCD", False),
 }
+
+
+def not_followed() -> list[str]:
+    """Return a sentence for each setting in the environment or in keras.json that mcukd computes without."""
+    settings = {name: os.environ[name] for name in DROPPED if os.environ.get(name)}
+    settings.update(overridden)
+    if os.environ.get("KERAS_BACKEND", BACKEND) != BACKEND:
+        settings["KERAS_BACKEND"] = os.environ["KERAS_BACKEND"]
+    said = [f"{name}={value}" for name, value in sorted(settings.items())]
+    said += _keras_json()
+    return [
+        f"{setting}: not followed; mcukd trains with Keras on {BACKEND}, {FLOATX}, {DATA_FORMAT}, without "
+        "oneDNN, so that the same data give the same weights everywhere."
+        for setting in said
+    ]
+
+
+def _keras_json() -> list[str]:
+    """Return what the user's keras.json sets otherwise; Keras writes the file itself, with its own defaults."""
+    file = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []  # Keras passes it over as well
+    ours = {"backend": BACKEND, "floatx": FLOATX, "image_data_format": DATA_FORMAT, "epsilon": EPSILON}
+    found = content if isinstance(content, dict) else {}
+    others = [f"{name} {found[name]}" for name in ours if name in found and found[name] != ours[name]]
+    return [f"{file} ({', '.join(others)})"] if others else []
 
 
 def examine() -> list[Finding]:

@@ -33,7 +33,7 @@ BACKEND, FLOATX, DATA_FORMAT, EPSILON = "tensorflow", "float32", "channels_last"
 #: Read by TensorFlow when it starts or later, on which the last bits of a training depend.
 _PINNED = {"TF_ENABLE_ONEDNN_OPTS": "0"}
 #: Other ways to change what TensorFlow computes, or to have it fail; without them it computes as tested.
-_DROPPED = (
+DROPPED = (
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
     "TF2_BEHAVIOR",
@@ -111,7 +111,7 @@ def _load(name: str) -> Any:
     pin_environment()
     first = "tensorflow" not in sys.modules
     if first:
-        for variable in _DROPPED:
+        for variable in DROPPED:
             _note(variable, "")
             os.environ.pop(variable, None)
     if first or name not in sys.modules:

@@ -188,3 +188,22 @@ def test_the_manifest_holds_the_settings(tmp_path: Path) -> None:
         "epsilon": 1e-7,
         "onednn": False,
     }
+
+
+def test_doctor_names_the_settings_that_are_not_followed(tmp_path: Path, monkeypatch) -> None:
+    from mcukd import doctor
+
+    monkeypatch.setattr(doctor, "overridden", {"TF_ENABLE_ONEDNN_OPTS": "1"})
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    (sentence,) = doctor.not_followed()
+    assert sentence.startswith("TF_ENABLE_ONEDNN_OPTS=1: not followed")
+    (tmp_path / "keras.json").write_text('{"floatx": "float32", "epsilon": 1e-07}')
+    assert doctor.not_followed() == [sentence]
+    (tmp_path / "keras.json").write_text('{"floatx": "float16", "backend": "tensorflow"}')
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setenv("XLA_FLAGS", "--x")
+    said = [sentence.partition(":")[0] for sentence in doctor.not_followed()]
+    file = f"{tmp_path / 'keras.json'} (floatx float16)"
+    assert said == ["KERAS_BACKEND=jax", "TF_ENABLE_ONEDNN_OPTS=1", "XLA_FLAGS=--x", file]

@@ -17,9 +17,11 @@ def register(app: typer.Typer) -> None:
 def doctor(json: JsonOption = False) -> None:
     """Show each tool mcukd leans on: its version, what it is for, and how to get it.
 
+    Settings of Keras and TensorFlow in your environment that mcukd computes without are named below.
+
     Exits with 1 where something needed is missing. Example: [bold]mcukd doctor[/bold]
     """
-    from mcukd.doctor import examine
+    from mcukd.doctor import examine, not_followed
 
     findings = examine()
     if json:
@@ -37,5 +39,7 @@ def doctor(json: JsonOption = False) -> None:
         print_table(
             "What mcukd leans on", ["tool", "version", "what it is for", "how to get it"], rows, left=4
         )
+        for sentence in not_followed():
+            typer.echo(sentence)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
