@@ -66,7 +66,7 @@ def not_followed() -> list[str]:
 
 
 def _keras_json() -> list[str]:
-    """Return what the user's keras.json sets otherwise; Keras writes the file itself, with its own defaults."""
+    """Return what the user's keras.json sets otherwise; Keras itself writes one with its own defaults."""
     file = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

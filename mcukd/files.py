@@ -95,6 +95,13 @@ def folder_beside(path: Path) -> Iterator[Path]:
         yield folder
 
 
+def require_writable(folder: Path) -> None:
+    """Raise OSError with its name where a folder, there already or not, cannot be written; leave no trace."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    with naming(folder, instead_of=there), tempfile.TemporaryFile(dir=there):
+        pass
+
+
 def _hidden(name: str) -> str:
     """Return what a temporary name begins with, which tells whose it is."""
     return f".{name[:_LONGEST]}-{_host()}-{os.getpid()}-"

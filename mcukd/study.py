@@ -17,7 +17,7 @@ from typing import Any, Optional
 
 from mcukd import __version__
 from mcukd.errors import UserError
-from mcukd.files import folder_beside, sha256_file, write_json
+from mcukd.files import folder_beside, require_writable, sha256_file, write_json
 from mcukd.tensorflow_setup import settings
 
 RUNS = Path("runs")
@@ -63,8 +63,9 @@ class Study:
 
         `begin`, or the first stage that finishes, writes it and makes it the latest: a run that is refused
         or fails before it made anything leaves no trace. Raises UserError where `path` holds a study of
-        another card: its artefacts would be lost.
+        another card: its artefacts would be lost; OSError where the folder cannot be written.
         """
+        require_writable(path)
         if (path / MANIFEST).exists():
             study = cls.open(path)
             if study.manifest["card"] != card:

@@ -14,6 +14,7 @@ import pytest
 from mcukd.errors import UserError
 from mcukd.pool import Workers
 
+MOMENTS = ["before workers", "while workers start", "at work", "twice", "terminated"]
 SCRIPT = """
 import sys, time
 import mcukd.cli as cli
@@ -60,7 +61,9 @@ def test_workers_work_side_by_side_and_end_with_the_block() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of a process group")
-@pytest.mark.parametrize("moment", ["before workers", "while workers start", "at work", "twice"])
+@pytest.mark.parametrize(
+    "moment", ["before workers", "while workers start", "at work", "twice", "terminated"]
+)
 def test_ctrl_c_prints_one_sentence_and_ends_the_workers(tmp_path: Path, moment: str) -> None:
     script, mark = tmp_path / "script.py", tmp_path / "mark"
     script.write_text(SCRIPT)
@@ -71,16 +74,19 @@ def test_ctrl_c_prints_one_sentence_and_ends_the_workers(tmp_path: Path, moment:
     assert process.stdout is not None and process.stdout.readline() == "begun\n"
     if moment == "while workers start":
         time.sleep(0.15)
-    elif moment in ("at work", "twice"):
+    elif moment != "before workers":
         deadline = time.monotonic() + 60
         while not mark.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGINT)
+    if moment == "terminated":
+        process.terminate()
+    else:
+        os.killpg(process.pid, signal.SIGINT)
     if moment == "twice":
         time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode == (143 if moment == "terminated" else 130), said
     assert said == "mcukd: stopped; what was finished is kept.\n"
     deadline = time.monotonic() + 20  # multiprocessing's own tracker ends a moment later
     while _group_lives(process.pid):

@@ -128,3 +128,11 @@ def test_a_write_that_fails_leaves_no_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), replacing(tmp_path / "runs" / "new" / "evaluation" / "a.npz"):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_any_work(tmp_path: Path) -> None:
+    write_text(tmp_path / "runs", "a file")
+    with pytest.raises(OSError) as caught:
+        Study.prepare(tmp_path / "runs" / "new", "herd-sim", 0)
+    assert str(tmp_path / "runs") in str(caught.value.filename)
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import time
 from contextlib import suppress
 from typing import Any, Callable
 
-#: The exit code of a program that Ctrl-C ended.
-_STOPPED = 130
+#: The exit codes of a program that was ended by Ctrl-C, and by whoever may end it.
+_STOPPED, _TERMINATED = 130, 143
+_TO_TIDY_UP = 10.0
 
 
 def main() -> None:
@@ -23,6 +27,10 @@ def main() -> None:
     streams.be_writable()
     stay_quiet()
     sys.unraisablehook = _unless_told(sys.unraisablehook)
+    # So that workers end and temporary files go, as on Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt_once)
     code = _run()
     trouble = streams.trouble()
     if isinstance(trouble, BrokenPipeError):
@@ -31,16 +39,19 @@ def main() -> None:
         _tell(sentence_about(trouble) or str(trouble))
         code = 2
     streams.abandon()
+    if code == _STOPPED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)
 
 
 def _run() -> int:
     """Run the command, tell what went wrong, and return the exit code."""
-    from mcukd.cli.app import app
     from mcukd.disk import sentence_about
     from mcukd.errors import UserError
 
     try:
+        from mcukd.cli.app import app
+
         app()
     except UserError as error:
         _tell(str(error))
@@ -55,12 +66,21 @@ def _run() -> int:
             raise
         _tell(sentence)
         return 2
-    if code == _STOPPED:
+    if code in (_STOPPED, _TERMINATED):
         _tell("stopped; what was finished is kept.")
     if code is None or isinstance(code, int):
         return code or 0
     _tell(str(code))
     return 1
+
+
+def _interrupt_once(*_: Any) -> None:
+    """Interrupt the program; pressed again while it tidies up, Ctrl-C only counts after some seconds."""
+    began = time.monotonic()
+    signal.signal(
+        signal.SIGINT, lambda *_: os._exit(_STOPPED) if time.monotonic() - began > _TO_TIDY_UP else None
+    )
+    raise KeyboardInterrupt
 
 
 def _unless_told(show: Callable[[Any], None]) -> Callable[[Any], None]:
