@@ -14,7 +14,7 @@ from report_study import CARD, scores, whole_study
 
 from mcukd.data.card import load_card
 from mcukd.report.figures import animals_figure, budget_figure
-from mcukd.report.marks import PALETTE, SHAPES, marks
+from mcukd.report.marks import PALETTE, SHAPES, mark, marks
 from mcukd.report.metrics import combine_seeds, update_metrics
 from mcukd.report.naming import model_title
 from mcukd.report.stage import report_study
@@ -216,3 +216,9 @@ def test_the_legend_names_every_model(page: str) -> None:
     text = "".join(figures_of(page)["animals"].itertext())
     for name in EIGHT:
         assert model_title(name) in text
+
+
+def test_series_of_a_sweep_have_marks_of_their_own() -> None:
+    many = [mark(number) for number in range(len(SHAPES) * len(PALETTE))]
+    assert len(set(many)) == len(many)
+    assert len({one.shape for one in many[:8]}) == len({one.colour for one in many[:8]}) == 8

@@ -372,16 +372,16 @@ def test_whatever_may_be_wider_than_the_page_scrolls_in_a_box_that_says_so(study
     assert len(boxes) == len(inside) == text.count("<table") + text.count("<svg")
     style = text[text.index("<style>") : text.index("</style>")]
     for kind in set(boxes):
-        assert kind == "c3" or f".hint.{kind}" in style
+        assert kind == "fits" or f".hint.{kind}" in style
     assert "overflow-x: auto" in style and "scrollbar-width" in style
 
 
 def test_a_table_of_many_models_says_that_it_scrolls_on_wider_screens_than_one_of_few(page, tmp_path):
-    widths = {"c3": 0, "c5": 36, "wide": 48, "c8": 48, "c12": 62, "c99": 999}
+    widths = {"fits": 0, "c3": 28, "c5": 36, "wide": 48, "c8": 48, "c12": 62, "c99": 0}
     style = (Path(stage.__file__).parent / "style.css").read_text()
     for kind, rem in widths.items():
         found = re.search(rf"max-width: (\d+)rem\) {{ [^}}]*\.hint\.{kind}\b", style)
-        assert (int(found.group(1)) if found else 0) == (0 if kind in ("c3", "c99") else rem), kind
+        assert (int(found.group(1)) if found else 0) == rem, kind
     assert ".hint.c99 { display: block; }" in style
 
 

@@ -64,9 +64,10 @@ def marks(names: Iterable[str]) -> dict[str, Mark]:
     for name in ordered:
         if name not in taken:
             taken[name] = next(free)
-    return {name: _mark(taken[name]) for name in ordered}
+    return {name: mark(taken[name]) for name in ordered}
 
 
-def _mark(place: int) -> Mark:
+def mark(place: int) -> Mark:
+    """Return the mark of a series by its number: 112 differ, the first eight in shape and colour."""
     turn, shape = divmod(place, len(SHAPES))
     return Mark(SHAPES[shape], PALETTE[(shape + turn) % len(PALETTE)])

@@ -9,7 +9,8 @@ from typing import Any, Optional
 import numpy as np
 
 from mcukd.files import replacing
-from mcukd.report.figures import COLOURS, INK, LINE, MARKERS, MUTED
+from mcukd.report.figures import INK, LINE, MUTED
+from mcukd.report.marks import mark
 from mcukd.report.naming import grouped
 
 
@@ -79,7 +80,7 @@ def _panel(
     axes.spines[["top", "right"]].set_visible(False)
     bottom, top = _range(points, costs)
     for number, name in enumerate(series):
-        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        colour, marker = mark(number).colour, mark(number).shape
         own = [n for n, point in enumerate(points) if point["series"] == name]
         with_cost = [n for n in own if costs[n] is not None]
         if with_cost:
