@@ -10,8 +10,8 @@ from data_factory import samples
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
+from mcukd.data.importing.left_out import faulty_recordings as _faulty
 from mcukd.data.importing.options import Options
-from mcukd.data.importing.run import _faulty
 from mcukd.data.load import load_windows
 from mcukd.data.recordings import Recording, check_gravity
 from mcukd.data.runs import Run

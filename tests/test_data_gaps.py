@@ -171,10 +171,10 @@ def test_windows_are_counted_as_they_are_cut(samples: int, length: int, hop: int
 def test_resampling_gives_as_many_samples_as_counted(number: int, factor: tuple[int, int]) -> None:
     from fractions import Fraction
 
-    from mcukd.data.resample import _resample
+    from mcukd.data.resample import resample
 
     one = Fraction(*factor)
-    assert len(_resample(np.ones((number, 3)), one)) == resampled_length(number, one)
+    assert len(resample(np.ones((number, 3)), one)) == resampled_length(number, one)
 
 
 def recorded(draw: Any) -> list[tuple[str, str, int, np.ndarray]]:

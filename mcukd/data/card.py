@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from mcukd.data.drop import Drop
 from mcukd.data.extra import Extra, check_names
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
@@ -43,6 +44,7 @@ class SegmentsSource(_Strict):
     pattern: str
     exclude_animals: tuple[str, ...] = ()
     exclude_files: tuple[str, ...] = ()
+    drop: Optional[Drop] = None
 
     @field_validator("pattern")
     @classmethod
@@ -64,6 +66,7 @@ class LongCsvSource(_Strict):
     folder: str
     file: str
     exclude_animals: tuple[str, ...] = ()
+    drop: Optional[Drop] = None
 
 
 class UciHarSource(_Strict):
@@ -85,6 +88,7 @@ class ParquetSource(_Strict):
     folder: str
     exclude_segments: tuple[int, ...] = ()
     exclude_animals: tuple[str, ...] = ()
+    drop: Optional[Drop] = None
 
 
 class SimulatorSource(_Strict):

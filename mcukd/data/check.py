@@ -152,6 +152,7 @@ def _facts(card: Card, name: str, one: AnimalSurvey, per_g: float, timeline: Tim
     beyond = int(one.lengths[np.searchsorted(_edges(), limit * per_g) + 1 :].sum())
     return {
         "samples": one.samples,
+        "dropped_rows": one.dropped,
         "minutes": round(one.samples / card.signal.rate_hz / 60, 2),
         "recordings": len(one.places),
         "rate_hz": None if step is None else round(1 / step, 4),

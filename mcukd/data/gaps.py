@@ -7,7 +7,7 @@ the samples that waited in quick succession, so the number of samples is held ag
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Optional
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 #: A step up to this many usual ones is no gap, so that a single lost sample is let pass.
 LONG_STEP = 2.5
+#: In a step of more usual ones than this, a sample is missing.
+SINGLE_STEP = 1.5
 #: Missing time up to this many usual steps, or this many seconds where that is longer, is let pass: at
 #: 25 samples per second it is one sample, and at a faster rate it hides no more of a movement.
 MISSING_STEPS, MISSING_S = 1.5, 0.04
@@ -28,7 +30,7 @@ _CATCH_UP, _CATCH_UP_MOST = 1.5, 5000
 class Gaps:
     """Gaps of one run. after: (k,) int64, the sample before each gap. missing_s: (k,) seconds of samples
     missing in each. hitches: long steps that are no gap, as their samples are there or hardly any is missing.
-    let_pass_s: seconds of samples missing in those.
+    let_pass_s: seconds of samples missing in those, and of single samples.
     """
 
     after: NDArray[np.int64]
@@ -37,10 +39,11 @@ class Gaps:
     let_pass_s: float = 0.0
 
 
-def find_gaps(seconds: NDArray[np.float64]) -> Gaps:
+def find_gaps(seconds: NDArray[np.float64], *, singles: bool = False) -> Gaps:
     """Find the gaps in stamps (n,) in seconds that do not run backwards.
 
     What a long step is short of samples may have come before it or after it, with stamps closer than usual.
+    singles: look for single samples that are missing, too, which takes longer; they are no gap.
     """
     none = Gaps(np.empty(0, np.int64), np.empty(0))
     steps = np.diff(seconds)
@@ -48,7 +51,7 @@ def find_gaps(seconds: NDArray[np.float64]) -> Gaps:
     if not len(ahead):
         return none
     usual = float(np.median(ahead))
-    long = np.flatnonzero(steps > LONG_STEP * usual)
+    long = np.flatnonzero(steps > (SINGLE_STEP if singles else LONG_STEP) * usual)
     if not len(long):
         return none
     within = steps[(steps >= 0) & (steps <= LONG_STEP * usual)]
@@ -56,8 +59,9 @@ def find_gaps(seconds: NDArray[np.float64]) -> Gaps:
     period = float(np.median(within)) or float(within.mean())
     late = np.array([_missing(seconds, steps, int(at), period) for at in long])
     # A hundredth of a step is rounding, as of stamps in whole milliseconds.
-    gap = late > max(MISSING_STEPS * period, MISSING_S) + 0.01 * period
-    return Gaps(long[gap], late[gap], int((~gap).sum()), float(np.maximum(late[~gap], 0).sum()))
+    far = steps[long] > LONG_STEP * usual
+    gap = far & (late > max(MISSING_STEPS * period, MISSING_S) + 0.01 * period)
+    return Gaps(long[gap], late[gap], int((far & ~gap).sum()), float(np.maximum(late[~gap], 0).sum()))
 
 
 def _missing(seconds: NDArray[np.float64], steps: NDArray[np.float64], at: int, period: float) -> float:
@@ -71,10 +75,15 @@ def _missing(seconds: NDArray[np.float64], steps: NDArray[np.float64], at: int, 
     return late + float(min(gained_after, gained_before))
 
 
-def stretches(samples: int, seconds: Optional[NDArray[np.float64]]) -> list[slice]:
-    """Return the stretches without a gap of a run of `samples` samples; one where there are no stamps."""
+def stretches(
+    samples: int, seconds: Optional[NDArray[np.float64]], breaks: Sequence[int] = ()
+) -> list[slice]:
+    """Return the stretches without a gap of a run of `samples` samples; one where there are no stamps.
+
+    breaks: samples before which it is cut in any case.
+    """
     cuts = [] if seconds is None else (find_gaps(seconds).after + 1).tolist()
-    edges = [0, *cuts, samples]
+    edges = [0, *sorted({*cuts, *(int(one) for one in breaks)}), samples]
     return [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:])]
 
 

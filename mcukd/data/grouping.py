@@ -25,6 +25,7 @@ TITLES = {
     "flip": "an axis the other way round",
     "swap": "gravity on another axis than most animals",
     "faulty": "recordings far from 1 g",
+    "dropped": "rows left out as no measurement",
     "zeros": "rows of zeros",
     "frozen": "stretches in which the sensor stands still",
     "still": "stretches that repeat, of a sensor at rest or frozen",

@@ -125,6 +125,8 @@ def dataset_sha256(
     extra = extra and bool(card.extra)
     if not extra:
         del facts["extra"]
+    if facts["source"].get("drop", 0) is None:
+        del facts["source"]["drop"]
     # They name an axis, and where a choice is from, and change no window.
     del facts["signal"]["neck_axis"], facts["signal"]["mounting_from"]
     if isinstance(card.source, SimulatorSource):

@@ -37,7 +37,7 @@ class WindowFeatures:
         """Take in the whole windows of a labelled run; none spans a gap."""
         if run.label is None:
             return
-        for stretch in stretches(len(run.samples), run.seconds):
+        for stretch in stretches(len(run.samples), run.seconds, run.breaks):
             samples = run.samples[stretch]
             number = len(samples) // self.window
             if number:

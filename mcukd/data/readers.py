@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import Card, Columns, LongCsvSource, ParquetSource, SegmentsSource, UciHarSource
+from mcukd.data.drop import breaks_of, dropped
 from mcukd.data.extra import extra_columns, extra_values
+from mcukd.data.gaps import stretches as stretches_of
 from mcukd.data.recordings import Recording, class_of, continuous
 from mcukd.data.runs import parquet_files, parquet_runs
 from mcukd.data.tables import read_table, seconds_of
@@ -145,9 +147,8 @@ def _read_segment(
     table = read_table(path, columns.acceleration, times, columns.delimiter, more)
     samples = _stack(table, columns.acceleration)
     others = extra_values(card.extra, table) if more else None
-    stretches = [slice(0, len(samples))]
-    if columns.time:
-        stretches = continuous(card, seconds_of(path, columns.time, table[columns.time]), str(path))
+    seconds = seconds_of(path, columns.time, table[columns.time]) if columns.time else None
+    stretches = _stretches(card, samples, seconds, str(path))
     return [
         Recording(
             animal,
@@ -159,6 +160,21 @@ def _read_segment(
         )
         for each in stretches
     ]
+
+
+def _stretches(
+    card: Card, samples: NDArray[np.float64], seconds: Optional[NDArray[np.float64]], origin: str
+) -> list[NDArray[np.int64]]:
+    """Return the rows of each stretch without a gap, those left out that are no measurement."""
+    lost = dropped(samples, getattr(card.source, "drop", None))
+    kept, breaks = np.flatnonzero(~lost), breaks_of(lost).tolist()
+    if not len(kept):
+        return []
+    if seconds is None:
+        cut = stretches_of(len(kept), None, breaks)
+    else:
+        cut = continuous(card, seconds[kept], origin, breaks)
+    return [kept[each] for each in cut]
 
 
 def _progress_if_slow(files: list[Path]) -> AbstractContextManager[Advance]:
@@ -185,11 +201,9 @@ def _read_long_csv(card: Card, source: LongCsvSource, path: Path, extra: bool) -
         origin = f"{path}, lines {start + 2} to {stop + 1}"
         if class_of(card, label, origin) is None or animal in source.exclude_animals:
             continue
-        stretches = [slice(0, stop - start)]
-        if seconds is not None:
-            stretches = continuous(card, seconds[start:stop], origin)
-        for each in stretches:
-            rows = slice(start + each.start, start + each.stop)
+        own = None if seconds is None else seconds[start:stop]
+        for each in _stretches(card, samples[start:stop], own, origin):
+            rows = start + each
             more_rows = None if others is None else others[rows]
             place = animal if columns.segment is None else f"{animal}, {table[columns.segment][start]}"
             recordings.append(Recording(animal, label, samples[rows], origin, extra=more_rows, place=place))
@@ -203,9 +217,7 @@ def _read_parquet(card: Card, source: ParquetSource, folder: Path) -> list[Recor
             continue
         if class_of(card, run.label, run.origin) is None:
             continue
-        stretches = [slice(0, len(run.samples))]
-        if run.seconds is not None:
-            stretches = continuous(card, run.seconds, run.origin)
+        stretches = _stretches(card, run.samples, run.seconds, run.origin)
         recordings += [
             Recording(run.animal, run.label, run.samples[stretch], run.origin, place=run.place)
             for stretch in stretches

@@ -151,10 +151,12 @@ def _looks_like(card: Card, median: float) -> str:
     return "check signal.units and the columns"
 
 
-def continuous(card: Card, seconds: NDArray[np.float64], origin: str) -> list[slice]:
+def continuous(
+    card: Card, seconds: NDArray[np.float64], origin: str, breaks: Sequence[int] = ()
+) -> list[slice]:
     """Split time stamps (n,) in seconds into stretches without a gap and check their rate.
 
-    See `mcukd.data.gaps` for what is a gap.
+    See `mcukd.data.gaps` for what is a gap. breaks: samples before which it is cut in any case.
     Raises UserError when time runs backwards, or where a stretch of at least a window is more than 10 % off
     the card's rate.
     """
@@ -165,7 +167,7 @@ def continuous(card: Card, seconds: NDArray[np.float64], origin: str) -> list[sl
             f"{origin}: time runs backwards by {-steps[at]:.3g} s after {at + 1} samples; sort the rows by "
             f"time, or tell recordings apart (one file each, or columns.segment)"
         )
-    cut = stretches(len(seconds), seconds)
+    cut = stretches(len(seconds), seconds, breaks)
     for stretch in cut:
         if stretch.stop - stretch.start >= source_window(card):
             _check_rate(card, seconds[stretch], origin)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 from mcukd.data.check import Finding
+from mcukd.data.drop import Drop
 from mcukd.data.measurements import (
     FROZEN_ROWS,
     SUSPECT_SECONDS,
@@ -71,6 +72,42 @@ class RowFaults:
             rows = int((run.samples == value).any(axis=1).sum())
             one.values.setdefault(value, Counter())[run.place] += rows
 
+    def drop(self) -> Optional[Drop]:
+        """Return what a card has to leave out, None where every row may be a measurement."""
+        facts = [self.facts(animal) for animal in self.animals]
+        values = tuple(sorted({value for one in facts for value in one["sentinels"]}))
+        zeros = any(one["zero_rows"] for one in facts)
+        frozen = self._frozen_rows()
+        return Drop(zeros=zeros, values=values, frozen_rows=frozen) if zeros or values or frozen else None
+
+    def _frozen_rows(self) -> Optional[int]:
+        """Return from how many rows on every stretch that repeats is a frozen sensor's; None for never."""
+        frozen: list[int] = []
+        rest: list[int] = []
+        for one in self.animals.values():
+            least = frozen_length(pooled(one.grains), self.rate_hz)
+            for rows, _ in one.repeats:
+                (frozen if rows >= least else rest).append(rows)
+        longest = max(rest, default=0)
+        return max(longest + 1, min(frozen)) if frozen and max(frozen) > longest else None
+
+    def told(self, drop: Drop) -> list[str]:
+        """Return in words how many rows `drop` leaves out, by kind, with their share and recordings."""
+        facts = [self.facts(animal) for animal in self.animals]
+        total = sum(one.rows for one in self.animals.values())
+        told = []
+        for key, what in (
+            ("zero_rows", "are 0, 0, 0"),
+            ("frozen_rows", "repeat the one before for longer than a working sensor does"),
+            ("sentinel_rows", "hold a value that stands for a missing one"),
+        ):
+            places: Counter[str] = sum((Counter(one[f"{key}_in"]) for one in facts), Counter())
+            rows = sum(places.values())
+            if rows and (key != "frozen_rows" or drop.frozen_rows is not None):
+                named = _places(dict(places.most_common()))
+                told.append(f"{plural(rows, 'row')} = {share(rows / total)} {what} ({named})")
+        return told
+
     def facts(self, animal: str) -> dict[str, Any]:
         """Return how many rows of an animal are no measurement, and in which recordings the most."""
         one = self.animals[animal]
@@ -105,6 +142,17 @@ def findings(animals: Mapping[str, dict[str, Any]]) -> Iterator[Finding]:
     """Yield a finding for each animal and kind of rows that are no measurement."""
     lost = "a movement that never was; import the data again, which leaves such rows out and cuts there"
     for name, facts in animals.items():
+        if facts["dropped_rows"]:
+            part = facts["dropped_rows"] / (facts["samples"] + facts["dropped_rows"])
+            yield Finding(
+                "dropped",
+                "note",
+                f"animal {name}: {plural(facts['dropped_rows'], 'row')} = {share(part)} are left out as no "
+                "measurement, as source.drop of the card says",
+                "they are not seen, and recordings are cut there",
+                name,
+                facts["dropped_rows"],
+            )
         values = listed(f"{value:g}" for value in facts["sentinels"])
         kinds = (
             (

@@ -7,7 +7,7 @@ wrong units; `mcukd.data.readers` refuses those, and `mcukd.data.survey` reports
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import Card, LongCsvSource, ParquetSource, SegmentsSource, SimulatorSource
+from mcukd.data.drop import Drop, breaks_of, dropped
 from mcukd.data.tables import read_table, seconds_of
 from mcukd.errors import UserError
 
@@ -27,7 +28,8 @@ class Run:
     """Samples (n, 3) float64 in the source's units; seconds (n,) or None; label None where none is known.
 
     place: the continuous recording it was cut from, so that runs of one place follow each other.
-    whole: False where a long run is handed on in pieces and this one is not the last.
+    whole: False where a long run is handed on in pieces and this one is not the last. breaks: samples before
+    which it is cut. dropped: rows that the card leaves out as no measurement.
     """
 
     animal: str
@@ -37,6 +39,8 @@ class Run:
     seconds: Optional[NDArray[np.float64]]
     origin: str
     whole: bool = True
+    breaks: tuple[int, ...] = ()
+    dropped: int = 0
 
 
 def read_runs(
@@ -69,12 +73,27 @@ def read_runs(
     elif isinstance(source, LongCsvSource):
         runs = _long_runs(card, folder / source.file)
     elif isinstance(source, ParquetSource):
-        runs = parquet_runs(folder, source.exclude_segments, limit)
+        # A stretch that stands still may go on in the next piece, so that runs are looked at whole.
+        runs = parquet_runs(folder, source.exclude_segments, limit if source.drop is None else None)
     else:
         runs = _uci_runs(card, folder)
     for run in runs:
         if run.animal not in source.exclude_animals:
-            yield run
+            yield without(run, getattr(source, "drop", None))
+
+
+def without(run: Run, drop: Optional[Drop]) -> Run:
+    """Return a run without the rows that are left out as no measurement."""
+    lost = dropped(run.samples, drop)
+    if not lost.any():
+        return run
+    return replace(
+        run,
+        samples=run.samples[~lost],
+        seconds=None if run.seconds is None else run.seconds[~lost],
+        breaks=tuple(breaks_of(lost).tolist()),
+        dropped=int(lost.sum()),
+    )
 
 
 def _segment_runs(card: Card, source: SegmentsSource, folder: Path) -> Iterator[Run]:

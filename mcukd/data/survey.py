@@ -57,7 +57,8 @@ class AnimalSurvey:
     labels: label → samples, with "" for none. runs, stretches: label → length in samples → number, of its
     runs and of what gaps leave of them. still: mean vectors of stretches at rest. steps: time steps in
     seconds. missing_s: of samples that gaps lack. hitches: long steps that are no gap. repeated: stamps that
-    stand twice; duplicates: whole rows that do. clock_s, clock_steps: time that passed outside of gaps and
+    stand twice; duplicates: whole rows that do. dropped: rows left out
+    as no measurement. clock_s, clock_steps: time that passed outside of gaps and
     the steps it took. transitions: (label, label) → times within one recording. origin: of its first run.
     """
 
@@ -79,6 +80,7 @@ class AnimalSurvey:
     backwards: int = 0
     repeated: int = 0
     duplicates: int = 0
+    dropped: int = 0
     hitches: int = 0
     missing_s: float = 0.0
     clock_s: float = 0.0
@@ -165,9 +167,13 @@ class Survey:
 
     def add(self, run: Run) -> None:
         """Take in one run, or the next piece of it; the last piece says that the run is whole."""
-        if not len(run.samples):
+        one = self.animals.get(run.animal)
+        if one is None and (len(run.samples) or run.dropped):
+            one = self.animals.setdefault(run.animal, AnimalSurvey(run.origin))
+        if one is not None and run.dropped:
+            one.dropped += run.dropped
+        if one is None or not len(run.samples):
             return
-        one = self.animals.setdefault(run.animal, AnimalSurvey(run.origin))
         label = run.label or ""
         last = self._last
         goes_on = last is not None and (last.animal, last.place) == (run.animal, run.place)
@@ -273,9 +279,11 @@ def _add_times(one: AnimalSurvey, pieces: list[Run], before: Optional[NDArray[np
     label, samples = pieces[0].label or "", sum(len(piece.samples) for piece in pieces)
     known = [piece.seconds for piece in pieces if piece.seconds is not None]
     own = np.concatenate(known) if len(known) == len(pieces) else None
+    starts = np.cumsum([0, *(len(piece.samples) for piece in pieces)])
+    breaks = [int(start) + one_break for start, piece in zip(starts, pieces) for one_break in piece.breaks]
     one.runs.setdefault(label, Counter())[samples] += 1
     one.stretches.setdefault(label, Counter()).update(
-        each.stop - each.start for each in stretches(samples, own)
+        each.stop - each.start for each in stretches(samples, own, breaks)
     )
     if own is None:
         return
@@ -287,7 +295,7 @@ def _add_times(one: AnimalSurvey, pieces: list[Run], before: Optional[NDArray[np
         return
     one.backwards += int(np.sum(steps < 0))
     one.repeated += int(np.sum(steps == 0))
-    gaps = find_gaps(seconds)
+    gaps = find_gaps(seconds, singles=True)
     one.gap_count += len(gaps.after)
     one.missing_s += float(gaps.missing_s.sum())
     one.hitches += gaps.hitches

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
-import numpy as np
-
 from mcukd.data.card import Card, load_card
+from mcukd.data.drop import Drop
 from mcukd.data.export import quoted
 from mcukd.data.importing import card_text
-from mcukd.data.importing.columns import ONE_G, units_of
+from mcukd.data.importing.columns import ONE_G
 from mcukd.data.importing.convert import Converted, check_place, convert
 from mcukd.data.importing.infer import Draft, draft, draft_unlabelled, stated_rate
 from mcukd.data.importing.joining import check_coverage, labels_of
+from mcukd.data.importing.left_out import dropping, faulty_recordings, note_excluded, toml_drop, wanted
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.place import CARD_FILE, MANIFEST, RECORDINGS, nothing_left, place_for
 from mcukd.data.importing.plain import plain_source, provisional, toml_columns, toml_paths
@@ -24,20 +23,14 @@ from mcukd.data.importing.plan import Plan, is_ucihar, make_plan
 from mcukd.data.importing.sensor import check_board
 from mcukd.data.importing.tables import import_tables
 from mcukd.data.importing.unlabelled import unlabelled_card, write_recordings
-from mcukd.data.recordings import is_faulty
-from mcukd.data.runs import PART_PATTERN, Run, parquet_runs, read_runs
-from mcukd.data.survey import Place, Survey, survey
+from mcukd.data.runs import PART_PATTERN, parquet_runs, read_runs, without
+from mcukd.data.survey import Survey, survey
 from mcukd.data.unlabelled import load_unlabelled
 from mcukd.errors import UserError
 from mcukd.files import write_text
-from mcukd.wording import listed, plural, share
+from mcukd.wording import plural, share
 
 _PIECE = 500_000
-#: A recording of less is judged by nobody, for it may be one blow. The rate is taken as so many hertz where
-#: none is known.
-JUDGED_S, UNKNOWN_HZ = 1.0, 50.0
-#: So many recordings that are left out are named.
-NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -102,10 +95,12 @@ def _import_recordings(
     _note_conversion(converted, talk)
     if table is not None:
         check_coverage(table, _spans(out), talk)
-    card, segments = _draft_parquet(plan, converted, options, talk)
+    card, segments, drop = _draft_parquet(plan, converted, options, talk)
     source = {"reader": '"parquet"', "folder": '"."'}
     if segments:
         source["exclude_segments"] = f"[{', '.join(str(number) for number in segments)}]"
+    if drop is not None:
+        source["drop"] = toml_drop(drop)
     if options.exclude_animals:
         source["exclude_animals"] = card_text.array(options.exclude_animals)
     text = card_text.signal_card(name, card, source, {}, options, talk.notes, _described(path, converted))
@@ -183,7 +178,7 @@ def _draft_plain(
     """Work out the card of files as they are; None where they turn out to need conversion."""
     card = provisional("plain", source, toml_columns(plan), options)
     try:
-        kept = survey(_wanted(read_runs(card, None), options))
+        kept = survey(wanted(read_runs(card, None), options))
     except UserError:
         # A conversion can deal with holes, and names file and line of what it cannot deal with.
         talk.note("conversion: to Parquet, for the files have values that are missing or no numbers")
@@ -191,95 +186,57 @@ def _draft_plain(
     if any(animal != animal.strip() for animal in kept.animals):
         talk.note("conversion: to Parquet, for animals' names have blanks around them")
         return None
+    drop = dropping(kept, read_runs(card, None), options, talk)
+    if drop is not None:
+        source["drop"] = toml_drop(drop)
+        card = provisional("plain", source, toml_columns(plan), options)
+        kept = survey(wanted(read_runs(card, None), options))
     excluded: list[str] = []
     if source["reader"] == '"segments"':
-        faulty = _faulty(kept, options)
+        faulty = faulty_recordings(kept, options)
         excluded = [place.name for place in faulty]
-        _note_excluded(kept, faulty, excluded, options, talk)
+        note_excluded(kept, faulty, excluded, options, talk)
     if excluded:
         card = provisional(
             "plain", {**source, "exclude_files": toml_paths(excluded)}, toml_columns(plan), options
         )
-        kept = survey(_wanted(read_runs(card, None), options))
+        kept = survey(wanted(read_runs(card, None), options))
     found = draft(kept, options, talk)
     if kept.labels[""]:
         found = replace(found, ignore=[*found.ignore, ""])
     return found, excluded
 
 
-def _draft_parquet(plan: Plan, converted: Converted, options: Options, talk: Talk) -> tuple[Draft, list[int]]:
+def _draft_parquet(
+    plan: Plan, converted: Converted, options: Options, talk: Talk
+) -> tuple[Draft, list[int], Optional[Drop]]:
     folder = converted.folder
     kept = _survey_parquet(folder, options=options)
-    faulty = _faulty(kept, options)
+    drop = dropping(kept, parquet_runs(folder, (), _PIECE), options, talk)
+    if drop is not None:
+        kept = _survey_parquet(folder, (), options, drop)
+    faulty = faulty_recordings(kept, options)
     segments = [int(place.name.rpartition(" ")[2]) for place in faulty]
     if segments:
         files = [converted.file_of(segment) or place.name for segment, place in zip(segments, faulty)]
-        _note_excluded(kept, faulty, files, options, talk)
-        kept = _survey_parquet(folder, segments, options)
+        note_excluded(kept, faulty, files, options, talk)
+        kept = _survey_parquet(folder, segments, options, drop)
     eobs = plan.layout == "e-obs"
     if eobs and options.rate_hz is None:
         rates = [one.step for one in kept.animals.values() if one.step]
         if not rates:
             raise UserError("no column says the sampling rate of the e-obs bursts; state it with --rate")
-    return draft(kept, options, talk, eobs=eobs), segments
+    return draft(kept, options, talk, eobs=eobs), segments, drop
 
 
-def _survey_parquet(folder: Path, exclude: Sequence[int] = (), options: Optional[Options] = None) -> Survey:
-    return survey(_wanted(parquet_runs(folder, exclude, _PIECE), options or Options()))
-
-
-def _wanted(runs: Iterator[Run], options: Options) -> Iterator[Run]:
-    return (run for run in runs if run.animal not in options.exclude_animals)
-
-
-def _faulty(kept: Survey, options: Options) -> list[Place]:
-    """Return recordings whose vector is grossly too long or short; none where the units are in doubt."""
-    if not kept.animals:
-        return []
-    one_g, rate = _one_g(kept, options), _rate(kept, options)
-    judged = [(name, place) for name, one in kept.animals.items() for place in one.places]
-    judged = [(name, place) for name, place in judged if place.samples >= rate * JUDGED_S]
-    faulty = [
-        (name, place)
-        for name, place in judged
-        if is_faulty(place.median_length / one_g, place.samples / rate)
-    ]
-    # Where a tenth and more is off, or an animal has nothing else, it is no faulty recording but other units.
-    sound = Counter(name for name, _ in judged) - Counter(name for name, _ in faulty)
-    if any(name not in sound for name, _ in faulty) or len(faulty) > 0.1 * len(judged):
-        return []
-    return [place for _, place in faulty]
-
-
-def _rate(kept: Survey, options: Options) -> float:
-    steps = [one.step for one in kept.animals.values() if one.step]
-    return options.rate_hz or (1 / float(np.median(steps)) if steps else UNKNOWN_HZ)
-
-
-def _one_g(kept: Survey, options: Options) -> float:
-    units = options.units or units_of(kept.median_length)
-    return float(ONE_G.get(str(units), options.counts_per_g or kept.median_length))
-
-
-def _note_excluded(
-    kept: Survey, faulty: Sequence[Place], files: Sequence[str], options: Options, talk: Talk
-) -> None:
-    """Say of each recording left out which it is, and how much of all rows it holds."""
-    if not faulty:
-        return
-    total, one_g = sum(one.samples for one in kept.animals.values()), _one_g(kept, options)
-    told = [
-        f"{file} ({plural(place.samples, 'row')} = {share(place.samples / total)} of all, "
-        f"{place.median_length / one_g:.3g} g)"
-        for file, place in zip(files, faulty)
-    ]
-    rows = sum(place.samples for place in faulty)
-    talk.note(
-        f"recordings left out: {len(faulty)}, {plural(rows, 'row')} = {share(rows / total)} of all, in which "
-        f"the median length of the acceleration is far from 1 g over the whole recording, while the others "
-        f"have about that: "
-        f"{listed(told[:NAMED])}{f' and {len(told) - NAMED} more' if len(told) > NAMED else ''}"
-    )
+def _survey_parquet(
+    folder: Path,
+    exclude: Sequence[int] = (),
+    options: Optional[Options] = None,
+    drop: Optional[Drop] = None,
+) -> Survey:
+    runs = parquet_runs(folder, exclude, _PIECE if drop is None else None)
+    return survey(without(run, drop) for run in wanted(runs, options or Options()))
 
 
 def _import_ucihar(path: Path, name: str, target: Path, options: Options, talk: Talk) -> Imported:
