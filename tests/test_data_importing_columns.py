@@ -110,6 +110,13 @@ def test_the_label_is_asked_with_the_values_of_each_column(
         assert planned(tmp_path, label_column=name)[0].label == name
 
 
+def test_the_terminal_can_say_that_there_are_no_labels(tmp_path: Path) -> None:
+    for name in ("bella", "max"):
+        table(tmp_path / f"{name}.csv", {})
+    plan = make_plan(tmp_path, Options(), Talk(ask=lambda question, flag, choices, default: "unlabelled"))
+    assert plan.unlabelled and [file.animal for file in plan.files] == ["bella", "max"]
+
+
 METADATA = {
     "animals": ("animal,sex,weight\nbella,f,58\nmax,m,120\n", "animal names the animals"),
     "recordings": ("recording_id,observer\nbella_1,Ann\nmax_1,Ben\n", "recording_id names the recordings"),

@@ -184,7 +184,10 @@ def _from_path(
         return in_part(lone[0])
     offered = [one for one in varying if label is None or one.key != label.key]
     if not offered:
-        question = f"neither a column nor the path tells the animal ({relatives[0]})"
+        question = (
+            f"no column is named like the animal (--animal-column names one), and the path {relatives[0]} "
+            "does not tell it"
+        )
     else:
         why = " and ".join(sorted(kind for kind in kinds if kind)) or "words that may be labels"
         question = f"no column tells the animals, and the paths differ only in {why}"
