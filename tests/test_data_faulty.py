@@ -144,3 +144,15 @@ def test_a_recording_with_a_splash_is_kept(tmp_path: Path) -> None:
     assert result.exit_code == 0 and "left out" not in result.output, result.output
     windows = load_windows(load_card(str(out / "card.toml")))
     assert len(windows) == 12 * 6 * (1000 // windows.counts.shape[1])
+
+
+@pytest.mark.parametrize("flags", [(), ("--convert",)])
+def test_animals_left_out_are_named_with_rows_and_share(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    rows = ["cow,what,x,y,z"]
+    for animal, number in (("A", 300), ("B", 300), ("C", 150)):
+        for place, label in enumerate(("graze", "rest")):
+            rows += [f"{animal},{label},{x:.4f},{y:.4f},{z:.4f}" for x, y, z in samples(number, seed=place)]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/all.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    output = import_herd(tmp_path, "--exclude-animal", "C", "--window", "1", *flags)
+    assert "animal C: left out as you say, 300 rows = 20.0 % of all" in output

@@ -29,6 +29,19 @@ def wanted(runs: Iterator[Run], options: Options) -> Iterator[Run]:
     return (run for run in runs if run.animal not in options.exclude_animals)
 
 
+def note_animals(runs: Iterator[Run], options: Options, talk: Talk) -> None:
+    """Say how many rows the animals hold that are left out as the user says."""
+    if not options.exclude_animals:
+        return
+    rows: Counter[str] = Counter()
+    for run in runs:
+        rows[run.animal] += len(run.samples)
+    total = max(sum(rows.values()), 1)
+    for name in options.exclude_animals:
+        part = share(rows[name] / total)
+        talk.note(f"animal {name}: left out as you say, {plural(rows[name], 'row')} = {part} of all")
+
+
 def dropping(kept: Survey, runs: Iterator[Run], options: Options, talk: Talk) -> Optional[Drop]:
     """Return which rows are no measurement and are left out, and say so; None where every row may be one.
 

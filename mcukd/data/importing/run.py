@@ -15,7 +15,14 @@ from mcukd.data.importing.columns import ONE_G
 from mcukd.data.importing.convert import Converted, check_place, convert
 from mcukd.data.importing.infer import Draft, draft, draft_unlabelled, stated_rate
 from mcukd.data.importing.joining import check_coverage, labels_of
-from mcukd.data.importing.left_out import dropping, faulty_recordings, note_excluded, toml_drop, wanted
+from mcukd.data.importing.left_out import (
+    dropping,
+    faulty_recordings,
+    note_animals,
+    note_excluded,
+    toml_drop,
+    wanted,
+)
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.place import CARD_FILE, MANIFEST, RECORDINGS, nothing_left, place_for
 from mcukd.data.importing.plain import plain_source, provisional, toml_columns, toml_paths
@@ -186,6 +193,7 @@ def _draft_plain(
     if any(animal != animal.strip() for animal in kept.animals):
         talk.note("conversion: to Parquet, for animals' names have blanks around them")
         return None
+    note_animals(read_runs(card, None), options, talk)
     drop = dropping(kept, read_runs(card, None), options, talk)
     if drop is not None:
         source["drop"] = toml_drop(drop)
@@ -212,6 +220,7 @@ def _draft_parquet(
 ) -> tuple[Draft, list[int], Optional[Drop]]:
     folder = converted.folder
     kept = _survey_parquet(folder, options=options)
+    note_animals(parquet_runs(folder, (), _PIECE), options, talk)
     drop = dropping(kept, parquet_runs(folder, (), _PIECE), options, talk)
     if drop is not None:
         kept = _survey_parquet(folder, (), options, drop)
