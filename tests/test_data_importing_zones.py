@@ -141,14 +141,14 @@ def test_a_zone_for_seconds_from_an_own_zero_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".cwa", ".gt3x"])
 def test_the_clock_of_a_logger_is_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
     # Over the end of summer time, at 03:00 of 27 October: a logger's clock does not step back.
-    begin = dt.datetime(2024, 10, 27, 2, 30)
-    stamps = pd.date_range(begin, periods=3600, freq="1s").to_numpy().astype(np.int64)
-    series = {"a": {"datetime": stamps, "acceleration": np.full((3600, 3), 0.5)}}
+    begin = dt.datetime(2024, 10, 27, 1, 30)
+    stamps = pd.date_range(begin, periods=7200, freq="1s").to_numpy().astype(np.int64)
+    series = {"a": {"datetime": stamps, "acceleration": np.full((7200, 3), 0.5)}}
     monkeypatch.setitem(sys.modules, "actfast", SimpleNamespace(read=lambda path: {"timeseries": series}))
     (tmp_path / f"A{suffix}").write_bytes(b"")
     path = tmp_path / f"A{suffix}"
     seconds, _, _, notes = read(path, label="walk", animal="A", timezone=BERLIN)
-    assert seconds[0] == dt.datetime(2024, 10, 27, 0, 30, tzinfo=dt.timezone.utc).timestamp()
+    assert seconds[0] == dt.datetime(2024, 10, 26, 23, 30, tzinfo=dt.timezone.utc).timestamp()
     assert np.allclose(np.diff(seconds), 1.0)
     assert any("set to local time of Europe/Berlin" in note for note in notes)
     bare, _, _, notes = read(path, label="walk", animal="A")
@@ -162,6 +162,19 @@ def test_days_of_spreadsheets_follow_the_end_of_summer_time() -> None:
     cells = np.array([f"{45592 + hour / 24:.10f}" for hour in hours], dtype=object)
     seconds = Clock(Path("a.csv"), "time", form).seconds(cells, 2)
     assert np.allclose((seconds - seconds[0]) / 3600, [0, 1.75, 2, 2.75, 3], atol=1e-6)
+
+
+def test_a_recording_that_begins_in_the_hour_that_comes_twice() -> None:
+    def seconds(*clocks: str) -> list[float]:
+        form = TimeForm("date", timezone=BERLIN, reason="dates")
+        cells = np.array([f"2024-10-27 {one}" for one in clocks], dtype=object)
+        return (Clock(Path("a.csv"), "time", form).seconds(cells, 2) - 1729990800.0).tolist()
+
+    # 01:00 UTC is where the clock goes back from 03:00 to 02:00.
+    assert seconds("02:59:59", "02:00:00") == [-1, 0]
+    assert seconds("02:59:59", "03:00:00") == [3599, 3600]
+    with pytest.raises(UserError, match="line 2: .* in the hour that came twice in Europe/Berlin"):
+        seconds("02:10:00", "02:10:01")
 
 
 @pytest.mark.parametrize("odd", ["NA", "", "#N/A", "yesterday", "1970-99-99", "NaT"])

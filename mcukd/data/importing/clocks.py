@@ -142,10 +142,16 @@ class Clock:
         back_at = np.where(known < 0, carried, marks[np.maximum(known, 0)])
         # By next autumn the step back of this one says nothing.
         second = seconds - back_at < 3 * _HOUR
+        first = begins.copy()
+        first[0] |= self.last is None
         self.back_at = None if np.isinf(back_at[-1]) else float(back_at[-1])
         self.last = float(seconds[-1])
         dates = pd.DatetimeIndex(local.astype("datetime64[ns]"))
-        zoned = dates.tz_localize(zone_of(str(self.form.timezone)), ambiguous=~second, nonexistent="NaT")
+        zone = zone_of(str(self.form.timezone))
+        starts = np.flatnonzero(first & ~second)
+        if _comes_twice(dates[starts], zone).any():
+            self._settle(dates, starts, begins, back, second, rows + line)
+        zoned = dates.tz_localize(zone, ambiguous=~second, nonexistent="NaT")
         lost = np.asarray(zoned.isna())
         if lost.any():
             row = int(np.argmax(lost))
@@ -156,6 +162,35 @@ class Clock:
             )
         utc: NDArray[np.int64] = zoned.tz_convert("UTC").tz_localize(None).to_numpy().astype(np.int64)
         return utc
+
+    def _settle(
+        self,
+        dates: Any,
+        starts: NDArray[np.int64],
+        begins: NDArray[np.bool_],
+        back: NDArray[np.bool_],
+        second: NDArray[np.bool_],
+        lines: NDArray[np.int64],
+    ) -> None:
+        """Find in which run of the hour that comes twice a recording began, by how it leaves that hour.
+
+        starts: where recordings begin. begins, back, second: (m,), of `_utc`; `second` is corrected in place.
+        """
+        twice = _comes_twice(dates, zone_of(str(self.form.timezone)))
+        for start in starts[twice[starts]].tolist():
+            end = start + 1
+            while end < len(twice) and twice[end] and not (begins[end] or back[end]):
+                end += 1
+            if end == len(twice) or begins[end]:
+                raise UserError(
+                    f"{self.path}, line {lines[start]}: column {self.column} is {dates[start]}, in the hour "
+                    f"that came twice in {self.form.timezone}, and no stamp tells which of the two it was; "
+                    "write the "
+                    f"offset from UTC with the stamps"
+                )
+            # What goes on past that hour without a step back was in its second run.
+            ahead = (dates[end] - dates[end - 1]).total_seconds()
+            second[start:end] |= not back[end] and ahead < _HOUR / 2
 
     def _check(self, stamps: Any, bad: NDArray[np.bool_], line: int) -> None:
         """Note the first odd stamp; UserError where so many are odd that the column is not understood."""
@@ -210,6 +245,15 @@ def backwards(origin: str, line: int, step: float) -> str:
             f"--timezone Europe/London"
         )
     return f"{text}; sort the rows by time with --sort, or give each recording a file of its own"
+
+
+def _comes_twice(dates: Any, zone: Any) -> NDArray[np.bool_]:
+    """Whether local times (n,) are of an hour that comes twice."""
+    early, late = (
+        np.asarray(dates.tz_localize(zone, ambiguous=np.full(len(dates), run), nonexistent="NaT").asi8)
+        for run in (True, False)
+    )
+    return np.asarray(early != late)
 
 
 def _begins(anew: NDArray[np.bool_], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
