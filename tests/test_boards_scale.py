@@ -154,6 +154,15 @@ def test_only_what_differs_is_said(counts_per_g: float, range_g: float, said: st
     assert sentence is None if said is None else re.search(said, sentence)
 
 
+@pytest.mark.parametrize(
+    ("beyond", "said"),
+    [(0.0, "none of"), (1e-9, "less than 0.01 %"), (0.0213, "2.1 %"), (0.5, "50 %"), (0.99999, "100 %")],
+)
+def test_the_share_that_is_clipped_is_said_in_plain_figures(beyond: float, said: str) -> None:
+    sentence = scale_sentence(load_board("collar"), 4096, 8, beyond)
+    assert sentence is not None and f", {said}" in sentence and "e+" not in sentence
+
+
 def test_boards_of_one_scale_share_a_sentence_and_twins_say_nothing_twice() -> None:
     counts = np.array([[[0, 0, 32767]], [[0, 0, 0]]], np.int16)
     (sentence,) = bundled_sentences(list_boards(), 4096, 8, counts)
@@ -313,9 +322,9 @@ def test_every_command_says_what_the_firmware_does_to_samples(
 
 def test_a_drop_in_for_a_board_says_who_has_to_scale(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = mcukd(monkeypatch, wide, "generate", "--prefix", "cow", "--board", "eartag")
-    assert "whatever calls this code multiplies samples by 8 first" in shown.stdout
+    assert "does not scale samples, so your program has to multiply samples by 8 first" in shown.stdout
     shown = mcukd(monkeypatch, wide, "generate", "--prefix", "cow")
-    assert "at 4096 counts per g and" in shown.stdout and "whatever calls" not in shown.stdout
+    assert "at 4096 counts per g and" in shown.stdout and "does not scale" not in shown.stdout
 
 
 @needs_cc

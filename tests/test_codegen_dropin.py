@@ -278,3 +278,65 @@ def test_a_refused_prefix_writes_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(UserError, match="--optimize size goes with --board"):
         mcukd(monkeypatch, tmp_path, "generate", "--prefix", "x", "--optimize", "size")
     assert not (tmp_path / "runs/one/dropin").exists() and not (tmp_path / "runs/one/x_model.c").exists()
+
+
+def test_files_of_others_in_the_folder_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's program beside the model is neither removed nor taken for a change of the model."""
+    monkeypatch.setenv("COLUMNS", "200")
+    quantized_study(tmp_path / "runs/one")
+    mcukd(monkeypatch, tmp_path, "generate", "--prefix", "cow", "--board", "eartag")
+    folder = tmp_path / "runs/one/dropin/cow"
+    (folder / "cow_build").mkdir()
+    for name in ("main.c", "cow_main.c", "other.S", "my.h", "notes.txt"):
+        (folder / name).write_text("mine")
+    again = mcukd(monkeypatch, tmp_path, "generate", "--prefix", "cow", "--board", "eartag")
+    assert again.exit_code == 0 and "nothing to do" in again.stdout
+    mcukd(monkeypatch, tmp_path, "generate", "--prefix", "cow")
+    assert not (folder / "cow_kernel.S").exists()
+    for name in ("main.c", "cow_main.c", "other.S", "my.h", "notes.txt"):
+        assert (folder / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("place", ["dropin", "dropin/cow"])
+def test_a_file_in_the_folders_place_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    quantized_study(tmp_path / "runs/one")
+    file = tmp_path / "runs/one" / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("mine")
+    with pytest.raises(UserError, match=f"{place}: is a file, but the folder"):
+        mcukd(monkeypatch, tmp_path, "generate", "--prefix", "cow")
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["a */ b", "a /* b", r"a *\/ b", r"a /\* b", "/*/", "**//", "ends in \\", "a ??/", "a\nb", "\u202eb"],
+)
+def test_words_of_a_user_neither_end_a_comment_nor_begin_one(tmp_path: Path, words: str) -> None:
+    need("gcc")
+    board = load_board("native").model_copy(update={"title": words, "unverified": [words]})
+    generate_firmware(replace(random_model(), card=words), board, tmp_path)
+    for header in ("mcukd_model.h", "mcukd_port.h"):
+        run(["gcc", "-x", "c", *STRICT, "-Wcomment", "-Wtrigraphs", "-fsyntax-only", header], tmp_path)
+
+
+@pytest.mark.parametrize("standard", ["c++11", "c++20"])
+@pytest.mark.parametrize("name", ["two GRUs", "a GRU and a filter"])
+def test_sources_compiled_as_cpp_give_the_known_answers_too(tmp_path: Path, name: str, standard: str) -> None:
+    """As 'g++ *.c *.cpp' does."""
+    need("g++")
+    sources = write_program(pairs_of_models()[name], tmp_path)
+    cxx = [f"-std={standard}", "-x", "c++", *CXX[1:], "-O1"]
+    run(["g++", *cxx, "main.cpp", *sources, "-o", "main"], tmp_path)
+    run(["./main"], tmp_path)
+
+
+@pytest.mark.parametrize(("scale", "written"), [(512.0, "512"), (1000.7, "1000.7"), (0.25, "0.25")])
+def test_the_scale_of_samples_is_not_rounded(tmp_path: Path, scale: float, written: str) -> None:
+    for model in (random_model(), filter_model(0)):
+        generate_model(replace(model, counts_per_g=scale), tmp_path)
+        header = (tmp_path / "mcukd_model.h").read_text()
+        assert f"#define MCUKD_MODEL_COUNTS_PER_G {written}\n" in header
+        assert f"int16 at {written} counts per g" in header

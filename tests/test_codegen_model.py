@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from factories import extreme_windows, random_model, random_windows
 
-from mcukd.codegen.firmware import _c_string, generate_model
+from mcukd.boards.model import load_board
+from mcukd.codegen.firmware import _c_string, generate_firmware, generate_model
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run, trace
 
@@ -122,8 +123,15 @@ def test_c_string_escapes_do_not_swallow_digits() -> None:
 
 
 def test_files_of_an_earlier_generation_are_removed_and_others_kept(tmp_path: Path) -> None:
-    (tmp_path / "old.c").write_text("")
-    (tmp_path / "notes.txt").write_text("mine")
-    generate_model(random_model(), tmp_path)
-    assert not (tmp_path / "old.c").exists()
-    assert (tmp_path / "notes.txt").read_text() == "mine"
+    """A firmware's folder is compiled whole; the model alone may be written among the files of a project."""
+    generate_firmware(random_model(), load_board("native"), tmp_path / "firmware")
+    generate_model(random_model(), tmp_path / "model", "m4f")
+    for folder in ("firmware", "model"):
+        (tmp_path / folder / "old.c").write_text("")
+        (tmp_path / folder / "notes.txt").write_text("mine")
+    generate_firmware(random_model(), load_board("native"), tmp_path / "firmware")
+    generate_model(random_model(), tmp_path / "model")
+    assert not (tmp_path / "firmware/old.c").exists()
+    assert (tmp_path / "model/old.c").exists() and not (tmp_path / "model/mcukd_kernel.S").exists()
+    for folder in ("firmware", "model"):
+        assert (tmp_path / folder / "notes.txt").read_text() == "mine"

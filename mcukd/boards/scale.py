@@ -91,7 +91,8 @@ def scales_sentence(
         parts.append(
             f"the firmware {scaling.words()} before the model"
             if applied
-            else f"whatever calls this code {scaling.words()} first"
+            else "this code does not scale samples, so your program has to "
+            f"{scaling.words(infinitive=True)} first"
         )
     if clips:
         parts.append(f"the sensor clips what lies beyond ±{sensor.range_g:g} g")
@@ -132,4 +133,6 @@ def bundled_sentences(
 def _percent(share: float) -> str:
     if share == 0:
         return "none"
-    return "less than 0.01 %" if share < 1e-4 else f"{100 * share:.2g} %"
+    if share < 1e-4:
+        return "less than 0.01 %"
+    return f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.2g} %"

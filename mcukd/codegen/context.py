@@ -61,7 +61,7 @@ def _common(model: IntegerModel) -> dict[str, Any]:
     return {
         "sha256": model.sha256,
         "sha256_rows": _rows([f"0x{byte:02x}" for byte in bytes.fromhex(model.sha256)]),
-        "card": _comment(model.card),
+        "card": comment(model.card),
         "simulated": model.simulated,
         "bits": model.bits,
         "activation_bits": model.activation_bits,
@@ -75,7 +75,7 @@ def _common(model: IntegerModel) -> dict[str, Any]:
         "classes": model.classes,
         "rate_hz": f"{model.rate_hz:g}",
         "rate_millihertz": round(model.rate_hz * 1000),
-        "counts_per_g": round(model.counts_per_g),
+        "counts_per_g": f"{model.counts_per_g:.10g}",
         "lengths": {name: fmt.fractional_length for name, fmt in model.formats.items()},
         "shifts": model.shifts,
         "gates": model.gates,
@@ -150,6 +150,7 @@ def _rows(items: Iterable[str], indent: int = 4, per_line: int = 12) -> str:
     return ",\n".join(" " * indent + line for line in lines)
 
 
-def _comment(text: str) -> str:
-    """Keep user text from ending a C comment."""
-    return text.replace("*/", "* /").replace("\\", "/")
+def comment(text: str) -> str:
+    """Return words of a user's on one line that neither ends a C comment nor seems to begin another."""
+    plain = "".join(c if c.isprintable() else " " for c in text).replace("\\", "/").replace("??", "? ?")
+    return plain.replace("*/", "* /").replace("/*", "/ *")

@@ -12,6 +12,7 @@ from mcukd.boards.stages import card_range_g
 from mcukd.codegen.firmware import generate_model
 from mcukd.codegen.kernel import core_of
 from mcukd.codegen.prefix import check_prefix
+from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel, load_model
 from mcukd.models.student import require_integers
 from mcukd.study import Study
@@ -54,16 +55,24 @@ def generate_dropin(study: Study, prefix: str, board: Optional[Board] = None) ->
     """Write a study's model under names that start with `prefix` into `dropin/<prefix>/`.
 
     board: whose core the step is written for; None for portable C.
-    The study's firmwares are left alone. Raises UserError for a prefix that C names cannot start with, and
-    for a missing or stale integer model.
+    The study's firmwares and whatever else lies in the folder are left alone.
+    Raises UserError for a prefix that C names cannot start with, for a missing or stale integer model, and
+    for a file in the folder's place.
     """
     check_prefix(prefix)
     require_integers(study, "a firmware")
     study.require("quantize")
     model, folder = load_model(study.path), study.file(FOLDER, prefix)
-    before = {file: file.read_bytes() for file in folder.iterdir()} if folder.is_dir() else {}
+    for place in (folder.parent, folder):
+        if place.exists() and not place.is_dir():
+            raise UserError(f"{place}: is a file, but the folder of generated C is expected; move it away.")
+    before = _contents(folder, prefix)
     core, optimize = (core_of(board), board.optimize) if board else (None, "speed")
     files = generate_model(model, folder, core, optimize, prefix)
-    ran = {file: file.read_bytes() for file in files} != before
+    ran = _contents(folder, prefix) != before
     scale = scale_sentence(board, model.counts_per_g, card_range_g(study), applied=False) if board else None
     return DropIn(prefix, files, model, [scale] if scale else [], ran)
+
+
+def _contents(folder: Path, prefix: str) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.glob(f"{prefix}_*") if file.is_file()}

@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from mcukd import __version__
 from mcukd.boards.scale import board_scaling
-from mcukd.codegen.context import TEMPLATES, model_context
+from mcukd.codegen.context import TEMPLATES, comment, model_context
 from mcukd.codegen.kernel import CORES, core_of, kernel_for
 from mcukd.codegen.prefix import DEFAULT, check_prefix, with_own_names, with_prefix
 from mcukd.errors import UserError
@@ -48,13 +49,14 @@ def generate_model(
     core: None for portable C, or one of `kernel.CORES` for a step in assembly. optimize: as in `kernel_for`.
     prefix: what names of files, symbols, macros and include guards start with (macros and guards in
     capitals), so that models of different prefixes live in one program.
+    `out` may hold files of others: only the files of this prefix are replaced.
     Raises UserError for a prefix that C names cannot start with.
     """
     context = templates_context(model, core, optimize)
     texts = _render([TEMPLATES[model.student]], context, check_prefix(prefix))
     if prefix != DEFAULT:
         texts = {name: with_own_names(name, text) for name, text in texts.items()}
-    return _write(texts, out)
+    return _write(texts, out, {f"{prefix}_kernel.S"})
 
 
 def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
@@ -73,7 +75,8 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
         texts["firmware.ld"] = _render_one("linker/cortex-m.ld.j2", {"board": board})
     digest = firmware_sha256(texts, board)
     texts[ID_HEADER] = _id_header(digest)
-    return Firmware(_write(texts, out), digest)
+    earlier = [file.name for file in out.glob("*") if file.suffix in (".c", ".h", ".ld", ".S")]
+    return Firmware(_write(texts, out, earlier), digest)
 
 
 def firmware_sha256(texts: dict[str, str], board: Board) -> str:
@@ -162,6 +165,7 @@ def _environment(prefix: str) -> jinja2.Environment:
         autoescape=False,
     )
     environment.filters["c_string"] = _c_string
+    environment.filters["comment"] = comment
     return environment
 
 
@@ -171,15 +175,17 @@ def _c_string(text: str) -> str:
     return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
 
 
-def _write(texts: dict[str, str], out: Path) -> list[Path]:
-    """Write all files to a temporary directory, then move them in; a failure leaves `out` as it was."""
+def _write(texts: dict[str, str], out: Path, stale: Iterable[str]) -> list[Path]:
+    """Write all files to a temporary directory, then move them in; a failure leaves `out` as it was.
+
+    stale: names of files that an earlier generation may have left, to be removed where they are not made.
+    """
     out.mkdir(parents=True, exist_ok=True)
     with folder_beside(out) as temporary:
         for name, text in texts.items():
             (temporary / name).write_text(text, encoding="utf-8")
-        for old in out.iterdir():
-            if old.suffix in (".c", ".h", ".ld", ".S") and old.name not in texts:
-                old.unlink()
+        for name in set(stale) - set(texts):
+            (out / name).unlink(missing_ok=True)
         for name in texts:
             shutil.move(temporary / name, out / name)
     return [out / name for name in sorted(texts)]

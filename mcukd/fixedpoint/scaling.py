@@ -44,14 +44,15 @@ class Scaling:
         addend = np.int32(1 << self.shift >> 1)
         return np.clip((products + addend) >> self.shift, LOWEST, HIGHEST).astype(np.int16)
 
-    def words(self) -> str:
-        """Say what is done to samples, as the end of a sentence that begins "the firmware"."""
+    def words(self, infinitive: bool = False) -> str:
+        """Say what is done to samples: "multiplies samples by 8", or "multiply …" as an infinitive."""
+        multiply, divide = ("multiply", "divide") if infinitive else ("multiplies", "divides")
         if self.shift == 0:
-            return f"multiplies samples by {self.multiplier}"
+            return f"{multiply} samples by {self.multiplier}"
         if self.multiplier == 1:
-            return f"divides samples by {1 << self.shift}, with rounding,"
+            return f"{divide} samples by {1 << self.shift}, with rounding,"
         factor = f"{self.multiplier}/{1 << self.shift} ({self.factor:.5g})"
-        return f"multiplies samples by {factor}, with rounding,"
+        return f"{multiply} samples by {factor}, with rounding,"
 
 
 #: Of a sensor with the model's own scale.
