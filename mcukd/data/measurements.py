@@ -99,10 +99,13 @@ def pooled(grains: Sequence[Grain]) -> Grain:
     if not known:
         return Grain(math.inf, None, 1.0, 0)
     noises = [one.noise for one in known if one.noise is not None]
+    # A piece that is frozen from end to end says nothing of how long a reading usually stands.
+    known.sort(key=lambda one: one.held)
+    half = int(np.searchsorted(np.cumsum([one.rows for one in known]), sum(one.rows for one in known) / 2))
     return Grain(
         min(one.step for one in known),
         min(noises) if noises else None,
-        max(one.held for one in known),
+        known[half].held,
         sum(one.rows for one in known),
     )
 

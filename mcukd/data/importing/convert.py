@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
@@ -33,7 +33,9 @@ _SLOW_BYTES = 20_000_000
 class Converted:
     """What an import wrote. rows: of the files. left_out: reason → rows. resumed: after a kill.
 
-    segments: number of the first segment of each file → its path; empty where rows were sorted.
+    segments: number of the first segment of each file → its path; empty where rows were sorted. by_file:
+    path → rows of the file, and reason → rows left out of it. overlaps: bursts kept
+    apart because they overlap.
     """
 
     folder: Path
@@ -42,6 +44,8 @@ class Converted:
     left_out: dict[str, int]
     resumed: bool
     segments: dict[int, str]
+    by_file: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
+    overlaps: int = 0
 
     def file_of(self, segment: int) -> str:
         """Return the file that a segment comes from, "" where it is not known."""
@@ -89,7 +93,19 @@ def convert(plan: Plan, options: Options, table: Optional[LabelTable], folder: P
             f"{plan.root}: of {manifest['rows']} rows none holds a whole sample; check the columns"
         )
     segments = {} if options.sort else {int(one): file for one, file in manifest.get("segments", {}).items()}
-    return Converted(folder, manifest["rows"], manifest["samples"], manifest["left_out"], resumed, segments)
+    by_file = (
+        {} if options.sort else {name: (rows, dict(out)) for name, (rows, out) in manifest["by_file"].items()}
+    )
+    return Converted(
+        folder,
+        manifest["rows"],
+        manifest["samples"],
+        manifest["left_out"],
+        resumed,
+        segments,
+        {} if options.sort else by_file,
+        manifest["overlaps"],
+    )
 
 
 def check_place(plan: Plan, options: Options, folder: Path) -> None:
@@ -130,10 +146,15 @@ def _sorted(held: list[Rows]) -> Rows:
     rank = np.argsort(np.argsort(np.array([str(one) for one in animal.known])))
     order = np.lexsort((time, rank[animal.codes]))
     animal = animal.take(order)
-    segment = np.concatenate([[0], np.cumsum(np.diff(animal.codes) != 0)]).astype(np.int64)
     left_out: Counter[str] = Counter()
     for one in held:
         left_out.update(one.left_out)
+    steps = np.diff(time[order])
+    changes = np.diff(animal.codes) != 0
+    if left_out and (steps > 0).any():
+        # Sorting takes away where rows were left out; the time that they took is still missing.
+        changes |= steps > 1.5 * np.median(steps[steps > 0])
+    segment = np.concatenate([[0], np.cumsum(changes)]).astype(np.int64)
     return Rows(
         animal,
         label.take(order),
@@ -163,8 +184,12 @@ def _write_part(folder: Path, manifest: dict[str, Any], rows: list[Rows]) -> Non
         file = manifest["files"][one.state.file][0]
         if len(one.segment) and file not in manifest["segments"].values():
             manifest["segments"][str(int(one.segment[0]))] = file
+        manifest["overlaps"] += one.overlaps
+        own = manifest["by_file"].setdefault(file, [0, {}])
+        own[0] += one.rows
         for reason, count in one.left_out.items():
-            manifest["left_out"][reason] = manifest["left_out"].get(reason, 0) + count
+            for counts in (manifest["left_out"], own[1]):
+                counts[reason] = counts.get(reason, 0) + count
     manifest["state"] = rows[-1].state.as_dict()
     write_json(folder / MANIFEST, manifest)
 
@@ -239,6 +264,8 @@ def _manifest(folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
         "rows": 0,
         "samples": 0,
         "left_out": {},
+        "by_file": {},
+        "overlaps": 0,
         "segments": {},
         "state": State().as_dict(),
     }

@@ -53,6 +53,7 @@ def _needs_conversion(plan: Plan, options: Options) -> Optional[str]:
         (plan.layout != "rows", "samples are not a row each"),
         (options.labels_table is not None, "labels come from a table apart"),
         (options.sort, "rows have to be sorted"),
+        (plan.sensor is not None, "rows of other sensors have to be set aside"),
         (plan.clock_column is not None, "date and clock are apart"),
         (plan.counter is not None, "a counter tells gaps"),
         (

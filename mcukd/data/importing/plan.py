@@ -16,6 +16,7 @@ from mcukd.data.importing.counters import find_counter
 from mcukd.data.importing.identity import check_stated, with_identities
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.place import MANIFEST, is_own_output
+from mcukd.data.importing.sensor_rows import sensor_column
 from mcukd.data.importing.sources import EOBS_RAW, form_of, is_device, plain_name
 from mcukd.data.importing.text import TextForm
 from mcukd.data.importing.times import Column, TimeForm, time_forms, zone_of, zone_words
@@ -65,6 +66,7 @@ class Plan:
     tokens: Optional[dict[str, str]] = None
     unlabelled: bool = False
     counter: Optional[str] = None
+    sensor: Optional[str] = None
 
 
 def is_ucihar(path: Path) -> bool:
@@ -146,7 +148,11 @@ def make_plan(path: Path, options: Options, talk: Talk) -> Plan:
         tables = [(file.path, file.relative, file.form) for file in plan.files if file.form is not None]
         counter = find_counter(tables, taken, talk)
         plan, taken = replace(plan, counter=counter), [*taken, *([counter] if counter else [])]
-    return with_identities(plan, options, talk, taken, beside)
+    plan = with_identities(plan, options, talk, taken, beside)
+    sensor = sensor_column(forms, (plan.animal, plan.label, plan.time)) if plan.layout == "rows" else None
+    if sensor:
+        talk.note(f"sensor: column {sensor} says which sensor a row is of; those of others are set aside")
+    return replace(plan, sensor=sensor)
 
 
 def refuse_features(path: Path, form: TextForm, options: Options) -> None:

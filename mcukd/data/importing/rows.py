@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Optional
 
@@ -14,6 +14,7 @@ from mcukd.data.importing.counters import jumps, last_of, numbers_of
 from mcukd.data.importing.intervals import LabelTable
 from mcukd.data.importing.options import Options
 from mcukd.data.importing.plan import Plan, SourceFile
+from mcukd.data.importing.sensor_rows import OTHER_TYPE, of_others
 from mcukd.data.importing.sources import EOBS_AXES, EOBS_RATE, Piece, pieces, plain_name
 from mcukd.errors import UserError
 
@@ -28,7 +29,10 @@ ODD_STAMP = "a stamp is missing or cannot be read"
 
 @dataclass(frozen=True)
 class State:
-    """Where an import is: everything the next row has to know of those before it."""
+    """Where an import is: everything the next row has to know of those before it.
+
+    steady: time since which stamps follow each other without a gap.
+    """
 
     file: int = 0
     offset: int = 0
@@ -41,6 +45,7 @@ class State:
     local: Optional[float] = None
     cut: bool = False
     count: Optional[float] = None
+    steady: Optional[float] = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for a manifest."""
@@ -84,7 +89,8 @@ def coded(values: NDArray[Any], blank: frozenset[str] = frozenset()) -> Names:
 class Rows:
     """Some samples of a file, in its units. rows: of the file that went in. left_out: reason → rows.
 
-    label: None where nothing is known. time: seconds, NaN where unknown. state: after them.
+    label: None where nothing is known. time: seconds, NaN where unknown. state: after them. overlaps: bursts
+    that begin before the one above them ends.
     """
 
     animal: Names
@@ -95,6 +101,7 @@ class Rows:
     rows: int
     left_out: dict[str, int]
     state: State
+    overlaps: int = 0
 
 
 def read_rows(plan: Plan, options: Options, table: Optional[LabelTable], state: State) -> Iterator[Rows]:
@@ -128,6 +135,7 @@ def _wanted(plan: Plan, file: SourceFile) -> tuple[list[str], list[str]]:
     else:
         numbers = list(plan.acceleration)
         texts += [plan.counter] if plan.counter else []
+    texts += [plan.sensor] if plan.sensor else []
     return numbers, list(dict.fromkeys(texts))
 
 
@@ -155,16 +163,19 @@ def _rows(
         names = plan.acceleration or ("x", "y", "z")
         samples = np.stack([columns[name] for name in names], axis=1)
         source = np.arange(count)
-        good = np.isfinite(samples).all(axis=1)
-        left_out = {MISSING_VALUE: int(np.sum(~good))} if not good.all() else {}
+        aside = of_others(columns[plan.sensor]) if plan.sensor else np.zeros(count, dtype=bool)
+        good = np.isfinite(samples).all(axis=1) & ~aside
+        left_out = _counted({OTHER_TYPE: aside, MISSING_VALUE: ~good & ~aside})
         stamped = np.isfinite(seconds) if clock else np.ones(count, dtype=bool)
         if not stamped[good].all():
             assert clock is not None
             reason = f"{ODD_STAMP} (first: {file.relative}, line {clock.odd})"
             left_out[reason] = int(np.sum(good & ~stamped))
             good &= stamped
-        cut = bool(count and not good[-1])
-        breaks = np.concatenate([[state.cut], ~good[:-1]])[good]
+        # Rows of other sensors stand between samples that follow each other; a missing sample cuts.
+        ours = good[~aside]
+        cut = bool(len(ours) and not ours[-1])
+        breaks = np.concatenate([[state.cut or piece.cut], ~ours[:-1]])[ours] if len(ours) else ours
         if plan.counter and count:
             counted = numbers_of(columns[plan.counter])
             breaks |= jumps(counted, state.count)[good]
@@ -182,9 +193,9 @@ def _rows(
         changes[0] = bool(changes[0]) or (state.part, state.animal) != (_at(parts, 0), _at(animals, 0))
         if state.animal == "" and state.time is None:
             changes[0] = plan.layout not in ("rows", "device")
-        _check_time(file, piece, source, time, changes, state, options)
+        overlaps = _check_time(file, piece, source, time, changes, state, options)
     else:
-        changes = np.empty(0, bool)
+        changes, overlaps = np.empty(0, bool), 0
     segment = state.segment + np.cumsum(changes)
     if table is not None:
         labels = coded(table.labels(animals.texts(), time))
@@ -198,9 +209,10 @@ def _rows(
         time=float(time[-1]) if len(time) and np.isfinite(time[-1]) else state.time,
         back_at=clock.back_at if clock else None,
         local=clock.last if clock else None,
-        cut=cut or (state.cut and not len(source)),
+        cut=cut or ((state.cut or piece.cut) and not len(source)),
+        steady=_steady(time, changes, state),
     )
-    return Rows(animals, labels, segment.astype(np.int64), time, samples, count, left_out, after)
+    return Rows(animals, labels, segment.astype(np.int64), time, samples, count, left_out, after, overlaps)
 
 
 def _seconds(
@@ -234,16 +246,67 @@ def _check_time(
     changes: NDArray[np.bool_],
     state: State,
     options: Options,
-) -> None:
-    if options.sort:
-        return
+) -> int:
+    """Mark in `changes` (n,) where bursts that overlap begin, and return how many do.
+
+    Raises UserError where time runs backwards otherwise.
+    """
     before = np.concatenate([[np.nan if state.time is None else state.time], time[:-1]])
     steps = np.where(changes, 0.0, time - before)
     wrong = np.flatnonzero(steps < 0)
-    if len(wrong):
+    if not len(wrong):
+        return 0
+    overlapping = [place for place in wrong if _overlaps(time, changes, wrong, int(place), state)]
+    line = piece.first_line + int(source[wrong[0]])
+    if len(overlapping) < len(wrong) or abs(steps[wrong[0]] + 3600) < 120:
+        if options.sort:
+            return 0
+        raise UserError(backwards(str(file.path), line, float(steps[wrong[0]])))
+    if options.sort:
         raise UserError(
-            backwards(str(file.path), piece.first_line + int(source[wrong[0]]), float(steps[wrong[0]]))
+            f"{file.path}, line {line}: a burst begins {-steps[wrong[0]]:.6g} s before the one above ends; "
+            f"--sort would mix the samples of both: leave it out, and each is a recording of its own"
         )
+    changes[wrong] = True
+    return len(wrong)
+
+
+def _overlaps(
+    time: NDArray[np.float64], changes: NDArray[np.bool_], wrong: NDArray[Any], place: int, state: State
+) -> bool:
+    """Whether a step back begins a burst that covers times which the one above covers without a gap, too."""
+    starts = [int(one) for one in wrong if one < place]
+    since = _steady(time[:place], changes[:place], state, starts)
+    following = time[place : place + 2]
+    last = time[place - 1] if place else state.time
+    return (
+        since is not None
+        and last is not None
+        and since < time[place]
+        and bool((following <= last + 1e-9).all())
+        and bool((np.diff(following) > 0).all())
+    )
+
+
+def _steady(
+    time: NDArray[np.float64], changes: NDArray[np.bool_], state: State, starts: Sequence[int] = ()
+) -> Optional[float]:
+    """Return the time since which stamps follow each other without a gap up to the last, None for none."""
+    if not len(time):
+        return state.steady
+    if not np.isfinite(time).all():
+        return None
+    steps = np.diff(time)
+    ahead = steps[steps > 0]
+    usual = float(np.median(ahead)) if len(ahead) else np.inf
+    edges = np.flatnonzero((steps > 2.5 * usual) | (steps < 0) | changes[1:]) + 1
+    last = max([*starts, int(edges[-1]) if len(edges) else 0])
+    goes_on = last == 0 and not changes[0] and state.steady is not None
+    return state.steady if goes_on else float(time[last])
+
+
+def _counted(masks: dict[str, NDArray[np.bool_]]) -> dict[str, int]:
+    return {reason: int(mask.sum()) for reason, mask in masks.items() if mask.any()}
 
 
 def _unrolled(

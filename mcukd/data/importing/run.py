@@ -12,6 +12,7 @@ from mcukd.data.drop import Drop
 from mcukd.data.export import quoted
 from mcukd.data.importing import card_text
 from mcukd.data.importing.columns import ONE_G
+from mcukd.data.importing.conversion_notes import sentences
 from mcukd.data.importing.convert import Converted, check_place, convert
 from mcukd.data.importing.infer import Draft, draft, draft_unlabelled, stated_rate
 from mcukd.data.importing.joining import check_coverage, labels_of
@@ -35,7 +36,7 @@ from mcukd.data.survey import Survey, survey
 from mcukd.data.unlabelled import load_unlabelled
 from mcukd.errors import UserError
 from mcukd.files import write_text
-from mcukd.wording import plural, share
+from mcukd.wording import plural
 
 _PIECE = 500_000
 
@@ -172,11 +173,8 @@ def _note_conversion(converted: Converted, talk: Talk) -> None:
         f"conversion: {converted.rows:,} rows read, {converted.samples:,} samples written as Parquet "
         "(single precision)"
     )
-    for reason, count in converted.left_out.items():
-        talk.note(
-            f"conversion: {plural(count, 'row')} left out = {share(count / max(converted.rows, 1))} of "
-            f"{converted.rows:,}, for {reason}; recordings are cut there"
-        )
+    for sentence in sentences(converted):
+        talk.note(sentence)
 
 
 def _draft_plain(
@@ -189,6 +187,9 @@ def _draft_plain(
     except UserError:
         # A conversion can deal with holes, and names file and line of what it cannot deal with.
         talk.note("conversion: to Parquet, for the files have values that are missing or no numbers")
+        return None
+    if any(one.backwards for one in kept.animals.values()):
+        talk.note("conversion: to Parquet, for stamps step back")
         return None
     if any(animal != animal.strip() for animal in kept.animals):
         talk.note("conversion: to Parquet, for animals' names have blanks around them")

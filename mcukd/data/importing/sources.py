@@ -24,13 +24,17 @@ _BATCH = 200_000
 
 @dataclass(frozen=True)
 class Piece:
-    """Some rows of a file. offset, line: where the next piece begins. first_line: of the first row."""
+    """Some rows of a file. offset, line: where the next piece begins. first_line: of the first row.
+
+    cut: whether another recording begins with it, as behind a header in the middle of a file.
+    """
 
     columns: dict[str, Any]
     rows: int
     first_line: int
     offset: int
     line: int
+    cut: bool = False
 
 
 def plain_name(name: str) -> str:
@@ -78,7 +82,7 @@ def pieces(
             columns = parse(path, form, block, numbers, texts)
             rows = len(next(iter(columns.values())))
             after = block.line + block.content.count(b"\n")
-            yield Piece(columns, rows, block.line, block.stop, after)
+            yield Piece(columns, rows, block.line, block.stop, after, block.cut)
 
 
 def _parquet_pieces(path: Path, numbers: Sequence[str], texts: Sequence[str], offset: int) -> Iterator[Piece]:
