@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 _FREE = "free some space there, or choose a folder on another disk"
 _WRITABLE = "choose a folder that you may write to"
@@ -62,6 +62,17 @@ def sentence_about(error: BaseException) -> Optional[str]:
         cause, remedy = _CAUSES[code]
         return f"{_place(each, code)}: {cause}; {remedy}."
     return None
+
+
+def say_once() -> None:
+    """Say nothing of files that a full disk keeps from being closed; the error itself tells why."""
+    show = sys.unraisablehook
+
+    def hook(found: Any) -> None:
+        if found.exc_value is None or sentence_about(found.exc_value) is None:
+            show(found)
+
+    sys.unraisablehook = hook
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

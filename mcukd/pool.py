@@ -14,6 +14,7 @@ from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Callable, Optional
 
+from mcukd.disk import say_once
 from mcukd.tensorflow_setup import stay_quiet
 
 
@@ -76,6 +77,7 @@ def _begin(start: Optional[Callable[..., None]], arguments: tuple[Any, ...]) -> 
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     leave_with_parent()
     silence_native_log()
+    say_once()
     try:
         if start is not None:
             start(*arguments)

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from typing import Any, Callable
+from typing import Any
 
 #: The exit codes of a program that was ended by Ctrl-C, and by whoever may end it.
 _STOPPED, _TERMINATED = 130, 143
@@ -21,14 +21,14 @@ def main() -> None:
     read-only. Errors of the program itself keep their traceback.
     """
     from mcukd.cli import streams
-    from mcukd.disk import sentence_about
+    from mcukd.disk import say_once, sentence_about
     from mcukd.tensorflow_setup import stay_quiet
 
     streams.be_writable()
     stay_quiet()
-    sys.unraisablehook = _unless_told(sys.unraisablehook)
+    say_once()
     # So that workers end and temporary files go, as on Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt_once)
     code = _run()
@@ -39,6 +39,7 @@ def main() -> None:
         _tell(sentence_about(trouble) or str(trouble))
         code = 2
     streams.abandon()
+    signal.signal(signal.SIGTERM, before)
     if code == _STOPPED:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)
@@ -81,17 +82,6 @@ def _interrupt_once(*_: Any) -> None:
         signal.SIGINT, lambda *_: os._exit(_STOPPED) if time.monotonic() - began > _TO_TIDY_UP else None
     )
     raise KeyboardInterrupt
-
-
-def _unless_told(show: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Return a hook that says nothing of files that a full disk keeps from being closed; `main` tells why."""
-    from mcukd.disk import sentence_about
-
-    def hook(found: Any) -> None:
-        if found.exc_value is None or sentence_about(found.exc_value) is None:
-            show(found)
-
-    return hook
 
 
 def _tell(sentence: str) -> None:
