@@ -10,8 +10,9 @@ from typing import Callable
 
 import pytest
 
-from mcukd.boards import debug_probes, runners
+from mcukd.boards import debug_probes, processes, runners
 from mcukd.boards.model import load_board
+from mcukd.boards.runner_output import probes_in
 from mcukd.boards.runners import FlashOptions, failure_sentence, flash, flash_argv
 from mcukd.errors import UserError
 
@@ -516,3 +517,109 @@ def test_the_second_flash_of_a_chip_that_locks_itself_needs_no_unlock(
         facts = board.flash.model_copy(update={"openocd": forgetful})
         assert flash(board.model_copy(update={"flash": facts}), ELF, FlashOptions(unlock=True), runner)
         assert "the chip is locked" in refusal(runner)
+
+
+# Runners that go wrong in other ways
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize(
+    "line",
+    ["Fatal: could not reset the target", "Failed to reset and run", "FAILED: reset timed out", "failure"],
+)
+def test_a_failure_after_the_words_of_success_is_one(
+    fake: Callable[..., None], runner: str, line: str
+) -> None:
+    fake(runner, f"{SAID[runner]}{line}\n", "exit 0")
+    assert "was not flashed to the end" in refusal(runner)
+
+
+def test_a_runner_that_asks_without_end_is_stopped_before_it_fills_the_memory(
+    fake: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some ask again where an answer is empty, as it always is from a closed input."""
+    fake("pyocd", "", "while true; do printf 'Enter the number of the debug probe> '; read n; done")
+    monkeypatch.setattr(processes, "MOST_OUTPUT", 1 << 14)
+    start = time.monotonic()
+    message = refusal("pyocd")
+    assert time.monotonic() - start < 20
+    assert "name one with --probe SERIAL" in message and "went on talking without end" in message
+    assert len(message) < 800
+
+
+def test_a_runner_that_leaves_something_running_has_ended_all_the_same(
+    fake: Callable[..., None], tmp_path: Path
+) -> None:
+    """What it left holds the pipe open, and is ended with it."""
+    fake("openocd", WROTE, f"sleep 60 & echo $! > {tmp_path}/child; exit 0")
+    start = time.monotonic()
+    assert flash(load_board("eartag"), ELF, PLAIN, "openocd")
+    assert time.monotonic() - start < 20
+    child = int((tmp_path / "child").read_text())
+    deadline = time.monotonic() + 5
+    while _runs(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _runs(child)
+
+
+def test_several_probes_are_told_beside_a_pyocd_that_cannot_run(
+    fake: Callable[..., None], tmp_path: Path
+) -> None:
+    (tmp_path / "pyocd").write_text("#!/no/such/python\n")
+    (tmp_path / "pyocd").chmod(0o755)
+    fake("openocd", "Error: multiple devices found\n", "exit 1")
+    assert "name one with --probe SERIAL ('pyocd list' shows" in refusal("openocd")
+    assert "cannot be run" in refusal_of_a_program("pyocd")
+
+
+def refusal_of_a_program(runner: str) -> str:
+    with pytest.raises(UserError) as caught:
+        flash(load_board("eartag"), ELF, PLAIN, runner)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "Error: Found 2 J-Link probes connected, use adapter serial",
+        "Error: CMSIS-DAP: ambiguous; name one",
+        "Error: 2 matching adapters found",
+        "Error: 12 devices connected",
+    ],
+)
+def test_several_probes_in_other_words(fake: Callable[..., None], says: str) -> None:
+    fake("openocd", f"{says}\n", "exit 1")
+    assert "name one with --probe SERIAL" in refusal("openocd")
+
+
+def test_one_probe_that_is_not_found_is_not_several(fake: Callable[..., None]) -> None:
+    fake("openocd", "Error: 1 device found, 0 devices match\nError: No J-Link device found\n", "exit 1")
+    assert "several" not in refusal("openocd")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Info : CMSIS-DAP: Serial# = E6605838839B7F23",
+        "serial number: E6605838839B7F23",
+        "Serial=E6605838839B7F23",
+    ],
+)
+def test_serial_numbers_are_read_in_other_spellings(line: str) -> None:
+    assert list(probes_in(line)) == ["E6605838839B7F23"]
+
+
+def test_words_in_the_path_of_the_image_are_no_cause(fake: Callable[..., None]) -> None:
+    image = Path("/home/verify failed/APPROTECT enabled/several probes/firmware.elf")
+    fake("openocd", f"Error: couldn't open {image}\n", "exit 1")
+    with pytest.raises(UserError, match="the runner cannot read the image"):
+        flash(load_board("eartag"), image, PLAIN, "openocd")
+
+
+def test_a_status_without_an_error_and_a_traceback_are_said(fake: Callable[..., None]) -> None:
+    fake("openocd", WROTE, "exit 3")
+    assert "was not flashed to the end; openocd ended with status 3 (openocd said: verified" in refusal(
+        "openocd"
+    )
+    fake("pyocd", "Traceback (most recent call last):\n  File x\nValueError: bad pack\n", "exit 1")
+    assert refusal("pyocd") == "eartag was not flashed; pyocd said: ValueError: bad pack."

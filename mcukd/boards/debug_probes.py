@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from mcukd.boards.processes import run_closed
@@ -53,7 +54,9 @@ def on_usb(names: Iterable[str]) -> dict[str, str]:
 
 def _listed_by_pyocd() -> dict[str, str]:
     program = shutil.which("pyocd")
-    return probes_in(run_closed([program, "list", "--probes"], _SECONDS).output) if program else {}
+    with suppress(OSError):  # installed for a Python that is there no more
+        return probes_in(run_closed([program, "list", "--probes"], _SECONDS).output) if program else {}
+    return {}
 
 
 def _ports() -> list[Any]:

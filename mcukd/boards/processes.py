@@ -1,27 +1,34 @@
-"""Runs another program with nothing to read and a limit on its time, and collects what it says."""
+"""Runs another program with nothing to read and limits on its time and words, and collects what it says."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Optional
+from typing import IO, Optional
 
 #: Seconds a program gets to put things down, such as a debug probe, once it is told to end.
 _TO_END = 2
+#: Bytes of output after which a program is stopped: one that asks again and again would fill the memory.
+MOST_OUTPUT = 1 << 20
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended. status: its exit status, None where it was stopped at the limit of its time.
+    """How a program ended. status: its exit status, None where it was stopped.
 
     output: standard output and standard error in the order in which they came.
+    stopped: why it was stopped ("did not end within 300 s"); None where it ended by itself.
     """
 
     status: Optional[int]
     output: str
+    stopped: Optional[str] = None
 
 
 def run_closed(argv: Sequence[str], seconds: float) -> Ended:
@@ -37,19 +44,46 @@ def run_closed(argv: Sequence[str], seconds: float) -> Ended:
         # A group of its own, so that the children of a wrapper script end too, and hold no pipe open.
         start_new_session=os.name == "posix",
     )
+    assert process.stdout is not None
+    said = bytearray()
+    reader = threading.Thread(target=_collect, args=(process.stdout, said), daemon=True)
+    reader.start()
+    stopped: Optional[str] = None
     try:
-        output, _ = process.communicate(timeout=seconds)
-        return Ended(process.returncode, output.decode(errors="replace"))
-    except subprocess.TimeoutExpired:
-        return Ended(None, _stop(process).decode(errors="replace"))
-    except BaseException:
-        _stop(process)
-        raise
+        stopped = _wait(process, said, seconds)
+        if stopped is None:
+            reader.join(_TO_END)
+    finally:
+        if process.poll() is None or reader.is_alive():
+            _stop(process)
+        reader.join(_TO_END)
+    output = bytes(said[:MOST_OUTPUT]).decode(errors="replace")
+    return Ended(None if stopped else process.returncode, output, stopped)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> bytes:
-    """End a program and what it started; return what it has said."""
-    said = b""
+def _wait(process: subprocess.Popen[bytes], said: bytearray, seconds: float) -> Optional[str]:
+    """Wait until a program ends; return why it has to be stopped, None where it ended."""
+    deadline = time.monotonic() + seconds
+    while len(said) < MOST_OUTPUT:
+        try:
+            process.wait(max(0.0, min(0.1, deadline - time.monotonic())))
+            return None
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= deadline:
+                return f"did not end within {seconds:g} s"
+    return "went on talking without end"
+
+
+def _collect(stream: IO[bytes], said: bytearray) -> None:
+    """Keep what a program says, and read on what is too much, so that it can end."""
+    with stream, suppress(OSError, ValueError):
+        while part := os.read(stream.fileno(), 1 << 16):
+            if len(said) < MOST_OUTPUT:
+                said += part
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a program and what it started."""
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         try:
             if os.name == "posix":
@@ -57,9 +91,6 @@ def _stop(process: subprocess.Popen[bytes]) -> bytes:
             else:
                 process.kill()
         except (ProcessLookupError, PermissionError):
-            pass
-        try:
-            return process.communicate(timeout=_TO_END)[0] or b""
-        except subprocess.TimeoutExpired as error:
-            said = error.output or said
-    return said
+            return
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_TO_END)

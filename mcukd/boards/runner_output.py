@@ -23,11 +23,13 @@ _SUCCESS_WORDS = {
 _HARMLESS = re.compile(r"clearing lockup after double fault", re.I)
 _ERROR = re.compile(
     r"^(\S+: )?error\b(?! *count)|^\d+ [EC] |^\*\* .*\b(failed|unable)\b|^Traceback \(most recent"
-    r"|^invalid command",
+    r"|^invalid command|^(fatal|failed|failure)\b",
     re.I,
 )
 _GOOD_NEWS = re.compile(r"^(Info|Debug) ?:|^\d+ [ID] |\b(wrote|verified|programmed) \d+ bytes\b", re.I)
 _PREFIX = re.compile(r"^(\S+: )?Error ?: ?|^\d+ [CEW] (Error: )?|^Warn ?: ?")
+#: Characters of a line that are looked at and quoted; progress bars and prompts can go on and on.
+_LONGEST_LINE = 300
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 NO_PROBE, SEVERAL, NO_SUCH_PROBE, LOCKED = "no probe", "several probes", "no such probe", "locked"
@@ -36,7 +38,9 @@ NO_PROBE, SEVERAL, NO_SUCH_PROBE, LOCKED = "no probe", "several probes", "no suc
 _FIRST: Sequence[tuple[str, str]] = (
     (
         SEVERAL,
-        r"number of the debug probe|(multiple|several|more than one) (\S+ ){0,3}(probe|adapter|device)s?\b",
+        r"number of the debug probe|(multiple|several|more than one) (\S+ ){0,3}(probe|adapter|device)s?\b"
+        r"|\bfound ([2-9]|\d\d+) (\S+ ){0,3}(probe|adapter|device)s\b|ambiguous"
+        r"|\b([2-9]|\d\d+) (\S+ ){0,3}(probe|adapter|device)s (are |were )?(found|connected|match)",
     ),
     (NO_SUCH_PROBE, r"no connected debug probe matches|serial mismatch"),
     (
@@ -145,7 +149,9 @@ def cause_of(output: str) -> tuple[Optional[str], str]:
         for cause, pattern in _OTHERS:
             if re.search(pattern, line, re.I):
                 return cause, _said(line)
-    return None, _said((errors or bad[-1:] or lines[-1:] or ["nothing"])[0])
+    told = errors or bad[-1:] or lines[-1:] or ["nothing"]
+    # A Python program's traceback says in its last line what went wrong.
+    return None, _said(bad[-1] if told[0].startswith("Traceback") else told[0])
 
 
 def advice_on(cause: str) -> str:
@@ -164,7 +170,7 @@ def probes_in(output: str) -> dict[str, str]:
     for line in _lines(output):
         table = re.match(r"\d+\s+(\S.*?)\s{2,}(\S+)(\s{2,}\S|$)", line)
         matching = re.match(r"(\S.*?) \| (\S+)$", line)
-        named = re.search(r"\bserial(?: ?(?:number|no\.?))?\s*[:=#]?\s*['\"]?([\w-]*\d[\w-]*)", line, re.I)
+        named = re.search(r"\bserial(?: ?(?:number|no\.?))?[:=#\s]*['\"]?([\w-]*\d[\w-]*)", line, re.I)
         if table:
             found.setdefault(table[2], table[1])
         elif matching:
@@ -190,7 +196,11 @@ def _lines(output: str) -> list[str]:
 
 
 def _stripped(lines: Iterable[str]) -> list[str]:
-    return [line.strip() for line in lines if line.strip()]
+    return [_short(line.strip()) for line in lines if line.strip()]
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]} …"
 
 
 def _said(line: str) -> str:

@@ -179,10 +179,11 @@ def flash(board: Board, firmware: Path, options: FlashOptions, runner: Optional[
         ended = run_closed([program, *argv[1:]], _SECONDS)
     except OSError as error:
         raise UserError(f"{program}: cannot be run ({error}); install {argv[0]} anew.") from error
-    done = flashed(argv[0], ended.output)
-    if ended.status == 0 and done and not error_lines(ended.output):
+    # Words in the names of folders are no words of the runner's.
+    output = ended.output.replace(firmware.as_posix(), firmware.name)
+    if ended.status == 0 and flashed(argv[0], output) and not error_lines(output):
         return argv
-    raise UserError(failure_sentence(board, argv[0], ended.output, options, ended.status))
+    raise UserError(failure_sentence(board, argv[0], output, options, ended.status, ended.stopped))
 
 
 def failure_sentence(
@@ -191,15 +192,16 @@ def failure_sentence(
     output: str,
     options: FlashOptions = FlashOptions(),
     status: Optional[int] = 1,
+    stopped: Optional[str] = None,
 ) -> str:
     """Return one sentence for a runner's failure: what it said, and what to do.
 
-    status: its exit status; None where it was stopped because it did not end.
+    status: its exit status; None where it was stopped. stopped: why, such as "did not end within 300 s".
     """
     cause, said = cause_of(output)
     wrote = "to the end" if flashed(program, output) else ""
     failed = " ".join(f"{board.name} was not flashed {wrote}".split())
-    ended = f"{program} did not end within {_SECONDS} s and was stopped; it said" if status is None else ""
+    ended = f"{program} {stopped} and was stopped; it said" if stopped else ""
     quoted = f"{ended or program + ' said'}: {said}"
     if cause is not None:
         return f"{failed}, because {_advice(cause, output, options)} ({quoted})."
@@ -212,6 +214,8 @@ def failure_sentence(
         )
     if status < 0:
         return f"{failed}; {program} was ended by signal {-status} ({quoted})."
+    if status and not error_lines(output):
+        return f"{failed}; {program} ended with status {status} ({quoted})."
     return f"{failed}; {quoted}."
 
 
