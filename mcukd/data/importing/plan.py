@@ -16,6 +16,7 @@ from mcukd.data.importing.counters import find_counter
 from mcukd.data.importing.identity import check_stated, with_identities
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.place import MANIFEST, is_own_output
+from mcukd.data.importing.preamble import STAMPS, start_and_rate
 from mcukd.data.importing.sensor_rows import sensor_column
 from mcukd.data.importing.sources import EOBS_RAW, form_of, is_device, plain_name
 from mcukd.data.importing.text import TextForm
@@ -224,6 +225,23 @@ def _asked_for(form: TextForm, talk: Talk) -> tuple[str, ...]:
     return names
 
 
+def _started(plan: Plan, options: Options, talk: Talk) -> Optional[Plan]:
+    """Return the plan with stamps from the lines above the headers, None where a file does not say its start."""
+    files = []
+    clock = TimeForm(
+        "logger", timezone=options.timezone, reason="start and rate of the lines above the header"
+    )
+    for file in plan.files:
+        assert file.form is not None
+        start = start_and_rate(file.path, file.form.preamble, options.rate_hz)
+        if start is None or plan.layout != "rows" or STAMPS in file.form.header:
+            return None
+        files.append(replace(file, form=replace(file.form, start=start), time=clock))
+    zone = f"local time of {options.timezone}" if options.timezone else "without a time zone: taken as UTC"
+    talk.note(f"time: {clock.reason} of each file ({start[1]:g} Hz), {zone}")
+    return replace(plan, files=tuple(files), time=STAMPS)
+
+
 def _needed(plan: Plan) -> list[str]:
     if plan.bursts:
         return [name for names in plan.bursts.values() for name in names]
@@ -259,6 +277,9 @@ def _with_time(plan: Plan, options: Options, talk: Talk) -> Plan:
             name, clock = apart
             why = f"with the clock in {clock}"
         elif found is None:
+            started = _started(plan, options, talk)
+            if started is not None:
+                return started
             talk.note("time: no column of stamps, so gaps cannot be seen and the rate has to be stated")
             return plan
         else:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.importing.dialect import HEAD_ROWS
+from mcukd.data.importing.preamble import STAMPS
 from mcukd.data.importing.text import TextForm, parse, read_blocks, sniff
 from mcukd.errors import UserError
 
@@ -79,8 +80,11 @@ def pieces(
         yield from _parquet_pieces(path, numbers, texts, offset)
     else:
         for block in read_blocks(path, form, offset, line):
-            columns = parse(path, form, block, numbers, texts)
+            columns = parse(path, form, block, numbers, [one for one in texts if one in form.header])
             rows = len(next(iter(columns.values())))
+            if form.start is not None:
+                start, rate = form.start
+                columns[STAMPS] = start + (block.line - form.first_line + np.arange(rows)) / rate
             after = block.line + block.content.count(b"\n")
             yield Piece(columns, rows, block.line, block.stop, after, block.cut)
 

@@ -35,7 +35,7 @@ class TextForm:
     header: the columns' names, one for every cell of a row. above, below: lines before the header and between
     it and the first row. rows: the first ones, as text. header_lines: the header and what stands below it, as
     they are in the file; preamble: the lines above. units: what a line of units says of each column, or
-    empty. odd: whether only the import understands how header or numbers are written.
+    empty. start: local start in seconds since 1970 and rate in Hz, where the lines above say so. odd: whether only the import understands how header or numbers are written.
     """
 
     encoding: str
@@ -51,6 +51,7 @@ class TextForm:
     preamble: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     odd: bool = False
+    start: Optional[tuple[float, float]] = None
 
     @property
     def is_plain(self) -> bool:
