@@ -226,11 +226,9 @@ def _asked_for(form: TextForm, talk: Talk) -> tuple[str, ...]:
 
 
 def _started(plan: Plan, options: Options, talk: Talk) -> Optional[Plan]:
-    """Return the plan with stamps from the lines above the headers, None where a file does not say its start."""
+    """Return the plan with stamps from the lines above the headers, None where one says no start."""
     files = []
-    clock = TimeForm(
-        "logger", timezone=options.timezone, reason="start and rate of the lines above the header"
-    )
+    clock = TimeForm("logger", timezone=options.timezone, reason="start and rate above the header")
     for file in plan.files:
         assert file.form is not None
         start = start_and_rate(file.path, file.form.preamble, options.rate_hz)

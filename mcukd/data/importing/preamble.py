@@ -30,8 +30,8 @@ def start_and_rate(
     said = float(rate[1].replace(",", ".")) if rate else None
     if said is not None and rate_hz is not None and abs(said / rate_hz - 1) > 0.01:
         raise UserError(
-            f"{path}: the lines above the header say {said:g} Hz and --rate says {rate_hz:g} Hz; leave --rate "
-            "out, or export the file again"
+            f"{path}: the lines above the header say {said:g} Hz and --rate says {rate_hz:g} Hz; leave "
+            "--rate out, or export the file again"
         )
     hertz = said or rate_hz
     if hertz is None or form is None or date is None or time is None:
@@ -44,6 +44,7 @@ def start_and_rate(
         day = datetime(parts["y"], parts["M"], parts["d"], hour, int(time[2]), tzinfo=timezone.utc)
     except (KeyError, ValueError):
         raise UserError(
-            f"{path}: the lines above the header give {date[0]!r} and {form[0]!r}, which is no date; correct them"
+            f"{path}: the lines above the header give {date[0]!r} and {form[0]!r}, which is no date; "
+            "correct them"
         ) from None
     return day.timestamp() + float(time[3].replace(",", ".")), hertz

@@ -35,7 +35,8 @@ class TextForm:
     header: the columns' names, one for every cell of a row. above, below: lines before the header and between
     it and the first row. rows: the first ones, as text. header_lines: the header and what stands below it, as
     they are in the file; preamble: the lines above. units: what a line of units says of each column, or
-    empty. start: local start in seconds since 1970 and rate in Hz, where the lines above say so. odd: whether only the import understands how header or numbers are written.
+    empty. start: local start in seconds since 1970 and rate in Hz, where the lines above say so.
+    odd: whether only the import understands how header or numbers are written.
     """
 
     encoding: str
