@@ -227,7 +227,7 @@ def _asked_for(form: TextForm, talk: Talk) -> tuple[str, ...]:
 
 def _started(plan: Plan, options: Options, talk: Talk) -> Optional[Plan]:
     """Return the plan with stamps from the lines above the headers, None where one says no start."""
-    files = []
+    files, rates = [], []
     clock = TimeForm("logger", timezone=options.timezone, reason="start and rate above the header")
     for file in plan.files:
         assert file.form is not None
@@ -235,8 +235,9 @@ def _started(plan: Plan, options: Options, talk: Talk) -> Optional[Plan]:
         if start is None or plan.layout != "rows" or STAMPS in file.form.header:
             return None
         files.append(replace(file, form=replace(file.form, start=start), time=clock))
+        rates.append(start[1])
     zone = f"local time of {options.timezone}" if options.timezone else "without a time zone: taken as UTC"
-    talk.note(f"time: {clock.reason} of each file ({start[1]:g} Hz), {zone}")
+    talk.note(f"time: {clock.reason} of each file ({rates[0]:g} Hz), {zone}")
     return replace(plan, files=tuple(files), time=STAMPS)
 
 
