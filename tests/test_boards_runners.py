@@ -623,3 +623,16 @@ def test_a_status_without_an_error_and_a_traceback_are_said(fake: Callable[..., 
     )
     fake("pyocd", "Traceback (most recent call last):\n  File x\nValueError: bad pack\n", "exit 1")
     assert refusal("pyocd") == "eartag was not flashed; pyocd said: ValueError: bad pack."
+
+
+def test_a_probe_that_an_error_misses_is_not_listed_as_connected(fake: Callable[..., None]) -> None:
+    fake("openocd", "Error: No J-Link device with serial number 77 found\n", "exit 1")
+    message = refusal("openocd", FlashOptions(probe="77"))
+    assert "serial number 77 answers (connected: nothing)" in message
+
+
+def test_of_several_probes_not_only_the_one_that_was_opened_is_listed(fake: Callable[..., None]) -> None:
+    fake("openocd", "Info : Serial# = 0240000034\nError: multiple matching CMSIS-DAP adapters\n", "exit 1")
+    fake("pyocd", TWO_PROBES.split("Enter")[0])
+    message = refusal("openocd")
+    assert "000683456789 (Segger J-Link OB)" in message and "0240000034 (Arm DAPLink" in message

@@ -25,11 +25,14 @@ _TAKES_THE_FIRST = {"xds110": _XDS110, "cmsis-dap": _DAPLINK, "stlink": _STLINK,
 
 
 def probes_of(output: str) -> dict[str, str]:
-    """Return serial number → name of the connected probes: those a runner's output lists, else those found.
+    """Return serial number → name of the connected probes.
 
-    pyOCD lists probes of every make, where it is installed; the USB serial ports of probes come last.
+    Those that a runner's output lists; where it lists no two, also those found here. pyOCD, where it is
+    installed, lists probes of every make; the USB serial ports of probes come last.
     """
-    return probes_in(output) or _listed_by_pyocd() or on_usb(_PROBES)
+    said = probes_in(output)
+    # A runner that names one probe may have met others.
+    return said if len(said) > 1 else {**said, **(_listed_by_pyocd() or on_usb(_PROBES))}
 
 
 def first_of_several(interface: str) -> dict[str, str]:

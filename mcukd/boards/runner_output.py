@@ -66,7 +66,7 @@ _OTHERS: Sequence[tuple[str, str]] = (
     ("busy", r"LIBUSB_ERROR_BUSY|resource busy|address already in use|couldn't bind|claimed by another"),
     (
         NO_PROBE,
-        r"no \S+ ?(\S+ )?(device|probe|adapter)s? (was |were )?found|unable to find"
+        r"\bno (\S+ ){0,3}(device|probe|adapter)s?\b.*\bfound|unable to find"
         r"|no (available|connected) debug|no target device available|XDS110: failed to connect"
         r"|no device found|open failed|LIBUSB_ERROR_N|unable to open"
         r"|failed to open device|no such device|could not find .*(probe|adapter)"
@@ -175,7 +175,7 @@ def probes_in(output: str) -> dict[str, str]:
             found.setdefault(table[2], table[1])
         elif matching:
             found.setdefault(matching[2], matching[1])
-        elif named:
+        elif named and not _ERROR.search(line):  # an error names a probe that is not there
             found.setdefault(named[1], "")
     return found
 
