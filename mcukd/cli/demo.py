@@ -25,6 +25,7 @@ def demo(
     Example: [bold]mcukd demo[/bold]
     """
     from mcukd.demo import demo as walk
+    from mcukd.harness.record import windows_wrong
     from mcukd.report.table import board_rows, model_rows
 
     facts = walk(run, seed, windows, lambda text: typer.secho(f"→ {text}", err=True, bold=True))
@@ -43,5 +44,5 @@ def demo(
         for remark in facts.remarks:
             typer.echo(remark)
         typer.echo(f"Report: {facts.report}")
-    if any(proof["mismatches"] for proof in facts.validations.values()):
+    if any(windows_wrong(proof) for proof in facts.validations.values()):
         raise typer.Exit(1)

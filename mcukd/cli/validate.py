@@ -41,6 +41,7 @@ def validate(
     Ends with 1 where any value differs. Example: [bold]mcukd validate --board collar --emulate[/bold]
     """
     from mcukd.boards.model import load_board
+    from mcukd.harness.record import windows_wrong
     from mcukd.harness.stage import validate_study
     from mcukd.study import Study
 
@@ -60,7 +61,7 @@ def validate(
         print_json(facts)
     else:
         _print(facts)
-    if facts["mismatches"] or not facts["selftest"]["passed"] or not facts["streaming"]["passed"]:
+    if windows_wrong(facts):
         raise typer.Exit(1)
 
 

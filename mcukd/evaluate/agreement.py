@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Optional
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.harness.reached import on_hardware, where_briefly
+from mcukd.harness.record import read_proof
 from mcukd.study import Study
 
 _CHUNK = 4096
@@ -42,7 +42,7 @@ def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
     integers = run(model, counts, checksums=False).classes
     devices = {}
     for file in sorted(study.path.glob("validation/*.json")):
-        proof = json.loads(file.read_text(encoding="utf-8"))
+        proof = read_proof(file)
         if proof["model_sha256"] == model.sha256:
             devices[file.stem] = {
                 "emulated": not on_hardware(proof),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
@@ -174,8 +174,15 @@ def _record(
     `emulated` is false only where this computer reached a serial device that it knows and the image there
     does not call itself emulated.
     """
-    size_file = study.file("firmware", target.name, "size.json")
-    size = json.loads(size_file.read_text(encoding="utf-8")) if size_file.exists() else {}
-    sizes = {key: size.get(key) for key in ("flash_bytes", "ram_bytes")}
+    sizes = _sizes(study.file("firmware", target.name, "size.json"))
     where = {"emulated": proof["image_emulated"] or not reached.hardware, "reached": reached.facts()}
     return {**proof, "board": board.name, **where, **sizes, "ran_on": target.name}
+
+
+def _sizes(file: Path) -> dict[str, Optional[int]]:
+    """Return flash and RAM of a build; None of a missing or damaged size report, which costs no proof."""
+    size: Any = None
+    with suppress(OSError, ValueError):
+        size = json.loads(file.read_text(encoding="utf-8"))
+    found = size if isinstance(size, dict) else {}
+    return {key: found.get(key) for key in ("flash_bytes", "ram_bytes")}

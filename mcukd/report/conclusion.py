@@ -7,6 +7,7 @@ from typing import Any, Optional
 from mcukd.errors import UserError
 from mcukd.evaluate.budget import correction_sentence
 from mcukd.harness.reached import on_hardware, where_briefly
+from mcukd.harness.record import failures, windows_wrong
 from mcukd.report.evidence import Evidence
 from mcukd.report.naming import grouped, in_order
 from mcukd.report.trust import Trust, judge
@@ -27,7 +28,7 @@ def verdict(evidence: Evidence) -> Optional[Trust]:
     """Return the verdict on the model that runs on the device; None where nothing was scored yet."""
     if evidence.deployed is None or evidence.metrics is None:
         return None
-    wrong = sum(int(evidence.proofs[name]["mismatches"]) for name in _of_this_model(evidence))
+    wrong = sum(windows_wrong(evidence.proofs[name]) for name in _of_this_model(evidence))
     return judge(evidence.metrics, evidence.deployed, simulated=evidence.simulated, wrong=wrong)
 
 
@@ -140,5 +141,6 @@ def _equal(evidence: Evidence, names: list[str]) -> str:
     for name in names:
         proof = evidence.proofs[name]
         equal = grouped(proof["windows"] - proof["mismatches"])
-        told.append(f"{name}, {equal} of {grouped(proof['windows'])} windows equal bit for bit")
+        failed = "".join(f", but {failure}" for failure in failures(proof))
+        told.append(f"{name}, {equal} of {grouped(proof['windows'])} windows equal bit for bit{failed}")
     return "; ".join(told)

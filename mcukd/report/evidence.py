@@ -13,6 +13,7 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_model
 from mcukd.fixedpoint.quantize import TFLITE_METRIC, metrics_name
 from mcukd.harness.reached import on_hardware, where_briefly
+from mcukd.harness.record import read_proof
 from mcukd.models.student import MOBILENET, TFLITE
 from mcukd.report.metrics import load_metrics
 from mcukd.report.naming import in_order
@@ -23,24 +24,6 @@ METRICS, ROBUSTNESS = "metrics.json", "robustness.json"
 #: The float models that stand for what is deployed until it is scored itself.
 _TRAINED = ("student_searched_deployable", "student_distilled", "student", "teacher")
 SIZE_KEYS = ("flash_bytes", "flash_limit", "ram_bytes", "ram_limit", "flash", "ram")
-PROOF_KEYS = (
-    "board",
-    "ran_on",
-    "emulated",
-    "model_sha256",
-    "firmware_sha256",
-    "windows",
-    "mismatches",
-    "first_mismatch",
-    "instructions_per_window",
-    "cycles_per_window",
-    "flash_bytes",
-    "ram_bytes",
-    "stack_high_water_bytes",
-    "bytes_sent",
-    "bytes_received",
-    "retries",
-)
 
 
 @dataclass(frozen=True)
@@ -131,7 +114,7 @@ def gather(study: Study) -> Evidence:
         builds[file.parent.name] = _read(file, SIZE_KEYS)
         files.append(file.relative_to(study.path).as_posix())
     for file in sorted(study.path.glob("validation/*.json")):
-        proofs[file.stem] = _read(file, PROOF_KEYS)
+        proofs[file.stem] = read_proof(file)
         files.append(file.relative_to(study.path).as_posix())
     robustness = None
     if "robustness" in study.manifest["stages"]:
@@ -144,7 +127,7 @@ def _read(path: Path, keys: Sequence[str]) -> dict[str, Any]:
     remedy = "run the command that writes it again"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON ({error}); {remedy}.") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a {type(content).__name__}, expected a JSON object; {remedy}.")

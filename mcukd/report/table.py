@@ -98,12 +98,17 @@ def work_per_window(proof: dict[str, Any]) -> str:
 
     Cycles of what is not known to be hardware are said to be so; a counter that stood still counted nothing.
     """
-    if proof["cycles_per_window"] is not None:
+    if proof["cycles_per_window"]:
         whose = "" if on_hardware(proof) else ", not shown to be the tag's"
         return f"{grouped(proof['cycles_per_window'])} cycles{whose}"
-    if proof["instructions_per_window"] is not None:
+    if proof["instructions_per_window"]:
         return f"{grouped(proof['instructions_per_window'])} instructions"
-    return "not counted: its counter stood still" if proof.get("counter_problem") else "not counted"
+    # Earlier versions wrote 0 of a counter that stood still.
+    still = 0 in (proof["cycles_per_window"], proof["instructions_per_window"])
+    problem = proof.get("counter_problem") or ("stood still" if still else "")
+    if not problem:
+        return "not counted"
+    return f"not counted: its counter {'ran too slowly' if 'slowly' in problem else 'stood still'}"
 
 
 def summary(evidence: Evidence) -> dict[str, Any]:

@@ -91,8 +91,8 @@ def judge(metrics: Mapping[str, Any], model: str, *, simulated: bool = False, wr
     elif wrong:
         answer = "no"
         headline = (
-            f"Do not trust this tag: a device computed {grouped(wrong)} windows otherwise than the model "
-            "that was scored."
+            f"Do not trust this tag: a device computed {grouped(wrong)} window{'s' * (wrong > 1)} otherwise "
+            "than the model that was scored."
         )
     elif simulated:
         answer = UNKNOWN
