@@ -192,7 +192,12 @@ def test_a_loop_of_joined_data_lines_is_seen_as_an_echo() -> None:
         ("/dev/no-such-port", r"/dev/no-such-port: the port does not open \(No such file or directory\)"),
         ("socket://127.0.0.1:1", "does not open .*refused.*other end is running"),
         ("nonsense://x", "nonsense://x: not a port name or URL"),
-        ("socket://no-port", "does not open|not a port name"),
+        ("socket://no-port", "a host and a port number are expected"),
+        ("socket://localhost:99999", "a host and a port number are expected"),
+        ("socket://localhost:x", "a host and a port number are expected"),
+        ("rfc2217://localhost", "a host and a port number are expected"),
+        ("hwgrep://[", "not a port name or URL"),
+        ("/dev/null", "does not open .it is no serial port"),
     ],
 )
 def test_a_port_that_does_not_open_is_one_sentence(url: str, sentence: str) -> None:

@@ -286,3 +286,20 @@ def test_the_other_tag_is_refused(study: Study) -> None:
     sentence = "is board 'collar-emulated', expected 'eartag-emulated'"
     with running(collar, ensure_built(study, collar).elf) as url, pytest.raises(UserError, match=sentence):
         validate_study(study, eartag, port=url, windows=2)
+
+
+@native_only
+def test_a_card_of_another_scale_than_the_model_is_refused(tmp_path: Path) -> None:
+    """Counts of one scale sent to a model of another would be compared, and agree."""
+    (tmp_path / "runs").mkdir()
+    study = make_study(tmp_path / "runs/a")
+    card = Path(study.card)
+    card.write_text(re.sub(r"(?m)^counts_per_g = .*", "counts_per_g = 1024", card.read_text()))
+    with pytest.raises(UserError, match=r"counts_per_g is 1024, but .* made for 512; set it back, or run"):
+        validate_study(study, load_board("native"), windows=4)
+    assert not study.file("validation", "native.json").exists()
+
+
+@native_only
+def test_one_window_is_told_as_one(cli: Any) -> None:
+    assert "of 1 window is equal." in " ".join(cli("--board", "native", "--windows", "1").stdout.split())

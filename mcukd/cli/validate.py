@@ -76,7 +76,8 @@ def _print(facts: dict[str, Any]) -> None:
     if facts["first_mismatch"]:
         typer.echo(mismatch_sentence(facts["first_mismatch"]))
     else:
-        typer.echo(f"Every class, logit and state checksum of {facts['windows']} windows is equal.")
+        windows = f"{facts['windows']} window{'s' if facts['windows'] > 1 else ''}"
+        typer.echo(f"Every class, logit and state checksum of {windows} is equal.")
     if facts["scale"]:
         scale = facts["scale"]
         typer.echo(scale["sentence"])

@@ -61,6 +61,12 @@ def validate_study(
         require_tool(QEMU_PROGRAM, f"run {board.twin().name}")
     root = study.data_root(data_root)
     card = load_card(study.card)
+    if card.counts_per_g != model.counts_per_g:
+        raise UserError(
+            f"card {study.card}: counts_per_g is {card.counts_per_g:g}, but the study's integer model "
+            f"was made for {model.counts_per_g:g}; set it back, or run 'mcukd distill' and "
+            "'mcukd quantize' again."
+        )
     recorded = load_windows(card, root, seed=int(study.manifest["seed"]))
     sensed = replace(recorded, counts=sensed_counts(board, recorded.counts, card.counts_per_g))
     probes = choose_probes(sensed, windows, int(study.manifest["seed"]), scaling)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Optional
+from urllib.parse import urlsplit
 
 from mcukd.errors import UserError
 from mcukd.harness.reached import Reached, reached_through
@@ -77,7 +79,7 @@ def open_link(url: str, baud_rate: int = BAUD_RATE) -> Iterator[Link]:
         raise UserError(
             f"{url}: the port does not open ({_reason(error)}); {_advice(url, error)}."
         ) from error
-    except ValueError as error:
+    except (ValueError, re.error) as error:  # re: of hwgrep://
         raise UserError(
             f"{url}: not a port name or URL ({error}); expected /dev/tty…, COM…, socket://host:port or "
             "rfc2217://host:port."
@@ -103,6 +105,8 @@ def _lost(url: str) -> Iterator[None]:
 def _reason(error: BaseException) -> str:
     """Return the bare reason out of pyserial's wrapping."""
     text = str(error)
+    if "Inappropriate ioctl" in text:
+        return "it is no serial port"
     return text.rsplit("] ", 1)[-1].split(": '")[0].rstrip(".'") or type(error).__name__
 
 
@@ -110,6 +114,16 @@ def _advice(url: str, error: BaseException) -> str:
     text = str(error).lower()
     if "permission" in text or "access is denied" in text:
         return "close the program that uses it, or join its group (on Linux often 'dialout') and log in again"
+    if url.lower().startswith(("socket://", "rfc2217://")) and _port_number(url) is None:
+        return "a host and a port number are expected: socket://host:port, with a port from 1 to 65535"
     if "://" in url:
         return "check that the other end is running and listens on that port"
     return "check the name, and that the device is plugged in (python -m serial.tools.list_ports shows ports)"
+
+
+def _port_number(url: str) -> Optional[int]:
+    """Return the port of a URL, None where there is none from 1 to 65535."""
+    try:
+        return urlsplit(url).port or None
+    except ValueError:
+        return None
