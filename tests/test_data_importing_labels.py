@@ -193,3 +193,14 @@ def test_epochs_of_boris_are_in_utc_and_compared_with_the_observation(tmp_path: 
         labels(tmp_path, rows, labels_timezone=BERLIN)
     local = [row.replace("09:20:30", "11:20:30") for row in rows]
     assert first(labels(tmp_path, local, labels_timezone=BERLIN)) == (START, START + 30, "graze")
+
+
+def test_days_with_decimal_commas_are_as_exact_as_those_with_points(tmp_path: Path) -> None:
+    rows = ["animal;start;end;behaviour"]
+    for number in range(4):
+        stamps = [f"{DAYS + HALF * (number + one):.9f}".replace(".", ",") for one in (0, 1)]
+        rows.append(f"A;{';'.join(stamps)};{'graze' if number % 2 else 'rest'}")
+    table = labels(tmp_path, rows)
+    assert [(one.start, one.end) for one in table.all()] == [
+        (START + 30 * number, START + 30 * number + 30) for number in range(4)
+    ]

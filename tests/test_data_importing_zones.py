@@ -19,7 +19,7 @@ from mcukd.data.importing.plan import make_plan
 from mcukd.data.importing.rows import State, read_rows
 from mcukd.data.importing.text import TextForm
 from mcukd.data.importing.time_units import CALENDARS
-from mcukd.data.importing.times import TimeForm
+from mcukd.data.importing.times import TimeForm, zone_in_name
 from mcukd.data.tables import seconds_of
 from mcukd.errors import UserError
 
@@ -301,3 +301,33 @@ def test_the_column_that_says_most_is_taken(header: str, cells: str, column: str
     form = TextForm("utf-8", False, ",", ".", names, 0, b"\n", (tuple(cells.split(",")),) * 9)
     apart = split_date_and_clock(form)
     assert (apart[0] if apart else time_column(form)[0]) == column
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("Date Time, GMT+02:00", "+02:00"),
+        ("Date Time, GMT-05:00", "-05:00"),
+        ("time (UTC+5:30)", "+05:30"),
+        ("timestamp_gmt+1", "+01:00"),
+        ("Time, GMT+0200", "+02:00"),
+        ("time Etc/GMT-2", "+02:00"),
+        ("Time, GMT+00:00", "UTC"),
+        ("time_utc", "UTC"),
+        ("time_utc_2024", "UTC"),
+        ("time", None),
+    ],
+)
+def test_a_columns_name_says_its_offset(name: str, zone: Optional[str]) -> None:
+    assert zone_in_name(name) == zone
+
+
+@pytest.mark.parametrize("stated", [None, "America/Denver"])
+def test_stamps_are_ahead_of_utc_by_the_offset_in_their_columns_name(
+    tmp_path: Path, stated: Optional[str]
+) -> None:
+    content = table(local_stamps(), '"Date Time, GMT+02:00"')
+    options = {} if stated is None else {"timezone": stated}
+    seconds, _, _, notes = read(written(tmp_path, content), **options)
+    assert seconds[0] == UTC
+    assert any("in UTC+02:00 by the column's name" in note for note in notes)

@@ -6,7 +6,8 @@ with when the recordings were made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Optional
@@ -100,6 +101,11 @@ class Asked:
     def stated(self) -> Options:
         """Return the options as they hold for labels."""
         return replace(self.options, timezone=self.timezone, time_unit=None, rate_hz=None)
+
+
+def named_units(words: Iterable[str], unit: Unit) -> bool:
+    """Tell whether one of the words of a column's name is a unit's."""
+    return any(re.fullmatch(unit.pattern, word) for word in words)
 
 
 def moment(seconds: float) -> str:
@@ -205,7 +211,11 @@ def _counted(
     unit = _unit(path, names, found, asked)
     seconds = [unit.to_seconds(values) for values in found]
     if unit.seconds[0] >= 60:
-        written = [resolution(np.array(column, dtype=object), decimal) * unit.seconds[0] for column in cells]
+        marks = ["," if any("," in cell for cell in column) else decimal for column in cells]
+        written = [
+            resolution(np.array(column, dtype=object), mark) * unit.seconds[0]
+            for column, mark in zip(cells, marks)
+        ]
         seconds = [on_grid(one, step) for one, step in zip(seconds, written)]
     if unit.local and asked.timezone is not None:
         zone = zone_of(asked.timezone)
@@ -239,7 +249,7 @@ def _unit(path: Path, names: Sequence[str], values: Sequence[NDArray[np.float64]
     own = [unit for unit in OWN_ZERO if unit.name == "s"]
     # Other units than seconds are named: 0, 30000 … may be anything.
     for unit in OWN_ZERO:
-        if unit.name in ("ms", "us", "ns", "min") and words & set(unit.pattern.replace("?", "").split("|")):
+        if unit.name in ("ms", "us", "ns", "min", "h") and named_units(words, unit):
             own = [unit]
     since_1970 = [unit for unit in found if unit.zero == 0.0]
     if since_1970 or not found or asked.options.labels_from_start:

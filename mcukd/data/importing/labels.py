@@ -8,19 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcukd.data.importing.boris import aggregated_events, has_states, tabular_events
 from mcukd.data.importing.intervals import Interval, LabelTable, table_of
-from mcukd.data.importing.label_clocks import DATED, OF_DAY, OWN, Asked, Times, read_times, refuse_odd
+from mcukd.data.importing.label_clocks import DATED, OF_DAY, OWN, Asked, Times, read_times
 from mcukd.data.importing.label_days import join_days, join_start
+from mcukd.data.importing.label_durations import read_durations
 from mcukd.data.importing.label_points import hold_points
 from mcukd.data.importing.numerals import MISSING
 from mcukd.data.importing.text import TextForm, parse, read_blocks, sniff
-from mcukd.data.importing.times import holds_clocks, holds_dates, numbers
+from mcukd.data.importing.times import holds_clocks, holds_dates
 from mcukd.errors import UserError
 from mcukd.wording import listed
 
@@ -114,25 +114,13 @@ def _generic(
             ends = np.where(ends < starts - 43200.0, ends + 86400.0, ends)
     else:
         assert duration is not None
-        ends = starts + durations(path, duration, table[duration], line, form.decimal)
+        ends = starts + read_durations(
+            path, duration, table[duration], starts, animals, line, form.decimal, asked.talk
+        )
     return [
         Interval(who, float(a), float(b), what, line + row)
         for row, (who, a, b, what) in enumerate(zip(animals, starts, ends, table[behaviour]))
     ], times
-
-
-def durations(path: Path, name: str, cells: Sequence[str], line: int, decimal: str) -> NDArray[np.float64]:
-    """Return seconds (n,) that cells say, as numbers or as hours, minutes and seconds."""
-    values: NDArray[np.float64]
-    if holds_clocks(cells):
-        parts = [cell.replace(",", ".").split(":") for cell in cells]
-        values = np.array([sum(float(part) * 60.0 ** (2 - n) for n, part in enumerate(one)) for one in parts])
-    else:
-        mark = "," if any("," in cell for cell in cells) else decimal
-        order: NDArray[Any] = np.array(cells, dtype=object)
-        values = numbers(order, mark)
-    refuse_odd(path, name, cells, values, line, "a number of seconds")
-    return values
 
 
 def _animals_of_files(

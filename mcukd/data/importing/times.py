@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ _MINUTES_ONLY = re.compile(r"\d{1,2}:\d{2}[.,]\d+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 #: Packed dates such as 20240515133048 and 20240515133048123.
 _PACKED = re.compile(r"(19|20)\d{12}(\d{0,6}|\.\d+)")
+_OFFSET = re.compile(r"[+-]([01]\d|2[0-3]):[0-5]\d")
+_NAMED_OFFSET = re.compile(
+    r"(?P<etc>etc[/_])?(utc|gmt)\s*(?P<sign>[-+−])\s*(?P<hours>1[0-4]|0?\d)"
+    r"(:?(?P<minutes>[0-5]\d))?(?![\d:])",
+    re.IGNORECASE,
+)
 #: Share of a column's first cells that have to be stamps of one kind.
 _MOSTLY = 0.5
 _DAY = 86400
@@ -38,8 +45,8 @@ class TimeForm:
 
     kind: "number" (in `unit`), "date" (of `order`, where it matters), "clock" (times of day without a date)
     or "logger" (seconds since 1970 on a logger's own clock). decimal: mark in numbers. zoned: most stamps say
-    their offset from UTC themselves. timezone: of stamps that do not (IANA name). iso: dates that the readers
-    of a card take. reason: what was found and why.
+    their offset from UTC themselves. timezone: of stamps that do not (IANA name, or an offset
+    like +02:00). iso: dates that the readers of a card take. reason: what was found and why.
     """
 
     kind: str
@@ -171,15 +178,30 @@ def time_forms(columns: Sequence[Column], options: Options, talk: Talk, burst: i
 
 
 def zone_of(name: str) -> Any:
-    """Return the time zone of an IANA name; UserError for one that is unknown."""
+    """Return the time zone of an IANA name or of an offset like +02:00; UserError for one that is unknown."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+    if _OFFSET.fullmatch(name):
+        ahead = dt.timedelta(hours=int(name[1:3]), minutes=int(name[4:]))
+        return dt.timezone(-ahead if name[0] == "-" else ahead)
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise UserError(
-            f"the time zone {name!r} is unknown; expected a name like Europe/London or Etc/GMT-2"
+            f"the time zone {name!r} is unknown; expected a name like Europe/London, or an offset like +02:00"
         ) from None
+
+
+def zone_in_name(name: str) -> Optional[str]:
+    """Return the zone that a column's name says: "UTC", or an offset from it as in "Time, GMT+02:00"."""
+    found = _NAMED_OFFSET.search(name)
+    if found is not None:
+        # The zones of Etc/ count the other way round.
+        ahead = (found["sign"] == "+") != bool(found["etc"])
+        hours, minutes = int(found["hours"]), int(found["minutes"] or 0)
+        if hours or minutes:
+            return f"{'+' if ahead else '-'}{hours:02d}:{minutes:02d}"
+    return "UTC" if found is not None or {"utc", "gmt"}.intersection(words_of(name)) else None
 
 
 def zone_words(form: TimeForm, options: Options) -> str:
@@ -192,8 +214,9 @@ def zone_words(form: TimeForm, options: Options) -> str:
     if form.zoned:
         rest = f"; those that do not are read as local time of {form.timezone}" if form.timezone else ""
         return f", which say their offset from UTC{rest}"
-    if form.timezone == "UTC" and options.timezone != "UTC":
-        return f", in UTC by the column's name{unused}"
+    if form.timezone != options.timezone:
+        where = "in UTC" if form.timezone == "UTC" else f"in UTC{form.timezone}"
+        return f", {where} by the column's name{unused}"
     if form.kind == "logger":
         local = f"set to local time of {form.timezone} and taken to run on through changes to summer time"
         return f", {local}" if form.timezone else ", whose zone is not stated: taken as UTC"
@@ -334,8 +357,9 @@ def _in_zone(column: Column, form: TimeForm, options: Options) -> TimeForm:
         return form
     if form.unit is not None and not form.unit.local:
         return form
-    if not form.zoned and {"utc", "gmt"}.intersection(words_of(column.name)):
-        return replace(form, timezone="UTC")
+    named = None if form.zoned else zone_in_name(column.name)
+    if named is not None:
+        return replace(form, timezone=named)
     return replace(form, timezone=options.timezone)
 
 
