@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from typing import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mcukd.boards import debug_probes, processes, runners
 from mcukd.boards.model import load_board
@@ -636,3 +638,26 @@ def test_of_several_probes_not_only_the_one_that_was_opened_is_listed(fake: Call
     fake("pyocd", TWO_PROBES.split("Enter")[0])
     message = refusal("openocd")
     assert "000683456789 (Segger J-Link OB)" in message and "0240000034 (Arm DAPLink" in message
+
+
+_WORDS = [
+    "Error:", "\r", "\n", "\x1b[31m", "\0", "\u2028", "wrote 5 bytes from file", "verified 5 bytes",
+    "programmed 0 bytes", "0001 E ", "0001 I ", "0  J-Link   123  n/a", "a | 12", "serial number", "failed",
+    "Traceback (most recent", "halt", "timed out", "no device found", "locked", "** Verify Failed **",
+    "9" * 400, "ambiguous", "found 2 probes",
+]  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(_WORDS), max_size=9),
+    st.sampled_from(["", " ", "\n"]),
+    st.sampled_from(RUNNERS),
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_a_runner_says_becomes_one_readable_sentence(said: list[str], gap: str, runner: str) -> None:
+    output = gap.join(said)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runners, "probes_of", probes_in)
+        for status, stopped in ((0, None), (3, None), (-9, None), (None, "did not end within 300 s")):
+            message = failure_sentence(load_board("eartag"), runner, output, PLAIN, status, stopped)
+            assert message.isprintable() and message.endswith(".") and len(message) < 900

@@ -149,9 +149,9 @@ def cause_of(output: str) -> tuple[Optional[str], str]:
         for cause, pattern in _OTHERS:
             if re.search(pattern, line, re.I):
                 return cause, _said(line)
-    told = errors or bad[-1:] or lines[-1:] or ["nothing"]
-    # A Python program's traceback says in its last line what went wrong.
-    return None, _said(bad[-1] if told[0].startswith("Traceback") else told[0])
+    if errors and errors[0].startswith("Traceback"):
+        return None, _said(bad[-1])  # a Python program says there what went wrong
+    return None, _said((errors or bad[-1:] or lines[-1:] or ["nothing"])[0])
 
 
 def advice_on(cause: str) -> str:
@@ -188,7 +188,8 @@ def named_probes(probes: dict[str, str]) -> str:
 
 
 def _plain(output: str) -> str:
-    return _ESCAPES.sub("", output)
+    """Return output without escape sequences, and with blanks for what no terminal shows."""
+    return "".join(c if c.isprintable() or c in "\r\n" else " " for c in _ESCAPES.sub("", output))
 
 
 def _lines(output: str) -> list[str]:

@@ -74,7 +74,7 @@ def scales_sentence(
     beyond: Optional[float] = None,
     applied: bool = True,
 ) -> Optional[str]:
-    """Say it of boards whose sensors have the same range and scale; as `scale_sentence`."""
+    """Say of several boards whose sensors have the same range and scale what `scale_sentence` says of one."""
     sensor = boards[0].sensor
     if sensor is None:
         return None

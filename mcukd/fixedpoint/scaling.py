@@ -62,8 +62,8 @@ UNSCALED = Scaling()
 def scaling_between(sensor: float, model: float) -> Scaling:
     """Return what makes a model's counts of a sensor's, both given in counts per g.
 
-    A ratio that is a power of two is met exactly, any other within 1 part in 32,768. A ratio that near to 1
-    is 1. Raises UserError for a ratio above 256 or below 1/256.
+    A ratio that is a power of two is met exactly, any other within 1 part in 32,768; a ratio so near to 1
+    counts as 1. Raises UserError for a ratio above 256 or below 1/256.
     """
     ratio = Fraction(model) / Fraction(sensor)
     if not Fraction(1, LARGEST_FACTOR) <= ratio <= LARGEST_FACTOR:
