@@ -31,7 +31,8 @@ from mcukd.data.importing.paths import (
 from mcukd.data.importing.tallies import Tally
 
 _STRONG = re.compile(
-    r"animal|individual|subject|^cow|^sheep|^goat|^bird|^dog|^cat$|^horse|^calf|person|participant|^who$"
+    r"animal|individu|subject|^cow|^sheep|^goat|^bird|^dog|^cat$|^horse|^calf|person|participant|^who$"
+    r"|^tier($|[^a-z]|s?(id|nr|nummer|name)$)|^kuh|^schaf|^ziege|^pferd|^hund|vache|^vaca"
 )
 _NO_NAME = re.compile(r"taxon|species|breed|sex$|gender|age$|weight|height|comment|number.?of|^n_|type$")
 #: Answer that all recordings are of one animal.

@@ -38,9 +38,11 @@ _NO_TIME = frozenset(
         *("start", "end", "stop", "count", "flag"),
     )
 )
-LABEL_NAME = re.compile(r"behavio|label|activity|class$|^class|annotation|^what$|^state$|posture|ethogram")
+LABEL_NAME = re.compile(
+    r"behavio|label|activity|class$|^class|annotation|^what$|^state$|posture|ethogram|verhalten|comport|aktivit"
+)
 ANIMAL_NAME = re.compile(
-    r"animal|individual|subject|^cow|^sheep|^goat|^bird|^dog|^cat$|^horse|^calf|collar_?id|^ear_?tag|^tag|device|person|participant|^who$|^id$|logger|serial"
+    r"animal|individual|subject|^cow|^sheep|^goat|^bird|^dog|^cat$|^horse|^calf|collar_?id|^ear_?tag|^tag|device|^tier($|[^a-z]|s?(id|nr|nummer|name)$)|^kuh|^schaf|^ziege|^pferd|^hund|individu|vache|^vaca|person|participant|^who$|^id$|logger|serial"
 )
 SEGMENT_NAME = re.compile(r"segment|bout|session|deployment|recording|^trial|^video")
 _SPREAD = re.compile(

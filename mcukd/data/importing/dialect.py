@@ -162,7 +162,7 @@ def find_header(path: Path, lines: Sequence[str], separator: str, width: int) ->
     where = "its first line" if first == 0 else f"line {first + 1}, the first of the samples,"
     raise UserError(
         f"{path} has no header line: {where} is {shown}, and no line above it names the columns; "
-        f"add one with their names, like time,x,y,z"
+        f"add one with their names, like time,x,y,z (or animal,start,end,behaviour for labels)"
     )
 
 

@@ -57,6 +57,7 @@ def with_identities(
         for number, file in enumerate(plan.files)
     ]
     names = {*animal.values} | ({*tallies[animal.column].values} if animal.column in tallies else set())
+    names |= {lone} if lone is not None else set()
     lying = [file.form for file in beside if file.form is not None]
     for sentence in notes_beside([file.path for file in beside], lying, relatives, names):
         talk.note(sentence)
@@ -66,6 +67,7 @@ def with_identities(
         animal=animal.column,
         label=found.column,
         segment=segment,
+        animals=tuple(sorted(names)),
         tokens={role: one.key for role, one in (("animal", animal), ("label", found)) if one.key},
         unlabelled=unlabelled,
     )

@@ -15,7 +15,7 @@ from mcukd.data.importing.plan import Plan
 from mcukd.data.importing.spans import read_spans
 from mcukd.data.importing.times import TimeForm
 from mcukd.errors import UserError
-from mcukd.wording import listed
+from mcukd.wording import did_you_mean, listed
 
 #: Hours that the clocks of the world's zones are ahead of UTC.
 _ZONES = tuple(half / 2 for half in range(-24, 29))
@@ -35,7 +35,7 @@ def labels_of(options: Options, plan: Plan, talk: Talk) -> Optional[LabelTable]:
             "--labels-table needs stamps in the recordings to join by, and no column holds any: --time-column"
         )
     spans = lru_cache(maxsize=None)(lambda: read_spans(plan, options))
-    table = read_labels(options.labels_table, Asked(options, talk, spans, _files(plan)))
+    table = read_labels(options.labels_table, Asked(options, talk, spans, _files(plan), plan.animals))
     form = plan.files[0].time
     if form is None or form.dated != table.dated:
         raise unlike_clocks(table.path, table.reason, table.dated)
@@ -119,6 +119,14 @@ def check_coverage(table: LabelTable, spans: dict[str, tuple[float, float]], tal
         if len(unknown) < len([animal for animal in table.intervals if animal is not None]) or not unknown:
             why = _apart(table, Spans(spans, dated=table.dated))
         raise UserError(f"{table.path} labels nothing of the recordings: {why}")
+    for name in unknown:
+        unlabelled = sorted(set(spans) - {str(animal) for animal in table.intervals})
+        if None not in table.intervals and did_you_mean(name, unlabelled):
+            first = next(one for one in outside if one.animal == name)
+            raise UserError(
+                f"{table.path}, line {first.line}: animal {name!r} is none of the recordings"
+                f"{did_you_mean(name, unlabelled)}; spell it as they do, or remove its labels"
+            )
     if outside:
         talk.note(
             f"labels: {len(outside)} of {len(table.all())} intervals lie outside of the recordings and "

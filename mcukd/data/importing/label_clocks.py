@@ -7,7 +7,7 @@ with when the recordings were made.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Optional
@@ -85,12 +85,14 @@ class Asked:
     """What reading a label table needs beside the table: what is stated, who answers, when was recorded.
 
     files: path below the folder, name, and name without its ending of every file of one animal → the animal.
+    animals: of the recordings, as far as they are known.
     """
 
     options: Options
     talk: Talk
     spans: Optional[Callable[[], Spans]] = None
     files: Mapping[str, str] = field(default_factory=dict)
+    animals: tuple[str, ...] = ()
 
     @property
     def timezone(self) -> Optional[str]:
@@ -103,9 +105,11 @@ class Asked:
         return replace(self.options, timezone=self.timezone, time_unit=None, rate_hz=None)
 
 
-def named_units(words: Iterable[str], unit: Unit) -> bool:
+def named_units(words: Collection[str], unit: Unit) -> bool:
     """Tell whether one of the words of a column's name is a unit's."""
-    return any(re.fullmatch(unit.pattern, word) for word in words)
+    # In "ss.msec" and the like the milliseconds are a fraction of seconds.
+    own = {"s"} if "ss" in words else set(words)
+    return any(re.fullmatch(unit.pattern, word) for word in own)
 
 
 def moment(seconds: float) -> str:

@@ -25,9 +25,9 @@ def join_days(path: Path, intervals: Sequence[Interval], asked: Asked) -> tuple[
     spans = _spans(path, asked)
     if not spans.dated and not spans.of_day:
         raise UserError(
-            f"{path} gives labels as times of day, and the recordings have seconds from a zero of their "
-            "own, which "
-            f"no time of day can be found in; bring both to one clock"
+            f"{path} gives labels as times of day, and the recordings have seconds from a zero of their own, "
+            "which no time of day can be found in; if they are hours, minutes and seconds from the first "
+            "sample of each animal, say --labels-from-start; else bring both to one clock"
         )
     joined = []
     for one in intervals:

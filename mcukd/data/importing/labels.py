@@ -14,7 +14,8 @@ import numpy as np
 
 from mcukd.data.importing.boris import aggregated_events, has_states, tabular_events
 from mcukd.data.importing.intervals import Interval, LabelTable, table_of
-from mcukd.data.importing.label_clocks import DATED, OF_DAY, OWN, Asked, Times, read_times
+from mcukd.data.importing.label_animals import as_recorded
+from mcukd.data.importing.label_clocks import DATED, OF_DAY, Asked, Times, read_times
 from mcukd.data.importing.label_days import join_days, join_start
 from mcukd.data.importing.label_durations import read_durations
 from mcukd.data.importing.label_points import hold_points
@@ -24,13 +25,18 @@ from mcukd.data.importing.times import holds_clocks, holds_dates
 from mcukd.errors import UserError
 from mcukd.wording import listed
 
-_START = re.compile(r"^(start|begin|onset|from)|start[ _]?(time|date)?$")
-_END = re.compile(r"^(end|stop|offset|until|to$)|(end|stop)[ _]?(time|date)?$")
-_DURATION = re.compile(r"^duration")
-_BEHAVIOUR = re.compile(r"behavio|label|activity|class|event|state")
-_ANIMAL = re.compile(r"animal|individual|subject|cow|sheep|goat|bird|^id$|tag|collar|device")
-_STAMP = re.compile(r"^(date|utc|local)?[ _-]?(time|timestamp|stamp|t)s?([^a-z].*)?$|^date")
-_DAY = re.compile(r"date|^day$")
+_START = re.compile(r"^(start|begin|onset|from|anfang|von$|inicio|inizio|d[eé]but)|start[ _]?(time|date)?$")
+_END = re.compile(r"^(end|stop|offset|until|to$|bis$|fin$|fine$|final)|(end|stop)[ _]?(time|date)?$")
+_DURATION = re.compile(r"^(duration|dauer|dur[eé]e|duraci[oó]n|durata)")
+_BEHAVIOUR = re.compile(r"behavio|label|activity|class|event|state|annotation|verhalten|comport|aktivit")
+_ANIMAL = re.compile(
+    r"animal|individu|subject|cow|sheep|goat|bird|^id$|tag|collar|device|^(tier|kuh|schaf|ziege|hund|pferd|vogel)"
+    r"|vache|mouton|ch[eè]vre|^vaca|^oveja|participant"
+)
+_STAMP = re.compile(
+    r"^(date|utc|local)?[ _-]?(time|timestamp|stamp|t)s?([^a-z].*)?$|^date|^(zeit|uhrzeit|datum)"
+)
+_DAY = re.compile(r"date|datum|fecha|^(day|tag|jour|d[ií]a|data)$")
 _FILE = re.compile(r"^(file|filename|file[ _]name|recording|path)$")
 
 
@@ -50,9 +56,10 @@ def read_labels(path: Path, asked: Asked) -> LabelTable:
         intervals, times = tabular_events(path, form, table, names, line, asked)
     else:
         intervals, times = _generic(path, form, table, line, asked)
-    if times.kind == OF_DAY:
+    intervals = as_recorded(intervals, asked.animals, asked.talk)
+    if times.kind == OF_DAY and not asked.options.labels_from_start:
         intervals, times = join_days(path, intervals, asked)
-    elif times.kind == OWN and asked.options.labels_from_start:
+    elif times.kind != DATED and asked.options.labels_from_start:
         intervals, times = join_start(path, intervals, asked)
     return table_of(path, intervals, times.kind == DATED, times.reason, times.bare)
 
@@ -73,7 +80,9 @@ def _generic(
     end = _named(form.header, _END, [start])
     duration = _named(form.header, _DURATION, [start, end])
     behaviour = _named(form.header, _BEHAVIOUR, [start, end, duration])
-    animal = _named(form.header, _ANIMAL, [start, end, duration, behaviour])
+    # "Tag" is a day in German.
+    days = [name for name in form.header if holds_dates(table[name])]
+    animal = _named(form.header, _ANIMAL, [start, end, duration, behaviour, *days])
     taken = [start, end, duration, behaviour, animal]
     day = next(
         (

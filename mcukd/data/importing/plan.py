@@ -51,7 +51,8 @@ class Plan:
     layout: "rows" (a row per sample), "bursts" (a row per burst, a column per sample), "e-obs" (a row per
     burst, samples in one cell), "device". clock_column: of the clock where date and clock are apart.
     tokens: role → part of the path it was taken from. unlabelled: nobody observed the animals.
-    counter: column that counts rows and tells where some are missing.
+    counter: column that counts rows and tells where some are missing. animals: as far as they are known
+    before the samples are read.
     """
 
     root: Path
@@ -68,6 +69,7 @@ class Plan:
     unlabelled: bool = False
     counter: Optional[str] = None
     sensor: Optional[str] = None
+    animals: tuple[str, ...] = ()
 
 
 def is_ucihar(path: Path) -> bool:
