@@ -84,7 +84,8 @@ class Device:
             reply[: WHO_FIELDS.size]
         )
         kind = COUNTER_KINDS[kind] if kind < len(COUNTER_KINDS) else "none"
-        name = reply[WHO_FIELDS.size :].decode(errors="replace")
+        said = reply[WHO_FIELDS.size :].decode(errors="replace")
+        name = "".join(c if c.isprintable() else "?" for c in said)  # it is shown on a terminal
         self._identity = Identity(
             name,
             firmware.hex(),
@@ -136,9 +137,9 @@ class Device:
         found, values = 0, 1
         while found < values:
             values, reply = self._trace(step, tensor, found)
-            part = np.frombuffer(reply, "<i2")
-            if not len(part):
+            if not reply or len(reply) % 2:
                 raise self._malformed(Request.TRACE, reply)
+            part = np.frombuffer(reply, "<i2")
             parts.append(part.astype(np.int64))
             found += len(part)
         return np.concatenate(parts)
