@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from classify_factory import START_NS, STEPS, make_study, recording, stamped, stamps, started, write_parquet
+from data_factory import write_card
 from factories import COUNTS_PER_G
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,9 +20,12 @@ from pyarrow import parquet
 
 from mcukd.classify.farm import classify_files
 from mcukd.classify.ledger import Budget, stamp
-from mcukd.classify.recording import open_recording
+from mcukd.classify.recording import BLOCK, open_recording
 from mcukd.classify.stage import OUTPUTS, SUMMARY, Task, classify_file, merge_samples
 from mcukd.classify.windows import Tally, classify_recording
+from mcukd.data.card import load_card
+from mcukd.data.gaps import REACH, stretches
+from mcukd.data.load import load_windows
 from mcukd.errors import UserError
 from mcukd.fixedpoint import reference
 from mcukd.fixedpoint.model import IntegerModel
@@ -267,3 +271,73 @@ def test_stamps_of_whole_seconds_are_no_gaps(study: tuple[Path, IntegerModel], t
     path = write_parquet(tmp_path / "a.parquet", recording(3000), pa.array(coarse))
     summary = classify_file(task(study, path, block=123))
     assert summary["stretches"] == 1 and summary["windows"] == 100
+
+
+def jittery(samples: int, seed: int) -> np.ndarray:
+    """Stamps in ns of a phone: jitter in whole milliseconds, stalls that are made up for, and real gaps."""
+    rng = np.random.default_rng(seed)
+    exact = np.arange(samples) * 20.0
+    for number in range(1, 6):
+        exact[number * samples // 6 :] += 20.0 * rng.integers(10, 400)
+    noisy = np.round(exact + rng.uniform(-8, 8, samples))
+    for at in range(150, samples - 150, 300):
+        # A clock that stands still for a while and then stamps the samples that waited.
+        number = int(rng.integers(4, 60))
+        if np.ptp(exact[at - 60 : at + 120]) > 20 * 179:
+            continue  # not beside a gap, where the rate of what is left would be off
+        noisy[at : at + number] = noisy[at + number - 1] + np.arange(number) * 0.2
+    return START_NS + (np.maximum.accumulate(noisy) * 1e6).astype(np.int64)
+
+
+@pytest.mark.parametrize(("seed", "held"), [(0, BLOCK), (0, REACH + 1), (1, 7000)])
+def test_gaps_among_jitter_are_those_of_the_whole_for_any_block(
+    study: tuple[Path, IntegerModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, held: int
+) -> None:
+    monkeypatch.setattr("mcukd.classify.windows.HELD", held)
+    counts, times = recording(15_000), jittery(15_000, seed)
+    path = write_parquet(tmp_path / "a.parquet", counts, times)
+    parts = stretches(len(times), (times - times[0]) / 1e9)
+    assert 6 == len(parts) < (np.diff(times) > 50_000_000).sum() / 4
+    whole = [classify_stream(study[1], counts[part], 10) for part in parts if part.stop - part.start >= STEPS]
+    for block in (611, 4096, 1 << 19):
+        tally = Tally()
+        found = list(classify_recording(study[1], open_recording(path, stamped()), 10, tally, block))
+        assert np.array_equal(np.concatenate([one.classes for one in found]), np.concatenate(whole))
+        assert (tally.samples, tally.stretches) == (15_000, len(parts))
+
+
+def test_the_usual_step_is_that_of_as_many_samples_for_any_block(
+    study: tuple[Path, IntegerModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps of 19 ms, then of 21: which of them is usual must not hang on where a block ends."""
+    monkeypatch.setattr("mcukd.classify.windows.HELD", 6000)
+    steps = np.where(np.arange(12_000) < 5990, 19, 21).astype(np.int64)
+    steps[7000:9000:50] = 50  # over 2.5 times 19, not 2.5 times 21, and two more than a step late
+    times = START_NS + np.cumsum(steps) * 1_000_000
+    path = write_parquet(tmp_path / "a.parquet", recording(12_000), times)
+    counted = []
+    for block in (371, 5000, 1 << 19):
+        tally = Tally()
+        list(classify_recording(study[1], open_recording(path, stamped()), STEPS, tally, block))
+        counted.append((tally.stretches, tally.windows))
+    assert len(set(counted)) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_classify_and_training_count_the_same_windows_of_jittery_stamps(
+    study: tuple[Path, IntegerModel], tmp_path: Path, seed: int
+) -> None:
+    card_path = write_card(tmp_path, time=True, length=STEPS, hop=STEPS, train_hop=STEPS).path
+    card_path.write_text(card_path.read_text("utf-8").replace("rate_hz = 10", "rate_hz = 50"), "utf-8")
+    counts, times = recording(4_000), jittery(4_000, seed)
+    for name in ("graze/A1.csv", "rest/A2.csv", "graze/B1.csv", "rest/B2.csv"):
+        lines = [
+            f"{t / 1e9:.4f},{x:.5f},{y:.5f},{z:.5f}" for t, (x, y, z) in zip(times, counts / COUNTS_PER_G)
+        ]
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("\n".join(["t,x,y,z", *lines]) + "\n", encoding="utf-8")
+    trained = len(load_windows(load_card(str(card_path)))) / 4
+    path = write_parquet(tmp_path / "a.parquet", counts, times)
+    tally = Tally()
+    list(classify_recording(study[1], open_recording(path, stamped()), STEPS, tally, 1000))
+    assert tally.windows == trained and tally.stretches == 6

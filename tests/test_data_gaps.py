@@ -68,6 +68,19 @@ def test_a_stalled_clock_is_no_gap(stall: list[float]) -> None:
     assert len(found.after) == 0 and found.hitches == 2
 
 
+@pytest.mark.parametrize("hz", [26, 52, 59, 104, 119, 130])
+@pytest.mark.parametrize("stall_s", [0.5, 1, 5])
+def test_a_stall_is_no_gap_where_whole_milliseconds_do_not_fit_the_rate(hz: int, stall_s: float) -> None:
+    exact = np.arange(hz * 60) * 1000 / hz
+    whole = np.round(exact)
+    for at in (hz * 10, hz * 30):
+        number = round(stall_s * hz)
+        whole[at : at + number] = whole[at + number]
+    assert len(find_gaps(whole / 1000).after) == 0
+    lost = np.concatenate([whole[: hz * 20], whole[hz * 22 :]]) / 1000
+    assert find_gaps(lost).after.tolist() == [hz * 20 - 1]
+
+
 @pytest.mark.parametrize("step", [1.0, 10.0, 16.0, 40.0, 100.0, 1000.0])
 @pytest.mark.parametrize("lost", [60, 61, 100, 5000])
 def test_a_real_gap_is_one_at_any_rate(step: float, lost: int) -> None:

@@ -1,27 +1,30 @@
 """Windows of a streamed recording: the answers of one pass over the whole, from blocks of it.
 
-Samples that a later window needs are carried from block to block. A gap in the stamps ends a stretch: no
-window reaches across, and the next one starts at the sample after it, as in training.
+Samples that a later window needs are carried from block to block. A gap in the stamps (see `mcukd.data.gaps`)
+ends a stretch: no window reaches across, and the next one starts at the sample after it, as in training.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.classify.recording import Block, Recording
+from mcukd.classify.recording import BLOCK, Block, Recording
+from mcukd.data.gaps import REACH, Clock, clock_of, find_gaps
 from mcukd.data.recordings import RATE_TOLERANCE
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.host.batch import classify_stream, window_count
 
 _NS = 10**9
-#: A step longer than this many usual ones is a gap, as for recordings that train (docs/data.md).
-_GAP = 2.5
+#: Samples of a stamped recording that are held at least while gaps are looked for; the first ones give its
+#: usual step.
+HELD = BLOCK
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,13 @@ def _stretches(
     recording: Recording, size: int, tally: Tally
 ) -> Iterator[Iterator[tuple[NDArray[np.int16], NDArray[np.int64]]]]:
     """Yield stretches without a gap, each an iterator over (counts, times) that must be used up in turn."""
-    stamped = recording.layout.time_column is not None
-    told = recording.layout.segment_column is not None
-    period = _NS / recording.layout.rate_hz if stamped and not told else None
-    pieces = _pieces(recording.blocks(size), period, tally)
+    blocks = _counted(recording.blocks(size), tally)
+    if recording.layout.segment_column is not None:
+        pieces = _cut_at_segments(blocks)
+    elif recording.layout.time_column is not None:
+        pieces = _cut_at_gaps(blocks)
+    else:
+        pieces = ((number == 0, block.counts, block.times) for number, block in enumerate(blocks))
     piece = next(pieces, None)
 
     def stretch() -> Iterator[tuple[NDArray[np.int16], NDArray[np.int64]]]:
@@ -112,37 +118,70 @@ def _stretches(
         yield stretch()
 
 
-def _pieces(
-    blocks: Iterable[Block], period_ns: Optional[float], tally: Tally
-) -> Iterator[tuple[bool, NDArray[np.int16], NDArray[np.int64]]]:
-    """Cut blocks at gaps; tell of each piece whether it starts a stretch.
-
-    period_ns: usual step; without it there are no gaps but those that the file's segments tell.
-    """
-    before: Optional[NDArray[np.int64]] = None
-    segment: Optional[int] = None
-    usual = period_ns or 0.0
+def _counted(blocks: Iterable[Block], tally: Tally) -> Iterator[Block]:
+    """Count samples on their way, and pass on blocks that have some."""
     for block in blocks:
         tally.samples += len(block.counts)
         tally.saturated += block.saturated
-        if not len(block.counts):
-            continue
-        cuts, new = [0], before is None
-        if period_ns:
-            steps = np.diff(block.times, prepend=block.times[:1] if before is None else before)
-            if (steps[1:] == 0).any() and (steps > 0).any():
-                # Stamps that repeat are coarser than the samples, such as whole seconds.
-                usual = max(usual, float(np.median(steps[steps > 0])))
-            gaps = np.flatnonzero(steps > _GAP * usual).tolist()
-            cuts, new = sorted({0, *gaps}), new or 0 in gaps
-        if block.segments is not None:
-            known = block.segments[0] if segment is None else segment
-            changes = np.flatnonzero(np.diff(block.segments, prepend=known)).tolist()
-            cuts, new = sorted({0, *changes}), new or 0 in changes
-            segment = int(block.segments[-1])
-        for start, stop in zip(cuts, [*cuts[1:], len(block.counts)]):
-            yield new or start > 0, block.counts[start:stop], block.times[start:stop]
-        before = block.times[-1:]
+        if len(block.counts):
+            yield block
+
+
+#: Whether a stretch begins, its counts (n, C), and its times (n,) in ns since 1970.
+_Piece = tuple[bool, NDArray[np.int16], NDArray[np.int64]]
+
+
+def _cut_at_segments(blocks: Iterable[Block]) -> Iterator[_Piece]:
+    """Cut blocks where the file tells another segment."""
+    segment: Optional[int] = None
+    for block in blocks:
+        assert block.segments is not None
+        known = block.segments[0] if segment is None else segment
+        changes = np.flatnonzero(np.diff(block.segments, prepend=known)).tolist()
+        yield from _pieces(block.counts, block.times, changes, segment is None or 0 in changes)
+        segment = int(block.segments[-1])
+
+
+def _cut_at_gaps(blocks: Iterable[Block]) -> Iterator[_Piece]:
+    """Cut a stamped recording at its gaps, told as for recordings that train, whatever the blocks' size.
+
+    Samples are held until those have come that tell whether a long step is a gap.
+    """
+    clock: Optional[Clock] = None
+    first: Optional[int] = None
+    passed, waiting = np.empty(0, np.int64), 0
+    counts: list[NDArray[np.int16]] = []
+    times: list[NDArray[np.int64]] = []
+    for block in chain(blocks, [None]):
+        if block is not None:
+            counts.append(block.counts)
+            times.append(block.times)
+            waiting += len(block.times)
+            if waiting < HELD:
+                continue
+        if not times:
+            return
+        held, stamps = np.concatenate(counts), np.concatenate(times)
+        ready = len(stamps) if block is None else len(stamps) - REACH
+        new = first is None
+        first = int(stamps[0]) if first is None else first
+        before = len(passed)
+        seconds = (np.concatenate([passed, stamps]) - first) / _NS
+        clock = clock or clock_of(seconds[:HELD])
+        among = slice(max(before - 1, 0), before + ready - 1)
+        gaps = find_gaps(seconds, clock=clock, among=among).after + 1 - before
+        yield from _pieces(held[:ready], stamps[:ready], gaps.tolist(), new or 0 in gaps)
+        passed = np.concatenate([passed, stamps[:ready]])[-REACH:]
+        counts, times, waiting = [held[ready:].copy()], [stamps[ready:].copy()], len(stamps) - ready
+
+
+def _pieces(
+    counts: NDArray[np.int16], times: NDArray[np.int64], cuts: list[int], new: bool
+) -> Iterator[_Piece]:
+    """Cut samples before those numbered `cuts`. new: whether a stretch begins with the first."""
+    edges = [*sorted({0, *cuts}), len(counts)]
+    for start, stop in zip(edges[:-1], edges[1:]):
+        yield new or start > 0, counts[start:stop], times[start:stop]
 
 
 class _Carried:

@@ -24,6 +24,10 @@ SINGLE_STEP = 1.5
 MISSING_STEPS, MISSING_S = 1.5, 0.04
 #: Samples that wait for a clock are stamped within this many times the number that fits the step.
 _CATCH_UP, _CATCH_UP_MOST = 1.5, 5000
+#: Times the usual steps are averaged, each about the mean before.
+_ROUNDS = 3
+#: Whether a step is a gap depends on no more samples than these before it and after it.
+REACH = _CATCH_UP_MOST + 1
 
 
 @dataclass(frozen=True)
@@ -39,25 +43,58 @@ class Gaps:
     let_pass_s: float = 0.0
 
 
-def find_gaps(seconds: NDArray[np.float64], *, singles: bool = False) -> Gaps:
+@dataclass(frozen=True)
+class Clock:
+    """How a run is stamped, in seconds. step: the usual step between stamps that differ. period: what one
+    sample takes, which is less where stamps repeat.
+    """
+
+    step: float
+    period: float
+
+
+def clock_of(seconds: NDArray[np.float64]) -> Optional[Clock]:
+    """Return how a run with stamps (n,) in seconds is stamped, None where no two stamps differ."""
+    steps = np.diff(seconds)
+    ahead = steps[steps > 0]
+    if not len(ahead):
+        return None
+    usual = float(np.median(ahead))
+    within = steps[(steps >= 0) & (steps <= LONG_STEP * usual)]
+    period = float(np.median(within))
+    # A mean, as stamps in whole milliseconds have a median that is off; without bursts, which shorten it.
+    for _ in range(_ROUNDS):
+        near = within[(within > 0.5 * period) & (within < 1.5 * period)]
+        # There is none near where stamps repeat, as those of batches or of whole seconds.
+        period = float((near if len(near) else within).mean())
+    return Clock(usual, period)
+
+
+def find_gaps(
+    seconds: NDArray[np.float64],
+    *,
+    singles: bool = False,
+    clock: Optional[Clock] = None,
+    among: Optional[slice] = None,
+) -> Gaps:
     """Find the gaps in stamps (n,) in seconds that do not run backwards.
 
     What a long step is short of samples may have come before it or after it, with stamps closer than usual.
     singles: look for single samples that are missing, too, which takes longer; they are no gap.
+    clock: that of the run where the stamps are only a part of it. among: look only after these samples; with
+    `REACH` more of them on both sides, the gaps are those found in the whole run.
     """
     none = Gaps(np.empty(0, np.int64), np.empty(0))
-    steps = np.diff(seconds)
-    ahead = steps[steps > 0]
-    if not len(ahead):
+    clock = clock or clock_of(seconds)
+    if clock is None:
         return none
-    usual = float(np.median(ahead))
-    long = np.flatnonzero(steps > (SINGLE_STEP if singles else LONG_STEP) * usual)
+    usual, period = clock.step, clock.period
+    steps = np.diff(seconds)
+    at = np.arange(len(steps))[among or slice(None)]
+    long = at[steps[at] > (SINGLE_STEP if singles else LONG_STEP) * usual]
     if not len(long):
         return none
-    within = steps[(steps >= 0) & (steps <= LONG_STEP * usual)]
-    # The mean where most stamps repeat, for batches or whole seconds; else bursts would make it too short.
-    period = float(np.median(within)) or float(within.mean())
-    late = np.array([_missing(seconds, steps, int(at), period) for at in long])
+    late = np.array([_missing(seconds, steps, int(one), period) for one in long])
     # A hundredth of a step is rounding, as of stamps in whole milliseconds.
     far = steps[long] > LONG_STEP * usual
     gap = far & (late > max(MISSING_STEPS * period, MISSING_S) + 0.01 * period)
