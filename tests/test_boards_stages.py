@@ -188,6 +188,19 @@ def test_a_build_whose_image_was_changed_is_not_flashed(
     assert not (tmp_path / "flashed").exists()
 
 
+def test_a_flash_that_is_stopped_says_that_the_chip_is_in_doubt(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    put(finished, "pyocd", PYOCD_LOADS)
+    monkeypatch.setattr("mcukd.boards.runners.flash", stopped)
+    shown = mcukd(monkeypatch, tmp_path, "flash", "--board", "eartag", "--runner", "pyocd")
+    assert "What eartag holds now is not known: flash it again." in shown.stderr
+    assert shown.exit_code != 0 and "flashed;" not in shown.stdout
+
+
 def test_erasing_the_chip_says_what_is_lost(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

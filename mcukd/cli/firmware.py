@@ -173,7 +173,11 @@ def flash(
     if erase_chip and target.flash and target.flash.pyocd:
         typer.echo(f"The chip erase destroys {target.flash.pyocd.chip_erase_loses or 'all'}.", err=True)
     typer.echo(f"Flashing {target.name} with {argv[0]} …", err=True)
-    runners.flash(target, elf, options, runner)
+    try:
+        runners.flash(target, elf, options, runner)
+    except KeyboardInterrupt:
+        typer.echo(f"What {target.name} holds now is not known: flash it again.", err=True)
+        raise
     typer.echo(
         f"{target.name}: flashed; prove it with 'mcukd validate --board {board} --port <serial port>'."
     )
