@@ -65,7 +65,7 @@ def _of_board(
     talk.note(
         f"board: {board.name}, whose {sensor.part} has ±{sensor.range_g:g} g and {sensor.counts_per_g:g} "
         "counts per g"
-        + (f"; {beyond:.2%} of the vectors here are longer and will be clipped" if beyond else "")
+        + (f"; {beyond:.2%} of the vectors here are longer; axes beyond it are clipped" if beyond else "")
     )
     if min(abs(rate_hz / one - 1) for one in sensor.rates_hz) > 0.01:
         near = min(sensor.rates_hz, key=lambda one: abs(np.log(rate_hz / one)))
