@@ -15,6 +15,7 @@ import pytest
 from mcukd.harness import reached as reached_module
 from mcukd.harness.messages import Identity, WindowResult
 from mcukd.harness.reached import (
+    EMULATED,
     PROCESS,
     QEMU,
     SERIAL,
@@ -54,6 +55,8 @@ def entry(device: str, hwid: str = "n/a", vid: Optional[int] = None, **more: Any
         "pid": 0xBEF3,
         "serial_number": None,
         "product": None,
+        "manufacturer": None,
+        "description": None,
     }
     return SimpleNamespace(**{**facts, **more})
 
@@ -198,3 +201,46 @@ def test_equal_counts_and_no_counter_are_no_problem() -> None:
     """The same steps may well take the same instructions."""
     assert measured(results(5000, 5000), replace(WHO, counter_kind="instructions")) == ([5000, 5000], None)
     assert measured(results(None, None), replace(WHO, counter_kind="none")) == ([], None)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"product": "QEMU USB SERIAL"},
+        {"manufacturer": "QEMU", "product": "USB Serial"},
+        {"description": "VMware Virtual USB serial"},
+    ],
+)
+def test_a_device_that_an_emulator_makes_is_no_hardware(
+    monkeypatch: pytest.MonkeyPatch, names: dict[str, str]
+) -> None:
+    """A virtual machine has such ports on USB, and its list of ports knows them."""
+    listed(monkeypatch, entry("/dev/no-port", "USB VID:PID=0403:6001", 0x0403, **names))
+    found = reached_through(SimpleNamespace(port="/dev/no-port"), "/dev/no-port")
+    assert found.kind == EMULATED and not found.hardware
+    content = validation(found.facts(), False)
+    assert not on_hardware(content) and where_briefly(content) == "emulated"
+    assert where_it_ran(content).startswith("emulated: at /dev/no-port, a serial device that calls itself")
+
+
+@pytest.mark.parametrize(
+    "product", ["STM32 Virtual ComPort", "ST-Link VCP", "XDS100 Emulator", "J-Link", "XDS110 Class Auxiliary"]
+)
+def test_probes_and_tags_that_call_themselves_virtual_are_hardware(
+    monkeypatch: pytest.MonkeyPatch, product: str
+) -> None:
+    listed(monkeypatch, entry("/dev/no-port", "USB VID:PID=0483:5740", 0x0483, product=product))
+    assert reached_through(SimpleNamespace(port="/dev/no-port"), "/dev/no-port").kind == SERIAL
+
+
+def test_what_a_device_says_of_itself_is_shown_without_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = entry("/dev/no-port", "USB", 1, product="a\x1b[2J\nb", serial_number="\0\0")
+    listed(monkeypatch, entry(None), port)  # type: ignore[arg-type]
+    found = reached_through(SimpleNamespace(port="/dev/no-port"), "/dev/no-port")
+    assert (found.kind, found.product, found.serial) == (SERIAL, "a[2Jb", None)
+
+
+def test_a_port_of_windows_is_found_by_its_long_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed(monkeypatch, entry("COM10", "USB VID:PID=0451:BEF3", 0x0451))
+    monkeypatch.setattr(os.path, "realpath", str)
+    assert reached_through(SimpleNamespace(port="\\\\.\\COM10"), "\\\\.\\COM10").kind == SERIAL

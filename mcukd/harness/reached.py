@@ -14,12 +14,16 @@ from typing import Any, Optional
 
 QEMU, PROCESS, TERMINAL, SOCKET = "qemu", "native process", "pseudo-terminal", "socket"
 SERIAL, UNLISTED, UNKNOWN = "serial device", "unlisted serial device", "unknown"
+EMULATED = "emulated serial device"
 
 #: Device numbers (major) of Linux's pseudo-terminals: old ones, their slaves, and those under /dev/pts.
 _TERMINAL_MAJORS = {2, 3, *range(136, 144)}
 _MULTIPLEXER = (5, 2)
 #: Names of pseudo-terminals: Linux, macOS.
 _TERMINAL_NAME = re.compile(r"/dev/(pts/\d+|ptmx|ttys\d+|[pt]ty[p-za-e][0-9a-f])$")
+#: What serial devices call themselves that virtual machines make. "Virtual COM port" and "emulator" are no
+#: such words: microcontrollers and debug probes call themselves so.
+_EMULATED = re.compile(r"\b(qemu|vmware|virtualbox|com0com|tty0tty)\b", re.I)
 #: Beginnings of a port's identification on Windows that real ports have; emulators of ports have others.
 _REAL_ON_WINDOWS = ("USB", "ACPI\\", "PCI\\", "FTDIBUS\\", "MF\\")
 
@@ -62,13 +66,16 @@ def reached_through(port: Any, url: str) -> Reached:
     if number is not None and stat.S_ISSOCK(number.st_mode):
         return Reached(SOCKET, url)
     path = path or os.path.realpath(str(getattr(port, "port", None) or url))
-    if number is not None and _is_terminal(path, number):
+    if _TERMINAL_NAME.match(path) or (number is not None and _is_terminal(number)):
         return Reached(TERMINAL, path)
     listed = _listed(path, _ports())
     if listed is None:
         return Reached(UNLISTED, path)
     usb = f"{listed.vid:04x}:{listed.pid:04x}" if listed.vid is not None and listed.pid is not None else None
-    return Reached(SERIAL, path, usb, listed.serial_number or None, listed.product or None)
+    serial, product = _shown(listed.serial_number), _shown(listed.product)
+    names = (listed.product, listed.manufacturer, listed.description)
+    emulated = any(_EMULATED.search(str(name)) for name in names if name)
+    return Reached(EMULATED if emulated else SERIAL, path, usb, serial, product)
 
 
 def where_it_ran(validation: Mapping[str, Any]) -> str:
@@ -93,6 +100,8 @@ def where_it_ran(validation: Mapping[str, Any]) -> str:
         return f"emulated: through the pseudo-terminal {through}, whose other end is a program"
     if kind == SOCKET:
         return f"not known: through {through}; what is at its other end is not known to mcukd"
+    if kind == EMULATED:
+        return f"emulated: at {through}, a serial device that calls itself {reached.get('product')}"
     if kind == UNLISTED:
         return f"not known: at {through}, a serial device that this computer does not list (unverified)"
     if kind != SERIAL:
@@ -119,7 +128,7 @@ def where_briefly(validation: Mapping[str, Any]) -> str:
         return "hardware"
     reached = validation.get("reached")
     kind = reached.get("kind") if isinstance(reached, Mapping) else None
-    return "emulated" if kind in (QEMU, PROCESS, TERMINAL) else "not known"
+    return "emulated" if kind in (QEMU, PROCESS, TERMINAL, EMULATED) else "not known"
 
 
 def _open_file(port: Any) -> tuple[Optional[str], Optional[os.stat_result]]:
@@ -135,9 +144,12 @@ def _open_file(port: Any) -> tuple[Optional[str], Optional[os.stat_result]]:
         return None, status
 
 
-def _is_terminal(path: str, status: os.stat_result) -> bool:
-    if _TERMINAL_NAME.match(path):
-        return True
+def _shown(text: Optional[str]) -> Optional[str]:
+    """Return what a device says of itself without what no terminal shows; None where nothing is left."""
+    return "".join(c for c in str(text or "") if c.isprintable()).strip() or None
+
+
+def _is_terminal(status: os.stat_result) -> bool:
     if not stat.S_ISCHR(status.st_mode) or not hasattr(os, "major"):
         return False
     major, minor = os.major(status.st_rdev), os.minor(status.st_rdev)
@@ -152,9 +164,10 @@ def _ports() -> Iterable[Any]:
 
 def _listed(path: str, ports: Iterable[Any]) -> Optional[Any]:
     """Return the entry of a port in the computer's list, None where it is not there or names no real port."""
-    wanted = _plain(path)
+    wanted, name = _plain(path), path.upper().removeprefix("\\\\.\\")  # Windows' long form of COM10
     for port in ports:
-        if _plain(os.path.realpath(port.device)) != wanted and port.device.upper() != path.upper():
+        device = str(port.device)
+        if _plain(os.path.realpath(device)) != wanted and device.upper() != name:
             continue
         identified = str(port.hwid or "")
         if port.vid is not None:
