@@ -72,9 +72,9 @@ def reached_through(port: Any, url: str) -> Reached:
     if listed is None:
         return Reached(UNLISTED, path)
     usb = f"{listed.vid:04x}:{listed.pid:04x}" if listed.vid is not None and listed.pid is not None else None
-    serial, product = _shown(listed.serial_number), _shown(listed.product)
     names = (listed.product, listed.manufacturer, listed.description)
-    emulated = any(_EMULATED.search(str(name)) for name in names if name)
+    emulated = next((name for name in names if name and _EMULATED.search(str(name))), None)
+    serial, product = _shown(listed.serial_number), _shown(emulated or listed.product)
     return Reached(EMULATED if emulated else SERIAL, path, usb, serial, product)
 
 
