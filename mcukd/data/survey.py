@@ -143,13 +143,25 @@ class AnimalSurvey:
         return np.concatenate(self.steps) if self.steps else np.empty(0)
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """One run of samples. start: seconds of its first, None without stamps."""
+
+    animal: str
+    place: str
+    origin: str
+    samples: int
+    start: Optional[float]
+
+
 @dataclass
 class Survey:
-    """Surveys of all animals. copies: pairs of origins with the same samples, bit for bit."""
+    """Surveys of all animals. copies, copied: origins and stretches with the same samples, bit for bit."""
 
     animals: dict[str, AnimalSurvey] = field(default_factory=dict)
     copies: list[tuple[str, str]] = field(default_factory=list)
-    _hashes: dict[bytes, str] = field(default_factory=dict)
+    copied: list[tuple[Stretch, Stretch]] = field(default_factory=list)
+    _hashes: dict[bytes, Stretch] = field(default_factory=dict)
     _last: Optional[Run] = None
     _open: list[Run] = field(default_factory=list)
     _before: Optional[NDArray[np.float64]] = None
@@ -216,9 +228,14 @@ class Survey:
         if len(run.samples) < _HASHED_SAMPLES or len(self._hashes) > 1_000_000:
             return
         digest = hashlib.blake2b(np.ascontiguousarray(run.samples).tobytes(), digest_size=16).digest()
-        first = self._hashes.setdefault(digest, run.origin)
-        if first != run.origin:
-            self.copies.append((first, run.origin))
+        start = None if run.seconds is None else float(run.seconds[0])
+        own = Stretch(run.animal, run.place, run.origin, len(run.samples), start)
+        first = self._hashes.setdefault(digest, own)
+        if first is not own and first.origin != run.origin:
+            self.copies.append((first.origin, run.origin))
+            # What stands still is alike by chance.
+            if np.ptp(run.samples, axis=0).any():
+                self.copied.append((first, own))
 
 
 def survey(runs: Iterable[Run]) -> Survey:

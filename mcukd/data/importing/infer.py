@@ -220,10 +220,13 @@ def _rate(survey: Survey, options: Options, talk: Talk) -> float:
     usual = float(np.median(list(rates.values())))
     for name, rate in rates.items():
         if abs(rate / usual - 1) > RATE_TOLERANCE:
+            others = {other: one for other, one in rates.items() if other != name}
+            # The median of few animals may be the rate of none.
+            other = min(others, key=lambda one: abs(np.log(others[one] / usual)))
             raise UserError(
-                f"animal {name} ({survey.animals[name].origin}) has {rate:.4g} samples per second where "
-                "the others "
-                f"have {usual:.4g}; one card is of one rate: import it apart, and leave it out here with "
+                f"animal {name} ({survey.animals[name].origin}) has {rate:.4g} samples per second, and "
+                f"{other} ({survey.animals[other].origin}) has {rates[other]:.4g}; one card is of one rate: "
+                "import one of them apart, and leave it out here with --exclude-animal, like "
                 f"--exclude-animal {name}"
             )
     if options.rate_hz is not None:

@@ -14,6 +14,7 @@ from mcukd.data.importing import card_text
 from mcukd.data.importing.columns import ONE_G
 from mcukd.data.importing.conversion_notes import sentences
 from mcukd.data.importing.convert import Converted, check_place, convert
+from mcukd.data.importing.copies import refuse_copies
 from mcukd.data.importing.infer import Draft, draft, draft_unlabelled, stated_rate
 from mcukd.data.importing.joining import check_coverage, labels_of
 from mcukd.data.importing.left_out import (
@@ -121,6 +122,8 @@ def _import_unlabelled(
     converted = convert(plan, options, None, out)
     _note_conversion(converted, talk)
     kept = _survey_parquet(out, options=options)
+    _name_files(kept, converted)
+    refuse_copies(kept, lambda place: converted.file_of(_segment(place)))
     signal = draft_unlabelled(kept, options, talk, eobs=plan.layout == "e-obs")
     written = write_recordings(out, out / RECORDINGS, options, signal[2])
     per_g = signal[1] if signal[1] is not None else ONE_G[signal[0]]
@@ -210,6 +213,7 @@ def _draft_plain(
             "plain", {**source, "exclude_files": toml_paths(excluded)}, toml_columns(plan), options
         )
         kept = survey(wanted(read_runs(card, None), options))
+    refuse_copies(kept, lambda place: "")
     found = draft(kept, options, talk)
     if kept.labels[""]:
         found = replace(found, ignore=[*found.ignore, ""])
@@ -226,17 +230,31 @@ def _draft_parquet(
     if drop is not None:
         kept = _survey_parquet(folder, (), options, drop)
     faulty = faulty_recordings(kept, options)
-    segments = [int(place.name.rpartition(" ")[2]) for place in faulty]
+    segments = [_segment(place.name) for place in faulty]
     if segments:
         files = [converted.file_of(segment) or place.name for segment, place in zip(segments, faulty)]
         note_excluded(kept, faulty, files, options, talk)
         kept = _survey_parquet(folder, segments, options, drop)
+    _name_files(kept, converted)
+    refuse_copies(kept, lambda place: converted.file_of(_segment(place)))
     eobs = plan.layout == "e-obs"
     if eobs and options.rate_hz is None:
         rates = [one.step for one in kept.animals.values() if one.step]
         if not rates:
             raise UserError("no column says the sampling rate of the e-obs bursts; state it with --rate")
     return draft(kept, options, talk, eobs=eobs), segments, drop
+
+
+def _segment(place: str) -> int:
+    """Return the number of the segment that a recording of an import is."""
+    return int(place.rpartition(" ")[2])
+
+
+def _name_files(kept: Survey, converted: Converted) -> None:
+    """Let animals come from the user's files, and not from the parts that a failed import removes."""
+    for one in kept.animals.values():
+        files = [converted.file_of(_segment(place.name)) for place in one.places[:1]]
+        one.origin = (files or [""])[0] or one.origin
 
 
 def _survey_parquet(
