@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,10 +22,10 @@ OWN = Spans({"A": (0.0, 120.0), "B": (40.0, 160.0)}, dated=False)
 DATED = Spans({"A": (START, START + 120), "B": (START, START + 120)})
 
 
-def read(folder: Path, rows: list[str], spans: Spans, **options: bool) -> list[Interval]:
+def read(folder: Path, rows: list[str], spans: Spans, **options: Any) -> list[Interval]:
     path = folder / "labels.txt"
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    asked = Asked(Options(**options), Talk(), lambda: spans, animals=("A", "B"))  # type: ignore[arg-type]
+    asked = Asked(Options(**options), Talk(), lambda: spans, animals=("A", "B"))
     return read_labels(path, asked).all()
 
 
@@ -95,3 +98,25 @@ def test_animals_of_labels_are_those_of_the_recordings_where_only_the_spelling_d
     intervals = [Interval(name, 0.0, 1.0, "graze", 2 + row) for row, name in enumerate(names)]
     assert [one.animal for one in as_recorded(intervals, recorded, talk)] == wanted
     assert bool(talk.notes) == (names != wanted)
+
+
+#: 00:00 UTC on 2024-10-27, when Berlin's clocks went back from 03:00 to 02:00 an hour later.
+NIGHT = 1729987200.0
+
+
+@pytest.mark.parametrize("excel", [False, True])
+def test_the_hour_that_comes_twice_is_told_for_each_animal_of_a_table(tmp_path: Path, excel: bool) -> None:
+    starts = [NIGHT - 1800 + 1200 * number for number in range(10)]
+    rows, wanted = ["animal,start,end,behaviour"], []
+    for animal in ("A", "B"):
+        for number, start in enumerate(starts):
+            cells = []
+            for moment in (start, start + 1200):
+                local = dt.datetime.fromtimestamp(moment, ZoneInfo("Europe/Berlin")).replace(tzinfo=None)
+                days = (local - dt.datetime(1899, 12, 30)).total_seconds() / 86400
+                cells.append(f"{days:.9f}" if excel else f"{local:%Y-%m-%d %H:%M:%S}")
+            rows.append(f"{animal},{','.join(cells)},{'graze' if number % 2 else 'rest'}")
+            wanted.append((animal, start, start + 1200))
+    spans = Spans(dict.fromkeys("AB", (NIGHT - 7200, NIGHT + 14400)))
+    found = read(tmp_path, rows, spans, timezone="Europe/Berlin")
+    assert [(one.animal, one.start, one.end) for one in found] == wanted

@@ -15,12 +15,13 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.importing.clocks import Clock, on_grid, resolution
+from mcukd.data.importing.clocks import Clock
 from mcukd.data.importing.numerals import MISSING
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.time_units import CALENDARS, OWN_ZERO, SINCE_1970, Unit, stated_unit, words_of
 from mcukd.data.importing.times import (
     Column,
+    TimeForm,
     could_be_date,
     holds_clocks,
     is_number,
@@ -128,12 +129,19 @@ def offset_of(seconds: float, timezone: Optional[str]) -> float:
 
 
 def read_times(
-    path: Path, names: Sequence[str], cells: Sequence[Sequence[str]], line: int, decimal: str, asked: Asked
+    path: Path,
+    names: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    line: int,
+    decimal: str,
+    asked: Asked,
+    animals: Sequence[Optional[str]] = (),
 ) -> Times:
     """Read columns of a label table that are on one clock.
 
-    names, cells: of the columns. line: of the first row. Raises UserError that names the line of a cell that
-    is no time, and where the columns are on different clocks or on one that cannot be told.
+    names, cells: of the columns. line: of the first row. animals: of each row; where their rows stand
+    together, the clock of each starts anew. Raises UserError that names the line of a cell that is no time,
+    and where the columns are on different clocks or on one that cannot be told.
     """
     kinds = [_kind(column, decimal) for column in cells]
     if len(set(kinds)) > 1:
@@ -144,14 +152,21 @@ def read_times(
             f"use one of both"
         )
     if kinds[0] == OWN:
-        return _counted(path, names, cells, line, decimal, asked)
+        return _counted(path, names, cells, line, decimal, asked, _begins(animals))
     if kinds[0] == OF_DAY:
         return Times(
             tuple(_of_day(path, name, column, line) for name, column in zip(names, cells)),
             OF_DAY,
             "times of day without a date",
         )
-    return _dated(path, names, cells, line, decimal, asked)
+    return _dated(path, names, cells, line, decimal, asked, _begins(animals))
+
+
+def _begins(animals: Sequence[Optional[str]]) -> Optional[NDArray[np.bool_]]:
+    """Tell where another animal's rows begin (n,); None where those of animals do not stand together."""
+    named = np.array([str(animal) for animal in animals], dtype=object)
+    fresh = np.concatenate([[False], named[1:] != named[:-1]]) if len(named) else np.zeros(0, dtype=bool)
+    return fresh if len(named) and fresh.sum() + 1 == len(set(named.tolist())) else None
 
 
 def _kind(cells: Sequence[str], decimal: str) -> str:
@@ -163,7 +178,13 @@ def _kind(cells: Sequence[str], decimal: str) -> str:
 
 
 def _dated(
-    path: Path, names: Sequence[str], cells: Sequence[Sequence[str]], line: int, decimal: str, asked: Asked
+    path: Path,
+    names: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    line: int,
+    decimal: str,
+    asked: Asked,
+    fresh: Optional[NDArray[np.bool_]],
 ) -> Times:
     columns = [Column(path, name, tuple(column), decimal) for name, column in zip(names, cells)]
     for name, column in zip(names, cells):
@@ -173,7 +194,7 @@ def _dated(
     found = []
     for name, column, form in zip(names, cells, forms):
         stamps: NDArray[Any] = np.array(column, dtype=object)
-        seconds = Clock(path, name, form).seconds(stamps, line)
+        seconds = Clock(path, name, form).seconds(stamps, line, fresh)
         refuse_odd(path, name, column, seconds, line, "a date and time")
         found.append(seconds)
     zone = next((form.timezone for form in forms if form.timezone), None)
@@ -203,7 +224,13 @@ def refuse_odd(
 
 
 def _counted(
-    path: Path, names: Sequence[str], cells: Sequence[Sequence[str]], line: int, decimal: str, asked: Asked
+    path: Path,
+    names: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    line: int,
+    decimal: str,
+    asked: Asked,
+    fresh: Optional[NDArray[np.bool_]],
 ) -> Times:
     """Numbers: seconds or another unit, from 1970, from a calendar's zero or from the recordings' own."""
     found = []
@@ -213,28 +240,19 @@ def _counted(
         refuse_odd(path, name, column, values, line, "a number of seconds")
         found.append(values)
     unit = _unit(path, names, found, asked)
-    seconds = [unit.to_seconds(values) for values in found]
-    if unit.seconds[0] >= 60:
-        marks = ["," if any("," in cell for cell in column) else decimal for column in cells]
-        written = [
-            resolution(np.array(column, dtype=object), mark) * unit.seconds[0]
-            for column, mark in zip(cells, marks)
-        ]
-        seconds = [on_grid(one, step) for one, step in zip(seconds, written)]
-    if unit.local and asked.timezone is not None:
-        zone = zone_of(asked.timezone)
-        seconds = [np.array([_in_zone(value, zone) for value in one.tolist()]) for one in seconds]
+    marks = ["," if any("," in cell for cell in column) else decimal for column in cells]
+    zone = asked.timezone if unit.local else None
+    clocks = [
+        Clock(path, name, TimeForm("number", unit, decimal=mark, timezone=zone))
+        for name, mark in zip(names, marks)
+    ]
+    seconds = [
+        clock.seconds(np.array([cell.strip() for cell in column], dtype=object), line, fresh)
+        for clock, column in zip(clocks, cells)
+    ]
     local = f", as local time of {asked.timezone}" if unit.local and asked.timezone else ""
     kind = OWN if unit.zero is None else DATED
     return Times(tuple(seconds), kind, unit.words + local, unit.local and asked.timezone is None)
-
-
-def _in_zone(local: float, zone: Any) -> float:
-    import datetime as dt
-
-    whole = int(np.floor(local))
-    clock = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=whole)
-    return clock.replace(tzinfo=zone).timestamp() + (local - whole)
 
 
 def _unit(path: Path, names: Sequence[str], values: Sequence[NDArray[np.float64]], asked: Asked) -> Unit:

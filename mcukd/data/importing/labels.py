@@ -108,11 +108,11 @@ def _generic(
     cells = [table[name] for name in names]
     if day is not None and all(holds_clocks(column) for column in cells):
         cells = [_with_day(table[day], column) for column in cells]
-    times = read_times(path, names, cells, line, form.decimal, asked)
-    starts = times.columns[0]
-    animals: Sequence[Optional[str]] = table[animal] if animal else [None] * len(starts)
+    animals: Sequence[Optional[str]] = table[animal] if animal else [None] * len(table[start])
     if animal is None:
         animals = _animals_of_files(path, form, table, line, asked) or animals
+    times = read_times(path, names, cells, line, form.decimal, asked, animals)
+    starts = times.columns[0]
     if points:
         return hold_points(path, starts, animals, table[behaviour], line, times, asked), times
     if end is not None:
