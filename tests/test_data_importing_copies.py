@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from mcukd.data.card import load_card
+from mcukd.data.importing.copies import refuse_copies
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.run import import_data
 from mcukd.data.readers import read_recordings
+from mcukd.data.runs import Run
+from mcukd.data.survey import survey
 from mcukd.errors import UserError
 
 HEAD = "time,animal,behaviour,x,y,z"
@@ -51,7 +54,7 @@ def test_a_table_appended_to_itself_is_refused(tmp_path: Path, convert: bool) ->
 
 def test_a_copy_of_a_file_is_refused_and_both_are_named(tmp_path: Path) -> None:
     files = {"a.csv": rows("bella"), "a (1).csv": rows("bella"), "b.csv": rows("cora")}
-    with pytest.raises(UserError, match=r"300 samples of bella, a \(1\).csv and a.csv\); remove one"):
+    with pytest.raises(UserError, match=r"33.3 % of all samples .*bella, a \(1\).csv and a.csv\); remove"):
         run(tmp_path, files)
 
 
@@ -61,6 +64,23 @@ def test_rows_that_are_all_written_twice_do_not_double_the_rate(tmp_path: Path, 
     with pytest.raises(UserError, match=r"herd.csv.*1,800 rows = 50.0 % repeat the row above") as refused:
         run(tmp_path, {"herd.csv": both}, convert=convert)
     assert "part-" not in str(refused.value)
+
+
+def test_a_small_copy_is_said_and_stops_nothing() -> None:
+    rng = np.random.default_rng(0)
+    short, long = rng.normal(0, 1, (40, 3)), rng.normal(0, 1, (9000, 3))
+    runs = [
+        Run("bella", "rest", name, samples, np.arange(len(samples)) / 10, name)
+        for name, samples in (("a.csv", short), ("b.csv", long), ("c.csv", short))
+    ]
+    talk = Talk()
+    refuse_copies(survey(runs), lambda place: place, talk)
+    assert (
+        "1 labelled run = 0.44 % of all samples (first: 40 samples of bella, a.csv and c.csv)"
+        in talk.notes[0]
+    )
+    with pytest.raises(UserError, match="50.0 % of all samples"):
+        refuse_copies(survey([runs[0], runs[2]]), lambda place: place, talk)
 
 
 def test_a_row_or_two_written_twice_stop_nothing(tmp_path: Path) -> None:
@@ -78,3 +98,14 @@ def test_animals_of_two_rates_are_both_named(tmp_path: Path) -> None:
     expected = r"bella \(a.csv\) has 20 samples per second, and cora \(b.csv\) has 50"
     with pytest.raises(UserError, match=expected):
         run(tmp_path, files)
+
+
+@pytest.mark.parametrize("rate", [25.0, 32.0, 40.0])
+def test_stamps_of_whole_seconds_tell_the_rate_although_recordings_begin_within_one(
+    tmp_path: Path, rate: float
+) -> None:
+    (tmp_path / "herd").mkdir()
+    both = [one for animal in ("bella", "cora") for one in rows(animal, rate, stamps="s")[round(rate / 3) :]]
+    (tmp_path / "herd/herd.csv").write_text("\n".join([HEAD, *both]) + "\n", encoding="utf-8")
+    made = import_data(tmp_path / "herd", Options(out=tmp_path / "out", window_s=1.0), Talk())
+    assert load_card(str(made.cards[0])).signal.rate_hz == rate

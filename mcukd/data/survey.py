@@ -322,7 +322,13 @@ def _add_times(one: AnimalSurvey, pieces: list[Run], before: Optional[NDArray[np
     kept = np.ones(len(steps), dtype=bool)
     kept[gaps.after] = False
     kept &= steps >= 0
-    one.clock_s += float(steps[kept].sum()) - gaps.let_pass_s
-    one.clock_steps += int(kept.sum())
+    changes = np.flatnonzero(steps > 0)
+    if len(changes) > 1 and not len(gaps.after) and np.mean(steps == 0) > 0.5:
+        # Of stamps coarser than the step, the first and the last may stand for a part of what they count.
+        one.clock_s += float(seconds[changes[-1] + 1] - seconds[changes[0] + 1]) - gaps.let_pass_s
+        one.clock_steps += int(changes[-1] - changes[0])
+    else:
+        one.clock_s += float(steps[kept].sum()) - gaps.let_pass_s
+        one.clock_steps += int(kept.sum())
     if sum(len(some) for some in one.steps) < _KEPT_STEPS:
         one.steps.append(steps[:5000])

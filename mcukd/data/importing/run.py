@@ -123,7 +123,7 @@ def _import_unlabelled(
     _note_conversion(converted, talk)
     kept = _survey_parquet(out, options=options)
     _name_files(kept, converted)
-    refuse_copies(kept, lambda place: converted.file_of(_segment(place)))
+    refuse_copies(kept, lambda place: converted.file_of(_segment(place)), talk)
     signal = draft_unlabelled(kept, options, talk, eobs=plan.layout == "e-obs")
     written = write_recordings(out, out / RECORDINGS, options, signal[2])
     per_g = signal[1] if signal[1] is not None else ONE_G[signal[0]]
@@ -213,7 +213,7 @@ def _draft_plain(
             "plain", {**source, "exclude_files": toml_paths(excluded)}, toml_columns(plan), options
         )
         kept = survey(wanted(read_runs(card, None), options))
-    refuse_copies(kept, lambda place: "")
+    refuse_copies(kept, lambda place: "", talk)
     found = draft(kept, options, talk)
     if kept.labels[""]:
         found = replace(found, ignore=[*found.ignore, ""])
@@ -236,7 +236,7 @@ def _draft_parquet(
         note_excluded(kept, faulty, files, options, talk)
         kept = _survey_parquet(folder, segments, options, drop)
     _name_files(kept, converted)
-    refuse_copies(kept, lambda place: converted.file_of(_segment(place)))
+    refuse_copies(kept, lambda place: converted.file_of(_segment(place)), talk)
     eobs = plan.layout == "e-obs"
     if eobs and options.rate_hz is None:
         rates = [one.step for one in kept.animals.values() if one.step]
