@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from mcukd.cli.app import app
 
@@ -102,3 +103,12 @@ def test_a_table_breaks_no_figure_and_fits_80_columns(capsys, monkeypatch) -> No
     for text in (*row[2:], *figures, *classes):
         assert text in shown
     assert shown.count("title") == 1 and shown.count(" file ") == 3
+
+
+@pytest.mark.parametrize("command", [["data", "check"], ["evaluate"], ["flash"]])
+def test_help_is_wrapped_by_the_terminal_and_not_by_the_source(command: list[str]) -> None:
+    text = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80"}).output
+    told = [line.strip() for line in text.split("╭")[0].split("Example")[0].splitlines() if line.strip()][1:]
+    # Whatever line goes on in the next had no room for its first word.
+    goes_on = [(one, after.split()[0]) for one, after in zip(told, told[1:]) if not one.endswith(".")]
+    assert goes_on and all(len(one) + 1 + len(word) > 78 for one, word in goes_on), told

@@ -149,6 +149,23 @@ def test_parquet_of_any_columns(tmp_path: Path) -> None:
     assert card.source.reader == "parquet" and len(load_windows(card)) == 48
 
 
+def test_the_forms_of_files_are_said(tmp_path: Path) -> None:
+    import pandas as pd
+
+    folder = tmp_path / "herd"
+    for number in range(3):
+        name = folder / f"part{number}.csv"
+        name.parent.mkdir(exist_ok=True)
+        long_table(name, animals="ABC"[number])
+        if number:
+            pd.read_csv(name).to_parquet(name.with_suffix(".parquet"))
+            name.unlink()
+    said = [note for note in bring_in(folder, tmp_path / "both").notes if "files:" in note]
+    assert said == ["3 files: 2 Parquet, 1 utf-8 text with commas"]
+    (folder / "part0.csv").unlink()
+    assert "2 files: Parquet" in bring_in(folder, tmp_path / "one").notes
+
+
 def test_a_logger_file_without_its_reader_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,7 @@ def test_missing_rows_cut_the_recording(tmp_path: Path, name: str) -> None:
     made = bring_in(tmp_path)
     assert segments(tmp_path) == [1000, 4600, 6000]
     note = next(note for note in made.notes if note.startswith("gaps: "))
-    assert f"the column {name} counts rows and jumps 1 times (first in bella.csv)" in note
+    assert f"the column {name} counts rows and jumps 1 time (first in bella.csv)" in note
 
 
 def test_a_counter_without_gaps_is_said_and_cuts_nothing(tmp_path: Path) -> None:

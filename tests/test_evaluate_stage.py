@@ -120,7 +120,7 @@ def test_a_forest_is_better_than_the_majority_and_says_so(made: Any) -> None:
     study, _, _ = made
     found = compare_studies(study, study, ("random_forest", "majority"))
     assert found.verdict == "better" and found.low is not None and found.low > 0
-    assert found.sentence().startswith("Random_forest is better than majority: pooled MCC +")
+    assert found.sentence().startswith("The random forest is better than the majority class: pooled MCC +")
     same = compare_studies(study, study, ("random_forest", "random_forest"))
     assert same.difference == 0 and same.verdict == "no difference shown"
     with pytest.raises(UserError, match=r"no predictions of 'random_forst'.*did you mean 'random_forest'"):

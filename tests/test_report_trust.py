@@ -144,7 +144,7 @@ def test_a_time_budget_off_by_half_of_itself_is_not_summed_up() -> None:
     found = judge(metrics, "student")
     assert standing(found) == {"grazing": USE, "resting": USE, "walking": CARE}
     assert "single windows may be used, its time of the day not" in found.behaviours[2].sentence
-    assert "off by 300 of 480 minutes a day" in found.behaviours[2].sentence
+    assert "off by 300 minutes a day, where 480 are true" in found.behaviours[2].sentence
 
 
 def test_no_behaviour_recognised_is_a_no() -> None:

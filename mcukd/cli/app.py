@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any
 
 import typer
@@ -74,3 +75,21 @@ for _name in (
     "doctor",
 ):
     importlib.import_module(f"mcukd.cli.{_name}").register(app)
+
+
+def _fill(group: typer.Typer) -> None:
+    """Let the terminal wrap help: the lines of a docstring are longer than many terminals."""
+    for below in [one.typer_instance for one in group.registered_groups if one.typer_instance]:
+        if below.registered_callback is not None:
+            _fill_one(below.registered_callback)
+        _fill(below)
+    for command in group.registered_commands:
+        _fill_one(command)
+
+
+def _fill_one(told: Any) -> None:
+    paragraphs = (inspect.getdoc(told.callback) or "").split("\n\n")
+    told.help = "\n\n".join(text.replace("\n", " ") for text in paragraphs)
+
+
+_fill(app)

@@ -10,6 +10,7 @@ import typer
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
 from mcukd.cli.data_check import check_data
 from mcukd.cli.data_import import import_data
+from mcukd.wording import plural
 
 CardArgument = Annotated[
     str, typer.Argument(metavar="CARD", help="Name of a bundled card, or path of a .toml.")
@@ -132,8 +133,8 @@ def _print_description(facts: dict[str, Any]) -> None:
         f"in training {facts['train_hop']}, in operation {facts['operation_hop']}"
     )
     for split, found in facts["splits"].items():
-        folds = f"{found['folds']} fold{'s' if found['folds'] > 1 else ''}"
-        print(f"  {split:<13} {folds if found['folds'] else found['reason']}")
+        said = plural(found["folds"], "fold") if found["folds"] else f"none: {found['reason']}"
+        print(f"  {split:<13} {said}")
     clipped = {animal: share for animal, share in facts["clipped"].items() if share > 0}
     worst = max(clipped, key=lambda animal: clipped[animal]) if clipped else None
     print(

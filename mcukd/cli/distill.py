@@ -11,6 +11,7 @@ import typer
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
 from mcukd.distill.config import AUGMENTS, STUDENTS, DistillConfig, parse_seeds
 from mcukd.distill.methods import METHODS
+from mcukd.wording import plural
 
 DEFAULT_CARD = "herd-sim"
 DEFAULTS = DistillConfig()
@@ -281,7 +282,8 @@ def _print(metrics: dict[str, Any], path: Path, simulated: bool, config: Distill
     ]
     origin = "SIMULATED data" if simulated else "data"
     print_table(
-        f"{origin} {metrics['data']}, {config.split}, {len(config.seeds)} seed(s): scores on unseen animals",
+        f"{origin} {metrics['data']}, {config.split}, {plural(len(config.seeds), 'seed')}: "
+        "scores on unseen animals",
         ["model", "MCC", "accuracy", "macro-F1", "parameters", "MACs/window"],
         rows,
     )

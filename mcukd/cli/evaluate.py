@@ -9,6 +9,7 @@ import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
 from mcukd.errors import UserError
+from mcukd.wording import plural
 
 if TYPE_CHECKING:
     from mcukd.distill.config import DistillConfig
@@ -235,7 +236,8 @@ def _evaluate_random(
         for name, one in found.items()
     ]
     print_table(
-        f"{honest['data']}: what a random split would have claimed ({len(config.seeds)} seed(s), pooled MCC)",
+        f"{honest['data']}: what a random split would have claimed "
+        f"({plural(len(config.seeds), 'seed')}, pooled MCC)",
         ["model", "random", honest["split"], "points of flattery", "95 % over animals"],
         rows,
     )
@@ -262,7 +264,7 @@ def _evaluate_table(
         return
     columns, rows = evaluation_rows(found)
     print_table(
-        f"features {found['data']}, {found['split']}, {len(found['seeds'])} seed(s), unseen animals",
+        f"features {found['data']}, {found['split']}, {plural(len(found['seeds']), 'seed')}, unseen animals",
         columns,
         rows,
     )
@@ -273,9 +275,9 @@ def _print(metrics: dict[str, Any], path: Path) -> None:
     from mcukd.report.verdict import sentences
 
     columns, rows = evaluation_rows(metrics)
-    seeds = len(metrics["seeds"])
+    seeds = plural(len(metrics["seeds"]), "seed")
     print_table(
-        f"{metrics['data']}, {metrics['split']}, {seeds} seed(s), unseen animals; 95 %: over animals",
+        f"{metrics['data']}, {metrics['split']}, {seeds}, unseen animals; 95 %: over animals",
         columns,
         rows,
     )

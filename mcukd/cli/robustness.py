@@ -9,6 +9,7 @@ import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
 from mcukd.errors import UserError
+from mcukd.wording import plural
 
 
 def register(app: typer.Typer) -> None:
@@ -94,8 +95,8 @@ def _print(content: dict[str, Any]) -> None:
                 rows.append([one["title"], label, *scores])
     origin = "SIMULATED data" if content["simulated"] else "data"
     print_table(
-        f"{origin} {content['data']}, {content['split']}, {len(content['seeds'])} seed(s): pooled MCC on "
-        f"unseen animals; neck along {content['neck_axis']}",
+        f"{origin} {content['data']}, {content['split']}, {plural(len(content['seeds']), 'seed')}: pooled "
+        f"MCC on unseen animals; neck along {content['neck_axis']}",
         ["disturbance", "level", *(title_of(name) for name in models)],
         rows,
         left=2,

@@ -9,6 +9,7 @@ import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
 from mcukd.errors import UserError
+from mcukd.wording import plural
 
 
 def register(app: typer.Typer) -> None:
@@ -79,8 +80,9 @@ def _print(facts: dict[str, Any], out: Path) -> None:
         for point in sorted(facts["points"], key=lambda point: -point["mcc"])
     ]
     print_table(
-        f"{origin} {facts['data']}, {facts['split']}: {facts['runs']} runs on {facts['folds']} folds and "
-        f"{len(facts['seeds'])} seed(s), {facts['ran']} jobs done now",
+        f"{origin} {facts['data']}, {facts['split']}: {plural(facts['runs'], 'run')} on "
+        f"{plural(facts['folds'], 'fold')} and {plural(len(facts['seeds']), 'seed')}, "
+        f"{plural(facts['ran'], 'job')} done now",
         ["point", "MCC", "95 %", "accuracy", "weight bytes", *(["flash", "instr."] if measured else [])],
         rows,
     )

@@ -12,6 +12,7 @@ from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.evaluate.intervals import DRAWS, LEVEL, POOLED, SEED, drawn_weights, interval
 from mcukd.evaluate.predictions import Predictions
+from mcukd.report.naming import model_in_prose
 from mcukd.wording import listed
 
 
@@ -59,17 +60,18 @@ class Comparison:
 
     def _sentence(self) -> str:
         much = f"{self.difference:+.3f}".replace("-", "−")
+        a, b = _in_prose(self.a), _in_prose(self.b)
         if self.low is None or self.high is None:
             return (
-                f"{self.a} against {self.b}: pooled MCC {much} on {self.animals} animal; one animal cannot "
-                "tell whether that would hold for others."
+                f"{a[0].upper()}{a[1:]} against {b}: pooled MCC {much} on {self.animals} animal; one "
+                "animal cannot tell whether that would hold for others."
             )
         between = f"{self.low:+.3f} to {self.high:+.3f}".replace("-", "−")
         over = f"over {self.animals} animals and {self.seeds} seed{'s' if self.seeds > 1 else ''}"
         said = {
-            "better": f"{self.a} is better than {self.b}",
-            "worse": f"{self.a} is worse than {self.b}",
-            "no difference shown": f"no difference shown between {self.a} and {self.b}",
+            "better": f"{a} is better than {b}",
+            "worse": f"{a} is worse than {b}",
+            "no difference shown": f"no difference shown between {a} and {b}",
         }[self.shown]
         if {self.a, self.b} == {"student_distilled", "student"} and self.a == "student_distilled":
             said = {
@@ -79,6 +81,12 @@ class Comparison:
             }[self.shown]
         much += " (not on an equal footing)" if self.caveats else ""
         return f"{said[0].upper()}{said[1:]}: pooled MCC {much}, 95 % interval {between} {over}."
+
+
+def _in_prose(name: str) -> str:
+    """Return how a sentence names a model, which may be one of a study: "MODEL of STUDY"."""
+    model, of, study = name.partition(" of ")
+    return f"{model_in_prose(model)}{of}{study}"
 
 
 def paired(a: NDArray[Any], b: NDArray[Any], names: tuple[str, str], draws: int = DRAWS) -> Comparison:

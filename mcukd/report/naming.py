@@ -18,6 +18,19 @@ _MODELS = {
     "filter_mlp": "Filter-MLP",
     "mlp_head": "MLP head",
 }
+#: The same within a sentence, after "the".
+_PROSE = {
+    "teacher": "teacher",
+    "student": "plain student",
+    "student_distilled": "distilled student",
+    "student_searched": "student with any classifier",
+    "student_searched_deployable": "student with the searched head",
+    "tflite_int8": "TFLite int8 model",
+    "majority": "majority class",
+    "random_forest": "random forest",
+    "filter_mlp": "filter-MLP",
+    "mlp_head": "MLP head",
+}
 #: The baselines of `metrics.json`, as they are listed.
 BASELINES = ("filter_mlp", "random_forest", "majority")
 _ORDER = (
@@ -41,6 +54,14 @@ def model_title(name: str) -> str:
         return _MODELS.get(name, name)
     width = "mixed bits" if integer.group(1) == "auto" else f"{integer.group(1)} bits"
     return f"Fixed point, {width}" + (", quantization-aware" if integer.group(2) else "")
+
+
+def model_in_prose(name: str) -> str:
+    """Return how a sentence names a model of `metrics.json`; unknown ones keep their key."""
+    if name in _PROSE:
+        return f"the {_PROSE[name]}"
+    title = model_title(name)
+    return title if title == name else f"the {title[0].lower()}{title[1:]} model"
 
 
 def in_order(names: Iterable[str]) -> list[str]:

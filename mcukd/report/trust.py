@@ -123,7 +123,7 @@ def behaviour(name: str, scores: Mapping[str, Any], animals: Optional[int], tota
     if standing == USE and off > BUDGET_SHARE * true:
         standing = CARE
         said += "; single windows may be used, its time of the day not"
-    time = f"its time is off by {off:.0f} of {true:.0f} minutes a day"
+    time = f"its time is off by {off:.0f} minutes a day, where {true:.0f} are true"
     sentence = f"{said}; {time}." if windows else f"{said}."
     return Behaviour(name, standing, one["recall"], one["precision"], windows, animals, off, true, sentence)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from mcukd.report.naming import BASELINES, figure, model_title
+from mcukd.report.naming import BASELINES, figure, model_in_prose
 
 #: Which model stands for what is deployed, best evidence first.
 _DEPLOYED = ("student_searched_deployable", "student_distilled", "student", "teacher")
@@ -31,8 +31,8 @@ def baseline_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
             else f" With so many animals the difference is not shown to be more than chance ({between})."
         )
     return (
-        f"A baseline wins: on the animals held out, {model_title(best).lower()} reaches an MCC of "
-        f"{figure(models[best]['mcc'])}, {model_title(ours).lower()} {figure(models[ours]['mcc'])}.{shown}"
+        f"A baseline wins: on the animals held out, {model_in_prose(best)} reaches an MCC of "
+        f"{figure(models[best]['mcc'])}, {model_in_prose(ours)} {figure(models[ours]['mcc'])}.{shown}"
     )
 
 
@@ -53,7 +53,7 @@ def random_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
     rivals = {name: one for name, one in found["models"].items() if name != "majority"} or found["models"]
     name, most = max(rivals.items(), key=lambda item: float(item[1]["points"]))
     return (
-        f"A random split of the same windows would have shown {model_title(name).lower()} at an MCC of "
+        f"A random split of the same windows would have shown {model_in_prose(name)} at an MCC of "
         f"{figure(most['mcc_random'])} instead of {figure(most['mcc'])}: {most['points']:.1f} points of "
         "flattery."
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mcukd.data.importing.options import Talk
 from mcukd.data.importing.sources import pieces
 from mcukd.data.importing.text import TextForm, is_number
+from mcukd.wording import plural
 
 _NAMED = re.compile(
     r"^(frame|sample|index|idx|counter|count|sequence|seq|packet|row|nr|no|n)([ _.-]?(no|nr|number|id))?$"
@@ -121,8 +122,8 @@ def _say(name: str, counted: Sequence[_Counted], talk: Talk) -> None:
     if gaps:
         total = sum(one.gaps for one in gaps)
         talk.note(
-            f"gaps: the column {name} counts rows and jumps {total} times (first in {gaps[0].relative}); "
-            "recordings are cut there"
+            f"gaps: the column {name} counts rows and jumps {plural(total, 'time')} "
+            f"(first in {gaps[0].relative}); recordings are cut there"
         )
     else:
         talk.note(f"gaps: the column {name} counts rows, and none is missing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -23,7 +24,7 @@ from mcukd.data.importing.text import TextForm
 from mcukd.data.importing.times import Column, TimeForm, time_forms, zone_of, zone_words
 from mcukd.data.runs import PART_PATTERN
 from mcukd.errors import UserError
-from mcukd.wording import did_you_mean, listed
+from mcukd.wording import did_you_mean, listed, plural
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".cwa", ".gt3x")
 _PROSE = re.compile(r"(readme|licen[cs]e|changelog|upstream|notes?|citation)", re.IGNORECASE)
@@ -128,7 +129,9 @@ def make_plan(path: Path, options: Options, talk: Talk) -> Plan:
     forms = [form for form, own in zip(forms, held) if own]
     relatives = [one.relative_to(root).as_posix() for one in paths]
     form = forms[0]
-    talk.note(f"{len(paths)} file{'s' if len(paths) > 1 else ''}: {form.description}")
+    kinds = Counter(one.description for one in forms)
+    several = [f"{number} {kind}" for kind, number in kinds.most_common()]
+    talk.note(f"{plural(len(paths), 'file')}: {form.description if len(kinds) == 1 else listed(several)}")
     refuse_features(path, form, options)
     files = [SourceFile(*three) for three in zip(paths, relatives, forms)]
     eobs = next((name for name in form.header if plain_name(name) == EOBS_RAW), None)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mcukd.data.importing.dialect import HEAD_ROWS
 from mcukd.data.importing.preamble import STAMPS
-from mcukd.data.importing.text import TextForm, parse, read_blocks, sniff
+from mcukd.data.importing.text import PARQUET, TextForm, parse, read_blocks, sniff
 from mcukd.errors import UserError
 
 EOBS_RAW = "eobs:accelerations-raw"
@@ -64,7 +64,7 @@ def form_of(path: Path) -> TextForm:
     if head is None or head.num_rows == 0:
         raise UserError(f"{path} has columns but no rows; remove it, or export it again")
     table = [_as_text(head.column(place)) for place in range(head.num_columns)]
-    return TextForm("parquet", False, ",", ".", tuple(names), 0, b"\n", tuple(zip(*table)))
+    return TextForm(PARQUET, False, ",", ".", tuple(names), 0, b"\n", tuple(zip(*table)))
 
 
 def pieces(
@@ -76,7 +76,7 @@ def pieces(
     """
     if form is None:
         yield from _device_pieces(path, offset)
-    elif form.encoding == "parquet":
+    elif form.encoding == PARQUET:
         yield from _parquet_pieces(path, numbers, texts, offset)
     else:
         for block in read_blocks(path, form, offset, line):

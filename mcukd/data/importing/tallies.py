@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mcukd.data.importing.numerals import MISSING
 from mcukd.data.importing.paths import natural, same_groups, some
 from mcukd.data.importing.sources import pieces
-from mcukd.data.importing.text import TextForm
+from mcukd.data.importing.text import PARQUET, TextForm
 
 #: Bytes of all files together that are read to see what their columns hold.
 BUDGET = 256_000_000
@@ -69,7 +69,7 @@ def tally(files: Sequence[tuple[object, TextForm]], names: Sequence[str]) -> dic
         for piece in pieces(path, form, [], list(names), 0, 0):  # type: ignore[arg-type]
             for name in names:
                 codes[name].append(_coded(found[name].values, piece.columns[name]))
-            if piece.offset * (20 if form.encoding == "parquet" else 1) > share:
+            if piece.offset * (20 if form.encoding == PARQUET else 1) > share:
                 break
         for name, one in found.items():
             own = np.concatenate(codes[name]) if codes[name] else np.empty(0, np.int32)

@@ -27,6 +27,9 @@ _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _LOOKED_AT = 60
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", BLANKS: "blanks"}
 
+#: In place of an encoding, where a table is no text.
+PARQUET = "parquet"
+
 
 @dataclass(frozen=True)
 class TextForm:
@@ -39,7 +42,7 @@ class TextForm:
     odd: whether only the import understands how header or numbers are written.
     """
 
-    encoding: str
+    encoding: str  # PARQUET where the file is no text
     gzip: bool
     delimiter: str
     decimal: str
@@ -69,6 +72,8 @@ class TextForm:
     @property
     def description(self) -> str:
         """Tell the form in a few words."""
+        if self.encoding == PARQUET:
+            return "Parquet"
         words = [f"{self.encoding} text with {_NAMES[self.delimiter]}"]
         words += ["decimal commas"] if self.decimal == "," else []
         words += ["gzip inside"] if self.gzip else []
