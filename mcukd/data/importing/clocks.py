@@ -105,7 +105,9 @@ class Clock:
 
     def _of_day(self, stamps: NDArray[Any], line: int, anew: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Seconds since the midnight before a recording's first stamp."""
-        dates = read_dates([f"1970-01-01 {str(stamp).strip()}" for stamp in stamps])
+        cells = [str(stamp).strip() for stamp in stamps]
+        # A date without a clock would be midnight.
+        dates = read_dates([f"1970-01-01 {cell}" if cell else "" for cell in cells])
         self._check(stamps, ~dates.known, line)
         rows = np.flatnonzero(dates.known)
         of_day = dates.local[rows] / 1e9

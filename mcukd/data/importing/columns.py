@@ -159,6 +159,11 @@ def split_date_and_clock(form: TextForm) -> Optional[tuple[str, str]]:
     return (dates[0], clocks[0]) if dates and clocks else None
 
 
+def holds_clocks_with_date(form: TextForm, name: str) -> bool:
+    """Tell whether the first values of a column are dates with a clock."""
+    return holds_dates(form.column(name)) and not _is_day(form.column(name))
+
+
 def holds_times(form: TextForm, name: str) -> bool:
     """Tell whether the first values of a column are dates or clock times."""
     return holds_dates(form.column(name)) or holds_clocks(form.column(name))

@@ -228,6 +228,7 @@ def _identity(plan: Plan, options: Options) -> dict[str, Any]:
         plan.bursts,
         plan.time,
         plan.clock_column,
+        None if plan.parts is None else [*plan.parts.columns.items()],
         plan.animal,
         plan.label,
     ]

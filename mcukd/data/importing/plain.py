@@ -55,6 +55,7 @@ def _needs_conversion(plan: Plan, options: Options) -> Optional[str]:
         (options.sort, "rows have to be sorted"),
         (plan.sensor is not None, "rows of other sensors have to be set aside"),
         (plan.clock_column is not None, "date and clock are apart"),
+        (plan.parts is not None, "the stamps are apart in several columns"),
         (plan.counter is not None, "a counter tells gaps"),
         (
             any(f.time is not None and not f.time.is_plain for f in plan.files),

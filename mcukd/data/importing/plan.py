@@ -21,6 +21,7 @@ from mcukd.data.importing.preamble import STAMPS, start_and_rate
 from mcukd.data.importing.sensor_rows import sensor_column
 from mcukd.data.importing.sources import EOBS_RAW, form_of, is_device, plain_name
 from mcukd.data.importing.text import TextForm
+from mcukd.data.importing.time_parts import TimeParts, time_parts, with_clocks
 from mcukd.data.importing.times import Column, TimeForm, time_forms, zone_of, zone_words
 from mcukd.data.runs import PART_PATTERN
 from mcukd.errors import UserError
@@ -53,7 +54,7 @@ class Plan:
     burst, samples in one cell), "device". clock_column: of the clock where date and clock are apart.
     tokens: role → part of the path it was taken from. unlabelled: nobody observed the animals.
     counter: column that counts rows and tells where some are missing. animals: as far as they are known
-    before the samples are read.
+    before the samples are read. parts: columns that make up the stamps, where they are several.
     """
 
     root: Path
@@ -71,6 +72,7 @@ class Plan:
     counter: Optional[str] = None
     sensor: Optional[str] = None
     animals: tuple[str, ...] = ()
+    parts: Optional[TimeParts] = None
 
 
 def is_ucihar(path: Path) -> bool:
@@ -150,6 +152,7 @@ def make_plan(path: Path, options: Options, talk: Talk) -> Plan:
     _check_same_columns(plan, _needed(plan))
     plan = _with_time(plan, options, talk)
     taken = [*_needed(plan), *(name for name in (plan.time, plan.clock_column) if name)]
+    taken += plan.parts.columns.values() if plan.parts else ()
     if plan.time is None and plan.layout == "rows":
         tables = [(file.path, file.relative, file.form) for file in plan.files if file.form is not None]
         counter = find_counter(tables, taken, talk)
@@ -261,6 +264,7 @@ def _with_time(plan: Plan, options: Options, talk: Talk) -> Plan:
     form = plan.files[0].form
     assert form is not None
     clock: Optional[str] = None
+    parts = None if options.time_column is not None else time_parts(form)
     if options.time_column == NO_COLUMN and NO_COLUMN not in form.header:
         talk.note(
             "time: stamps are left out, as you say, so gaps cannot be seen and the rate has to be stated"
@@ -274,6 +278,8 @@ def _with_time(plan: Plan, options: Options, talk: Talk) -> Plan:
                 "the columns are "
                 f"{listed(form.header)}"
             )
+    elif parts is not None:
+        name, why = next(iter(parts.columns.values())), f"with {listed([*parts.columns.values()][1:])}"
     else:
         apart = roles.split_date_and_clock(form)
         found, why = roles.time_column(form)
@@ -288,20 +294,24 @@ def _with_time(plan: Plan, options: Options, talk: Talk) -> Plan:
             return plan
         else:
             name = found
-    _check_same_columns(plan, [name] + ([clock] if clock else []))
+    joined = [*parts.columns.values()] if parts else [name] + ([clock] if clock else [])
+    _check_same_columns(plan, joined)
     columns = []
     for file in plan.files:
         assert file.form is not None
-        stamps = file.form.column(name)
+        if parts:
+            stamps = parts.join({one: file.form.column(one) for one in joined})
+        else:
+            stamps = file.form.column(name)
         if clock:
-            stamps = [f"{day} {hour}" for day, hour in zip(stamps, file.form.column(clock))]
-        title = f"{name} and {clock}" if clock else name
+            stamps = with_clocks(stamps, file.form.column(clock))
+        title = listed(joined) if parts else f"{name} and {clock}" if clock else name
         columns.append(Column(file.path, title, tuple(stamps), file.form.decimal))
     burst = len(plan.bursts["x"]) if plan.bursts else 2 if plan.layout == "e-obs" else 1
     times = time_forms(columns, options, talk, burst)
     talk.note(f"time: column {name} ({why}), {times[0].reason}{zone_words(times[0], options)}")
     files = tuple(replace(file, time=time) for file, time in zip(plan.files, times))
-    return replace(plan, files=files, time=name, clock_column=clock)
+    return replace(plan, files=files, time=name, clock_column=clock, parts=parts)
 
 
 def _device_plan(

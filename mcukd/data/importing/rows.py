@@ -16,6 +16,7 @@ from mcukd.data.importing.options import Options
 from mcukd.data.importing.plan import Plan, SourceFile
 from mcukd.data.importing.sensor_rows import OTHER_TYPE, of_others
 from mcukd.data.importing.sources import EOBS_AXES, EOBS_RATE, Piece, pieces, plain_name
+from mcukd.data.importing.time_parts import with_clocks
 from mcukd.errors import UserError
 
 #: What the source says where nobody observed the animal.
@@ -125,6 +126,7 @@ def read_rows(plan: Plan, options: Options, table: Optional[LabelTable], state: 
 
 def _wanted(plan: Plan, file: SourceFile) -> tuple[list[str], list[str]]:
     texts = [name for name in (plan.time, plan.clock_column, plan.animal, plan.label, plan.segment) if name]
+    texts += plan.parts.columns.values() if plan.parts else ()
     numbers: list[str] = []
     if plan.bursts:
         numbers = [name for names in plan.bursts.values() for name in names]
@@ -221,10 +223,10 @@ def _seconds(
     if plan.time is None or clock is None:
         return np.full(piece.rows, np.nan)
     stamps = piece.columns[plan.time]
+    if plan.parts:
+        stamps = np.array(plan.parts.join(piece.columns), dtype=object)
     if plan.clock_column:
-        stamps = np.array(
-            [f"{day} {hour}" for day, hour in zip(stamps, piece.columns[plan.clock_column])], dtype=object
-        )
+        stamps = np.array(with_clocks(stamps, piece.columns[plan.clock_column]), dtype=object)
     return clock.seconds(stamps, piece.first_line, fresh)
 
 
