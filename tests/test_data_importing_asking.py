@@ -82,3 +82,25 @@ def test_a_question_fits_a_terminal_of_80_columns() -> None:
     long = Choice("folder", "the animals " + ", ".join(f"animal{number}" for number in range(30)))
     lines = question_lines("which part of the paths names the animal" * 3, "--animal-from", [long, *CHOICES])
     assert max(len(line) for line in lines) <= WIDTH
+
+
+@pytest.mark.parametrize("wrong", ["abbey", "0", "-5", "nan", "inf", "25 Hz"])
+def test_what_is_no_number_is_asked_again(monkeypatch: pytest.MonkeyPatch, wrong: str, capsys: Any) -> None:
+    typed(monkeypatch, wrong, "25")
+    assert Talk(ask=at_terminal).number("no stamps tell the sampling rate", "--rate HZ") == 25
+    assert f"'{wrong}' is no number above 0, and no stamps tell" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_who_never_types_a_number_is_told_what_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed(monkeypatch, *["abbey"] * 9)
+    with pytest.raises(UserError, match="--rate is 'abbey' where a number above 0 is expected"):
+        Talk(ask=at_terminal).number("no stamps tell the sampling rate", "--rate HZ")
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "type 1."), (2, "type 1 or 2."), (3, "type 1 to 3.")])
+def test_the_numbers_of_the_answers_are_said(
+    monkeypatch: pytest.MonkeyPatch, number: int, words: str, capsys: Any
+) -> None:
+    typed(monkeypatch, "9", "1")
+    at_terminal("which", "--flag", [Choice(f"c{place}") for place in range(number)], None)
+    assert words in capsys.readouterr().out

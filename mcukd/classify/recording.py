@@ -106,7 +106,7 @@ def open_recording(path: Path, layout: Layout) -> Recording:
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(
             f"{path}: '{path.suffix}' files are not classified directly, only {listed(SUFFIXES)}; "
-            "'mcukd data import' converts others to Parquet."
+            f"'mcukd data import {path.name} --unlabelled' converts others to Parquet."
         )
     if layout.time_column is None and layout.start_ns is None:
         raise UserError(

@@ -32,7 +32,12 @@ def at_terminal(question: str, flag: str, choices: Sequence[Choice], default: Op
         if answer.isdigit() and 1 <= int(answer) <= len(values):
             return values[int(answer) - 1]
         if choices:
-            print(f"{answer!r} is none of these{did_you_mean(answer, values)}; type 1 to {len(values)}.")
+            print(f"{answer!r} is none of these{did_you_mean(answer, values)}; type {_numbers(len(values))}.")
+
+
+def _numbers(number: int) -> str:
+    """Return the numbers of so many answers: "1", "1 or 2", "1 to 3"."""
+    return "1" if number == 1 else f"1 {'or' if number == 2 else 'to'} {number}"
 
 
 def question_lines(question: str, flag: str, choices: Sequence[Choice]) -> list[str]:

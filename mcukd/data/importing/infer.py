@@ -251,14 +251,7 @@ def _rate(survey: Survey, options: Options, talk: Talk) -> float:
 
 def stated_rate(talk: Talk) -> float:
     """Ask for the rate in samples per second; UserError where the answer is none."""
-    answer = talk.choose("no stamps tell the sampling rate", "--rate HZ")
-    try:
-        rate = float(answer)
-    except ValueError:
-        rate = 0.0
-    if not rate > 0:
-        raise UserError(f"--rate is {answer!r} where a number of hertz is expected")
-    return rate
+    return talk.number("no stamps tell the sampling rate", "--rate HZ")
 
 
 def gravity_of(one: AnimalSurvey) -> np.ndarray:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional, Protocol, Union
@@ -60,6 +62,10 @@ class Options:
     sort: bool = False
     convert: bool = False
     yes: bool = False
+
+
+#: Times a person is asked for a number.
+_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,20 @@ class Talk:
             raise UserError(f"{question}; say it with {flag}{proposal}")
         which = "" if all(one.stated for one in offered) else f"{flag}: "
         raise UserError(f"{question}; say which with {which}{alternatives(offered)}{proposal}")
+
+    def number(self, question: str, flag: str) -> float:
+        """Return the number above 0 that the user says, asking again where it is none.
+
+        question, flag: as for `choose`. Raises UserError where nobody can be asked or says a number.
+        """
+        asked = question
+        for _ in range(_TRIES):
+            answer = self.choose(asked, flag)
+            with suppress(ValueError):
+                if 0 < (number := float(answer)) < math.inf:
+                    return number
+            asked = f"{answer!r} is no number above 0, and {question}"
+        raise UserError(f"{flag.split()[0]} is {answer!r} where a number above 0 is expected")
 
 
 def alternatives(choices: Sequence[Choice]) -> str:

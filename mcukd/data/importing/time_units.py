@@ -279,11 +279,7 @@ def _is_counter(values: NDArray[np.float64]) -> bool:
 
 def _counter(column: str, rate_hz: Optional[float], talk: Talk) -> Unit:
     if rate_hz is None:
-        answer = talk.choose(f"the column {column} numbers the samples, which tells no rate", "--rate HZ")
-        try:
-            rate_hz = float(answer)
-        except ValueError:
-            raise UserError(f"--rate is {answer!r} where a number of hertz is expected") from None
+        rate_hz = talk.number(f"the column {column} numbers the samples, which tells no rate", "--rate HZ")
     return Unit(COUNTER, f"samples numbered, {rate_hz:g} a second", (1.0, rate_hz))
 
 
