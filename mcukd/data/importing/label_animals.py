@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from mcukd.data.importing.animal_names import spelling_key
 from mcukd.data.importing.intervals import Interval
 from mcukd.data.importing.options import Talk
 from mcukd.wording import listed
@@ -21,7 +21,7 @@ def as_recorded(intervals: Sequence[Interval], recorded: Iterable[str], talk: Ta
     named = {one.animal for one in intervals if one.animal is not None}
     spelled: dict[str, str] = {}
     for name in sorted(named - set(animals)):
-        fitting = [one for one in animals if _key(one) == _key(name)]
+        fitting = [one for one in animals if spelling_key(one) == spelling_key(name)]
         # Where the table has the recordings' spelling too, 7 and 007 may be two animals.
         if len(fitting) == 1 and (fitting[0] not in named or fitting[0].casefold() == name.casefold()):
             spelled[name] = fitting[0]
@@ -32,9 +32,3 @@ def as_recorded(intervals: Sequence[Interval], recorded: Iterable[str], talk: Ta
     return [
         one if one.animal not in spelled else replace(one, animal=spelled[one.animal]) for one in intervals
     ]
-
-
-def _key(name: str) -> str:
-    """Return what spellings of one animal have in common."""
-    words = re.sub(r"[\s_.-]+", " ", re.sub(r"^(\d+)\.0$", r"\1", name.strip().casefold()))
-    return re.sub(r"(?<!\d)0+(?=\d)", "", words)

@@ -25,6 +25,8 @@ UNLABELLED = frozenset({"", "na", "n/a", "nan", "none", "null", "unlabelled", "u
 EOBS_OFFSET = 2048.0
 MISSING_VALUE = "a value of the acceleration is missing or not finite"
 OTHER_AXES = "the burst has other axes than XYZ"
+NAMELESS = "no animal is named"
+NO_ANIMAL = frozenset({None, "", "NA", "N/A", "NaN", "nan", "#N/A", "NULL", "null"})
 ODD_STAMP = "a stamp is missing or cannot be read"
 
 
@@ -168,6 +170,10 @@ def _rows(
         aside = of_others(columns[plan.sensor]) if plan.sensor else np.zeros(count, dtype=bool)
         good = np.isfinite(samples).all(axis=1) & ~aside
         left_out = _counted({OTHER_TYPE: aside, MISSING_VALUE: ~good & ~aside})
+        if plan.animal:
+            nobody = np.array([one in NO_ANIMAL for one in animals.known], dtype=bool)[animals.codes]
+            left_out.update(_counted({NAMELESS: good & nobody}))
+            good &= ~nobody
         stamped = np.isfinite(seconds) if clock else np.ones(count, dtype=bool)
         if not stamped[good].all():
             assert clock is not None

@@ -11,6 +11,7 @@ from mcukd.data.card import Card, load_card
 from mcukd.data.drop import Drop
 from mcukd.data.export import quoted
 from mcukd.data.importing import card_text
+from mcukd.data.importing.animal_names import refuse_alike, refuse_nameless
 from mcukd.data.importing.columns import ONE_G
 from mcukd.data.importing.conversion_notes import sentences
 from mcukd.data.importing.convert import Converted, check_place, convert
@@ -29,6 +30,7 @@ from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.place import CARD_FILE, MANIFEST, RECORDINGS, nothing_left, place_for
 from mcukd.data.importing.plain import plain_source, provisional, toml_columns, toml_paths
 from mcukd.data.importing.plan import Plan, is_ucihar, make_plan
+from mcukd.data.importing.rows import NAMELESS, NO_ANIMAL
 from mcukd.data.importing.sensor import check_board
 from mcukd.data.importing.tables import import_tables
 from mcukd.data.importing.unlabelled import unlabelled_card, write_recordings
@@ -101,6 +103,7 @@ def _import_recordings(
         text = card_text.signal_card(name, card, source, columns, options, talk.notes, _described(path, None))
         return _written(target, text, talk, None)
     converted = convert(plan, options, table, out)
+    refuse_nameless(converted.left_out.get(NAMELESS, 0), converted.rows, str(plan.animal))
     _note_conversion(converted, talk)
     if table is not None:
         check_coverage(table, _spans(out), talk)
@@ -120,9 +123,11 @@ def _import_unlabelled(
     plan: Plan, path: Path, name: str, out: Path, options: Options, talk: Talk
 ) -> Imported:
     converted = convert(plan, options, None, out)
+    refuse_nameless(converted.left_out.get(NAMELESS, 0), converted.rows, str(plan.animal))
     _note_conversion(converted, talk)
     kept = _survey_parquet(out, options=options)
     _name_files(kept, converted)
+    refuse_alike(kept.animals)
     refuse_copies(kept, lambda place: converted.file_of(_segment(place)), talk)
     signal = draft_unlabelled(kept, options, talk, eobs=plan.layout == "e-obs")
     written = write_recordings(out, out / RECORDINGS, options, signal[2])
@@ -194,6 +199,9 @@ def _draft_plain(
     if any(one.backwards for one in kept.animals.values()):
         talk.note("conversion: to Parquet, for stamps step back")
         return None
+    if any(animal in NO_ANIMAL for animal in kept.animals):
+        talk.note("conversion: to Parquet, for rows name no animal")
+        return None
     if any(animal != animal.strip() for animal in kept.animals):
         talk.note("conversion: to Parquet, for animals' names have blanks around them")
         return None
@@ -213,6 +221,7 @@ def _draft_plain(
             "plain", {**source, "exclude_files": toml_paths(excluded)}, toml_columns(plan), options
         )
         kept = survey(wanted(read_runs(card, None), options))
+    refuse_alike(kept.animals)
     refuse_copies(kept, lambda place: "", talk)
     found = draft(kept, options, talk)
     if kept.labels[""]:
@@ -236,6 +245,7 @@ def _draft_parquet(
         note_excluded(kept, faulty, files, options, talk)
         kept = _survey_parquet(folder, segments, options, drop)
     _name_files(kept, converted)
+    refuse_alike(kept.animals)
     refuse_copies(kept, lambda place: converted.file_of(_segment(place)), talk)
     eobs = plan.layout == "e-obs"
     if eobs and options.rate_hz is None:
