@@ -29,14 +29,21 @@ _HOUR = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?")
 _TWO_NUMBERS = re.compile(r"[+-]?\d[\d.,]*[ \t]+[+-]?[\d.,]+")
 _RULE = re.compile(r"[-=_+:|;,\s]*[-=_]{3}[-=_+:|;,\s]*")
 _UNITS = re.compile(
-    r"[\[({<]?\s*(m?g|m/s|m/s/s|m[/·.* ]?s(ec)?\s?(\^|\*\*)?[-−]?[2²]|m·?s⁻²|s|secs?|seconds?"
-    r"|ms|milliseconds?|[uµμ]s|ns|min|h|hz|deg/s|°/s|º/s|dps|rad/s|rad|rpm|[uµμ]t|gauss|°|º|deg|degrees?|°c|degc|celsius|c|k|m?v|%"
+    r"[\[({<]?\s*(m?g|m/s|m/s/s|m[/·.* ]?s(ec)?\s?(\^|\*\*)?[-−]?[2²]|m/\(s(ec)?\^?2\)|m·?s⁻²"
+    r"|s|secs?|seconds?"
+    r"|ms|milliseconds?|[uµμ]s|ns|min|h|hz|deg/s|°/s|º/s|dps|rad/s|rad|rpm|[uµμ]t|gauss"
+    r"|°|º|deg|degrees?|°c|degc|celsius|c|k|m?v|%"
     r"|counts?|lsb|adc|raw|units?|utc|gmt|local"
     r"|unix|epoch|date|time|date ?time|time ?stamp|text|str(ing)?|name"
-    r"|float\d*|double|int\d*|uint\d*|bool|factor|numeric|category|lux|lx|h?pa|m|km/h|bits?|none|n/?a|-"
-    r"|y{2,4}\S*( \S+)?|dd?\S*( hh?\S+)?|hh?:m\S+|mm?/dd?\S*( \S+)?)?\s*[\])}>]?",
+    r"|float\d*|double|int\d*|uint\d*|bool|factor|numeric|category|lux|lx|h?pa|m|km/h|bits?|none"
+    r"|no units?|n/?a|-|cal|uncal|local[_ ]flux|kohms?|bpm"
+    r"|y{2,4}\S*( \S+)?|dd?\S*( hh?\S+)?|hh?:m\S+|mm?/dd?\S*( \S+)?)?\s*[\])}>]?\s*\*?",
     re.IGNORECASE,
 )
+#: A line that only says what follows, such as *DATA and [data].
+_MARKER = re.compile(r"[*\[<]\s*[A-Za-z ]+[\]>]?[;,\t ]*")
+#: What a line says of columns of calibrated and raw values.
+_KINDS = frozenset({"cal", "raw", "uncal", ""})
 _AXIS = re.compile(r"(^|[^a-z])a?(cc\w*)?[._ -]?[xyz]($|[^a-z])")
 _CLOCK = re.compile(r"^(time|date|t$|stamp)")
 _WORDS = re.compile(r"behavio|label|activity|class")
@@ -74,8 +81,9 @@ def cells_of(line: str, separator: str) -> list[str]:
 
 def separator_of(path: Path, lines: Sequence[str]) -> tuple[str, int]:
     """Return the separator on which most lines agree, and their number of cells; UserError for none."""
-    filled = [line for line in lines if line.strip() and not _COMMENT.match(line)][:_JUDGED]
-    filled = filled or [line for line in lines if line.strip()][:_JUDGED]
+    filled = [line for line in lines[:HEAD_ROWS] if line.strip() and not _COMMENT.match(line)]
+    # What stands above the header may be longer than what is judged.
+    filled = filled[-_JUDGED:] or [line for line in lines if line.strip()][:_JUDGED]
     best: Optional[tuple[float, int, str, float]] = None
     for separator in _SEPARATORS:
         table = [cells_of(line, separator) for line in filled]
@@ -138,6 +146,7 @@ def find_header(path: Path, lines: Sequence[str], separator: str, width: int) ->
         return _header(path, lines, place, place + 1, table[place], rows, separator, ())
     units: tuple[str, ...] = ()
     units_at = None
+    marked = False
     for place in range(first - 1, -1, -1):
         if not lines[place].strip():
             continue
@@ -146,7 +155,15 @@ def find_header(path: Path, lines: Sequence[str], separator: str, width: int) ->
         )
         if _RULE.fullmatch(lines[place]) and place > 0:
             continue
-        if len(cells) < 2 or (_has_number(cells, typed) and not _counts_on(cells, typed)):
+        if _MARKER.fullmatch(lines[place].strip()) and place > 0:
+            marked = True
+            continue
+        if (
+            len(cells) < 2
+            or 2 * len(cells) <= width
+            or (marked and len(cells) < width - 1)
+            or (_has_number(cells, typed) and not _counts_on(cells, typed))
+        ):
             break
         if (
             units_at is None
@@ -154,6 +171,8 @@ def find_header(path: Path, lines: Sequence[str], separator: str, width: int) ->
             and all(_UNITS.fullmatch(one.strip()) for one in cells)
         ):
             units, units_at = tuple(cell.strip() for cell in cells), place
+            continue
+        if units_at is not None and {cell.strip().lower() for cell in cells} <= _KINDS:
             continue
         return _header(path, lines, place, first, cells, rows, separator, units)
     if units_at is not None:
