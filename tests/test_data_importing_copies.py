@@ -1,4 +1,4 @@
-"""Samples that stand in the data twice stop an import: they count twice, or double the rate."""
+"""Samples that stand in the data twice stop an import; files without any are passed over."""
 
 from __future__ import annotations
 
@@ -109,3 +109,23 @@ def test_stamps_of_whole_seconds_tell_the_rate_although_recordings_begin_within_
     (tmp_path / "herd/herd.csv").write_text("\n".join([HEAD, *both]) + "\n", encoding="utf-8")
     made = import_data(tmp_path / "herd", Options(out=tmp_path / "out", window_s=1.0), Talk())
     assert load_card(str(made.cards[0])).signal.rate_hz == rate
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", f"{HEAD}\n"])
+def test_files_without_a_row_are_named_and_passed_over(tmp_path: Path, content: str) -> None:
+    (tmp_path / "herd").mkdir()
+    (tmp_path / "herd/a0.csv").write_text(content, encoding="utf-8")
+    for animal in ("bella", "cora"):
+        lines = "\n".join([HEAD, *rows(animal)])
+        (tmp_path / f"herd/{animal}.csv").write_text(f"{lines}\n", encoding="utf-8")
+    talk = Talk()
+    made = import_data(tmp_path / "herd", Options(out=tmp_path / "out", window_s=1.0), talk)
+    assert "empty: 1 file without a row, passed over: a0.csv" in talk.notes
+    assert sum(len(one.samples) for one in read_recordings(load_card(str(made.cards[0])), None)) == 3600
+
+
+def test_a_folder_of_empty_files_only_is_refused(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    with pytest.raises(UserError, match=r"a.csv is empty; remove it"):
+        import_data(tmp_path, Options(out=tmp_path.parent / "out"), Talk())

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from mcukd.data.importing import columns as roles
 from mcukd.data.importing.dialect import HEAD_ROWS
-from mcukd.data.importing.options import quoted
+from mcukd.data.importing.options import Talk, quoted
 from mcukd.data.importing.paths import path_tokens
-from mcukd.data.importing.sources import EOBS_RAW, plain_name
-from mcukd.data.importing.text import TextForm
+from mcukd.data.importing.sources import EOBS_RAW, form_of, plain_name
+from mcukd.data.importing.text import NoRows, TextForm
 from mcukd.errors import UserError
-from mcukd.wording import listed
+from mcukd.wording import listed, plural
 
 #: Recordings hold at least this share of the bytes where the other tables are passed over.
 _LEAST_SHARE = 0.5
@@ -46,6 +46,25 @@ def recordings_among(
             "them apart, or name the columns with --acceleration"
         )
     return held
+
+
+def forms_of_filled(paths: Sequence[Path], talk: Talk) -> tuple[list[Path], list[TextForm]]:
+    """Return the files that hold rows, and their forms; UserError where none does, and as `form_of`."""
+    found: list[tuple[Path, TextForm]] = []
+    empty: list[NoRows] = []
+    names: list[str] = []
+    for path in paths:
+        try:
+            found.append((path, form_of(path)))
+        except NoRows as error:
+            empty.append(error)
+            names.append(path.name)
+    if empty and not found:
+        raise empty[0]
+    if empty:
+        shown = f"{listed(names[:6])}{'…' if len(names) > 6 else ''}"
+        talk.note(f"empty: {plural(len(names), 'file')} without a row, passed over: {shown}")
+    return [path for path, _ in found], [form for _, form in found]
 
 
 def has_acceleration(form: TextForm, acceleration: Sequence[str]) -> bool:

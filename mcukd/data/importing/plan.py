@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Optional
 
 from mcukd.data.importing import columns as roles
-from mcukd.data.importing.beside import check_same_columns, recordings_among
+from mcukd.data.importing.beside import check_same_columns, forms_of_filled, recordings_among
 from mcukd.data.importing.counters import find_counter
 from mcukd.data.importing.identity import check_stated, with_identities
 from mcukd.data.importing.options import Options, Talk
 from mcukd.data.importing.place import MANIFEST, is_own_output
 from mcukd.data.importing.preamble import STAMPS, start_and_rate
 from mcukd.data.importing.sensor_rows import sensor_column
-from mcukd.data.importing.sources import EOBS_RAW, form_of, is_device, plain_name
+from mcukd.data.importing.sources import EOBS_RAW, is_device, plain_name
 from mcukd.data.importing.text import TextForm
 from mcukd.data.importing.time_parts import TimeParts, time_parts, with_clocks
 from mcukd.data.importing.times import Column, TimeForm, time_forms, zone_of, zone_words
@@ -120,7 +120,7 @@ def make_plan(path: Path, options: Options, talk: Talk) -> Plan:
         return _device_plan(root, paths, relatives, options, talk)
     if options.labels_table is not None and len(paths) > 1:
         paths = [one for one in paths if one.resolve() != options.labels_table.resolve()]
-    forms = [form_of(one) for one in paths]
+    paths, forms = forms_of_filled(paths, talk)
     held = recordings_among(paths, forms, options.acceleration)
     beside = [
         SourceFile(one, one.relative_to(root).as_posix(), form)

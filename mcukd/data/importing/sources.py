@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mcukd.data.importing.dialect import HEAD_ROWS
 from mcukd.data.importing.preamble import STAMPS
-from mcukd.data.importing.text import PARQUET, TextForm, parse, read_blocks, sniff
+from mcukd.data.importing.text import PARQUET, NoRows, TextForm, parse, read_blocks, sniff
 from mcukd.errors import UserError
 
 EOBS_RAW = "eobs:accelerations-raw"
@@ -62,7 +62,7 @@ def form_of(path: Path) -> TextForm:
     except (ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet ({error}); export it again") from None
     if head is None or head.num_rows == 0:
-        raise UserError(f"{path} has columns but no rows; remove it, or export it again")
+        raise NoRows(f"{path} has columns but no rows; remove it, or export it again")
     table = [_as_text(head.column(place)) for place in range(head.num_columns)]
     return TextForm(PARQUET, False, ",", ".", tuple(names), 0, b"\n", tuple(zip(*table)))
 

@@ -31,6 +31,10 @@ _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", BLANKS: "
 PARQUET = "parquet"
 
 
+class NoRows(UserError):
+    """A file that holds no rows; beside others it is passed over."""
+
+
 @dataclass(frozen=True)
 class TextForm:
     """How a table is written.
@@ -100,7 +104,7 @@ def sniff(path: Path) -> TextForm:
     """
     text, coding, more = head_of(path)
     if not text.strip():
-        raise UserError(f"{path} is empty; remove it, or export it again with a header line and samples")
+        raise NoRows(f"{path} is empty; remove it, or export it again with a header line and samples")
     lines = re.split(r"\r\n|\n|\r", text)
     # The last line of what was read may be cut short.
     lines = lines[:-1] if more or not lines[-1].strip() else lines
@@ -112,7 +116,7 @@ def sniff(path: Path) -> TextForm:
     table = _table("\n".join(head), delimiter)
     rows = tuple(tuple(row) for row in (_fit(row, len(header.names)) for row in table) if row is not None)
     if not rows:
-        raise UserError(f"{path} has a header but no samples; remove it, or export it again")
+        raise NoRows(f"{path} has a header but no samples; remove it, or export it again")
     decimal, shown = decimal_mark(zip(*rows))
     if decimal is None:
         raise UserError(
