@@ -13,6 +13,7 @@ from mcukd.data.importing.plan import make_plan
 from mcukd.data.importing.rows import State, read_rows
 from mcukd.data.importing.text import sniff
 from mcukd.data.importing.time_parts import time_parts
+from mcukd.errors import UserError
 
 #: 09:59:50 UTC, so that minutes and hours turn within the rows.
 FIRST = dt.datetime(2024, 5, 15, 9, 59, 50, tzinfo=dt.timezone.utc)
@@ -106,3 +107,33 @@ def test_a_row_that_lacks_a_part_is_a_missing_row(
     assert [reason for one in rows for reason in one.left_out] == [
         "a stamp is missing or cannot be read (first: herd.csv, line 101)"
     ]
+
+
+@pytest.mark.parametrize(("zero", "scale"), [(1715764830.0, 1000), (77.0, 1000), (77.0, 10**9)])
+def test_files_whose_stamps_are_in_different_units_are_refused(
+    tmp_path: Path, zero: float, scale: int
+) -> None:
+    for name, factor in (("a", 1), ("b", scale)):
+        lines = ["time,label,x,y,z"]
+        lines += [
+            f"{(zero + row / 20) * factor:.2f},walk,0.{row % 7},0.1,{0.9 + row % 3 / 50:.2f}"
+            for row in range(100)
+        ]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    step = f"{scale / 20:g}".replace("+", r"\+")
+    with pytest.raises(
+        UserError, match=f"b.csv: the usual step of the time column time is {step}, and that of"
+    ):
+        make_plan(tmp_path, Options(label_column="label"), Talk())
+
+
+def test_a_clock_of_twelve_hours_is_told_from_rows_out_of_order(tmp_path: Path) -> None:
+    first = dt.datetime(2024, 5, 15, 12, 59, 50)
+    lines = ["time,label,x,y,z"]
+    for row in range(300):
+        moment = first + dt.timedelta(milliseconds=100 * row)
+        lines.append(f"{moment:%Y-%m-%d %I:%M:%S.%f},walk,0.{row % 7},0.1,{0.9 + row % 3 / 50:.2f}")
+    (tmp_path / "herd.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = Options(label_column="label", animal="A")
+    with pytest.raises(UserError, match="a clock of twelve hours without AM and PM"):
+        list(read_rows(make_plan(tmp_path / "herd.csv", options, Talk()), options, None, State()))

@@ -246,6 +246,11 @@ def backwards(origin: str, line: int, step: float) -> str:
             f"{text}, as at the end of summer time; name the stamps' time zone with --timezone, like "
             f"--timezone Europe/London"
         )
+    if abs(step + _DAY / 2) < 120:
+        return (
+            f"{text}, as of a clock of twelve hours without AM and PM; export the stamps with them, or on a "
+            "clock of 24 hours"
+        )
     return f"{text}; sort the rows by time with --sort, or give each recording a file of its own"
 
 

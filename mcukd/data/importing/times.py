@@ -33,6 +33,8 @@ _NAMED_OFFSET = re.compile(
     r"(:?(?P<minutes>[0-5]\d))?(?![\d:])",
     re.IGNORECASE,
 )
+#: Stamps whose usual steps differ by so many times are in different units.
+_SCALE = 100.0
 #: Share of a column's first cells that have to be stamps of one kind.
 _MOSTLY = 0.5
 _DAY = 86400
@@ -158,15 +160,20 @@ def time_forms(columns: Sequence[Column], options: Options, talk: Talk, burst: i
     kinds = [_kind_of(column) for column in columns]
     order = _order([column for column, kind in zip(columns, kinds) if kind == "date"], options, talk)
     unit: Optional[tuple[Unit, str]] = None
+    judged: Optional[Column] = None
     forms = []
     for column, kind in zip(columns, kinds):
         if kind == "number" and unit is None:
-            values = numbers(np.array(column.filled, dtype=object), column.decimal)
-            values = values[np.isfinite(values)]
+            values = _numbers(column)
             _refuse_cut_short(column, values)
-            unit = decide_unit(column.name, values, options.time_unit, options.rate_hz, talk, burst)
+            unit, judged = (
+                decide_unit(column.name, values, options.time_unit, options.rate_hz, talk, burst),
+                column,
+            )
         if kind == "number":
-            assert unit is not None
+            assert unit is not None and judged is not None
+            if burst == 1:
+                _check_scale(judged, column)
             form = TimeForm("number", unit[0], decimal=column.decimal, reason=unit[1])
         elif kind == "date":
             form = _date_form(column, order)
@@ -259,6 +266,23 @@ def _kind_of(column: Column) -> str:
         "like "
         f"2024-05-15 13:33:17.1 or 15/05/2024 13:33:17: name another column with --time-column"
     )
+
+
+def _numbers(column: Column) -> NDArray[np.float64]:
+    values = numbers(np.array(column.filled, dtype=object), column.decimal)
+    return values[np.isfinite(values)]
+
+
+def _check_scale(judged: Column, column: Column) -> None:
+    """UserError where the numbers of a file are in another unit than those of the file it was judged by."""
+    steps = [np.diff(_numbers(one)) for one in (judged, column)]
+    usual = [float(np.median(one[one > 0])) if (one > 0).any() else np.nan for one in steps]
+    if np.isfinite(usual).all() and not 1 / _SCALE < usual[1] / usual[0] < _SCALE:
+        raise UserError(
+            f"{column.path}: the usual step of the time column {column.name} is {usual[1]:g}, and that of "
+            f"{judged.path} is {usual[0]:g}, so that they are in different units or of very different rates; "
+            "bring both to one unit, or import the files apart with --time-unit"
+        )
 
 
 def _refuse_cut_short(column: Column, values: NDArray[np.float64]) -> None:
