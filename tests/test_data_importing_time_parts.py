@@ -137,3 +137,13 @@ def test_a_clock_of_twelve_hours_is_told_from_rows_out_of_order(tmp_path: Path) 
     options = Options(label_column="label", animal="A")
     with pytest.raises(UserError, match="a clock of twelve hours without AM and PM"):
         list(read_rows(make_plan(tmp_path / "herd.csv", options, Talk()), options, None, State()))
+
+
+def test_blanks_around_cells_are_no_part_of_the_stamps(tmp_path: Path) -> None:
+    path, options = written(tmp_path, "time", "iso"), Options(label_column="label")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(",", " , "), encoding="utf-8")
+    rows = list(read_rows(make_plan(path, options, Talk()), options, None, State()))
+    np.testing.assert_allclose(
+        np.concatenate([one.time for one in rows]), FIRST.timestamp() + np.arange(ROWS) / 10, atol=1e-5
+    )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mcukd.data.importing.clocks import Clock
 from mcukd.data.importing.options import Options, Talk
+from mcukd.data.importing.plan import make_plan
 from mcukd.data.importing.time_units import decide_unit, usual_step
 from mcukd.data.importing.times import Column, time_forms
 from mcukd.errors import UserError
@@ -163,3 +164,19 @@ def test_a_series_written_in_any_unit_is_read_to_its_seconds_or_asked(
         assert "--time-unit" in str(error) and not (named and form == "own ns")
         return
     assert np.abs(seconds - (zero + since)).max() < near
+
+
+@pytest.mark.parametrize("unit", ["cm/s2", "cm/s²", "cm/s^2", "cm/sec2"])
+@pytest.mark.parametrize("below", [False, True])
+def test_centimetres_per_second_squared_are_not_taken_for_milli_g(
+    tmp_path: Path, unit: str, below: bool
+) -> None:
+    names = ["x", "y", "z"] if below else [f"{axis} ({unit})" for axis in "xyz"]
+    lines = [f"time,animal,label,{','.join(names)}"] + ([f"s,,,{unit},{unit},{unit}"] if below else [])
+    lines += [f"{row / 20},A,walk,{row % 7},100,{-970 - row % 5}" for row in range(100)]
+    (tmp_path / "herd.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match="are in cm/s², as they say; take them as counts with --units counts"):
+        make_plan(tmp_path / "herd.csv", Options(), Talk())
+    assert make_plan(
+        tmp_path / "herd.csv", Options(units="counts", counts_per_g=980.665), Talk()
+    ).acceleration

@@ -60,6 +60,10 @@ class Clock:
         if form.kind == "clock":
             return self._of_day(stamps, line, anew)
         dates = read_dates(stamps, form.order)
+        if not dates.known.all():
+            # Some exports put blanks around every cell.
+            stamps = np.array([str(stamp).strip() for stamp in stamps], dtype=object)
+            dates = read_dates(stamps, form.order)
         self._check(stamps, ~dates.known, line)
         bare = dates.known & ~dates.zoned
         nanoseconds = dates.utc()

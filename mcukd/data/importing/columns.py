@@ -48,6 +48,7 @@ SEGMENT_NAME = re.compile(r"segment|bout|session|deployment|recording|^trial|^vi
 _SPREAD = re.compile(
     r"(^|[^a-z])(sd|std|stdev|var|s\d?)_?[xyz]?$|mean|median|rms|energy|entropy|skew|kurt|odba|vedba|feature|dominant|quantile|percentile"
 )
+_CENTIMETRES = re.compile(r"(^|[^a-z])cm ?(/|\.| ) ?\(?s(ec)?|(^|[^a-z])gals?($|[^a-z])")
 _BURST = re.compile(r"^(.*?)[._ -]?(\d+)$")
 
 
@@ -106,6 +107,16 @@ def refuse_odd_axes(path: Path, form: TextForm) -> None:
                     f"{found[1]!r} where a number like -0.95 is expected; export plain "
                     f"numbers, or name other columns with --acceleration X,Y,Z"
                 )
+
+
+def refuse_other_units(path: Path, form: TextForm, names: Sequence[str], units: Optional[str]) -> None:
+    """Raise UserError where columns say that they are in cm/s², which are taken for mg by their size."""
+    said = [*names, *(form.units[form.header.index(name)] for name in names if form.units)]
+    if units is None and any(_CENTIMETRES.search(one.lower()) for one in said):
+        raise UserError(
+            f"{path}: the columns {', '.join(names)} are in cm/s², as they say; take them as counts with "
+            "--units counts --counts-per-g 980.665, or export m/s² or g"
+        )
 
 
 def triples_by_name(names: Sequence[str]) -> list[tuple[str, str, str]]:

@@ -29,7 +29,7 @@ _HOUR = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?")
 _TWO_NUMBERS = re.compile(r"[+-]?\d[\d.,]*[ \t]+[+-]?[\d.,]+")
 _RULE = re.compile(r"[-=_+:|;,\s]*[-=_]{3}[-=_+:|;,\s]*")
 _UNITS = re.compile(
-    r"[\[({<]?\s*(m?g|m/s|m/s/s|m[/·.* ]?s(ec)?\s?(\^|\*\*)?[-−]?[2²]|m/\(s(ec)?\^?2\)|m·?s⁻²"
+    r"[\[({<]?\s*(m?g|m/s|m/s/s|c?m[/·.* ]?s(ec)?\s?(\^|\*\*)?[-−]?[2²]|m/\(s(ec)?\^?2\)|m·?s⁻²"
     r"|s|secs?|seconds?"
     r"|ms|milliseconds?|[uµμ]s|ns|min|h|hz|deg/s|°/s|º/s|dps|rad/s|rad|rpm|[uµμ]t|gauss"
     r"|°|º|deg|degrees?|°c|degc|celsius|c|k|m?v|%"

@@ -63,10 +63,10 @@ def draft(
     units, recorded = _units(survey, options, talk, eobs)
     one_g = recorded if recorded is not None else ONE_G[units]
     _check_animals_agree(survey, units, one_g)
+    refuse_short_animals(survey, options)
     rate = fixed[1] if fixed else _rate(survey, options, talk)
     sensor = board_sensor(survey, options, talk, one_g, options.resample_hz or rate)
     mounting, meanings = _mounting(survey, one_g, talk)
-    refuse_short_animals(survey, options)
     labels, merge = labels_by_class(survey, options, talk)
     board_rate = options.resample_hz or rate
     window = fixed[0] if fixed else window_length(survey, options, talk, labels, board_rate, rate)

@@ -149,6 +149,7 @@ def make_plan(path: Path, options: Options, talk: Talk) -> Plan:
         )
     else:
         plan = Plan(root, tuple(files), "rows", acceleration=_acceleration(paths[0], forms, options, talk))
+        roles.refuse_other_units(paths[0], form, plan.acceleration, options.units)
     _check_same_columns(plan, _needed(plan))
     plan = _with_time(plan, options, talk)
     taken = [*_needed(plan), *(name for name in (plan.time, plan.clock_column) if name)]
