@@ -51,9 +51,9 @@ def sweep(
             print_json(facts)
             return
         typer.echo(
-            f"{grid}: {len(facts['points'])} points × {facts['folds']} folds × {len(facts['seeds'])} seeds = "
-            f"{facts['runs']} runs, {facts['runs_done']} of them done; {facts['jobs_left']} jobs left, "
-            "trainings included"
+            f"{grid}: {plural(len(facts['points']), 'point')} × {plural(facts['folds'], 'fold')} × "
+            f"{plural(len(facts['seeds']), 'seed')} = {plural(facts['runs'], 'run')}, {facts['runs_done']} "
+            f"of them done; {plural(facts['jobs_left'], 'job')} left, trainings included"
         )
         return
     facts = run_sweep(grid, out, data_root, workers, scheduler)
