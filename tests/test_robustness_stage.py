@@ -176,6 +176,8 @@ def test_sentences_say_what_is_lost_what_augmentation_saves_and_what_costs_nothi
 
     content = {"disturbances": {"a": table(0.5, 0.9, 0.8, student_augmented=[0.85, 0.88, 0.87])}}
     assert sentences(content) == ["Shaking: MCC 0.500 at worst (−1), 0.900 without; augmented 0.850."]
+    below = sentences({"disturbances": {"a": table(-0.1, 0.9, 0.8)}})
+    assert below == ["Shaking: MCC −0.100 at worst (−1), 0.900 without."]
     assert sentences({"disturbances": {"a": table(0.9, 0.9, 0.91)}}) == [
         "Shaking: costs nothing at any level tried."
     ]

@@ -36,7 +36,12 @@ def sentences(content: Mapping[str, Any]) -> list[str]:
             said.append(f"{one['title']}: costs nothing at any level tried.")
             continue
         low, label = own["mcc"][worst], one["labels"][worst]
-        text = f"{one['title']}: MCC {low:.3f} at worst ({label}), {base:.3f} without"
+        text = f"{one['title']}: MCC {_signed(low)} at worst ({label}), {_signed(base)} without"
         helped = one["models"].get(AUGMENTED)
-        said.append(f"{text}; augmented {helped['mcc'][worst]:.3f}." if helped else f"{text}.")
+        said.append(f"{text}; augmented {_signed(helped['mcc'][worst])}." if helped else f"{text}.")
     return said
+
+
+def _signed(score: float) -> str:
+    """Return a score with the minus sign that labels of levels have."""
+    return f"{score:.3f}".replace("-", "−")
