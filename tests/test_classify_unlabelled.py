@@ -126,8 +126,8 @@ def test_the_card_says_units_rate_axes_gravity_and_source(tmp_path: Path) -> Non
 
 
 def test_clocks_that_start_at_zero_give_a_file_each(tmp_path: Path) -> None:
-    for day in ("2013-07-04", "2013-07-05"):
-        herd(tmp_path / day, "time,ax,ay,az")
+    for day, unit in (("2013-07-04", G), ("2013-07-05", 0.99 * G)):
+        herd(tmp_path / day, "time,ax,ay,az", unit)
         (tmp_path / "in/bella").mkdir(parents=True, exist_ok=True)
         (tmp_path / day / "bella.csv").rename(tmp_path / "in/bella" / f"{day}.csv")
     (tmp_path / "in/max").mkdir()
