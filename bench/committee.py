@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mcukd.evaluate.matrices import mcc
 from mcukd.files import write_json
-from mcukd.sweep.jobs import LessonJob, read
+from mcukd.sweep.jobs import StudentJob, read
 from mcukd.sweep.options import STUDENT
 from mcukd.sweep.stage import make_plan
 
@@ -60,9 +60,9 @@ def headroom(name: str, out: Path, data_root: Path) -> dict[str, Any]:
         alike = config.gru_units == 16 and config.method == "soft-labels"
         if run.point.model != STUDENT or run.point.integers is not None or not alike:
             continue
-        if not LessonJob(run.work).is_done():
+        if not StudentJob(run.work).is_done():
             continue
-        lesson = read(LessonJob(run.work).path)
+        lesson = read(StudentJob(run.work).path)
         fold = run.work.fold.name
         labels[fold] = lesson["labels"]
         for kind, array in KINDS.items():

@@ -77,13 +77,13 @@ def one_fold(cow: str, seed: int, students: tuple[Variant, ...]) -> tuple[str, i
     tf.config.threading.set_inter_op_parallelism_threads(1)
     from mcukd.data.card import load_card
     from mcukd.data.load import load_windows
-    from mcukd.distill.augment import Augmentation
-    from mcukd.distill.teachers import Teacher
-    from mcukd.distill.trainer import Recipe, Targets, Trainer, logits
-    from mcukd.distill.view import common_scale
+    from mcukd.distillation.teacher import Teacher
     from mcukd.files import replacing
     from mcukd.models.gru_mlp import build_student
     from mcukd.models.resnet import build_resnet
+    from mcukd.training.augmentation import Augmentation
+    from mcukd.training.normalization import common_scale
+    from mcukd.training.trainer import Targets, Trainer, TrainingConfig, logits
 
     card = load_card("cow-collar")
     training, evaluation = load_windows(card, training=True), load_windows(card)
@@ -91,10 +91,12 @@ def one_fold(cow: str, seed: int, students: tuple[Variant, ...]) -> tuple[str, i
     scale = common_scale(seen.counts)
     x, x_test = seen.counts.astype(np.float32) / scale, test.counts.astype(np.float32) / scale
     shape = (card.window, 3, len(card.classes), np.zeros(3), np.ones(3))
-    student = Trainer(lambda: build_student(*shape), compiled=True)
+    student = Trainer(lambda: build_student(*shape), jit_compile=True)
 
-    def recipe(variant: Variant) -> Recipe:
-        return Recipe(variant.epochs, variant.learning_rate, 0.01, Augmentation(**variant.augmentation))
+    def recipe(variant: Variant) -> TrainingConfig:
+        return TrainingConfig(
+            variant.epochs, variant.learning_rate, 0.01, Augmentation(**variant.augmentation)
+        )
 
     def keep(**arrays: np.ndarray) -> None:
         kept.update(arrays)
@@ -102,7 +104,7 @@ def one_fold(cow: str, seed: int, students: tuple[Variant, ...]) -> tuple[str, i
             np.savez(temporary, **kept)
 
     if TEACHER.name not in kept:
-        trainer = Trainer(lambda: build_resnet(*shape, width=16), compiled=False)
+        trainer = Trainer(lambda: build_resnet(*shape, width=16), jit_compile=False)
         model = trainer.fit(x, Targets(seen.labels), recipe(TEACHER), seed)
         predicted = logits(model, x_test).argmax(axis=1)
         keep(

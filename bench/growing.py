@@ -4,7 +4,7 @@
                             [--seeds 100 101 …] [--rates .01 .02] [--epochs N]
 
 "whole" has whole windows from the start, "growing" parts of them first, and "steady" lets such a fit go back
-where it loses what it knew (`mcukd.distill.footing`). A third of the animals is held out, always the same; of
+where it diverges (`mcukd.training.rollback`). A third of the animals is held out, always the same; of
 `ucihar-subset` only the official training subjects take part, and the simulated herd is one that no reported
 figure is of (seed 1). All ways present as many samples. CPU time of a way's very first seed includes
 compiling.
@@ -27,14 +27,14 @@ from sklearn.metrics import matthews_corrcoef
 from mcukd.data.card import load_card
 from mcukd.data.folds import make_folds
 from mcukd.data.load import load_windows
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.phases import LABELS, grown
-from mcukd.distill.recipes import augmentation
-from mcukd.distill.run import for_card
-from mcukd.distill.trainer import Recipe, Targets, Trainer, logits
-from mcukd.distill.view import View
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.stage import for_card
+from mcukd.distillation.training_configs import augmentation
 from mcukd.files import write_json
 from mcukd.models.gru_mlp import build_student
+from mcukd.training.normalization import Normalizer
+from mcukd.training.phases import LABELS, length_curriculum
+from mcukd.training.trainer import Targets, Trainer, TrainingConfig, logits
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "growing-windows.json"
 WAYS = ("whole", "growing", "steady")
@@ -85,25 +85,30 @@ def compared(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     held = sorted(map(str, np.random.default_rng(5).permutation(animals)[: len(animals) // 3]))
     seen = training.take(np.isin(training.animals, [one for one in animals if one not in held]))
     test = evaluation.take(np.isin(evaluation.animals, held))
-    view = View.of(seen, config)
-    shape = (view.channels, len(card.classes), np.zeros(view.channels), np.ones(view.channels))
+    normalizer = Normalizer.fit(seen, extra=config.uses_extra_channels)
+    shape = (
+        normalizer.channels,
+        len(card.classes),
+        np.zeros(normalizer.channels),
+        np.ones(normalizer.channels),
+    )
     rows = []
     epochs = options.epochs or EPOCHS[name]
     for way in options.ways:
-        phases = (LABELS,) if way == "whole" else grown((LABELS,), card.window)
+        phases = (LABELS,) if way == "whole" else length_curriculum((LABELS,), card.window)
         if way != "whole" and len(phases) == 1:
             continue  # windows too short to grow
         trainer = Trainer(
-            lambda: build_student(0, *shape), compiled=True, phases=phases, steady=way == "steady"
+            lambda: build_student(0, *shape), jit_compile=True, phases=phases, rollback=way == "steady"
         )
         for rate in options.rates:
             scores, seconds = {}, {}
             for seed in options.seeds:
                 start = time.process_time()
-                recipe = Recipe(epochs, rate, 0.01, augmentation(config))
-                model = trainer.fit(view.show(seen), Targets(seen.labels), recipe, seed)
+                hyperparameters = TrainingConfig(epochs, rate, 0.01, augmentation(config))
+                model = trainer.fit(normalizer.transform(seen), Targets(seen.labels), hyperparameters, seed)
                 seconds[seed] = round(time.process_time() - start, 1)
-                guesses = logits(model, view.show(test)).argmax(axis=1)
+                guesses = logits(model, normalizer.transform(test)).argmax(axis=1)
                 scores[seed] = round(float(matthews_corrcoef(test.labels, guesses)), 4)
             rows.append(
                 {

@@ -109,7 +109,7 @@ def _against_others(
 
 def _teaches(teacher: dict[str, Any], student: dict[str, Any]) -> bool:
     """Tell whether a teacher's point is that of a student: its options, named or by its method's custom."""
-    from mcukd.distill.methods import METHODS
+    from mcukd.distillation.methods import METHODS
 
     if student["method"] == PLAIN or student["bits"] is not None:
         return False

@@ -26,11 +26,10 @@ from host_speed import processor, said
 from mcukd.data.card import load_card
 from mcukd.data.folds import make_folds
 from mcukd.data.load import dataset_sha256, load_windows
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.kinds import STUDENTS
-from mcukd.distill.methods import METHODS
-from mcukd.distill.run import fold_lessons, for_card
-from mcukd.distill.view import shows_extra
+from mcukd.distillation.architectures import STUDENTS
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.methods import METHODS
+from mcukd.distillation.stage import fold_jobs, for_card
 from mcukd.files import write_json
 from mcukd.study import Study
 
@@ -71,7 +70,7 @@ def main() -> int:
                 "split": SPLIT,
                 "seeds": [0],
                 "epochs": {
-                    name: kind.usual_pace(load_card(DATA).window).epochs for name, kind in STUDENTS.items()
+                    name: kind.defaults_for(load_card(DATA).window).epochs for name, kind in STUDENTS.items()
                 },
                 "processor": processor(),
                 "rows": rows,
@@ -106,10 +105,10 @@ def fetch_folds(run: Path, config: DistillConfig, data_root: Path, sweeps: Path)
     """Copy the folds of a study that a sweep has trained; a lesson's file is named by its identity there."""
     card = load_card(DATA)
     config = for_card(config, card)
-    extra = shows_extra(config)
+    extra = config.uses_extra_channels
     folds = make_folds(load_windows(card, data_root, seed=config.seed, extra=extra), config.split)
     identity = dataset_sha256(card, data_root, config.seed, extra=extra)
-    for lesson in fold_lessons(Study(run), folds, identity, config):
+    for lesson in fold_jobs(Study(run), folds, identity, config):
         trained = next(sweeps.glob(f"*/lessons/{lesson.key[:32]}.npz"), None)
         if trained is not None and not lesson.is_done():
             lesson.path.parent.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,7 @@ def measure(path: Path, root: Path) -> dict[str, Any]:
     """Return the pooled MCC of every way, and what each fold's searches chose."""
     from mcukd.data.card import load_card
     from mcukd.data.load import load_windows
-    from mcukd.distill.config import DistillConfig
+    from mcukd.distillation.config import DistillConfig
     from mcukd.study import Study
 
     study = Study.open(path)

@@ -20,15 +20,15 @@ import numpy as np
 
 from mcukd.data.card import load_card
 from mcukd.data.load import load_windows
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.recipes import augmentation, student_recipe, teacher_recipe
-from mcukd.distill.run import for_card
-from mcukd.distill.teachers import Teacher
-from mcukd.distill.trainer import Targets, Trainer
-from mcukd.distill.view import common_scale
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.stage import for_card
+from mcukd.distillation.teacher import Teacher
+from mcukd.distillation.training_configs import augmentation, student_training_config, teacher_training_config
 from mcukd.files import replacing
 from mcukd.models.gru_mlp import build_student, student_weights
 from mcukd.models.resnet import build_resnet
+from mcukd.training.normalization import common_scale
+from mcukd.training.trainer import Targets, Trainer
 
 CARD, SEED, HELD_OUT = "herd-sim", 0, 2
 DATA = Path(__file__).with_name("data")
@@ -46,13 +46,13 @@ def main() -> None:
     x = seen.counts.astype(np.float32) / scale
     shape = (card.window, x.shape[2], len(card.classes), np.zeros(x.shape[2]), np.ones(x.shape[2]))
     teacher = Trainer(lambda: build_resnet(*shape, config.teacher_width), compiled=False)
-    taught = teacher.fit(x, Targets(seen.labels), teacher_recipe(config), SEED)
+    taught = teacher.fit(x, Targets(seen.labels), teacher_training_config(config), SEED)
     soft = Teacher((taught,)).soft_labels(x, augmentation(config), SEED)
     targets = Targets(seen.labels, soft, config.softness, config.mixing)
     student = Trainer(lambda: build_student(*shape, config.gru_units, config.dense_units), compiled=True)
     DATA.mkdir(exist_ok=True)
     for name, decay in DECAYS.items():
-        recipe = student_recipe(config, card.window)
+        recipe = student_training_config(config, card.window)
         recipe = recipe if decay is None else replace(recipe, weight_decay=decay)
         fitted = student_weights(student.fit(x, targets, recipe, SEED))
         weights = replace(fitted, std=np.full(x.shape[2], scale, np.float32))

@@ -62,12 +62,12 @@ def measure(card_name: str, root: Path, epochs: int) -> dict[str, Any]:
     from mcukd.data.card import load_card
     from mcukd.data.folds import make_folds
     from mcukd.data.load import load_windows
-    from mcukd.distill.config import DistillConfig
-    from mcukd.distill.recipes import student_recipe
-    from mcukd.distill.run import for_card
-    from mcukd.distill.trainer import Targets, Trainer
-    from mcukd.distill.view import common_scale
+    from mcukd.distillation.config import DistillConfig
+    from mcukd.distillation.stage import for_card
+    from mcukd.distillation.training_configs import student_training_config
     from mcukd.models.gru_mlp import build_student
+    from mcukd.training.normalization import common_scale
+    from mcukd.training.trainer import Targets, Trainer
 
     card = load_card(card_name)
     config = for_card(DistillConfig(epochs=epochs), card)
@@ -94,7 +94,7 @@ def measure(card_name: str, root: Path, epochs: int) -> dict[str, Any]:
 
     def by_trainer(compiled: bool) -> Any:
         trainer = Trainer(build, compiled=compiled)
-        recipe = student_recipe(config, x.shape[1])
+        recipe = student_training_config(config, x.shape[1])
         trainer.fit(x, Targets(seen.labels), replace(recipe, epochs=1), SEED)
         return trainer.model, lambda: trainer.fit(x, Targets(seen.labels), recipe, SEED)
 

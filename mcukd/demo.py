@@ -31,8 +31,8 @@ def demo(run: Optional[Path], seed: int, windows: int, say: Callable[[str], None
     from mcukd.boards.model import load_board
     from mcukd.boards.tools import tools_missing
     from mcukd.data.card import load_card
-    from mcukd.distill.config import DistillConfig
-    from mcukd.distill.run import distill
+    from mcukd.distillation.config import DistillConfig
+    from mcukd.distillation.stage import distill
     from mcukd.fixedpoint.quantize import QuantizeConfig
     from mcukd.fixedpoint.stage import quantize_study
     from mcukd.harness.stage import validate_study

@@ -20,8 +20,8 @@ from mcukd.data.extra import turn_extra
 from mcukd.data.load import cut, dataset_sha256, load_windows
 from mcukd.data.recordings import Recording
 from mcukd.data.resample import resampled
-from mcukd.distill.augment import random_rotations
 from mcukd.errors import UserError
+from mcukd.training.augmentation import random_rotations
 
 REAL = Path(__file__).resolve().parents[2] / "shared/data"
 EXTRA = """

@@ -10,21 +10,22 @@ import pytest
 
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
-from mcukd.distill.augment import Augmenter
-from mcukd.distill.checkpoint import Checkpoints
-from mcukd.distill.choice import Choice
-from mcukd.distill.choosing import choose_frequency
-from mcukd.distill.classroom import Classroom
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import Lesson
-from mcukd.distill.methods import METHODS
-from mcukd.distill.methods.smldist import ANCHORS, SmlDist, _features_loss, _teacher_target
-from mcukd.distill.phases import Signals
-from mcukd.distill.plan import ENSEMBLE_PARTS, frequencies, raising_work
-from mcukd.distill.recipes import augmentation
-from mcukd.distill.teachers import Teacher
-from mcukd.distill.view import View
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.fold_trainer import FoldTrainer
+from mcukd.distillation.hyperparameters import choose_frequency
+from mcukd.distillation.jobs import FoldJob
+from mcukd.distillation.methods import METHODS
+from mcukd.distillation.methods.smldist import ANCHORS, SmlDist, _features_loss, _teacher_target
+from mcukd.distillation.nested_selection import Selection
+from mcukd.distillation.teacher import Teacher
+from mcukd.distillation.training_configs import augmentation
+from mcukd.distillation.training_set import FitContext, TrainingSet
+from mcukd.distillation.work import ENSEMBLE_PARTS, frequencies, teacher_work
 from mcukd.errors import UserError
+from mcukd.training.augmentation import Augmenter
+from mcukd.training.checkpoints import Checkpoints
+from mcukd.training.losses import LossInputs
+from mcukd.training.normalization import Normalizer
 
 CONFIG = DistillConfig(
     epochs=2, teacher_epochs=1, teacher_width=2, gru_units=4, dense_units=4, mounting="any"
@@ -51,8 +52,13 @@ def herd(per_animal: int = 40) -> Windows:
     )
 
 
-def lesson(tmp_path, key: str = "key") -> Lesson:
-    return Lesson("e-s3", 3, ANIMALS[:4], ANIMALS[4:], tmp_path / "evaluation" / "e-s3.npz", key)
+def thousandths(windows: Windows) -> TrainingSet:
+    """The windows as inputs in thousands of counts."""
+    return TrainingSet(windows, windows.counts.astype(np.float32) / 1000, Normalizer(3, np.full(3, 1000.0)))
+
+
+def job(tmp_path, key: str = "key") -> FoldJob:
+    return FoldJob("e-s3", 3, ANIMALS[:4], ANIMALS[4:], tmp_path / "evaluation" / "e-s3.npz", key)
 
 
 @pytest.mark.parametrize(
@@ -64,17 +70,17 @@ def lesson(tmp_path, key: str = "key") -> Lesson:
         ("none", "filter-mlp"),
     ],
 )
-def test_a_method_teaches_a_student(tmp_path, method, student):
+def test_a_method_trains_a_student(tmp_path, method, student):
     windows = herd()
     config = replace(CONFIG, method=method, student=student)
-    task = lesson(tmp_path)
+    task = job(tmp_path)
     shown = 0
 
     def advance(count: int) -> None:
         nonlocal shown
         shown += count
 
-    Classroom(windows, windows, config).teach(task, advance)
+    FoldTrainer(windows, windows, config).train_fold(task, advance)
     with np.load(task.path) as fold:
         names = set(fold.files)
         assert np.isfinite(fold["student_logits"]).all() and fold["student_logits"].shape == (40, 3)
@@ -93,8 +99,8 @@ def test_extra_channels_turn_with_the_acceleration_and_one_scale_serves_a_vector
     doubled = windows.counts.astype(np.float32) * 2
     windows = replace(windows, extra=doubled, extra_names=("gx", "gy", "gz"), extra_vectors=(0,))
     config = replace(CONFIG, method="tsak", teacher_sensors="all", mounting="turned")
-    view = View.of(windows, config)
-    shown = view.show(windows)
+    normalizer = Normalizer.fit(windows, extra=config.uses_extra_channels)
+    shown = normalizer.transform(windows)
     np.testing.assert_allclose(shown[..., 3:], shown[..., :3], rtol=1e-5)
     augment = Augmenter(shown, augmentation(config, windows.extra_vectors))
     turned = augment(shown, np.random.default_rng(0))
@@ -107,10 +113,10 @@ def test_a_teacher_with_more_sensors_is_shown_them_and_the_student_is_not(tmp_pa
     extra = np.random.default_rng(5).normal(size=(*windows.counts.shape[:2], 2)).astype(np.float32)
     windows = replace(windows, extra=extra, extra_names=("p", "q"))
     config = replace(CONFIG, method="tsak", teacher_sensors="all", student="filter-mlp")
-    room = Classroom(windows, windows, config)
-    room.teach(lesson(tmp_path))
-    assert room.trainer("teacher").model.input_shape == (None, 32, 5)
-    assert room.trainer("student").model.input_shape == (None, 32, 3)
+    trainer = FoldTrainer(windows, windows, config)
+    trainer.train_fold(job(tmp_path))
+    assert trainer.trainer("teacher").model.input_shape == (None, 32, 5)
+    assert trainer.trainer("student").model.input_shape == (None, 32, 3)
     with np.load(tmp_path / "evaluation" / "e-s3.npz") as fold:
         assert np.isfinite(fold["student_distilled_logits"]).all()
 
@@ -149,18 +155,18 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(options, words):
         DistillConfig(**options)
 
 
-def _signals(ours: np.ndarray, theirs: np.ndarray) -> Signals:
+def _loss_inputs(ours: np.ndarray, theirs: np.ndarray) -> LossInputs:
     empty = np.zeros((len(theirs), 2), np.float32)
-    return Signals({"anchor1": ours}, {"anchor1": theirs}, empty, empty, 1.0, 0.5)
+    return LossInputs({"anchor1": ours}, {"anchor1": theirs}, empty, empty, 1.0, 0.5)
 
 
 def test_the_spectral_term_forgives_a_delay_and_the_temporal_does_not():
     features = np.random.default_rng(1).normal(size=(5, 12, 3)).astype(np.float32)
     late = np.roll(features, 2, axis=1)
-    same = float(_features_loss(_signals(features, features), ("anchor1",), 1.0))
+    same = float(_features_loss(_loss_inputs(features, features), ("anchor1",), 1.0))
     assert same == pytest.approx(0, abs=1e-6)
-    temporal = float(_features_loss(_signals(late, features), ("anchor1",), 0.0))
-    both = float(_features_loss(_signals(late, features), ("anchor1",), 100.0))
+    temporal = float(_features_loss(_loss_inputs(late, features), ("anchor1",), 0.0))
+    both = float(_features_loss(_loss_inputs(late, features), ("anchor1",), 100.0))
     assert temporal > 0.5 and both == pytest.approx(temporal, rel=1e-3)
 
 
@@ -169,7 +175,7 @@ def test_a_silent_feature_does_not_break_the_slope_of_the_spectrum():
 
     ours = tf.Variable(np.zeros((2, 8, 3), np.float32))
     with tf.GradientTape() as tape:
-        loss = _features_loss(_signals(ours, np.ones((2, 8, 3), np.float32)), ("anchor1",), 1.0)
+        loss = _features_loss(_loss_inputs(ours, np.ones((2, 8, 3), np.float32)), ("anchor1",), 1.0)
     assert np.isfinite(np.asarray(tape.gradient(loss, ours))).all()
 
 
@@ -186,13 +192,13 @@ def test_a_stage_changes_its_own_layers_only():
     from mcukd.models.mobilenet import build_mobilenet
 
     config = replace(CONFIG, method="smldist", student="mobilenet")
-    pupil = build_mobilenet(32, 3, 3, np.zeros(3), np.ones(3), slim=True, head="memory")
+    student = build_mobilenet(32, 3, 3, np.zeros(3), np.ones(3), slim=True, head="memory")
     phases = SmlDist().phases(config)
-    assert [phase.hears for phase in phases] == [(name,) for name in ANCHORS] + [("logits",)]
-    trained = [phase.trains(pupil) for phase in phases[:-1]]
+    assert [phase.teacher_outputs for phase in phases] == [(name,) for name in ANCHORS] + [("logits",)]
+    trained = [phase.trains(student) for phase in phases[:-1]]
     everything = [id(v) for part in trained for v in part]
-    assert len(everything) == len(set(everything)) < len(pupil.trainable_variables)
-    assert sum(phase.share for phase in phases[:-1]) == pytest.approx(0.5)
+    assert len(everything) == len(set(everything)) < len(student.trainable_variables)
+    assert sum(phase.epoch_fraction for phase in phases[:-1]) == pytest.approx(0.5)
 
 
 def test_an_ensemble_never_answers_about_a_window_whose_label_a_member_saw(monkeypatch):
@@ -205,15 +211,15 @@ def test_an_ensemble_never_answers_about_a_window_whose_label_a_member_saw(monke
         asked.append((number, windows[:, 0, 0]))
         return np.full((len(windows), 2), number, np.float32)
 
-    monkeypatch.setattr(Teacher, "_answer", answer)
-    unseen_by = np.array([0, 1, 1, 2, 0])
-    teacher = Teacher((Member(), Member(), Member()), unseen_by)  # type: ignore[arg-type]
+    monkeypatch.setattr(Teacher, "_logits_of", answer)
+    out_of_fold_model = np.array([0, 1, 1, 2, 0])
+    teacher = Teacher((Member(), Member(), Member()), out_of_fold_model)  # type: ignore[arg-type]
     index = np.array([4, 3, 1, 2])
     windows = np.tile(index[:, None, None], (1, 6, 3)).astype(np.float32)
-    answers = teacher.listener(("logits",))(windows, index)["logits"]
-    np.testing.assert_array_equal(answers[:, 0], unseen_by[index])
+    answers = teacher.outputs_fn(("logits",))(windows, index)["logits"]
+    np.testing.assert_array_equal(answers[:, 0], out_of_fold_model[index])
     for number, windows_seen in asked:
-        assert (unseen_by[windows_seen.astype(int)] == number).all()
+        assert (out_of_fold_model[windows_seen.astype(int)] == number).all()
 
 
 def test_an_ensemble_is_trained_on_inner_animals_and_kept_as_one_model(tmp_path):
@@ -221,13 +227,14 @@ def test_an_ensemble_is_trained_on_inner_animals_and_kept_as_one_model(tmp_path)
 
     windows = herd()
     config = replace(CONFIG, teacher="ensemble", student="filter-mlp")
-    room = Classroom(windows, windows, config)
-    shown = windows.counts.astype(np.float32) / 1000
-    teacher = room.raise_teacher(windows, shown, seed=1)
+    trainer = FoldTrainer(windows, windows, config)
+    data = thousandths(windows)
+    shown = data.inputs
+    teacher = trainer.train_teacher(data, FitContext(1))
     assert teacher is not None and len(teacher.models) == ENSEMBLE_PARTS
-    by_animal = {animal: set(teacher.unseen_by[windows.animals == animal]) for animal in ANIMALS}
+    by_animal = {animal: set(teacher.out_of_fold_model[windows.animals == animal]) for animal in ANIMALS}
     assert all(len(numbers) == 1 for numbers in by_animal.values())
-    teacher.together.save(tmp_path / "teacher.keras")
+    teacher.as_single_model.save(tmp_path / "teacher.keras")
     again = keras.models.load_model(tmp_path / "teacher.keras")
     np.testing.assert_allclose(np.asarray(again(shown[:9])), teacher.logits(shown[:9]), atol=1e-5)
 
@@ -237,22 +244,23 @@ def test_a_committee_has_members_of_two_kinds_that_differ_by_chance_and_is_kept_
 
     windows = herd()
     config = replace(CONFIG, method="mixed-view", teacher="committee", student="filter-mlp")
-    room = Classroom(windows, windows, config)
-    shown = windows.counts.astype(np.float32) / 1000
+    trainer = FoldTrainer(windows, windows, config)
+    data = thousandths(windows)
+    shown = data.inputs
     done: list[int] = []
-    teacher = room.raise_teacher(windows, shown, seed=1, advance=done.append)
-    assert teacher is not None and teacher.unseen_by is None
+    teacher = trainer.train_teacher(data, FitContext(1, done.append))
+    assert teacher is not None and teacher.out_of_fold_model is None
     assert [model.name for model in teacher.models] == ["teacher"] * 3 + ["filter_mlp"] * 4
-    assert sum(done) == raising_work(windows, config)
+    assert sum(done) == teacher_work(windows, config)
     answers = [np.asarray(model(shown[:9], training=False)) for model in teacher.models]
     for one, other in itertools.combinations(answers, 2):
         assert not np.allclose(one, other)
     for number, own in enumerate(answers):
-        np.testing.assert_allclose(teacher._answer(number, shown[:9]), own, atol=1e-5)
+        np.testing.assert_allclose(teacher._logits_of(number, shown[:9]), own, atol=1e-5)
     np.testing.assert_allclose(teacher.logits(shown[:9]), np.mean(answers, axis=0), atol=1e-5)
-    heard = teacher.listener(("logits",))(shown[:9], np.arange(9))
+    heard = teacher.outputs_fn(("logits",))(shown[:9], np.arange(9))
     np.testing.assert_array_equal(heard["logits"], teacher.logits(shown[:9]))
-    teacher.together.save(tmp_path / "teacher.keras")
+    teacher.as_single_model.save(tmp_path / "teacher.keras")
     again = keras.models.load_model(tmp_path / "teacher.keras")
     np.testing.assert_allclose(np.asarray(again(shown[:9])), teacher.logits(shown[:9]), atol=1e-5)
 
@@ -260,17 +268,17 @@ def test_a_committee_has_members_of_two_kinds_that_differ_by_chance_and_is_kept_
 def test_a_teacher_s_passes_are_chosen_on_inner_animals(tmp_path, monkeypatch):
     asked = []
 
-    def choose(candidates, seen, predict):
+    def select(candidates, seen, predict):
         asked.append(([one.epochs for one in candidates], set(seen.animals)))
-        inner, unseen = (seen.take(np.isin(seen.animals, names)) for names in (["a", "b"], ["c", "d"]))
-        assert predict(candidates[0], inner, unseen).shape == (len(unseen),)
-        return Choice(candidates[2], (0.0, 0.0, 1.0))
+        inner, validation = (seen.take(np.isin(seen.animals, names)) for names in (["a", "b"], ["c", "d"]))
+        assert predict(candidates[0], inner, validation).shape == (len(validation),)
+        return Selection(candidates[2], (0.0, 0.0, 1.0))
 
-    monkeypatch.setattr("mcukd.distill.choosing.choose", choose)
+    monkeypatch.setattr("mcukd.distillation.hyperparameters.select", select)
     config = replace(CONFIG, method="same-view", teacher="tsak", student="filter-mlp", teacher_epochs=2)
     config = replace(config, choose_teacher_epochs=True)
-    windows, task = herd(), lesson(tmp_path)
-    Classroom(windows, windows, config).teach(task)
+    windows, task = herd(), job(tmp_path)
+    FoldTrainer(windows, windows, config).train_fold(task)
     assert asked == [([1, 2, 4], set(ANIMALS[:4]))]
     with np.load(task.path) as fold:
         assert fold["teacher_epochs"] == 4 and fold["epochs"] == config.epochs
@@ -279,19 +287,20 @@ def test_a_teacher_s_passes_are_chosen_on_inner_animals(tmp_path, monkeypatch):
     assert config.options()["choose_teacher_epochs"] and "choose_teacher_epochs" not in fixed.options()
 
 
-class RoomOfFakes:
-    """Teaches students that are right as often as the weight they were taught at is near .1."""
+class FakeFoldTrainer:
+    """Trains students that are more often right the nearer the weight of the spectral term is to .1."""
 
-    def __init__(self, config: DistillConfig, taught: list[tuple[float, frozenset[str]]]) -> None:
-        self.config, self.taught = config, taught
+    def __init__(self, config: DistillConfig, trained: list[tuple[float, frozenset[str]]]) -> None:
+        self.config, self.trained = config, trained
 
-    def with_frequency(self, weight: float) -> RoomOfFakes:
-        return RoomOfFakes(replace(self.config, frequency=weight, choose_frequency=False), self.taught)
+    def with_frequency(self, weight: float) -> FakeFoldTrainer:
+        return FakeFoldTrainer(replace(self.config, frequency=weight, choose_frequency=False), self.trained)
 
-    def taught_student(self, teacher, soft, seen, windows, recipe, seed, advance, saved, fit):
-        assert teacher.unseen_by.tolist() == [0] * len(seen) and len(soft) == len(windows) == len(seen)
-        saved.of(fit)
-        self.taught.append((self.config.frequency, frozenset(seen.animals)))
+    def train_distilled_student(self, teacher, soft, data, config, fits, name):
+        assert teacher.out_of_fold_model.tolist() == [0] * len(data)
+        assert len(soft) == len(data.inputs) == len(data)
+        assert fits.checkpoint(name) is not None
+        self.trained.append((self.config.frequency, frozenset(data.windows.animals)))
         right = 1 - abs(self.config.frequency - 0.1)
 
         def student(shown, training):
@@ -307,46 +316,46 @@ LEVELS = (0.55, 0.72, 0.88)
 
 def test_the_spectral_term_s_weight_is_chosen_by_students_of_inner_animals(tmp_path):
     windows = herd()
-    seen = windows.take(np.isin(windows.animals, ANIMALS[:4]))
     config = DistillConfig(method="smldist", choose_frequency=True)
-    taught: list[tuple[float, frozenset[str]]] = []
-    room = RoomOfFakes(config, taught)
-    teacher = Teacher((), unseen_by=np.zeros(len(seen), np.int64))
-    soft = np.zeros((len(seen), 3), np.float32)
-    saved = Checkpoints(tmp_path, "key")
-    weight = choose_frequency(room, teacher, soft, seen, None, 0, lambda units: None, saved)
+    data = TrainingSet.normalized(windows.take(np.isin(windows.animals, ANIMALS[:4])), config)
+    trained: list[tuple[float, frozenset[str]]] = []
+    trainer = FakeFoldTrainer(config, trained)
+    teacher = Teacher((), out_of_fold_model=np.zeros(len(data), np.int64))
+    soft = np.zeros((len(data), 3), np.float32)
+    fits = FitContext(0, checkpoints=Checkpoints(tmp_path, "key"))
+    weight = choose_frequency(trainer, teacher, soft, data, None, fits)
     assert weight == 0.1
     assert frequencies(config) == (0.0, 0.1, 0.3, 0.9)
-    assert [one for one, _ in taught] == [0.0] * 3 + [0.1] * 3 + [0.3] * 3 + [0.9] * 3
+    assert [one for one, _ in trained] == [0.0] * 3 + [0.1] * 3 + [0.3] * 3 + [0.9] * 3
     inner = {frozenset(fold.train_animals) for fold in inner_folds(ANIMALS[:4])}
-    assert {animals for _, animals in taught} == inner
+    assert {animals for _, animals in trained} == inner
 
 
-def test_a_weight_of_the_spectral_term_is_of_its_pupil_only():
-    room = Classroom(herd(), herd(), DistillConfig(method="smldist", choose_frequency=True))
-    other = room.with_frequency(0.1)
+def test_a_weight_of_the_spectral_term_is_of_its_student_only():
+    trainer = FoldTrainer(herd(), herd(), DistillConfig(method="smldist", choose_frequency=True))
+    other = trainer.with_frequency(0.1)
     assert other.config.frequency == 0.1 and not other.config.choose_frequency
-    assert room.config.frequency == 0.3 and other._trainers is room._trainers
+    assert trainer.config.frequency == 0.3 and other._trainers is trainer._trainers
 
 
 @pytest.mark.slow
-def test_a_lesson_is_taught_at_the_weight_that_it_chose(tmp_path):
-    windows, task, shown = herd(), lesson(tmp_path), 0
+def test_a_fold_is_trained_at_the_weight_that_it_chose(tmp_path):
+    windows, task, shown = herd(), job(tmp_path), 0
     config = replace(CONFIG, method="smldist", choose_frequency=True)
 
     def advance(count: int) -> None:
         nonlocal shown
         shown += count
 
-    room = Classroom(windows, windows, config)
-    room.teach(task, advance)
+    trainer = FoldTrainer(windows, windows, config)
+    trainer.train_fold(task, advance)
     assert shown == task.work(windows, config)
     with np.load(task.path) as fold:
         chosen = float(fold["frequency"])
         assert chosen in frequencies(config)
         given = fold["student_distilled_logits"]
-    fixed, again = replace(config, choose_frequency=False, frequency=chosen), lesson(tmp_path / "fixed")
-    Classroom(windows, windows, fixed).teach(again)
+    fixed, again = replace(config, choose_frequency=False, frequency=chosen), job(tmp_path / "fixed")
+    FoldTrainer(windows, windows, fixed).train_fold(again)
     with np.load(again.path) as fold:
         assert "frequency" not in fold.files
         np.testing.assert_array_equal(fold["student_distilled_logits"], given)
@@ -367,15 +376,15 @@ def test_a_committee_s_students_see_their_own_sensors_only(tmp_path):
     teacher = Teacher(members)
     wanted = (np.asarray(members[0](windows)) + np.asarray(members[1](windows[..., :3]))) / 2
     np.testing.assert_allclose(teacher.logits(windows), wanted, atol=1e-5)
-    teacher.together.save(tmp_path / "teacher.keras")
+    teacher.as_single_model.save(tmp_path / "teacher.keras")
     again = keras.models.load_model(tmp_path / "teacher.keras")
     np.testing.assert_allclose(np.asarray(again(windows)), wanted, atol=1e-5)
 
 
-def test_a_gated_teacher_is_believed_only_where_it_is_right():
-    room = Classroom(herd(), herd(), replace(CONFIG, gate=True, temperature=2.0))
+def test_a_wrong_teacher_output_is_replaced_by_the_label():
+    trainer = FoldTrainer(herd(), herd(), replace(CONFIG, gate=True, temperature=2.0))
     answers = np.array([[2.0, 1.0, 0.0], [2.0, 1.0, 0.0]], np.float32)
-    gated = room._gated(answers, np.array([0, 2]))
+    gated = trainer.correct_teacher_errors(answers, np.array([0, 2]))
     np.testing.assert_array_equal(gated[0], answers[0])
     chances = np.exp(gated[1] / 2.0) / np.exp(gated[1] / 2.0).sum()
     assert chances[2] > 0.999

@@ -9,7 +9,7 @@ import pytest
 from test_distill_stage import _write_herd
 from typer.testing import CliRunner
 
-import mcukd.distill.run as stage
+import mcukd.distillation.stage as stage
 from mcukd.cli.app import app
 from mcukd.errors import UserError
 from mcukd.study import Study
@@ -44,7 +44,7 @@ def test_failed_before_anything_was_made(runs: Path, monkeypatch) -> None:
     def full(*arguments: object, **named: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "x")
 
-    monkeypatch.setattr(stage, "run_lessons", full)
+    monkeypatch.setattr(stage, "run_jobs", full)
     assert isinstance(distill(runs), OSError)
     assert untouched(runs)
 
@@ -54,7 +54,7 @@ def test_the_first_that_is_made_makes_it_the_latest(runs: Path, monkeypatch) -> 
         first()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stage, "run_lessons", one_then_stopped)
+    monkeypatch.setattr(stage, "run_jobs", one_then_stopped)
     distill(runs)
     latest = (runs / "latest").resolve()
     assert latest != runs / "old" and Study.open(latest).data_root(None) == runs.parent

@@ -1,4 +1,4 @@
-"""`distill --search`: a lesson's search reads no held-out animal, and what it finds goes the whole road."""
+"""`distill --search`: a job's search reads no held-out animal, and what it finds goes the whole road."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from factories import random_student, random_windows
-from test_distill_methods import ANIMALS, herd, lesson
+from test_distill_methods import ANIMALS, herd, job
 from test_distill_stage import _write_herd
 from test_fixedpoint_heads import headed_student
 from typer.testing import CliRunner, Result
@@ -24,13 +24,14 @@ from mcukd.data.card import Card, load_card
 from mcukd.data.folds import inner_folds
 from mcukd.data.load import load_windows
 from mcukd.data.windows import Windows
-from mcukd.distill import run as stage
-from mcukd.distill import searching
-from mcukd.distill.classroom import Classroom
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import DEPLOYED, Lesson
-from mcukd.distill.recipes import student_recipe
-from mcukd.distill.teachers import Teacher
+from mcukd.distillation import head_search as searching
+from mcukd.distillation import stage
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.fold_trainer import FoldTrainer
+from mcukd.distillation.jobs import SEARCHED_PREFIX, FoldJob
+from mcukd.distillation.teacher import Teacher
+from mcukd.distillation.training_configs import student_training_config
+from mcukd.distillation.training_set import FitContext, TrainingSet
 from mcukd.errors import UserError
 from mcukd.evaluate.stage import beside, evaluate_study
 from mcukd.fixedpoint.model import load_model
@@ -42,6 +43,7 @@ from mcukd.report.metrics import load_metrics
 from mcukd.search.families import FAMILIES
 from mcukd.search.search import COMBINATION, OWN, OwnHeads, search_classifier
 from mcukd.study import Study
+from mcukd.training.normalization import Normalizer
 
 NAMES = ("linear", "centroid", "hopfield")
 QUICK = tuple(family for family in FAMILIES if family.name in NAMES)
@@ -62,45 +64,45 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searching, "FAMILIES", QUICK)
 
 
-# --- A lesson -------------------------------------------------------------------------------------------
+# --- A fold -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def room() -> Classroom:
-    """Its compiled training serves all tests."""
-    return Classroom(herd(20), herd(20), CONFIG)
+def trainer() -> FoldTrainer:
+    """A trainer whose compiled models serve all tests."""
+    return FoldTrainer(herd(20), herd(20), CONFIG)
 
 
-def searched(windows: Windows, path: Path, room: Classroom) -> dict[str, Any]:
-    """Teach one fold on these windows and return its file's content."""
-    room.training = room.evaluation = windows
-    task, done = lesson(path), [0]
+def searched(windows: Windows, path: Path, trainer: FoldTrainer) -> dict[str, Any]:
+    """Train one fold on these windows and return its file's content."""
+    trainer.training = trainer.evaluation = windows
+    task, done = job(path), [0]
     task.path.parent.mkdir(parents=True, exist_ok=True)
 
     def advance(units: int) -> None:
         done[0] += units
 
-    room.teach(task, advance)
+    trainer.train_fold(task, advance)
     assert done[0] == task.work(windows, CONFIG), "the progress bar's length and its steps disagree"
     with np.load(task.path) as stored:
         return {name: stored[name] for name in stored.files}
 
 
-def test_permuting_and_leaking_held_out_labels_changes_nothing_that_a_lesson_searched(
-    tmp_path: Path, quick: None, room: Classroom
+def test_permuting_and_leaking_held_out_labels_changes_nothing_that_a_fold_searched(
+    tmp_path: Path, quick: None, trainer: FoldTrainer
 ) -> None:
     windows = herd(20)
-    first = searched(windows, tmp_path / "a", room)
+    first = searched(windows, tmp_path / "a", trainer)
     held_out = np.flatnonzero(np.isin(windows.animals, ANIMALS[4:]))
     labels, counts = windows.labels.copy(), windows.counts.copy()
     labels[held_out] = np.random.default_rng(0).permutation(labels[held_out])
     counts[held_out] = 0
     counts[held_out, :, 0] = 1000 * labels[held_out, None]  # the samples give the label away
     assert np.any(labels != windows.labels)
-    again = searched(replace(windows, labels=labels, counts=counts), tmp_path / "b", room)
+    again = searched(replace(windows, labels=labels, counts=counts), tmp_path / "b", trainer)
     assert str(again["search"]) == str(first["search"])
     chosen = [name for name in first if "__" in name]
-    assert len([name for name in chosen if name.startswith(DEPLOYED)]) >= 9
+    assert len([name for name in chosen if name.startswith(SEARCHED_PREFIX)]) >= 9
     for name in chosen:
         assert np.array_equal(again[name], first[name]), name
     # What was held out was different: it is answered differently.
@@ -108,40 +110,33 @@ def test_permuting_and_leaking_held_out_labels_changes_nothing_that_a_lesson_sea
         assert not np.array_equal(again[f"{model}_logits"], first[f"{model}_logits"])
     # An animal that is not held out does have a part in the choice.
     labels[:20] = np.random.default_rng(1).permutation(labels[:20])
-    other = searched(replace(windows, labels=labels), tmp_path / "c", room)
+    other = searched(replace(windows, labels=labels), tmp_path / "c", trainer)
     assert str(other["search"]) != str(first["search"])
 
 
 def test_students_of_inner_folds_learn_from_other_animals_than_they_judge(
-    tmp_path: Path, quick: None, room: Classroom, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, quick: None, trainer: FoldTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     windows, judged = herd(20), {}
 
     def spy(
-        student: StudentWeights, inner: Sequence[StudentWeights], seen: Windows, *rest: Any
-    ) -> searching.Searched:
-        judged["inner"], judged["seen"], judged["student"] = inner, seen, student
-        return searching.search_head(student, inner, seen, *rest)
+        student: StudentWeights, inner: Sequence[StudentWeights], windows: Windows, *rest: Any
+    ) -> searching.HeadSearchResult:
+        judged["inner"], judged["windows"], judged["student"] = inner, windows, student
+        return searching.search_head(student, inner, windows, *rest)
 
-    monkeypatch.setattr("mcukd.distill.classroom.search_head", spy)
-    found = searched(windows, tmp_path, room)
-    assert set(judged["seen"].animals) == set(ANIMALS[:4])
+    monkeypatch.setattr("mcukd.distillation.fold_trainer.search_head", spy)
+    found = searched(windows, tmp_path, trainer)
+    assert set(judged["windows"].animals) == set(ANIMALS[:4])
     folds = inner_folds(ANIMALS[:4])
     assert len(judged["inner"]) == len(folds) == 3
     # The same training on that fold's animals alone gives the very student.
-    mine = np.isin(windows.animals, folds[1].train_animals)
-    scale = judged["student"].std[0]
-    alone = room.taught_student(
-        None,
-        None,
-        windows.take(mine),
-        windows.counts[mine].astype(np.float32) / scale,
-        student_recipe(CONFIG, windows.counts.shape[1]),
-        3,
-        lambda units: None,
-        Unsaved(),  # type: ignore[arg-type]
-    )
-    again = student_weights(room.on_counts("student", alone, float(scale)))
+    scale = float(judged["student"].std[0])
+    own = windows.take(np.isin(windows.animals, folds[1].train_animals))
+    data = TrainingSet(own, own.counts.astype(np.float32) / scale, Normalizer(3, np.full(3, scale)))
+    config = student_training_config(CONFIG, windows.counts.shape[1])
+    alone = trainer.train_distilled_student(None, None, data, config, FitContext(3))
+    again = student_weights(trainer.on_counts("student", alone, scale))
     np.testing.assert_allclose(again.recurrent, judged["inner"][1].recurrent, atol=1e-6)
     assert not np.allclose(again.recurrent, judged["inner"][0].recurrent, atol=1e-4)
     # Nor is the student itself one of them: the search left it as it was taught.
@@ -150,19 +145,12 @@ def test_students_of_inner_folds_learn_from_other_animals_than_they_judge(
         assert not np.allclose(judged["student"].recurrent, one.recurrent, atol=1e-4)
 
 
-class Unsaved:
-    """No checkpoints."""
-
-    def of(self, fit: str) -> None:
-        return None
-
-
 def test_an_ensemble_teaches_inner_students_by_the_numbers_of_their_windows() -> None:
-    teacher = Teacher((None, None), unseen_by=np.array([0, 1, 1, 0]))  # type: ignore[arg-type]
-    about = teacher.about(np.array([False, True, False, True]))
-    assert about.unseen_by is not None and about.unseen_by.tolist() == [1, 0]
+    teacher = Teacher((None, None), out_of_fold_model=np.array([0, 1, 1, 0]))  # type: ignore[arg-type]
+    about = teacher.for_subset(np.array([False, True, False, True]))
+    assert about.out_of_fold_model is not None and about.out_of_fold_model.tolist() == [1, 0]
     alone = Teacher((None,))  # type: ignore[arg-type]
-    assert alone.about(np.array([True])) is alone
+    assert alone.for_subset(np.array([True])) is alone
 
 
 # --- The student's own head -----------------------------------------------------------------------------
@@ -305,13 +293,13 @@ COMPILED: dict[str, Any] = {}
 
 
 def in_process(
-    lessons: Sequence[Lesson], training: Windows, evaluation: Windows, config: DistillConfig
+    jobs: Sequence[FoldJob], training: Windows, evaluation: Windows, config: DistillConfig, **rest: Any
 ) -> None:
     """In place of worker processes, in which nothing can be forced; all students are of one shape."""
-    room = Classroom(training, evaluation, config, COMPILED)
-    for task in lessons:
+    trainer = FoldTrainer(training, evaluation, config, COMPILED)
+    for task in jobs:
         task.path.parent.mkdir(parents=True, exist_ok=True)
-        room.teach(task)
+        trainer.train_fold(task)
 
 
 def study_with(family: str, split: str, root: Path, patch: pytest.MonkeyPatch) -> Study:
@@ -319,7 +307,7 @@ def study_with(family: str, split: str, root: Path, patch: pytest.MonkeyPatch) -
     _write_herd(root)
     card: Card = load_card(str(root / "card.toml"))
     patch.setattr(searching, "FAMILIES", [one for one in FAMILIES if one.name == family])
-    patch.setattr(stage, "run_lessons", in_process)
+    patch.setattr(stage, "run_jobs", in_process)
     study = Study.create(root / "runs" / family, str(card.path), 0)
     stage.distill(study, card, root, replace(CONFIG, epochs=1, seeds=(0,), split=split, mounting=None))
     return study
@@ -420,7 +408,7 @@ def test_a_study_taught_again_without_search_forgets_what_was_found(
     first = studies["linear"]
     shutil.copytree(first.path, tmp_path / "again")
     study, card = Study.open(tmp_path / "again"), load_card(first.card)
-    monkeypatch.setattr(stage, "run_lessons", in_process)
+    monkeypatch.setattr(stage, "run_jobs", in_process)
     config = replace(CONFIG, epochs=1, seeds=(0,), split="loao", mounting=None, search=False)
     metrics = stage.distill(study, card, first.path.parents[1], config)
     assert not set(SEARCHED) & set(metrics["models"])

@@ -16,9 +16,9 @@ from data_factory import write_card
 from mcukd.data.card import Card
 from mcukd.data.folds import make_folds
 from mcukd.data.load import load_windows
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.run import distill, fold_lessons, for_card, free_run, is_up_to_date
-from mcukd.distill.workers import run_lessons
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.stage import distill, fold_jobs, for_card, free_run, is_up_to_date
+from mcukd.distillation.workers import run_jobs
 from mcukd.errors import UserError
 from mcukd.models.weights import StudentWeights
 from mcukd.pool import leave_with_parent
@@ -132,14 +132,14 @@ def test_results_of_other_options_are_not_taken_for_these(made):
     assert len(training) > len(evaluation)
     data = study.manifest["stages"]["distill"]["inputs"]["data"]
     config = for_card(CONFIG, card)
-    assert all(lesson.is_done() for lesson in fold_lessons(study, folds, data, config))
+    assert all(lesson.is_done() for lesson in fold_jobs(study, folds, data, config))
     for other in (
         replace(config, temperature=5.0),
         replace(config, epochs=81),
         replace(config, mounting="any"),
     ):
-        assert not any(lesson.is_done() for lesson in fold_lessons(study, folds, data, other))
-    assert not any(lesson.is_done() for lesson in fold_lessons(study, folds, "other data", config))
+        assert not any(lesson.is_done() for lesson in fold_jobs(study, folds, data, other))
+    assert not any(lesson.is_done() for lesson in fold_jobs(study, folds, "other data", config))
 
 
 def test_a_study_of_its_own_for_other_options(tmp_path):
@@ -195,10 +195,10 @@ def _alive(pid: int) -> bool:
 
 
 def test_death_of_a_worker_becomes_a_sentence(made):
-    from mcukd.distill.lesson import Lesson
+    from mcukd.distillation.jobs import FoldJob
 
     study, card, root, _ = made
     training = load_windows(card, root, training=True)
-    lesson = Lesson("A-s3", 3, ("B", "C"), ("A",), study.file("nowhere.npz"), "key")
+    lesson = FoldJob("A-s3", 3, ("B", "C"), ("A",), study.file("nowhere.npz"), "key")
     with pytest.raises(UserError, match="worker died"):
-        run_lessons([lesson], training, _Deadly(), CONFIG)  # type: ignore[arg-type]
+        run_jobs([lesson], training, _Deadly(), CONFIG)  # type: ignore[arg-type]

@@ -14,19 +14,19 @@ from hypothesis.extra import numpy as hnp
 
 from mcukd.data.folds import Fold
 from mcukd.data.windows import Windows
-from mcukd.distill.augment import Augmentation, Augmenter
-from mcukd.distill.choice import choose
-from mcukd.distill.classroom import Classroom
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import Lesson
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.fold_trainer import FoldTrainer
+from mcukd.distillation.jobs import FoldJob
+from mcukd.distillation.nested_selection import select
 from mcukd.errors import UserError
 from mcukd.evaluate.baselines import FILTER_MLP, FOREST, MAJORITY, Baseline, is_done
 from mcukd.evaluate.hand_features import FEATURES, hand_features, turned_copies
 from mcukd.models import filter_mlp
 from mcukd.models.filter_mlp import FilterMlpWeights, build_filter_mlp, filter_mlp_weights
+from mcukd.training.augmentation import Augmentation, Augmenter
 
 CONFIG = DistillConfig(epochs=3, mounting="aligned", jobs=1)
-#: Shared by all classrooms here, as by the lessons of one worker: compiling takes longer than the rest.
+#: Shared by all trainers here, as by the jobs of one worker: compiling takes longer than the rest.
 COMPILED: dict[str, Any] = {}
 
 
@@ -211,10 +211,10 @@ def test_copies_begin_with_the_windows_themselves() -> None:
 
 def trained(windows: Windows, model: str, nested: bool, path: Any) -> dict[str, np.ndarray]:
     """Train a baseline with animal D held out, and return all that was kept of it but its test answers."""
-    lesson = Lesson("D-s0", 0, ("A", "B", "C"), ("D",), path / f"{model}-{nested}.npz", "key")
-    Baseline(model, lesson, nested).run(Classroom(windows, windows, CONFIG, COMPILED), lambda units: None)
-    assert is_done(Baseline(model, lesson, nested))
-    with np.load(lesson.path) as stored:
+    job = FoldJob("D-s0", 0, ("A", "B", "C"), ("D",), path / f"{model}-{nested}.npz", "key")
+    Baseline(model, job, nested).run(FoldTrainer(windows, windows, CONFIG, COMPILED), lambda units: None)
+    assert is_done(Baseline(model, job, nested))
+    with np.load(job.path) as stored:
         return {name: stored[name] for name in stored if name not in ("labels", "logits")}
 
 
@@ -222,10 +222,10 @@ def answers(windows: Windows, model: str, nested: bool, path: Any, probe: np.nda
     """Train with D held out and answer windows `probe` put in D's place."""
     counts = windows.counts.copy()
     counts[windows.animals == "D"] = probe
-    lesson = Lesson("D-s0", 0, ("A", "B", "C"), ("D",), path / "probe.npz", "key")
-    classroom = Classroom(windows, replace(windows, counts=counts), CONFIG, COMPILED)
-    Baseline(model, lesson, nested).run(classroom, lambda units: None)
-    with np.load(lesson.path) as stored:
+    job = FoldJob("D-s0", 0, ("A", "B", "C"), ("D",), path / "probe.npz", "key")
+    trainer = FoldTrainer(windows, replace(windows, counts=counts), CONFIG, COMPILED)
+    Baseline(model, job, nested).run(trainer, lambda units: None)
+    with np.load(job.path) as stored:
         return np.asarray(stored["logits"])
 
 
@@ -253,7 +253,7 @@ def test_the_held_out_animal_is_never_read(model: str, nested: bool, tmp_path: A
 def test_a_planted_leak_is_noticed(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check above is worth something: hand the held-out animal to the training and it fails."""
 
-    def leaking(self: Lesson, training: Windows) -> Windows:
+    def leaking(self: FoldJob, training: Windows) -> Windows:
         return training
 
     # The held-out animal's own windows under wrong names: only who has seen them can be misled.
@@ -262,7 +262,7 @@ def test_a_planted_leak_is_noticed(tmp_path: Any, monkeypatch: pytest.MonkeyPatc
     misnamed = replace(windows, labels=np.where(held_out, 1 - windows.labels, windows.labels))
     probe = windows.counts[held_out]
     honest = answers(misnamed, FOREST, False, tmp_path, probe)
-    monkeypatch.setattr(Lesson, "training_of", leaking)
+    monkeypatch.setattr(FoldJob, "training_of", leaking)
     misled = answers(misnamed, FOREST, False, tmp_path, probe)
     assert not np.array_equal(honest, misled)
 
@@ -270,16 +270,16 @@ def test_a_planted_leak_is_noticed(tmp_path: Any, monkeypatch: pytest.MonkeyPatc
 def test_a_choice_sees_only_inner_animals_and_takes_the_best() -> None:
     windows, asked = herd(), []
 
-    def predict(candidate: float, inner: Windows, unseen: Windows) -> np.ndarray:
-        asked.append((set(inner.animals), set(unseen.animals)))
-        right = np.random.default_rng(0).random(len(unseen)) < candidate
-        return np.where(right, unseen.labels, 1 - unseen.labels)
+    def predict(candidate: float, inner: Windows, validation: Windows) -> np.ndarray:
+        asked.append((set(inner.animals), set(validation.animals)))
+        right = np.random.default_rng(0).random(len(validation)) < candidate
+        return np.where(right, validation.labels, 1 - validation.labels)
 
     seen = windows.take(windows.animals != "D")
-    choice = choose([0.6, 0.95, 0.8], seen, predict)
+    choice = select([0.6, 0.95, 0.8], seen, predict)
     assert choice.best == 0.95 and len(choice.scores) == 3 and choice.scores[1] == max(choice.scores)
-    for inner, unseen in asked:
-        assert not inner & unseen and inner | unseen == {"A", "B", "C"}
+    for inner, validation in asked:
+        assert not inner & validation and inner | validation == {"A", "B", "C"}
 
 
 def test_a_planted_leak_into_the_inner_folds_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,13 +287,13 @@ def test_a_planted_leak_into_the_inner_folds_is_noticed(monkeypatch: pytest.Monk
     seen = herd().take(herd().animals != "D")
     asked: list[set[str]] = []
 
-    def predict(candidate: int, inner: Windows, unseen: Windows) -> np.ndarray:
-        asked.append(set(inner.animals) | set(unseen.animals))
-        return unseen.labels
+    def predict(candidate: int, inner: Windows, validation: Windows) -> np.ndarray:
+        asked.append(set(inner.animals) | set(validation.animals))
+        return validation.labels
 
     leak = [Fold("inner1", ("A", "D"), ("B",)), Fold("inner2", ("B",), ("A", "D"))]
-    monkeypatch.setattr("mcukd.distill.choice.inner_folds", lambda animals: leak)
-    choose([1], seen, predict)
+    monkeypatch.setattr("mcukd.distillation.nested_selection.inner_folds", lambda animals: leak)
+    select([1], seen, predict)
     assert all("D" not in animals for animals in asked)
 
 
@@ -307,14 +307,14 @@ def test_the_majority_answers_what_is_most_common_among_the_seen(tmp_path: Any) 
 
 
 def test_a_filter_mlp_is_taught_as_a_student_with_chosen_epochs(tmp_path: Any) -> None:
-    """The whole lesson with the other structure; the arrays kept are of the student whose logits are kept."""
+    """The whole job with the other structure; the arrays kept are of the student whose logits are kept."""
     config = replace(CONFIG, student="filter-mlp", choose_epochs=True, teacher_epochs=1, teacher_width=2)
     compiled = {"student": COMPILED[FILTER_MLP]} if FILTER_MLP in COMPILED else {}
-    classroom = Classroom(herd(), herd(), config, compiled)
-    lesson = Lesson("D-s0", 0, ("A", "B", "C"), ("D",), tmp_path / "D-s0.npz", "key")
-    assert lesson.work(herd(), config) > lesson.work(herd(), replace(config, choose_epochs=False))
-    lesson.run(classroom, lambda units: None)
-    with np.load(lesson.path) as stored:
+    trainer = FoldTrainer(herd(), herd(), config, compiled)
+    job = FoldJob("D-s0", 0, ("A", "B", "C"), ("D",), tmp_path / "D-s0.npz", "key")
+    assert job.work(herd(), config) > job.work(herd(), replace(config, choose_epochs=False))
+    job.run(trainer, lambda units: None)
+    with np.load(job.path) as stored:
         assert int(stored["epochs"]) in (2, 3, 6)
         kept = FilterMlpWeights.from_arrays(stored, "student_distilled__")
         counts = herd().counts[herd().animals == "D"]

@@ -150,7 +150,7 @@ def test_distill_says_that_a_mounting_was_guessed(tmp_path: Path, monkeypatch: p
     def stop(*_: Any, **__: Any) -> None:
         raise UserError("stopped before training")
 
-    monkeypatch.setattr("mcukd.distill.run.distill", stop)
+    monkeypatch.setattr("mcukd.distillation.stage.distill", stop)
 
     def said(run: str, *more: str) -> str:
         arguments = ["distill", "--data", str(card.path), "--run", str(tmp_path / run), *more]

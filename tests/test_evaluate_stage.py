@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from mcukd.cli.app import app
 from mcukd.data.card import load_card
 from mcukd.data.load import load_windows
-from mcukd.distill.config import DistillConfig
+from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
 from mcukd.evaluate.compare import paired
 from mcukd.evaluate.predictions import stored_predictions
@@ -341,7 +341,7 @@ def test_unknown_models_are_refused_before_anything_is_begun(
     made: Any, tmp_path: Path, models: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, card, root = made
-    monkeypatch.setattr("mcukd.distill.run.distill", None)
+    monkeypatch.setattr("mcukd.distillation.stage.distill", None)
     run = tmp_path / "new"
     arguments = ["evaluate", "--data", str(card.path), "--data-root", str(root), "--run", str(run)]
     done = CliRunner().invoke(app, [*arguments, "--models", models])

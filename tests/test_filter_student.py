@@ -17,7 +17,7 @@ from mcukd.boards.model import load_board
 from mcukd.cli import app as app_module
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import load_windows
-from mcukd.distill.run import distill
+from mcukd.distillation.stage import distill
 from mcukd.errors import UserError
 from mcukd.evaluate.agreement import agreement
 from mcukd.fixedpoint.filters.model import FilterModel

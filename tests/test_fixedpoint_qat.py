@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from mcukd.data.load import load_windows
 from mcukd.data.windows import Windows
-from mcukd.distill.classroom import Classroom
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.run import distill
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.fold_trainer import FoldTrainer
+from mcukd.distillation.stage import distill
 from mcukd.errors import UserError
 from mcukd.fixedpoint import mixed, qat, stage
 from mcukd.fixedpoint.model import GATES, IntegerModel
@@ -138,10 +138,10 @@ def test_the_layer_refuses_heads_without_a_dense_layer() -> None:
 # The stage end to end: a small study, trained in this process.
 
 
-def _run_here(lessons: Any, training: Windows, evaluation: Windows, config: DistillConfig) -> None:
-    classroom = Classroom(training, evaluation, config)
-    for lesson in lessons:
-        lesson.run(classroom, lambda units: None)
+def _run_here(jobs: Any, training: Windows, evaluation: Windows, config: DistillConfig, **rest: Any) -> None:
+    trainer = FoldTrainer(training, evaluation, config)
+    for job in jobs:
+        job.run(trainer, lambda units: None)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
         seeds=(3,), epochs=30, teacher_epochs=2, teacher_width=2, gru_units=4, dense_units=4
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mcukd.distill.run.run_lessons", _run_here)
+        patch.setattr("mcukd.distillation.stage.run_jobs", _run_here)
         distill(study, card, root, config)
     return study, card, root
 
@@ -171,14 +171,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def here(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[str]]]:
     """Trains in this process; lists each training's student and the animals it saw."""
     trained: list[tuple[str, set[str]]] = []
-    teach = qat.teach
+    train_qat = qat.train_qat
 
     def noted(student: Any, seen: Windows, *rest: Any) -> Any:
         trained.append((student.kernel.tobytes().hex()[:16], set(map(str, seen.animals))))
-        return teach(student, seen, *rest)
+        return train_qat(student, seen, *rest)
 
-    monkeypatch.setattr(qat, "run_lessons", _run_here)
-    monkeypatch.setattr(qat, "teach", noted)
+    monkeypatch.setattr(qat, "run_jobs", _run_here)
+    monkeypatch.setattr(qat, "train_qat", noted)
     return trained
 
 
@@ -274,7 +274,7 @@ def test_students_of_every_method_learn_on(
     made: Any, here: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, options: dict[str, Any]
 ) -> None:
     _, card, root = made
-    monkeypatch.setattr("mcukd.distill.run.run_lessons", _run_here)
+    monkeypatch.setattr("mcukd.distillation.stage.run_jobs", _run_here)
     config = DistillConfig(
         split="holdout=A",
         seeds=(3,),

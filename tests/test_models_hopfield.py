@@ -69,7 +69,7 @@ def test_far_embeddings_give_finite_logits_and_gradients():
     gradients = tape.gradient(loss, model.trainable_variables)
     assert np.isfinite(logits.numpy()).all()
     assert all(np.isfinite(g.numpy()).all() for g in gradients)
-    # An expert that is sure of a wrong class still hears of it.
+    # An expert that is sure of a wrong class still teacher_outputs of it.
     assert np.abs(gradients[-1].numpy()).max() > 0
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from mcukd.data.card import load_card
-from mcukd.distill.augment import Augmentation, Augmenter, one_g
-from mcukd.distill.config import AUGMENTS, DistillConfig
-from mcukd.distill.recipes import augmentation
-from mcukd.distill.run import for_card
+from mcukd.distillation.config import AUGMENTS, DistillConfig
+from mcukd.distillation.stage import for_card
+from mcukd.distillation.training_configs import augmentation
 from mcukd.errors import UserError
 from mcukd.robustness.disturb import DISTURBANCES
+from mcukd.training.augmentation import Augmentation, Augmenter, one_g
 
 NOTHING = Augmentation(turn="none")
 

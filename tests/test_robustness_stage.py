@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from mcukd.cli.app import app
 from mcukd.data.card import Card
 from mcukd.data.load import load_windows
-from mcukd.distill.run import EVALUATION
+from mcukd.distillation.stage import EVALUATION
 from mcukd.fixedpoint.qat import kind_of, read_taught
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.stage import classes_of

@@ -11,7 +11,7 @@ from sweep_factory import write_grid, write_herd
 from test_cli import mcukd
 
 from mcukd.data.card import load_card
-from mcukd.distill.config import DistillConfig
+from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
 from mcukd.fixedpoint.quantize import QuantizeConfig
 from mcukd.sweep.grid import OPTIONS, Axes, read_grid

@@ -243,8 +243,8 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
     from mcukd.data.card import load_card
     from mcukd.data.folds import make_folds
     from mcukd.data.load import load_windows
-    from mcukd.distill.run import fold_lessons
-    from mcukd.distill.workers import run_lessons
+    from mcukd.distillation.stage import fold_jobs
+    from mcukd.distillation.workers import run_jobs
     from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
     from mcukd.fixedpoint.stage import classes_of
     from mcukd.models.weights import StudentWeights
@@ -266,8 +266,8 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
     folds = [fold for fold in make_folds(evaluation, "loao") if fold.name == "B"]
     study = Study(tmp_path / "study")
     config = replace(work.config, seeds=(3,))
-    (lesson,) = fold_lessons(study, folds, work.source.sha256, config)
-    run_lessons([lesson], training, evaluation, config)
+    (lesson,) = fold_jobs(study, folds, work.source.sha256, config)
+    run_jobs([lesson], training, evaluation, config)
 
     def confusion(name: str) -> np.ndarray:
         return np.array([[list(row) for row in animal] for animal in table.confusion[name]])

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Optional
 import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
-from mcukd.distill.config import AUGMENTS, STUDENTS, DistillConfig, parse_seeds
-from mcukd.distill.methods import METHODS
+from mcukd.distillation.config import AUGMENTS, STUDENTS, DistillConfig, parse_seeds
+from mcukd.distillation.methods import METHODS
 from mcukd.wording import plural
 
 DEFAULT_CARD = "herd-sim"
@@ -193,12 +193,12 @@ def distill(
     """
     from mcukd.data.card import load_card
     from mcukd.data.load import dataset_sha256
-    from mcukd.distill.device import require_device
-    from mcukd.distill.run import distill as distill_study
-    from mcukd.distill.run import for_card, free_run, is_up_to_date
+    from mcukd.distillation.stage import distill as distill_study
+    from mcukd.distillation.stage import for_card, free_run, is_up_to_date
     from mcukd.evaluate.mounting import never_compared
     from mcukd.evaluate.stage import evaluate_study, forget_baselines, train_baselines, usual_baselines
     from mcukd.study import MANIFEST, Study
+    from mcukd.training.devices import require_device
 
     given: dict[str, Any] = {
         "split": split,

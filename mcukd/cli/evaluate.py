@@ -12,7 +12,7 @@ from mcukd.errors import UserError
 from mcukd.wording import plural
 
 if TYPE_CHECKING:
-    from mcukd.distill.config import DistillConfig
+    from mcukd.distillation.config import DistillConfig
     from mcukd.study import Study
 
 TRAINED = ("teacher", "student", "student_distilled", "student_searched", "student_searched_deployable")
@@ -149,8 +149,8 @@ def _study_and_config(
     from dataclasses import replace
 
     from mcukd.data.load import dataset_sha256
-    from mcukd.distill.config import DistillConfig, parse_seeds
-    from mcukd.distill.run import for_card, free_run
+    from mcukd.distillation.config import DistillConfig, parse_seeds
+    from mcukd.distillation.stage import for_card, free_run
     from mcukd.evaluate.stage import config_of
     from mcukd.study import MANIFEST, Study
 
@@ -187,7 +187,7 @@ def _study_and_config(
 
 def _evaluated(study: Study, config: DistillConfig, models: list[str], nested: bool) -> dict[str, Any]:
     from mcukd.data.card import load_card
-    from mcukd.distill.run import distill
+    from mcukd.distillation.stage import distill
     from mcukd.evaluate.stage import evaluate_study, train_baselines
 
     card, root = load_card(study.card), study.data_root(None)
@@ -252,7 +252,7 @@ def _evaluate_table(
     models: Optional[list[str]],
     json: bool,
 ) -> None:
-    from mcukd.distill.config import parse_seeds
+    from mcukd.distillation.config import parse_seeds
     from mcukd.evaluate.head import evaluate_table
     from mcukd.report.table import evaluation_rows
 

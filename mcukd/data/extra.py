@@ -131,7 +131,7 @@ def turn_extra(
     """Turn the vectors among extra channels by the rotations that turned the acceleration.
 
     extra: (n, T, E). rotations: (n, 3, 3), applied to rows from the right, `sample @ rotation`, as in
-    `mcukd.distill.augment`. vectors: `Windows.extra_vectors`. Channels of no vector stay as they are.
+    `mcukd.training.augmentation`. vectors: `Windows.extra_vectors`. Channels of no vector stay as they are.
     Angular rate is an axial vector and would change sign in a mirror, so matrices that mirror are refused.
     Returns a new array. Raises ValueError.
     """

@@ -16,19 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
-from mcukd.distill.augment import Augmenter
-from mcukd.distill.choice import choose
-from mcukd.distill.classroom import Classroom
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.kinds import STUDENTS
-from mcukd.distill.lesson import Lesson, read_text
-from mcukd.distill.plan import choosing_work
-from mcukd.distill.recipes import augmentation
-from mcukd.distill.trainer import Recipe, Targets, logits, windows_presented
-from mcukd.distill.view import common_scale
+from mcukd.distillation.architectures import STUDENTS
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.fold_trainer import FoldTrainer
+from mcukd.distillation.jobs import FoldJob, read_text
+from mcukd.distillation.nested_selection import select
+from mcukd.distillation.training_configs import augmentation
+from mcukd.distillation.work import epoch_selection_work
 from mcukd.evaluate.hand_features import FEATURES, hand_features, turned_copies
 from mcukd.files import replacing, sha256_text
 from mcukd.models.filter_mlp import filter_mlp_macs_per_window, filter_mlp_parameters, filter_mlp_weights
+from mcukd.training.augmentation import Augmenter
+from mcukd.training.normalization import common_scale
+from mcukd.training.trainer import Targets, TrainingConfig, logits, windows_presented
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
@@ -54,61 +54,61 @@ class Baseline:
     """One baseline on one fold with one seed. nested: choose its settings on inner animals."""
 
     model: str
-    lesson: Lesson
+    job: FoldJob
     nested: bool = False
 
     @property
     def name(self) -> str:
         """What the progress bar shows."""
-        return f"{self.model} {self.lesson.name}"
+        return f"{self.model} {self.job.name}"
 
     def work(self, training: Windows, config: DistillConfig) -> int:
         """Return the windows presented to the filter-MLP."""
-        windows = len(self.lesson.training_of(training))
-        choosing = len(RATES) * choosing_work(windows, _passes(config)) // 3 if self.nested else 0
-        return windows_presented(windows, _passes(config)) + choosing
+        windows = len(self.job.training_of(training))
+        choosing = len(RATES) * epoch_selection_work(windows, _epochs(config)) // 3 if self.nested else 0
+        return windows_presented(windows, _epochs(config)) + choosing
 
-    def run(self, classroom: Classroom, advance: Callable[[int], None]) -> None:
+    def run(self, trainer: FoldTrainer, on_progress: Callable[[int], None]) -> None:
         """Train on the fold's training windows, predict its test windows and write the result."""
-        seen = self.lesson.training_of(classroom.training)
-        test = classroom.evaluation.take(self.lesson.test_index(classroom.evaluation))
+        training = self.job.training_of(trainer.training)
+        test = trainer.evaluation.take(self.job.test_index(trainer.evaluation))
         if self.model == MAJORITY:
-            result: Result = majority_logits(seen, test), {}, {}
+            result: Result = majority_logits(training, test), {}, {}
         elif self.model == FOREST:
-            result = _forest(seen, test, classroom.config, self.lesson.seed, self.nested)
+            result = _forest(training, test, trainer.config, self.job.seed, self.nested)
         else:
-            result = _filter_mlp(seen, test, classroom, self.lesson.seed, self.nested, advance)
-        answer, facts, arrays = result
-        with replacing(self.lesson.path) as temporary:
+            result = _filter_mlp(training, test, trainer, self.job.seed, self.nested, on_progress)
+        outputs, facts, arrays = result
+        with replacing(self.job.path) as temporary:
             np.savez(
                 temporary,
-                key=np.array(self.lesson.key),
-                test_index=self.lesson.test_index(classroom.evaluation),
+                key=np.array(self.job.key),
+                test_index=self.job.test_index(trainer.evaluation),
                 labels=test.labels,
-                train_animals=np.array(self.lesson.train_animals),
-                test_animals=np.array(self.lesson.test_animals),
-                logits=answer.astype(np.float32),
+                train_animals=np.array(self.job.train_animals),
+                test_animals=np.array(self.job.test_animals),
+                logits=outputs.astype(np.float32),
                 settings=np.array(json.dumps(facts)),
                 **arrays,
             )
 
 
 def baselines_of(
-    folder: Path, lessons: Sequence[Lesson], data: str, config: DistillConfig, model: str, nested: bool
+    folder: Path, jobs: Sequence[FoldJob], data: str, config: DistillConfig, model: str, nested: bool
 ) -> list[Baseline]:
-    """Return a baseline's work on the folds and seeds of `lessons`; data: the identity of the samples."""
+    """Return a baseline's work on the folds and seeds of `jobs`; data: the identity of the samples."""
     made = []
-    for lesson in lessons:
+    for job in jobs:
         decides = {
             "versions": [VERSION, FEATURES if model == FOREST else None],
-            "model": [model, nested, data, lesson.seed],
-            "training": [config.mounting, _passes(config) if model == FILTER_MLP else None],
-            "animals": [lesson.train_animals, lesson.test_animals],
-            "windows": None if lesson.test_windows is None else lesson.test_windows.tolist(),
+            "model": [model, nested, data, job.seed],
+            "training": [config.mounting, _epochs(config) if model == FILTER_MLP else None],
+            "animals": [job.train_animals, job.test_animals],
+            "windows": None if job.test_windows is None else job.test_windows.tolist(),
         }
         key = sha256_text(json.dumps(decides, sort_keys=True))
-        path = folder / FOLDER / model / f"{lesson.name}.npz"
-        made.append(Baseline(model, replace(lesson, path=path, key=key), nested))
+        path = folder / FOLDER / model / f"{job.name}.npz"
+        made.append(Baseline(model, replace(job, path=path, key=key), nested))
     return made
 
 
@@ -125,24 +125,26 @@ def sizes(model: str, evaluation: Windows) -> dict[str, Any]:
     return {"parameters": nothing, "macs_per_window": nothing}
 
 
-def majority_logits(seen: Windows, test: Windows) -> NDArray[np.float64]:
-    """Return for every test window the logarithm of the classes' shares in `seen`: (N, K)."""
-    shares = np.bincount(seen.labels, minlength=len(seen.classes)) / len(seen)
+def majority_logits(training: Windows, test: Windows) -> NDArray[np.float64]:
+    """Return for every test window the logarithm of the classes' shares in `training`: (N, K)."""
+    shares = np.bincount(training.labels, minlength=len(training.classes)) / len(training)
     return np.tile(np.log(np.maximum(shares, 1e-9)), (len(test), 1))
 
 
-def fit_forest(seen: Windows, config: DistillConfig, seed: int, leaf: int = LEAF) -> RandomForestClassifier:
+def fit_forest(
+    training: Windows, config: DistillConfig, seed: int, leaf: int = LEAF
+) -> RandomForestClassifier:
     """Train a random forest on hand features of training windows and of copies turned like the student's.
 
     Its trees are of scikit-learn's defaults but for `leaf`, the fewest windows in a leaf.
     """
     from sklearn.ensemble import RandomForestClassifier
 
-    augment = Augmenter(seen.counts.astype(np.float32), augmentation(config))
-    copies = turned_copies(seen.counts, augment, COPIES, seed)
-    features = hand_features(copies, seen.rate_hz, seen.counts_per_g)
+    augment = Augmenter(training.counts.astype(np.float32), augmentation(config))
+    copies = turned_copies(training.counts, augment, COPIES, seed)
+    features = hand_features(copies, training.rate_hz, training.counts_per_g)
     forest = RandomForestClassifier(TREES, min_samples_leaf=leaf, random_state=seed, n_jobs=config.jobs or -1)
-    return forest.fit(features, np.tile(seen.labels, COPIES))
+    return forest.fit(features, np.tile(training.labels, COPIES))
 
 
 def forest_logits(forest: RandomForestClassifier, test: Windows) -> NDArray[np.float64]:
@@ -153,58 +155,58 @@ def forest_logits(forest: RandomForestClassifier, test: Windows) -> NDArray[np.f
     return np.log(np.maximum(chances, 1e-3))
 
 
-def _forest(seen: Windows, test: Windows, config: DistillConfig, seed: int, nested: bool) -> Result:
+def _forest(training: Windows, test: Windows, config: DistillConfig, seed: int, nested: bool) -> Result:
     leaf = LEAF
     facts: dict[str, Any] = {}
     if nested:
 
-        def predict(candidate: int, inner: Windows, unseen: Windows) -> NDArray[np.int64]:
-            forest = fit_forest(inner, config, seed, candidate)
-            return np.argmax(forest_logits(forest, unseen), axis=1)
+        def predict(candidate: int, train_windows: Windows, validation_windows: Windows) -> NDArray[np.int64]:
+            forest = fit_forest(train_windows, config, seed, candidate)
+            return np.argmax(forest_logits(forest, validation_windows), axis=1)
 
-        choice = choose(LEAVES, seen, predict)
-        leaf, facts = choice.best, {"tried": list(zip(LEAVES, choice.scores))}
-    answer = forest_logits(fit_forest(seen, config, seed, leaf), test)
+        chosen = select(LEAVES, training, predict)
+        leaf, facts = chosen.best, {"tried": list(zip(LEAVES, chosen.scores))}
+    answer = forest_logits(fit_forest(training, config, seed, leaf), test)
     return answer, {**facts, "min_samples_leaf": leaf, "trees": TREES, "copies": COPIES}, {}
 
 
 def _filter_mlp(
-    seen: Windows,
+    training: Windows,
     test: Windows,
-    classroom: Classroom,
+    trainer: FoldTrainer,
     seed: int,
     nested: bool,
-    advance: Callable[[int], None],
+    on_progress: Callable[[int], None],
 ) -> Result:
-    trainer = classroom.trainer(FILTER_MLP)
-    config = classroom.config
+    network = trainer.trainer(FILTER_MLP)
+    config = trainer.config
 
     def train(rate: float, windows: Windows) -> tuple[Any, float]:
         scale = common_scale(windows.counts)
-        recipe = Recipe(_passes(config), rate, 0.0, augmentation(config))
+        hyperparameters = TrainingConfig(_epochs(config), rate, 0.0, augmentation(config))
         standardised = windows.counts.astype(np.float32) / scale
-        return trainer.fit(standardised, Targets(windows.labels), recipe, seed, advance), scale
+        return network.fit(standardised, Targets(windows.labels), hyperparameters, seed, on_progress), scale
 
-    def predict(rate: float, inner: Windows, unseen: Windows) -> NDArray[np.int64]:
-        model, scale = train(rate, inner)
-        return np.argmax(logits(model, unseen.counts.astype(np.float32) / scale), axis=1)
+    def predict(rate: float, train_windows: Windows, validation_windows: Windows) -> NDArray[np.int64]:
+        model, scale = train(rate, train_windows)
+        return np.argmax(logits(model, validation_windows.counts.astype(np.float32) / scale), axis=1)
 
     rate = RATE
     facts: dict[str, Any] = {}
     if nested:
-        choice = choose(RATES, seen, predict)
-        rate, facts = choice.best, {"tried": list(zip(RATES, choice.scores))}
-    model, scale = train(rate, seen)
+        chosen = select(RATES, training, predict)
+        rate, facts = chosen.best, {"tried": list(zip(RATES, chosen.scores))}
+    model, scale = train(rate, training)
     answer = logits(model, test.counts.astype(np.float32) / scale)
-    weights = filter_mlp_weights(classroom.on_counts(FILTER_MLP, model, scale))
-    facts = {**facts, "learning_rate": rate, "epochs": _passes(config)}
+    weights = filter_mlp_weights(trainer.on_counts(FILTER_MLP, model, scale))
+    facts = {**facts, "learning_rate": rate, "epochs": _epochs(config)}
     return answer, facts, weights.arrays("filter_mlp__")
 
 
 def is_done(baseline: Baseline) -> bool:
     """Tell whether the result is there and was made with this key."""
-    return read_text(baseline.lesson.path, "key").get("key") == baseline.lesson.key
+    return read_text(baseline.job.path, "key").get("key") == baseline.job.key
 
 
-def _passes(config: DistillConfig) -> int:
-    return config.epochs or STUDENTS["filter-mlp"].pace.epochs
+def _epochs(config: DistillConfig) -> int:
+    return config.epochs or STUDENTS["filter-mlp"].defaults.epochs

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mcukd.data.features import FeatureCard, Features, load_features
 from mcukd.data.folds import Fold, make_folds
 from mcukd.data.windows import Windows
-from mcukd.distill.choice import choose
+from mcukd.distillation.nested_selection import select
 from mcukd.errors import UserError
 from mcukd.progress import progress
 from mcukd.report.metrics import combine_seeds, score
@@ -80,12 +80,12 @@ def evaluate_table(
 def chosen_penalty(seen: Features, seed: int) -> float:
     """Return the weight penalty that does best on inner animals of the rows `seen`, which hold no other."""
 
-    def predict(penalty: float, inner: Windows, unseen: Windows) -> NDArray[np.int64]:
+    def predict(penalty: float, train_windows: Windows, validation_windows: Windows) -> NDArray[np.int64]:
         # A row's number stands for it in `segments`, see `as_windows`.
-        rows, others = seen.take(inner.segments), seen.values[unseen.segments]
+        rows, others = seen.take(train_windows.segments), seen.values[validation_windows.segments]
         return head_classes(rows, others, penalty, seed)
 
-    return choose(PENALTIES, as_windows(seen), predict).best
+    return select(PENALTIES, as_windows(seen), predict).best
 
 
 def head_classes(seen: Features, unseen: NDArray[np.float64], penalty: float, seed: int) -> NDArray[np.int64]:

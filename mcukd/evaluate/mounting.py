@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
-from mcukd.distill.augment import Augmenter
-from mcukd.distill.config import MOUNTINGS, DistillConfig
-from mcukd.distill.recipes import augmentation
+from mcukd.distillation.config import MOUNTINGS, DistillConfig
+from mcukd.distillation.training_configs import augmentation
 from mcukd.errors import UserError
 from mcukd.evaluate import matrices as merit
 from mcukd.evaluate.hand_features import hand_features
 from mcukd.evaluate.intervals import drawn_weights, interval
 from mcukd.progress import Advance
+from mcukd.training.augmentation import Augmenter
 
 #: Groups of animals left out in turn; trees of the forest; changed copies of every training window.
 GROUPS, TREES, COPIES = 4, 100, 3

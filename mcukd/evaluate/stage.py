@@ -14,21 +14,21 @@ from mcukd.data.card import Card, load_card
 from mcukd.data.folds import make_folds
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
-from mcukd.distill.classroom import Classroom
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.run import METRICS, NEVER_SEEN, SEEN, fold_lessons, for_card, with_windows
-from mcukd.distill.workers import run_lessons
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.fold_trainer import FoldTrainer
+from mcukd.distillation.stage import METRICS, NEVER_SEEN, SEEN, fold_jobs, for_card, with_windows
+from mcukd.distillation.workers import run_jobs
 from mcukd.errors import UserError
 from mcukd.evaluate.agreement import agreement
 from mcukd.evaluate.baselines import BASELINES, FILTER_MLP, FOLDER, baselines_of, is_done, sizes
 from mcukd.evaluate.calibration import calibration
-from mcukd.evaluate.compare import Comparison, compare
-from mcukd.evaluate.footing import (
+from mcukd.evaluate.comparable import (
     footing_caveats,
     require_current,
     require_same_data,
     training_animals,
 )
+from mcukd.evaluate.compare import Comparison, compare
 from mcukd.evaluate.predictions import EVALUATION, TRAINED, Predictions, stored_predictions
 from mcukd.evaluate.warmup import settling_samples, warm_up
 from mcukd.files import write_json
@@ -73,23 +73,23 @@ def train_baselines(
     training = load_windows(card, data_root, training=True, seed=config.seed)
     evaluation = load_windows(card, data_root, seed=config.seed)
     folds = make_folds(evaluation, config.split)
-    lessons = with_windows(fold_lessons(study, folds, data, config), folds, training, evaluation, card)
+    jobs = with_windows(fold_jobs(study, folds, data, config), folds, training, evaluation, card)
     folder = study.file(EVALUATION)
-    work = {model: baselines_of(folder, lessons, data, config, model, nested) for model in models}
+    work = {model: baselines_of(folder, jobs, data, config, model, nested) for model in models}
     for model, tasks in work.items():
-        wanted = {task.lesson.path for task in tasks}
+        wanted = {task.job.path for task in tasks}
         for file in (folder / FOLDER / model).glob("*.npz"):
             if file not in wanted:
                 file.unlink()
     missing = [task for task in chain(*work.values()) if not is_done(task)]
     light = [task for task in missing if task.model != FILTER_MLP]
     if light:
-        classroom = Classroom(training, evaluation, config)
+        trainer = FoldTrainer(training, evaluation, config)
         with progress("Baselines", len(light)) as advance:
             for task in light:
-                task.run(classroom, lambda units: None)
+                task.run(trainer, lambda units: None)
                 advance(1, task.name)
-    run_lessons([task for task in missing if task.model == FILTER_MLP], training, evaluation, config)
+    run_jobs([task for task in missing if task.model == FILTER_MLP], training, evaluation, config)
     scored = {
         name: {
             **combine_seeds(predictions.scores(evaluation)),
@@ -106,7 +106,7 @@ def train_baselines(
         "evaluate",
         inputs={"data": data},
         options=options,
-        outputs=[task.lesson.path for task in chain(*work.values())],
+        outputs=[task.job.path for task in chain(*work.values())],
     )
     return metrics
 

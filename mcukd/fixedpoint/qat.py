@@ -1,4 +1,4 @@
-"""Quantization-aware training: a student learns on with the weights that a device will use.
+"""Quantization-aware training: a float student is fine-tuned with the quantized weights of the device.
 
 Training starts where quantization ended, at the float values of the integer model, with its formats; distils
 from soft labels of the student's own teacher, where it had one; and hands back weights that lie on the
@@ -19,16 +19,15 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card
 from mcukd.data.folds import make_folds
 from mcukd.data.windows import Windows
-from mcukd.distill.classroom import Classroom
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import SOFT_LABELS, STUDENT, Lesson, read_text
-from mcukd.distill.methods import METHODS
-from mcukd.distill.plan import raising_work
-from mcukd.distill.recipes import augmentation
-from mcukd.distill.run import fold_lessons, with_windows
-from mcukd.distill.trainer import FloatArray, Recipe, Targets, Trainer, windows_presented
-from mcukd.distill.view import View, shows_extra
-from mcukd.distill.workers import run_lessons
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.fold_trainer import FoldTrainer
+from mcukd.distillation.jobs import SOFT_LABELS, STUDENT, FoldJob, read_text
+from mcukd.distillation.methods import METHODS
+from mcukd.distillation.stage import fold_jobs, with_windows
+from mcukd.distillation.training_configs import augmentation
+from mcukd.distillation.training_set import FitContext, TrainingSet
+from mcukd.distillation.work import teacher_work
+from mcukd.distillation.workers import run_jobs
 from mcukd.errors import UserError
 from mcukd.files import replacing, sha256_text
 from mcukd.fixedpoint.model import GATES, IntegerModel
@@ -37,6 +36,7 @@ from mcukd.fixedpoint.quantize import QuantizeConfig, quantize, weight_lengths
 from mcukd.models.student import shipped_weights
 from mcukd.models.weights import StudentWeights
 from mcukd.study import Study
+from mcukd.training.trainer import FloatArray, Targets, Trainer, TrainingConfig, windows_presented
 
 if TYPE_CHECKING:
     import keras
@@ -53,7 +53,7 @@ LEARNING_RATE = 2e-3
 
 
 @dataclass(frozen=True)
-class Taught:
+class QatResult:
     """What quantization-aware training hands to `quantize`: weights, and the formats they were learnt in.
 
     teacher_difference: by how much the logits of the fold's teacher, trained once more, differ from the
@@ -66,14 +66,14 @@ class Taught:
 
 
 @dataclass(frozen=True)
-class QatLesson:
+class QatJob:
     """Quantization-aware training of one student, for a worker process.
 
-    lesson: the one the float student came from, with its animals, seed and key. config: widths.
+    job: the one the float student came from, with its animals, seed and key. config: widths.
     folder: where results are kept.
     """
 
-    lesson: Lesson
+    job: FoldJob
     config: QuantizeConfig
     folder: Path
     operation_hop: int
@@ -81,7 +81,7 @@ class QatLesson:
     @property
     def name(self) -> str:
         """What the progress bar shows."""
-        return self.lesson.name
+        return self.job.name
 
     @property
     def path(self) -> Path:
@@ -91,7 +91,7 @@ class QatLesson:
     @property
     def key(self) -> str:
         """Identity of all that decides the result."""
-        facts = [VERSION, QUANTIZE_VERSION, EPOCHS, LEARNING_RATE, self.lesson.key, self.config.options()]
+        facts = [VERSION, QUANTIZE_VERSION, EPOCHS, LEARNING_RATE, self.job.key, self.config.options()]
         return sha256_text(json.dumps(facts, sort_keys=True))
 
     def is_done(self) -> bool:
@@ -100,53 +100,53 @@ class QatLesson:
 
     def work(self, training: Windows, config: DistillConfig) -> int:
         """Return the length of this training in the progress bar's units."""
-        seen = self.lesson.training_of(training)
-        work = windows_presented(len(seen), EPOCHS)
+        windows = self.job.training_of(training)
+        work = windows_presented(len(windows), EPOCHS)
         if config.teacher_name is None or self._has_soft_labels():
             return work
-        return work + raising_work(seen, config)
+        return work + teacher_work(windows, config)
 
-    def run(self, classroom: Classroom, advance: Callable[[int], None]) -> None:
+    def run(self, trainer: FoldTrainer, on_progress: Callable[[int], None]) -> None:
         """Train and write the result."""
         soft, difference = None, None
-        if classroom.config.teacher_name is not None:
-            soft, difference = self._soft_labels(classroom, advance)
-        taught = teach(
+        if trainer.config.teacher_name is not None:
+            soft, difference = self._soft_labels(trainer, on_progress)
+        trained = train_qat(
             self._student(),
-            self.lesson.training_of(classroom.training),
+            self.job.training_of(trainer.training),
             soft,
             self.config,
-            classroom.config,
-            self.lesson.seed,
+            trainer.config,
+            self.job.seed,
             self.operation_hop,
-            advance,
+            on_progress,
         )
         with replacing(self.path) as temporary:
             np.savez(
                 temporary,
                 key=np.array(self.key),
                 teacher_difference=np.array(np.nan if difference is None else difference),
-                **taught.weights.arrays("weights__"),
-                **{f"lengths__{name}": length for name, length in taught.lengths.items()},
+                **trained.weights.arrays("weights__"),
+                **{f"lengths__{name}": length for name, length in trained.lengths.items()},
             )
 
-    def result(self) -> Taught:
+    def result(self) -> QatResult:
         """Read the result of a finished training."""
         return read_taught(self.path)
 
     @property
     def _file(self) -> str:
-        return f"{SHIPPED}.npz" if self.lesson.shipped else self.lesson.path.name
+        return f"{SHIPPED}.npz" if self.job.is_final else self.job.path.name
 
     @property
     def _soft_file(self) -> Path:
-        return self.lesson.path / SOFT_LABELS if self.lesson.shipped else self.folder / "soft" / self._file
+        return self.job.path / SOFT_LABELS if self.job.is_final else self.folder / "soft" / self._file
 
     def _has_soft_labels(self) -> bool:
-        return read_text(self._soft_file, "key").get("key") == self.lesson.key
+        return read_text(self._soft_file, "key").get("key") == self.job.key
 
     def _soft_labels(
-        self, classroom: Classroom, advance: Callable[[int], None]
+        self, trainer: FoldTrainer, on_progress: Callable[[int], None]
     ) -> tuple[FloatArray, Optional[float]]:
         """Return the soft labels (N, K) of the fold's teacher, trained once more where none are kept.
 
@@ -154,31 +154,29 @@ class QatLesson:
         how much its answers on the fold's test windows differ from those stored.
         """
         if not self._has_soft_labels():
-            self._train_teacher(classroom, advance)
+            self._train_teacher(trainer, on_progress)
         with np.load(self._soft_file, allow_pickle=False) as stored:
             difference = float(stored["difference"]) if "difference" in stored else None
             return stored["logits"], difference
 
-    def _train_teacher(self, classroom: Classroom, advance: Callable[[int], None]) -> None:
-        lesson, config = self.lesson, classroom.config
-        seen = lesson.training_of(classroom.training)
-        view = View.of(seen, config)
-        windows = view.show(seen)
-        teacher = classroom.raise_teacher(seen, windows, lesson.seed, advance)
-        assert teacher is not None, "no soft labels are asked for where nobody teaches"
-        soft = teacher.soft_labels(windows, augmentation(config, seen.extra_vectors), lesson.seed)
-        test = view.show(classroom.evaluation.take(lesson.test_index(classroom.evaluation)))
-        with np.load(lesson.path, allow_pickle=False) as stored:
+    def _train_teacher(self, trainer: FoldTrainer, on_progress: Callable[[int], None]) -> None:
+        job, config = self.job, trainer.config
+        data = TrainingSet.normalized(job.training_of(trainer.training), config)
+        teacher = trainer.train_teacher(data, FitContext(job.seed, on_progress))
+        assert teacher is not None, "no soft labels are asked for where there is no teacher"
+        soft = teacher.soft_labels(data.inputs, augmentation(config, data.windows.extra_vectors), job.seed)
+        test = data.normalizer.transform(trainer.evaluation.take(job.test_index(trainer.evaluation)))
+        with np.load(job.path, allow_pickle=False) as stored:
             difference = np.abs(teacher.logits(test) - stored["teacher_logits"]).max()
         with replacing(self._soft_file) as temporary:
-            np.savez(temporary, key=np.array(lesson.key), logits=soft, difference=difference)
+            np.savez(temporary, key=np.array(job.key), logits=soft, difference=difference)
 
     def _student(self) -> StudentWeights:
         from mcukd.models.gru_mlp import load_student, student_weights
 
-        if self.lesson.shipped:
-            return student_weights(load_student(self.lesson.path / STUDENT))
-        with np.load(self.lesson.path, allow_pickle=False) as stored:
+        if self.job.is_final:
+            return student_weights(load_student(self.job.path / STUDENT))
+        with np.load(self.job.path, allow_pickle=False) as stored:
             student = shipped_weights(stored)
         assert isinstance(student, StudentWeights), "students of other structures are refused before"
         return student
@@ -190,33 +188,33 @@ def kind_of(config: QuantizeConfig) -> str:
     return f"qat-r{widths.recurrent}k{widths.kernel}h{widths.head}a{widths.activation}-{config.gates}"
 
 
-def read_taught(path: Path) -> Taught:
+def read_taught(path: Path) -> QatResult:
     """Read what a finished training wrote."""
     with np.load(path, allow_pickle=False) as stored:
         difference = float(stored["teacher_difference"])
-        return Taught(
+        return QatResult(
             StudentWeights.from_arrays(stored, "weights__"),
             {n.partition("__")[2]: stored[n] for n in stored.files if n.startswith("lengths__")},
             None if np.isnan(difference) else difference,
         )
 
 
-def teach(
+def train_qat(
     student: StudentWeights,
-    seen: Windows,
+    training: Windows,
     soft: Optional[FloatArray],
     config: QuantizeConfig,
     options: DistillConfig,
     seed: int,
     operation_hop: int,
-    advance: Callable[[int], None] = lambda windows: None,
-) -> Taught:
+    on_progress: Callable[[int], None] = lambda windows: None,
+) -> QatResult:
     """Train a float student on with the device's weights, on training windows with soft labels (N, K).
 
-    options: loss and augmentation, those of the student's own training. advance is told the windows
+    options: loss and augmentation, those of the student's own training. on_progress is given the windows
     presented. Raises UserError where training diverges.
     """
-    model = quantize(student, seen, config, operation_hop)
+    model = quantize(student, training, config, operation_hop)
     start = device_values(model, student)
     widths = config.widths
     learnt = {"kernel": widths.kernel, "recurrent": widths.recurrent}
@@ -225,24 +223,24 @@ def teach(
         for name, length in weight_lengths(model).items()
         if learnt.get(name.split("_")[0], widths.head) <= LEARNT_BITS
     }
-    windows = ((seen.counts - start.mean) / start.std).astype(np.float32)
-    shape = (*windows.shape[1:], start.hidden, start.dense, start.classes)
+    inputs = ((training.counts - start.mean) / start.std).astype(np.float32)
+    shape = (*inputs.shape[1:], start.hidden, start.dense, start.classes)
     mixing = options.mixing if METHODS[options.method].reads_labels else 1.0
     if soft is None:
         mixing = 0.0
-    school = _school(config, frozenset(lengths), shape)
-    school.opens_with(start, lengths, model.length("dense_out"))
-    trained = school.trainer.fit(
-        windows,
-        Targets(seen.labels, soft, options.softness, mixing),
-        Recipe(EPOCHS, LEARNING_RATE, 0.0, augmentation(options)),
+    qat_trainer = _qat_trainer(config, frozenset(lengths), shape)
+    qat_trainer.set_initial(start, lengths, model.length("dense_out"))
+    trained = qat_trainer.trainer.fit(
+        inputs,
+        Targets(training.labels, soft, options.softness, mixing),
+        TrainingConfig(EPOCHS, LEARNING_RATE, 0.0, augmentation(options)),
         seed,
-        advance,
+        on_progress,
     )
     layer = trained.get_layer("student")
     values = {name: np.asarray(getattr(layer, name)) for name in ("bias", "dense_bias", "output_bias")}
     values.update({name: np.asarray(value) for name, value in layer.device_weights().items()})
-    return Taught(StudentWeights.from_arrays({"mean": start.mean, "std": start.std, **values}), lengths)
+    return QatResult(StudentWeights.from_arrays({"mean": start.mean, "std": start.std, **values}), lengths)
 
 
 def device_values(model: IntegerModel, student: StudentWeights) -> StudentWeights:
@@ -279,45 +277,45 @@ def device_values(model: IntegerModel, student: StudentWeights) -> StudentWeight
     return StudentWeights.from_arrays({name: array.astype(np.float32) for name, array in arrays.items()})
 
 
-class _School:
-    """A compiled trainer for one kind of quantizer, used for student after student of one shape."""
+class QatTrainer:
+    """A compiled trainer for one quantizer and one shape of student, reused for every such student."""
 
     def __init__(self, config: QuantizeConfig, shape: tuple[int, ...]) -> None:
         self._config, self._shape = config, shape
         self._start: Optional[tuple[StudentWeights, dict[str, Any], int]] = None
         self._trainer: Optional[Trainer] = None
 
-    def opens_with(self, start: StudentWeights, lengths: dict[str, Any], dense_length: int) -> None:
-        """Set where the next training begins."""
+    def set_initial(self, start: StudentWeights, lengths: dict[str, Any], dense_length: int) -> None:
+        """Set the weights that the next training starts from."""
         self._start = start, lengths, dense_length
 
     @property
     def trainer(self) -> Trainer:
         """The trainer, compiled at its first use."""
         if self._trainer is None:
-            self._trainer = Trainer(self._build, compiled=True)
+            self._trainer = Trainer(self._build, jit_compile=True)
         return self._trainer
 
     def _build(self) -> keras.Model:
         from mcukd.fixedpoint.fake_layer import FakeQuantizedStudent
         from mcukd.tensorflow_setup import keras
 
-        assert self._start is not None, "opens_with comes first"
+        assert self._start is not None, "set_initial comes first"
         start, lengths, dense_length = self._start
         inputs = keras.Input(self._shape[:2])
         layer = FakeQuantizedStudent(start, self._config, lengths, dense_length, name="student")
         return keras.Model(inputs, layer(inputs), name="student_qat")
 
 
-_schools: dict[tuple[Any, ...], _School] = {}
+_trainers: dict[tuple[Any, ...], QatTrainer] = {}
 
 
-def _school(config: QuantizeConfig, learnt: frozenset[str], shape: tuple[int, ...]) -> _School:
+def _qat_trainer(config: QuantizeConfig, learnt: frozenset[str], shape: tuple[int, ...]) -> QatTrainer:
     """Return this process's trainer for these widths, which groups are learnt, and the student's shape."""
     kind = (json.dumps(asdict(config)), learnt, shape)
-    if kind not in _schools:
-        _schools[kind] = _School(config, shape)
-    return _schools[kind]
+    if kind not in _trainers:
+        _trainers[kind] = QatTrainer(config, shape)
+    return _trainers[kind]
 
 
 def check_learnable(config: QuantizeConfig, goal: Optional[object], options: DistillConfig) -> None:
@@ -325,7 +323,7 @@ def check_learnable(config: QuantizeConfig, goal: Optional[object], options: Dis
 
     options: of the study's students.
     """
-    if shows_extra(options):
+    if options.uses_extra_channels:
         raise UserError(
             "--qat goes on from the answers of a teacher that sees what the student sees, and this study's "
             "saw the card's extra channels as well; leave --qat out, or distil with --teacher-sensors "
@@ -338,7 +336,7 @@ def check_learnable(config: QuantizeConfig, goal: Optional[object], options: Dis
         )
 
 
-def teach_study(
+def train_qat_study(
     study: Study,
     card: Card,
     training: Windows,
@@ -346,7 +344,7 @@ def teach_study(
     data: str,
     configs: Mapping[str, QuantizeConfig],
     jobs: Optional[int] = None,
-) -> dict[str, Taught]:
+) -> dict[str, QatResult]:
     """Train all students of a study on with the device's weights; results are kept in `quantization/`.
 
     data: identity of the samples, as in the manifest of distill. configs: widths by student, the name being
@@ -357,14 +355,14 @@ def teach_study(
     """
     options = replace(DistillConfig.of(study.options("distill")), jobs=jobs)
     folds = make_folds(evaluation, options.split)
-    lessons = with_windows(fold_lessons(study, folds, data, options), folds, training, evaluation, card)
-    for lesson in lessons:
-        if not lesson.is_done():
+    evaluated = with_windows(fold_jobs(study, folds, data, options), folds, training, evaluation, card)
+    for job in evaluated:
+        if not job.is_done():
             raise UserError(
-                f"{lesson.path}: not made by this mcukd from this data and these options; run "
+                f"{job.path}: not made by this mcukd from this data and these options; run "
                 f"'{study.refresh('distill')}' to make it anew."
             )
-    shipped = Lesson(
+    final = FoldJob(
         name="all animals",
         seed=options.seed,
         train_animals=tuple(sorted({str(animal) for animal in training.animals})),
@@ -374,8 +372,8 @@ def teach_study(
     )
     folder, hop = study.file(FOLDER), card.operation_hop
     tasks = {
-        name: QatLesson(lesson, configs[name], folder, hop)
-        for name, lesson in [(SHIPPED, shipped), *((lesson.path.stem, lesson) for lesson in lessons)]
+        name: QatJob(job, configs[name], folder, hop)
+        for name, job in [(SHIPPED, final), *((job.path.stem, job) for job in evaluated)]
     }
-    run_lessons([task for task in tasks.values() if not task.is_done()], training, evaluation, options)
+    run_jobs([task for task in tasks.values() if not task.is_done()], training, evaluation, options)
     return {name: task.result() for name, task in tasks.items()}

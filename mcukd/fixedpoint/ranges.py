@@ -120,7 +120,7 @@ def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[s
     """
     import json
 
-    from mcukd.distill.lesson import STUDENT
+    from mcukd.distillation.jobs import STUDENT
     from mcukd.models.gru_mlp import load_student, student_weights
     from mcukd.models.student import require_integers
 

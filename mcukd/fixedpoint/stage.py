@@ -23,8 +23,8 @@ from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.data.worn import WORN, worn_in
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.lesson import SOFT_LABELS, STUDENT
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.jobs import SOFT_LABELS, STUDENT
 from mcukd.errors import UserError
 from mcukd.files import write_json
 from mcukd.fixedpoint.filters.fitting import check_window
@@ -43,7 +43,7 @@ from mcukd.fixedpoint.mixed import (
 )
 from mcukd.fixedpoint.model import IntegerModel, save_model
 from mcukd.fixedpoint.observation import calibration_subset
-from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, SHIPPED, Taught, check_learnable, teach_study
+from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, SHIPPED, QatResult, check_learnable, train_qat_study
 from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
 from mcukd.fixedpoint.quantize import TFLITE_METRIC, VERSION, QuantizeConfig, metrics_name, quantize
 from mcukd.host.batch import run_fast
@@ -121,13 +121,13 @@ def quantize_study(
         remarks += ["No TFLite model: its one-step cell is made of gru-mlp students only."] if tflite else []
         tflite = False
     if qat:
-        taught_with = DistillConfig.of(study.options("distill"))
-        if taught_with.search:
+        trained_with = DistillConfig.of(study.options("distill"))
+        if trained_with.search:
             raise UserError(
                 f"{study.path}: --qat goes on with the head a student was taught with, and this study's "
                 "students may have one that a search found; leave --qat out, or distil without --search."
             )
-        check_learnable(config, goal, taught_with)
+        check_learnable(config, goal, trained_with)
     card = load_card(study.card)
     if _student_of(study) == FilterModel.student:
         check_window(card.window)
@@ -165,15 +165,15 @@ def quantize_study(
         searches = _search(students, shipped, training, evaluation, tried, goal, card.operation_hop)
         configs = {name: found.chosen.config for name, found in searches.items()}
         outputs += _write_searches(study, card, searches, goal, evaluation)
-    made = {SHIPPED: Taught(shipped, {}), **{s.name: Taught(s.weights, {}) for s in students}}
+    made = {SHIPPED: QatResult(shipped, {}), **{s.name: QatResult(s.weights, {}) for s in students}}
     if qat:
-        made = teach_study(study, card, training, evaluation, data, configs, jobs)
+        made = train_qat_study(study, card, training, evaluation, data, configs, jobs)
 
     def integer_model(name: str, seen: Windows) -> IntegerModel:
-        taught = made[name]
-        if isinstance(taught.weights, FilterMlpWeights):
-            return quantize_filters(taught.weights, seen, configs[name], card.operation_hop)
-        return quantize(taught.weights, seen, configs[name], card.operation_hop, taught.lengths)
+        source = made[name]
+        if isinstance(source.weights, FilterMlpWeights):
+            return quantize_filters(source.weights, seen, configs[name], card.operation_hop)
+        return quantize(source.weights, seen, configs[name], card.operation_hop, source.lengths)
 
     def predict(student: FoldStudent, seen: Windows, test: Windows) -> NDArray[np.int64]:
         return classes_of(integer_model(student.name, seen), test.counts)
@@ -183,7 +183,7 @@ def quantize_study(
     name = metrics_name(options)
     metrics = {name: evaluate_folds(students, training, evaluation, predict, f"Scoring {name}")}
     if qat:
-        differences = [taught.teacher_difference or 0.0 for taught in made.values()]
+        differences = [result.teacher_difference or 0.0 for result in made.values()]
         metrics[name]["teacher_difference"] = max(differences)
     if tflite and any(getattr(one.weights, "prototypes", 1) > 1 for one in made.values()):
         remarks.append("No TFLite model: its one-step cell has no prototype heads, and a search found one.")

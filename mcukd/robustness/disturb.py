@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import Card
-from mcukd.distill.augment import held, rotations_about, stretched
 from mcukd.errors import UserError
+from mcukd.training.augmentation import held, rotations_about, stretched
 from mcukd.wording import did_you_mean, listed
 
 Counts = NDArray[np.int16]

@@ -16,7 +16,7 @@ from mcukd.errors import UserError
 from mcukd.files import sha256_text
 from mcukd.fixedpoint.mixed import PARETO
 from mcukd.fixedpoint.model import ARRAYS_FILE
-from mcukd.fixedpoint.qat import FOLDER, Taught, kind_of, read_taught
+from mcukd.fixedpoint.qat import FOLDER, QatResult, kind_of, read_taught
 from mcukd.fixedpoint.quantize import TFLITE_METRIC, QuantizeConfig, metrics_name
 from mcukd.models.student import MOBILENET, TFLITE
 from mcukd.study import Study
@@ -33,7 +33,7 @@ class Shipped:
 
     name: str
     configs: dict[str, QuantizeConfig]
-    taught: dict[str, Taught]
+    taught: dict[str, QatResult]
     made: bool
     files: tuple[str, ...]
     identity: str
@@ -98,7 +98,7 @@ def _searched(study: Study, folds: Sequence[str]) -> dict[str, QuantizeConfig]:
         ) from error
 
 
-def _taught(study: Study, fold: str, config: QuantizeConfig) -> Taught:
+def _taught(study: Study, fold: str, config: QuantizeConfig) -> QatResult:
     path = study.file(FOLDER, kind_of(config), f"{fold}.npz")
     try:
         return read_taught(path)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mcukd.data.card import load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
-from mcukd.distill.run import EVALUATION
+from mcukd.distillation.stage import EVALUATION
 from mcukd.errors import UserError
 from mcukd.evaluate.matrices import mcc
 from mcukd.files import sha256_file, sha256_text, write_json, write_text

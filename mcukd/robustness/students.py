@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
-from mcukd.distill.run import EVALUATION
+from mcukd.distillation.stage import EVALUATION
 from mcukd.errors import UserError
 from mcukd.fixedpoint.filters.quantize import quantize_filters
 from mcukd.fixedpoint.quantize import quantize

@@ -13,7 +13,7 @@ from typing import Any, Literal, Optional, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
-from mcukd.distill.config import DistillConfig
+from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
 from mcukd.fixedpoint.gates import KINDS
 from mcukd.fixedpoint.quantize import ACTIVATION_BITS, BITS

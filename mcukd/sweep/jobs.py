@@ -1,7 +1,7 @@
 """What a sweep trains: teachers, students, baselines. The runs that are rows of its table are in `runs`.
 
 A teacher serves the students of every size, a student its integer forms at every width, so each is trained
-once. Everything is computed in one thread, from seeds, and by the lessons of `distill` and `evaluate`: the
+once. Everything is computed in one thread, from seeds, and by the jobs of `distill` and `evaluate`: the
 same run gives the same row on the same kind of machine, and those stages' own figures.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +22,22 @@ from mcukd.data.card import load_card
 from mcukd.data.folds import Fold
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
-from mcukd.distill import recipes
-from mcukd.distill.checkpoint import Checkpoints
-from mcukd.distill.classroom import Classroom
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.kinds import COMMITTEE
-from mcukd.distill.lesson import Lesson, read_text
-from mcukd.distill.methods.plain import Plain
-from mcukd.distill.run import fold_lessons
-from mcukd.distill.teachers import Teacher
-from mcukd.distill.trainer import Recipe, Targets
-from mcukd.distill.view import View, shows_extra
+from mcukd.distillation import training_configs
+from mcukd.distillation.architectures import COMMITTEE
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.fold_trainer import FoldTrainer
+from mcukd.distillation.jobs import FoldJob, read_text
+from mcukd.distillation.methods.plain import Plain
+from mcukd.distillation.stage import fold_jobs
+from mcukd.distillation.teacher import Teacher
+from mcukd.distillation.training_set import FitContext, TrainingSet
 from mcukd.errors import UserError
 from mcukd.evaluate.baselines import FILTER_MLP, Baseline, baselines_of
 from mcukd.files import replacing, sha256_text
 from mcukd.study import Study
 from mcukd.sweep.options import PLAIN, TEACHER, plain_config, reduced
+from mcukd.training.checkpoints import Checkpoints
+from mcukd.training.trainer import TrainingConfig
 
 if TYPE_CHECKING:
     import keras
@@ -86,10 +86,10 @@ class Work:
         return f"{self.fold.name}-s{self.seed}"
 
     @cached_property
-    def lesson(self) -> Lesson:
-        """The lesson of `mcukd distill` with these options, and its key."""
+    def job(self) -> FoldJob:
+        """The job of `mcukd distill` with these options, and its key."""
         config = replace(self.config, seeds=(self.seed,))
-        return fold_lessons(Study(self.folder), [self.fold], self.source.sha256, config)[0]
+        return fold_jobs(Study(self.folder), [self.fold], self.source.sha256, config)[0]
 
     def identity(self, kind: str, **decides: Any) -> str:
         """Return the key of a job: the SHA-256 of all that decides its result."""
@@ -100,12 +100,12 @@ class Work:
     def windows(self) -> tuple[Windows, Windows]:
         """Return the fold's training windows and its test windows."""
         training, evaluation = load(self.source)
-        return self.lesson.training_of(training), evaluation.take(self.lesson.test_index(evaluation))
+        return self.job.training_of(training), evaluation.take(self.job.test_index(evaluation))
 
 
 @dataclass(frozen=True)
 class TeacherJob:
-    """The teacher of a fold and seed: its answers on the test windows, and what a lesson goes on from."""
+    """The teacher of a fold and seed: its logits for the test windows, and the fits a student job resumes."""
 
     work: Work
 
@@ -123,7 +123,7 @@ class TeacherJob:
     def key(self) -> str:
         """Identity of the result."""
         config = reduced(TEACHER, self.work.config)
-        version: Any = recipes.TEACHERS_VERSION
+        version: Any = training_configs.TEACHERS_VERSION
         if config.teacher_name == COMMITTEE:  # has students among its members
             version = [version, Plain.version]
         return self.work.identity(TEACHER, recipes=version, options=config.training())
@@ -135,7 +135,7 @@ class TeacherJob:
 
     @property
     def fits(self) -> Checkpoints:
-        """The finished fits of its networks, which a lesson that finds them does not make again."""
+        """The finished fits of its networks, which a student job restores instead of training them again."""
         return Checkpoints(self.path.with_suffix(""), self.key)
 
     def is_done(self) -> bool:
@@ -146,31 +146,32 @@ class TeacherJob:
         """Train it."""
         with TRAINING:
             quiet_tensorflow()
-            room = classroom(self.work.source, reduced(TEACHER, self.work.config))
-            _, view, test, teacher = self._raised(room)
-            answers = teacher.logits(view.show(test))
+            trainer = fold_trainer(self.work.source, reduced(TEACHER, self.work.config))
+            data, teacher = self._train(trainer)
+            _, test = self.work.windows()
+            outputs = teacher.logits(data.normalizer.transform(test))
         with replacing(self.path) as temporary:
-            np.savez(temporary, key=np.array(self.key), labels=test.labels, teacher_logits=answers)
+            np.savez(temporary, key=np.array(self.key), labels=test.labels, teacher_logits=outputs)
 
     def soft_labels(self) -> NDArray[np.float32]:
         """Return its logits (N, K) for the training windows, as a student's training gets them."""
-        room = classroom(self.work.source, reduced(TEACHER, self.work.config))
-        seen, view, _, teacher = self._raised(room)
-        how = recipes.augmentation(room.config, seen.extra_vectors)
-        return teacher.soft_labels(view.show(seen), how, self.work.seed)
+        trainer = fold_trainer(self.work.source, reduced(TEACHER, self.work.config))
+        data, teacher = self._train(trainer)
+        augmentation = training_configs.augmentation(trainer.config, data.windows.extra_vectors)
+        return teacher.soft_labels(data.inputs, augmentation, self.work.seed)
 
-    def _raised(self, room: _Classroom) -> tuple[Windows, View, Windows, Teacher]:
-        room.fits = self.fits
-        seen, test = self.work.windows()
-        view = View.of(seen, room.config)
-        teacher = room.raise_teacher(seen, view.show(seen), self.work.seed)
+    def _train(self, trainer: _CachedFoldTrainer) -> tuple[TrainingSet, Teacher]:
+        trainer.teacher_fits = self.fits
+        training, _ = self.work.windows()
+        data = TrainingSet.normalized(training, trainer.config)
+        teacher = trainer.train_teacher(data, FitContext(self.work.seed))
         assert teacher is not None, "a job for a teacher that the method does not have"
-        return seen, view, test, teacher
+        return data, teacher
 
 
 @dataclass(frozen=True)
-class LessonJob:
-    """A lesson of `mcukd distill`: a plain student and, with a teacher, a distilled one beside it."""
+class StudentJob:
+    """A fold of `mcukd distill`: a baseline student and, with a teacher, a distilled one beside it."""
 
     work: Work
 
@@ -188,8 +189,8 @@ class LessonJob:
 
     @property
     def key(self) -> str:
-        """Identity of the result, which is that of the lesson of `mcukd distill`."""
-        return self.work.lesson.key
+        """Identity of the result, which is that of the fold of `mcukd distill`."""
+        return self.work.job.key
 
     @property
     def path(self) -> Path:
@@ -198,31 +199,31 @@ class LessonJob:
 
     def is_done(self) -> bool:
         """Tell whether the result is there."""
-        return self._lesson.is_done()
+        return self._fold.is_done()
 
     def run(self) -> None:
         """Train them."""
         with TRAINING:
             quiet_tensorflow()
-            room = classroom(self.work.source, self.work.config)
-            room.fits = self.requires[0].fits if self.requires else None
-            room.plain_fits = self._plain_fits
-            room.teach(self._lesson)
+            trainer = fold_trainer(self.work.source, self.work.config)
+            trainer.teacher_fits = self.requires[0].fits if self.requires else None
+            trainer.baseline_fits = self._baseline_fits
+            trainer.train_fold(self._fold)
 
     @property
-    def _plain_fits(self) -> Optional[Checkpoints]:
-        """Where the plain student is kept, which is the same whatever method teaches the other one."""
+    def _baseline_fits(self) -> Optional[Checkpoints]:
+        """Where the baseline student is kept, which is the same for every method."""
         config = self.work.config
-        if shows_extra(config):
+        if config.uses_extra_channels:
             return None
-        version = [recipes.TEACHERS_VERSION, Plain.version]
+        version = [training_configs.TEACHERS_VERSION, Plain.version]
         key = self.work.identity(PLAIN, recipes=version, options=plain_config(config).training())
         return Checkpoints(self.work.folder / "plain" / key[:32], key)
 
     @property
-    def _lesson(self) -> Lesson:
-        # Its name is that of the folder for half-finished fits, where every lesson needs one of its own.
-        return replace(self.work.lesson, path=self.path, name=self.path.stem)
+    def _fold(self) -> FoldJob:
+        # Its name is that of the folder of checkpoints, of which every job needs its own.
+        return replace(self.work.job, path=self.path, name=self.path.stem)
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,7 @@ class BaselineJob:
     def key(self) -> str:
         """Identity of the result."""
         return self.work.identity(
-            self.model, baseline=self._baseline.lesson.key, options=self.work.config.training()
+            self.model, baseline=self._baseline.job.key, options=self.work.config.training()
         )
 
     @property
@@ -260,16 +261,16 @@ class BaselineJob:
 
     def run(self) -> None:
         """Train it."""
-        mine = replace(self._baseline, lesson=replace(self.work.lesson, path=self.path, key=self.key))
+        mine = replace(self._baseline, job=replace(self.work.job, path=self.path, key=self.key))
         with TRAINING:
             if self.model == FILTER_MLP:
                 quiet_tensorflow()
-            mine.run(classroom(self.work.source, self.work.config), lambda units: None)
+            mine.run(fold_trainer(self.work.source, self.work.config), lambda units: None)
 
     @property
     def _baseline(self) -> Baseline:
         folder, source, config = self.work.folder, self.work.source, self.work.config
-        return baselines_of(folder, [self.work.lesson], source.sha256, config, self.model, nested=False)[0]
+        return baselines_of(folder, [self.work.job], source.sha256, config, self.model, nested=False)[0]
 
 
 def read(path: Path) -> Mapping[str, NDArray[Any]]:
@@ -298,41 +299,29 @@ def load(source: Source) -> tuple[Windows, Windows]:
 
 
 @dataclass
-class _Classroom(Classroom):
-    """A classroom whose teachers and plain students go on from fits that are kept in the sweep's folder."""
+class _CachedFoldTrainer(FoldTrainer):
+    """A FoldTrainer that resumes teachers and baseline students from fits kept in the sweep's folder."""
 
-    fits: Optional[Checkpoints] = None
-    plain_fits: Optional[Checkpoints] = None
+    teacher_fits: Optional[Checkpoints] = None
+    baseline_fits: Optional[Checkpoints] = None
 
-    def plain_student(
-        self,
-        windows: NDArray[np.float32],
-        targets: Targets,
-        recipe: Recipe,
-        seed: int,
-        advance: Callable[[int], None],
-        saved: Checkpoints,
+    def train_baseline_student(
+        self, data: TrainingSet, config: TrainingConfig, fits: FitContext
     ) -> keras.Model:
-        """Train the plain student, or put a finished one together."""
-        return super().plain_student(windows, targets, recipe, seed, advance, self.plain_fits or saved)
+        """Train the baseline student, or restore a finished one."""
+        kept = replace(fits, checkpoints=self.baseline_fits or fits.checkpoints)
+        return super().train_baseline_student(data, config, kept)
 
-    def raise_teacher(
-        self,
-        seen: Windows,
-        windows: NDArray[np.float32],
-        seed: int,
-        advance: Callable[[int], None] = lambda units: None,
-        saved: Optional[Checkpoints] = None,
-    ) -> Optional[Teacher]:
-        """Train the teacher, or put one together whose fits are finished."""
-        return super().raise_teacher(seen, windows, seed, advance, self.fits or saved)
+    def train_teacher(self, data: TrainingSet, fits: FitContext) -> Optional[Teacher]:
+        """Train the teacher, or restore one whose fits are finished."""
+        return super().train_teacher(data, replace(fits, checkpoints=self.teacher_fits or fits.checkpoints))
 
 
 @lru_cache(maxsize=8)
-def classroom(source: Source, config: DistillConfig) -> _Classroom:
-    """Return this process's classroom for some options; its compiled models serve fold after fold."""
-    assert source.extra == shows_extra(config)
-    return _Classroom(*load(source), config)
+def fold_trainer(source: Source, config: DistillConfig) -> _CachedFoldTrainer:
+    """Return this process's trainer for a configuration; its compiled models serve fold after fold."""
+    assert source.extra == config.uses_extra_channels
+    return _CachedFoldTrainer(*load(source), config)
 
 
 @cache

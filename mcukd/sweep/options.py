@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.kinds import COMMITTEE
-from mcukd.distill.methods import METHODS
-from mcukd.distill.methods.plain import Plain
+from mcukd.distillation.architectures import COMMITTEE
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.methods import METHODS
+from mcukd.distillation.methods.plain import Plain
 from mcukd.evaluate.baselines import BASELINES, FILTER_MLP, FOREST
 
 PLAIN = Plain.name
@@ -31,14 +31,14 @@ _OF_TEACHING = frozenset(
 #: Of no meaning to students of another structure than the default.
 _OF_GRU_MLP = frozenset(("gru_units", "dense_units"))
 #: Of no meaning to a committee, some of whose members are students; of the method only the teacher's kind is.
-_OF_LESSONS = frozenset(
+_OF_FOLDS = frozenset(
     [
         *("choose_epochs", "method", "without", "temperature", "mixing", "gate"),
         *("frequency", "choose_frequency"),
     ]
 )
 #: Of no meaning to other teachers.
-_OF_STUDENTS = _OF_LESSONS | _OF_GRU_MLP | {"student", "epochs", "learning_rate"}
+_OF_STUDENTS = _OF_FOLDS | _OF_GRU_MLP | {"student", "epochs", "learning_rate"}
 #: Of no meaning to a method that has no use for hard labels.
 _OF_LABELS = frozenset(("mixing", "gate"))
 #: What baselines see of all options.
@@ -51,7 +51,7 @@ _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Disti
 def idle(model: str, config: DistillConfig) -> frozenset[str]:
     """Return the options that decide nothing about a model: "student", or one of `BESIDE`."""
     if model == TEACHER:
-        return _OF_LESSONS if config.teacher_name == COMMITTEE else _OF_STUDENTS
+        return _OF_FOLDS if config.teacher_name == COMMITTEE else _OF_STUDENTS
     if model in BASELINES:
         return frozenset(_DEFAULTS) - _OF_BASELINES.get(model, set())
     return _idle_of_student(config.method, config.student)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from mcukd.data.card import Card
-from mcukd.distill.config import DistillConfig
-from mcukd.distill.run import for_card
-from mcukd.distill.view import shows_extra
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.stage import for_card
 from mcukd.errors import UserError
 from mcukd.evaluate.baselines import FILTER_MLP as FILTER_MLP_BASELINE
 from mcukd.evaluate.stage import usual_baselines
@@ -96,7 +95,7 @@ def points(grid: Grid, card: Card) -> dict[Point, DistillConfig]:
     made_beside: dict[DistillConfig, DistillConfig] = {}
     for config in configs:
         # A teacher with more sensors changes how windows are drawn and turned.
-        if config.method != PLAIN and not shows_extra(config):
+        if config.method != PLAIN and not config.uses_extra_channels:
             made_beside.setdefault(plain_config(config), config)
     found: dict[Point, DistillConfig] = {}
     for config in configs:
@@ -135,4 +134,4 @@ def _students(grid: Grid, config: DistillConfig) -> Iterator[Point]:
 
 def _learnable(config: DistillConfig, bits: int) -> bool:
     """Tell whether quantization-aware training can go on from a student: it needs its teacher's labels."""
-    return config.method != PLAIN and not shows_extra(config) and bits <= LEARNT_BITS
+    return config.method != PLAIN and not config.uses_extra_channels and bits <= LEARNT_BITS

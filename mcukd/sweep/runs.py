@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from mcukd.data.card import load_card
 from mcukd.data.windows import Windows
-from mcukd.distill.kinds import STUDENTS, Shape
+from mcukd.distillation.architectures import STUDENTS, Shape
 from mcukd.evaluate import matrices as merit
 from mcukd.evaluate.baselines import BASELINES, sizes
 from mcukd.files import write_json
 from mcukd.fixedpoint.filters.quantize import quantize_filters
 from mcukd.fixedpoint.model import ARITHMETIC_VERSION, IntegerModel
-from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, teach
+from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, train_qat
 from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
 from mcukd.fixedpoint.quantize import VERSION as QUANTIZE_VERSION
 from mcukd.fixedpoint.quantize import quantize
@@ -28,14 +28,14 @@ from mcukd.models.filter_mlp import FilterMlpWeights
 from mcukd.models.student import stored_weights
 from mcukd.models.weights import StudentWeights
 from mcukd.sweep.grid import Measure
-from mcukd.sweep.jobs import TRAINING, BaselineJob, LessonJob, TeacherJob, Work, quiet_tensorflow, read
+from mcukd.sweep.jobs import TRAINING, BaselineJob, StudentJob, TeacherJob, Work, quiet_tensorflow, read
 from mcukd.sweep.options import TEACHER
 from mcukd.sweep.points import Point
 
 #: Windows the emulated core answers; the step takes the same instructions whatever the samples are.
 MEASURED_WINDOWS = 4
 
-Training = Union[TeacherJob, LessonJob, BaselineJob]
+Training = Union[TeacherJob, StudentJob, BaselineJob]
 
 
 @dataclass(frozen=True)
@@ -115,18 +115,18 @@ class RunJob:
         with TRAINING:
             quiet_tensorflow()
             soft = TeacherJob(self.work).soft_labels()
-            taught = teach(weights, seen, soft, config, self.work.config, self.work.seed, hop)
-        return quantize(taught.weights, seen, config, hop, taught.lengths)
+            trained = train_qat(weights, seen, soft, config, self.work.config, self.work.seed, hop)
+        return quantize(trained.weights, seen, config, hop, trained.lengths)
 
     @property
     def _who(self) -> str:
-        """The student in a lesson's file."""
+        """The student in a fold's file."""
         return "student" if self.point.is_plain else "student_distilled"
 
     def _training_with(self, work: Work) -> Training:
         if self.point.model == TEACHER:
             return TeacherJob(work)
-        return BaselineJob(work, self.point.model) if self.point.model in BASELINES else LessonJob(work)
+        return BaselineJob(work, self.point.model) if self.point.model in BASELINES else StudentJob(work)
 
     def _answers(self, seen: Windows, test: Windows) -> tuple[NDArray[np.int64], dict[str, Any]]:
         """Return the classes (N,) of the test windows, and what is known of the model's size."""

@@ -11,7 +11,6 @@ from typing import Any, Optional
 from mcukd.data.card import load_card
 from mcukd.data.folds import Fold, make_folds
 from mcukd.data.load import load_windows
-from mcukd.distill.view import shows_extra
 from mcukd.errors import UserError
 from mcukd.sweep.engine import missing, run_jobs
 from mcukd.sweep.grid import Grid, read_grid
@@ -78,13 +77,15 @@ def make_plan(path: Path, out: Path, data_root: Optional[Path] = None) -> Plan:
     trained_as = points(grid, card)
     sources = {
         extra: Source.of(card.reference, root, grid.seed, extra)
-        for extra in {shows_extra(config) for config in trained_as.values()}
+        for extra in {config.uses_extra_channels for config in trained_as.values()}
     }
     folds = _folds(path, grid, make_folds(load_windows(card, root, seed=grid.seed), grid.split))
     crossed = tuple(grid.crossed())
     runs = [
         RunJob(
-            Work(out.absolute(), sources[shows_extra(config)], config, fold, seed), point, point.name(crossed)
+            Work(out.absolute(), sources[config.uses_extra_channels], config, fold, seed),
+            point,
+            point.name(crossed),
         )
         for point, config in trained_as.items()
         for seed in grid.axes.seeds

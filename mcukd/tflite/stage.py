@@ -18,7 +18,7 @@ from mcukd import __version__
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
-from mcukd.distill.lesson import STUDENT
+from mcukd.distillation.jobs import STUDENT
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import FACTS_FILE
 from mcukd.fixedpoint.observation import calibration_subset

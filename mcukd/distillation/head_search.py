@@ -1,0 +1,109 @@
+"""Search of the classifier head in a job, validated by students that were not trained on the inner animals.
+
+A search sees the training windows of its job and no others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.folds import Fold
+from mcukd.data.windows import Windows
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.jobs import SEARCHED_PREFIX
+from mcukd.models.weights import StudentWeights
+from mcukd.search.families import FAMILIES
+from mcukd.search.search import OWN, Classifier, Found, steps
+from mcukd.search.student import search_student
+
+if TYPE_CHECKING:
+    import keras
+
+#: Approximate cost of a trial in windows presented to a student; for the progress bar only.
+TRIAL_COST = 2500
+
+#: Smallest probability whose logarithm is stored as a logit: a forest's may be 0.
+LEAST_PROBABILITY = 1e-7
+
+
+@dataclass(frozen=True)
+class HeadSearchResult:
+    """What a search found; the student with its own head, and with the best deployable one."""
+
+    found: Found
+    student: StudentWeights
+    deployed: StudentWeights
+
+    def arrays(self, counts: NDArray[np.int16]) -> dict[str, Any]:
+        """Return what a fold's file stores of a search, given the counts (N, T, C) of its test windows.
+
+        `student_searched_logits`: logarithms (N, K) of the winner's probabilities.
+        `student_searched_deployable_logits`: logits (N, K) of the student to deploy, whose weights are there
+        as well. `search`: which classifiers were found and what each family reached, as JSON.
+        """
+        probabilities = self.found.winner.predict_proba(self.student.state(counts))
+        return {
+            "student_searched_logits": np.log(np.maximum(probabilities, LEAST_PROBABILITY)).astype(
+                np.float32
+            ),
+            "student_searched_deployable_logits": self.deployed.logits(counts).astype(np.float32),
+            **self.deployed.arrays(SEARCHED_PREFIX),
+            "search": np.array(json.dumps(self.facts())),
+        }
+
+    def final_model(self, student: keras.Model) -> keras.Model:
+        """Return the model to save, on counts: `student` itself where it keeps its own head."""
+        from mcukd.models.gru_mlp import with_head
+
+        return student if self.found.deployable.family == OWN else with_head(student, self.deployed.head)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was found, JSON-safe; scores are those on inner animals, which are optimistic."""
+        return {
+            "trials": len(self.found.trials),
+            "winner": _facts(self.found.winner),
+            "deployable": _facts(self.found.deployable),
+            "inner_mcc_by_family": {trial.family: trial.score for trial in self.found.best_by_family()},
+        }
+
+
+def search_head(
+    student: StudentWeights,
+    inner: Sequence[StudentWeights],
+    windows: Windows,
+    config: DistillConfig,
+    seed: int,
+    on_progress: Callable[[int], None],
+) -> HeadSearchResult:
+    """Search the classifier of a student on its training windows; its own head stays unless it is beaten.
+
+    inner: for each of `inner_folds` of the animals a student that was not trained on its test animals.
+    """
+    animals = tuple(sorted({str(animal) for animal in windows.animals}))
+    found, deployed = search_student(
+        student,
+        windows,
+        Fold("lesson", animals, ()),
+        inner=inner,
+        own=True,
+        trials=config.search_trials,
+        seed=seed,
+        families=FAMILIES,
+        advance=lambda count, note="": on_progress(count * TRIAL_COST),
+    )
+    return HeadSearchResult(found, student, deployed)
+
+
+def head_search_work(config: DistillConfig) -> int:
+    """Return the length of a search in the progress bar's units, without the inner students."""
+    return TRIAL_COST * steps(config.search_trials)
+
+
+def _facts(classifier: Classifier) -> dict[str, Any]:
+    return {"family": classifier.family, "settings": classifier.settings, "inner_mcc": classifier.score}

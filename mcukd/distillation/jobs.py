@@ -1,0 +1,126 @@
+"""Training jobs: one per fold and seed, with the animals it trains on and the file of its result."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.windows import Windows
+from mcukd.distillation.config import DistillConfig
+from mcukd.files import replacing, sha256_file
+
+if TYPE_CHECKING:
+    from mcukd.distillation.fold_trainer import FoldTrainer
+
+TEACHER, STUDENT, SOFT_LABELS = "teacher.keras", "student.keras", "soft_labels.npz"
+#: Prefix of the weights of the student with the head that a search chose, in a fold's file.
+SEARCHED_PREFIX = "student_deployed__"
+
+
+class TrainingJob(Protocol):
+    """What a worker process runs: it trains something with a FoldTrainer and writes the result."""
+
+    @property
+    def name(self) -> str:
+        """The name shown beside the progress bar."""
+
+    def work(self, training: Windows, config: DistillConfig) -> int:
+        """Return the job's length in the progress bar's units."""
+
+    def run(self, trainer: FoldTrainer, on_progress: Callable[[int], None]) -> None:
+        """Train and write the result; on_progress is given the units done."""
+
+
+@dataclass(frozen=True)
+class FoldJob:
+    """One fold and seed of an evaluation, or the final models trained on all animals.
+
+    test_animals: those held out; empty for the final models. path: the `.npz` of an evaluation fold, or the
+    study's directory for the final models. key: identity of everything that decides the result.
+    train_windows, test_windows: indices of training and of evaluation windows of a random split, where
+    animals are on both sides; None for splits by animal.
+    """
+
+    name: str
+    seed: int
+    train_animals: tuple[str, ...]
+    test_animals: tuple[str, ...]
+    path: Path
+    key: str
+    train_windows: Optional[NDArray[np.int64]] = None
+    test_windows: Optional[NDArray[np.int64]] = None
+
+    def training_of(self, training: Windows) -> Windows:
+        """Return the windows to train on: those of the training animals, or those of the random split."""
+        if self.train_windows is not None:
+            return training.take(self.train_windows)
+        return training.take(np.isin(training.animals, self.train_animals))
+
+    def test_index(self, evaluation: Windows) -> NDArray[np.int64]:
+        """Return the indices of the evaluation windows to predict: those held out."""
+        if self.test_windows is not None:
+            return self.test_windows
+        return np.flatnonzero(np.isin(evaluation.animals, self.test_animals))
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this trains the final models of the study rather than those of an evaluation fold."""
+        return not self.test_animals
+
+    def is_done(self) -> bool:
+        """Return whether the result exists and was made with this key."""
+        file = self.path / SOFT_LABELS if self.is_final else self.path
+        stored = read_text(file, "key", "teacher_sha256", "student_sha256")
+        if stored.get("key") != self.key:
+            return False
+        return not self.is_final or all(
+            (self.path / name).is_file() and sha256_file(self.path / name) == stored[f"{model}_sha256"]
+            for model, name in (("teacher", TEACHER), ("student", STUDENT))
+            if f"{model}_sha256" in stored
+        )
+
+    @property
+    def scratch(self) -> Path:
+        """The folder of checkpoints, which is removed once the result is written."""
+        folder = self.path if self.is_final else self.path.parent
+        return folder / ".unfinished" / self.name.replace(" ", "-")
+
+    def work(self, training: Windows, config: DistillConfig) -> int:
+        """Return the job's length in the progress bar's units."""
+        from mcukd.distillation.work import fold_work
+
+        return fold_work(self.training_of(training), config, baseline=not self.is_final)
+
+    def run(self, trainer: FoldTrainer, on_progress: Callable[[int], None]) -> None:
+        """Train the fold's models and write the result."""
+        trainer.train_fold(self, on_progress)
+
+    def write(self, evaluation: Windows, arrays: Mapping[str, Any]) -> None:
+        """Write the result of an evaluation fold: its identity, its test windows, and `arrays` by name."""
+        index = self.test_index(evaluation)
+        with replacing(self.path) as temporary:
+            np.savez(
+                temporary,
+                key=np.array(self.key),
+                test_index=index,
+                labels=evaluation.labels[index],
+                train_animals=np.array(self.train_animals),
+                test_animals=np.array(self.test_animals),
+                **arrays,
+            )
+
+
+def read_text(file: Path, *names: str) -> dict[str, str]:
+    """Return scalar texts of an `.npz` by name; none where it is missing, damaged or of another kind."""
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return {name: str(stored[name]) for name in names if name in stored}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+        return {}

@@ -1,0 +1,15 @@
+"""Training without a teacher: the baseline of every method."""
+
+from __future__ import annotations
+
+from mcukd.distillation.methods.method import Method
+
+
+class Plain(Method):
+    """Hard labels only."""
+
+    name = "none"
+    title = "hard labels only, no teacher"
+    teachers = ()
+    students = ("gru-mlp", "mobilenet", "filter-mlp")
+    uses_soft_labels = False

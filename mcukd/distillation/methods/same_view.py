@@ -1,0 +1,31 @@
+"""Online distillation: the teacher labels the very augmented windows that the student is trained on.
+
+After Beyer et al., "Knowledge distillation: a good teacher is patient and consistent" (CVPR 2022): the
+student learns a function, so both networks must get the same input. A label computed once is a mean over
+orientations that no single presentation has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mcukd.distillation.methods.method import Method
+from mcukd.training.losses import online_distillation_loss
+from mcukd.training.phases import Phase
+
+if TYPE_CHECKING:
+    from mcukd.distillation.config import DistillConfig
+
+
+class SameView(Method):
+    """The distillation loss with the teacher's logits for each augmented window."""
+
+    name = "same-view"
+    title = "the teacher's probabilities for every augmented window the student is trained on"
+    teachers = ("resnet", "mobilenet", "ensemble", "committee", "tsak")
+    students = ("gru-mlp", "mobilenet", "filter-mlp")
+    uses_soft_labels = False
+
+    def phases(self, config: DistillConfig) -> tuple[Phase, ...]:
+        """Return the one phase, which reads the teacher's logits."""
+        return (Phase("same view", online_distillation_loss, teacher_outputs=("logits",)),)

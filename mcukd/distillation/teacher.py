@@ -1,0 +1,138 @@
+"""A trained teacher: its logits, soft labels and features.
+
+The members of an ensemble label only training windows of animals they were not trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.training.augmentation import Augmentation, Augmenter
+from mcukd.training.trainer import FloatArray, logits
+
+if TYPE_CHECKING:
+    import keras
+
+    from mcukd.training.phases import TeacherFn
+
+#: Augmented copies of each training window; the soft label is the mean of their logits.
+COPIES = 4
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """One network, or several: an ensemble or a committee.
+
+    models: from normalized windows (N, T, C) to logits (N, K). out_of_fold_model: (N,) of an ensemble, for
+    each training window the index of the model that was not trained on its animal; None where every model may
+    label every window. A model with fewer channels than the windows gets the first ones. feature_extractors:
+    compiled functions by the layers they return; teachers that reuse one Keras model may share them.
+    """
+
+    models: tuple[keras.Model, ...]
+    out_of_fold_model: Optional[NDArray[np.int64]] = None
+    feature_extractors: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    _graphs: dict[int, Any] = field(default_factory=dict)
+    epochs: int = 0
+
+    @property
+    def model(self) -> keras.Model:
+        """The network; of several the first."""
+        return self.models[0]
+
+    def logits(self, windows: FloatArray) -> FloatArray:
+        """Return the logits (N, K) of windows that no model was trained on: the mean over the models."""
+        if len(self.models) == 1:
+            return logits(self.model, windows[..., : self.model.input_shape[-1]])
+        outputs = [self._logits_of(number, windows) for number in range(len(self.models))]
+        return np.mean(outputs, axis=0, dtype=np.float32)
+
+    def soft_labels(self, windows: FloatArray, augmentation: Augmentation, seed: int) -> FloatArray:
+        """Return logits (N, K) for the training windows (N, T, C), computed once before training.
+
+        Each is the mean over augmented copies of the window: the student sees the window in every
+        orientation, so its label should not depend on the one in which it was recorded.
+        """
+        rng = np.random.default_rng(seed)
+        augment = Augmenter(windows, augmentation)
+        everything = np.arange(len(windows))
+        copies = [self._training_logits(augment(windows, rng), everything) for _ in range(COPIES)]
+        return np.mean(copies, axis=0, dtype=np.float32)
+
+    def outputs_fn(self, layers: Sequence[str]) -> TeacherFn:
+        """Return the function from augmented training windows to "logits" and the named layers' outputs.
+
+        Layers can be asked of a single network only: several have no features in common.
+        """
+        features = tuple(name for name in layers if name != "logits")
+        if len(self.models) > 1:
+            assert not features, f"several networks have no single {features[0]}"
+            return lambda windows, index: {"logits": self._training_logits(windows, index)}
+        if features not in self.feature_extractors:
+            self.feature_extractors[features] = self._feature_extractor(features)
+        extract = self.feature_extractors[features]
+
+        def outputs(windows: FloatArray, index: NDArray[np.int64]) -> dict[str, FloatArray]:
+            parts = [extract(windows[start : start + 512]) for start in range(0, len(windows), 512)]
+            return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+        return outputs
+
+    def for_subset(self, mask: NDArray[np.bool_]) -> Teacher:
+        """Return the teacher of a student that is trained on the training windows in `mask` (N,) only."""
+        if self.out_of_fold_model is None:
+            return self
+        return replace(self, out_of_fold_model=self.out_of_fold_model[mask])
+
+    def _training_logits(self, windows: FloatArray, index: NDArray[np.int64]) -> FloatArray:
+        """Return logits for augmented training windows `index`, each by a model that may label it."""
+        if self.out_of_fold_model is None:
+            return self.logits(windows)
+        outputs = np.empty((len(windows), self.model.output_shape[-1]), np.float32)
+        for number in range(len(self.models)):
+            of_model = np.flatnonzero(self.out_of_fold_model[index] == number)
+            if len(of_model):
+                outputs[of_model] = self._logits_of(number, windows[of_model])
+        return outputs
+
+    def _logits_of(self, number: int, windows: FloatArray) -> FloatArray:
+        """Return the logits (n, K) of one of several models, as a graph: a GRU is 40 times slower eagerly."""
+        from mcukd.tensorflow_setup import tensorflow as tf
+
+        model = self.models[number]
+        if number not in self._graphs:
+            graph = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+            self._graphs[number] = graph
+        own = windows[..., : model.input_shape[-1]]
+        parts = [self._graphs[number](own[start : start + 512]) for start in range(0, len(own), 512)]
+        return np.concatenate([np.asarray(part, np.float32) for part in parts])
+
+    def _feature_extractor(self, features: Sequence[str]) -> Any:
+        from mcukd.tensorflow_setup import keras
+        from mcukd.tensorflow_setup import tensorflow as tf
+
+        outputs = {name: self.model.get_layer(name).output for name in ("logits", *features)}
+        model = keras.Model(self.model.inputs, outputs)
+        return tf.function(lambda windows: model(windows, training=False), reduce_retracing=True)
+
+    @cached_property
+    def as_single_model(self) -> keras.Model:
+        """One Keras model to save: the network itself, or of several one that averages their logits."""
+        from mcukd.tensorflow_setup import keras
+
+        if len(self.models) == 1:
+            return self.model
+        inputs = keras.Input(self.model.input_shape[1:], name="counts")
+        members = []
+        for number, model in enumerate(self.models, 1):
+            member = keras.models.clone_model(model)
+            member.set_weights(model.get_weights())
+            member.name = f"member{number}"
+            members.append(member(inputs[..., : member.input_shape[-1]]))
+        return keras.Model(inputs, keras.layers.Average(name="logits")(members), name="teacher")

@@ -1,0 +1,1 @@
+"""Training of Keras models: the loop, its phases and losses, augmentation, checkpoints."""

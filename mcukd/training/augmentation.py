@@ -1,0 +1,195 @@
+"""Augmentation: random changes to training windows that keep their behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.extra import turn_extra
+
+FloatArray = NDArray[np.float32]
+
+#: Below this length of the mean of all windows' directions, animals do not agree on which way is down.
+AGREEMENT = 0.5
+#: Few enough tempos that each one's resampling is worked out once.
+TEMPOS = 16
+
+Turn = Literal["vertical", "any", "none"]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Which changes are drawn anew for every window at every presentation.
+
+    turn: "vertical" turns the sensor about the vertical by any angle: weight or strap keep one face of a tag
+    down, but which way round it is worn differs between animals; where the training animals do not agree on
+    the vertical, it turns in every direction. "any" always does that, "none" never turns.
+    tilt: standard deviation, in degrees, of a further turn about a random axis, for straps that sit askew.
+    scale: standard deviation of the logarithm of a common gain. stretch: largest logarithm of a change of
+    tempo, drawn evenly both ways, in `TEMPOS` steps each.
+    roll_axis: number of the axis along the neck, about which the sensor then turns by any angle; None for
+    not. flip: reverse the sign of no axis or of one, each equally likely. scale_axes: as scale, for each axis
+    on its own. noise: largest standard deviation of white noise in g; each window's is drawn uniformly.
+    drop: largest share of samples that a driver lost and holds the one before for, drawn alike. clip: lowest
+    limit in g at which samples are cut off; each window's is drawn log-uniformly from there to eight times.
+    extra_vectors: of windows with more channels than the accelerometer's three, the first channel of each
+    vector that turns with it, counted from the fourth channel. Other changes but those in time leave extra
+    channels as they are.
+    """
+
+    turn: Turn = "vertical"
+    tilt: float = 0.0
+    scale: float = 0.0
+    stretch: float = 0.0
+    roll_axis: Optional[int] = None
+    flip: bool = False
+    scale_axes: float = 0.0
+    noise: float = 0.0
+    drop: float = 0.0
+    clip: float = 0.0
+    extra_vectors: tuple[int, ...] = ()
+
+
+class Augmenter:
+    """Augments windows of one training set, whose vertical, and 1 g in its units, it has measured.
+
+    windows: the training set (N, T, C + E), in any unit: the accelerometer's axes, at most three, and extra
+    channels. Axes are turned only where there are three.
+    """
+
+    def __init__(self, windows: FloatArray, how: Augmentation) -> None:
+        self._how = how
+        windows = windows[..., :3]
+        three_axes = windows.shape[2] == 3
+        self.vertical = vertical(windows) if three_axes and how.turn == "vertical" else None
+        self._turns = three_axes and (how.turn != "none" or how.tilt > 0)
+        self._rolls = three_axes and how.roll_axis is not None
+        self._one_g = one_g(windows) if how.noise or how.clip else 1.0
+
+    def __call__(self, windows: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Return changed copies of windows (n, T, C + E) float32."""
+        how, count = self._how, len(windows)
+        if how.stretch:
+            share = rng.integers(-TEMPOS, TEMPOS, count, endpoint=True) / TEMPOS
+            windows = stretched(windows, np.exp(how.stretch * share))
+        windows, extra = windows[..., :3], windows[..., 3:]
+        if self._turns:
+            rotations = self._rotations(count, rng)
+            windows, extra = windows @ rotations, self._turned(extra, rotations)
+        if self._rolls:
+            axes = np.tile(np.eye(3)[how.roll_axis], (count, 1))
+            rotations = rotations_about(axes, rng.uniform(0, 2 * np.pi, count)).astype(np.float32)
+            windows, extra = windows @ rotations, self._turned(extra, rotations)
+        if how.flip:
+            signs = np.ones((windows.shape[2] + 1, windows.shape[2]), np.float32)
+            np.fill_diagonal(signs, -1)
+            windows = windows * signs[rng.integers(len(signs), size=count), None]
+        if how.scale:
+            windows = windows * np.exp(rng.normal(scale=how.scale, size=(count, 1, 1))).astype(np.float32)
+        if how.scale_axes:
+            gains = np.exp(rng.normal(scale=how.scale_axes, size=(count, 1, windows.shape[2])))
+            windows = windows * gains.astype(np.float32)
+        windows = self._as_sensed(windows, rng)
+        return np.concatenate([windows, extra], axis=2) if extra.shape[2] else windows
+
+    def _turned(self, extra: FloatArray, rotations: FloatArray) -> FloatArray:
+        return turn_extra(extra, rotations, self._how.extra_vectors) if extra.shape[2] else extra
+
+    def _as_sensed(self, windows: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Return windows as a noisier sensor of less range and a driver that loses samples would."""
+        how, count = self._how, len(windows)
+        if how.noise:
+            deviation = rng.uniform(0, how.noise * self._one_g, (count, 1, 1)).astype(np.float32)
+            windows = windows + deviation * rng.standard_normal(windows.shape, np.float32)
+        if how.clip:
+            limit = how.clip * self._one_g * np.exp(rng.uniform(0, np.log(8), (count, 1, 1)))
+            windows = np.clip(windows, -limit, limit).astype(np.float32)
+        if how.drop:
+            windows = held(windows, rng.random(windows.shape[:2]) < rng.uniform(0, how.drop, (count, 1)))
+        return windows
+
+    def _rotations(self, count: int, rng: np.random.Generator) -> FloatArray:
+        how = self._how
+        turns = np.tile(np.eye(3), (count, 1, 1))
+        if how.turn != "none" and self.vertical is None:
+            return random_rotations(count, rng)
+        if self.vertical is not None:
+            turns = rotations_about(np.tile(self.vertical, (count, 1)), rng.uniform(0, 2 * np.pi, count))
+        if how.tilt:
+            angles = np.deg2rad(rng.normal(scale=how.tilt, size=count))
+            turns = turns @ rotations_about(rng.normal(size=(count, 3)), angles)
+        return turns.astype(np.float32)
+
+
+def vertical(windows: FloatArray) -> Optional[NDArray[np.float64]]:
+    """Return the unit vector (3,) in which windows (N, T, 3) feel gravity; None where they do not agree."""
+    means = windows.mean(axis=1, dtype=np.float64)
+    directions = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
+    common = directions.mean(axis=0)
+    length = float(np.linalg.norm(common))
+    return common / length if length >= AGREEMENT else None
+
+
+def one_g(windows: FloatArray) -> float:
+    """Return what gravity is in the units of windows (N, T, C): the median length of their means."""
+    return float(np.median(np.linalg.norm(windows.mean(axis=1, dtype=np.float64), axis=1)))
+
+
+def held(windows: NDArray[Any], lost: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return windows (n, T, C) in which the sample before stands for each that is `lost` (n, T).
+
+    The first sample stays: what came before it is not known.
+    """
+    steps = np.arange(windows.shape[1])
+    kept = np.where(lost & (steps > 0), 0, steps)
+    return np.take_along_axis(windows, np.maximum.accumulate(kept, axis=1)[..., None], axis=1)
+
+
+def rotations_about(axes: NDArray[np.float64], angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rotation matrices (n, 3, 3) by angles (n,) in radians about axes (n, 3): Rodrigues' formula."""
+    x, y, z = (axes / np.linalg.norm(axes, axis=1, keepdims=True)).T
+    zero = np.zeros_like(x)
+    cross = np.moveaxis(np.array([[zero, -z, y], [z, zero, -x], [-y, x, zero]]), 2, 0)
+    sine, cosine = np.sin(angles)[:, None, None], np.cos(angles)[:, None, None]
+    return np.asarray(np.eye(3) + sine * cross + (1 - cosine) * (cross @ cross))
+
+
+def random_rotations(count: int, rng: np.random.Generator) -> FloatArray:
+    """Return (count, 3, 3) rotation matrices, uniform over SO(3): unit quaternions of normal draws."""
+    quaternions = rng.normal(size=(count, 4))
+    w, x, y, z = (quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)).T
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.moveaxis(np.array(rows, np.float32), 2, 0)
+
+
+def stretched(windows: FloatArray, tempo: NDArray[np.float64]) -> FloatArray:
+    """Play windows (n, T, C) at another tempo (n,) about their middle; out of samples, it turns back.
+
+    Band-limited: between samples runs the cosine series through all of a window's, whose mirror image goes on
+    beyond the ends. Straight lines would take away fast movements, which are what tells behaviours apart.
+    """
+    played = np.empty_like(windows)
+    for one in np.unique(tempo):
+        chosen = tempo == one
+        played[chosen] = np.matmul(_resampling(windows.shape[1], float(one)), windows[chosen])
+    return played
+
+
+@lru_cache(maxsize=256)
+def _resampling(steps: int, tempo: float) -> FloatArray:
+    """Return the matrix (T, T) that takes T samples to those at another tempo about the middle."""
+    frequency = np.pi * np.arange(steps)[:, None] / steps
+    middle = (steps - 1) / 2
+    there = np.arange(steps) + 0.5
+    series = np.cos(frequency * there) * 2 / steps
+    series[0] /= 2
+    wanted = (np.arange(steps) - middle) * tempo + middle + 0.5
+    return np.asarray(np.cos(frequency * wanted).T @ series, np.float32)
