@@ -116,3 +116,23 @@ def test_gravity_in_mg_is_no_sentinel() -> None:
     samples[5] = [10.0, 20.0, 999.0]
     samples[6] = [10.0, 20.0, -999.0]
     assert sentinel_values(samples) == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "times", "told"),
+    [(-9999.0, 5, True), (-9999.0, 1, False), (999.0, 50, False)],
+)
+def test_a_value_for_missing_near_the_range_is_told_by_its_repeats(
+    value: float, times: int, told: bool
+) -> None:
+    """−9999 in mg is 10 g, which a single reading may be; 999 is gravity."""
+    samples = np.random.default_rng(0).normal((100, 200, -950), 20, (400, 3))
+    samples[10 : 10 + times, 0] = value
+    assert sentinel_values(samples) == ((value,) if told and times > 1 else ())
+
+
+def test_a_sensor_at_its_end_with_values_near_it_is_no_value_for_missing() -> None:
+    samples = np.random.default_rng(0).normal((100, 200, -950), 20, (400, 3))
+    samples[10:60, 0] = np.linspace(2000, 7999, 50)
+    samples[60:65, 0] = 7999
+    assert sentinel_values(samples) == ()

@@ -34,8 +34,9 @@ SENTINELS = (
 )
 #: Longer than this many times the median vector, no accelerometer reads (the widest reach ±400 g).
 IMPOSSIBLE = 400.0
-#: No sensor's reading where the value is one of SENTINELS and nothing else comes near it.
-_FAR, _NEAR_SHARE = 12.0, 0.5
+#: No sensor's reading where the value is one of SENTINELS and nothing else comes near it: so many g from
+#: zero, or nearer where it is read several times (−9999 in mg is 10 g).
+_FAR, _FAR_REPEATED, _REPEATED, _NEAR_SHARE = 12.0, 4.0, 3, 0.5
 _BLOCK = 16
 _STILL_SHARE = 0.02
 _LOOKED_AT = 200_000
@@ -205,17 +206,21 @@ def sentinels_among(odd: dict[float, int], reach: float, one_g: float) -> tuple[
     """
     if not one_g > 0:
         return ()
-    found = []
-    inside = max([abs(value) for value in odd if abs(value) <= _FAR * one_g], default=0.0)
-    reach = max(inside, min(reach, IMPOSSIBLE * one_g))
-    for value, times in odd.items():
-        listed = any(abs(value) == one for one in SENTINELS)
-        if abs(value) > IMPOSSIBLE * one_g:
-            if times > 1 or listed:
-                found.append(value)
-        elif listed and abs(value) > _FAR * one_g and reach < _NEAR_SHARE * abs(value):
-            found.append(value)
+    candidates = [value for value, times in odd.items() if _may_stand_for_missing(value, times, one_g)]
+    inside = [abs(value) for value in odd if value not in candidates and abs(value) <= IMPOSSIBLE * one_g]
+    reach = max([*inside, min(reach, IMPOSSIBLE * one_g)])
+    found = [
+        value for value in candidates if abs(value) > IMPOSSIBLE * one_g or reach < _NEAR_SHARE * abs(value)
+    ]
     return tuple(sorted(found))
+
+
+def _may_stand_for_missing(value: float, times: int, one_g: float) -> bool:
+    """Tell whether a value that was read so many times can stand for "missing", whatever the others are."""
+    listed = abs(value) in SENTINELS
+    if abs(value) > IMPOSSIBLE * one_g:
+        return listed or times > 1
+    return listed and abs(value) > (_FAR if times < _REPEATED else _FAR_REPEATED) * one_g
 
 
 def _run_edges(samples: NDArray[np.float64]) -> NDArray[np.int64]:
