@@ -236,13 +236,6 @@ def _empty(folder: Path) -> Any:
     return write(folder, ""), {}, "is empty"
 
 
-@said("an empty file among good ones")
-def _one_empty(folder: Path) -> Any:
-    write(folder, text(herd()), name="all/a.csv")
-    write(folder, "", name="all/b.csv")
-    return folder / "all", {}, "b.csv is empty"
-
-
 @said("a header and no rows")
 def _header_only(folder: Path) -> Any:
     return write(folder, ",".join(HEADER) + "\n"), {}, "has a header but no samples"
@@ -354,7 +347,7 @@ def _missing_column(folder: Path) -> Any:
     for number, name in enumerate(("graze_A_1", "graze_B_1", "rest_A_2", "rest_B_2")):
         header = ["time", "ax", "ay", "az"] if number != 2 else ["time", "ax", "ay", "vertical"]
         write(folder, text([[row[0], *row[3:]] for row in rows[:300]], header), name=f"all/{name}.csv")
-    return folder / "all", {}, "has no column 'az'"
+    return folder / "all", {}, "the column 'az' is not in every file: 3 files have it"
 
 
 @said("two columns of one name")
@@ -489,18 +482,31 @@ def test_a_flipped_axis_is_found(tmp_path: Path) -> None:
     assert "animal C: z reads +0.95 g" in _findings(tmp_path, rows)["flip"]
 
 
-def test_a_duplicated_animal_is_found(tmp_path: Path) -> None:
+def test_a_duplicated_animal_is_refused_by_the_import_and_found_by_the_check(tmp_path: Path) -> None:
     rows = herd()
+    path = write(tmp_path, text(rows))
+    made, _ = run(path, tmp_path / "out")
     copies = [[row[0], "a", *row[2:]] for row in rows if row[1] == "A"]
-    found = _findings(tmp_path, rows + copies)
+    path.write_text(text(rows + copies), encoding="utf-8")
+    found = {one.kind: one.sentence for one in check(load_card(str(made.cards[0]))).findings}
     assert "4 recordings are copies" in found["copies"]
     assert "A, a" in found["animals"]
+    with pytest.raises(UserError, match="'A' and 'a' differ only in how they are spelled"):
+        run(path, tmp_path / "again")
 
 
 def test_repeated_stamps_are_found(tmp_path: Path) -> None:
     rows = herd()
     doubled = [row for number, row in enumerate(rows) for _ in range(2 if number % 500 == 7 else 1)]
-    assert "stamps stand twice" in _findings(tmp_path, doubled)["repeated"]
+    assert "2 rows = 0.17 % stand twice, stamp and values" in _findings(tmp_path, doubled)["repeated"]
+
+
+def test_an_empty_file_among_good_ones_is_passed_over_and_named(tmp_path: Path) -> None:
+    write(tmp_path, text(herd()), name="all/a.csv")
+    write(tmp_path, "", name="all/b.csv")
+    made, windows = run(tmp_path / "all", tmp_path / "out")
+    assert "empty: 1 file without a row, passed over: b.csv" in made.notes
+    whole(windows)
 
 
 def test_an_unreadable_file_is_said(tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ _ABOUT_PLACES = re.compile(
     r"file|comment|note|remark|unit|sensor|model|hand|side|position|orientation|quality|sync|event[_-]?id",
     re.IGNORECASE,
 )
-_OTHER_WAYS = "--label NAME states one for all files and --labels-table FILE a table of them"
+_OTHER_WAYS = (
+    "--label-column NAME states their column, --label NAME one for all files, and --labels-table FILE a table"
+)
 
 
 def find_label(

@@ -28,13 +28,13 @@ def recordings_among(
     """
     held = [has_acceleration(form, acceleration) for form in forms]
     known = [
-        {*one.columns}
+        ({*one.columns}, {*form.header})
         for form, own in zip(forms, held)
         if own
         for one in roles.acceleration_triples(form)[:1]
     ]
-    # A recording may begin with values that are missing.
-    held = [own or any(one <= {*form.header} for one in known) for form, own in zip(forms, held)]
+    # A recording may begin with values that are missing, and one that lacks an axis is no metadata.
+    held = [own or any(_is_recording(form, *one) for one in known) for form, own in zip(forms, held)]
     if all(held) or not any(held):
         return [True] * len(held)
     sizes = [path.stat().st_size for path in paths]
@@ -46,6 +46,12 @@ def recordings_among(
             "them apart, or name the columns with --acceleration"
         )
     return held
+
+
+def _is_recording(form: TextForm, axes: set[str], header: set[str]) -> bool:
+    """Tell whether a table has a recording's axes, or two of them and another of its columns."""
+    own = {*form.header}
+    return axes <= own or (len(axes & own) >= 2 and bool((header - axes) & own))
 
 
 def forms_of_filled(paths: Sequence[Path], talk: Talk) -> tuple[list[Path], list[TextForm]]:
