@@ -52,7 +52,13 @@ _PACKAGES = {
 
 def not_followed() -> list[str]:
     """Return a sentence for each setting in the environment or in keras.json that mcukd computes without."""
-    settings = {name: os.environ[name] for name in DROPPED if os.environ.get(name)}
+    # TensorFlow sets TF2_BEHAVIOR=1 itself when it is imported.
+    set_by_import = {"TF2_BEHAVIOR": "1"}
+    settings = {
+        name: os.environ[name]
+        for name in DROPPED
+        if os.environ.get(name) and os.environ[name] != set_by_import.get(name)
+    }
     settings.update(overridden)
     if os.environ.get("KERAS_BACKEND", BACKEND) != BACKEND:
         settings["KERAS_BACKEND"] = os.environ["KERAS_BACKEND"]

@@ -364,7 +364,7 @@ def test_numbers_as_people_read_them():
     ]
 
 
-def test_whatever_may_be_wider_than_the_page_scrolls_in_a_box_that_says_so(study):
+def test_whatever_may_be_wider_than_the_page_scrolls_in_a_box_that_says_so(page, study):
     """Every table and figure lies in a scrolling box, and right before it stands a hint by its width."""
     text = study.file("report.html").read_text()
     boxes = re.findall(r'<p class="hint (\w+)"[^>]*>scroll sideways →</p><div class="scroll"', text)

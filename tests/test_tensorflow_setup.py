@@ -197,6 +197,7 @@ def test_doctor_names_the_settings_that_are_not_followed(tmp_path: Path, monkeyp
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.setenv("TF2_BEHAVIOR", "1")  # as TensorFlow leaves it
     (sentence,) = doctor.not_followed()
     assert sentence.startswith("TF_ENABLE_ONEDNN_OPTS=1: not followed")
     (tmp_path / "keras.json").write_text('{"floatx": "float32", "epsilon": 1e-07}')
