@@ -411,7 +411,7 @@ def test_what_is_clipped_is_red_only_where_the_integers_cost_accuracy(study, tmp
     assert "loses 0.020 of MCC" in costly and RED in figures(costly)
 
 
-def test_a_study_without_faults_has_nothing_red(study):
+def test_a_study_without_faults_has_nothing_red(page, study):
     text = study.file("report.html").read_text()
     body = text[text.index("<body>") :]
     assert 'class="bad"' not in body and "do-not-use" not in body and RED not in figures(body)
