@@ -377,3 +377,8 @@ def test_hops_are_named(tmp_path: Path) -> None:
     text = CliRunner().invoke(app, ["data", "describe", str(card.path)]).output
     assert "Windows at the evaluation hop of 10 samples: 80, from 4 segments." in text
     assert "In training, at a hop of 5 samples: 156." in text
+
+
+def test_a_gap_between_few_stamps_of_whole_seconds_is_seen() -> None:
+    seconds = np.repeat([45.0, 53.0, 54.0], [19, 20, 4])
+    assert find_gaps(seconds).after.tolist() == [18]

@@ -24,6 +24,8 @@ SINGLE_STEP = 1.5
 MISSING_STEPS, MISSING_S = 1.5, 0.04
 #: Samples that wait for a clock are stamped within this many times the number that fits the step.
 _CATCH_UP, _CATCH_UP_MOST = 1.5, 5000
+#: Fewer steps than this have no mean of the middle two for their usual one.
+_FEW_STEPS = 10
 #: Times the usual steps are averaged, each about the mean before.
 _ROUNDS = 3
 #: Whether a step is a gap depends on no more samples than these before it and after it.
@@ -59,7 +61,9 @@ def clock_of(seconds: NDArray[np.float64]) -> Optional[Clock]:
     ahead = steps[steps > 0]
     if not len(ahead):
         return None
-    usual = float(np.median(ahead))
+    # Of few steps, as of stamps in whole seconds, the mean of the middle two would hide the longer one.
+    few = len(ahead) < _FEW_STEPS
+    usual = float(np.sort(ahead)[(len(ahead) - 1) // 2]) if few else float(np.median(ahead))
     within = steps[(steps >= 0) & (steps <= LONG_STEP * usual)]
     period = float(np.median(within))
     # A mean, as stamps in whole milliseconds have a median that is off; without bursts, which shorten it.

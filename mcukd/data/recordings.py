@@ -177,8 +177,10 @@ def continuous(
 def _check_rate(card: Card, seconds: NDArray[np.float64], origin: str) -> None:
     steps = np.diff(seconds)
     duration, expected = float(seconds[-1] - seconds[0]), len(steps) / card.signal.rate_hz
-    # Stamps cut to whole seconds hide up to one of their steps at each end.
-    slack = 2 * float(steps.max()) if (steps == 0).any() else 0.0
+    # Stamps cut to whole seconds hide up to one of their steps at each end, which is as long as the samples
+    # that share a stamp.
+    sharing = float(np.bincount(np.concatenate([[0], np.cumsum(steps > 0)])).max())
+    slack = 2 * sharing / card.signal.rate_hz if (steps == 0).any() else 0.0
     if abs(duration - expected) > RATE_TOLERANCE * expected + slack:
         rate = len(steps) / duration if duration > 0 else float("inf")
         raise UserError(
