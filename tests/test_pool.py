@@ -60,6 +60,11 @@ def test_workers_work_side_by_side_and_end_with_the_block() -> None:
             os.kill(pid, 0)
 
 
+def restore_interrupts() -> None:
+    """Undo what a shell does to programs in the background: they inherit that interrupts are ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of a process group")
 @pytest.mark.parametrize(
     "moment", ["before workers", "while workers start", "at work", "twice", "terminated"]
@@ -69,7 +74,7 @@ def test_ctrl_c_prints_one_sentence_and_ends_the_workers(tmp_path: Path, moment:
     script.write_text(SCRIPT)
     process = subprocess.Popen(
         [sys.executable, str(script), str(mark)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True,
+        text=True, start_new_session=True, preexec_fn=restore_interrupts,
     )  # fmt: skip
     assert process.stdout is not None and process.stdout.readline() == "begun\n"
     if moment == "while workers start":
