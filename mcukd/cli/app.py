@@ -9,8 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-#: Commands in the order of the road, as `mcukd --help` lists them.
-_ROAD = (
+#: Commands in the order of the pipeline, as `mcukd --help` lists them.
+_PIPELINE = (
     "demo",
     "data",
     "distill",
@@ -33,9 +33,9 @@ _ROAD = (
 
 class _InOrder(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names in the order of the road; Typer would put groups last."""
+        """Return the names in the order of the pipeline; Typer would put groups last."""
         known = list(self.commands)
-        return sorted(known, key=lambda name: _ROAD.index(name) if name in _ROAD else len(_ROAD))
+        return sorted(known, key=lambda name: _PIPELINE.index(name) if name in _PIPELINE else len(_PIPELINE))
 
 
 app = typer.Typer(
