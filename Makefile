@@ -22,9 +22,9 @@ lint: setup
 golden: setup
 	@cd tests && ../.venv/bin/python regenerate_golden.py
 
-# Kernels on emulated cores beside float and TFLite: bench/results/latest.json and a figure, in some minutes.
+# Kernels on emulated cores beside float and TFLite: experiments/results/latest.json and a figure, in some minutes.
 bench: setup
-	@.venv/bin/python bench/kernels.py
+	@.venv/bin/python experiments/kernels.py
 
 # Newest versions that fit pyproject.toml, for every platform and Python.
 lock: setup

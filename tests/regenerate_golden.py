@@ -3,8 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from test_codegen_model import GOLDEN, generate_model, random_model
-from test_fixedpoint_heads import KINDS, headed_model
+from codegen.test_model import GOLDEN, generate_model, random_model
+from fixedpoint.test_heads import KINDS, headed_model
 
 generate_model(random_model(0, hidden=4, dense=4, steps=8), GOLDEN)
 for kind in KINDS:

@@ -9,11 +9,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from factories import random_model
+from builders.places import ROOT
+from builders.students import random_model
 
 from mcukd.fixedpoint.model import save_model
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import typer
+from builders.places import ROOT
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
 
-ROOT = Path(__file__).resolve().parents[1]
 LINES = [
     shlex.split(line.partition("#")[0])
     for block in re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S | re.M)

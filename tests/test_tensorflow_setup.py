@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
 HOSTILE = {"floatx": "float64", "epsilon": 1e-3, "backend": "torch", "image_data_format": "channels_first"}
 ENVIRONMENT = {
     "KERAS_BACKEND": "jax",
@@ -26,7 +25,8 @@ ENVIRONMENT = {
 TRAIN = """
 import hashlib, json
 import numpy as np
-from mcukd.pool import silence_native_log
+from builders.places import ROOT
+from mcukd.parallel.processes import silence_native_log
 silence_native_log()
 from mcukd.tensorflow_setup import keras, tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(1)

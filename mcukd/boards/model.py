@@ -8,10 +8,10 @@ from typing import Any, Literal, Optional
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from mcukd.boards.port import check_port, read_port
+from mcukd.config_files import Kind, load_toml
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
-from mcukd.toml import Kind, load_toml
-from mcukd.wording import listed
+from mcukd.text import listed
 
 #: Instructions that `qemu-system-arm -icount shift=0` executes per second of its virtual time.
 EMULATED_INSTRUCTIONS_PER_SECOND = 1_000_000_000

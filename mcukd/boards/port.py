@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Optional
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mcukd.config_files import load_toml
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
-from mcukd.toml import load_toml
-from mcukd.wording import did_you_mean, listed
+from mcukd.text import did_you_mean, listed
 
 if TYPE_CHECKING:
     from mcukd.boards.model import Board

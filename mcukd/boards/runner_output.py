@@ -182,7 +182,7 @@ def probes_in(output: str) -> dict[str, str]:
 
 def named_probes(probes: dict[str, str]) -> str:
     """Return serial numbers, each with its name, as a list in words."""
-    from mcukd.wording import listed
+    from mcukd.text import listed
 
     return listed([f"{serial} ({name})" if name else serial for serial, name in probes.items()])
 

@@ -29,7 +29,7 @@ from mcukd.boards.runner_output import (
 )
 from mcukd.boards.tools import require_tool
 from mcukd.errors import UserError
-from mcukd.wording import did_you_mean, listed
+from mcukd.text import did_you_mean, listed
 
 _SECONDS = 300
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mcukd.boards.model import Board
 from mcukd.errors import UserError
 from mcukd.fixedpoint.scaling import UNSCALED, Scaling, as_sensed, scaling_between, share_beyond
-from mcukd.wording import listed
+from mcukd.text import listed
 
 
 def board_scaling(board: Board, counts_per_g: float) -> Scaling:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.errors import UserError
-from mcukd.wording import did_you_mean, listed
+from mcukd.text import did_you_mean, listed
 
 SUFFIXES = (".parquet", ".npy")
 #: Samples of a block; three axes, stamps and copies of it take some tens of MB.

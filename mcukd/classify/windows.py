@@ -19,7 +19,7 @@ from mcukd.data.gaps import REACH, Clock, clock_of, find_gaps
 from mcukd.data.recordings import RATE_TOLERANCE
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
-from mcukd.host.batch import classify_stream, window_count
+from mcukd.inference.batch import classify_stream, window_count
 
 _NS = 10**9
 #: Samples of a stamped recording that are held at least while gaps are looked for; the first ones give its

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Optional
 
 import typer
 
-from mcukd.wording import did_you_mean
+from mcukd.text import did_you_mean
 
 if TYPE_CHECKING:
-    from mcukd.data.importing.options import Choice
+    from mcukd.data.importer.options import Choice
 
 WIDTH = 80
 

@@ -30,7 +30,7 @@ def bench(
 
     Example: [bold]mcukd bench --core m4f --optimize speed[/bold]
     """
-    from mcukd.bench.study import measure_study
+    from mcukd.profiling.study import measure_study
     from mcukd.study import Study
 
     study = Study.open(run)

@@ -74,12 +74,12 @@ def classify(
 
     Example: [bold]mcukd classify collars/*.parquet --time-column time --out results[/bold]
     """
-    from mcukd.classify.farm import classify_files
     from mcukd.classify.named import named_recordings
-    from mcukd.classify.stage import Task, merge_samples
+    from mcukd.classify.results import Task, merge_samples
     from mcukd.data.worn import WORN, worn_from
     from mcukd.fixedpoint.model import load_model
     from mcukd.models.student import require_integers
+    from mcukd.pipeline.classify import classify_files
     from mcukd.study import Study
 
     if out_sample is not None and not sample_windows:
@@ -152,7 +152,7 @@ def _layout(
 def _nanoseconds(start: str, timezone: str) -> int:
     from datetime import datetime
 
-    from mcukd.classify.stage import zone_of
+    from mcukd.classify.results import zone_of
 
     zone = zone_of(timezone)
     try:

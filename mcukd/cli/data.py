@@ -10,7 +10,7 @@ import typer
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
 from mcukd.cli.data_check import check_data
 from mcukd.cli.data_import import import_data
-from mcukd.wording import plural
+from mcukd.text import plural
 
 CardArgument = Annotated[
     str, typer.Argument(metavar="CARD", help="Name of a bundled card, or path of a .toml.")
@@ -113,8 +113,8 @@ def simulate_data(
     Example: [bold]mcukd data simulate --out herd --animals 6 --seed 1[/bold]
     """
     from mcukd.data.card import load_card
-    from mcukd.data.export import export_simulation
-    from mcukd.data.simulator import resized
+    from mcukd.data.simulation.export import export_simulation
+    from mcukd.data.simulation.simulator import resized
 
     written = export_simulation(resized(load_card(card), animals, minutes), out, seed)
     print(f"Simulated herd written to {out}; look at it with 'mcukd data describe {written}'.")

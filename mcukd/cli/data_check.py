@@ -11,8 +11,8 @@ from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
     from mcukd.data.card import Card
-    from mcukd.data.check import Checked
-    from mcukd.evaluate.mounting import Comparison
+    from mcukd.data.quality.check import Checked
+    from mcukd.evaluation.mounting import Comparison
 
 
 def check_data(
@@ -43,14 +43,14 @@ def check_data(
 
     Example: [bold]mcukd data check my-herd/card.toml --mounting[/bold]
     """
-    from mcukd.data.check import check
-    from mcukd.data.importing.look import card_of
+    from mcukd.data.importer.look import card_of
+    from mcukd.data.quality.check import check
 
     with card_of(card, data_root) as found:
         checked = check(found, data_root, seed)
         compared = _compared(found, data_root, seed) if mounting else None
         if page is not None:
-            from mcukd.data.check_page import write_page
+            from mcukd.data.quality.page import write_page
 
             write_page(checked, page)
     if as_json:
@@ -65,7 +65,7 @@ def check_data(
 
 def _compared(card: Card, data_root: Optional[Path], seed: int) -> Comparison:
     from mcukd.data.load import load_windows
-    from mcukd.evaluate.mounting import compare_mountings, work
+    from mcukd.evaluation.mounting import compare_mountings, work
     from mcukd.progress import progress
 
     windows = load_windows(card, data_root, seed=seed)
@@ -76,7 +76,7 @@ def _compared(card: Card, data_root: Optional[Path], seed: int) -> Comparison:
 def _facts(compared: Comparison) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from mcukd.evaluate.mounting import sentence
+    from mcukd.evaluation.mounting import sentence
 
     return {
         **asdict(compared),
@@ -87,7 +87,7 @@ def _facts(compared: Comparison) -> dict[str, Any]:
 
 
 def _print_mounting(compared: Comparison) -> None:
-    from mcukd.evaluate.mounting import sentence
+    from mcukd.evaluation.mounting import sentence
 
     def with_range(value: float, found: Optional[tuple[float, float]]) -> str:
         return f"{value:.3f}" + ("" if found is None else f" [{found[0]:.3f}, {found[1]:.3f}]")

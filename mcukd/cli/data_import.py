@@ -193,9 +193,9 @@ def import_data(
     import textwrap
 
     from mcukd.cli.asking import WIDTH, at_terminal
-    from mcukd.data.importing.options import Options, Talk
-    from mcukd.data.importing.run import import_data as run
-    from mcukd.data.importing.run import summary
+    from mcukd.data.importer.options import Options, Talk
+    from mcukd.data.importer.run import import_data as run
+    from mcukd.data.importer.run import summary
 
     options = Options(
         name=name,
@@ -283,7 +283,7 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
 
 def _one_of(flag: str, value: Optional[str], known: Sequence[str]) -> Optional[str]:
     from mcukd.errors import UserError
-    from mcukd.wording import did_you_mean, listed
+    from mcukd.text import did_you_mean, listed
 
     if value is not None and value not in known:
         raise UserError(f"{flag} is {value!r}{did_you_mean(value, known)}; expected one of {listed(known)}")

@@ -24,8 +24,8 @@ def demo(
 
     Example: [bold]mcukd demo[/bold]
     """
-    from mcukd.demo import demo as walk
     from mcukd.harness.record import windows_wrong
+    from mcukd.pipeline.demo import demo as walk
     from mcukd.report.table import board_rows, model_rows
 
     facts = walk(run, seed, windows, lambda text: typer.secho(f"→ {text}", err=True, bold=True))

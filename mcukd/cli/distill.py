@@ -11,7 +11,7 @@ import typer
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
 from mcukd.distillation.config import AUGMENTS, STUDENTS, DistillConfig, parse_seeds
 from mcukd.distillation.methods import METHODS
-from mcukd.wording import plural
+from mcukd.text import plural
 
 DEFAULT_CARD = "herd-sim"
 DEFAULTS = DistillConfig()
@@ -193,10 +193,10 @@ def distill(
     """
     from mcukd.data.card import load_card
     from mcukd.data.load import dataset_sha256
-    from mcukd.distillation.stage import distill as distill_study
-    from mcukd.distillation.stage import for_card, free_run, is_up_to_date
-    from mcukd.evaluate.mounting import never_compared
-    from mcukd.evaluate.stage import evaluate_study, forget_baselines, train_baselines, usual_baselines
+    from mcukd.evaluation.mounting import never_compared
+    from mcukd.pipeline.distill import distill as distill_study
+    from mcukd.pipeline.distill import for_card, free_run, is_up_to_date
+    from mcukd.pipeline.evaluate import evaluate_study, forget_baselines, train_baselines, usual_baselines
     from mcukd.study import MANIFEST, Study
     from mcukd.training.devices import require_device
 

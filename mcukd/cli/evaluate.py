@@ -9,7 +9,7 @@ import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
 from mcukd.errors import UserError
-from mcukd.wording import plural
+from mcukd.text import plural
 
 if TYPE_CHECKING:
     from mcukd.distillation.config import DistillConfig
@@ -107,7 +107,7 @@ def compare(
 
     Example: [bold]mcukd evaluate compare runs/cow-collar --models student_distilled,student[/bold]
     """
-    from mcukd.evaluate.stage import compare_studies
+    from mcukd.pipeline.evaluate import compare_studies
     from mcukd.study import Study
 
     first = Study.open(run_a)
@@ -130,8 +130,8 @@ def compare(
 def _check_models(models: list[str], run: Optional[Path], card: Any) -> None:
     """Refuse models that cannot be evaluated before a study is begun or anything is trained."""
     from mcukd.data.card import load_card
-    from mcukd.evaluate.baselines import BASELINES
-    from mcukd.evaluate.stage import check_models
+    from mcukd.evaluation.baselines import BASELINES
+    from mcukd.pipeline.evaluate import check_models
     from mcukd.study import Study
 
     check_models(models, card or load_card(Study.open(run).card), (*BASELINES, *TRAINED))
@@ -150,8 +150,8 @@ def _study_and_config(
 
     from mcukd.data.load import dataset_sha256
     from mcukd.distillation.config import DistillConfig, parse_seeds
-    from mcukd.distillation.stage import for_card, free_run
-    from mcukd.evaluate.stage import config_of
+    from mcukd.pipeline.distill import for_card, free_run
+    from mcukd.pipeline.evaluate import config_of
     from mcukd.study import MANIFEST, Study
 
     if card is None or (run is not None and (run / MANIFEST).exists()):
@@ -187,8 +187,8 @@ def _study_and_config(
 
 def _evaluated(study: Study, config: DistillConfig, models: list[str], nested: bool) -> dict[str, Any]:
     from mcukd.data.card import load_card
-    from mcukd.distillation.stage import distill
-    from mcukd.evaluate.stage import evaluate_study, train_baselines
+    from mcukd.pipeline.distill import distill
+    from mcukd.pipeline.evaluate import evaluate_study, train_baselines
 
     card, root = load_card(study.card), study.data_root(None)
     if any(name in TRAINED for name in models):
@@ -206,8 +206,8 @@ def _evaluated(study: Study, config: DistillConfig, models: list[str], nested: b
 def _evaluate_random(
     study: Study, config: DistillConfig, models: list[str], nested: bool, json: bool
 ) -> None:
-    from mcukd.evaluate.stage import beside, flattery
-    from mcukd.report.metrics import load_metrics
+    from mcukd.metrics.scores import load_metrics
+    from mcukd.pipeline.evaluate import beside, flattery
     from mcukd.study import Study
 
     typer.echo(
@@ -253,7 +253,7 @@ def _evaluate_table(
     json: bool,
 ) -> None:
     from mcukd.distillation.config import parse_seeds
-    from mcukd.evaluate.head import evaluate_table
+    from mcukd.evaluation.head import evaluate_table
     from mcukd.report.table import evaluation_rows
 
     found = evaluate_table(

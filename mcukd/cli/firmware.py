@@ -10,7 +10,7 @@ from mcukd.cli.common import JsonOption, OptimizeOption, RunOption, print_json, 
 
 if TYPE_CHECKING:
     from mcukd.boards.model import Board
-    from mcukd.boards.stages import Generated
+    from mcukd.pipeline.firmware import Generated
     from mcukd.study import Study
 
 BoardOption = Annotated[
@@ -59,7 +59,7 @@ def generate(
 
     Example: [bold]mcukd generate --prefix cow[/bold]
     """
-    from mcukd.boards.stages import generate_stage
+    from mcukd.pipeline.firmware import generate_stage
 
     if prefix is not None:
         _generate_dropin(run, prefix, board, optimize, json)
@@ -83,7 +83,7 @@ def build(
     Example: [bold]mcukd build --board eartag[/bold]
     """
     from mcukd.boards.size import size_rows
-    from mcukd.boards.stages import ensure_built
+    from mcukd.pipeline.firmware import ensure_built
 
     study, target = _study_and_board(run, board, optimize)
     done = ensure_built(study, target)
@@ -149,9 +149,9 @@ def flash(
     import shlex
 
     from mcukd.boards import runners
-    from mcukd.boards.stages import ensure_built, firmware_dir, model_remarks
     from mcukd.boards.tools import require_tool
     from mcukd.models.student import require_integers
+    from mcukd.pipeline.firmware import ensure_built, firmware_dir, model_remarks
 
     study, target = _study_and_board(run, board, optimize)
     require_integers(study, "a firmware")
@@ -276,7 +276,7 @@ def _emulate(study: Study, twin: Board, seconds: Optional[float]) -> None:
     import time
 
     from mcukd.boards.launch import running
-    from mcukd.boards.stages import ensure_built
+    from mcukd.pipeline.firmware import ensure_built
 
     done = ensure_built(study, twin)
     for remark in done.generated.remarks:

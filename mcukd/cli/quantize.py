@@ -12,7 +12,7 @@ from mcukd.errors import UserError
 if TYPE_CHECKING:
     from mcukd.fixedpoint.mixed import Goal
     from mcukd.fixedpoint.model import IntegerModel
-    from mcukd.fixedpoint.stage import QuantizeFacts
+    from mcukd.pipeline.quantize import QuantizeFacts
     from mcukd.study import Study
 
 AUTO = "auto"
@@ -79,7 +79,7 @@ def quantize(
     Example: [bold]mcukd quantize --bits auto --budget-flash 3KB[/bold]
     """
     from mcukd.fixedpoint.quantize import QuantizeConfig
-    from mcukd.fixedpoint.stage import quantize_study
+    from mcukd.pipeline.quantize import quantize_study
     from mcukd.study import Study
 
     goal = _goal(bits, budget_flash, max_mcc_drop)

@@ -29,8 +29,8 @@ def report(
     artefacts is refused, with all the commands that bring it up to date.
     Example: [bold]mcukd report --run runs/demo --out demo.html[/bold]
     """
+    from mcukd.pipeline.report import report_study
     from mcukd.report.evidence import gather
-    from mcukd.report.stage import report_study
     from mcukd.report.table import summary, verdict_lines
     from mcukd.study import Study
 

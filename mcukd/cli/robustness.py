@@ -9,7 +9,7 @@ import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
 from mcukd.errors import UserError
-from mcukd.wording import plural
+from mcukd.text import plural
 
 
 def register(app: typer.Typer) -> None:
@@ -50,8 +50,8 @@ def robustness(
     Example: [bold]mcukd robustness --run runs/cow-collar --augmented runs/cow-collar-2[/bold]
     """
     from mcukd.files import write_text
-    from mcukd.robustness.stage import FIGURE, ROBUSTNESS, robustness_study
-    from mcukd.robustness.words import sentences
+    from mcukd.pipeline.robustness import FIGURE, ROBUSTNESS, robustness_study
+    from mcukd.robustness.text import sentences
     from mcukd.study import Study
 
     if figure is not None and figure.is_dir():
@@ -81,7 +81,7 @@ def robustness(
 
 def _print(content: dict[str, Any]) -> None:
     from mcukd.report.naming import figure, in_order, with_spread
-    from mcukd.robustness.words import title_of
+    from mcukd.robustness.text import title_of
 
     models = in_order(content["undisturbed"])
     rows = [["", "none", *(with_spread(*_undisturbed(content, name)) for name in models)]]

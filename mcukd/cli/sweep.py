@@ -9,7 +9,7 @@ import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
 from mcukd.errors import UserError
-from mcukd.wording import plural
+from mcukd.text import plural
 
 
 def register(app: typer.Typer) -> None:

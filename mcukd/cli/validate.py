@@ -42,7 +42,7 @@ def validate(
     """
     from mcukd.boards.model import load_board
     from mcukd.harness.record import windows_wrong
-    from mcukd.harness.stage import validate_study
+    from mcukd.pipeline.validate import validate_study
     from mcukd.study import Study
 
     source = context.get_parameter_source("port")

@@ -8,13 +8,13 @@ from typing import Optional
 
 from mcukd.boards.model import Board
 from mcukd.boards.scale import scale_sentence
-from mcukd.boards.stages import card_range_g
 from mcukd.codegen.firmware import generate_model
 from mcukd.codegen.kernel import core_of
 from mcukd.codegen.prefix import check_prefix
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel, load_model
 from mcukd.models.student import require_integers
+from mcukd.pipeline.firmware import card_range_g
 from mcukd.study import Study
 
 FOLDER = "dropin"

@@ -18,7 +18,7 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.filters.model import FilterModel
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.packing import pairs
-from mcukd.wording import listed
+from mcukd.text import listed
 
 CORES = {"m3": "Cortex-M3", "m4f": "Cortex-M4"}
 #: Weights of more than eight bits get a kernel without a loop up to this many units.

@@ -16,12 +16,12 @@ from pydantic import (
     model_validator,
 )
 
+from mcukd.config_files import Kind, load_toml
 from mcukd.data.drop import Drop
 from mcukd.data.extra import Extra, check_names
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
-from mcukd.toml import Kind, load_toml
-from mcukd.wording import listed
+from mcukd.text import listed
 
 INT16_SPAN = 32768
 FEATURES, UNLABELLED = "features", "unlabelled"
@@ -92,7 +92,7 @@ class ParquetSource(_Strict):
 
 
 class SimulatorSource(_Strict):
-    """No files: the herd of `mcukd.data.simulator`, made in memory."""
+    """No files: the herd of `mcukd.data.simulation.simulator`, made in memory."""
 
     reader: Literal["simulator"]
     animals: int = Field(ge=2, le=500)

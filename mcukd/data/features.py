@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
+from mcukd.config_files import Kind
 from mcukd.data.card import CARDS, Card, ClassMap, is_feature_card, read_card
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text
-from mcukd.toml import Kind
-from mcukd.wording import did_you_mean, listed
+from mcukd.text import did_you_mean, listed
 
 
 class _Strict(BaseModel):

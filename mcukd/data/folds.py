@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
-from mcukd.wording import did_you_mean, listed
+from mcukd.text import did_you_mean, listed
 
 #: Parts of "random" and "k-fold-by-animal", and the most of the inner folds.
 PARTS, INNER_PARTS = 5, 3

@@ -17,7 +17,7 @@ from mcukd.data.recordings import Recording, check_classes_present, check_gravit
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text
-from mcukd.wording import listed
+from mcukd.text import listed
 
 
 def load_windows(
@@ -130,7 +130,7 @@ def dataset_sha256(
     # They name an axis, and where a choice is from, and change no window.
     del facts["signal"]["neck_axis"], facts["signal"]["mounting_from"]
     if isinstance(card.source, SimulatorSource):
-        from mcukd.data.simulator import SIMULATOR_VERSION
+        from mcukd.data.simulation.simulator import SIMULATOR_VERSION
 
         facts["simulator"] = {"version": SIMULATOR_VERSION, "seed": seed}
     else:
@@ -146,7 +146,7 @@ def dataset_sha256(
 
 def _recordings(card: Card, data_root: Optional[Path], seed: int, extra: bool) -> list[Recording]:
     if isinstance(card.source, SimulatorSource):
-        from mcukd.data.simulator import simulate
+        from mcukd.data.simulation.simulator import simulate
 
         return simulate(card, seed)
     from mcukd.data.readers import read_recordings

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card
 from mcukd.data.gaps import stretches
 from mcukd.errors import UserError
-from mcukd.wording import did_you_mean, listed, plural
+from mcukd.text import did_you_mean, listed, plural
 
 STANDARD_GRAVITY = 9.80665
 # A worn sensor reads about 1 g in the median whatever the animal does; calibration errs by a few per cent.

@@ -1,7 +1,7 @@
 """Runs of samples as they lie in the files, before the contract is checked.
 
 A run is what stands together: one animal, one label (or none), one segment. It may have gaps, a wrong rate or
-wrong units; `mcukd.data.readers` refuses those, and `mcukd.data.survey` reports them.
+wrong units; `mcukd.data.readers` refuses those, and `mcukd.data.quality.survey` reports them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def read_runs(
     """
     source = card.source
     if isinstance(source, SimulatorSource):
-        from mcukd.data.simulator import simulate
+        from mcukd.data.simulation.simulator import simulate
 
         for recording in simulate(card, seed):
             yield Run(

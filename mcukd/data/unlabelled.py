@@ -7,10 +7,10 @@ from typing import Literal, Optional
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
+from mcukd.config_files import Kind
 from mcukd.data.card import CARDS, UNLABELLED, Axis, is_unlabelled_card
 from mcukd.data.recordings import STANDARD_GRAVITY
 from mcukd.errors import UserError
-from mcukd.toml import Kind
 
 
 class _Strict(BaseModel):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from mcukd.distillation.methods import METHODS
 from mcukd.errors import UserError
+from mcukd.text import did_you_mean, listed
 from mcukd.training.devices import CPU, DEVICES
-from mcukd.wording import did_you_mean, listed
 
 if TYPE_CHECKING:
     from mcukd.data.windows import Windows

@@ -17,10 +17,10 @@ from mcukd.data.folds import Fold
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.jobs import SEARCHED_PREFIX
+from mcukd.head_search.classifiers import FAMILIES
+from mcukd.head_search.search import OWN, Classifier, Found, steps
+from mcukd.head_search.student import search_student
 from mcukd.models.weights import StudentWeights
-from mcukd.search.families import FAMILIES
-from mcukd.search.search import OWN, Classifier, Found, steps
-from mcukd.search.student import search_student
 
 if TYPE_CHECKING:
     import keras

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
-from mcukd.evaluate import matrices
+from mcukd.metrics import confusion as matrices
 
 Setting = TypeVar("Setting")
 

@@ -14,7 +14,7 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.jobs import TrainingJob
 from mcukd.errors import UserError
-from mcukd.pool import Workers
+from mcukd.parallel.processes import Workers
 from mcukd.progress import Advance, progress
 from mcukd.training.devices import require_device, use_device, usual_workers
 

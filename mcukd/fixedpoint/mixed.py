@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
-from mcukd.evaluate import matrices as merit
 from mcukd.files import replacing
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.gates import KINDS
 from mcukd.fixedpoint.model import IntegerModel, gru_weight_bytes
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+from mcukd.metrics import confusion as merit
 from mcukd.models.weights import StudentWeights
 
 PARETO, PARETO_FIGURE = "pareto.json", "pareto.png"

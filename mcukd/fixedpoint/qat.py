@@ -23,7 +23,6 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.jobs import SOFT_LABELS, STUDENT, FoldJob, read_text
 from mcukd.distillation.methods import METHODS
-from mcukd.distillation.stage import fold_jobs, with_windows
 from mcukd.distillation.training_configs import augmentation
 from mcukd.distillation.training_set import FitContext, TrainingSet
 from mcukd.distillation.work import teacher_work
@@ -35,6 +34,7 @@ from mcukd.fixedpoint.quantize import VERSION as QUANTIZE_VERSION
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize, weight_lengths
 from mcukd.models.student import shipped_weights
 from mcukd.models.weights import StudentWeights
+from mcukd.pipeline.distill import fold_jobs, with_windows
 from mcukd.study import Study
 from mcukd.training.trainer import FloatArray, Targets, Trainer, TrainingConfig, windows_presented
 

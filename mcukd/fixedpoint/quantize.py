@@ -17,7 +17,7 @@ from mcukd.fixedpoint.model import WEIGHTS, IntegerModel, TensorFormat
 from mcukd.fixedpoint.observation import Observation, calibration_subset, observe
 from mcukd.fixedpoint.reference import run
 from mcukd.models.weights import StudentWeights
-from mcukd.wording import did_you_mean, listed
+from mcukd.text import did_you_mean, listed
 
 #: Name in `metrics.json` of the student as TensorFlow Lite int8.
 TFLITE_METRIC = "tflite_int8"

@@ -14,8 +14,8 @@ from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_m
 from mcukd.fixedpoint.quantize import TFLITE_METRIC, metrics_name
 from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.harness.record import read_proof
+from mcukd.metrics.scores import load_metrics
 from mcukd.models.student import MOBILENET, TFLITE
-from mcukd.report.metrics import load_metrics
 from mcukd.report.naming import in_order
 from mcukd.report.stale import require_current
 from mcukd.study import Study

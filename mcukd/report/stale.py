@@ -132,7 +132,7 @@ def _quantize(study: Study, made: dict[str, Any]) -> list[str]:
 
 
 def _robustness(study: Study, made: dict[str, Any]) -> list[str]:
-    from mcukd.robustness.disturb import DISTURBANCES
+    from mcukd.robustness.perturbations import DISTURBANCES
 
     options, tried = [], list(made.get("disturbances", ()))
     if tried and set(tried) != {one.name for one in DISTURBANCES}:

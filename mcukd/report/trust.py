@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
 from mcukd.report.naming import grouped
-from mcukd.wording import listed
+from mcukd.text import listed
 
 #: A behaviour is recognised well where the lower ends of recall's and precision's intervals reach this.
 GOOD = 0.70

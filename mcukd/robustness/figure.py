@@ -9,7 +9,7 @@ from typing import Any
 from mcukd.report.figures import INK, LINE, MUTED, drawing, svg
 from mcukd.report.marks import Mark, marks
 from mcukd.report.naming import in_order
-from mcukd.robustness.words import title_of
+from mcukd.robustness.text import title_of
 
 _PER_ROW = 2
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcukd.robustness.disturb import DISTURBANCES, Disturbance
-from mcukd.robustness.words import AUGMENTED, title_of
+from mcukd.robustness.perturbations import DISTURBANCES, Disturbance
+from mcukd.robustness.text import AUGMENTED, title_of
 from mcukd.study import Study
-from mcukd.wording import listed
+from mcukd.text import listed
 
 ROBUSTNESS = "robustness.json"
 

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
-from mcukd.distillation.stage import EVALUATION
 from mcukd.errors import UserError
 from mcukd.fixedpoint.filters.quantize import quantize_filters
 from mcukd.fixedpoint.quantize import quantize
-from mcukd.fixedpoint.stage import classes_of
 from mcukd.models.filter_mlp import FilterMlpWeights
 from mcukd.models.network import NetworkWeights
 from mcukd.models.student import Weights, stored_weights
+from mcukd.pipeline.distill import EVALUATION
+from mcukd.pipeline.quantize import classes_of
 from mcukd.robustness.shipped import Shipped
 from mcukd.study import Study
 
@@ -69,7 +69,7 @@ class Pupil:
 
 def _converted(weights: NetworkWeights, seen: Windows) -> Answer:
     """Return what answers for a mobilenet: its TFLite int8 file, made when it is first asked."""
-    from mcukd.tflite.stage import window_answer
+    from mcukd.pipeline.quantize_tflite import window_answer
 
     made: list[Answer] = []
 

@@ -14,9 +14,9 @@ from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
-from mcukd.cluster import connect
 from mcukd.errors import UserError
-from mcukd.pool import Workers
+from mcukd.parallel.cluster import connect
+from mcukd.parallel.processes import Workers
 from mcukd.progress import progress
 
 

@@ -13,13 +13,13 @@ from typing import Any, Literal, Optional, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
+from mcukd.config_files import Kind
 from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
 from mcukd.fixedpoint.gates import KINDS
 from mcukd.fixedpoint.quantize import ACTIVATION_BITS, BITS
 from mcukd.sweep.options import BESIDE, PLAIN, STUDENT, idle, student_config
-from mcukd.toml import Kind
-from mcukd.wording import did_you_mean, listed
+from mcukd.text import did_you_mean, listed
 
 FLOAT = "float"
 

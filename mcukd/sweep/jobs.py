@@ -28,12 +28,12 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.jobs import FoldJob, read_text
 from mcukd.distillation.methods.plain import Plain
-from mcukd.distillation.stage import fold_jobs
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_set import FitContext, TrainingSet
 from mcukd.errors import UserError
-from mcukd.evaluate.baselines import FILTER_MLP, Baseline, baselines_of
+from mcukd.evaluation.baselines import FILTER_MLP, Baseline, baselines_of
 from mcukd.files import replacing, sha256_text
+from mcukd.pipeline.distill import fold_jobs
 from mcukd.study import Study
 from mcukd.sweep.options import PLAIN, TEACHER, plain_config, reduced
 from mcukd.training.checkpoints import Checkpoints

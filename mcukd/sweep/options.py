@@ -14,7 +14,7 @@ from mcukd.distillation.architectures import COMMITTEE
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.plain import Plain
-from mcukd.evaluate.baselines import BASELINES, FILTER_MLP, FOREST
+from mcukd.evaluation.baselines import BASELINES, FILTER_MLP, FOREST
 
 PLAIN = Plain.name
 STUDENT, TEACHER = "student", "teacher"

@@ -8,12 +8,12 @@ from typing import Any, Optional
 
 from mcukd.data.card import Card
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.stage import for_card
 from mcukd.errors import UserError
-from mcukd.evaluate.baselines import FILTER_MLP as FILTER_MLP_BASELINE
-from mcukd.evaluate.stage import usual_baselines
+from mcukd.evaluation.baselines import FILTER_MLP as FILTER_MLP_BASELINE
 from mcukd.fixedpoint.qat import LEARNT_BITS
 from mcukd.fixedpoint.quantize import QuantizeConfig
+from mcukd.pipeline.distill import for_card
+from mcukd.pipeline.evaluate import usual_baselines
 from mcukd.sweep.grid import FLOAT, OPTIONS, Grid
 from mcukd.sweep.options import PLAIN, STUDENT, TEACHER, idle, plain_config, reduced
 

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from mcukd.data.card import load_card
 from mcukd.data.windows import Windows
 from mcukd.distillation.architectures import STUDENTS, Shape
-from mcukd.evaluate import matrices as merit
-from mcukd.evaluate.baselines import BASELINES, sizes
+from mcukd.evaluation.baselines import BASELINES, sizes
 from mcukd.files import write_json
 from mcukd.fixedpoint.filters.quantize import quantize_filters
 from mcukd.fixedpoint.model import ARITHMETIC_VERSION, IntegerModel
@@ -23,7 +22,8 @@ from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, train_qat
 from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
 from mcukd.fixedpoint.quantize import VERSION as QUANTIZE_VERSION
 from mcukd.fixedpoint.quantize import quantize
-from mcukd.host.batch import run_fast
+from mcukd.inference.batch import run_fast
+from mcukd.metrics import confusion as merit
 from mcukd.models.filter_mlp import FilterMlpWeights
 from mcukd.models.student import stored_weights
 from mcukd.models.weights import StudentWeights
@@ -190,7 +190,7 @@ class CostJob:
 
     def run(self) -> None:
         """Build it, run it under QEMU, and write what was measured."""
-        from mcukd.bench.measure import measure_model
+        from mcukd.profiling.measure import measure_model
 
         seen, test = self.run_job.work.windows()
         counts = test.counts[:MEASURED_WINDOWS]

@@ -18,7 +18,7 @@ from mcukd.sweep.jobs import Source, Work
 from mcukd.sweep.points import Point, points
 from mcukd.sweep.runs import CostJob, RunJob
 from mcukd.sweep.table import write_results
-from mcukd.wording import did_you_mean, listed
+from mcukd.text import did_you_mean, listed
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def _costs(grid: Grid, runs: Sequence[RunJob]) -> dict[Point, CostJob]:
 
 
 def _check_tools() -> None:
-    from mcukd.bench.study import TOOLS
     from mcukd.boards.tools import require_tool
+    from mcukd.profiling.study import TOOLS
 
     for tool in TOOLS:
         require_tool(tool, "measure models; leave [measure] out otherwise")

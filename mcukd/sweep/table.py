@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 
-from mcukd.evaluate import matrices as merit
-from mcukd.evaluate.intervals import intervals
 from mcukd.files import replacing, write_json
+from mcukd.metrics import confusion as merit
+from mcukd.metrics.bootstrap import intervals
 from mcukd.sweep.grid import OPTIONS
 from mcukd.sweep.points import Point
 from mcukd.sweep.runs import RunJob

@@ -1,0 +1,141 @@
+"""What a classifier search is worth to a study's students on held-out animals, and what without `inner`.
+
+    mcukd distill --data cow-collar --split animals=3 --seeds 1 --search --run STUDY
+    mcukd evaluate --run STUDY        where distill was told --no-baselines
+    python experiments/search_students.py STUDY --data-root DATA [--write]
+
+Reads what `distill --search` found in each fold, and searches again on the same students with as many trials
+but without students of inner folds: on embeddings that already know the animals classifiers are judged on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from host_speed import processor, said
+
+RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
+OWN, SEARCHED = "student_distilled", ("student_searched_deployable", "student_searched")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("study", type=Path)
+    parser.add_argument("--data-root", type=Path, required=True)
+    parser.add_argument("--write", action="store_true", help=f"write a file in {RESULTS.name}")
+    options = parser.parse_args()
+    result = measure(options.study, options.data_root)
+    print(json.dumps(result, indent=2))
+    if options.write:
+        from mcukd.files import write_json
+
+        method = result["options"].get("method")
+        name = result["data"] if method is None else f"{result['data']}-{method}"
+        write_json(RESULTS / f"search-{name}.json", result)
+    return 0
+
+
+def measure(path: Path, root: Path) -> dict[str, Any]:
+    """Return the pooled MCC of every way, and what each fold's searches chose."""
+    from mcukd.data.card import load_card
+    from mcukd.data.load import load_windows
+    from mcukd.distillation.config import DistillConfig
+    from mcukd.study import Study
+
+    study = Study.open(path)
+    against = against_own(study.file("metrics.json"))
+    config, card = DistillConfig.of(study.options("distill")), load_card(study.card)
+    options = config.options()
+    chosen = "".join(f"--{name} {options[name]} " for name in ("method", "student") if name in options)
+    training, evaluation = load_windows(card, root, training=True), load_windows(card, root)
+    guesses: dict[str, list[Any]] = {}
+    folds = {}
+    for file in sorted(study.file("evaluation").glob("*.npz")):
+        with np.load(file, allow_pickle=False) as stored:
+            fold = dict(stored)
+        facts, logits = search_blindly(
+            fold, training, evaluation, config.search_trials, int(file.stem.rpartition("-s")[2])
+        )
+        test = evaluation.take(fold["test_index"])
+        logits.update({model: fold[f"{model}_logits"] for model in (OWN, *SEARCHED)})
+        found = json.loads(str(fold["search"]))
+        folds[file.stem] = {
+            "test_animals": sorted(set(test.animals.tolist())),
+            "with_inner_students": {
+                key: found[key] for key in ("deployable", "winner", "inner_mcc_by_family")
+            },
+            "without": facts,
+            "mcc": {
+                name: mcc(test.labels, one.argmax(axis=1), evaluation.classes) for name, one in logits.items()
+            },
+        }
+        for name, one in logits.items():
+            guesses.setdefault(name, []).append((test.labels, one.argmax(axis=1)))
+    pooled = {name: [np.concatenate(part) for part in zip(*parts)] for name, parts in guesses.items()}
+    return {
+        "what": "pooled MCC on held-out animals: the distilled student's own head, and classifiers searched",
+        "data": card.name,
+        "commands": [
+            f"mcukd distill --data {card.name} --split {config.split} --seeds {len(config.seeds)} "
+            f"{chosen}--search --run STUDY",
+            "python experiments/search_students.py STUDY --data-root DATA",
+        ],
+        "commit": said("git", "rev-parse", "--short", "HEAD"),
+        "processor": processor(),
+        "options": options,
+        "mcc": {name: mcc(*both, evaluation.classes) for name, both in pooled.items()},
+        "against_own_head": against,
+        "folds": folds,
+    }
+
+
+def search_blindly(
+    fold: dict[str, Any], training: Any, evaluation: Any, trials: int, seed: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Search on a fold's distilled student without students of inner folds; return facts and logits."""
+    from mcukd.data.folds import Fold
+    from mcukd.head_search.student import search_student
+    from mcukd.models.weights import StudentWeights
+
+    student = StudentWeights.from_arrays(fold, "student_distilled__")
+    animals = tuple(map(str, fold["train_animals"]))
+    found, searched = search_student(student, training, Fold("fold", animals, ()), trials=trials, seed=seed)
+    counts = evaluation.counts[fold["test_index"]]
+    facts = {
+        name: {"family": one.family, "inner_mcc": one.score}
+        for name, one in (("deployable", found.deployable), ("winner", found.winner))
+    }
+    return facts, {
+        "without_inner_deployable": searched.logits(counts),
+        "without_inner": found.winner.predict_proba(student.state(counts)),
+    }
+
+
+def against_own(metrics: Path) -> dict[str, Any]:
+    """Return the difference of each searched model from the own head, with its interval over animals."""
+    compared = json.loads(metrics.read_text()).get("comparisons")
+    if compared is None:
+        raise SystemExit(
+            f"{metrics}: no model is compared with another yet; first run mcukd evaluate on the study."
+        )
+    return {
+        one["a"]: {key: round(one[key], 4) for key in ("difference", "low", "high", "level")}
+        for one in compared
+        if one["a"] in SEARCHED and one["b"] == OWN
+    }
+
+
+def mcc(labels: Any, guesses: Any, classes: Any) -> float:
+    from mcukd.metrics.scores import score
+
+    return round(float(score(labels, guesses, np.zeros(len(labels)), classes)["mcc"]), 4)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,62 @@
+"""Where an animal or a label is told: a column, a part of the path or nowhere; and choices to ask among."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from mcukd.data.importer.options import Choice, quoted
+from mcukd.data.importer.paths import Part
+from mcukd.data.importer.tallies import Tally, same_rows
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a role is told. column: in the tables. key, values: part of the path, and each file's."""
+
+    column: Optional[str] = None
+    key: Optional[str] = None
+    values: tuple[str, ...] = ()
+
+
+def in_part(part: Part) -> Found:
+    """Return that a part of the path tells it."""
+    return Found(key=part.key, values=part.values)
+
+
+def column_choice(role: str, one: Tally, noun: str) -> Choice:
+    """Return the answer that a column tells the role."""
+    count = len(one.values)
+    return Choice(
+        f"column {one.name}",
+        f"{count} {noun}{'' if count == 1 else 's'}: {one.some(4)}",
+        f"--{role}-column {quoted(one.name)}",
+    )
+
+
+def part_choice(role: str, part: Part, noun: str) -> Choice:
+    """Return the answer that a part of the path tells the role."""
+    count = len(part.different)
+    return Choice(
+        part.key,
+        f"{count} {noun}{'' if count == 1 else 's'}: {part.some(4)}",
+        f"--{role}-from {quoted(part.key)}",
+    )
+
+
+def answered(answer: str, parts: Sequence[Part]) -> Optional[Found]:
+    """Return what an answer among `column_choice` and `part_choice` means; None for another answer."""
+    if answer.startswith("column "):
+        return Found(column=answer[len("column ") :])
+    part = next((one for one in parts if one.key == answer), None)
+    return None if part is None else in_part(part)
+
+
+def told_apart(columns: Sequence[Tally]) -> list[Tally]:
+    """Return the columns without those that put the rows into the same groups as one before."""
+    kept: list[Tally] = []
+    for one in columns:
+        if not any(same_rows(one, other) for other in kept):
+            kept.append(one)
+    return kept

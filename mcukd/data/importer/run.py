@@ -1,0 +1,325 @@
+"""The import: look, ask, convert where needed, and write the card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Optional
+
+from mcukd.data.card import Card, load_card
+from mcukd.data.drop import Drop
+from mcukd.data.importer import card_text
+from mcukd.data.importer.animal_names import refuse_alike, refuse_nameless
+from mcukd.data.importer.columns import ONE_G
+from mcukd.data.importer.conversion_notes import sentences
+from mcukd.data.importer.convert import Converted, check_place, convert
+from mcukd.data.importer.copies import refuse_copies
+from mcukd.data.importer.infer import Draft, draft, draft_unlabelled, stated_rate
+from mcukd.data.importer.joining import check_coverage, labels_of
+from mcukd.data.importer.left_out import (
+    dropping,
+    faulty_recordings,
+    note_animals,
+    note_excluded,
+    toml_drop,
+    wanted,
+)
+from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.place import CARD_FILE, MANIFEST, RECORDINGS, nothing_left, place_for
+from mcukd.data.importer.plain import plain_source, provisional, toml_columns, toml_paths
+from mcukd.data.importer.plan import Plan, is_ucihar, make_plan
+from mcukd.data.importer.rows import NAMELESS, NO_ANIMAL
+from mcukd.data.importer.sensor import check_board
+from mcukd.data.importer.tables import import_tables
+from mcukd.data.importer.unlabelled import unlabelled_card, write_recordings
+from mcukd.data.quality.survey import Survey, survey
+from mcukd.data.runs import PART_PATTERN, parquet_runs, read_runs, without
+from mcukd.data.simulation.export import quoted
+from mcukd.data.unlabelled import load_unlabelled
+from mcukd.errors import UserError
+from mcukd.files import write_text
+from mcukd.text import plural
+
+_PIECE = 500_000
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import made. cards: their files. converted: None where the card points at the originals.
+
+    unlabelled: the card is of recordings without labels.
+    """
+
+    cards: tuple[Path, ...]
+    notes: tuple[str, ...]
+    converted: Optional[Converted] = None
+    unlabelled: bool = False
+
+
+def import_data(path: Path, options: Options, talk: Talk) -> Imported:
+    """Look at a file or folder and write a card, and Parquet where the readers cannot take the files.
+
+    Written to `options.out`, by default a folder of the data's name beneath the current one (beside the data
+    where that is among them). The same call after a kill goes on where it stopped; where it fails, nothing is
+    left. Raises UserError for what can neither be told from the data nor asked for, naming the flag that
+    states it, and where a card is there already.
+    """
+    name = card_text.card_name(options.name or path.resolve().name.partition(".")[0])
+    out = place_for(path, name, options.out)
+    target = out / CARD_FILE
+    if target.exists():
+        raise UserError(f"{target} is there already; edit it, remove it, or name another folder with --out")
+    check_board(options)
+    if options.features:
+        return Imported(*import_tables(path, name, out, options, talk))
+    if path.is_dir() and is_ucihar(path):
+        return _import_ucihar(path, name, target, options, talk)
+    plan = make_plan(path, options, talk)
+    check_place(plan, options, out)
+    if plan.time is None and plan.layout in ("rows", "bursts") and options.rate_hz is None:
+        # Asked before the samples are read: without stamps nothing in them tells it.
+        options = replace(options, rate_hz=stated_rate(talk))
+    with nothing_left(out):
+        return _import_recordings(plan, path, name, out, options, talk)
+
+
+def _import_recordings(
+    plan: Plan, path: Path, name: str, out: Path, options: Options, talk: Talk
+) -> Imported:
+    target = out / CARD_FILE
+    if plan.unlabelled:
+        return _import_unlabelled(plan, path, name, out, options, talk)
+    table = labels_of(options, plan, talk)
+    source = None if options.convert else plain_source(plan, options, talk)
+    drafted = None if source is None else _draft_plain(plan, source, options, talk)
+    if source is not None and drafted is not None:
+        card, excluded = drafted
+        if excluded:
+            source["exclude_files"] = toml_paths(excluded)
+        if options.exclude_animals:
+            source["exclude_animals"] = card_text.array(options.exclude_animals)
+        columns = toml_columns(plan)
+        text = card_text.signal_card(name, card, source, columns, options, talk.notes, _described(path, None))
+        return _written(target, text, talk, None)
+    converted = convert(plan, options, table, out)
+    refuse_nameless(converted.left_out.get(NAMELESS, 0), converted.rows, str(plan.animal))
+    _note_conversion(converted, talk)
+    if table is not None:
+        check_coverage(table, _spans(out), talk)
+    card, segments, drop = _draft_parquet(plan, converted, options, talk)
+    source = {"reader": '"parquet"', "folder": '"."'}
+    if segments:
+        source["exclude_segments"] = f"[{', '.join(str(number) for number in segments)}]"
+    if drop is not None:
+        source["drop"] = toml_drop(drop)
+    if options.exclude_animals:
+        source["exclude_animals"] = card_text.array(options.exclude_animals)
+    text = card_text.signal_card(name, card, source, {}, options, talk.notes, _described(path, converted))
+    return _written(target, text, talk, converted)
+
+
+def _import_unlabelled(
+    plan: Plan, path: Path, name: str, out: Path, options: Options, talk: Talk
+) -> Imported:
+    converted = convert(plan, options, None, out)
+    refuse_nameless(converted.left_out.get(NAMELESS, 0), converted.rows, str(plan.animal))
+    _note_conversion(converted, talk)
+    kept = _survey_parquet(out, options=options)
+    _name_files(kept, converted)
+    refuse_alike(kept.animals)
+    refuse_copies(kept, lambda place: converted.file_of(_segment(place)), talk)
+    signal = draft_unlabelled(kept, options, talk, eobs=plan.layout == "e-obs")
+    written = write_recordings(out, out / RECORDINGS, options, signal[2])
+    per_g = signal[1] if signal[1] is not None else ONE_G[signal[0]]
+    talk.note(
+        f"recordings: {plural(len(written), 'Parquet file')} in {RECORDINGS}, cut at gaps and where a "
+        "recording ends; "
+        + ("stamps are theirs" if plan.time else "without stamps, times count from 1970-01-01 at the rate")
+    )
+    text = unlabelled_card(name, signal, written, per_g, path, RECORDINGS, options, talk.notes)
+    write_text(out / CARD_FILE, text)
+    load_unlabelled(out / CARD_FILE)
+    for part in [*out.glob(PART_PATTERN), out / MANIFEST]:
+        part.unlink()
+    return Imported((out / CARD_FILE,), tuple(talk.notes), converted, unlabelled=True)
+
+
+def _spans(folder: Path) -> dict[str, tuple[float, float]]:
+    """When each animal of an import was recorded, first and last seconds."""
+    return {name: (one.first_time, one.last_time) for name, one in _survey_parquet(folder).animals.items()}
+
+
+def _note_resampling(card: Card, talk: Talk) -> None:
+    from mcukd.data.resample import band_limit, ratio
+
+    if card.signal.resample_hz is None:
+        return
+    ratio(card.signal)
+    limit = band_limit(card.signal)
+    if limit:
+        talk.note(f"band limit: {limit}")
+
+
+def _written(target: Path, text: str, talk: Talk, converted: Optional[Converted]) -> Imported:
+    write_text(target, text)
+    _note_resampling(load_card(str(target)), talk)
+    return Imported((target,), tuple(talk.notes), converted)
+
+
+def _described(path: Path, converted: Optional[Converted]) -> str:
+    if converted is None:
+        return f"Imported from {path.name}; the card points at the original files."
+    rows = f"{converted.samples} samples of {converted.rows} rows"
+    return f"Imported from {path.name}: {rows}, as Parquet beside this card."
+
+
+def _note_conversion(converted: Converted, talk: Talk) -> None:
+    if converted.resumed:
+        talk.note("conversion: gone on with where it had stopped")
+    talk.note(
+        f"conversion: {converted.rows:,} rows read, {converted.samples:,} samples written as Parquet "
+        "(single precision)"
+    )
+    for sentence in sentences(converted):
+        talk.note(sentence)
+
+
+def _draft_plain(
+    plan: Plan, source: dict[str, str], options: Options, talk: Talk
+) -> Optional[tuple[Draft, list[str]]]:
+    """Work out the card of files as they are; None where they turn out to need conversion."""
+    card = provisional("plain", source, toml_columns(plan), options)
+    try:
+        kept = survey(wanted(read_runs(card, None), options))
+    except UserError:
+        # A conversion can deal with holes, and names file and line of what it cannot deal with.
+        talk.note("conversion: to Parquet, for the files have values that are missing or no numbers")
+        return None
+    if any(one.backwards for one in kept.animals.values()):
+        talk.note("conversion: to Parquet, for stamps step back")
+        return None
+    if any(animal in NO_ANIMAL for animal in kept.animals):
+        talk.note("conversion: to Parquet, for rows name no animal")
+        return None
+    if any(animal != animal.strip() for animal in kept.animals):
+        talk.note("conversion: to Parquet, for animals' names have blanks around them")
+        return None
+    note_animals(read_runs(card, None), options, talk)
+    drop = dropping(kept, read_runs(card, None), options, talk)
+    if drop is not None:
+        source["drop"] = toml_drop(drop)
+        card = provisional("plain", source, toml_columns(plan), options)
+        kept = survey(wanted(read_runs(card, None), options))
+    excluded: list[str] = []
+    if source["reader"] == '"segments"':
+        faulty = faulty_recordings(kept, options)
+        excluded = [place.name for place in faulty]
+        note_excluded(kept, faulty, excluded, options, talk)
+    if excluded:
+        card = provisional(
+            "plain", {**source, "exclude_files": toml_paths(excluded)}, toml_columns(plan), options
+        )
+        kept = survey(wanted(read_runs(card, None), options))
+    refuse_alike(kept.animals)
+    refuse_copies(kept, lambda place: "", talk)
+    found = draft(kept, options, talk)
+    if kept.labels[""]:
+        found = replace(found, ignore=[*found.ignore, ""])
+    return found, excluded
+
+
+def _draft_parquet(
+    plan: Plan, converted: Converted, options: Options, talk: Talk
+) -> tuple[Draft, list[int], Optional[Drop]]:
+    folder = converted.folder
+    kept = _survey_parquet(folder, options=options)
+    note_animals(parquet_runs(folder, (), _PIECE), options, talk)
+    drop = dropping(kept, parquet_runs(folder, (), _PIECE), options, talk)
+    if drop is not None:
+        kept = _survey_parquet(folder, (), options, drop)
+    faulty = faulty_recordings(kept, options)
+    segments = [_segment(place.name) for place in faulty]
+    if segments:
+        files = [converted.file_of(segment) or place.name for segment, place in zip(segments, faulty)]
+        note_excluded(kept, faulty, files, options, talk)
+        kept = _survey_parquet(folder, segments, options, drop)
+    _name_files(kept, converted)
+    refuse_alike(kept.animals)
+    refuse_copies(kept, lambda place: converted.file_of(_segment(place)), talk)
+    eobs = plan.layout == "e-obs"
+    if eobs and options.rate_hz is None:
+        rates = [one.step for one in kept.animals.values() if one.step]
+        if not rates:
+            raise UserError("no column says the sampling rate of the e-obs bursts; state it with --rate")
+    return draft(kept, options, talk, eobs=eobs), segments, drop
+
+
+def _segment(place: str) -> int:
+    """Return the number of the segment that a recording of an import is."""
+    return int(place.rpartition(" ")[2])
+
+
+def _name_files(kept: Survey, converted: Converted) -> None:
+    """Let animals come from the user's files, and not from the parts that a failed import removes."""
+    for one in kept.animals.values():
+        files = [converted.file_of(_segment(place.name)) for place in one.places[:1]]
+        one.origin = (files or [""])[0] or one.origin
+
+
+def _survey_parquet(
+    folder: Path,
+    exclude: Sequence[int] = (),
+    options: Optional[Options] = None,
+    drop: Optional[Drop] = None,
+) -> Survey:
+    runs = parquet_runs(folder, exclude, _PIECE if drop is None else None)
+    return survey(without(run, drop) for run in wanted(runs, options or Options()))
+
+
+def _import_ucihar(path: Path, name: str, target: Path, options: Options, talk: Talk) -> Imported:
+    talk.note("layout: UCI HAR, windows cut and split by its authors; total_acc is taken, with gravity")
+    first = path / "train" / "Inertial Signals" / "total_acc_x_train.txt"
+    with first.open(encoding="utf-8") as stream:
+        window = len(stream.readline().split())
+    if options.resample_hz is not None:
+        raise UserError("--resample goes with recordings, but windows of UCI HAR come cut; leave it out")
+    if options.rate_hz is None:
+        rate = talk.choose(
+            "nothing in the files tells the sampling rate (UCI HAR's own is 50 Hz)", "--rate", [], "50"
+        )
+        options = replace(options, rate_hz=float(rate))
+    stated_rate = float(options.rate_hz or 0)
+    talk.note(f"rate: {stated_rate:g} Hz, as stated")
+    options = replace(options, mapping={**_activities(path), **options.mapping})
+    source = {"reader": '"ucihar"', "folder": quoted(str(path.resolve()))}
+    if options.exclude_animals:
+        source["exclude_animals"] = card_text.array(options.exclude_animals)
+    card = provisional("ucihar", source, {}, options)
+    card = card.model_copy(update={"windows": card.windows.model_copy(update={"length": window})})
+    kept = survey(read_runs(card, None))
+    drafted = draft(kept, options, talk, fixed=(window, stated_rate))
+    text = card_text.signal_card(name, drafted, source, {}, options, talk.notes, _described(path, None))
+    return _written(target, text, talk, None)
+
+
+def _activities(path: Path) -> dict[str, str]:
+    """Names of the activities, where the set's own list is beside the windows."""
+    file = path / "activity_labels.txt"
+    if not file.is_file():
+        return {}
+    pairs = [line.split() for line in file.read_text(encoding="utf-8").splitlines()]
+    return {pair[0]: pair[1].lower() for pair in pairs if len(pair) == 2}
+
+
+def summary(imported: Imported) -> dict[str, Any]:
+    """Return what was made, for scripts."""
+    converted = imported.converted
+    return {
+        "cards": [str(card) for card in imported.cards],
+        "found": list(imported.notes),
+        "rows": converted.rows if converted else None,
+        "samples": converted.samples if converted else None,
+        "left_out": converted.left_out if converted else {},
+        "resumed": converted.resumed if converted else False,
+    }

@@ -1,0 +1,123 @@
+"""Range and scale of the board's sensor: from the board that is named, as stated, or by the samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcukd.boards.model import Board, list_boards, load_board
+from mcukd.data.card import INT16_SPAN
+from mcukd.data.importer.options import Options, Talk
+from mcukd.data.quality.survey import LENGTH_EDGES, Survey
+from mcukd.errors import UserError
+from mcukd.text import listed
+
+RANGES_G = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+
+
+@dataclass(frozen=True)
+class BoardSensor:
+    """What a card says of the board's sensor. origin: where it comes from, for the card's comment."""
+
+    range_g: float
+    counts_per_g: float
+    origin: str
+
+
+def board_sensor(survey: Survey, options: Options, talk: Talk, one_g: float, rate_hz: float) -> BoardSensor:
+    """Return range and scale of the board's sensor.
+
+    one_g: what 1 g is in the survey's units. rate_hz: of the board. Raises UserError where the board has no
+    sensor and where another range is stated than it has.
+    """
+    if options.board is not None:
+        return _of_board(load_board(options.board), survey, options, talk, one_g, rate_hz)
+    range_g = options.range_g if options.range_g is not None else _range(survey, talk, one_g)
+    made = BoardSensor(
+        range_g, INT16_SPAN / range_g, "here 16 bits over the range; --board NAME takes a board's"
+    )
+    _note_boards(made, talk)
+    return made
+
+
+def check_board(options: Options) -> None:
+    """Raise UserError, before any work, where --board names none, or one that contradicts --range."""
+    if options.board is None:
+        return
+    board = load_board(options.board)
+    if board.sensor is None:
+        raise UserError(f"--board names {board.name}, which has no sensor; state --range instead")
+    if options.range_g is not None and options.range_g != board.sensor.range_g:
+        raise UserError(
+            f"--range says {options.range_g:g} g, but the sensor of board {board.name} ({board.sensor.part}) "
+            f"has ±{board.sensor.range_g:g} g; leave one of them out"
+        )
+
+
+def _of_board(
+    board: Board, survey: Survey, options: Options, talk: Talk, one_g: float, rate_hz: float
+) -> BoardSensor:
+    check_board(options)
+    sensor = board.sensor
+    assert sensor is not None
+    beyond = _share_beyond(survey, sensor.range_g * one_g)
+    talk.note(
+        f"board: {board.name}, whose {sensor.part} has ±{sensor.range_g:g} g and {sensor.counts_per_g:g} "
+        "counts per g"
+        + (f"; {beyond:.2%} of the vectors here are longer; axes beyond it are clipped" if beyond else "")
+    )
+    if min(abs(rate_hz / one - 1) for one in sensor.rates_hz) > 0.01:
+        near = min(sensor.rates_hz, key=lambda one: abs(np.log(rate_hz / one)))
+        rates = listed(f"{one:g}" for one in sensor.rates_hz)
+        talk.note(
+            f"board: {rate_hz:g} Hz is none of its sensor's rates ({rates}); "
+            f"--resample {near:g} brings the recordings to the nearest"
+        )
+    return BoardSensor(sensor.range_g, sensor.counts_per_g, f"of board {board.name}")
+
+
+def _note_boards(made: BoardSensor, talk: Talk) -> None:
+    """Say which bundled boards have the card's range and scale, and what naming one would write."""
+    boards = [one for one in list_boards() if one.sensor is not None and not one.emulated]
+    fits = [
+        one.name
+        for one in boards
+        if one.sensor and (one.sensor.range_g, one.sensor.counts_per_g) == (made.range_g, made.counts_per_g)
+    ]
+    others: dict[str, list[str]] = {}
+    for one in boards:
+        if one.sensor and one.name not in fits:
+            sensor = f"±{one.sensor.range_g:g} g and {one.sensor.counts_per_g:g}"
+            others.setdefault(sensor, []).append(f"--board {one.name}")
+    known = "; ".join(f"{' or '.join(names)} writes {sensor}" for sensor, names in others.items())
+    says = f"{listed(fits)} has" if fits else "no bundled board has"
+    talk.note(
+        f"board: none is stated, so the card says ±{made.range_g:g} g and {made.counts_per_g:g} counts per "
+        f"g, which {says}" + (f"; {known}" if known else "")
+    )
+
+
+def _range(survey: Survey, talk: Talk, one_g: float) -> float:
+    ends = [one.at_ends() for one in survey.animals.values()]
+    level = max(level for level, _ in ends) / one_g
+    clipped = sum(count for other, count in ends if other / one_g > level * 0.999)
+    near = next((one for one in RANGES_G if level <= one * 1.02), RANGES_G[-1])
+    if clipped >= 10 and abs(level / near - 1) < 0.05:
+        talk.note(
+            f"range: ±{near:g} g, for {clipped} values lie exactly at {level:.3g} g, where the sensor clips"
+        )
+        return near
+    typical = [one for one in RANGES_G if _share_beyond(survey, one * one_g) < 1e-4]
+    chosen = typical[0] if typical else RANGES_G[-1]
+    talk.note(
+        f"range: ±{chosen:g} g, the smallest usual one that fewer than one vector in 10,000 is longer "
+        f"than (the greatest value is {level:.3g} g); it should be your board's sensor's: --board or --range"
+    )
+    return chosen
+
+
+def _share_beyond(survey: Survey, length: float) -> float:
+    place = int(np.searchsorted(LENGTH_EDGES, length))
+    beyond = sum(int(one.lengths[place + 1 :].sum()) for one in survey.animals.values())
+    return beyond / max(1, sum(one.samples for one in survey.animals.values()))

@@ -1,0 +1,216 @@
+"""The contract between a card and its data, checked animal by animal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+import numpy as np
+
+from mcukd.data.calibration import estimate
+from mcukd.data.card import Card
+from mcukd.data.folds import natural_order
+from mcukd.data.gaps import Cut
+from mcukd.data.quality.overlap import Pair, WindowFeatures, pairs
+from mcukd.data.quality.survey import AnimalSurvey, Survey
+from mcukd.data.recordings import source_window, to_g
+from mcukd.data.resample import cut_of
+from mcukd.data.runs import Run, read_runs
+
+if TYPE_CHECKING:
+    from mcukd.data.quality.grouping import Group
+
+_PIECE = 500_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found. kind: a word for scripts. weight: "problem", "warning" or "note".
+
+    sentence: what was found, with figures. effect: what it does to training. animal: None where of all.
+    extent: how much of it, to tell the animal that has the most; in a unit of the kind's own.
+    """
+
+    kind: str
+    weight: str
+    sentence: str
+    effect: str
+    animal: Optional[str] = None
+    extent: float = 0.0
+
+
+@dataclass
+class Timeline:
+    """Counts windows that hold more than one behaviour where recordings are cut regardless of labels."""
+
+    window: int
+    hop: int
+    mixed: Counter[str] = field(default_factory=Counter)
+    windows: Counter[str] = field(default_factory=Counter)
+    _key: Optional[tuple[str, str]] = None
+    _lengths: list[int] = field(default_factory=list)
+
+    def add(self, run: Run) -> None:
+        """Take in the next run; runs of one place follow each other."""
+        key = (run.animal, run.place)
+        if key != self._key:
+            self.close()
+            self._key = key
+        self._lengths.append(len(run.samples))
+
+    def close(self) -> None:
+        """Count the place that ends here."""
+        if self._key is None:
+            return
+        ends = np.cumsum(self._lengths)
+        starts = np.arange(0, ends[-1] - self.window + 1, self.hop)
+        first = np.searchsorted(ends, starts, side="right")
+        last = np.searchsorted(ends, starts + self.window - 1, side="right")
+        self.windows[self._key[0]] += len(starts)
+        self.mixed[self._key[0]] += int(np.sum(first != last))
+        self._lengths = []
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found. animals: facts per animal, in g. pairs: of labels, the most alike first."""
+
+    card: Card
+    animals: dict[str, dict[str, Any]]
+    findings: tuple[Finding, ...]
+    pairs: tuple[Pair, ...]
+    labels: dict[str, int]
+    gravity_axis: str
+    survey: Survey
+
+    def grouped(self) -> list[Group]:
+        """Return the findings, those that several animals share as one."""
+        from mcukd.data.quality.grouping import grouped
+
+        return grouped(self.findings, len(self.animals))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything but the samples, for scripts."""
+        return {
+            "card": self.card.name,
+            "simulated": self.card.simulated,
+            "units": self.card.signal.units,
+            "rate_hz": self.card.signal.rate_hz,
+            "resample_hz": self.card.signal.resample_hz,
+            "gravity_axis": self.gravity_axis,
+            "labels": self.labels,
+            "animals": self.animals,
+            "findings": [asdict(one) for one in self.findings],
+            "grouped": [asdict(one) for one in self.grouped()],
+            "pairs": [asdict(one) for one in self.pairs],
+        }
+
+
+def check(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> Checked:
+    """Read every recording of a card, those of ignored labels too, and compare them with what the card says.
+
+    Raises UserError only for what cannot be read; everything else is a finding.
+    """
+    from mcukd.data.quality import findings
+    from mcukd.data.quality.row_faults import RowFaults
+
+    per_g = 1.0 / float(to_g(card, np.ones(1))[0])
+    window = source_window(card)
+    hop = max(1, round(card.hop * card.signal.rate_hz / card.rate_hz))
+    survey, features, timeline = Survey(), WindowFeatures(window, per_g), Timeline(window, hop)
+    faults = RowFaults(per_g, card.signal.rate_hz)
+    for run in read_runs(card, data_root, seed, _PIECE):
+        survey.add(run)
+        features.add(run)
+        faults.add(run)
+        if card.source.reader in ("long-csv", "parquet"):
+            timeline.add(run)
+    timeline.close()
+    animals = {
+        name: {**_facts(card, name, survey.animals[name], per_g, timeline), **faults.facts(name)}
+        for name in sorted(survey.animals, key=natural_order)
+    }
+    alike = tuple(pairs(features))
+    axis = findings.gravity_axis(animals)
+    found = findings.find(card, survey, animals, alike, axis)
+    return Checked(card, animals, tuple(found), alike, dict(survey.labels.most_common()), axis, survey)
+
+
+def _facts(card: Card, name: str, one: AnimalSurvey, per_g: float, timeline: Timeline) -> dict[str, Any]:
+    rest = one.rest() / per_g
+    calibration, why = estimate(rest)
+    vector = (
+        rest.mean(axis=0)
+        if len(rest) >= 5
+        else sum((p.total for p in one.places), np.zeros(3)) / max(one.samples, 1) / per_g
+    )
+    step = one.step
+    limit = card.signal.range_g * (1 - 1e-3)
+    level, at_level = one.at_ends()
+    beyond = int(one.lengths[np.searchsorted(_edges(), limit * per_g) + 1 :].sum())
+    return {
+        "samples": one.samples,
+        "dropped_rows": one.dropped,
+        "minutes": round(one.samples / card.signal.rate_hz / 60, 2),
+        "recordings": len(one.places),
+        "rate_hz": None if step is None else round(1 / step, 4),
+        "jitter": None if one.jitter is None else round(one.jitter, 4),
+        "gaps": one.gap_count,
+        "longest_gap_s": round(one.gaps[0][0], 3) if one.gaps else 0.0,
+        "missing_s": round(one.missing_s, 3),
+        **_lost_to_gaps(card, one),
+        "hitches": one.hitches,
+        "backwards": one.backwards,
+        "repeated_stamps": one.repeated,
+        "duplicate_rows": one.duplicates,
+        "greatest_g": round(level / per_g, 3),
+        "at_greatest": at_level,
+        "beyond_range": beyond / max(one.samples, 1),
+        "median_g": round(one.median_length / per_g, 3),
+        "rest_stretches": len(rest),
+        "rest_g": round(float(np.linalg.norm(rest, axis=1).mean()), 4) if len(rest) else None,
+        "gravity": [round(float(value), 3) for value in vector],
+        "offset_mg": None
+        if calibration is None
+        else [round(1000 * float(v), 1) for v in calibration.offset_g],
+        "gain_error_percent": None
+        if calibration is None
+        else [round(100 * float(v), 2) for v in calibration.gain_error],
+        "calibration": why or f"estimated; residual {1000 * calibration.residual_g:.1f} mg"
+        if calibration
+        else why,
+        "constant_axes": ["xyz"[axis] for axis in one.constant],
+        "labels": dict(one.labels.most_common()),
+        "windows": _windows(one, cut_of(card, card.hop)),
+        "training_windows": _windows(one, cut_of(card, card.train_hop)),
+        "transitions": {f"{a or 'none'} → {b or 'none'}": n for (a, b), n in one.transitions.most_common()},
+        "mixed_windows": timeline.mixed[name] / timeline.windows[name] if timeline.windows[name] else None,
+    }
+
+
+def _windows(one: AnimalSurvey, cut: Cut) -> dict[str, int]:
+    counts = {label: one.windows(label, cut) for label in one.labels if label}
+    return {label: count for label, count in counts.items() if count}
+
+
+def _lost_to_gaps(card: Card, one: AnimalSurvey) -> dict[str, Any]:
+    """Return the labelled rows that are in no window because of gaps, of the labels that the card keeps."""
+    index, cut = card.class_map.index(), cut_of(card, card.hop)
+    kept = [label for label in one.labels if label and index.get(label) is not None]
+    rows = sum(one.labels[label] for label in kept)
+    lost = sum(cut.rows(one.runs[label]) - cut.rows(one.stretches[label]) for label in kept)
+    windows = sum(cut.count(one.runs[label]) - cut.count(one.stretches[label]) for label in kept)
+    return {
+        "lost_to_gaps_rows": lost,
+        "lost_to_gaps_s": round(lost / card.signal.rate_hz, 3),
+        "lost_to_gaps_share": round(lost / rows, 6) if rows else 0.0,
+        "lost_to_gaps_windows": windows,
+    }
+
+
+def _edges() -> Any:
+    from mcukd.data.quality.survey import LENGTH_EDGES
+
+    return LENGTH_EDGES

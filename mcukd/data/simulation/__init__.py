@@ -1,0 +1,1 @@
+"""SIMULATED herds: labelled accelerometry without an animal, and its export as files."""

@@ -1,0 +1,113 @@
+"""What the models of a study answered on the windows held out, read back from `evaluation/`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.windows import Windows
+from mcukd.errors import UserError
+from mcukd.evaluation.baselines import FOLDER
+from mcukd.metrics.confusion import confusion_by_animal
+from mcukd.metrics.scores import score
+
+EVALUATION = "evaluation"
+
+#: Name in metrics.json → the array of an evaluation file that holds its logits.
+TRAINED = {
+    "teacher": "teacher_logits",
+    "student": "student_logits",
+    "student_distilled": "student_distilled_logits",
+    "student_searched": "student_searched_logits",
+    "student_searched_deployable": "student_searched_deployable_logits",
+}
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The answers of one model, folds pooled: for each seed the windows' numbers (N,) and logits (N, K)."""
+
+    model: str
+    seeds: tuple[int, ...]
+    index: tuple[NDArray[np.int64], ...]
+    logits: tuple[NDArray[np.float64], ...]
+
+    def classes(self) -> list[NDArray[np.int64]]:
+        """Return the predicted classes (N,) of each seed."""
+        return [np.argmax(logits, axis=1) for logits in self.logits]
+
+    def scores(self, evaluation: Windows) -> list[dict[str, Any]]:
+        """Return the score of each seed, as `combine_seeds` takes them."""
+        scores = []
+        for index, guesses in zip(self.index, self.classes()):
+            tested = evaluation.take(index)
+            scores.append(score(tested.labels, guesses, tested.animals, evaluation.classes))
+        return scores
+
+    def by_animal(
+        self, evaluation: Windows, animals: Sequence[str], seeds: Optional[Sequence[int]] = None
+    ) -> NDArray[np.int64]:
+        """Return confusion matrices (S, A, K, K) for the seeds (default all) and these animals only."""
+        made = []
+        for seed in self.seeds if seeds is None else seeds:
+            place = self.seeds.index(seed)
+            index, guesses = self.index[place], self.classes()[place]
+            kept = np.isin(evaluation.animals[index], list(animals))
+            tested = evaluation.take(index[kept])
+            made.append(
+                confusion_by_animal(
+                    tested.labels, guesses[kept], tested.animals, animals, len(evaluation.classes)
+                )
+            )
+        return np.stack(made)
+
+    def animals(self, evaluation: Windows) -> list[str]:
+        """Return the animals that were tested with every seed, sorted."""
+        sets = [set(evaluation.animals[index].tolist()) for index in self.index]
+        return sorted(set.intersection(*sets))
+
+
+def stored_predictions(folder: Path, models: Iterable[str], evaluation: Windows) -> dict[str, Predictions]:
+    """Read the kept answers of `models` in a study's directory; models without any are left out.
+
+    Raises UserError where the files are not of these evaluation windows.
+    """
+    found = {}
+    for model in models:
+        array = TRAINED.get(model, "logits")
+        place = folder / EVALUATION if model in TRAINED else folder / EVALUATION / FOLDER / model
+        parts: dict[int, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
+        for file in sorted(place.glob("*.npz")):
+            seed = re.search(r"-s(\d+)$", file.stem)
+            if seed is None:
+                continue
+            with np.load(file, allow_pickle=False) as stored:
+                if array not in stored:
+                    continue
+                index = stored["test_index"]
+                _check(file, index, stored["labels"], evaluation)
+                parts.setdefault(int(seed.group(1)), []).append((index, stored[array].astype(np.float64)))
+        if parts:
+            seeds = tuple(sorted(parts))
+            found[model] = Predictions(
+                model,
+                seeds,
+                tuple(np.concatenate([index for index, _ in parts[seed]]) for seed in seeds),
+                tuple(np.concatenate([logits for _, logits in parts[seed]]) for seed in seeds),
+            )
+    return found
+
+
+def _check(file: Path, index: NDArray[Any], labels: NDArray[Any], evaluation: Windows) -> None:
+    fits = index.max(initial=-1) < len(evaluation) and np.array_equal(evaluation.labels[index], labels)
+    if not fits:
+        raise UserError(
+            f"{file}: made from other windows than the data set now gives ({len(evaluation)} windows of card "
+            f"{evaluation.card}); run 'mcukd distill' or 'mcukd evaluate' on this study to make it anew."
+        )

@@ -1,0 +1,1 @@
+"""Figures of merit from labels, predictions and probabilities, with their intervals."""

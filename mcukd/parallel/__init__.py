@@ -1,0 +1,1 @@
+"""Work in parallel: processes of this computer, or a Dask cluster."""

@@ -1,0 +1,300 @@
+"""The distill stage: trains teacher and students, and evaluates them on held-out animals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.card import Card
+from mcukd.data.folds import Fold, make_folds, without_shared_samples
+from mcukd.data.load import dataset_sha256, load_windows
+from mcukd.data.windows import Windows
+from mcukd.distillation.architectures import STUDENTS, Shape
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.jobs import SEARCHED_PREFIX, SOFT_LABELS, STUDENT, TEACHER, FoldJob
+from mcukd.distillation.methods import METHODS
+from mcukd.distillation.training_configs import TEACHERS_VERSION
+from mcukd.distillation.work import members, teacher_architecture
+from mcukd.distillation.workers import run_jobs
+from mcukd.errors import UserError
+from mcukd.files import sha256_text, write_json
+from mcukd.head_search.search import require_optuna
+from mcukd.metrics.scores import combine_seeds, load_metrics, score, update_metrics
+from mcukd.models.weights import StudentWeights
+from mcukd.study import MANIFEST, RUNS, Study
+
+EVALUATION = "evaluation"
+METRICS = "metrics.json"
+
+#: Name in metrics.json → the array of an evaluation file that holds its logits.
+EVALUATED = {
+    "teacher": "teacher_logits",
+    "student": "student_logits",
+    "student_distilled": "student_distilled_logits",
+    "student_searched": "student_searched_logits",
+    "student_searched_deployable": "student_searched_deployable_logits",
+}
+NEVER_SEEN = "held-out animals: each fold's models never saw the animals they are scored on"
+SEEN = "held-out windows of animals the models were trained on: flatters, for comparison only"
+
+
+def distill(study: Study, card: Card, data_root: Optional[Path], config: DistillConfig) -> dict[str, Any]:
+    """Train and evaluate; return the content of `metrics.json`.
+
+    For each fold of the split and each seed: a teacher, a plain student and a distilled student trained on
+    the fold's training animals and scored on the others. Then the final models, trained with `config.seed` on
+    all animals: `teacher.keras`, `student.keras` (distilled) and `soft_labels.npz`. The figures in
+    `metrics.json` are of the folds' models; no animal is left to score the final ones on. With
+    `config.search` the final student, and a third and fourth one of every fold, have the classifier that a
+    search on inner animals found.
+
+    Finished folds are kept in `evaluation/` and used again as long as data and options are the same, so
+    that an interrupted run goes on where it was. Does nothing if nothing changed (`is_up_to_date`).
+    Raises UserError for faulty data or options and when a worker dies.
+    """
+    config = for_card(config, card)
+    if is_up_to_date(study, card, data_root, config):
+        return load_metrics(study.file(METRICS))
+    if config.search:
+        require_optuna()
+    inputs = _inputs(card, data_root, config)
+    extra = config.uses_extra_channels
+    training = load_windows(card, data_root, training=True, seed=config.seed, extra=extra)
+    evaluation = load_windows(card, data_root, seed=config.seed, extra=extra)
+    folds = make_folds(evaluation, config.split)
+    final = _final_job(study, training, inputs["data"], config)
+    jobs = with_windows(fold_jobs(study, folds, inputs["data"], config), folds, training, evaluation, card)
+    _drop_others(study, jobs)
+    # The final models take about as long as a fold; they start first, so that no worker idles at the end.
+    missing = [job for job in [final, *jobs] if not job.is_done()]
+    if len(missing) <= len(jobs):
+        study.begin()
+    run_jobs(missing, training, evaluation, config, first=study.begin)
+
+    scores = _score(jobs, evaluation, config)
+    _forget_models(study, set(EVALUATED) - set(scores))
+    metrics = update_metrics(
+        study.file(METRICS), data=card.name, split=config.split, seeds=config.seeds, models=scores
+    )
+    final_files = [STUDENT, SOFT_LABELS] if config.teacher_name is None else [TEACHER, STUDENT, SOFT_LABELS]
+    study.finish(
+        "distill",
+        inputs=inputs,
+        options=config.options(),
+        outputs=[*(study.file(name) for name in final_files), *(job.path for job in jobs)],
+    )
+    return metrics
+
+
+def for_card(config: DistillConfig, card: Card) -> DistillConfig:
+    """Return the configuration with what the card decides filled in."""
+    if config.teacher_sensors is None and METHODS[config.method].default_sensors == "all" and card.extra:
+        config = replace(config, teacher_sensors="all")
+    if config.uses_extra_channels:
+        if not card.extra:
+            raise UserError(
+                f"--teacher-sensors is all, but card {card.name} names no extra channels; add them under "
+                f"[[extra]], or leave the option out."
+            )
+        if "flip" in config.augments:
+            raise UserError(
+                "--augment flip mirrors the accelerometer, which other sensors cannot follow; leave it out, "
+                "or give --teacher-sensors accelerometer."
+            )
+    if "rotation" in config.augments:
+        config = replace(config, neck_axis=card.neck_axis)
+    return config if config.mounting else replace(config, mounting=card.signal.mounting)
+
+
+def is_up_to_date(study: Study, card: Card, data_root: Optional[Path], config: DistillConfig) -> bool:
+    """Tell whether the study holds exactly what `distill` would make of this data and these options."""
+    config = for_card(config, card)
+    return (
+        study.is_current("distill", _inputs(card, data_root, config), config.options())
+        and study.file(METRICS).is_file()
+    )
+
+
+def free_run(card: str, config: DistillConfig, runs: Path = RUNS) -> Path:
+    """Return where a study goes that the user gave no place: `runs/<card>`, or `runs/<card>-2` and so on.
+
+    The first directory that has no study, or one of this card that is unfinished or made with these options.
+    """
+    for number in count(1):
+        path = runs / (card if number == 1 else f"{card}-{number}")
+        if not (path / MANIFEST).exists():
+            return path
+        study = Study.open(path)
+        made_with = study.options("distill") or study.options("evaluate")
+        wanted = config.options()
+        if study.card == card and (not made_with or {key: made_with.get(key) for key in wanted} == wanted):
+            return path
+    raise AssertionError("count() does not end")
+
+
+def _inputs(card: Card, data_root: Optional[Path], config: DistillConfig) -> dict[str, str]:
+    return {"data": dataset_sha256(card, data_root, config.seed, extra=config.uses_extra_channels)}
+
+
+def fold_jobs(study: Study, folds: Sequence[Fold], data: str, config: DistillConfig) -> list[FoldJob]:
+    """Return the jobs of an evaluation, seed by seed; data: identity of the samples."""
+    return [
+        FoldJob(
+            name=f"{fold.name}-s{seed}",
+            seed=seed,
+            train_animals=fold.train_animals,
+            test_animals=fold.test_animals,
+            path=study.file(EVALUATION, f"{fold.name}-s{seed}.npz"),
+            key=_key(data, config, seed, fold.train_animals, fold.test_animals, fold.test_windows),
+        )
+        for seed in config.seeds
+        for fold in folds
+    ]
+
+
+def with_windows(
+    jobs: Sequence[FoldJob], folds: Sequence[Fold], training: Windows, evaluation: Windows, card: Card
+) -> list[FoldJob]:
+    """Return the jobs with the training and test windows of a random split; others need animals only."""
+    chosen: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+    for fold in folds:
+        if fold.test_windows is not None:
+            test = np.array(fold.test_windows, np.int64)
+            train = without_shared_samples(training, evaluation, test, card.hop, card.train_hop)
+            chosen[fold.name] = train, test
+    complete = []
+    for job in jobs:
+        train_windows, test_windows = chosen.get(job.name.rpartition("-s")[0], (None, None))
+        complete.append(replace(job, train_windows=train_windows, test_windows=test_windows))
+    return complete
+
+
+def _final_job(study: Study, training: Windows, data: str, config: DistillConfig) -> FoldJob:
+    animals = tuple(sorted({str(animal) for animal in training.animals}))
+    return FoldJob(
+        name="all animals",
+        seed=config.seed,
+        train_animals=animals,
+        test_animals=(),
+        path=study.path,
+        key=_key(data, config, config.seed, animals, ()),
+    )
+
+
+def _key(
+    data: str,
+    config: DistillConfig,
+    seed: int,
+    train_animals: Sequence[str],
+    test_animals: Sequence[str],
+    test_windows: Optional[Sequence[int]] = None,
+) -> str:
+    """Return the identity of a job's result."""
+    version = [TEACHERS_VERSION, METHODS[config.method].version]
+    facts = [version, data, config.training(), seed, list(train_animals), list(test_animals)]
+    if test_windows is not None:
+        facts.append(list(test_windows))
+    return sha256_text(json.dumps(facts, sort_keys=True))
+
+
+def _drop_others(study: Study, jobs: Sequence[FoldJob]) -> None:
+    """Remove evaluation files of other folds and seeds: later stages read all that are there."""
+    wanted = {job.path for job in jobs}
+    for file in study.file(EVALUATION).glob("*.npz"):
+        if file not in wanted:
+            file.unlink()
+
+
+def _forget_models(study: Study, names: set[str]) -> None:
+    """Remove the figures of models that the study had before and no longer has."""
+    path = study.file(METRICS)
+    known = load_metrics(path) if path.is_file() else {"models": {}}
+    if names & set(known["models"]):
+        known["models"] = {name: one for name, one in known["models"].items() if name not in names}
+        write_json(path, known)
+
+
+def _score(jobs: Sequence[FoldJob], evaluation: Windows, config: DistillConfig) -> dict[str, Any]:
+    """Score each model: predictions pooled over the folds, one score per seed, then the seeds combined."""
+    by_seed: dict[int, list[Path]] = {}
+    for job in jobs:
+        by_seed.setdefault(job.seed, []).append(job.path)
+    sizes = _sizes(evaluation, config)
+    if config.search:
+        sizes.update(_searched_sizes([job.path for job in jobs], evaluation.counts.shape[1]))
+    return {
+        model: {
+            **combine_seeds([_score_seed(files, key, evaluation) for files in by_seed.values()]),
+            **(sizes[model] if model in sizes else sizes["student"]),
+            "scored_on": SEEN if config.split == "random" else NEVER_SEEN,
+        }
+        for model, key in EVALUATED.items()
+        if model in _models(config)
+    }
+
+
+def _models(config: DistillConfig) -> list[str]:
+    """Return the names of the models that are evaluated."""
+    searched = {"student_searched", "student_searched_deployable"}
+    return [
+        model
+        for model in EVALUATED
+        if model == "student"
+        or (model in searched and config.search)
+        or (model not in searched and config.teacher_name is not None)
+    ]
+
+
+def _searched_sizes(files: Sequence[Path], steps: int) -> dict[str, dict[str, Any]]:
+    """Return what the searches of the folds found, and how large the largest student to deploy is.
+
+    The overall winner may be a forest, whose size in these terms is none.
+    """
+    parameters, macs = [], []
+    families: dict[str, dict[str, int]] = {"winner": {}, "deployable": {}}
+    for file in files:
+        with np.load(file, allow_pickle=False) as stored:
+            weights = StudentWeights.from_arrays(stored, SEARCHED_PREFIX)
+            facts = json.loads(str(stored["search"]))
+        parameters.append(weights.parameters)
+        macs.append(weights.macs_per_window(steps))
+        for name, counted in families.items():
+            family = facts[name]["family"]
+            counted[family] = counted.get(family, 0) + 1
+    return {
+        "student_searched": {"found": families["winner"]},
+        "student_searched_deployable": {
+            "found": families["deployable"],
+            "parameters": max(parameters),
+            "macs_per_window": max(macs),
+        },
+    }
+
+
+def _score_seed(files: Sequence[Path], key: str, evaluation: Windows) -> dict[str, Any]:
+    index, predictions = [], []
+    for file in files:
+        with np.load(file, allow_pickle=False) as stored:
+            index.append(stored["test_index"])
+            predictions.append(np.argmax(stored[key], axis=1))
+    tested = evaluation.take(np.concatenate(index))
+    return score(tested.labels, np.concatenate(predictions), tested.animals, tested.classes)
+
+
+def _sizes(evaluation: Windows, config: DistillConfig) -> dict[str, dict[str, int]]:
+    _, steps, channels = evaluation.counts.shape
+    shape = Shape(steps, channels, len(evaluation.classes))
+    of_teacher = shape._replace(channels=config.teacher_channels(evaluation))
+    student = STUDENTS[config.student].sizes(shape, config)
+    one = {"teacher": teacher_architecture(config).sizes(of_teacher, config), "student": student}
+    return {
+        "teacher": {name: sum(one[each.role][name] for each in members(config)) for name in student},
+        "student": student,
+    }

@@ -1,0 +1,274 @@
+"""The evaluate stage: baselines beside the model, and everything about both that predictions can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from mcukd.data.card import Card, load_card
+from mcukd.data.folds import make_folds
+from mcukd.data.load import dataset_sha256, load_windows
+from mcukd.data.windows import Windows
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.fold_trainer import FoldTrainer
+from mcukd.distillation.workers import run_jobs
+from mcukd.errors import UserError
+from mcukd.evaluation.baselines import BASELINES, FILTER_MLP, FOLDER, baselines_of, is_done, sizes
+from mcukd.evaluation.comparable import (
+    footing_caveats,
+    require_current,
+    require_same_data,
+    training_animals,
+)
+from mcukd.evaluation.compare import Comparison, compare
+from mcukd.evaluation.predictions import EVALUATION, TRAINED, Predictions, stored_predictions
+from mcukd.evaluation.warmup import settling_samples, warm_up
+from mcukd.files import write_json
+from mcukd.metrics.agreement import agreement
+from mcukd.metrics.calibration import calibration
+from mcukd.metrics.scores import add_findings, combine_seeds, load_metrics, update_metrics
+from mcukd.models.filter_mlp import TAPS
+from mcukd.models.weights import StudentWeights
+from mcukd.pipeline.distill import METRICS, NEVER_SEEN, SEEN, fold_jobs, for_card, with_windows
+from mcukd.progress import progress
+from mcukd.study import Study
+from mcukd.text import did_you_mean, listed
+
+#: Pairs whose difference is tested where both were evaluated; the first is what a user deploys.
+PAIRS = (
+    ("student_distilled", "student"),
+    ("student_distilled", "teacher"),
+    *(("student_distilled", baseline) for baseline in BASELINES),
+    ("student_searched_deployable", "student_distilled"),
+    ("student_searched", "student_distilled"),
+)
+
+
+def train_baselines(
+    study: Study,
+    card: Card,
+    data_root: Optional[Path],
+    config: DistillConfig,
+    models: Sequence[str] = BASELINES,
+    nested: bool = False,
+) -> dict[str, Any]:
+    """Train the baselines `models` on the folds and seeds of `config`, and add them to `metrics.json`.
+
+    What is there already is kept. nested: choose leaf size and learning rate on inner animals. Raises
+    UserError for an unknown model, faulty data, and where the filter-MLP's windows would be too short.
+    """
+    check_models(models, card)
+    config = for_card(config, card)
+    data = dataset_sha256(card, data_root, config.seed)
+    options = {**config.options(), "models": list(models), "nested": nested}
+    if study.is_current("evaluate", {"data": data}, options) and study.file(METRICS).is_file():
+        known = load_metrics(study.file(METRICS))
+        if all(name in known["models"] for name in models):
+            return known
+    training = load_windows(card, data_root, training=True, seed=config.seed)
+    evaluation = load_windows(card, data_root, seed=config.seed)
+    folds = make_folds(evaluation, config.split)
+    jobs = with_windows(fold_jobs(study, folds, data, config), folds, training, evaluation, card)
+    folder = study.file(EVALUATION)
+    work = {model: baselines_of(folder, jobs, data, config, model, nested) for model in models}
+    for model, tasks in work.items():
+        wanted = {task.job.path for task in tasks}
+        for file in (folder / FOLDER / model).glob("*.npz"):
+            if file not in wanted:
+                file.unlink()
+    missing = [task for task in chain(*work.values()) if not is_done(task)]
+    light = [task for task in missing if task.model != FILTER_MLP]
+    if light:
+        trainer = FoldTrainer(training, evaluation, config)
+        with progress("Baselines", len(light)) as advance:
+            for task in light:
+                task.run(trainer, lambda units: None)
+                advance(1, task.name)
+    run_jobs([task for task in missing if task.model == FILTER_MLP], training, evaluation, config)
+    scored = {
+        name: {
+            **combine_seeds(predictions.scores(evaluation)),
+            **sizes(name, evaluation),
+            "scored_on": SEEN if config.split == "random" else NEVER_SEEN,
+            "settings_chosen": "on inner animals" if nested else "fixed beforehand",
+        }
+        for name, predictions in stored_predictions(study.path, models, evaluation).items()
+    }
+    metrics = update_metrics(
+        study.file(METRICS), data=card.name, split=config.split, seeds=config.seeds, models=scored
+    )
+    study.finish(
+        "evaluate",
+        inputs={"data": data},
+        options=options,
+        outputs=[task.job.path for task in chain(*work.values())],
+    )
+    return metrics
+
+
+def check_models(models: Sequence[str], card: Card, known: Sequence[str] = BASELINES) -> None:
+    """Raise UserError for a model that is not one of `known`, or not to be had with the card's windows."""
+    for model in models:
+        if model not in known:
+            kind = "baseline" if known is BASELINES else "model"
+            raise UserError(
+                f"there is no {kind} '{model}'{did_you_mean(model, known)}; expected one or more of "
+                f"{listed(known)}."
+            )
+    if FILTER_MLP in models and card.window < 2 * TAPS - 1:
+        raise UserError(
+            f"card {card.name}: its windows of {card.window} samples are too short for the filter-MLP, which "
+            f"needs {2 * TAPS - 1}; lengthen windows.length or leave it out with --models or --no-baselines."
+        )
+
+
+def usual_baselines(card: Card) -> tuple[str, ...]:
+    """Return the baselines that stand beside every model: all, but the filter-MLP where windows are short."""
+    return tuple(name for name in BASELINES if name != FILTER_MLP or card.window >= 2 * TAPS - 1)
+
+
+def forget_baselines(study: Study) -> None:
+    """Drop the baselines' record and figures, where a study was trained anew without them."""
+    if study.options("evaluate"):
+        known = load_metrics(study.file(METRICS))
+        known["models"] = {name: one for name, one in known["models"].items() if name not in BASELINES}
+        write_json(study.file(METRICS), known)
+        study.forget("evaluate")
+
+
+def evaluate_study(study: Study, data_root: Optional[Path] = None) -> dict[str, Any]:
+    """Compute all that the kept predictions of a study tell, put it into `metrics.json` and return that.
+
+    Nothing is trained. For each model whose predictions are kept: scores with intervals, and `calibration`;
+    for the distilled GRU student `warm_up`. Beside the models: `comparisons` (of `PAIRS`) and `agreement`.
+    Raises UserError where predictions are missing, or of other data.
+    """
+    card = load_card(study.card)
+    evaluation = load_windows(card, study.data_root(data_root), seed=int(study.manifest["seed"]))
+    known = load_metrics(study.file(METRICS))
+    found = stored_predictions(study.path, known["models"], evaluation)
+    if not found:
+        raise UserError(
+            f"{study.file(EVALUATION)}: no predictions there; run 'mcukd distill --run {study.path}'."
+        )
+    for stage in ("distill", "evaluate"):
+        if stage in study.manifest["stages"]:
+            study.require(stage)
+    models: dict[str, dict[str, Any]] = {}
+    for name, predictions in found.items():
+        labels = [evaluation.labels[index] for index in predictions.index]
+        models[name] = {
+            **combine_seeds(predictions.scores(evaluation)),
+            "calibration": calibration(np.concatenate(predictions.logits), np.concatenate(labels)),
+        }
+    if "student_distilled" in models:
+        models["student_distilled"]["warm_up"] = _warm_up(study, evaluation)
+    comparisons = [compare(found[a], found[b], evaluation) for a, b in PAIRS if a in found and b in found]
+    return add_findings(
+        study.file(METRICS),
+        models,
+        comparisons=[one.facts() for one in comparisons] or None,
+        agreement=agreement(study, evaluation),
+    )
+
+
+def compare_studies(
+    a: Study, b: Study, models: tuple[str, str], data_root: Optional[Path] = None
+) -> Comparison:
+    """Compare a model of study `a` with one of study `b` on the animals and seeds they share.
+
+    Where they were trained on other animals, or share only some of animals and seeds, the comparison's
+    caveats say so. Raises UserError where the studies are of other data or stale, and where a model's
+    predictions are not kept there.
+    """
+    for study in (a, b):
+        require_current(study)
+    require_same_data(a, b, data_root)
+    card = load_card(a.card)
+    evaluation = load_windows(card, a.data_root(data_root), seed=int(a.manifest["seed"]))
+    sides = [_predictions(study, model, evaluation) for study, model in zip((a, b), models)]
+    same = a.path.resolve() == b.path.resolve()
+    names = models if same else (f"{models[0]} of {a.path.name}", f"{models[1]} of {b.path.name}")
+    found = compare(sides[0], sides[1], evaluation, names)
+    trained = [training_animals(study, model) for study, model in zip((a, b), models)]
+    splits = tuple(config_of(study).split for study in (a, b))
+    return replace(found, caveats=footing_caveats(trained[0], trained[1], names, (splits[0], splits[1])))
+
+
+def flattery(random: Study, honest: Study, data_root: Optional[Path] = None) -> dict[str, Any]:
+    """Return how much a random split flatters, by model: both MCCs and the points between them.
+
+    `points`: 100 · (MCC on the random split − MCC by whole animals), with `low` and `high`, its interval over
+    animals. Written to both studies' `metrics.json` as `random_split`. Raises UserError where the two share
+    no model.
+    """
+    card = load_card(honest.card)
+    evaluation = load_windows(card, honest.data_root(data_root), seed=int(honest.manifest["seed"]))
+    shared = [
+        name
+        for name in load_metrics(honest.file(METRICS))["models"]
+        if name in load_metrics(random.file(METRICS))["models"]
+    ]
+    sides = [stored_predictions(study.path, shared, evaluation) for study in (random, honest)]
+    found: dict[str, Any] = {}
+    for name in shared:
+        if name not in sides[0] or name not in sides[1]:
+            continue
+        both = compare(sides[0][name], sides[1][name], evaluation)
+        mcc = [float(np.mean([s["mcc"] for s in side[name].scores(evaluation)])) for side in sides]
+        found[name] = {
+            "mcc_random": mcc[0],
+            "mcc": mcc[1],
+            "points": 100 * both.difference,
+            "low": None if both.low is None else 100 * both.low,
+            "high": None if both.high is None else 100 * both.high,
+        }
+    if not found:
+        raise UserError(
+            f"{random.path} and {honest.path} share no model; evaluate the same --models on both."
+        )
+    split = load_metrics(honest.file(METRICS))["split"]
+    for study in (random, honest):
+        add_findings(study.file(METRICS), {}, random_split={"against": split, "models": found})
+    return found
+
+
+def config_of(study: Study) -> DistillConfig:
+    """Return the options a study's models were trained with: those of its distill stage, else of evaluate."""
+    options = study.options("distill") or study.options("evaluate")
+    if not options:
+        raise UserError(f"{study.path}: nothing was trained there yet; run '{study.refresh('distill')}'.")
+    return DistillConfig.of(options)
+
+
+def _predictions(study: Study, model: str, evaluation: Windows) -> Predictions:
+    found = stored_predictions(study.path, [model], evaluation)
+    if model not in found:
+        kept = sorted(stored_predictions(study.path, [*TRAINED, *BASELINES], evaluation))
+        raise UserError(
+            f"{study.path}: no predictions of '{model}' are kept{did_you_mean(model, kept)}; there are those "
+            f"of {listed(kept)}."
+        )
+    return found[model]
+
+
+def _warm_up(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
+    """Return the warm-up of the folds' distilled students on their test windows; None without a GRU."""
+    settled = []
+    for file in sorted(study.file(EVALUATION).glob("*.npz")):
+        with np.load(file, allow_pickle=False) as stored:
+            if "student_distilled__recurrent" not in stored:
+                return None
+            weights = StudentWeights.from_arrays(stored, "student_distilled__")
+            settled.append(settling_samples(weights, evaluation.counts[stored["test_index"]]))
+    return warm_up(settled, evaluation.counts.shape[1]) if settled else None
+
+
+def beside(config: DistillConfig, split: str) -> DistillConfig:
+    """Return the options with another split, for a study beside this one; of a random one no search."""
+    return replace(config, split=split, search=config.search and split != "random")

@@ -1,0 +1,194 @@
+"""The validate stage: a study's firmware on a board, emulated or real, against the study's integer model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from mcukd.boards.emulator import QEMU as QEMU_PROGRAM
+from mcukd.boards.model import Board
+from mcukd.boards.scale import beyond_range, board_scaling, scale_sentence, sensed_counts
+from mcukd.boards.tools import require_tool
+from mcukd.data.card import Card, load_card
+from mcukd.data.load import load_windows
+from mcukd.data.windows import Windows
+from mcukd.errors import UserError
+from mcukd.files import write_json
+from mcukd.fixedpoint.model import IntegerModel, load_model
+from mcukd.harness.probes import choose_probes, spread
+from mcukd.harness.protocol import Device, Identity, open_device
+from mcukd.harness.reached import PROCESS, QEMU, Reached
+from mcukd.harness.validate import check_identity, prove
+from mcukd.inference.batch import run_fast
+from mcukd.models.student import require_integers
+from mcukd.study import Study
+
+WINDOWS = 200
+#: Recorded windows whose classes are compared at the card's and at the sensor's counts.
+_COMPARED = 2000
+
+
+def validate_study(
+    study: Study,
+    board: Board,
+    *,
+    emulate: bool = False,
+    port: Optional[str] = None,
+    windows: int = WINDOWS,
+    data_root: Optional[Path] = None,
+) -> dict[str, Any]:
+    """Prove a study's firmware on `windows` windows and write `validation/<board>.json`; return its content.
+
+    port: pyserial URL of a device, flashed or emulated. emulate: build and run the board's emulated twin,
+    which is also what an emulated board given by its own name gets. Where the board's sensor has another
+    scale or range than the card, windows are sent as that sensor would have given them.
+    A device is no file whose hash would show that it is unchanged, so this stage always runs.
+    Raises UserError for a device that is another board or carries another firmware or model, before any
+    window is sent, and for one that does not answer.
+    """
+    _check_asked(board, emulate, port, windows)
+    require_integers(study, "'mcukd validate'")
+    study.require("quantize")
+    model = load_model(study.path)
+    scaling = board_scaling(board, model.counts_per_g)
+    if not port and board.twin().emulator:
+        require_tool(QEMU_PROGRAM, f"run {board.twin().name}")
+    root = study.data_root(data_root)
+    card = load_card(study.card)
+    if card.counts_per_g != model.counts_per_g:
+        raise UserError(
+            f"card {study.card}: counts_per_g is {card.counts_per_g:g}, but the study's integer model "
+            f"was made for {model.counts_per_g:g}; set it back, or run 'mcukd distill' and "
+            "'mcukd quantize' again."
+        )
+    recorded = load_windows(card, root, seed=int(study.manifest["seed"]))
+    sensed = replace(recorded, counts=sensed_counts(board, recorded.counts, card.counts_per_g))
+    probes = choose_probes(sensed, windows, int(study.manifest["seed"]), scaling)
+    with _device(study, board, port) as (device, target, reached):
+        who = device.who()
+        check_identity(
+            who, device.link.url, target.name, model, _expected_firmware(study, target, model, who)
+        )
+        proof = prove(device, model, probes, who)
+    record = _record(proof, study, board, target, reached)
+    record["scale"] = _scale_facts(board, card, model, recorded, sensed)
+    file = study.file("validation", f"{board.name}.json")
+    write_json(file, record)
+    firmware = f"firmware/{target.name}/firmware_id.h"
+    study.finish(
+        f"validate:{board.name}",
+        inputs=study.inputs("fixedpoint.npz", "fixedpoint.json", firmware),
+        options={"emulate": port is None, "windows": windows},
+        outputs=[file],
+    )
+    return record
+
+
+def _scale_facts(
+    board: Board, card: Card, model: IntegerModel, recorded: Windows, sensed: Windows
+) -> Optional[dict[str, Any]]:
+    """Say what the board's sensor makes of the card's samples; None where it has their scale and range.
+
+    sentence, and its figures: multiplier, shift, share of `samples_beyond` its range; of `windows` recorded
+    ones, how many the model gives another class at the sensor's counts (`classes_changed`).
+    """
+    beyond = beyond_range(board, recorded.counts, card.counts_per_g)
+    sentence = scale_sentence(board, model.counts_per_g, card.signal.range_g, beyond)
+    if sentence is None:
+        return None
+    chosen = spread(recorded, _COMPARED)
+    scaling = board_scaling(board, model.counts_per_g)
+    counts = (recorded.counts[chosen], scaling.apply(sensed.counts[chosen]))
+    usual, found = (run_fast(model, one, checksums=False, saturations=False).classes for one in counts)
+    return {
+        "sentence": sentence,
+        "multiplier": scaling.multiplier,
+        "shift": scaling.shift,
+        "samples_beyond": beyond,
+        "windows": len(chosen),
+        "classes_changed": int(np.count_nonzero(usual != found)),
+    }
+
+
+def _check_asked(board: Board, emulate: bool, port: Optional[str], windows: int) -> None:
+    if windows < 1:
+        raise UserError(f"--windows is {windows}, but at least 1 is expected.")
+    if emulate and port:
+        raise UserError("--emulate and --port exclude each other; give one of them.")
+    if not (emulate or port or board.emulated):
+        raise UserError(
+            f"board '{board.name}' is hardware: give --port with its serial port (or MCUKD_PORT), or "
+            "--emulate to run its emulated twin."
+        )
+
+
+@contextmanager
+def _device(study: Study, board: Board, port: Optional[str]) -> Iterator[tuple[Device, Board, Reached]]:
+    """Yield a client of the device, the board that it should be, and how this computer reached it.
+
+    The board is the twin where that is what answers behind a port.
+    """
+    from mcukd.boards.launch import running
+    from mcukd.pipeline.firmware import ensure_built
+
+    if port:
+        with open_device(port, board.console.baud) as device:
+            yield device, _board_or_twin(board, device.who().board), device.link.reached
+        return
+    twin = board.twin()
+    build = ensure_built(study, twin)
+    with running(twin, build.elf) as url, open_device(url, twin.console.baud) as device:
+        yield device, twin, _started(twin, build.elf)
+
+
+def _started(twin: Board, elf: Path) -> Reached:
+    if twin.emulator is None:
+        return Reached(PROCESS, elf.name)
+    return Reached(QEMU, twin.emulator.machine)
+
+
+def _board_or_twin(board: Board, answering: str) -> Board:
+    """Return the twin of `board` where its name answered behind a port, else `board`."""
+    try:
+        twin = board.twin()
+    except UserError:
+        return board
+    return twin if answering == twin.name else board
+
+
+def _expected_firmware(study: Study, target: Board, model: IntegerModel, who: Identity) -> str:
+    """Return the hash of the study's firmware for `target`; empty where board or model differ already."""
+    from mcukd.codegen.firmware import read_firmware_sha256
+
+    if who.board != target.name or who.model_sha256 != model.sha256:
+        return ""
+    study.require(f"generate:{target.name}")
+    return read_firmware_sha256(study.file("firmware", target.name))
+
+
+def _record(
+    proof: dict[str, Any], study: Study, board: Board, target: Board, reached: Reached
+) -> dict[str, Any]:
+    """Add the sizes of the build, the board's name for the user beside the one it ran on, and where that was.
+
+    `emulated` is false only where this computer reached a serial device that it knows and the image there
+    does not call itself emulated.
+    """
+    sizes = _sizes(study.file("firmware", target.name, "size.json"))
+    where = {"emulated": proof["image_emulated"] or not reached.hardware, "reached": reached.facts()}
+    return {**proof, "board": board.name, **where, **sizes, "ran_on": target.name}
+
+
+def _sizes(file: Path) -> dict[str, Optional[int]]:
+    """Return flash and RAM of a build; None of a missing or damaged size report, which costs no proof."""
+    size: Any = None
+    with suppress(OSError, ValueError):
+        size = json.loads(file.read_text(encoding="utf-8"))
+    found = size if isinstance(size, dict) else {}
+    return {key: found.get(key) for key in ("flash_bytes", "ram_bytes")}

@@ -1,0 +1,12 @@
+"""Folders that tests read: the repository, the golden files, and the real data beside the checkout, if any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+ROOT = TESTS.parent
+GOLDEN = TESTS / "golden"
+SHARED = ROOT.parent / "shared"
+DATA = SHARED / "data"
+REPRO = SHARED / "repro"

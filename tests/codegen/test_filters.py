@@ -1,0 +1,178 @@
+"""The filter student's C: every value of the reference on this computer and on both emulated cores."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders.filter_mlp import filter_model, windows_of
+from builders.students import extreme_windows
+from codegen.test_kernel import assert_device_equals_reference
+from codegen.test_model import HostModel
+from fixedpoint.test_filters import STEPS, worst_windows
+from inference.test_generated_c import ARM, assert_needs_no_library, compile_all
+
+from mcukd.boards.launch import running
+from mcukd.boards.model import load_board
+from mcukd.boards.scale import board_scaling
+from mcukd.boards.toolchain import build
+from mcukd.codegen.firmware import generate_firmware, generate_model
+from mcukd.codegen.kernel import CORES, kernel_for
+from mcukd.fixedpoint.filters.model import FilterModel
+from mcukd.fixedpoint.reference import run, trace
+from mcukd.harness.probes import Probes
+from mcukd.harness.protocol import Device, open_device
+from mcukd.harness.validate import mismatch_sentence, prove
+
+needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
+
+
+def model_of(bits: int) -> FilterModel:
+    """Tables, axes, gains and activations take turns over the widths."""
+    gates = ("interpolated", "direct")[bits % 2]
+    channels, gain = (3, 1, 3, 2, 6)[bits % 5], (1.0, 20.0, 0.05)[bits % 3]
+    std = (1.0, 0.01, 10.0, 1.0)[bits % 4]
+    return filter_model(bits, bits, gates, channels, STEPS, gain, std, 16 - bits % 4 * 2)
+
+
+def windows_for(model: FilterModel, count: int) -> np.ndarray:
+    """Windows like data, full-scale noise, constants, square waves, and those made for the model's sums."""
+    usual = windows_of(model.channels, count, STEPS, seed=7).counts
+    extreme = extreme_windows(count, STEPS)[:, :, :1]
+    noise = np.random.default_rng(1).integers(-32768, 32768, (count, STEPS, model.channels))
+    mixed = np.where(np.arange(count)[:, None, None] < 3, extreme, noise).astype(np.int16)
+    return np.concatenate([usual, mixed, worst_windows(model, STEPS)])
+
+
+@needs_cc
+@pytest.mark.parametrize("bits", range(4, 17))
+def test_host_c_equals_the_reference_on_every_value(tmp_path: Path, bits: int) -> None:
+    """With the sanitizer watching for overflows and bad shifts."""
+    model = model_of(bits)
+    host = HostModel(model, tmp_path)
+    counts = windows_for(model, 25)
+    outcome = run(model, counts)
+    for n, window in enumerate(counts):
+        assert host.run(window) == (
+            outcome.classes[n], outcome.logits[n].tolist(), outcome.state_crc[n]
+        ), f"window {n}"  # fmt: skip
+    for window in (counts[0], counts[-8]):
+        for got, expected in zip(host.trace(window), trace(model, window)):
+            assert got == {name: values.tolist() for name, values in expected.items()}
+
+
+@needs_cc
+def test_a_full_window_takes_no_more_samples(tmp_path: Path) -> None:
+    model = filter_model(0)
+    host = HostModel(model, tmp_path)
+    longer = windows_of(steps=STEPS + 9, seed=5).counts
+    outcome = run(model, longer)
+    assert host.run(longer[0])[1:] == (outcome.logits[0].tolist(), outcome.state_crc[0])
+
+
+@needs_cc
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_sources_compile_without_warnings_and_need_no_library(tmp_path: Path, compiler: str) -> None:
+    generate_firmware(filter_model(0), load_board("native"), tmp_path / "all")
+    compile_all(compiler, ["-O2"], tmp_path / "all")
+    generate_model(filter_model(1, 16, "direct"), tmp_path / "model")
+    compile_all(compiler, ["-O2"], tmp_path / "model")
+    assert_needs_no_library("nm", tmp_path / "model", {"mcukd_model", "mcukd_trace", "mcukd_known_answer"})
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+@pytest.mark.parametrize("core", sorted(ARM))
+def test_sources_need_no_library_on_a_core(tmp_path: Path, core: str, level: str) -> None:
+    generate_model(filter_model(0), tmp_path, core)
+    compile_all("arm-none-eabi-gcc", [level, *ARM[core]], tmp_path)
+    names = {"mcukd_model", "mcukd_trace", "mcukd_known_answer"}
+    assert_needs_no_library("arm-none-eabi-nm", tmp_path, names)
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("bits", [4, 7, 8, 13, 16])
+def test_emulated_cores_equal_the_reference(tmp_path: Path, core: str, bits: int) -> None:
+    model = model_of(bits)
+    assert kernel_for(model, core, "speed") is None
+    for optimize in ("speed", "size"):
+        counts = windows_for(model, 40)
+        assert_device_equals_reference(model, core, optimize, counts, tmp_path / optimize)
+
+
+# The firmware around it
+
+
+@pytest.fixture(scope="module")
+def native(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Device, FilterModel]]:
+    """The native board with a filter student's firmware."""
+    if shutil.which("cc") is None:
+        pytest.skip("needs a host C compiler")
+    model, board = filter_model(0), load_board("native")
+    sources = tmp_path_factory.mktemp("native")
+    generate_firmware(model, board, sources)
+    with running(board, build(sources, board).elf) as url, open_device(url) as device:
+        yield device, model
+
+
+def probes_for(model: FilterModel) -> Probes:
+    counts = windows_for(model, 4)
+    return Probes(counts, tuple(f"number {n}" for n in range(len(counts))), 0)
+
+
+def test_the_firmware_is_proved_and_streams(native: tuple[Device, FilterModel]) -> None:
+    device, model = native
+    facts = prove(device, model, probes_for(model), device.who())
+    assert facts["mismatches"] == 0 and facts["selftest"]["passed"], json.dumps(facts)
+    window = windows_for(model, 4)[2]
+    for step in (0, 13, 14, 29, 2):
+        expected = trace(model, window[: step + 1])[-1]
+        device.run_window(window)
+        for number, name in enumerate(model.trace_tensors):
+            assert device.trace_step(step, number).tolist() == expected[name].tolist(), (step, name)
+    recording = windows_of(count=3, steps=STEPS, seed=4).counts.reshape(-1, 3)
+    device.reset_stream()
+    last = list(device.push(0, recording))[-1]
+    assert last.results == 3 and last.latest_class == run(model, recording[None, -STEPS:]).classes[0]
+
+
+@pytest.mark.parametrize(
+    ("array", "index", "by", "tensor", "unit"),
+    [
+        ("pole", (1,), 900, "passed_low", 1),
+        ("fir1", (2, 7), 4000, "fir1_pre", 2),
+        ("fir2_bias", (0,), 1 << 22, "filtered", 0),
+        ("output_bias", (2,), 1 << 20, "logits", 2),
+        ("offset", (0,), 1 << 17, "logits", None),
+    ],
+)
+def test_a_mismatch_is_named_by_step_tensor_and_axis(
+    native: tuple[Device, FilterModel], array: str, index: tuple[int, ...], by: int, tensor: str, unit: int
+) -> None:
+    device, model = native
+    changed = model.arrays[array].copy()
+    changed[index] += by
+    other = replace(model, arrays={**model.arrays, array: changed})
+    facts = prove(device, other, probes_for(model), device.who())
+    first = facts["first_mismatch"]
+    assert facts["mismatches"] > 0 and first["tensor"] == tensor
+    assert unit is None or first["unit"] == unit
+    assert f"tensor {tensor}" in mismatch_sentence(first) and first["step"] is not None
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("name", ["collar-emulated", "eartag-emulated"])
+def test_the_firmware_is_proved_on_both_emulated_boards(tmp_path: Path, name: str) -> None:
+    model, board = filter_model(0), load_board(name)
+    probes = replace(probes_for(model), scaling=board_scaling(board, model.counts_per_g))
+    generate_firmware(model, board, tmp_path)
+    with running(board, build(tmp_path, board).elf) as url, open_device(url) as device:
+        facts = prove(device, model, probes, device.who())
+    assert facts["mismatches"] == 0 and facts["selftest"]["passed"], json.dumps(facts)
+    assert facts["instructions_per_window"] > 0 and facts["stack_high_water_bytes"] > 0

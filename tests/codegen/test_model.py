@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders.places import GOLDEN
+from builders.students import extreme_windows, random_model, random_windows
+
+from mcukd.boards.model import load_board
+from mcukd.codegen.firmware import _c_string, generate_firmware, generate_model
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.reference import run, trace
+
+STRICT = [
+    "-std=c99",
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wdouble-promotion",
+    "-Wfloat-conversion",
+    "-Werror",
+]
+# Undefined behaviour (an overflow, a bad shift) ends the process.
+SANITIZED = ["-fsanitize=undefined", "-fno-sanitize-recover=all"]
+
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
+
+
+class HostModel:
+    """The generated C, compiled for this machine and called directly."""
+
+    def __init__(self, model: IntegerModel, directory: Path) -> None:
+        self.model = model
+        generate_model(model, directory)
+        sources = sorted(map(str, directory.glob("*.c")))
+        library = directory / "model.so"
+        subprocess.run(
+            ["cc", *STRICT, *SANITIZED, "-O2", "-shared", "-fPIC", *sources, "-o", library], check=True
+        )
+        self.library = ctypes.CDLL(str(library))
+
+    def run(self, window: np.ndarray) -> tuple[int, list[int], int]:
+        hidden = self.model.hidden
+        state = (ctypes.c_uint32 * ((hidden + 1) // 2))()
+        logits = (ctypes.c_int16 * len(self.model.classes))()
+        self.library.mcukd_model_reset(state)
+        crc = 0
+        for sample in np.ascontiguousarray(window):
+            self.library.mcukd_model_step(state, sample.ctypes.data_as(ctypes.c_void_p))
+            crc = zlib.crc32(bytes(state)[: 2 * hidden], crc)
+        self.library.mcukd_model_classify.restype = ctypes.c_uint8
+        return self.library.mcukd_model_classify(state, logits), list(logits), crc
+
+    def trace(self, window: np.ndarray) -> list[dict[str, list[int]]]:
+        names = self.model.trace_tensors
+        state = (ctypes.c_uint32 * ((self.model.hidden + 1) // 2))()
+        values = len(trace(self.model, window[:1])[0][names[0]])
+        tensors = (ctypes.c_int16 * (values * len(names)))()
+        steps = []
+        for sample in np.ascontiguousarray(window):
+            self.library.mcukd_model_step_traced(state, sample.ctypes.data_as(ctypes.c_void_p), tensors)
+            steps.append({n: list(tensors[i * values : (i + 1) * values]) for i, n in enumerate(names)})
+        return steps
+
+
+@pytest.mark.parametrize(
+    ("bits", "activation_bits", "hidden", "dense"),
+    [
+        (4, 16, 8, 8),
+        (6, 12, 5, 3),
+        (8, 8, 16, 16),
+        (8, 16, 16, 16),
+        (12, 16, 7, 9),
+        (16, 16, 32, 16),
+        (16, 9, 1, 1),
+    ],
+)
+def test_host_c_equals_the_reference_on_every_value(
+    tmp_path: Path, bits: int, activation_bits: int, hidden: int, dense: int
+) -> None:
+    model = random_model(bits, bits, activation_bits, hidden=hidden, dense=dense)
+    host = HostModel(model, tmp_path)
+    counts = np.concatenate([random_windows(30, seed=7).counts, extreme_windows(10, 30)])
+    outcome = run(model, counts)
+    for n, window in enumerate(counts):
+        assert host.run(window) == (
+            outcome.classes[n], outcome.logits[n].tolist(), outcome.state_crc[n]
+        ), f"window {n}"  # fmt: skip
+    for got, expected in zip(host.trace(counts[-1]), trace(model, counts[-1])):
+        assert got == {name: values.tolist() for name, values in expected.items()}
+
+
+def test_generated_c_is_the_same_for_the_same_model(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        generate_model(random_model(), tmp_path / name)
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+def test_generated_c_equals_the_golden_files(tmp_path: Path) -> None:
+    """Regenerate with `make golden` after an intended change, and read the difference."""
+    generate_model(random_model(0, hidden=4, dense=4, steps=8), tmp_path)
+    for file in sorted(tmp_path.iterdir()):
+        assert file.read_text() == (GOLDEN / file.name).read_text(), file.name
+
+
+def test_names_from_the_user_cannot_break_the_c(tmp_path: Path) -> None:
+    names = ('gr"az\\ing', "??/ruminating", "Ünruhe", "*/ #error")
+    model = replace(random_model(), classes=names, card="*/ #error \\")
+    host = HostModel(model, tmp_path)
+    found = (ctypes.c_char_p * 4).in_dll(host.library, "mcukd_model_class_names")
+    assert tuple(name.decode() for name in found) == names
+
+
+def test_c_string_escapes_do_not_swallow_digits() -> None:
+    assert _c_string("é1") == '"\\303\\2511"'
+
+
+def test_files_of_an_earlier_generation_are_removed_and_others_kept(tmp_path: Path) -> None:
+    """A firmware's folder is compiled whole; the model alone may be written among the files of a project."""
+    generate_firmware(random_model(), load_board("native"), tmp_path / "firmware")
+    generate_model(random_model(), tmp_path / "model", "m4f")
+    for folder in ("firmware", "model"):
+        (tmp_path / folder / "old.c").write_text("")
+        (tmp_path / folder / "notes.txt").write_text("mine")
+    generate_firmware(random_model(), load_board("native"), tmp_path / "firmware")
+    generate_model(random_model(), tmp_path / "model")
+    assert not (tmp_path / "firmware/old.c").exists()
+    assert (tmp_path / "model/old.c").exists() and not (tmp_path / "model/mcukd_kernel.S").exists()
+    for folder in ("firmware", "model"):
+        assert (tmp_path / folder / "notes.txt").read_text() == "mine"

@@ -1,0 +1,163 @@
+"""A filter-mlp student along the whole road: taught, quantized, generated, proven, reported."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pipeline.test_distill import CONFIG, _write_herd
+from typer.testing import CliRunner, Result
+
+from mcukd.boards.launch import tools_missing
+from mcukd.boards.model import load_board
+from mcukd.cli import app as app_module
+from mcukd.data.card import Card, load_card
+from mcukd.data.load import load_windows
+from mcukd.errors import UserError
+from mcukd.fixedpoint.filters.model import FilterModel
+from mcukd.fixedpoint.model import load_model
+from mcukd.metrics.agreement import agreement
+from mcukd.metrics.scores import combine_seeds, score, update_metrics
+from mcukd.models.filter_mlp import build_filter_mlp, filter_mlp_weights
+from mcukd.pipeline.distill import distill
+from mcukd.study import Study
+
+
+def herd(root: Path) -> Card:
+    """Three animals' recorded windows of 20 samples."""
+    _write_herd(root)
+    card = root / "card.toml"
+    card.write_text(card.read_text().replace("length = 10", "length = 20"))
+    return load_card(str(card))
+
+
+def untaught_study(root: Path, card: Card) -> Study:
+    """A study as `distill --student filter-mlp` leaves it, but with random students: none needs teaching."""
+    study = Study.create(root / "runs" / "filters", str(card.path), 0)
+    windows = load_windows(card, root)
+    mean, variance = np.zeros(3), np.full(3, 70.0**2)
+    model = build_filter_mlp(20, 3, 2, mean, variance)
+    shaped = [np.random.default_rng(1).normal(0, 0.5, array.shape) for array in model.get_weights()]
+    model.set_weights(shaped)
+    model.save(study.file("student.keras"))
+    weights, outputs, predicted = filter_mlp_weights(model), [study.file("student.keras")], []
+    study.file("evaluation").mkdir()
+    for animal in "ABC":
+        index = np.flatnonzero(windows.animals == animal)
+        outputs.append(study.file("evaluation", f"{animal}-s0.npz"))
+        others = [other for other in "ABC" if other != animal]
+        kept = weights.arrays("student_distilled__")
+        np.savez(outputs[-1], test_index=index, train_animals=others, test_animals=[animal], **kept)
+        predicted.append(weights.logits(windows.counts[index]).argmax(axis=1))
+    order = np.argsort(windows.animals, kind="stable")
+    scores = score(windows.labels[order], np.concatenate(predicted), windows.animals[order], windows.classes)
+    floats = {**combine_seeds([scores]), "parameters": weights.parameters}
+    metrics = study.file("metrics.json")
+    update_metrics(metrics, data=card.name, split="loao", seeds=[0], models={"student_distilled": floats})
+    study.finish("distill", inputs={}, options={"student": "filter-mlp"}, outputs=outputs)
+    return study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    root = tmp_path_factory.mktemp("herd")
+    return untaught_study(root, herd(root))
+
+
+def command(study: Study, *arguments: str) -> Result:
+    return CliRunner().invoke(app_module.app, [arguments[0], "--run", str(study.path), *arguments[1:]])
+
+
+def root_of(study: Study) -> str:
+    return str(study.path.parents[1])
+
+
+def quantized(study: Study, *options: str) -> Result:
+    return command(study, "quantize", "--data-root", root_of(study), *options)
+
+
+def test_quantize_takes_the_filters_road(study: Study) -> None:
+    result = quantized(study, "--bits", "8", "--json")
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    assert facts["ran"] and facts["bits"] == 8 and "fir1" in facts["formats"]
+    assert any("TFLite" in remark for remark in facts["remarks"])
+    model = load_model(study.path)
+    assert isinstance(model, FilterModel) and model.sha256 == facts["model_sha256"]
+    models = json.loads(study.file("metrics.json").read_text())["models"]
+    integer, floats = models["fixed_point_8"], models["student_distilled"]
+    assert abs(integer["mcc"] - floats["mcc"]) < 0.1 and integer["parameters"] == floats["parameters"]
+    assert not json.loads(quantized(study, "--bits", "8", "--json").stdout)["ran"]
+
+
+@pytest.mark.parametrize("options", [("--bits", "8", "--qat"), ("--bits", "auto")])
+def test_what_is_for_grus_is_refused_in_one_sentence(study: Study, options: tuple[str, ...]) -> None:
+    result = quantized(study, *options)
+    assert isinstance(result.exception, UserError)
+    assert "is for gru-mlp students" in str(result.exception)
+
+
+def test_every_width_is_near_the_float_student(study: Study) -> None:
+    for bits in (16, 4, 8):
+        assert quantized(study, "--bits", str(bits)).exit_code == 0
+        found = agreement(Study.open(study.path), load_windows(load_card(study.card), Path(root_of(study))))
+        assert found is not None and "problem" not in found
+        assert found["float_equals_integer"] >= (0.9 if bits == 4 else 1.0) * found["windows"], bits
+
+
+def proved(study: Study, *board: str) -> None:
+    assert quantized(study, "--bits", "8").exit_code == 0
+    result = command(study, "validate", *board, "--windows", "30", "--json", "--data-root", root_of(study))
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    assert facts["mismatches"] == 0 and facts["selftest"]["passed"] and facts["windows"] == 30
+    assert facts["emulated"] and facts["model_sha256"] == load_model(study.path).sha256
+
+
+@pytest.mark.skipif(
+    bool(tools_missing(load_board("native"))) or shutil.which("cc") is None, reason="needs a host C compiler"
+)
+def test_the_native_board_is_proved_and_the_report_shows_it(study: Study) -> None:
+    proved(study, "--board", "native")
+    result = command(study, "report")
+    assert result.exit_code == 0, result.output
+    page = study.file("report.html").read_text()
+    assert "fir1_pre" in page and "Fixed point, 8 bits" in page and "native" in page
+
+
+@pytest.mark.slow
+def test_a_student_that_was_really_taught_goes_the_same_way(tmp_path: Path) -> None:
+    card = herd(tmp_path)
+    taught = Study.create(tmp_path / "runs" / "taught", str(card.path), 0)
+    config = replace(CONFIG, student="filter-mlp", epochs=60, teacher_epochs=4)
+    metrics = distill(taught, card, tmp_path, config)
+    assert metrics["models"]["student_distilled"]["mcc"] > 0.8
+    proved(taught, "--board", "native")
+    models = json.loads(taught.file("metrics.json").read_text())["models"]
+    assert models["fixed_point_8"]["mcc"] > models["student_distilled"]["mcc"] - 0.1
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("board", ["collar", "eartag"])
+def test_both_boards_are_proved_in_emulation(study: Study, board: str) -> None:
+    proved(study, "--board", board, "--emulate")
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("core", ["m3", "m4f"])
+def test_bench_measures_it(study: Study, core: str) -> None:
+    assert quantized(study, "--bits", "8").exit_code == 0
+    result = command(study, "bench", "--core", core, "--windows", "4", "--data-root", root_of(study))
+    assert result.exit_code == 0, result.output
+    assert "filter-MLP" in result.output and "0 of 4" in result.output
+    row = json.loads(
+        command(
+            study, "bench", "--core", core, "--windows", "4", "--data-root", root_of(study), "--json"
+        ).stdout
+    )
+    assert row["mismatches"] == 0 and row["kernel"] == "portable C" and row["hidden"] is None
+    assert row["state_bytes"] == 2 * 74 and np.isfinite(row["max_prob_error"])

@@ -1,0 +1,165 @@
+"""Everything stale is told at once, with the commands that bring a study up to date in their order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders.report_study import finish_board, whole_study
+from typer.testing import CliRunner
+
+from mcukd.cli.app import app
+from mcukd.errors import UserError
+from mcukd.report.stale import commands, require_current, stale_stages
+from mcukd.study import Study
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return whole_study(tmp_path / "herd")
+
+
+def spoil(study: Study, name: str) -> None:
+    study.file(name).write_bytes(study.file(name).read_bytes() + b" ")
+
+
+def remade(study: Study, stage: str, name: str) -> None:
+    """Write a file of a stage anew, and record it as that stage does."""
+    spoil(study, name)
+    record = study.manifest["stages"][stage]
+    files = [study.file(one) for one in record["outputs"]]
+    study.finish(stage, inputs=record["inputs"], options=record["options"], outputs=files)
+
+
+def test_a_whole_study_is_current(study: Study) -> None:
+    assert stale_stages(study) == []
+    require_current(study)
+
+
+def test_a_new_student_makes_all_that_follows_stale_in_order(study: Study) -> None:
+    remade(study, "distill", "student.keras")
+    found = stale_stages(study)
+    assert [one.stage for one in found] == [
+        *("quantize", "build:collar-emulated", "build:eartag-emulated", "validate:collar", "validate:eartag")
+    ]
+    assert found[0].reason == "'distill' made student.keras anew after it"
+    assert found[1].reason == "was made from what 'quantize' wrote, which is stale"
+
+
+def test_all_reasons_and_all_commands_are_said_at_once(study: Study) -> None:
+    remade(study, "distill", "student.keras")
+    study.file("validation/eartag.json").unlink()
+    done = CliRunner().invoke(app, ["report", "--run", str(study.path)])
+    assert isinstance(done.exception, UserError)
+    run = f"--run {study.path}"
+    assert str(done.exception).splitlines() == [
+        f"{study.path}: 5 stages are stale, whose figures would not belong to the others:",
+        "  quantize: 'distill' made student.keras anew after it",
+        "  build:collar-emulated: was made from what 'quantize' wrote, which is stale",
+        "  build:eartag-emulated: was made from what 'quantize' wrote, which is stale",
+        "  validate:collar: was made from what 'quantize' wrote, which is stale",
+        "  validate:eartag: validation/eartag.json is missing",
+        "To bring the study up to date, run in this order:",
+        f"  mcukd quantize {run} --bits 8",
+        f"  mcukd build {run} --board collar-emulated",
+        f"  mcukd build {run} --board eartag-emulated",
+        f"  mcukd validate {run} --board collar --emulate",
+        f"  mcukd validate {run} --board eartag --emulate",
+        f"  mcukd report {run}",
+    ]
+    assert not study.file("report.html").exists()
+
+
+def test_boards_apart_from_each_other_do_not_make_each_other_stale(study: Study) -> None:
+    spoil(study, "firmware/collar-emulated/size.json")
+    assert [one.stage for one in stale_stages(study)] == ["build:collar-emulated"]
+    with pytest.raises(UserError, match="1 stage is stale"):
+        require_current(study)
+
+
+def test_the_page_itself_is_never_called_stale(study: Study) -> None:
+    page = study.file("report.html")
+    page.write_text("a page")
+    study.finish("report", inputs={"fixedpoint.npz": "0" * 64}, options={}, outputs=[page])
+    page.write_text("another")
+    assert stale_stages(study) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"bits": 8, "activation_bits": 16, "gates": "interpolated", "tflite": True}, "--bits 8"),
+        ({"bits": 4, "activation_bits": 12, "qat": {"epochs": 5}}, "--bits 4 --activation-bits 12 --qat"),
+        ({"bits": 8, "gates": "direct", "tflite": False}, "--bits 8 --gates direct --no-tflite"),
+        (
+            {"bits": 8, "goal": {"budget_flash": 3072, "max_mcc_drop": None, "gates": ["direct"]}},
+            "--bits auto --budget-flash 3072 --gates direct",
+        ),
+        (
+            {
+                "bits": 8,
+                "gates": "interpolated",
+                "goal": {"budget_flash": None, "max_mcc_drop": 0.005, "gates": ["interpolated", "direct"]},
+            },
+            "--bits auto --max-mcc-drop 0.005",
+        ),
+        ({"student": "mobilenet", "tflite": True, "version": 1}, ""),
+    ],
+)
+def test_quantize_is_run_again_as_it_was_run(tmp_path: Path, options: dict[str, Any], expected: str) -> None:
+    assert again(tmp_path, "quantize", options) == [
+        f"mcukd quantize --run {tmp_path / 'run'} {expected}".strip()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "options", "expected"),
+    [
+        (
+            "validate:collar",
+            {"emulate": False, "windows": 50},
+            "validate --board collar --port PORT --windows 50",
+        ),
+        ("validate:native", {"emulate": True, "windows": 200}, "validate --board native --emulate"),
+        ("build:collar", {"flags": ["-Os"]}, "build --board collar --optimize size"),
+        ("build:collar", {"flags": ["-O2"]}, "build --board collar"),
+        ("generate:collar", {"flags": ["-O2"]}, "build --board collar"),
+        ("build:mine", {"flags": ["-O2"]}, "build --board mine.toml"),
+        (
+            "robustness",
+            {"disturbances": {"flip": [0, 1]}, "quantize": None},
+            "robustness --disturbances flip --no-integers",
+        ),
+        ("distill", {"epochs": 3}, "distill"),
+        ("ranges", {"windows": 100}, "ranges"),
+        ("evaluate", {"models": ["majority"]}, "evaluate"),
+    ],
+)
+def test_other_stages_are_run_again_as_they_were_run(
+    tmp_path: Path, stage: str, options: dict[str, Any], expected: str
+) -> None:
+    name, _, rest = expected.partition(" ")
+    assert again(tmp_path, stage, options) == [f"mcukd {name} --run {tmp_path / 'run'} {rest}".strip()]
+
+
+def again(folder: Path, stage: str, options: dict[str, Any]) -> list[str]:
+    study = Study.create(folder / "run", "herd-sim", 0)
+    study.finish(stage, inputs={}, options=options, outputs=[])
+    return commands(study, [stage])
+
+
+def test_generated_and_built_takes_one_command(study: Study) -> None:
+    finish_board(study, "collar", emulated=False)
+    study.finish("generate:collar", inputs={}, options={}, outputs=[])
+    found = commands(study, ["validate:collar", "generate:collar", "build:collar"])
+    assert found == [
+        f"mcukd build --run {study.path} --board collar",
+        f"mcukd validate --run {study.path} --board collar --port PORT",
+    ]
+
+
+def test_a_path_with_a_blank_is_quoted(tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "my run", "herd-sim", 0)
+    study.finish("ranges", inputs={}, options={}, outputs=[])
+    assert commands(study, ["ranges"]) == [f"mcukd ranges --run '{tmp_path / 'my run'}'"]

@@ -1,0 +1,320 @@
+"""Sweeps: nothing is lost, nothing is done twice, and rows are what the other stages would have found."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from builders.sweep import command, finished, results, wait_for_results, write_grid, write_herd
+from pipeline.test_distill import _alive
+
+from mcukd.errors import UserError
+from mcukd.sweep.engine import SKIPPED, missing, perform, run_jobs
+from mcukd.sweep.figure import front
+from mcukd.sweep.stage import make_plan, sweep
+
+
+@dataclass(frozen=True)
+class Chore:
+    """A job that writes a line to a log; of the kind that fails where it is told to."""
+
+    folder: Path
+    name: str
+    needs: tuple[Chore, ...] = ()
+    fails: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+    @property
+    def requires(self) -> tuple[Chore, ...]:
+        return self.needs
+
+    def is_done(self) -> bool:
+        return (self.folder / self.name).exists()
+
+    def run(self) -> None:
+        with (self.folder / "log").open("a") as log:
+            log.write(f"{self.name}\n")
+        if self.fails:
+            raise UserError(f"{self.name} cannot be done.")
+        assert all(one.is_done() for one in self.needs), "done before what it requires"
+        (self.folder / self.name).touch()
+
+
+def _said(folder: Path) -> list[str]:
+    return (folder / "log").read_text().split()
+
+
+def test_all_runs_of_a_point_follow_each_other(tmp_path: Path) -> None:
+    """A worker keeps the compiled models of a few points only."""
+    teachers = [Chore(tmp_path, f"teacher{n}") for n in range(2)]
+    runs = [Chore(tmp_path, f"{point}{n}", (teachers[n],)) for point in "ab" for n in range(2)]
+    assert run_jobs(missing(runs), workers=1) == {}
+    assert _said(tmp_path) == ["teacher0", "a0", "teacher1", "a1", "b0", "b1"]
+
+
+def test_jobs_come_after_what_they_require_and_once(tmp_path: Path) -> None:
+    teacher = Chore(tmp_path, "teacher")
+    students = [Chore(tmp_path, f"student{n}", (teacher,)) for n in range(3)]
+    runs = [Chore(tmp_path, f"{student.name}-run{n}", (student,)) for student in students for n in range(2)]
+    todo = missing(runs)
+    assert len(todo) == 1 + 3 + 6
+    assert run_jobs(todo, workers=2) == {}
+    assert sorted(_said(tmp_path)) == sorted(one.name for one in todo)
+    assert missing(runs) == []
+    # A lost row needs its student again only where that is gone, and never the teacher.
+    (tmp_path / runs[0].name).unlink()
+    (tmp_path / "teacher").unlink()
+    assert missing(runs) == [runs[0]]
+    (tmp_path / students[0].name).unlink()
+    assert missing(runs) == [teacher, students[0], runs[0]]
+
+
+def test_a_failure_takes_along_what_requires_it_and_nothing_else(tmp_path: Path) -> None:
+    bad, good = Chore(tmp_path, "bad", fails=True), Chore(tmp_path, "good")
+    runs = [
+        Chore(tmp_path, "bad-run", (bad,)),
+        Chore(tmp_path, "good-run", (good,)),
+        Chore(tmp_path, "both", (good, bad)),
+    ]
+    failed = run_jobs(missing(runs), workers=2)
+    assert list(failed) == ["bad"] and str(failed["bad"]) == "bad cannot be done."
+    assert sorted(_said(tmp_path)) == ["bad", "good", "good-run"]
+    assert perform(runs[0], failed["bad"]) == SKIPPED
+
+
+def test_the_front_is_what_nothing_cheaper_beats() -> None:
+    costs = [5, 1, 3, None, 3, 2, 9]
+    merits = [0.9, 0.5, 0.7, 1.0, 0.8, 0.4, 0.9]
+    assert front(costs, merits) == [1, 4, 0]
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_herd(tmp_path_factory.mktemp("herd"))
+
+
+def test_a_killed_sweep_goes_on_with_nothing_lost_or_redone(card: Path, tmp_path: Path) -> None:
+    grid, out = write_grid(tmp_path, card), tmp_path / "out"
+    line = command(grid, out, card, "--workers", "2")
+    first = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    children: list[int] = []
+    try:
+        wait_for_results(out, 5)
+        if sys.platform == "linux":
+            listed = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
+            children = [int(pid) for pid in listed]
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    for pid in children:
+        _wait_until_gone(pid)
+    before = finished(out)
+    assert 5 <= len(results(out)) < 42 and not (out / "table.parquet").exists()
+    second = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stderr
+    facts = json.loads(second.stdout)
+    # Each row has a training of its own.
+    assert facts["complete"] and facts["runs"] == 42 and facts["ran"] == 2 * 42 - len(before)
+    after = finished(out)
+    assert len(after) == 2 * 42 and {name: after[name] for name in before} == before
+    table = pd.read_parquet(out / "table.parquet")
+    assert len(table) == 42 and table["key"].is_unique
+    assert len(table[["fold", "seed", "model"]].drop_duplicates()) == 42
+    assert (out / "pareto.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def _wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 30
+    while _alive(pid):
+        assert time.monotonic() < deadline, "a worker outlived the sweep"
+        time.sleep(0.1)
+
+
+def test_a_larger_grid_does_only_what_is_new_and_a_damaged_result_is_made_anew(
+    card: Path, tmp_path: Path
+) -> None:
+    content = 'data = "{card}"\n[grid]\nseeds = {seeds}\nbits = []\nbeside = ["majority"]\n'
+    out = tmp_path / "out"
+    few = sweep(write_grid(tmp_path, card, content, seeds=2), out, card.parent, workers=1)
+    assert (few["runs"], few["ran"]) == (6, 6 + 6)
+    before = finished(out)
+    damaged = next(name for name in sorted(before) if name.startswith("results"))
+    (out / damaged).write_bytes((out / damaged).read_bytes()[:40])
+    more = sweep(write_grid(tmp_path, card, content, seeds=4), out, card.parent, workers=1)
+    assert (more["runs"], more["ran"]) == (12, 6 + 6 + 1)
+    after = finished(out)
+    assert {n: t for n, t in after.items() if n in before and n != damaged} == {
+        n: t for n, t in before.items() if n != damaged
+    }
+    fewer = sweep(write_grid(tmp_path, card, content, seeds=2), out, card.parent, workers=1)
+    assert fewer["ran"] == 0 and fewer["points"] == few["points"]
+
+
+def test_other_data_is_not_taken_for_this(card: Path, tmp_path: Path) -> None:
+    content = 'data = "{card}"\n[grid]\nbits = []\nbeside = "majority"\n'
+    plan = make_plan(write_grid(tmp_path, card, content), tmp_path / "out", card.parent)
+    other = write_herd(tmp_path / "herd")
+    file = other.parent / "graze" / "A1.csv"
+    file.write_text(file.read_text().replace("0.1", "0.2"))
+    changed = make_plan(write_grid(tmp_path, other, content), tmp_path / "out", other.parent)
+    assert not {run.key for run in plan.runs} & {run.key for run in changed.runs}
+    file.write_text(file.read_text().replace("0.3", "0.4"))  # after the plan was made
+    with pytest.raises(UserError, match="the data here is not what the sweep was begun with"):
+        changed.runs[0].run()
+
+
+def test_a_failed_run_is_told_and_the_others_are_gathered(
+    card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mcukd.sweep import stage
+
+    def fails(todo, workers, scheduler, folder):  # type: ignore[no-untyped-def]
+        for job in todo[:-1]:
+            job.run()
+        return {todo[-1].key: UserError("A-s0: training diverged.")}
+
+    monkeypatch.setattr(stage, "run_jobs", fails)
+    content = 'data = "{card}"\n[grid]\nbits = []\nbeside = "majority"\n'
+    with pytest.raises(UserError, match=r"diverged; 1 of 6 jobs failed and 1 of 3 runs are missing"):
+        sweep(write_grid(tmp_path, card, content), tmp_path / "out", card.parent, workers=1)
+    assert len(pd.read_parquet(tmp_path / "out" / "table.parquet")) == 2
+    facts = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert not facts["complete"] and facts["points"][0]["mcc_interval"] is None
+
+
+TRAINED = """
+data = "{card}"
+[grid]
+folds = ["B"]
+seeds = [3]
+beside = ["teacher"]
+bits = ["float", 4]
+qat = [false, true]
+[training]
+gru_units = 4
+dense_units = 4
+epochs = 20
+teacher_epochs = 4
+teacher_width = 2
+"""
+
+
+def test_the_plain_student_beside_all_methods_is_trained_once(card: Path, tmp_path: Path) -> None:
+    content = (
+        'data = "{card}"\nsplit = "holdout=A"\n[grid]\nseeds = 1\nmethod = ["soft-labels", "same-view"]\n'
+        "[training]\nepochs = 1\nteacher_epochs = 1\nteacher_width = 1\ngru_units = 2\ndense_units = 2\n"
+    )
+    out = tmp_path / "out"
+    sweep(write_grid(tmp_path, card, content), out, card.parent)
+    lessons = [np.load(path) for path in sorted((out / "lessons").glob("*.npz"))]
+    kept = list((out / "plain").glob("*/student.npz"))
+    assert len(lessons) == 2 and len(kept) == 1
+    names = [name for name in lessons[0].files if name.startswith(("student__", "student_logits"))]
+    assert len(names) > 5
+    for name in names:
+        np.testing.assert_array_equal(lessons[0][name], lessons[1][name])
+    # Bent weights in its place turn up in a lesson made anew, so they are what lessons go on from.
+    stored = dict(np.load(kept[0]))
+    stored["weight0"] = stored["weight0"] + 1
+    np.savez(kept[0], **stored)
+    for path in (out / "lessons").glob("*.npz"):
+        path.unlink()
+    for path in (out / "results").glob("*.json"):
+        path.unlink()
+    sweep(tmp_path / "grid.toml", out, card.parent)
+    bent = np.load(next((out / "lessons").glob("*.npz")))
+    assert any((bent[name] != lessons[0][name]).any() for name in names)
+
+
+@pytest.mark.slow
+def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: Path) -> None:
+    """The same fold, seed and options give the same answers as the stages they come from, to the bit."""
+    from mcukd.data.card import load_card
+    from mcukd.data.folds import make_folds
+    from mcukd.data.load import load_windows
+    from mcukd.distillation.workers import run_jobs
+    from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+    from mcukd.models.weights import StudentWeights
+    from mcukd.pipeline.distill import fold_jobs
+    from mcukd.pipeline.quantize import classes_of
+    from mcukd.study import Study
+
+    out = tmp_path / "out"
+    grid = write_grid(tmp_path, card, TRAINED)
+    facts = sweep(grid, out, card.parent, workers=1)
+    # A teacher, a lesson of both students, and the rows: the teacher, both in float and at 4 bits, and qat.
+    assert facts["complete"] and facts["ran"] == 1 + 1 + 6
+    runs = {run.title: run for run in make_plan(grid, out, card.parent).runs}
+    table = pd.read_parquet(out / "table.parquet").set_index("point")
+    distilled, qat = "soft-labels · 4/4 · 4 bits", "soft-labels, qat · 4/4 · 4 bits"
+    assert set(table.index) == set(runs) and {distilled, qat, "plain · 4/4 · 4 bits"} < set(runs)
+
+    work = runs[distilled].work
+    windows = load_card(str(card))
+    training, evaluation = (load_windows(windows, card.parent, training=t) for t in (True, False))
+    folds = [fold for fold in make_folds(evaluation, "loao") if fold.name == "B"]
+    study = Study(tmp_path / "study")
+    config = replace(work.config, seeds=(3,))
+    (lesson,) = fold_jobs(study, folds, work.source.sha256, config)
+    run_jobs([lesson], training, evaluation, config)
+
+    def confusion(name: str) -> np.ndarray:
+        return np.array([[list(row) for row in animal] for animal in table.confusion[name]])
+
+    def counted(guesses: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        found = np.zeros((1, 2, 2), np.int64)
+        np.add.at(found[0], (labels, guesses), 1)
+        return found
+
+    with np.load(lesson.path) as made:
+        labels = made["labels"]
+        for name, array in (
+            ("teacher resnet", "teacher_logits"),
+            ("plain · 4/4", "student_logits"),
+            ("soft-labels · 4/4", "student_distilled_logits"),
+        ):
+            stored = np.load(runs[name].training.path)[array]
+            np.testing.assert_array_equal(stored, made[array], err_msg=name)
+            expected = counted(made[array].argmax(axis=1), labels)
+            np.testing.assert_array_equal(confusion(name), expected)
+        student = StudentWeights.from_arrays(made, "student_distilled__")
+    seen, test = work.windows()
+    model = quantize(student, seen, QuantizeConfig(4), windows.operation_hop)
+    assert table.model_sha256[distilled] == model.sha256
+    expected = counted(classes_of(model, test.counts), labels)
+    np.testing.assert_array_equal(confusion(distilled), expected)
+    assert table.weight_bytes[distilled] == model.weight_bytes
+    assert table.model_sha256[qat] not in (None, model.sha256)
+
+
+@pytest.mark.emulator
+def test_costs_are_measured_once_for_each_size_and_width(card: Path, tmp_path: Path) -> None:
+    content = TRAINED.replace('beside = ["teacher"]', 'method = "none"').replace("[false, true]", "false")
+    content += '[measure]\ncore = "m3"\n'
+    facts = sweep(write_grid(tmp_path, card, content), tmp_path / "out", card.parent, workers=1)
+    integer = next(point for point in facts["points"] if point["bits"] == 4)
+    assert integer["instructions"] > 1000 and integer["flash_bytes"] > integer["weight_bytes"]
+    assert facts["measured_on"] == {"core": "m3", "optimize": "speed"}
+    assert facts["ran"] == 1 + 2 + 1
+
+
+def test_the_figure_is_drawn_around_the_dots() -> None:
+    from mcukd.sweep.figure import _range
+
+    dots = [{"mcc": 0.7, "mcc_sd": 0.05}, {"mcc": 0.85, "mcc_sd": None}]
+    lines = [{"mcc": 0.9, "mcc_sd": 0.01}, {"mcc": 0.0, "mcc_sd": 0.0}]
+    bottom, top = _range([*dots, *lines], [100.0, 200.0, None, None])
+    assert 0.6 < bottom < 0.65 and 0.9 < top < 0.95
+    # Where nothing has a cost, there are only lines.
+    assert _range(lines, [None, None])[0] < 0
