@@ -2,9 +2,9 @@
 
     python experiments/committee.py --data-root DATA --out DIR [--grids NAME ...] [--write]
 
-Reads what `experiments/methods.py --out DIR` has trained and trains nothing. The answers to the held-out windows
-of all plain students of a fold, of all its ResNet teachers, and of both are averaged (logits, as a committee's
-are), and scored beside the mean of the single ones. A student taught by a committee was not trained here.
+Reads what `experiments/methods.py --out DIR` has trained and trains nothing. The logits for the held-out
+windows of all plain students of a fold, of all its ResNet teachers, and of both are averaged, and scored
+beside the mean of the single ones. A student taught by a committee was not trained here.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Measures the integer kernels on emulated cores, with float and TFLite baselines: experiments/results/latest.json.
+"""Measures the integer kernels on emulated cores beside float and TFLite baselines.
 
 Without options every row of the table (`make bench`, some minutes): random seeded students and one trained
-on the simulated herd, both cores, with the figure experiments/results/latest.svg. With options one student:
+on the simulated herd, both cores, into `experiments/results/latest.json` with a figure. With options one:
 
-    python experiments/kernels.py --hidden 24 --dense 16 --steps 128 --classes 6 --bits 6 --core m3 --optimize size
+    python experiments/kernels.py --hidden 24 --dense 16 --steps 128 --classes 6 --bits 6 --core m3
 
 `--record` also writes docs/results/bench.json and docs/kernels-results.md, with the commit measured.
 Instructions are QEMU's, cycles are estimates, no hardware is involved (docs/kernels-results.md says more).

@@ -24,8 +24,9 @@ _COLUMNS = (
 _COLOURS = {8: "#54a24b", 16: "#4c78a8", 32: "#f58518"}
 _TEXT = """# Kernels: results
 
-Made by `{command}` at commit {commit}, which also writes `docs/results/bench.json`; `make bench` measures the
-same into `experiments/results/`. Compiler: {compiler}. Emulator: {emulator}. **Everything here is emulated: no
+Made by `{command}` at commit {commit}, which also writes `docs/results/bench.json`; `make bench` measures
+the same into `experiments/results/`. Compiler: {compiler}. Emulator: {emulator}.
+**Everything here is emulated: no
 figure was taken on hardware.**
 
 - *instructions*: of one window, reset + T steps + classification called from C, by QEMU `-icount shift=0` and
@@ -41,7 +42,7 @@ figure was taken on hardware.**
 - *max probability error* and *same class*: against the float student in float64, over {accuracy_windows}
   windows; soft float and nothing else on fewer. *mismatches*: windows of which a logit or the CRC-32 of all
   states differs from the NumPy reference, over the windows run.
-- Random students: 3 axes, GRU(H), Dense 16, Dense 6, T = 256; `mcukd/profiling/synthetic.py` has the weights and
+- Random students: 3 axes, GRU(H), Dense 16, Dense 6, T = 256; `mcukd/profiling/synthetic.py` has weights and
   windows, 256 for calibration and others for testing. The trained ones are GRU-16 distilled on the
   **simulated** herd (`experiments/train_student.py`), tested on windows of animals that neither training
   nor calibration saw. The weight decay that makes the steady one steady was chosen by looking at these

@@ -1,6 +1,6 @@
 """Methods × students × data sets: the experiment of docs/distillation.md.
 
-    python experiments/methods.py --data-root ../shared/data --out DIR [--grids NAME ...] [--workers N] [--write]
+    python experiments/methods.py --data-root DATA --out DIR [--grids NAME ...] [--workers N] [--write]
 
 Runs the sweeps of `experiments/methods/` one after another, each in a folder of its own under --out, where an
 interrupted one goes on. Every student is compared with the plain one of its kind and length of training, with

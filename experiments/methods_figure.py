@@ -1,4 +1,4 @@
-"""The figure of `experiments/methods.py`: how far each method's student is above the plain one, with intervals."""
+"""The figure of `experiments/methods.py`: students' gains over the plain one, with intervals."""
 
 from __future__ import annotations
 

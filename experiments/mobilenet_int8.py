@@ -1,6 +1,6 @@
 """Agreement of the mobilenet student's int8 TFLite file with float: docs/results/mobilenet-int8.json.
 
-    python experiments/mobilenet_int8.py --data-root DATA --out FILE.tflite [--cards CARD …] [--passes 8] [--write]
+    python experiments/mobilenet_int8.py --data-root DATA --out FILE.tflite [--cards CARD …] [--write]
 
 A slim student with the memory head learns from hard labels for a few passes, without distillation: what is
 compared is its int8 file with itself, on animals (or subjects) that it was not trained on. Calibration

@@ -1,6 +1,6 @@
 """Training of the GRU-MLP student: mcukd's loop beside plain `keras.fit`, in one run and one thread each.
 
-    python experiments/training_speed.py --data-root ../shared/data [--cards cow-collar ucihar-subset] [--write]
+    python experiments/training_speed.py --data-root DATA [--cards cow-collar ucihar-subset] [--write]
 
 For each way: windows per second once it is compiled (the first pass is not counted), and MCC on animals held
 out after the same passes. `keras.fit` has its defaults: batches of 32, Adam at .001, no augmentation. mcukd's

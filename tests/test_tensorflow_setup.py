@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from builders.places import ROOT
 
 HOSTILE = {"floatx": "float64", "epsilon": 1e-3, "backend": "torch", "image_data_format": "channels_first"}
 ENVIRONMENT = {

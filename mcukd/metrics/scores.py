@@ -99,8 +99,8 @@ def combine_seeds(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     For `mcc`, `accuracy`, `macro_f1` and `kappa` the values (`…_by_seed`) and the sample standard deviation
     (`…_sd`, None with a single seed) are kept. From the animals' confusion matrices, which are not kept, come
     `intervals` (bootstrap over animals, `mcukd.metrics.bootstrap`), the time budget's error and bias after
-    correction, and `time_budget_correction`, whether to use it (`mcukd.metrics.time_budget`). Raises ValueError
-    without scores.
+    correction, and `time_budget_correction`, whether to use it (`mcukd.metrics.time_budget`). Raises
+    ValueError without scores.
     """
     if not scores:
         raise ValueError("no scores to combine")

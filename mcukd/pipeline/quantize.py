@@ -76,7 +76,7 @@ class FoldStudent:
 class QuantizeFacts:
     """What the stage made: the shipped model, its metrics by model name, and remarks for the user.
 
-    model: None for a mobilenet student, of which `tflite` tells instead (`mcukd.pipeline.quantize_tflite.file_facts`).
+    model: None for a mobilenet student; `tflite` describes its file (`mcukd.pipeline.quantize_tflite`).
     """
 
     model: Optional[IntegerModel]

@@ -1,4 +1,4 @@
-"""Folders that tests read: the repository, the golden files, and the real data beside the checkout, if any."""
+"""Folders that tests read: the repository, golden files, and real data beside the checkout."""
 
 from __future__ import annotations
 

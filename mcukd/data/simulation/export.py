@@ -60,7 +60,7 @@ def _card_text(card: Card, seed: int) -> str:
     source, signal, windows = card.source, card.signal, card.windows
     assert isinstance(source, SimulatorSource)
     description = (
-        f"SIMULATED by the simulator of mcukd, version {SIMULATOR_VERSION} from card {card.name}: seed {seed}, "
+        f"SIMULATED by mcukd, simulator version {SIMULATOR_VERSION}, from card {card.name}: seed {seed}, "
         f"{source.animals} animals, {source.minutes_per_animal:g} minutes each. "
         f"No animal wore a sensor for it."
     )
