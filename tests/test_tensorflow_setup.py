@@ -26,7 +26,6 @@ ENVIRONMENT = {
 TRAIN = """
 import hashlib, json
 import numpy as np
-from builders.places import ROOT
 from mcukd.parallel.processes import silence_native_log
 silence_native_log()
 from mcukd.tensorflow_setup import keras, tensorflow as tf
