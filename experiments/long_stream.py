@@ -120,7 +120,7 @@ def _summary(errors: np.ndarray) -> dict[str, float]:
 
 def draw(results: list[dict[str, Any]]) -> str:
     """Draw error by hour of the day, carried state against windows."""
-    from mcukd.report.figures import COLOURS, drawing, svg
+    from mcukd.drawing import COLOURS, drawing, svg
 
     with drawing("stream", 3.2) as (figure, axes):
         for number, result in enumerate(results):

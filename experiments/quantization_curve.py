@@ -111,7 +111,7 @@ def draw(results: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw one panel per data set: mean over seeds, each seed as a dot, the float student as a line."""
     from matplotlib.figure import Figure
 
-    from mcukd.report.figures import COLOURS, INK, LINE, MARKERS, MUTED
+    from mcukd.drawing import COLOURS, INK, LINE, MARKERS, MUTED
 
     figure = Figure(figsize=(4.6 * len(results), 3.8), dpi=150, layout="constrained")
     for panel, result in zip(figure.subplots(1, len(results), squeeze=False)[0], results):

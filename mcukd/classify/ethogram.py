@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.report.figures import COLOURS, INK, LINE, MUTED
+from mcukd.drawing import COLOURS, INK, LINE, MUTED
 
 #: Rows drawn at most; of longer recordings several days share a row.
 _ROWS = 366

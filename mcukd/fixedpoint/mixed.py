@@ -215,7 +215,7 @@ def draw_pareto(found: Search, path: Path, title: str) -> None:
     """Draw all candidates and the Pareto front, MCC against flash, as a PNG file."""
     from matplotlib.figure import Figure
 
-    from mcukd.report.figures import COLOURS, INK, LINE, MUTED
+    from mcukd.drawing import COLOURS, INK, LINE, MUTED
 
     figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
     axes = figure.add_subplot()

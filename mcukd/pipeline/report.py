@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mcukd import __version__
+from mcukd.drawing import STYLE_FOLDER
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text, write_text
 from mcukd.fixedpoint.ranges import read_ranges, sentences
@@ -73,7 +74,7 @@ def render(evidence: Evidence) -> str:
     from mcukd.report.figures import animals_figure, budget_figure, formats_figure, reliability_figure
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([TEMPLATES, STYLE_FOLDER]),
         undefined=StrictUndefined,
         autoescape=True,
         trim_blocks=True,
@@ -169,7 +170,7 @@ def _formats(evidence: Evidence) -> list[dict[str, Any]]:
 def _page_identity() -> str:
     """Hash the page's own sources, so that a new version of the tool makes the page anew."""
     sources = [file for suffix in ("j2", "css", "py") for file in sorted(TEMPLATES.glob(f"*.{suffix}"))]
-    sources.append(Path(__file__).resolve())
+    sources += [Path(__file__).resolve(), STYLE_FOLDER / "drawing.py", STYLE_FOLDER / "style.css"]
     return sha256_text(" ".join(sha256_file(file) for file in sources))
 
 

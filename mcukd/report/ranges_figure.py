@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from mcukd.report.figures import COLOURS, INK, MUTED, clipped_colour, drawing, svg
+from mcukd.drawing import COLOURS, INK, MUTED, drawing, svg
+from mcukd.report.figures import clipped_colour
 from mcukd.report.naming import along_the_road
 
 

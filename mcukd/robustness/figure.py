@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mcukd.report.figures import INK, LINE, MUTED, drawing, svg
+from mcukd.drawing import INK, LINE, MUTED, drawing, svg
 from mcukd.report.marks import Mark, marks
 from mcukd.report.naming import in_order
 from mcukd.robustness.text import title_of

@@ -8,8 +8,8 @@ from typing import Any, Optional
 
 import numpy as np
 
+from mcukd.drawing import INK, LINE, MUTED
 from mcukd.files import replacing
-from mcukd.report.figures import INK, LINE, MUTED
 from mcukd.report.marks import mark
 from mcukd.report.naming import grouped
 

@@ -10,12 +10,11 @@ from builders.report_study import finish_board, finish_distill, finish_quantize,
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
+from mcukd.drawing import RED, STYLE_FOLDER
 from mcukd.errors import UserError
 from mcukd.files import write_json
-from mcukd.pipeline import report as stage
 from mcukd.pipeline.report import report_study
 from mcukd.report.evidence import gather
-from mcukd.report.figures import RED
 from mcukd.report.naming import figure, grouped, in_order, model_title, number, signed, with_spread
 from mcukd.report.table import board_rows, model_rows, work_per_window
 from mcukd.study import Study
@@ -377,7 +376,7 @@ def test_whatever_may_be_wider_than_the_page_scrolls_in_a_box_that_says_so(page,
 
 def test_a_table_of_many_models_says_that_it_scrolls_on_wider_screens_than_one_of_few(page, tmp_path):
     widths = {"fits": 0, "c3": 28, "c5": 36, "wide": 48, "c8": 48, "c12": 62, "c99": 0}
-    style = (stage.TEMPLATES / "style.css").read_text()
+    style = (STYLE_FOLDER / "style.css").read_text()
     for kind, rem in widths.items():
         found = re.search(rf"max-width: (\d+)rem\) {{ [^}}]*\.hint\.{kind}\b", style)
         assert (int(found.group(1)) if found else 0) == rem, kind

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mcukd.data.quality.check import Checked
+from mcukd.drawing import COLOURS, INK, LINE, MARKERS, MUTED, STYLE_FOLDER, drawing, svg
 from mcukd.files import write_text
-from mcukd.report.figures import COLOURS, INK, LINE, MARKERS, MUTED, drawing, svg
 
 TEMPLATE = "check.html.j2"
-_REPORT = Path(__file__).resolve().parents[2] / "report"
 
 
 def write_page(checked: Checked, path: Path) -> None:
@@ -26,7 +25,7 @@ def render(checked: Checked) -> str:
     from mcukd import __version__
 
     environment = Environment(
-        loader=FileSystemLoader([Path(__file__).resolve().parent, _REPORT]),
+        loader=FileSystemLoader([Path(__file__).resolve().parent, STYLE_FOLDER]),
         undefined=StrictUndefined,
         autoescape=True,
         trim_blocks=True,
