@@ -5,8 +5,8 @@ on the simulated herd, both cores, into `experiments/results/latest.json` with a
 
     python experiments/kernels.py --hidden 24 --dense 16 --steps 128 --classes 6 --bits 6 --core m3
 
-`--record` also writes docs/results/bench.json and docs/kernels-results.md, with the commit measured.
-Instructions are QEMU's, cycles are estimates, no hardware is involved (docs/kernels-results.md says more).
+`--record` also writes docs/results/bench.json and docs/experiments/kernels-results.md, with the commit.
+The latter explains the columns. Instructions are QEMU's, cycles are estimates; no hardware is involved.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from mcukd.profiling.baselines import MOVED, TFLITE
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "results" / "bench.json"
-PAGE = ROOT / "docs" / "kernels-results.md"
+PAGE = ROOT / "docs" / "experiments" / "kernels-results.md"
 DOCS_FIGURE = ROOT / "docs" / "img" / "kernels.svg"
 COMMAND = "python experiments/kernels.py --record"
 
@@ -50,7 +50,7 @@ figure was taken on hardware.**
   shows what quantization is up against with the demo's options: the
   float student itself then changes its mind where samples move by one count (last table).
 
-![Instructions per window](img/kernels.svg)
+![Instructions per window](../img/kernels.svg)
 """
 
 

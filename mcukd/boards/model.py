@@ -189,7 +189,7 @@ class Emulator(_Strict):
 
 
 class Board(_Strict):
-    """A board as its TOML file describes it; docs/boards.md shows a whole file.
+    """A board as its TOML file describes it; docs/reference/boards.md shows a whole file.
 
     Templates see it as `board`. emulates: name of the real board an emulated twin stands for.
     port: folder under firmware_templates/port. stack_bytes: RAM kept for the stack at link time.
@@ -358,7 +358,7 @@ def _folder() -> Path:
 BOARDS = Kind(
     name="board",
     folder="boards",
-    document="docs/boards.md",
+    document="docs/reference/boards.md",
     sections={
         (): Board,
         ("memory",): Memory,

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sweep(
-    grid: Annotated[Path, typer.Argument(help="TOML file of what is crossed with what (docs/sweep.md).")],
+    grid: Annotated[Path, typer.Argument(help="TOML file with the grid (docs/reference/sweep.md).")],
     out: Annotated[Path, typer.Option("--out", help="Folder for table, summary, figure and kept results.")],
     workers: Annotated[
         Optional[int],

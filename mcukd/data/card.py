@@ -224,7 +224,7 @@ class WindowPlan(_Strict):
 
 
 class Card(_Strict):
-    """A data set's card; see docs/data.md for the TOML it is read from."""
+    """A data set's card; see docs/reference/data.md for the TOML it is read from."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str
@@ -375,7 +375,7 @@ def read_card(path: Path) -> Card:
 CARDS = Kind(
     name="data set card",
     folder="datasets",
-    document="docs/data.md",
+    document="docs/reference/data.md",
     sections={
         (): Card,
         ("source", "segments"): SegmentsSource,

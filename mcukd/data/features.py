@@ -51,7 +51,7 @@ class FeatureColumns(_Strict):
 
 
 class FeatureCard(_Strict):
-    """The card of a table of features; see docs/data.md for the TOML it is read from."""
+    """The card of a table of features; see docs/reference/data.md for the TOML it is read from."""
 
     kind: Literal["features"]
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -106,7 +106,7 @@ class Features:
 FEATURE_CARDS = Kind(
     name="card of a table of features",
     folder="datasets",
-    document="docs/data.md",
+    document="docs/reference/data.md",
     sections={
         (): FeatureCard,
         ("source",): FeatureSource,

@@ -58,7 +58,7 @@ class UnlabelledRecording(_Strict):
 
 
 class UnlabelledCard(_Strict):
-    """The card of recordings without labels; see docs/classify.md for the TOML it is read from."""
+    """The card of recordings without labels; see docs/reference/classify.md for the TOML it is read from."""
 
     kind: Literal["unlabelled"]
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -102,7 +102,7 @@ def load_unlabelled(path: Path) -> UnlabelledCard:
 UNLABELLED_CARDS = Kind(
     name=f"card of {UNLABELLED} recordings",
     folder=CARDS.folder,
-    document="docs/classify.md",
+    document="docs/reference/classify.md",
     sections={
         (): UnlabelledCard,
         ("source",): UnlabelledSource,

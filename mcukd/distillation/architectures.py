@@ -87,7 +87,7 @@ GRU_MLP = Architecture(
     jit_compile=True,
     defaults=TrainingDefaults(40, 2e-2),
     # 40 epochs underfit long windows, and 160 overfit short ones. At a rate high enough for long windows some
-    # fits diverge, unless they may be rolled back (docs/distillation.md).
+    # fits diverge, unless they may be rolled back (docs/reference/distillation.md).
     long_defaults=TrainingDefaults(160, 2e-2, rollback=True),
     build_with_features=lambda *arguments: _gru_mlp(*arguments, sequences=True),
     uses_length_curriculum=True,

@@ -47,7 +47,7 @@ LEAST_TRIALS = 8
 
 @dataclass(frozen=True)
 class DistillConfig:
-    """Configuration of the distill stage; docs/distillation.md has the reasons for its defaults.
+    """Configuration of the distill stage; docs/reference/distillation.md has the reasons for its defaults.
 
     split: as `make_folds` takes it. seeds: of the evaluation; teacher and students of every fold are trained
     once with each. seed: of the final models, trained on all animals, and of simulated data.

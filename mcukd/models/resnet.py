@@ -22,8 +22,8 @@ def build_resnet(
 
     Three blocks of `width`, 2·width and 2·width filters, each conv 8 → BN → ReLU → conv 5 → BN → ReLU →
     conv 3 → BN, plus a shortcut, then ReLU; global average pooling and a dense layer. As in the group's
-    count of 520.26 K parameters (docs/distillation.md), every shortcut is a 1×1 convolution, no convolution
-    has a bias and no shortcut a batch normalization.
+    count of 520.26 K parameters (docs/reference/distillation.md), every shortcut is a 1×1 convolution, no
+    convolution has a bias and no shortcut a batch normalization.
 
     Layers "anchor1" to "anchor3" give the blocks' outputs (N, T, filters) and "embedding" the pooled features
     (N, E), for distillation to tap.

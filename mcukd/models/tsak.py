@@ -2,7 +2,7 @@
 
 TSAK (Bello et al., arXiv 2408.14146) has a first stage with these three representations and a second that
 merges them; a student with fewer sensors learns from the second. Its layers and sizes are not known: those
-below are ours, and docs/methods.md says why.
+below are ours, and docs/reference/methods.md says why.
 """
 
 from __future__ import annotations

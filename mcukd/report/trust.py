@@ -1,6 +1,6 @@
 """The verdict: whether a tag may be trusted, for which behaviours, and how far off its time budgets are.
 
-The rules are explicit and few; `docs/evaluation.md` states them with their reasons.
+The rules are explicit and few; `docs/reference/evaluation.md` states them with their reasons.
 """
 
 from __future__ import annotations

@@ -49,7 +49,8 @@ def random_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
     found = metrics.get("random_split")
     if not found:
         return None
-    # The majority's gain is an artefact of leaving animals out (docs/evaluation.md), not of remembering them.
+    # The majority's gain is an artefact of leaving animals out, not of remembering them
+    # (docs/reference/evaluation.md, Baselines).
     rivals = {name: one for name, one in found["models"].items() if name != "majority"} or found["models"]
     name, most = max(rivals.items(), key=lambda item: float(item[1]["points"]))
     return (

@@ -1,4 +1,4 @@
-"""The grid of a sweep: a TOML file that says what is crossed with what (`docs/sweep.md`).
+"""The grid of a sweep: a TOML file that says what is crossed with what (`docs/reference/sweep.md`).
 
 Any option of `mcukd distill` may be an axis or be shared by all runs; this file knows none of them by
 name but those that a grid says in another way.
@@ -208,7 +208,7 @@ def read_grid(path: Path) -> Grid:
 GRIDS = Kind(
     name="grid",
     folder="sweeps",
-    document="docs/sweep.md",
+    document="docs/reference/sweep.md",
     sections={(): Grid, ("grid",): _CrossedAxes, ("training",): _Training, ("measure",): Measure},
 )
 

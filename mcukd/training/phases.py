@@ -64,10 +64,10 @@ def length_curriculum(phases: Sequence[Phase], steps: int) -> tuple[Phase, ...]:
     """Return phases that train on an eighth of each window of `steps` samples first, then a quarter, a half.
 
     A recurrent network trained on hundreds of samples from the start may never improve on its first guess,
-    because the gradient of the label has to pass back through all of them (docs/distillation.md, Windows that
-    grow). All phases together present as many samples as before. A phase that reads teacher features keeps
-    whole windows, because the features belong to whole windows; the teacher's logits for a window are used
-    for each of its crops.
+    because the gradient of the label has to pass back through all of them (docs/reference/distillation.md,
+    Length curriculum). All phases together present as many samples as before. A phase that reads teacher
+    features keeps whole windows, because the features belong to whole windows; the teacher's logits for a
+    window are used for each of its crops.
     """
     lengths = crop_lengths(steps)
     rest = 1 - _CROP_EPOCHS * sum(lengths) / steps

@@ -24,7 +24,7 @@ class DivergenceRollback:
     """State of the divergence detector in one phase of a fit, and its weight snapshots.
 
     A recurrent network trained on long windows at a high rate may fall, within a few steps, into a state with
-    exploding gradients and a loss above chance level (docs/distillation.md, Windows that grow). Such a fit
+    exploding gradients and a loss above chance level (docs/reference/distillation.md, Rollback). Such a fit
     returns to a snapshot and finishes the phase at half the rate; the lost steps count as done.
 
     lr_factor: multiplies the phase's learning rates. loss_ema, lowest_ema: moving average of the calls' mean

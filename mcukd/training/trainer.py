@@ -96,7 +96,7 @@ class Trainer:
 
     build: returns the model with fresh weights; its output is logits, or a dictionary with "logits" and
     whatever else the phases' losses read. jit_compile: compile the step with XLA, which makes the GRU four
-    times faster and convolutions many times slower (docs/distillation.md has the measurements). rollback:
+    times faster and convolutions many times slower (docs/reference/distillation.md, Speed). rollback:
     return to earlier weights where a fit diverges (`mcukd.training.rollback`).
     """
 

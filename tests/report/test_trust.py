@@ -184,7 +184,7 @@ def test_figures_of_an_earlier_version_are_judged_by_all_animals() -> None:
 
 
 def test_the_rules_are_those_of_the_documentation() -> None:
-    text = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "evaluation.md").read_text(encoding="utf-8")
     rules = text[text.index("## The verdict") :]
     for value in (f"{GOOD:.2f}".lstrip("0"), f"{POOR:.2f}".lstrip("0"), f"{ANIMALS} animals"):
         assert value in rules

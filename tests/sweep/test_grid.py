@@ -225,7 +225,7 @@ def test_the_command_tells_what_it_would_do(tmp_path: Path) -> None:
 
 
 def test_the_manual_names_every_key_and_column(tmp_path: Path) -> None:
-    manual = (ROOT / "docs" / "sweep.md").read_text(encoding="utf-8")
+    manual = (ROOT / "docs" / "reference" / "sweep.md").read_text(encoding="utf-8")
     example = manual.split("```toml\n")[1].split("```")[0]
     grid = read_grid(_grid(tmp_path, example))
     assert grid.axes.seeds == (0, 1) and len(grid.configs()) == 2 * 3

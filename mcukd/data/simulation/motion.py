@@ -2,7 +2,7 @@
 
 Every function returns `Motion` for n samples at rate_hz. Amplitudes are in g, angles in degrees,
 frequencies in Hz. Behaviours are built to overlap in posture and in vigour, between animals and between
-bouts, and to differ in rhythm; docs/data.md says what is taken from papers and what is assumed.
+bouts, and to differ in rhythm; docs/reference/data.md says what is taken from papers and what is assumed.
 """
 
 from __future__ import annotations

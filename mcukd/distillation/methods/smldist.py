@@ -1,4 +1,7 @@
-"""SMLDist: stage, memory and logits distillation (arXiv 2107.07331). docs/methods.md says what is ours."""
+"""SMLDist: stage, memory and logits distillation (arXiv 2107.07331).
+
+docs/reference/methods.md lists what the paper gives and what is ours.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """TSAK: a student with fewer sensors learns from a two-stage teacher (arXiv 2408.14146).
 
-docs/methods.md says what the paper gives and what is ours.
+docs/reference/methods.md says what the paper gives and what is ours.
 """
 
 from __future__ import annotations
