@@ -3,8 +3,10 @@
 import tempfile
 from pathlib import Path
 
-from codegen.test_model import GOLDEN, generate_model, random_model
-from fixedpoint.test_heads import KINDS, headed_model
+from builders.places import GOLDEN
+from builders.students import KINDS, headed_model, random_model
+
+from mcukd.codegen.firmware import generate_model
 
 generate_model(random_model(0, hidden=4, dense=4, steps=8), GOLDEN)
 for kind in KINDS:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-from builders.runners import ELF, PLAIN, RUNNERS, TWO_PROBES, WROTE, refusal, runs
+from builders.processes import is_running
+from builders.runners import ELF, PLAIN, RUNNERS, TWO_PROBES, WROTE, refusal
 
 from mcukd.boards import processes, runners
 from mcukd.boards.model import load_board
@@ -38,9 +39,9 @@ def test_a_runner_that_does_not_end_is_stopped_with_all_it_started(
     assert "cable" not in message and "power" not in message
     child = int((tmp_path / "child").read_text())
     deadline = time.monotonic() + 5
-    while runs(child) and time.monotonic() < deadline:
+    while is_running(child) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not runs(child)
+    assert not is_running(child)
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
@@ -82,6 +83,6 @@ def test_a_runner_that_leaves_something_running_has_ended_all_the_same(
     assert time.monotonic() - start < 20
     child = int((tmp_path / "child").read_text())
     deadline = time.monotonic() + 5
-    while runs(child) and time.monotonic() < deadline:
+    while is_running(child) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not runs(child)
+    assert not is_running(child)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.commands import invoke
 from builders.filter_mlp import filter_model
 from builders.students import random_model, random_windows
+from builders.studies import simulated_study
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pipeline.test_firmware import mcukd
-from pipeline.test_validate import make_study
 
 from mcukd.boards.launch import running
 from mcukd.boards.model import Board, Sensor, list_boards, load_board
@@ -290,7 +290,7 @@ def wide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("MCUKD_PORT", raising=False)
     (tmp_path / "runs").mkdir()
-    make_study(tmp_path / "runs/wide", range_g=8, counts_per_g=4096)
+    simulated_study(tmp_path / "runs/wide", range_g=8, counts_per_g=4096)
     (tmp_path / "tag.toml").write_text(BOARD)
     return tmp_path
 
@@ -301,12 +301,12 @@ def test_every_command_says_what_the_firmware_does_to_samples(
 ) -> None:
     said = SAID.format("tag", "TEST1")
     for command in ("generate", "build"):
-        shown = mcukd(monkeypatch, wide, command, "--board", "tag.toml")
+        shown = invoke(monkeypatch, wide, command, "--board", "tag.toml")
         assert shown.exit_code == 0 and said in shown.stdout, shown.output
         assert "the sensor clips what lies beyond ±4 g" in shown.stdout
-        facts = json.loads(mcukd(monkeypatch, wide, command, "--board", "tag.toml", "--json").stdout)
+        facts = json.loads(invoke(monkeypatch, wide, command, "--board", "tag.toml", "--json").stdout)
         assert any(said in remark for remark in facts["remarks"])
-    shown = mcukd(monkeypatch, wide, "validate", "--board", "tag.toml", "--windows", "12")
+    shown = invoke(monkeypatch, wide, "validate", "--board", "tag.toml", "--windows", "12")
     assert shown.exit_code == 0, shown.output
     assert said in shown.stdout and "of 12 windows is equal" in shown.stdout
     assert re.search(
@@ -315,29 +315,29 @@ def test_every_command_says_what_the_firmware_does_to_samples(
     record = json.loads((wide / "runs/wide/validation/tag.json").read_text())
     assert record["mismatches"] == 0 and record["scale"]["multiplier"] == 8
     assert (record["scale"]["sentence"] in shown.stdout) and 0 <= record["scale"]["samples_beyond"] < 0.1
-    shown = mcukd(monkeypatch, wide, "validate", "--board", "native", "--windows", "4")
+    shown = invoke(monkeypatch, wide, "validate", "--board", "native", "--windows", "4")
     assert shown.exit_code == 0 and "counts per g" not in shown.stdout
     assert json.loads((wide / "runs/wide/validation/native.json").read_text())["scale"] is None
 
 
 def test_a_drop_in_for_a_board_says_who_has_to_scale(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = mcukd(monkeypatch, wide, "generate", "--prefix", "cow", "--board", "eartag")
+    shown = invoke(monkeypatch, wide, "generate", "--prefix", "cow", "--board", "eartag")
     assert "does not scale samples, so your program has to multiply samples by 8 first" in shown.stdout
-    shown = mcukd(monkeypatch, wide, "generate", "--prefix", "cow")
+    shown = invoke(monkeypatch, wide, "generate", "--prefix", "cow")
     assert "at 4096 counts per g and" in shown.stdout and "does not scale" not in shown.stdout
 
 
 @needs_cc
 def test_flash_says_it_before_it_flashes(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = mcukd(monkeypatch, wide, "flash", "--board", "eartag", "--dry-run")
+    shown = invoke(monkeypatch, wide, "flash", "--board", "eartag", "--dry-run")
     assert SAID.format("eartag", "BMA400") in shown.stderr and "counts per g" not in shown.stdout
-    emulated = mcukd(monkeypatch, wide, "flash", "--board", "tag.toml", "--emulate", "--seconds", "0")
+    emulated = invoke(monkeypatch, wide, "flash", "--board", "tag.toml", "--emulate", "--seconds", "0")
     assert SAID.format("tag", "TEST1") in emulated.stderr and "counts per g" not in emulated.stdout
 
 
 def test_a_lost_card_costs_the_range_and_nothing_else(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (wide / "runs/wide.toml").unlink()
-    shown = mcukd(monkeypatch, wide, "generate", "--board", "collar")
+    shown = invoke(monkeypatch, wide, "generate", "--board", "collar")
     assert "The card has 4096 counts per g, collar's MPU9250 512" in shown.stdout
 
 
@@ -346,6 +346,6 @@ def test_a_lost_card_costs_the_range_and_nothing_else(wide: Path, monkeypatch: p
 def test_a_study_of_8_g_is_validated_on_both_twins(
     wide: Path, monkeypatch: pytest.MonkeyPatch, board: str
 ) -> None:
-    shown = mcukd(monkeypatch, wide, "validate", "--board", board, "--emulate", "--windows", "8")
+    shown = invoke(monkeypatch, wide, "validate", "--board", board, "--emulate", "--windows", "8")
     assert shown.exit_code == 0 and "multiplies samples by 8 before the model" in shown.stdout, shown.output
     assert json.loads((wide / f"runs/wide/validation/{board}.json").read_text())["mismatches"] == 0

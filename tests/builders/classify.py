@@ -16,6 +16,8 @@ from mcukd.study import Study
 
 STEPS, RATE = 30, 50.0
 START_NS = 1_767_225_600 * 10**9  # 2026-01-01T00:00:00Z
+#: The same moment for the command line, and the rate.
+START = ("--start", "2026-01-01T00:00:00Z", "--rate", "50")
 
 
 def make_study(folder: Path, **changes: Any) -> tuple[Path, IntegerModel]:

@@ -8,6 +8,9 @@ from typing import Any, Optional
 import numpy as np
 
 from mcukd.data.card import Card, load_card
+from mcukd.data.describe import describe
+from mcukd.data.load import load_windows
+from mcukd.data.quality.check import check
 
 CARD = """
 name = "small"
@@ -89,3 +92,36 @@ def write_herd(folder: Path, scale: float = 1.0, rate_hz: Optional[float] = None
         ("graze/A1.csv", "graze/B2.csv", "rest/A3.csv", "lie/B4.csv", "other/A5.csv")
     ):
         write_segment(folder, name, samples(40, scale, seed), rate_hz)
+
+
+def agrees(card: Card) -> None:
+    """Assert that check, describe and what trains count the same windows, by class and animal."""
+    facts, checked = describe(card), check(card)
+    windows, training = load_windows(card), load_windows(card, training=True)
+    index = card.class_map.index()
+    for kind, one in (("windows", windows), ("training_windows", training)):
+        for animal, found in checked.animals.items():
+            for number in range(len(card.classes)):
+                counted = sum(count for label, count in found[kind].items() if index.get(label) == number)
+                cut = int(np.sum((one.labels == number) & (one.animals == animal)))
+                assert counted == cut, (kind, animal, card.classes[number])
+    assert facts["total"] == len(windows) and facts["training_total"] == len(training)
+    for name, per_animal in facts["windows"].items():
+        for animal, count in per_animal.items():
+            found = checked.animals[animal]["windows"]
+            assert count == sum(
+                n for label, n in found.items() if index.get(label) == card.classes.index(name)
+            )
+
+
+def write_moving_herd(folder: Path, length: int = 400, noise: float = 0.02) -> Card:
+    """Write three animals, whose grazing swings and whose resting does not."""
+    rng = np.random.default_rng(0)
+    for animal in "ABC":
+        for label, swing in (("graze", 0.5), ("rest", 0.0)):
+            values = [0.1, -0.2, -0.95] + swing * np.sin(np.arange(length)[:, None] * [0.9, 1.1, 0.7])
+            values = values + noise * rng.normal(size=(length, 3))
+            path = folder / label / f"{animal}1.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x,y,z\n" + "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in values))
+    return write_card(folder)

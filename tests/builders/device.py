@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from builders.compile import SANITIZED, STRICT
+
 from mcukd.boards.model import load_board
 from mcukd.codegen.firmware import _render, templates_context
 from mcukd.fixedpoint.model import IntegerModel
 
-STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Werror"]
-SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 FIRMWARE_SHA256 = "ab" * 32
 
 
@@ -31,8 +31,8 @@ def build_device(model: IntegerModel, directory: Path, board: str = "bench", san
     (directory / "firmware_id.h").write_text(f"#define MCUKD_FIRMWARE_SHA256_BYTES {listed}\n")
     binary = directory / "device"
     sources = sorted(map(str, directory.glob("*.c")))
-    flags = [*STRICT, *(SANITIZED if sanitized else [])]
-    subprocess.run(["cc", *flags, "-O1", *sources, "-o", binary], check=True)
+    flags = [*STRICT, *(SANITIZED if sanitized else ["-O1"])]
+    subprocess.run(["cc", *flags, *sources, "-o", binary], check=True)
     return binary
 
 

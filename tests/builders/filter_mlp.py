@@ -13,6 +13,8 @@ from mcukd.fixedpoint.filters.quantize import quantize_filters
 from mcukd.fixedpoint.quantize import QuantizeConfig
 from mcukd.models.filter_mlp import FilterMlpWeights
 
+STEPS = 30
+
 
 def random_filters(
     seed: int = 0, channels: int = 3, classes: int = 4, gain: float = 1.0, std: float = 1.0
@@ -63,3 +65,21 @@ def filter_model(
     weights = random_filters(seed, channels, 4, gain, std)
     config = QuantizeConfig(bits, activation_bits, gates)
     return quantize_filters(weights, windows_of(channels, steps=steps, seed=seed), config, steps)
+
+
+def worst_windows(model: FilterModel, steps: int) -> np.ndarray:
+    """Windows that drive sums to their ends: each tap met by the sample that adds to it, and constants."""
+    taps = model.arrays["fir1"].astype(np.int64).T
+    counts = []
+    for sign in (1, -1):
+        ends = np.where(sign * taps >= 0, 32767, -32768)
+        counts.append(np.resize(ends, (steps, model.channels)))
+        window = np.full((steps, model.channels), -32768 if sign > 0 else 32767)
+        window[-1] = -1 - window[-1]
+        counts.append(window)
+        counts.append(np.full((steps, model.channels), sign * 32767 - (sign < 0)))
+    # A square wave of the slowest pole's own slowness keeps the high-pass far out.
+    for half in (1, 2, 5, steps // 2):
+        square = np.where(np.arange(steps) // half % 2, 32767, -32768)
+        counts.append(np.repeat(square[:, None], model.channels, axis=1))
+    return np.array(counts, np.int16)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -43,13 +42,3 @@ def refusal(runner: str, options: FlashOptions = PLAIN) -> str:
     assert "\n" not in message and message.endswith("."), message
     assert message.startswith("eartag was not flashed"), message
     return message
-
-
-def runs(number: int) -> bool:
-    """Whether a process runs that is not a zombie."""
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{number}/stat")
-    return not (status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] == "Z")

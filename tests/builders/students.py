@@ -7,9 +7,11 @@ import numpy as np
 from mcukd.data.windows import Windows
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import Head, StudentWeights
 
 COUNTS_PER_G = 4096.0
+#: Prototypes a class has, by kind of head.
+KINDS = {"linear": 1, "prototype": 3}
 
 
 def random_student(
@@ -77,3 +79,25 @@ def extreme_windows(count: int, steps: int, seed: int = 0) -> np.ndarray:
     windows[0], windows[1] = -32768, 32767
     windows[2] = np.where(np.arange(steps) % 2, 32767, -32768)[:, None]
     return windows.astype(np.int16)
+
+
+def headed_student(
+    kind: str, seed: int = 0, hidden: int = 8, classes: int = 4, gain: float = 1.0
+) -> StudentWeights:
+    """A random student with patterns of the size of states as its head."""
+    rng, prototypes = np.random.default_rng(seed), KINDS[kind]
+    patterns = rng.uniform(-0.6, 0.6, (hidden, classes * prototypes))
+    kernel, bias = 4 * gain * patterns, -2 * gain * (patterns**2).sum(axis=0)
+    return random_student(seed, hidden=hidden, classes=classes).with_head(
+        Head.direct(kernel, bias, prototypes)
+    )
+
+
+def headed_model(
+    kind: str, seed: int = 0, bits: int = 8, activation_bits: int = 16, steps: int = 30, **shape: int
+) -> IntegerModel:
+    """An integer model of a random student with such a head."""
+    windows = random_windows(steps=steps, seed=seed, classes=shape.get("classes", 4))
+    return quantize(
+        headed_student(kind, seed, **shape), windows, QuantizeConfig(bits, activation_bits), steps
+    )

@@ -6,8 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-from builders.data import write_card
+from builders.data import write_moving_herd
 
 #: 3 folds × 7 seeds of two baselines: 42 runs, half of which take long enough to be killed.
 FORESTS = """
@@ -19,17 +18,9 @@ bits = []
 """
 
 
-def write_herd(folder: Path) -> Path:
-    """Write three animals that graze and rest, and return the card's path."""
-    rng = np.random.default_rng(0)
-    for animal in "ABC":
-        for label, swing in (("graze", 0.5), ("rest", 0.0)):
-            samples = [0.1, -0.2, -0.95] + swing * np.sin(np.arange(120)[:, None] * [0.9, 1.1, 0.7])
-            samples = samples + 0.2 * rng.normal(size=(120, 3))
-            path = folder / label / f"{animal}1.csv"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("x,y,z\n" + "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in samples))
-    path = write_card(folder).path
+def herd_card(folder: Path) -> Path:
+    """Write a small noisy herd and return its card's path."""
+    path = write_moving_herd(folder, 120, 0.2).path
     assert path is not None
     return path
 

@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from builders.classify import START_NS, make_study, recording, stamps, started, write_parquet
+from builders.classify import START, START_NS, make_study, recording, stamps, started, write_parquet
+from builders.commands import mcukd
 from builders.students import COUNTS_PER_G
-from cli.test_commands import mcukd
 from pyarrow import parquet
 
 from mcukd.classify.recording import open_recording
 from mcukd.classify.results import Task, classify_file
 from mcukd.errors import UserError
-
-START = ("--start", "2026-01-01T00:00:00Z", "--rate", "50")
 
 
 @pytest.fixture(scope="module")

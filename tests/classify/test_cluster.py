@@ -10,10 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders.classify import make_study, recording, started, write_parquet
+from builders.classify import START, make_study, recording, started, write_parquet
 from builders.cluster import cluster, needs_dask, there
-from classify.test_cli import START
-from cli.test_commands import mcukd
+from builders.commands import mcukd
 
 from mcukd.classify.results import Task
 from mcukd.errors import UserError

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from builders.commands import mcukd
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
@@ -30,12 +31,6 @@ COMMANDS = (
     "boards",
     "doctor",
 )
-
-
-def mcukd(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mcukd", *arguments], cwd=cwd, capture_output=True, text=True, check=False
-    )
 
 
 def test_all_commands_are_there_with_help_and_an_example() -> None:

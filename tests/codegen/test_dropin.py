@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
+from builders.commands import invoke
+from builders.compile import ARM, STRICT
 from builders.filter_mlp import filter_model
-from builders.students import random_model
-from fixedpoint.test_heads import headed_model
-from inference.test_generated_c import ARM, STRICT
-from pipeline.test_firmware import mcukd, quantized_study
+from builders.students import headed_model, random_model
+from builders.studies import quantized_study
 
 from mcukd.boards.model import list_boards, load_board
 from mcukd.codegen.firmware import generate_firmware, generate_model
@@ -255,16 +255,16 @@ def test_generate_writes_the_model_alone_and_leaves_the_firmware(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     quantized_study(tmp_path / "runs/one")
-    mcukd(monkeypatch, tmp_path, "generate", "--board", "collar")
+    invoke(monkeypatch, tmp_path, "generate", "--board", "collar")
     firmware = {file: file.read_bytes() for file in (tmp_path / "runs/one/firmware").rglob("*.*")}
     manifest = (tmp_path / "runs/one/study.json").read_bytes()
-    shown = mcukd(monkeypatch, tmp_path, "generate", "--prefix", "cow")
+    shown = invoke(monkeypatch, tmp_path, "generate", "--prefix", "cow")
     assert shown.exit_code == 0
     assert "dropin/cow: generated (model " in shown.stdout
     assert "Compile cow_model.c, include cow_model.h from C or C++" in shown.stdout
-    assert "nothing to do" in mcukd(monkeypatch, tmp_path, "generate", "--prefix", "cow").stdout
+    assert "nothing to do" in invoke(monkeypatch, tmp_path, "generate", "--prefix", "cow").stdout
     assert not list((tmp_path / "runs/one/dropin/cow").glob("*.S"))
-    again = mcukd(monkeypatch, tmp_path, "generate", "--prefix", "cow", "--board", "eartag")
+    again = invoke(monkeypatch, tmp_path, "generate", "--prefix", "cow", "--board", "eartag")
     assert "Compile cow_model.c and cow_kernel.S" in again.stdout
     assert (tmp_path / "runs/one/dropin/cow/cow_kernel.S").exists()
     assert firmware == {file: file.read_bytes() for file in (tmp_path / "runs/one/firmware").rglob("*.*")}
@@ -274,9 +274,9 @@ def test_generate_writes_the_model_alone_and_leaves_the_firmware(
 def test_a_refused_prefix_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     quantized_study(tmp_path / "runs/one")
     with pytest.raises(UserError, match="--prefix is '../x'"):
-        mcukd(monkeypatch, tmp_path, "generate", "--prefix", "../x")
+        invoke(monkeypatch, tmp_path, "generate", "--prefix", "../x")
     with pytest.raises(UserError, match="--optimize size goes with --board"):
-        mcukd(monkeypatch, tmp_path, "generate", "--prefix", "x", "--optimize", "size")
+        invoke(monkeypatch, tmp_path, "generate", "--prefix", "x", "--optimize", "size")
     assert not (tmp_path / "runs/one/dropin").exists() and not (tmp_path / "runs/one/x_model.c").exists()
 
 
@@ -284,14 +284,14 @@ def test_files_of_others_in_the_folder_stay(tmp_path: Path, monkeypatch: pytest.
     """A user's program beside the model is neither removed nor taken for a change of the model."""
     monkeypatch.setenv("COLUMNS", "200")
     quantized_study(tmp_path / "runs/one")
-    mcukd(monkeypatch, tmp_path, "generate", "--prefix", "cow", "--board", "eartag")
+    invoke(monkeypatch, tmp_path, "generate", "--prefix", "cow", "--board", "eartag")
     folder = tmp_path / "runs/one/dropin/cow"
     (folder / "cow_build").mkdir()
     for name in ("main.c", "cow_main.c", "other.S", "my.h", "notes.txt"):
         (folder / name).write_text("mine")
-    again = mcukd(monkeypatch, tmp_path, "generate", "--prefix", "cow", "--board", "eartag")
+    again = invoke(monkeypatch, tmp_path, "generate", "--prefix", "cow", "--board", "eartag")
     assert again.exit_code == 0 and "nothing to do" in again.stdout
-    mcukd(monkeypatch, tmp_path, "generate", "--prefix", "cow")
+    invoke(monkeypatch, tmp_path, "generate", "--prefix", "cow")
     assert not (folder / "cow_kernel.S").exists()
     for name in ("main.c", "cow_main.c", "other.S", "my.h", "notes.txt"):
         assert (folder / name).read_text() == "mine"
@@ -306,7 +306,7 @@ def test_a_file_in_the_folders_place_is_refused(
     file.parent.mkdir(exist_ok=True)
     file.write_text("mine")
     with pytest.raises(UserError, match=f"{place}: is a file, but the folder"):
-        mcukd(monkeypatch, tmp_path, "generate", "--prefix", "cow")
+        invoke(monkeypatch, tmp_path, "generate", "--prefix", "cow")
     assert file.read_text() == "mine"
 
 

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.filter_mlp import filter_model, windows_of
+from builders.compile import ARM, HostModel, assert_needs_no_library, compile_all
+from builders.emulated import assert_device_equals_reference
+from builders.filter_mlp import STEPS, filter_model, windows_of, worst_windows
 from builders.students import extreme_windows
-from codegen.test_kernel import assert_device_equals_reference
-from codegen.test_model import HostModel
-from fixedpoint.test_filters import STEPS, worst_windows
-from inference.test_generated_c import ARM, assert_needs_no_library, compile_all
 
 from mcukd.boards.launch import running
 from mcukd.boards.model import load_board

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.emulated import assert_device_equals_reference
 from builders.students import extreme_windows, random_student, random_windows
 
 from mcukd.codegen.firmware import generate_model
@@ -14,11 +15,7 @@ from mcukd.codegen.kernel import CORES, kernel_for
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.fixedpoint.reference import run
-from mcukd.inference.batch import run_fast
 from mcukd.models.weights import StudentWeights
-from mcukd.profiling.emulate import run_image
-from mcukd.profiling.image import build_image
 
 STEPS = 12
 #: Weights made larger, so that sums, gates and states saturate. .01 and 64 are for what reads samples alone:
@@ -54,20 +51,6 @@ def windows_for(model: IntegerModel, count: int, seed: int) -> np.ndarray:
     windows[5::16] = np.where(np.arange(STEPS)[:, None] < STEPS // 2, -32768, 32767)
     windows[7::16] *= np.arange(model.channels) == seed % model.channels
     return np.clip(windows, -32768, 32767).astype(np.int16)
-
-
-def assert_device_equals_reference(
-    model: IntegerModel, core: str, optimize: str, counts: np.ndarray, folder: Path
-) -> None:
-    generate_model(model, folder, core, optimize)
-    assert (folder / "mcukd_kernel.S").exists() == (kernel_for(model, core, optimize) is not None)
-    seen = run_image(build_image(folder, core, optimize), counts)
-    expected = run(model, counts)
-    assert np.array_equal(seen.state_crc, expected.state_crc)
-    assert np.array_equal(seen.logits, expected.logits)
-    on_host = run_fast(model, counts)
-    assert np.array_equal(on_host.state_crc, expected.state_crc)
-    assert np.array_equal(on_host.logits, expected.logits)
 
 
 @pytest.mark.emulator

@@ -2,71 +2,20 @@ from __future__ import annotations
 
 import ctypes
 import shutil
-import subprocess
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.compile import HostModel
 from builders.places import GOLDEN
 from builders.students import extreme_windows, random_model, random_windows
 
 from mcukd.boards.model import load_board
 from mcukd.codegen.firmware import _c_string, generate_firmware, generate_model
-from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run, trace
 
-STRICT = [
-    "-std=c99",
-    "-Wall",
-    "-Wextra",
-    "-Wconversion",
-    "-Wdouble-promotion",
-    "-Wfloat-conversion",
-    "-Werror",
-]
-# Undefined behaviour (an overflow, a bad shift) ends the process.
-SANITIZED = ["-fsanitize=undefined", "-fno-sanitize-recover=all"]
-
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
-
-
-class HostModel:
-    """The generated C, compiled for this machine and called directly."""
-
-    def __init__(self, model: IntegerModel, directory: Path) -> None:
-        self.model = model
-        generate_model(model, directory)
-        sources = sorted(map(str, directory.glob("*.c")))
-        library = directory / "model.so"
-        subprocess.run(
-            ["cc", *STRICT, *SANITIZED, "-O2", "-shared", "-fPIC", *sources, "-o", library], check=True
-        )
-        self.library = ctypes.CDLL(str(library))
-
-    def run(self, window: np.ndarray) -> tuple[int, list[int], int]:
-        hidden = self.model.hidden
-        state = (ctypes.c_uint32 * ((hidden + 1) // 2))()
-        logits = (ctypes.c_int16 * len(self.model.classes))()
-        self.library.mcukd_model_reset(state)
-        crc = 0
-        for sample in np.ascontiguousarray(window):
-            self.library.mcukd_model_step(state, sample.ctypes.data_as(ctypes.c_void_p))
-            crc = zlib.crc32(bytes(state)[: 2 * hidden], crc)
-        self.library.mcukd_model_classify.restype = ctypes.c_uint8
-        return self.library.mcukd_model_classify(state, logits), list(logits), crc
-
-    def trace(self, window: np.ndarray) -> list[dict[str, list[int]]]:
-        names = self.model.trace_tensors
-        state = (ctypes.c_uint32 * ((self.model.hidden + 1) // 2))()
-        values = len(trace(self.model, window[:1])[0][names[0]])
-        tensors = (ctypes.c_int16 * (values * len(names)))()
-        steps = []
-        for sample in np.ascontiguousarray(window):
-            self.library.mcukd_model_step_traced(state, sample.ctypes.data_as(ctypes.c_void_p), tensors)
-            steps.append({n: list(tensors[i * values : (i + 1) * values]) for i, n in enumerate(names)})
-        return steps
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ from typing import Any, Optional
 
 import numpy as np
 import pytest
-from builders.data import samples, write_card, write_herd
+from builders.data import agrees, samples, write_card, write_herd
 from builders.places import REPRO
-from data.test_gaps import agrees
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import numpy as np
 import pytest
-from builders.data import samples, write_card
+from builders.data import agrees, samples, write_card
 from builders.places import SHARED
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -272,26 +272,6 @@ def written(
             encoding="utf-8",
         )
     return load_card(str(card_path))
-
-
-def agrees(card: Card, monkeypatch: Optional[pytest.MonkeyPatch] = None) -> None:
-    """Assert that check, describe and what trains count the same windows, by class and animal."""
-    facts, checked = describe(card), check(card)
-    windows, training = load_windows(card), load_windows(card, training=True)
-    index = card.class_map.index()
-    for kind, one in (("windows", windows), ("training_windows", training)):
-        for animal, found in checked.animals.items():
-            for number in range(len(card.classes)):
-                counted = sum(count for label, count in found[kind].items() if index.get(label) == number)
-                cut = int(np.sum((one.labels == number) & (one.animals == animal)))
-                assert counted == cut, (kind, animal, card.classes[number])
-    assert facts["total"] == len(windows) and facts["training_total"] == len(training)
-    for name, per_animal in facts["windows"].items():
-        for animal, count in per_animal.items():
-            found = checked.animals[animal]["windows"]
-            assert count == sum(
-                n for label, n in found.items() if index.get(label) == card.classes.index(name)
-            )
 
 
 @pytest.mark.parametrize("reader", ["segments", "long-csv", "parquet"])

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders.training import ANIMALS, herd, job
 
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.hyperparameters import choose_frequency
-from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.smldist import ANCHORS, SmlDist, _features_loss, _teacher_target
 from mcukd.distillation.nested_selection import Selection
@@ -30,35 +30,11 @@ from mcukd.training.normalization import Normalizer
 CONFIG = DistillConfig(
     epochs=2, teacher_epochs=1, teacher_width=2, gru_units=4, dense_units=4, mounting="any"
 )
-ANIMALS = ("a", "b", "c", "d", "e")
-
-
-def herd(per_animal: int = 40) -> Windows:
-    """Five animals, three behaviours told apart by their amplitude."""
-    rng = np.random.default_rng(0)
-    count = per_animal * len(ANIMALS)
-    labels = np.arange(count) % 3
-    waves = (100 + 400 * labels[:, None, None]) * rng.normal(size=(count, 32, 3))
-    return Windows(
-        counts=(waves + np.array([0, 0, 2000])).astype(np.int16),
-        labels=labels,
-        animals=np.repeat(ANIMALS, per_animal),
-        segments=np.arange(count),
-        classes=("x", "y", "z"),
-        rate_hz=10.0,
-        counts_per_g=2000.0,
-        card="herd",
-        simulated=True,
-    )
 
 
 def thousandths(windows: Windows) -> TrainingSet:
     """The windows as inputs in thousands of counts."""
     return TrainingSet(windows, windows.counts.astype(np.float32) / 1000, Normalizer(3, np.full(3, 1000.0)))
-
-
-def job(tmp_path, key: str = "key") -> FoldJob:
-    return FoldJob("e-s3", 3, ANIMALS[:4], ANIMALS[4:], tmp_path / "evaluation" / "e-s3.npz", key)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 import pytest
-from pipeline.test_distill import _write_herd
+from builders.data import write_moving_herd
 from typer.testing import CliRunner
 
 import mcukd.pipeline.distill as stage
@@ -19,7 +19,7 @@ from mcukd.study import Study
 def runs(tmp_path: Path, monkeypatch) -> Path:
     """A folder of runs whose latest is `old`, in the current folder, beside a card of a small herd."""
     monkeypatch.chdir(tmp_path)
-    _write_herd(tmp_path)
+    write_moving_herd(tmp_path)
     Study.create(Path("runs") / "old", "herd-sim", 0)
     return tmp_path / "runs"
 

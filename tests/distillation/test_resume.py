@@ -11,25 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.data import write_card
+from builders.data import write_moving_herd
 
 OPTIONS = (
     *("--split", "holdout=C", "--seeds", "3,", "--jobs", "1", "--no-baselines"),
     *("--epochs", "60", "--teacher-epochs", "40", "--teacher-width", "8"),
     *("--gru-units", "4", "--dense-units", "4"),
 )
-
-
-def _write_herd(folder: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for animal in "ABC":
-        for label, swing in (("graze", 0.5), ("rest", 0.0)):
-            samples = [0.1, -0.2, -0.95] + swing * np.sin(np.arange(4000)[:, None] * [0.9, 1.1, 0.7])
-            samples = samples + 0.02 * rng.normal(size=(4000, 3))
-            path = folder / label / f"{animal}1.csv"
-            path.parent.mkdir(exist_ok=True)
-            path.write_text("x,y,z\n" + "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in samples))
-    return write_card(folder).path
 
 
 def _start(card: Path, run: Path) -> subprocess.Popen[bytes]:
@@ -61,7 +49,7 @@ def _weights(run: Path) -> dict[str, np.ndarray]:
 
 @pytest.mark.slow
 def test_killed_three_times_at_random_moments_it_ends_with_the_same_weights(tmp_path):
-    card = _write_herd(tmp_path)
+    card = write_moving_herd(tmp_path, 4000).path
     _finish(_start(card, tmp_path / "unbroken"))
     run, moments = tmp_path / "broken", random.Random(7)
     for _ in range(3):

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders.students import random_student, random_windows
-from distillation.test_methods import ANIMALS, herd, job
-from fixedpoint.test_heads import headed_student
-from pipeline.test_distill import _write_herd
+from builders.data import write_moving_herd
+from builders.students import headed_student, random_student, random_windows
+from builders.training import ANIMALS, herd, job
 from typer.testing import CliRunner, Result
 
 from mcukd.boards.launch import tools_missing
@@ -304,7 +303,7 @@ def in_process(
 
 def study_with(family: str, split: str, root: Path, patch: pytest.MonkeyPatch) -> Study:
     """A study whose students hardly learned, so that a head of the one family that is searched is better."""
-    _write_herd(root)
+    write_moving_herd(root)
     card: Card = load_card(str(root / "card.toml"))
     patch.setattr(searching, "FAMILIES", [one for one in FAMILIES if one.name == family])
     patch.setattr(stage, "run_jobs", in_process)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.filter_mlp import filter_model, random_filters, windows_of
+from builders.filter_mlp import STEPS, filter_model, random_filters, windows_of, worst_windows
 from builders.students import extreme_windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,8 +25,6 @@ from mcukd.fixedpoint.gates import pre_length
 from mcukd.fixedpoint.model import IntegerModel, load_model, save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig
 from mcukd.inference.batch import backend, classify_stream, run_fast
-
-STEPS = 30
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -98,24 +96,6 @@ def sums_of(machine: FilterMachine, state: FilterState) -> dict[str, int]:
     found["high-pass"] = int(np.abs(state.passed).max())
     names = ("sum of samples", "sum of passed", "sum of filtered")
     return {**found, **dict(zip(names, map(int, ended)))}
-
-
-def worst_windows(model: FilterModel, steps: int) -> np.ndarray:
-    """Windows that drive sums to their ends: each tap met by the sample that adds to it, and constants."""
-    taps = model.arrays["fir1"].astype(np.int64).T
-    counts = []
-    for sign in (1, -1):
-        ends = np.where(sign * taps >= 0, 32767, -32768)
-        counts.append(np.resize(ends, (steps, model.channels)))
-        window = np.full((steps, model.channels), -32768 if sign > 0 else 32767)
-        window[-1] = -1 - window[-1]
-        counts.append(window)
-        counts.append(np.full((steps, model.channels), sign * 32767 - (sign < 0)))
-    # A square wave of the slowest pole's own slowness keeps the high-pass far out.
-    for half in (1, 2, 5, steps // 2):
-        square = np.where(np.arange(steps) // half % 2, 32767, -32768)
-        counts.append(np.repeat(square[:, None], model.channels, axis=1))
-    return np.array(counts, np.int16)
 
 
 @pytest.mark.parametrize("bits", [4, 8, 13, 16])

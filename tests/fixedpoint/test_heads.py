@@ -8,49 +8,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.compile import HostModel
+from builders.host import all_kinds, assert_same
 from builders.places import GOLDEN
-from builders.students import extreme_windows, random_student, random_windows
-from codegen.test_model import HostModel
+from builders.students import (
+    KINDS,
+    extreme_windows,
+    headed_model,
+    headed_student,
+    random_student,
+    random_windows,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inference.test_batch import all_kinds, assert_same
 
 from mcukd.codegen.firmware import generate_firmware, generate_model
 from mcukd.errors import UserError
 from mcukd.evaluation.warmup import stepwise_classes
 from mcukd.fixedpoint.bounds import LIMIT
-from mcukd.fixedpoint.model import IntegerModel, load_model, save_model
+from mcukd.fixedpoint.model import load_model, save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.ranges import measure_ranges
 from mcukd.fixedpoint.reference import run
 from mcukd.inference.batch import backend, run_fast
 from mcukd.models.weights import Head, StudentWeights
 
-#: P by kind of head.
-KINDS = {"linear": 1, "prototype": 3}
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
 by_kind = pytest.mark.parametrize("kind", KINDS)
-
-
-def headed_student(
-    kind: str, seed: int = 0, hidden: int = 8, classes: int = 4, gain: float = 1.0
-) -> StudentWeights:
-    """A random student with patterns of the size of states as its head."""
-    rng, prototypes = np.random.default_rng(seed), KINDS[kind]
-    patterns = rng.uniform(-0.6, 0.6, (hidden, classes * prototypes))
-    kernel, bias = 4 * gain * patterns, -2 * gain * (patterns**2).sum(axis=0)
-    return random_student(seed, hidden=hidden, classes=classes).with_head(
-        Head.direct(kernel, bias, prototypes)
-    )
-
-
-def headed_model(
-    kind: str, seed: int = 0, bits: int = 8, activation_bits: int = 16, steps: int = 30, **shape: int
-) -> IntegerModel:
-    windows = random_windows(steps=steps, seed=seed, classes=shape.get("classes", 4))
-    return quantize(
-        headed_student(kind, seed, **shape), windows, QuantizeConfig(bits, activation_bits), steps
-    )
 
 
 # --- Float ----------------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.students import random_model
-from fixedpoint.test_heads import headed_model
-from inference.test_batch import GAINS, STEPS, all_kinds, assert_same, host_model
+from builders.compile import ARM, SANITIZED, STRICT, assert_needs_no_library, compile_all
+from builders.host import GAINS, STEPS, all_kinds, assert_same, host_model
+from builders.students import headed_model, random_model
 
 from mcukd.boards.model import list_boards, load_board
 from mcukd.codegen.firmware import generate_firmware, generate_model
@@ -24,26 +24,9 @@ from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run
 from mcukd.inference.library import Shape, source
 
-STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror"]
-SANITIZED = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 PORTABLE = "-DMCUKD_BATCH_PORTABLE"
-ARM = {
-    "m3": ["-mcpu=cortex-m3", "-mthumb"],
-    "m4f": ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"],
-}
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
-
-
-def compile_all(compiler: str, flags: list[str], folder: Path, pattern: str = "*.c") -> None:
-    if shutil.which(compiler) is None:
-        pytest.skip(f"needs {compiler}, which is not on the PATH")
-    for file in sorted(folder.glob(pattern)):
-        result = subprocess.run(
-            [compiler, *STRICT, *flags, "-c", file.name, "-o", file.with_suffix(".o").name],
-            cwd=folder, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert result.returncode == 0, result.stderr
 
 
 def kinds_of_models() -> list[IntegerModel]:
@@ -96,18 +79,6 @@ def test_board_sources_compile_without_warnings(tmp_path: Path, board: str) -> N
     generate_firmware(kinds_of_models()[0], load_board(board), tmp_path)
     core = "m3" if load_board(board).core == "cortex-m3" else "m4f"
     compile_all("arm-none-eabi-gcc", ["-O2", *ARM[core]], tmp_path)
-
-
-def undefined(nm: str, file: Path) -> set[str]:
-    listing = subprocess.run([nm, "-u", file], capture_output=True, text=True, check=True).stdout
-    return {line.split()[-1] for line in listing.splitlines() if line.strip()}
-
-
-def assert_needs_no_library(nm: str, folder: Path, names: set[str]) -> None:
-    """Neither the C library nor the compiler's: what is undefined is the model's own data."""
-    assert {file.stem for file in folder.glob("*.o")} == names
-    for file in folder.glob("*.o"):
-        assert {name for name in undefined(nm, file) if not name.startswith("mcukd_model_")} == set(), file
 
 
 @needs_cc

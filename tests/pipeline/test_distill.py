@@ -7,13 +7,13 @@ import multiprocessing
 import os
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.data import write_card
+from builders.data import write_moving_herd
+from builders.processes import is_running
+from builders.training import CONFIG
 
-from mcukd.data.card import Card
 from mcukd.data.folds import make_folds
 from mcukd.data.load import load_windows
 from mcukd.distillation.config import DistillConfig
@@ -24,29 +24,12 @@ from mcukd.parallel.processes import leave_with_parent
 from mcukd.pipeline.distill import distill, fold_jobs, for_card, free_run, is_up_to_date
 from mcukd.study import Study
 
-CONFIG = DistillConfig(
-    seeds=(3,), epochs=80, teacher_epochs=8, teacher_width=2, gru_units=4, dense_units=4, jobs=1
-)
-
-
-def _write_herd(folder: Path) -> Card:
-    """Three animals; grazing swings, resting does not."""
-    rng = np.random.default_rng(0)
-    for animal in "ABC":
-        for label, swing in (("graze", 0.5), ("rest", 0.0)):
-            samples = [0.1, -0.2, -0.95] + swing * np.sin(np.arange(400)[:, None] * [0.9, 1.1, 0.7])
-            samples = samples + 0.02 * rng.normal(size=(400, 3))
-            path = folder / label / f"{animal}1.csv"
-            path.parent.mkdir(exist_ok=True)
-            path.write_text("x,y,z\n" + "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in samples))
-    return write_card(folder)
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A finished study; also its card, its data root and its metrics."""
     root = tmp_path_factory.mktemp("herd")
-    card = _write_herd(root)
+    card = write_moving_herd(root)
     study = Study.create(root / "runs" / "small", str(card.path), 0)
     return study, card, root, distill(study, card, root, CONFIG)
 
@@ -180,18 +163,9 @@ def test_workers_do_not_outlive_a_killed_run():
     parent.kill()
     parent.join()
     deadline = time.monotonic() + 20
-    while _alive(worker):
+    while is_running(worker):
         assert time.monotonic() < deadline, "the worker still runs"
         time.sleep(0.1)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
 def test_death_of_a_worker_becomes_a_sentence(made):

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.filter_mlp import filter_model
-from builders.students import random_student, random_windows
-from fixedpoint.test_heads import headed_student
+from builders.students import headed_student, random_student, random_windows
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app

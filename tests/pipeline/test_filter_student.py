@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pipeline.test_distill import CONFIG, _write_herd
+from builders.data import write_moving_herd
+from builders.training import CONFIG
 from typer.testing import CliRunner, Result
 
 from mcukd.boards.launch import tools_missing
@@ -29,7 +30,7 @@ from mcukd.study import Study
 
 def herd(root: Path) -> Card:
     """Three animals' recorded windows of 20 samples."""
-    _write_herd(root)
+    write_moving_herd(root)
     card = root / "card.toml"
     card.write_text(card.read_text().replace("length = 10", "length = 20"))
     return load_card(str(card))

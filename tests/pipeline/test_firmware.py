@@ -7,30 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.commands import invoke
 from builders.students import random_model
-from typer.testing import CliRunner
+from builders.studies import quantized_study
 
 from mcukd.boards import debug_probes
 from mcukd.boards.model import load_board
 from mcukd.boards.toolchain import compile_flags, link_flags
-from mcukd.cli.app import app
 from mcukd.errors import UserError
-from mcukd.fixedpoint.model import save_model
 from mcukd.pipeline.firmware import build_stage, ensure_built, generate_stage, sensor_remarks
 from mcukd.study import Study
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
-
-
-def quantized_study(path: Path, seed: int = 0) -> Study:
-    study = Study.create(path, "herd-sim", 0)
-    study.finish("quantize", inputs={}, options={}, outputs=save_model(random_model(seed), study.path))
-    return study
-
-
-def mcukd(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> Any:
-    monkeypatch.chdir(folder)
-    return CliRunner().invoke(app, arguments, catch_exceptions=False)
 
 
 @needs_cc
@@ -92,11 +80,11 @@ def test_rate_and_scale_that_the_sensor_has_not_are_remarked() -> None:
 @needs_cc
 def test_commands_print_facts_and_do_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     quantized_study(tmp_path / "runs/one")
-    facts = json.loads(mcukd(monkeypatch, tmp_path, "build", "--board", "native", "--json").stdout)
+    facts = json.loads(invoke(monkeypatch, tmp_path, "build", "--board", "native", "--json").stdout)
     assert facts["ran"] is True
     assert facts["emulated"] is True
     assert Path(tmp_path, facts["elf"]).is_file()
-    again = mcukd(monkeypatch, tmp_path, "build", "--board", "native")
+    again = invoke(monkeypatch, tmp_path, "build", "--board", "native")
     assert again.exit_code == 0
     assert again.stdout.count("nothing to do") == 2
 
@@ -105,7 +93,7 @@ def test_dry_run_prints_the_command_and_builds_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quantized_study(tmp_path / "runs/one")
-    shown = mcukd(monkeypatch, tmp_path, "flash", "--board", "eartag", "--runner", "pyocd", "--dry-run")
+    shown = invoke(monkeypatch, tmp_path, "flash", "--board", "eartag", "--runner", "pyocd", "--dry-run")
     elf = (tmp_path / "runs/one/firmware/eartag/build/firmware.elf").resolve()
     assert shown.stdout.strip() == (
         "pyocd load --target nrf52840 --no-wait -O auto_unlock=false --erase sector --format elf " + str(elf)
@@ -160,7 +148,7 @@ def test_a_finished_build_is_flashed_without_a_compiler(
         f"echo wrote 9 bytes from file x; echo verified 9 bytes; echo $* > {tmp_path}/argv",
     )
     for _ in range(2):
-        shown = mcukd(monkeypatch, tmp_path, "flash", "--board", "eartag", "--runner", runner)
+        shown = invoke(monkeypatch, tmp_path, "flash", "--board", "eartag", "--runner", runner)
         assert shown.exit_code == 0, shown.output
         assert "eartag: flashed" in shown.stdout
         (finished / "arm-none-eabi-gcc").unlink(missing_ok=True)
@@ -184,7 +172,7 @@ def test_a_build_whose_image_was_changed_is_not_flashed(
     put(finished, "arm-none-eabi-gcc", 'echo gcc 13; [ "$1" = --version ] || exit 1')
     (tmp_path / "runs/one/firmware/eartag/build/firmware.elf").write_bytes(b"another")
     with pytest.raises(UserError, match="refuses it"):
-        mcukd(monkeypatch, tmp_path, "flash", "--board", "eartag", "--runner", "pyocd")
+        invoke(monkeypatch, tmp_path, "flash", "--board", "eartag", "--runner", "pyocd")
     assert not (tmp_path / "flashed").exists()
 
 
@@ -196,7 +184,7 @@ def test_a_flash_that_is_stopped_says_that_the_chip_is_in_doubt(
 
     put(finished, "pyocd", PYOCD_LOADS)
     monkeypatch.setattr("mcukd.boards.runners.flash", stopped)
-    shown = mcukd(monkeypatch, tmp_path, "flash", "--board", "eartag", "--runner", "pyocd")
+    shown = invoke(monkeypatch, tmp_path, "flash", "--board", "eartag", "--runner", "pyocd")
     assert "What eartag holds now is not known: flash it again." in shown.stderr
     assert shown.exit_code != 0 and "flashed;" not in shown.stdout
 
@@ -206,10 +194,10 @@ def test_erasing_the_chip_says_what_is_lost(
 ) -> None:
     put(finished, "pyocd", PYOCD_LOADS)
     flash = ("flash", "--board", "eartag", "--runner", "pyocd")
-    assert "The chip erase destroys UICR too" in mcukd(monkeypatch, tmp_path, *flash, "--erase-chip").stderr
-    assert "UICR" not in mcukd(monkeypatch, tmp_path, *flash).stderr
+    assert "The chip erase destroys UICR too" in invoke(monkeypatch, tmp_path, *flash, "--erase-chip").stderr
+    assert "UICR" not in invoke(monkeypatch, tmp_path, *flash).stderr
     with pytest.raises(UserError, match="UICR too.*--erase-chip"):
-        mcukd(monkeypatch, tmp_path, *flash, "--allow-erase", "--dry-run")
+        invoke(monkeypatch, tmp_path, *flash, "--allow-erase", "--dry-run")
 
 
 def test_how_a_board_is_flashed_changes_no_source(tmp_path: Path) -> None:
@@ -223,17 +211,17 @@ def test_how_a_board_is_flashed_changes_no_source(tmp_path: Path) -> None:
 @needs_cc
 def test_emulated_firmware_prints_its_url_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     quantized_study(tmp_path / "runs/one")
-    shown = mcukd(monkeypatch, tmp_path, "flash", "--board", "native", "--emulate", "--seconds", "0.1")
+    shown = invoke(monkeypatch, tmp_path, "flash", "--board", "native", "--emulate", "--seconds", "0.1")
     assert shown.exit_code == 0
     assert shown.stdout.startswith("/dev/")
 
 
 def test_boards_lists_what_is_unverified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = json.loads(mcukd(monkeypatch, tmp_path, "boards", "--json").stdout)
+    facts = json.loads(invoke(monkeypatch, tmp_path, "boards", "--json").stdout)
     assert [board["name"] for board in facts] == [
         "collar", "collar-emulated", "eartag", "eartag-emulated", "native",
     ]  # fmt: skip
-    assert "never run" in mcukd(monkeypatch, tmp_path, "boards", "collar").stdout
+    assert "never run" in invoke(monkeypatch, tmp_path, "boards", "collar").stdout
 
 
 def test_a_board_built_for_size_is_another_firmware(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.data import write_moving_herd
 from builders.mobilenet import random_counts, random_mobilenet
-from pipeline.test_distill import _write_herd
 from typer.testing import CliRunner
 
 from mcukd.cli import app as app_module
@@ -132,7 +132,7 @@ def test_files_of_all_structures_load(student, counts, tmp_path):
 
 def untaught_study(root: Path) -> Study:
     """A study as `distill --student mobilenet` leaves it, but with random students: none needs teaching."""
-    _write_herd(root)
+    write_moving_herd(root)
     card = load_card(str(root / "card.toml"))
     windows, study = load_windows(card, root), Study.create(root / "runs" / "net", str(card.path), 0)
     steps, outputs, predicted, order = windows.counts.shape[1], [study.file("student.keras")], [], []
@@ -252,7 +252,7 @@ def test_the_model_of_an_earlier_student_is_not_mixed_with_this_one(study, tmp_p
 @pytest.mark.slow
 def test_a_taught_student_goes_the_whole_road(tmp_path):
     """distill → quantize → evaluate → robustness → report, by the command line alone."""
-    _write_herd(tmp_path)
+    write_moving_herd(tmp_path)
     card, run = str(tmp_path / "card.toml"), tmp_path / "runs" / "net"
     short = [f"--{name}=1" for name in ("seeds", "epochs", "teacher-epochs", "jobs")]
     short += ["--student", "mobilenet", "--no-baselines"]

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders.data import write_moving_herd
 from builders.report_study import whole_study
 from builders.students import random_student
-from pipeline.test_distill import _write_herd
 from typer.testing import CliRunner, Result
 
 from mcukd.cli.app import app
@@ -58,7 +58,7 @@ def untaught_study(path: Path, card: Card, root: Path, first: int = 0, **options
 @pytest.fixture(scope="module")
 def herd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Card, Path]:
     root = tmp_path_factory.mktemp("herd")
-    return _write_herd(root), root
+    return write_moving_herd(root), root
 
 
 @pytest.fixture(scope="module")

@@ -13,17 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders.students import extreme_windows, random_student, random_windows
+from builders.students import extreme_windows, random_windows
+from builders.studies import simulated_study
 from typer.testing import CliRunner, Result
 
 from mcukd.boards.launch import running, tools_missing
 from mcukd.boards.model import load_board
 from mcukd.cli import app as app_module
-from mcukd.data.card import load_card
-from mcukd.data.load import load_windows
 from mcukd.errors import UserError
-from mcukd.fixedpoint.model import save_model
-from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.harness.faults import Faults, bad_line
 from mcukd.harness.messages import Identity
 from mcukd.harness.probes import choose_probes, extremes, spread
@@ -31,7 +28,6 @@ from mcukd.harness.protocol import Device, open_device
 from mcukd.harness.validate import exercise
 from mcukd.pipeline.firmware import ensure_built
 from mcukd.pipeline.validate import validate_study
-from mcukd.resources import resource_dir
 from mcukd.study import Study
 
 FIXED_KEYS = {
@@ -46,27 +42,9 @@ native_only = pytest.mark.skipif(
 TWINS = ("collar-emulated", "eartag-emulated")
 
 
-def make_study(path: Path, seed: int = 0, range_g: int = 4, counts_per_g: int = 512) -> Study:
-    """A study of two simulated animals and a random student."""
-    text = (resource_dir("datasets") / "herd-sim.toml").read_text()
-    text = re.sub(r"(?m)^animals = .*", "animals = 2", text)
-    text = re.sub(r"(?m)^minutes_per_animal = .*", "minutes_per_animal = 20", text)
-    text = re.sub(r"(?m)^range_g = .*", f"range_g = {range_g}", text)
-    text = re.sub(r"(?m)^counts_per_g = .*", f"counts_per_g = {counts_per_g}", text)
-    card_file = path.parent / f"{path.name}.toml"
-    card_file.write_text(text)
-    card = load_card(str(card_file))
-    sample = load_windows(card, None, seed=0)
-    student = random_student(seed, hidden=8, dense=8, classes=len(card.classes))
-    model = quantize(student, sample, QuantizeConfig(8, 16), operation_hop=card.operation_hop)
-    study = Study.create(path, str(card_file), 0)
-    study.finish("quantize", inputs={}, options={}, outputs=save_model(model, study.path))
-    return study
-
-
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return make_study(tmp_path_factory.mktemp("runs") / "a")
+    return simulated_study(tmp_path_factory.mktemp("runs") / "a")
 
 
 @pytest.fixture
@@ -148,7 +126,7 @@ def test_an_image_that_calls_itself_hardware_behind_a_socket_is_not_believed(
 
 @native_only
 def test_another_studys_firmware_is_refused_before_any_window(study: Study, tmp_path: Path) -> None:
-    other = make_study(tmp_path / "b", seed=1)
+    other = simulated_study(tmp_path / "b", seed=1)
     ensure_built(study, load_board("native"))
     before = study.file("validation", "native.json")
     known = before.read_bytes() if before.exists() else None
@@ -292,7 +270,7 @@ def test_the_other_tag_is_refused(study: Study) -> None:
 def test_a_card_of_another_scale_than_the_model_is_refused(tmp_path: Path) -> None:
     """Counts of one scale sent to a model of another would be compared, and agree."""
     (tmp_path / "runs").mkdir()
-    study = make_study(tmp_path / "runs/a")
+    study = simulated_study(tmp_path / "runs/a")
     card = Path(study.card)
     card.write_text(re.sub(r"(?m)^counts_per_g = .*", "counts_per_g = 1024", card.read_text()))
     with pytest.raises(UserError, match=r"counts_per_g is 1024, but .* made for 512; set it back, or run"):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from pipeline.test_distill import _write_herd
+from builders.data import write_moving_herd
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
@@ -16,7 +16,7 @@ from mcukd.study import Study
 
 
 def test_a_study_distilled_against_all_keeps_both_students_and_is_disturbed(tmp_path: Path) -> None:
-    card = _write_herd(tmp_path)
+    card = write_moving_herd(tmp_path)
     options = ["--data", str(card.path), "--data-root", str(tmp_path), "--split", "holdout=A", "--seeds", "1"]
     sizes = ["--epochs", "5", "--teacher-epochs", "2", "--teacher-width", "1", "--gru-units", "4"]
     run = ["--run", str(tmp_path / "run")]

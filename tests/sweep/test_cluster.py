@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from builders.cluster import cluster, needs_dask, there
-from builders.sweep import command, results, wait_for_results, write_grid, write_herd
+from builders.sweep import command, herd_card, results, wait_for_results, write_grid
 
 from mcukd.errors import UserError
 from mcukd.parallel.cluster import connect
@@ -17,7 +17,7 @@ from mcukd.parallel.cluster import connect
 
 @needs_dask
 def test_a_killed_worker_costs_no_row(tmp_path: Path) -> None:
-    card = write_herd(tmp_path / "herd")
+    card = herd_card(tmp_path / "herd")
     grid, out = write_grid(tmp_path, card), tmp_path / "out"
     with cluster(tmp_path) as (address, workers):
         line = command(grid, out, card, "--scheduler", address)

@@ -7,9 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from builders.commands import mcukd
 from builders.places import ROOT
-from builders.sweep import write_grid, write_herd
-from cli.test_commands import mcukd
+from builders.sweep import herd_card, write_grid
 
 from mcukd.data.card import load_card
 from mcukd.distillation.config import DistillConfig
@@ -169,7 +169,7 @@ def test_a_broken_grid_is_one_sentence(kind: str, tmp_path: Path) -> None:
 
 
 def test_folds_and_splits_are_those_of_the_data(tmp_path: Path) -> None:
-    card = write_herd(tmp_path / "herd")
+    card = herd_card(tmp_path / "herd")
     content = (
         'data = "{card}"\nsplit = "{split}"\n[grid]\nfolds = ["{fold}"]\nbits = []\nbeside = "majority"\n'
     )
@@ -184,7 +184,7 @@ def test_folds_and_splits_are_those_of_the_data(tmp_path: Path) -> None:
 
 
 def test_short_windows_have_no_filter_mlp(tmp_path: Path) -> None:
-    card = write_herd(tmp_path / "herd")
+    card = herd_card(tmp_path / "herd")
     for wanted in ('beside = "filter_mlp"', 'student = "filter-mlp"'):
         content = 'data = "{card}"\n[grid]\n' + wanted + "\n"
         with pytest.raises(UserError, match="too short for filter-mlp"):
@@ -192,7 +192,7 @@ def test_short_windows_have_no_filter_mlp(tmp_path: Path) -> None:
 
 
 def test_what_decides_a_run_is_in_its_key(tmp_path: Path) -> None:
-    card = write_herd(tmp_path / "herd")
+    card = herd_card(tmp_path / "herd")
     content = 'data = "{card}"\n[grid]\nbits = [8]\n[training]\n{training}\n'
 
     def keys(training: str) -> tuple[set[str], set[str]]:
@@ -212,7 +212,7 @@ def test_what_decides_a_run_is_in_its_key(tmp_path: Path) -> None:
 
 
 def test_the_command_tells_what_it_would_do(tmp_path: Path) -> None:
-    card = write_herd(tmp_path / "herd")
+    card = herd_card(tmp_path / "herd")
     grid = write_grid(tmp_path, card)
     arguments = ("sweep", str(grid), "--out", "out", "--data-root", str(card.parent))
     result = mcukd(*arguments, "--dry-run", cwd=tmp_path)

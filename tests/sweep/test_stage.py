@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from builders.sweep import command, finished, results, wait_for_results, write_grid, write_herd
-from pipeline.test_distill import _alive
+from builders.processes import is_running
+from builders.sweep import command, finished, herd_card, results, wait_for_results, write_grid
 
 from mcukd.errors import UserError
 from mcukd.sweep.engine import SKIPPED, missing, perform, run_jobs
@@ -101,7 +101,7 @@ def test_the_front_is_what_nothing_cheaper_beats() -> None:
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_herd(tmp_path_factory.mktemp("herd"))
+    return herd_card(tmp_path_factory.mktemp("herd"))
 
 
 def test_a_killed_sweep_goes_on_with_nothing_lost_or_redone(card: Path, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_killed_sweep_goes_on_with_nothing_lost_or_redone(card: Path, tmp_path
 
 def _wait_until_gone(pid: int) -> None:
     deadline = time.monotonic() + 30
-    while _alive(pid):
+    while is_running(pid):
         assert time.monotonic() < deadline, "a worker outlived the sweep"
         time.sleep(0.1)
 
@@ -164,7 +164,7 @@ def test_a_larger_grid_does_only_what_is_new_and_a_damaged_result_is_made_anew(
 def test_other_data_is_not_taken_for_this(card: Path, tmp_path: Path) -> None:
     content = 'data = "{card}"\n[grid]\nbits = []\nbeside = "majority"\n'
     plan = make_plan(write_grid(tmp_path, card, content), tmp_path / "out", card.parent)
-    other = write_herd(tmp_path / "herd")
+    other = herd_card(tmp_path / "herd")
     file = other.parent / "graze" / "A1.csv"
     file.write_text(file.read_text().replace("0.1", "0.2"))
     changed = make_plan(write_grid(tmp_path, other, content), tmp_path / "out", other.parent)

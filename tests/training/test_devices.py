@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli.test_commands import mcukd
+from builders.commands import mcukd
 
 from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError

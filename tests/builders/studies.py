@@ -1,0 +1,40 @@
+"""Studies on disk as their stages leave them, of random students: none is trained."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from builders.students import random_model, random_student
+
+from mcukd.data.card import load_card
+from mcukd.data.load import load_windows
+from mcukd.fixedpoint.model import save_model
+from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+from mcukd.resources import resource_dir
+from mcukd.study import Study
+
+
+def quantized_study(path: Path, seed: int = 0) -> Study:
+    """A study with nothing but an integer model in it."""
+    study = Study.create(path, "herd-sim", 0)
+    study.finish("quantize", inputs={}, options={}, outputs=save_model(random_model(seed), study.path))
+    return study
+
+
+def simulated_study(path: Path, seed: int = 0, range_g: int = 4, counts_per_g: int = 512) -> Study:
+    """A study of two simulated animals and a random student."""
+    text = (resource_dir("datasets") / "herd-sim.toml").read_text()
+    text = re.sub(r"(?m)^animals = .*", "animals = 2", text)
+    text = re.sub(r"(?m)^minutes_per_animal = .*", "minutes_per_animal = 20", text)
+    text = re.sub(r"(?m)^range_g = .*", f"range_g = {range_g}", text)
+    text = re.sub(r"(?m)^counts_per_g = .*", f"counts_per_g = {counts_per_g}", text)
+    card_file = path.parent / f"{path.name}.toml"
+    card_file.write_text(text)
+    card = load_card(str(card_file))
+    sample = load_windows(card, None, seed=0)
+    student = random_student(seed, hidden=8, dense=8, classes=len(card.classes))
+    model = quantize(student, sample, QuantizeConfig(8, 16), operation_hop=card.operation_hop)
+    study = Study.create(path, str(card_file), 0)
+    study.finish("quantize", inputs={}, options={}, outputs=save_model(model, study.path))
+    return study

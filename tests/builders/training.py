@@ -1,0 +1,42 @@
+"""What the smallest trainings need: windows in memory, jobs and options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mcukd.data.windows import Windows
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.jobs import FoldJob
+
+CONFIG = DistillConfig(
+    seeds=(3,), epochs=80, teacher_epochs=8, teacher_width=2, gru_units=4, dense_units=4, jobs=1
+)
+
+
+ANIMALS = ("a", "b", "c", "d", "e")
+
+
+def herd(per_animal: int = 40) -> Windows:
+    """Five animals, three behaviours told apart by their amplitude."""
+    rng = np.random.default_rng(0)
+    count = per_animal * len(ANIMALS)
+    labels = np.arange(count) % 3
+    waves = (100 + 400 * labels[:, None, None]) * rng.normal(size=(count, 32, 3))
+    return Windows(
+        counts=(waves + np.array([0, 0, 2000])).astype(np.int16),
+        labels=labels,
+        animals=np.repeat(ANIMALS, per_animal),
+        segments=np.arange(count),
+        classes=("x", "y", "z"),
+        rate_hz=10.0,
+        counts_per_g=2000.0,
+        card="herd",
+        simulated=True,
+    )
+
+
+def job(tmp_path: Path, key: str = "key") -> FoldJob:
+    """A fold that holds out the last animal."""
+    return FoldJob("e-s3", 3, ANIMALS[:4], ANIMALS[4:], tmp_path / "evaluation" / "e-s3.npz", key)
