@@ -17,7 +17,7 @@ from mcukd.fixedpoint.packing import ROWS, pairs
 from mcukd.fixedpoint.reference import run
 
 #: The folder of `firmware_templates` that a model's sources are made from, by its student.
-TEMPLATES = {IntegerModel.student: "model", FilterModel.student: "filter"}
+TEMPLATES = {IntegerModel.student: "model/gru", FilterModel.student: "model/filter_mlp"}
 
 
 def model_context(model: IntegerModel) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def generate_model(
     Raises UserError for a prefix that C names cannot start with.
     """
     context = templates_context(model, core, optimize)
-    texts = _render([TEMPLATES[model.student]], context, check_prefix(prefix))
+    texts = render_folders(model_folders(model), context, check_prefix(prefix))
     if prefix != DEFAULT:
         texts = {name: with_own_names(name, text) for name, text in texts.items()}
     return _write(texts, out, {f"{prefix}_kernel.S"})
@@ -67,16 +67,21 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
     no longer made are removed; the `build` folder is left alone. Raises UserError for a scale that no
     firmware can make of the sensor's.
     """
-    folders = [TEMPLATES[model.student], "app", "port/common", f"port/{board.port}"]
+    folders = [*model_folders(model), "app", "port/common", f"port/{board.port}"]
     context = {**templates_context(model, core_of(board), board.optimize), "board": board}
     scaling = board_scaling(board, model.counts_per_g)
-    texts = _render(folders, {**context, "scaling": None if scaling.identity else scaling})
+    texts = render_folders(folders, {**context, "scaling": None if scaling.identity else scaling})
     if board.core != "host":
         texts["firmware.ld"] = _render_one("linker/cortex-m.ld.j2", {"board": board})
     digest = firmware_sha256(texts, board)
     texts[ID_HEADER] = _id_header(digest)
     earlier = [file.name for file in out.glob("*") if file.suffix in (".c", ".h", ".ld", ".S")]
     return Firmware(_write(texts, out, earlier), digest)
+
+
+def model_folders(model: IntegerModel) -> list[str]:
+    """Return the template folders of a model: what every student has, and what its own family adds."""
+    return ["model/common", TEMPLATES[model.student]]
 
 
 def firmware_sha256(texts: dict[str, str], board: Board) -> str:
@@ -124,10 +129,10 @@ def _id_header(digest: str) -> str:
     )
 
 
-def _render(folders: list[str], context: dict[str, Any], prefix: str = DEFAULT) -> dict[str, str]:
-    """Render every file of some template folders but those that come out empty.
+def render_folders(folders: list[str], context: dict[str, Any], prefix: str = DEFAULT) -> dict[str, str]:
+    """Return the text of every file of some template folders by its name, empty ones left out.
 
-    Files whose names begin with an underscore are only imported.
+    Files whose names begin with an underscore are only imported by others.
     """
     texts: dict[str, str] = {}
     root = resource_dir("firmware_templates")
@@ -164,12 +169,13 @@ def _environment(prefix: str) -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters["c_string"] = _c_string
+    environment.filters["c_string"] = c_string
     environment.filters["comment"] = comment
     return environment
 
 
-def _c_string(text: str) -> str:
+def c_string(text: str) -> str:
+    """Return a text as a C string literal of its UTF-8 bytes."""
     # Octal escapes end after three digits; hexadecimal ones would swallow a following digit.
     plain = set(range(32, 127)) - {ord('"'), ord("\\"), ord("?")}
     return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'

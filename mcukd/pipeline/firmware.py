@@ -152,7 +152,15 @@ def card_range_g(study: Study) -> Optional[float]:
 
 def _templates_sha256(board: Board) -> str:
     root = resource_dir("firmware_templates")
-    folders = ("model", "filter", "app", "port/common", f"port/{board.port}", "linker")
+    folders = (
+        "model/common",
+        "model/gru",
+        "model/filter_mlp",
+        "app",
+        "port/common",
+        f"port/{board.port}",
+        "linker",
+    )
     files = sorted(file for folder in folders for file in (root / folder).glob("*") if file.is_file())
     return sha256_text(
         "".join(f"{file.relative_to(root).as_posix()} {sha256_file(file)}\n" for file in files)

@@ -15,10 +15,11 @@ from mcukd.profiling.cycles import Cycles
 from mcukd.profiling.emulate import run_image
 from mcukd.profiling.image import build_image
 from mcukd.profiling.measure import accuracy, against_float, costs, estimated_cycles, make_row, sizes
+from mcukd.resources import resource_dir
 
 TFLITE = "TFLite int8 one-step cell"
 MOVED = "float64, samples moved by up to one count"
-_TEMPLATES = Path(__file__).with_name("firmware")
+_TEMPLATES = resource_dir("firmware_templates") / "profiling"
 _FLAGS = ["-O3"]
 #: Soft float takes 10⁸ instructions a window, too many to log: a part of the window stands for it.
 _TRACED_STEPS = 32

@@ -12,9 +12,10 @@ from mcukd.boards.toolchain import compile_flags
 from mcukd.boards.tools import require_tool
 from mcukd.errors import UserError
 from mcukd.profiling.cycles import CORES, Instruction, parse_disassembly
+from mcukd.resources import resource_dir
 from mcukd.text import listed
 
-_FIRMWARE = Path(__file__).with_name("firmware")
+_FIRMWARE = resource_dir("firmware_templates") / "profiling"
 _BOARDS = {"m3": "collar-emulated", "m4f": "eartag-emulated"}
 #: The trace's twin of the step is for the host; it would only be thrown away.
 _LEFT_OUT = ("mcukd_trace.c",)

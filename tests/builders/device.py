@@ -12,7 +12,7 @@ from pathlib import Path
 from builders.compile import SANITIZED, STRICT
 
 from mcukd.boards.model import load_board
-from mcukd.codegen.firmware import _render, templates_context
+from mcukd.codegen.firmware import model_folders, render_folders, templates_context
 from mcukd.fixedpoint.model import IntegerModel
 
 FIRMWARE_SHA256 = "ab" * 32
@@ -25,7 +25,8 @@ def build_device(model: IntegerModel, directory: Path, board: str = "bench", san
         **templates_context(model),
         "board": load_board("native").model_copy(update={"name": board}),
     }
-    for name, text in _render(["model", "app", "port/common", "port/native"], context).items():
+    folders = [*model_folders(model), "app", "port/common", "port/native"]
+    for name, text in render_folders(folders, context).items():
         (directory / name).write_text(text)
     listed = ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(FIRMWARE_SHA256))
     (directory / "firmware_id.h").write_text(f"#define MCUKD_FIRMWARE_SHA256_BYTES {listed}\n")

@@ -12,7 +12,7 @@ from builders.places import GOLDEN
 from builders.students import extreme_windows, random_model, random_windows
 
 from mcukd.boards.model import load_board
-from mcukd.codegen.firmware import _c_string, generate_firmware, generate_model
+from mcukd.codegen.firmware import c_string, generate_firmware, generate_model
 from mcukd.fixedpoint.reference import run, trace
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
@@ -67,8 +67,8 @@ def test_names_from_the_user_cannot_break_the_c(tmp_path: Path) -> None:
     assert tuple(name.decode() for name in found) == names
 
 
-def test_c_string_escapes_do_not_swallow_digits() -> None:
-    assert _c_string("é1") == '"\\303\\2511"'
+def testc_string_escapes_do_not_swallow_digits() -> None:
+    assert c_string("é1") == '"\\303\\2511"'
 
 
 def test_files_of_an_earlier_generation_are_removed_and_others_kept(tmp_path: Path) -> None:
