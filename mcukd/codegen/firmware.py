@@ -1,4 +1,4 @@
-"""Renders a firmware: model, app, port and linker script, flat into one directory."""
+"""Sources of a model and of a whole firmware (model, app, port, linker script), flat in one directory."""
 
 from __future__ import annotations
 
@@ -11,19 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
-from mcukd import __version__
 from mcukd.boards.scale import board_scaling
-from mcukd.codegen.context import TEMPLATES, comment, model_context
+from mcukd.codegen.context import TEMPLATES, model_context
 from mcukd.codegen.kernel import CORES, core_of, kernel_for
-from mcukd.codegen.prefix import DEFAULT, check_prefix, with_own_names, with_prefix
+from mcukd.codegen.prefix import DEFAULT, check_prefix, with_own_names
+from mcukd.codegen.templates import render_folders, render_template
 from mcukd.errors import UserError
 from mcukd.files import folder_beside
 from mcukd.fixedpoint.model import IntegerModel
-from mcukd.resources import resource_dir
 
 if TYPE_CHECKING:
-    import jinja2
-
     from mcukd.boards.model import Board
 
 ID_HEADER = "firmware_id.h"
@@ -72,7 +69,7 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
     scaling = board_scaling(board, model.counts_per_g)
     texts = render_folders(folders, {**context, "scaling": None if scaling.identity else scaling})
     if board.core != "host":
-        texts["firmware.ld"] = _render_one("linker/cortex-m.ld.j2", {"board": board})
+        texts["firmware.ld"] = render_template("linker/cortex-m.ld.j2", {"board": board})
     digest = firmware_sha256(texts, board)
     texts[ID_HEADER] = _id_header(digest)
     earlier = [file.name for file in out.glob("*") if file.suffix in (".c", ".h", ".ld", ".S")]
@@ -127,58 +124,6 @@ def _id_header(digest: str) -> str:
         "/* firmware_id.h - SHA-256 over all other sources and the compiler flags. Generated. */\n"
         f"#define MCUKD_FIRMWARE_SHA256_BYTES {listed}\n"
     )
-
-
-def render_folders(folders: list[str], context: dict[str, Any], prefix: str = DEFAULT) -> dict[str, str]:
-    """Return the text of every file of some template folders by its name, empty ones left out.
-
-    Files whose names begin with an underscore are only imported by others.
-    """
-    texts: dict[str, str] = {}
-    root = resource_dir("firmware_templates")
-    for folder in folders:
-        for file in sorted((root / folder).iterdir()):
-            if file.name.startswith(("_", ".")) or not file.is_file():
-                continue
-            if file.stem.endswith(".S") and not context["kernel"]:
-                continue
-            if file.suffix != ".j2":
-                texts[file.name] = file.read_text(encoding="utf-8")
-            elif text := _render_one(f"{folder}/{file.name}", context, prefix):
-                texts[with_prefix(file.stem, prefix)] = text
-    return texts
-
-
-def _render_one(template: str, context: dict[str, Any], prefix: str = DEFAULT) -> str:
-    return _environment(prefix).get_template(template).render(tool_version=__version__, **context)
-
-
-def _environment(prefix: str) -> jinja2.Environment:
-    import jinja2
-
-    def load(name: str) -> str:
-        # Names are replaced in templates, never in what they print of the user's: classes, the card's name.
-        file = resource_dir("firmware_templates") / name
-        return with_prefix(file.read_text(encoding="utf-8"), prefix)
-
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(load),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    environment.filters["c_string"] = c_string
-    environment.filters["comment"] = comment
-    return environment
-
-
-def c_string(text: str) -> str:
-    """Return a text as a C string literal of its UTF-8 bytes."""
-    # Octal escapes end after three digits; hexadecimal ones would swallow a following digit.
-    plain = set(range(32, 127)) - {ord('"'), ord("\\"), ord("?")}
-    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
 
 
 def _write(texts: dict[str, str], out: Path, stale: Iterable[str]) -> list[Path]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mcukd.boards.model import Region, list_boards, load_board, read_board
 from mcukd.boards.port import read_port
-from mcukd.codegen.firmware import _render_one
+from mcukd.codegen.templates import render_template
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
 
@@ -196,9 +196,9 @@ def test_ear_tag_may_keep_pages_for_itself(tmp_path: Path) -> None:
     assert board.memory is not None
     assert board.memory.flash.usable == 1_048_576 - 8192
     assert not board.configuration_words
-    assert "CCFG" not in _render_one("linker/cortex-m.ld.j2", {"board": board})
-    assert "CCFG" in _render_one("linker/cortex-m.ld.j2", {"board": load_board("collar")})
-    assert "CCFG" not in _render_one("linker/cortex-m.ld.j2", {"board": load_board("collar-emulated")})
+    assert "CCFG" not in render_template("linker/cortex-m.ld.j2", {"board": board})
+    assert "CCFG" in render_template("linker/cortex-m.ld.j2", {"board": load_board("collar")})
+    assert "CCFG" not in render_template("linker/cortex-m.ld.j2", {"board": load_board("collar-emulated")})
 
 
 def test_every_port_says_what_it_needs() -> None:

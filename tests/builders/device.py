@@ -12,7 +12,8 @@ from pathlib import Path
 from builders.compile import SANITIZED, STRICT
 
 from mcukd.boards.model import load_board
-from mcukd.codegen.firmware import model_folders, render_folders, templates_context
+from mcukd.codegen.firmware import model_folders, templates_context
+from mcukd.codegen.templates import render_folders
 from mcukd.fixedpoint.model import IntegerModel
 
 FIRMWARE_SHA256 = "ab" * 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mcukd.boards.model import Board
-from mcukd.codegen.firmware import _render, _render_one
+from mcukd.codegen.templates import render_folders, render_template
 
 #: Echoes every byte but the commands below.
 MAIN = """
@@ -92,9 +92,9 @@ def write_sources(board: Board, folder: Path, main: str = MAIN) -> Path:
     """Render the board's port and linker script beside `main.c`."""
     folder.mkdir(parents=True, exist_ok=True)
     context = {"board": board}
-    texts = _render(["port/common", f"port/{board.port}"], context)
+    texts = render_folders(["port/common", f"port/{board.port}"], context)
     if not board.host:
-        texts["firmware.ld"] = _render_one("linker/cortex-m.ld.j2", context)
+        texts["firmware.ld"] = render_template("linker/cortex-m.ld.j2", context)
     for name, text in {**texts, "main.c": main}.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder

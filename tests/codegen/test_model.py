@@ -12,7 +12,8 @@ from builders.places import GOLDEN
 from builders.students import extreme_windows, random_model, random_windows
 
 from mcukd.boards.model import load_board
-from mcukd.codegen.firmware import c_string, generate_firmware, generate_model
+from mcukd.codegen.firmware import generate_firmware, generate_model
+from mcukd.codegen.templates import c_string
 from mcukd.fixedpoint.reference import run, trace
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
