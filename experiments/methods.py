@@ -1,4 +1,4 @@
-"""Methods × students × data sets: the experiment of docs/reference/distillation.md.
+"""Methods × students × data sets: the experiment of docs/experiments/distillation.md.
 
     python experiments/methods.py --data-root DATA --out DIR [--grids NAME ...] [--workers N] [--write]
 

@@ -1,6 +1,6 @@
 """How hard the simulated herds are: level and vigour against rhythm, on animals held out.
 
-Prints the table of docs/reference/data.md in some minutes: `python experiments/simulator_difficulty.py`.
+Prints the table of docs/experiments/simulator.md in some minutes: `python experiments/simulator_difficulty.py`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ PAGES = sorted(
     path
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "experiments").glob("*.md")]
 )
-_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```", re.S | re.M)
 #: Documents named in code, cards, templates and pages, such as "docs/reference/boards.md".
 _MENTION = re.compile(r"\b(?:docs|experiments)/[\w./-]+\.(?:md|json|py|toml|svg|png)\b")
@@ -26,6 +26,12 @@ def anchors(page: Path) -> set[str]:
     """Return the fragments that a page's headings get where Markdown is shown."""
     headings = re.findall(r"^#+ +(.+)$", _FENCE.sub("", page.read_text(encoding="utf-8")), re.M)
     return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+def pages_linked_from(page: Path) -> set[Path]:
+    """Return the Markdown pages that a page links to."""
+    names = {link.partition("#")[0] for link in _LINK.findall(page.read_text(encoding="utf-8"))}
+    return {(page.parent / name).resolve() for name in names if name.endswith(".md") and ":" not in name}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -42,12 +48,12 @@ def test_relative_links_exist(page: Path) -> None:
 
 
 def test_every_page_of_docs_is_reachable_from_the_index() -> None:
-    index = ROOT / "docs" / "README.md"
-    linked = {
-        (index.parent / link.partition("#")[0]).resolve() for link in _LINK.findall(index.read_text("utf-8"))
-    }
-    pages = {path.resolve() for path in (ROOT / "docs").rglob("*.md")} - {index.resolve()}
-    assert sorted(pages - linked) == []
+    linked: set[Path] = set()
+    new = {ROOT / "docs" / "README.md"}
+    while new:
+        linked |= new
+        new = {target for page in new for target in pages_linked_from(page)} - linked
+    assert sorted(set((ROOT / "docs").rglob("*.md")) - linked) == []
 
 
 def test_documents_named_in_the_text_exist() -> None:
