@@ -1,11 +1,13 @@
-"""Classify a simulated recording of 30 days at 50 Hz from Parquet: time, times real time, peak memory.
+"""Speed and memory of `mcukd classify` on a simulated recording of 30 days at 50 Hz in Parquet.
 
     python experiments/classify_speed.py --folder SCRATCH [--days 30] [--hop 256] [--write]
 
 SIMULATED data: bouts of the simulated herd (herd-sim), repeated until the file has its length; only its size
-matters here. A model of random weights (GRU 16, windows of 256 samples) answers. The file is deleted after.
+matters here. A model with random weights (GRU 16, windows of 256 samples) classifies it. The file is deleted
+afterwards.
 
-A sample of the recording's windows is then replayed on both EMULATED cores (QEMU): logits must be equal.
+A sample of the recording's windows is then replayed on both EMULATED cores (QEMU): all logits must be equal.
+--write: docs/results/classify-speed.json.
 """
 
 from __future__ import annotations

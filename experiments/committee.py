@@ -1,10 +1,11 @@
-"""What plain students and teachers of several seeds know together: the headroom of `--teacher committee`.
+"""MCC of the mean logits of several students and teachers: the headroom of `--teacher committee`.
 
     python experiments/committee.py --data-root DATA --out DIR [--grids NAME ...] [--write]
 
-Reads what `experiments/methods.py --out DIR` has trained and trains nothing. The logits for the held-out
-windows of all plain students of a fold, of all its ResNet teachers, and of both are averaged, and scored
-beside the mean of the single ones. A student taught by a committee was not trained here.
+Reads what `experiments/methods.py --out DIR` has trained and trains nothing. The logits of all plain students
+of a fold, of all its ResNet teachers, and of both are averaged over the held-out windows and scored; the mean
+score of the single networks is given for comparison. No student is trained with the ensemble as its teacher.
+--write: docs/results/committee-headroom.json.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The experiment behind the training defaults: augmentation, length of training, temperature and mixing.
+"""Comparison of augmentation, epochs, temperature and soft-label weight: the reasons for the first defaults.
 
 Six of the ten cows of `cow-collar` are held out in turn, with models trained on the nine others; the choice
 of defaults rests on the pooled MCC of these folds alone, with seeds that no reported figure uses. The other
@@ -6,7 +6,8 @@ four cows' own folds take no part in it. Run from the repository:
 
     MCUKD_DATA=<folder> nice python experiments/distillation.py --seeds 100
 
-Every finished training is cached, so a stopped run goes on. `--figure` only draws the recorded results.
+Every finished training is cached, so an interrupted run continues. `--figure` only draws the record,
+docs/results/distillation-defaults.json.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Windows that grow, fits that go back, and learning rates: plain GRU students shown windows in three ways.
+"""Length curriculum, rollback and learning rates: plain GRU students trained in three ways.
 
     python experiments/growing.py --data-root DATA [--data CARD ...] [--ways whole growing steady] [--write]
                             [--seeds 100 101 …] [--rates .01 .02] [--epochs N]
 
-"whole" has whole windows from the start, "growing" parts of them first, and "steady" lets such a fit go back
-where it diverges (`mcukd.training.rollback`). A third of the animals is held out, always the same; of
-`ucihar-subset` only the official training subjects take part, and the simulated herd is one that no reported
-figure is of (seed 1). All ways present as many samples. CPU time of a way's very first seed includes
-compiling.
+"whole" trains on whole windows from the start, "growing" with the length curriculum, and "steady" with the
+curriculum and rollback (`mcukd.training.rollback`). A third of the animals is held out, always the same; of
+`ucihar-subset` only the official training subjects take part, and the simulated herd (seed 1) is used for no
+reported figure. All ways use the same number of samples. The CPU time of a way's first seed includes
+compilation. --write: docs/results/growing-windows.json.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Measures how fast windows are classified on this computer, on one thread: docs/results/host-speed.json.
+"""Windows per second of integer, float and TFLite models on this computer, in one thread.
 
-    python experiments/host_speed.py            (some minutes; --write keeps the result)
+    python experiments/host_speed.py            (some minutes; --write keeps docs/results/host-speed.json)
 
 GRU 16 → 16 → 6 on 3 axes, 256 samples, random seeded weights, 8 bits, interpolated gates. Everything runs in
 this one process on one thread: the integer model in NumPy and in C (classes only, and with every checksum and
 counter), the same float student by Keras `predict` and compiled by XLA, and the TFLite int8 one-step cell.
 Methods take turns, and the best of the rounds counts, because other programs may share the computer.
-Times are from counts in memory to logits in memory, by the wall and by this process's CPU.
+Times are from counts in memory to logits in memory, by the wall clock and by this process's CPU time.
 """
 
 from __future__ import annotations

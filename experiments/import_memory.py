@@ -1,8 +1,9 @@
-"""Import a 2 GB synthetic CSV: peak memory, a kill at half, going on, and every row accounted for.
+"""Memory of the import of a 2 GB synthetic CSV, with a kill at half and a restart.
 
     python experiments/import_memory.py --folder SCRATCH [--gigabytes 2] [--out FILE.json]
 
-SIMULATED data: a sine on noise with gravity, for eight animals; only its size matters here.
+SIMULATED data: a sine on noise with gravity, for eight animals; only its size matters here. Afterwards every
+row must be there once. The kept record is docs/results/import-memory.json.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Measures the integer kernels on emulated cores beside float and TFLite baselines.
+"""Cost and error of the integer kernels on emulated cores, with float and TFLite baselines.
 
-Without options every row of the table (`make bench`, some minutes): random seeded students and one trained
-on the simulated herd, both cores, into `experiments/results/latest.json` with a figure. With options one:
+Without options it measures every row of the table (`make bench`, some minutes): random seeded students and
+one trained on the simulated herd, on both cores, into `experiments/results/latest.json` with a figure. With
+options it measures one:
 
     python experiments/kernels.py --hidden 24 --dense 16 --steps 128 --classes 6 --bits 6 --core m3
 

@@ -1,4 +1,4 @@
-"""The figure and the checked-in table of experiments/kernels.py."""
+"""Figure and checked-in table of `experiments/kernels.py`."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Drift: a day of samples through the integer model with the state carried on, beside the float model.
+"""Error of a state carried through a day of samples: integer model against float model.
 
     python experiments/long_stream.py [--hours 24] [--bits 8] [--record]
 
-Two students: the trained one of the benchmarks (`data/herd-sim-gru16.npz`) and a random one of the same
-size. The stream is a SIMULATED animal's day at 50 Hz. Both models run sample by sample in C, the integers
-as generated, the float ones in double precision. What counts is the largest difference of a unit's state:
-over the day, and for comparison in windows that start from the zero state every 256 samples of the same
-day. A trained network can hold a state for long and let go of it a moment earlier or later; such moments
-are errors of the stream that windows never show. A drift would be an error that grows with the hours.
+Two students: the trained one of the kernel measurements (`data/herd-sim-gru16.npz`) and a random one of the
+same size. The stream is a SIMULATED animal's day at 50 Hz. Both models run sample by sample in C: the integer
+model as generated, the float model in double precision. The result is the largest difference of a unit's
+state, over the day and, for comparison, in windows of the same day that start from the zero state every 256
+samples. A trained network can hold a state for long and leave it a moment earlier or later; such moments are
+errors of the stream that windows never show. A drift would be an error that grows with the hours.
 `--record` writes docs/results/long-stream.json and docs/img/long-stream.svg.
 """
 

@@ -1,12 +1,12 @@
-"""Methods × students × data sets: the experiment of docs/experiments/distillation.md.
+"""Comparison of distillation methods by students and data sets (docs/experiments/distillation.md).
 
     python experiments/methods.py --data-root DATA --out DIR [--grids NAME ...] [--workers N] [--write]
 
 Runs the sweeps of `experiments/methods/` one after another, each in a folder of its own under --out, where an
-interrupted one goes on. Every student is compared with the plain one of its kind and length of training, with
-the best plain one where there are several lengths, its teacher, and itself without a part of its method, on
-the same animals and seeds (`mcukd.evaluation.compare`). With --write the figures go to
-`docs/results/methods-NAME.json` and the drawing to `docs/img/methods.svg`.
+interrupted one continues. Every student is compared, on the same animals and seeds
+(`mcukd.evaluation.compare`), with the plain student of its kind and epochs, with the best plain student where
+there are several numbers of epochs, with its teacher, and with its method without one part. With --write the
+figures go to `docs/results/methods-NAME.json` and the drawing to `docs/img/methods.svg`.
 
 All grids together are some thousand trainings: days of one core, not hours.
 """

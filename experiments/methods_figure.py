@@ -1,4 +1,4 @@
-"""The figure of `experiments/methods.py`: students' gains over the plain one, with intervals."""
+"""Figure of `experiments/methods.py`: differences of students from the plain one, with intervals."""
 
 from __future__ import annotations
 

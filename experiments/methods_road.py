@@ -1,14 +1,13 @@
-"""Every method with every student it works with, from training to the emulated collar.
+"""Pipeline of every method and student, from training to the emulated collar.
 
     python experiments/methods_road.py --data-root DATA --out DIR [--students NAME ...] [--methods NAME ...]
                                  [--sweeps DIR] [--write]
 
-Each study is distilled leaving one cow out at a time, quantized to 8 bits, and then: GRU-MLP and filter-MLP
-firmware is generated, built and validated on the emulated collar, window for window against the NumPy
-reference; the mobilenet student is scored as TFLite int8 on the reference kernels. An interrupted run goes on
-where it was, and folds that `experiments/methods.py --out DIR` has trained (grids cow-collar and
-cow-collar-mobilenet) are not trained again. With --write the rows go to docs/results/road-by-method.json,
-the others stay as they are there.
+Each study is distilled with leave-one-cow-out and quantized to 8 bits. Then, for GRU-MLP and filter-MLP
+students, firmware is generated, built and validated on the emulated collar, window for window against the
+NumPy reference; the MobileNet student is scored as TFLite int8 on the reference kernels. An interrupted run
+continues, and folds that `experiments/methods.py --out DIR` has trained (grids cow-collar and
+cow-collar-mobilenet) are not trained again. --write updates its rows in docs/results/road-by-method.json.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Agreement of the mobilenet student's int8 TFLite file with float: docs/results/mobilenet-int8.json.
+"""Agreement of the MobileNet student's int8 TFLite file with its float model.
 
     python experiments/mobilenet_int8.py --data-root DATA --out FILE.tflite [--cards CARD …] [--write]
 
-A slim student with the memory head learns from hard labels for a few passes, without distillation: what is
-compared is its int8 file with itself, on animals (or subjects) that it was not trained on. Calibration
-windows are training windows. Kernels are the reference's.
+A slim student with the memory head is trained on hard labels for a few epochs, without distillation. Its int8
+file is compared with its float model on animals (or subjects) that it was not trained on. Calibration windows
+are training windows. Kernels are the reference's. --write: docs/results/mobilenet-int8.json.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Cost of SMLDist's slim student against its teacher on this computer: docs/results/mobilenet-speed.json.
+"""Cost of SMLDist's MobileNet teacher and slim student on this computer.
 
-    python experiments/mobilenet_speed.py            (a minute or two; --write keeps the result)
+    python experiments/mobilenet_speed.py  (a minute or two; --write keeps docs/results/mobilenet-speed.json)
 
 SMLDist's authors measured theirs on a Jetson; this is the computer at hand. Both models have the memory head,
 3 axes, 6 classes and random seeded weights, which change no cost. They run in this one process on one thread:

@@ -1,15 +1,15 @@
-"""MCC against bits: the students of finished studies, quantized with and without training on.
+"""MCC against bits: students of finished studies, quantized after training and with QAT.
 
     mcukd distill --data cow-collar --split loao --run runs/cow-collar
     mcukd distill --data herd-sim --split holdout --seeds 3 --teacher-width 8 --epochs 24 --run runs/herd-sim
     python experiments/quantization_curve.py runs/cow-collar runs/herd-sim
 
-Every fold's float student is quantized after training at 4 to 16 bits (PTQ), and at 4 to 8 bits trained on
-with the device's weights first (QAT, `mcukd quantize --qat`); all are scored on the animals their fold held
+Every fold's float student is quantized after training at 4 to 16 bits (PTQ), and at 4 to 8 bits after
+quantization-aware training (QAT, `mcukd quantize --qat`); all are scored on the animals that their fold held
 out. A third row keeps bits where they cost no flash: input kernels at 16, the head at 8. As a control, float
-students get the same further training. Trainings are kept in the studies, so a stopped run goes on. Writes
-`docs/results/quantization-<data>.json` and the figure `docs/img/mcc-bits.png`; `--figure` only draws the
-results that are there.
+students get the same further training. Trainings are kept in the studies, so an interrupted run continues.
+Writes `docs/results/quantization-NAME.json` and the figure `docs/img/mcc-bits.png`; `--figure` only draws
+the existing results.
 """
 
 from __future__ import annotations

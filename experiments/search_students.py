@@ -1,11 +1,12 @@
-"""What a classifier search is worth to a study's students on held-out animals, and what without `inner`.
+"""Searched classifiers of a study's students against their own heads, on held-out animals.
 
     mcukd distill --data cow-collar --split animals=3 --seeds 1 --search --run STUDY
     mcukd evaluate --run STUDY        where distill was told --no-baselines
     python experiments/search_students.py STUDY --data-root DATA [--write]
 
 Reads what `distill --search` found in each fold, and searches again on the same students with as many trials
-but without students of inner folds: on embeddings that already know the animals classifiers are judged on.
+but without students of inner folds: on embeddings of animals that the student was trained on.
+--write: docs/results/search-cow-collar.json.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
-"""How hard the simulated herds are: level and vigour against rhythm, on animals held out.
+"""Accuracy of simple models on the simulated herds, on held-out animals (docs/experiments/simulator.md).
 
-Prints the table of docs/experiments/simulator.md in some minutes: `python experiments/simulator_difficulty.py`.
+Compares features of posture and strength (mean, deviation) with features of rhythm (spectra). Prints its
+table in some minutes:
+
+    python experiments/simulator_difficulty.py
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Makes the trained students that the measurements use: experiments/data/herd-sim-gru16*.npz.
+"""Training of the students that the measurements use: experiments/data/herd-sim-gru16*.npz.
 
 GRU-16 students distilled on the SIMULATED herd (`herd-sim`, seed 0) from one teacher with the demo's options;
-two animals are held out, and the measurements take their windows. `herd-sim-gru16-demo` has the demo's
-weight decay and is sensitive: samples moved by one count change the float student's own classes. A stronger
-decay (`herd-sim-gru16`) makes it steady. It was chosen among several by looking at the animals held out, so
-that student's accuracy is no evidence of anything; it is here to be compared with its own integers. Takes
+two animals are held out, and the measurements take their windows. `herd-sim-gru16-demo` has the demo's weight
+decay and is sensitive: samples moved by one count change the float student's own classes. A larger decay
+(`herd-sim-gru16`) makes it steady. That decay was chosen among several with the held-out animals in view, so
+the student's accuracy is no evidence of anything; it is there to be compared with its own integers. Takes
 about two minutes:
 
     python experiments/train_student.py

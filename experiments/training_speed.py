@@ -1,10 +1,10 @@
-"""Training of the GRU-MLP student: mcukd's loop beside plain `keras.fit`, in one run and one thread each.
+"""Training speed of the GRU-MLP student: mcukd's loop against `keras.fit`, in one thread each.
 
     python experiments/training_speed.py --data-root DATA [--cards cow-collar ucihar-subset] [--write]
 
-For each way: windows per second once it is compiled (the first pass is not counted), and MCC on animals held
-out after the same passes. `keras.fit` has its defaults: batches of 32, Adam at .001, no augmentation. mcukd's
-loop augments every window anew on the way, which its time includes.
+For each: windows per second once compiled (the first epoch is not counted), and MCC on held-out animals after
+the same epochs. `keras.fit` has its defaults: batches of 32, Adam at .001, no augmentation. mcukd's loop
+augments every window, which its time includes. --write: docs/results/training-speed.json.
 """
 
 from __future__ import annotations

@@ -1,14 +1,13 @@
-"""Measures what TSAK's teacher costs beside the students that learn from it: docs/results/tsak-cost.json.
+"""Cost of TSAK's teacher and of the students that learn from it, on this computer.
 
-    python experiments/tsak_cost.py            (some minutes; --write keeps the result)
+    python experiments/tsak_cost.py            (some minutes; --write keeps docs/results/tsak-cost.json)
 
-Parameters and FLOPs are counted (a multiply-accumulate is two), speed is measured on this computer's CPU in
+Parameters and FLOPs are counted (a multiply-accumulate is two). Speed is measured on this computer's CPU in
 one thread, with random seeded weights: one window at a time and in batches of 256, from samples in memory to
-logits in memory, by TensorFlow with and without XLA, whichever is faster for the model. The students see the
+logits in memory, by TensorFlow with and without XLA, whichever is faster for the model. The students have the
 accelerometer only. Models take turns in many short rounds, and the best counts, because other programs may
-share the computer; the median is kept beside it, to see by how much they disturbed. A call that computes
-nothing is measured as well: at one window it is much of what there is. A tag runs integers in C and none of
-this, so no figure here is a tag's.
+share the computer; the median is kept beside it and shows how much they disturbed. An empty call is measured
+as well: at one window it is much of the total. A tag runs integers in C; none of these figures is a tag's.
 """
 
 from __future__ import annotations
