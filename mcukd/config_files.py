@@ -1,7 +1,8 @@
-"""Boards and cards: TOML files checked against a model, with one sentence for whatever is wrong with them."""
+"""TOML files of boards, cards and grids: checked against a model, with one sentence for what is wrong."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind of TOML file: what it is called, where bundled ones lie, and where its format is documented.
+class ConfigFileType:
+    """A type of TOML file: what it is called, where bundled ones lie, and where its format is documented.
 
     sections: the model of each section by the names that lead to it, to know the keys that were possible;
     below a section chosen by one of its own values, that value is one of the names. tagged: such sections.
@@ -104,6 +105,11 @@ def load_toml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read ({error}).") from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not valid TOML ({error}); correct that line.") from error
+
+
+def toml_string(text: str) -> str:
+    """Return a TOML basic string; JSON's escapes are a subset of TOML's."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _tag_problem(section: str, found: Any, context: Mapping[str, Any]) -> str:

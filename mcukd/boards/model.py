@@ -8,7 +8,7 @@ from typing import Any, Literal, Optional
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from mcukd.boards.port import check_port, read_port
-from mcukd.config_files import Kind, load_toml
+from mcukd.config_files import ConfigFileType, load_toml
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
 from mcukd.text import listed
@@ -355,7 +355,7 @@ def _folder() -> Path:
     return resource_dir("boards")
 
 
-BOARDS = Kind(
+BOARDS = ConfigFileType(
     name="board",
     folder="boards",
     document="docs/reference/boards.md",

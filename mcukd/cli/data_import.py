@@ -1,14 +1,18 @@
-"""The command that takes in data of one's own."""
+"""`mcukd data import`: the command that writes a card for one's own recordings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from mcukd.cli.common import JsonOption, print_json
+
+if TYPE_CHECKING:
+    from mcukd.boards.model import Board
+    from mcukd.data.importer.options import Accelerometer
 
 _COLUMNS, _SIGNAL, _LABELS = "Columns", "Signal", "Behaviours and animals"
 
@@ -212,7 +216,8 @@ def import_data(
         unlabelled=unlabelled,
         units=_one_of("--units", units, ("g", "m/s2", "mg", "counts")),
         rate_hz=rate,
-        board=board,
+        board=None if board is None else accelerometer(board),
+        boards=bundled_accelerometers(),
         range_g=range_g,
         counts_per_g=counts_per_g,
         offset=offset,
@@ -252,6 +257,34 @@ def import_data(
             print(f"Card written to {card}; then 'mcukd classify {card} --out results'.")
         else:
             print(f"Card written to {card}; read it, then look with 'mcukd data check {card}'.")
+
+
+def accelerometer(board: str) -> Accelerometer:
+    """Return the sensor of a board by its name or TOML file; UserError where it has none."""
+    from mcukd.boards.model import load_board
+    from mcukd.errors import UserError
+
+    found = _accelerometer(load_board(board))
+    if found is None:
+        raise UserError(f"--board names {board}, which has no sensor; state --range instead")
+    return found
+
+
+def bundled_accelerometers() -> tuple[Accelerometer, ...]:
+    """Return the sensors of the bundled boards that are not emulated."""
+    from mcukd.boards.model import list_boards
+
+    found = [_accelerometer(board) for board in list_boards() if not board.emulated]
+    return tuple(one for one in found if one is not None)
+
+
+def _accelerometer(board: Board) -> Optional[Accelerometer]:
+    from mcukd.data.importer.options import Accelerometer
+
+    sensor = board.sensor
+    if sensor is None:
+        return None
+    return Accelerometer(board.name, sensor.part, sensor.range_g, sensor.counts_per_g, sensor.rates_hz)
 
 
 def _split(text: Optional[str]) -> tuple[str, ...]:

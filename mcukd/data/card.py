@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from mcukd.config_files import Kind, load_toml
+from mcukd.config_files import ConfigFileType, load_toml
 from mcukd.data.drop import Drop
 from mcukd.data.extra import Extra, check_names
 from mcukd.errors import UserError
@@ -372,7 +372,7 @@ def read_card(path: Path) -> Card:
     return card
 
 
-CARDS = Kind(
+CARDS = ConfigFileType(
     name="data set card",
     folder="datasets",
     document="docs/reference/data.md",

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-
-from mcukd.errors import UserError
-
-if TYPE_CHECKING:
-    from mcukd.data.recordings import Recording
 
 
 class Extra(BaseModel):
@@ -105,24 +100,6 @@ def vectors(extras: Sequence[Extra]) -> tuple[int, ...]:
     """Return the number of the first channel of every vector that turns with the acceleration."""
     starts = np.cumsum([0, *(len(extra.columns) for extra in extras)])
     return tuple(int(start) for start, extra in zip(starts, extras) if extra.turns)
-
-
-def check_alive(extras: Sequence[Extra], recordings: Sequence[Recording]) -> None:
-    """Check that every channel moves in the recordings of every animal. Raises UserError that names both."""
-    names = [name for extra in extras for name in extra.channels]
-    by_animal: dict[str, list[NDArray[np.float64]]] = {}
-    for recording in recordings:
-        assert recording.extra is not None
-        by_animal.setdefault(recording.animal, []).append(recording.extra)
-    for animal, parts in by_animal.items():
-        lowest = np.min([part.min(axis=0) for part in parts], axis=0)
-        highest = np.max([part.max(axis=0) for part in parts], axis=0)
-        for name, low, high in zip(names, lowest, highest):
-            if low == high:
-                raise UserError(
-                    f"the extra channel {name} of animal {animal} is {low:g} in every sample, so its sensor "
-                    f"was dead; use source.exclude_animals, or take the channel out of [[extra]]"
-                )
 
 
 def turn_extra(

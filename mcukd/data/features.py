@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from mcukd.config_files import Kind
+from mcukd.config_files import ConfigFileType
 from mcukd.data.card import CARDS, Card, ClassMap, is_feature_card, read_card
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text
@@ -103,7 +103,7 @@ class Features:
         )
 
 
-FEATURE_CARDS = Kind(
+FEATURE_CARDS = ConfigFileType(
     name="card of a table of features",
     folder="datasets",
     document="docs/reference/data.md",

@@ -11,9 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import Card, SimulatorSource
-from mcukd.data.extra import centred, check_alive, vectors
+from mcukd.data.extra import centred, vectors
 from mcukd.data.gaps import window_starts
-from mcukd.data.recordings import Recording, check_classes_present, check_gravity, class_of, to_counts, to_g
+from mcukd.data.recordings import (
+    Recording,
+    check_alive,
+    check_classes_present,
+    check_gravity,
+    class_of,
+    to_counts,
+    to_g,
+)
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import Card
+from mcukd.data.extra import Extra
 from mcukd.data.gaps import stretches
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed, plural
@@ -198,3 +199,21 @@ def check_classes_present(card: Card, found: Sequence[int], labels: Iterable[str
                 f"the data of card {card.name} has no recording of class {name} (labels {listed(wanted)}); "
                 f"found labels {listed(sorted(set(labels)))}: correct [classes] or add the data"
             )
+
+
+def check_alive(extras: Sequence[Extra], recordings: Sequence[Recording]) -> None:
+    """Check that every channel moves in the recordings of every animal. Raises UserError that names both."""
+    names = [name for extra in extras for name in extra.channels]
+    by_animal: dict[str, list[NDArray[np.float64]]] = {}
+    for recording in recordings:
+        assert recording.extra is not None
+        by_animal.setdefault(recording.animal, []).append(recording.extra)
+    for animal, parts in by_animal.items():
+        lowest = np.min([part.min(axis=0) for part in parts], axis=0)
+        highest = np.max([part.max(axis=0) for part in parts], axis=0)
+        for name, low, high in zip(names, lowest, highest):
+            if low == high:
+                raise UserError(
+                    f"the extra channel {name} of animal {animal} is {low:g} in every sample, so its sensor "
+                    f"was dead; use source.exclude_animals, or take the channel out of [[extra]]"
+                )

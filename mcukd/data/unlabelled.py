@@ -7,7 +7,7 @@ from typing import Literal, Optional
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from mcukd.config_files import Kind
+from mcukd.config_files import ConfigFileType
 from mcukd.data.card import CARDS, UNLABELLED, Axis, is_unlabelled_card
 from mcukd.data.recordings import STANDARD_GRAVITY
 from mcukd.errors import UserError
@@ -99,7 +99,7 @@ def load_unlabelled(path: Path) -> UnlabelledCard:
     return card
 
 
-UNLABELLED_CARDS = Kind(
+UNLABELLED_CARDS = ConfigFileType(
     name=f"card of {UNLABELLED} recordings",
     folder=CARDS.folder,
     document="docs/reference/classify.md",

@@ -13,7 +13,7 @@ from typing import Any, Literal, Optional, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
-from mcukd.config_files import Kind
+from mcukd.config_files import ConfigFileType
 from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
 from mcukd.fixedpoint.gates import KINDS
@@ -205,7 +205,7 @@ def read_grid(path: Path) -> Grid:
     return grid
 
 
-GRIDS = Kind(
+GRIDS = ConfigFileType(
     name="grid",
     folder="sweeps",
     document="docs/reference/sweep.md",

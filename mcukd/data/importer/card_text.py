@@ -8,10 +8,10 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
+from mcukd.config_files import toml_string
 from mcukd.data.card import FEATURES
 from mcukd.data.importer.infer import Draft
 from mcukd.data.importer.options import Options
-from mcukd.data.simulation.export import quoted
 
 
 def card_name(text: str) -> str:
@@ -34,7 +34,7 @@ def signal_card(
     source, columns: key → value as TOML; notes: why things are as they are, kept above the card.
     """
     axes = "\n".join(
-        f"  {{ name = {quoted(axis)}, meaning = {quoted(meaning)} }},"
+        f"  {{ name = {toml_string(axis)}, meaning = {toml_string(meaning)} }},"
         for axis, meaning in zip("xyz", draft.meanings)
     )
     lines = [
@@ -112,7 +112,8 @@ def class_lines(
     if ignore:
         lines += ["ignore = ["]
         lines += [
-            f"  {quoted(label)}," + (f"   # {because[label]}" if label in because else "") for label in ignore
+            f"  {toml_string(label)}," + (f"   # {because[label]}" if label in because else "")
+            for label in ignore
         ]
         lines += ["]"]
     if merge:
@@ -126,16 +127,16 @@ def class_lines(
 
 def array(texts: Sequence[str]) -> str:
     """Return a TOML array of strings."""
-    return f"[{', '.join(quoted(text) for text in texts)}]"
+    return f"[{', '.join(toml_string(text) for text in texts)}]"
 
 
 def literal(text: str) -> str:
     """Return a TOML literal string, in which backslashes stand for themselves."""
-    return f"'{text}'" if "'" not in text else quoted(text)
+    return f"'{text}'" if "'" not in text else toml_string(text)
 
 
 def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_string(name)
 
 
 def head(
@@ -152,10 +153,10 @@ def head(
     return [
         *(f"# {line}".rstrip() for line in [*comments, *wrapped]),
         "",
-        *([] if kind is None else [f"kind = {quoted(kind)}"]),
-        f"name = {quoted(name)}",
-        f"title = {quoted(name)}",
-        f"description = {quoted(description)}",
+        *([] if kind is None else [f"kind = {toml_string(kind)}"]),
+        f"name = {toml_string(name)}",
+        f"title = {toml_string(name)}",
+        f"description = {toml_string(description)}",
         'licence = "not stated"',
         'citation = "not stated"',
         "simulated = false",

@@ -15,7 +15,7 @@ import numpy as np
 from mcukd.data.importer.intervals import LabelTable
 from mcukd.data.importer.options import Options
 from mcukd.data.importer.place import MANIFEST
-from mcukd.data.importer.plan import Plan
+from mcukd.data.importer.reading_plan import ReadingPlan
 from mcukd.data.importer.rows import Names, Rows, State, coded, read_rows
 from mcukd.data.importer.times import TimeForm
 from mcukd.data.runs import PART_PATTERN
@@ -53,7 +53,7 @@ class Converted:
         return "" if first is None else self.segments[first]
 
 
-def convert(plan: Plan, options: Options, table: Optional[LabelTable], folder: Path) -> Converted:
+def convert(plan: ReadingPlan, options: Options, table: Optional[LabelTable], folder: Path) -> Converted:
     """Write `folder`/part-00000.parquet and so on, and the manifest `folder`/import.json.
 
     Every part is renamed into place whole and then entered into the manifest, with where its rows ended; what
@@ -108,7 +108,7 @@ def convert(plan: Plan, options: Options, table: Optional[LabelTable], folder: P
     )
 
 
-def check_place(plan: Plan, options: Options, folder: Path) -> None:
+def check_place(plan: ReadingPlan, options: Options, folder: Path) -> None:
     """Raise UserError where a folder holds another import, or Parquet that would pass for parts of one."""
     _manifest(folder, _identity(plan, options))
     others = sorted(folder.glob(PART_PATTERN))
@@ -220,7 +220,7 @@ def _dictionary(names: Names) -> Any:
     return pyarrow.DictionaryArray.from_arrays(codes, pyarrow.array(known, pyarrow.string()))
 
 
-def _identity(plan: Plan, options: Options) -> dict[str, Any]:
+def _identity(plan: ReadingPlan, options: Options) -> dict[str, Any]:
     """What must not change between a kill and going on: the files, and how they are read."""
     stated: list[Any] = [
         plan.layout,
@@ -253,7 +253,7 @@ def _identity(plan: Plan, options: Options) -> dict[str, Any]:
     return {"files": files, "reading": sha256_text(json.dumps(stated))}
 
 
-def _forms(plan: Plan) -> list[TimeForm]:
+def _forms(plan: ReadingPlan) -> list[TimeForm]:
     return [file.time for file in plan.files if file.time is not None]
 
 
@@ -291,7 +291,7 @@ def _manifest(folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
     return manifest
 
 
-def _bytes_done(plan: Plan, state: State) -> int:
+def _bytes_done(plan: ReadingPlan, state: State) -> int:
     before = sum(file.path.stat().st_size for file in plan.files[: state.file])
     own = plan.files[state.file].path.stat().st_size if state.file < len(plan.files) else 0
     return before + min(state.offset, own)

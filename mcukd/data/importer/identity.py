@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 from mcukd.data.importer import columns as roles
 from mcukd.data.importer.animals import find_animal, is_animal_name, name_of_one
@@ -13,19 +13,17 @@ from mcukd.data.importer.beside import check_same_columns, notes_beside
 from mcukd.data.importer.found import Found
 from mcukd.data.importer.options import Options, Talk
 from mcukd.data.importer.paths import stated_part
+from mcukd.data.importer.reading_plan import ReadingPlan, SourceFile
 from mcukd.data.importer.sources import EOBS_AXES, EOBS_RATE, plain_name
 from mcukd.data.importer.tallies import Tally, tally
 from mcukd.data.importer.text import TextForm
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed
 
-if TYPE_CHECKING:
-    from mcukd.data.importer.plan import Plan, SourceFile
-
 
 def with_identities(
-    plan: Plan, options: Options, talk: Talk, taken: Sequence[str], beside: Sequence[SourceFile] = ()
-) -> Plan:
+    plan: ReadingPlan, options: Options, talk: Talk, taken: Sequence[str], beside: Sequence[SourceFile] = ()
+) -> ReadingPlan:
     """Return a plan that says where animals, labels and segments are.
 
     taken: columns that have a role already. beside: tables that are passed over. Raises UserError for what
@@ -102,7 +100,7 @@ def check_stated(options: Options) -> None:
 
 
 def _tallies(
-    plan: Plan, forms: Sequence[TextForm], options: Options, taken: Sequence[str], numbers: set[str]
+    plan: ReadingPlan, forms: Sequence[TextForm], options: Options, taken: Sequence[str], numbers: set[str]
 ) -> dict[str, Tally]:
     if not forms:
         return {}
@@ -132,7 +130,7 @@ def _tallies(
 
 
 def _label(
-    plan: Plan,
+    plan: ReadingPlan,
     forms: Sequence[TextForm],
     tallies: dict[str, Tally],
     numbers: set[str],
@@ -157,7 +155,7 @@ def _label(
 
 
 def _animal(
-    plan: Plan,
+    plan: ReadingPlan,
     forms: Sequence[TextForm],
     tallies: dict[str, Tally],
     label: Found,
@@ -194,7 +192,7 @@ def _column(role: str, name: str, forms: Sequence[TextForm], talk: Talk) -> Foun
 
 
 def _segment(
-    plan: Plan, forms: Sequence[TextForm], tallies: dict[str, Tally], taken: Sequence[str], talk: Talk
+    plan: ReadingPlan, forms: Sequence[TextForm], tallies: dict[str, Tally], taken: Sequence[str], talk: Talk
 ) -> Optional[str]:
     """Return the column that tells recordings apart: one with fewer values than rows."""
     if plan.layout != "rows":

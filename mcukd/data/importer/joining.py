@@ -11,7 +11,7 @@ from mcukd.data.importer.label_clocks import Asked, Spans, moment
 from mcukd.data.importer.label_days import unlike_clocks
 from mcukd.data.importer.labels import read_labels
 from mcukd.data.importer.options import Options, Talk
-from mcukd.data.importer.plan import Plan
+from mcukd.data.importer.reading_plan import ReadingPlan
 from mcukd.data.importer.spans import read_spans
 from mcukd.data.importer.times import TimeForm
 from mcukd.errors import UserError
@@ -23,7 +23,7 @@ _ZONES = tuple(half / 2 for half in range(-24, 29))
 _FITS = 0.95
 
 
-def labels_of(options: Options, plan: Plan, talk: Talk) -> Optional[LabelTable]:
+def labels_of(options: Options, plan: ReadingPlan, talk: Talk) -> Optional[LabelTable]:
     """Read the table of labels that is stated, None where none is.
 
     Raises UserError as `read_labels`, and where labels and recordings are on clocks that do not go together.
@@ -48,7 +48,7 @@ def labels_of(options: Options, plan: Plan, talk: Talk) -> Optional[LabelTable]:
     return table
 
 
-def _files(plan: Plan) -> dict[str, str]:
+def _files(plan: ReadingPlan) -> dict[str, str]:
     """Animal by path, by name and by name without its ending, of files of one animal each."""
     found: dict[str, str] = {}
     twice: set[str] = set()

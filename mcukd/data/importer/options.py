@@ -14,6 +14,17 @@ from mcukd.text import did_you_mean
 
 
 @dataclass(frozen=True)
+class Accelerometer:
+    """The sensor of a board. board: its name. part: the chip. range_g: ±. rates_hz: what it samples at."""
+
+    board: str
+    part: str
+    range_g: float
+    counts_per_g: float
+    rates_hz: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Options:
     """What is stated about the data; None and empty: find out, or ask.
 
@@ -22,8 +33,8 @@ class Options:
     time_column: "none" leaves stamps out. time_unit: of stamps that are numbers (see time_units.UNIT_NAMES).
     year_first: in dates like 24-05-15. labels_unit: of labels' times that are numbers. labels_hold: how long
     a label without an end holds ("burst" or "next"). labels_from_start: labels count from each animal's first
-    sample. board: whose sensor the card is for. counts_per_g, offset: of raw counts. mapping: label of the
-    source → class. window_s: seconds.
+    sample. board: the sensor the card is for. boards: of the boards to name where none is stated.
+    counts_per_g, offset: of raw counts. mapping: label of the source → class. window_s: seconds.
     """
 
     name: Optional[str] = None
@@ -40,7 +51,8 @@ class Options:
     unlabelled: bool = False
     units: Optional[str] = None
     rate_hz: Optional[float] = None
-    board: Optional[str] = None
+    board: Optional[Accelerometer] = None
+    boards: tuple[Accelerometer, ...] = ()
     range_g: Optional[float] = None
     counts_per_g: Optional[float] = None
     offset: Optional[float] = None

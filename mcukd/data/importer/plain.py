@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Optional
 
+from mcukd.config_files import toml_string
 from mcukd.data.card import Card
 from mcukd.data.importer import card_text
 from mcukd.data.importer.infer import Draft
 from mcukd.data.importer.options import Options, Talk
 from mcukd.data.importer.paths import path_tokens
-from mcukd.data.importer.plan import Plan
-from mcukd.data.simulation.export import quoted
+from mcukd.data.importer.reading_plan import ReadingPlan
 
 #: Larger files are converted, so that they are parsed once and not at every run.
 PLAIN_BYTES = 64_000_000
 
 
-def plain_source(plan: Plan, options: Options, talk: Talk) -> Optional[dict[str, str]]:
+def plain_source(plan: ReadingPlan, options: Options, talk: Talk) -> Optional[dict[str, str]]:
     """Return the [source] of a card that points at the files as they are, None where they need conversion."""
     why = _needs_conversion(plan, options)
     source: Optional[dict[str, str]] = None
@@ -28,8 +28,8 @@ def plain_source(plan: Plan, options: Options, talk: Talk) -> Optional[dict[str,
         if plan.animal and plan.label:
             source = {
                 "reader": '"long-csv"',
-                "folder": quoted(folder),
-                "file": quoted(plan.files[0].relative),
+                "folder": toml_string(folder),
+                "file": toml_string(plan.files[0].relative),
             }
         else:
             pattern = _pattern(plan)
@@ -38,7 +38,7 @@ def plain_source(plan: Plan, options: Options, talk: Talk) -> Optional[dict[str,
             else:
                 source = {
                     "reader": '"segments"',
-                    "folder": quoted(folder),
+                    "folder": toml_string(folder),
                     "pattern": card_text.literal(pattern),
                 }
     if why is not None:
@@ -46,7 +46,7 @@ def plain_source(plan: Plan, options: Options, talk: Talk) -> Optional[dict[str,
     return source
 
 
-def _needs_conversion(plan: Plan, options: Options) -> Optional[str]:
+def _needs_conversion(plan: ReadingPlan, options: Options) -> Optional[str]:
     from_paths = plan.tokens is not None and set(plan.tokens) == {"animal", "label"}
     tests = (
         (plan.layout == "device", "these are loggers' own files"),
@@ -74,7 +74,7 @@ def _needs_conversion(plan: Plan, options: Options) -> Optional[str]:
     return next((why for found, why in tests if found), None)
 
 
-def _pattern(plan: Plan) -> Optional[str]:
+def _pattern(plan: ReadingPlan) -> Optional[str]:
     """Write the regular expression that takes label and animal from a path; None where it would not do so."""
     assert plan.tokens is not None
     roles = {token: role for role, token in plan.tokens.items()}
@@ -99,7 +99,7 @@ def _pattern(plan: Plan) -> Optional[str]:
     return text if every <= {file.relative for file in plan.files} else None
 
 
-def toml_columns(plan: Plan) -> dict[str, str]:
+def toml_columns(plan: ReadingPlan) -> dict[str, str]:
     """Return the [columns] of a card as TOML."""
     form = plan.files[0].form
     assert form is not None
@@ -111,9 +111,9 @@ def toml_columns(plan: Plan) -> dict[str, str]:
         ("segment", plan.segment),
     ):
         if name and not (plan.tokens and key in ("animal", "label", "segment")):
-            columns[key] = quoted(name)
+            columns[key] = toml_string(name)
     if form.delimiter != ",":
-        columns["delimiter"] = quoted(form.delimiter)
+        columns["delimiter"] = toml_string(form.delimiter)
     return columns
 
 
@@ -134,4 +134,4 @@ def toml_paths(relatives: Sequence[str]) -> str:
     """Return paths as a TOML array of shell patterns that match just them."""
     # Brackets are shell patterns in exclude_files.
     escaped = [re.sub(r"([\[*?])", r"[\1]", one) for one in relatives]
-    return "[\n" + "".join(f"  {quoted(one)},\n" for one in escaped) + "]"
+    return "[\n" + "".join(f"  {toml_string(one)},\n" for one in escaped) + "]"

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Optional
@@ -18,10 +18,11 @@ from mcukd.data.importer.identity import check_stated, with_identities
 from mcukd.data.importer.options import Options, Talk
 from mcukd.data.importer.place import MANIFEST, is_own_output
 from mcukd.data.importer.preamble import STAMPS, start_and_rate
+from mcukd.data.importer.reading_plan import ReadingPlan, SourceFile
 from mcukd.data.importer.sensor_rows import sensor_column
 from mcukd.data.importer.sources import EOBS_RAW, is_device, plain_name
 from mcukd.data.importer.text import TextForm
-from mcukd.data.importer.time_parts import TimeParts, time_parts, with_clocks
+from mcukd.data.importer.time_parts import time_parts, with_clocks
 from mcukd.data.importer.times import Column, TimeForm, time_forms, zone_of, zone_words
 from mcukd.data.runs import PART_PATTERN
 from mcukd.errors import UserError
@@ -32,47 +33,6 @@ _PROSE = re.compile(r"(readme|licen[cs]e|changelog|upstream|notes?|citation)", r
 _PROBED = 12
 #: What --time-column takes where stamps are to be left out.
 NO_COLUMN = "none"
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file. relative: path below the folder. animal, label: what path or user say of all its rows."""
-
-    path: Path
-    relative: str
-    form: Optional[TextForm]
-    animal: Optional[str] = None
-    label: Optional[str] = None
-    time: Optional[TimeForm] = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How the files are to be read.
-
-    layout: "rows" (a row per sample), "bursts" (a row per burst, a column per sample), "e-obs" (a row per
-    burst, samples in one cell), "device". clock_column: of the clock where date and clock are apart.
-    tokens: role → part of the path it was taken from. unlabelled: nobody observed the animals.
-    counter: column that counts rows and tells where some are missing. animals: as far as they are known
-    before the samples are read. parts: columns that make up the stamps, where they are several.
-    """
-
-    root: Path
-    files: tuple[SourceFile, ...]
-    layout: str
-    acceleration: tuple[str, ...] = ()
-    bursts: Optional[dict[str, list[str]]] = None
-    time: Optional[str] = None
-    clock_column: Optional[str] = None
-    animal: Optional[str] = None
-    label: Optional[str] = None
-    segment: Optional[str] = None
-    tokens: Optional[dict[str, str]] = None
-    unlabelled: bool = False
-    counter: Optional[str] = None
-    sensor: Optional[str] = None
-    animals: tuple[str, ...] = ()
-    parts: Optional[TimeParts] = None
 
 
 def is_ucihar(path: Path) -> bool:
@@ -111,7 +71,7 @@ def find_files(path: Path) -> list[Path]:
     return sorted(found)
 
 
-def make_plan(path: Path, options: Options, talk: Talk) -> Plan:
+def make_plan(path: Path, options: Options, talk: Talk) -> ReadingPlan:
     """Look at the files and decide how to read them; UserError for what can neither be told nor asked."""
     paths = find_files(path)
     root = path if path.is_dir() else path.parent
@@ -139,16 +99,18 @@ def make_plan(path: Path, options: Options, talk: Talk) -> Plan:
     eobs = next((name for name in form.header if plain_name(name) == EOBS_RAW), None)
     bursts = None if eobs or options.acceleration else roles.acceleration_bursts(form)
     if eobs:
-        plan = Plan(root, tuple(files), "e-obs", acceleration=(eobs,))
+        plan = ReadingPlan(root, tuple(files), "e-obs", acceleration=(eobs,))
         talk.note(f"e-obs bursts: raw samples of several axes in the column {eobs}")
     elif bursts:
-        plan = Plan(root, tuple(files), "bursts", bursts=bursts)
+        plan = ReadingPlan(root, tuple(files), "bursts", bursts=bursts)
         talk.note(
             f"bursts: every row holds {len(bursts['x'])} samples per axis, in columns {bursts['x'][0]} "
             "and so on"
         )
     else:
-        plan = Plan(root, tuple(files), "rows", acceleration=_acceleration(paths[0], forms, options, talk))
+        plan = ReadingPlan(
+            root, tuple(files), "rows", acceleration=_acceleration(paths[0], forms, options, talk)
+        )
         roles.refuse_other_units(paths[0], form, plan.acceleration, options.units)
     _check_same_columns(plan, _needed(plan))
     plan = _with_time(plan, options, talk)
@@ -234,7 +196,7 @@ def _asked_for(form: TextForm, talk: Talk) -> tuple[str, ...]:
     return names
 
 
-def _started(plan: Plan, options: Options, talk: Talk) -> Optional[Plan]:
+def _started(plan: ReadingPlan, options: Options, talk: Talk) -> Optional[ReadingPlan]:
     """Return the plan with stamps from the lines above the headers, None where one says no start."""
     files, rates = [], []
     clock = TimeForm("logger", timezone=options.timezone, reason="start and rate above the header")
@@ -250,18 +212,18 @@ def _started(plan: Plan, options: Options, talk: Talk) -> Optional[Plan]:
     return replace(plan, files=tuple(files), time=STAMPS)
 
 
-def _needed(plan: Plan) -> list[str]:
+def _needed(plan: ReadingPlan) -> list[str]:
     if plan.bursts:
         return [name for names in plan.bursts.values() for name in names]
     return list(plan.acceleration)
 
 
-def _check_same_columns(plan: Plan, names: Sequence[str]) -> None:
+def _check_same_columns(plan: ReadingPlan, names: Sequence[str]) -> None:
     forms = [file.form for file in plan.files if file.form is not None]
     check_same_columns([file.path for file in plan.files], forms, names)
 
 
-def _with_time(plan: Plan, options: Options, talk: Talk) -> Plan:
+def _with_time(plan: ReadingPlan, options: Options, talk: Talk) -> ReadingPlan:
     form = plan.files[0].form
     assert form is not None
     clock: Optional[str] = None
@@ -317,7 +279,7 @@ def _with_time(plan: Plan, options: Options, talk: Talk) -> Plan:
 
 def _device_plan(
     root: Path, paths: Sequence[Path], relatives: Sequence[str], options: Options, talk: Talk
-) -> Plan:
+) -> ReadingPlan:
     other = next((path for path in paths if not is_device(path)), None)
     if other is not None:
         raise UserError(f"{other} lies among files of loggers (CWA, GT3X); import them apart")
@@ -335,4 +297,4 @@ def _device_plan(
     talk.note(f"time: {clock.reason}{zone_words(clock, options)}")
     if len(paths) == 1 and options.animal is None and options.animal_from is None:
         options = replace(options, animal_from="file")
-    return with_identities(Plan(root, tuple(files), "device", time="datetime"), options, talk, [])
+    return with_identities(ReadingPlan(root, tuple(files), "device", time="datetime"), options, talk, [])

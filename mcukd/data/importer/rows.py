@@ -13,7 +13,7 @@ from mcukd.data.importer.clocks import Clock, backwards
 from mcukd.data.importer.counters import jumps, last_of, numbers_of
 from mcukd.data.importer.intervals import LabelTable
 from mcukd.data.importer.options import Options
-from mcukd.data.importer.plan import Plan, SourceFile
+from mcukd.data.importer.reading_plan import ReadingPlan, SourceFile
 from mcukd.data.importer.sensor_rows import OTHER_TYPE, of_others
 from mcukd.data.importer.sources import EOBS_AXES, EOBS_RATE, Piece, pieces, plain_name
 from mcukd.data.importer.time_parts import with_clocks
@@ -107,7 +107,9 @@ class Rows:
     overlaps: int = 0
 
 
-def read_rows(plan: Plan, options: Options, table: Optional[LabelTable], state: State) -> Iterator[Rows]:
+def read_rows(
+    plan: ReadingPlan, options: Options, table: Optional[LabelTable], state: State
+) -> Iterator[Rows]:
     """Yield all rows of a plan from `state` on.
 
     Raises UserError that names file and line for what cannot be read and where time runs backwards.
@@ -126,7 +128,7 @@ def read_rows(plan: Plan, options: Options, table: Optional[LabelTable], state: 
             yield rows
 
 
-def _wanted(plan: Plan, file: SourceFile) -> tuple[list[str], list[str]]:
+def _wanted(plan: ReadingPlan, file: SourceFile) -> tuple[list[str], list[str]]:
     texts = [name for name in (plan.time, plan.clock_column, plan.animal, plan.label, plan.segment) if name]
     texts += plan.parts.columns.values() if plan.parts else ()
     numbers: list[str] = []
@@ -144,7 +146,7 @@ def _wanted(plan: Plan, file: SourceFile) -> tuple[list[str], list[str]]:
 
 
 def _rows(
-    plan: Plan,
+    plan: ReadingPlan,
     options: Options,
     table: Optional[LabelTable],
     file: SourceFile,
@@ -224,7 +226,7 @@ def _rows(
 
 
 def _seconds(
-    plan: Plan, piece: Piece, clock: Optional[Clock], fresh: NDArray[np.bool_]
+    plan: ReadingPlan, piece: Piece, clock: Optional[Clock], fresh: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     if plan.time is None or clock is None:
         return np.full(piece.rows, np.nan)
@@ -318,7 +320,7 @@ def _counted(masks: dict[str, NDArray[np.bool_]]) -> dict[str, int]:
 
 
 def _unrolled(
-    plan: Plan, options: Options, file: SourceFile, piece: Piece, starts: NDArray[np.float64]
+    plan: ReadingPlan, options: Options, file: SourceFile, piece: Piece, starts: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[np.float64], dict[str, int]]:
     """Bursts to samples: samples (n, 3), row of each, seconds of each, and rows left out by reason."""
     if plan.layout == "e-obs":
@@ -346,7 +348,7 @@ def _unrolled(
 
 
 def _eobs(
-    plan: Plan, options: Options, file: SourceFile, piece: Piece
+    plan: ReadingPlan, options: Options, file: SourceFile, piece: Piece
 ) -> tuple[dict[int, NDArray[np.float64]], NDArray[np.float64], dict[str, int]]:
     assert file.form is not None
     known = {plain_name(name): name for name in file.form.header}

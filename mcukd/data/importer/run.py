@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
+from mcukd.config_files import toml_string
 from mcukd.data.card import Card, load_card
 from mcukd.data.drop import Drop
 from mcukd.data.importer import card_text
@@ -28,14 +29,14 @@ from mcukd.data.importer.left_out import (
 from mcukd.data.importer.options import Options, Talk
 from mcukd.data.importer.place import CARD_FILE, MANIFEST, RECORDINGS, nothing_left, place_for
 from mcukd.data.importer.plain import plain_source, provisional, toml_columns, toml_paths
-from mcukd.data.importer.plan import Plan, is_ucihar, make_plan
+from mcukd.data.importer.plan import is_ucihar, make_plan
+from mcukd.data.importer.reading_plan import ReadingPlan
 from mcukd.data.importer.rows import NAMELESS, NO_ANIMAL
-from mcukd.data.importer.sensor import check_board
+from mcukd.data.importer.sensor import check_range
 from mcukd.data.importer.tables import import_tables
 from mcukd.data.importer.unlabelled import unlabelled_card, write_recordings
 from mcukd.data.quality.survey import Survey, survey
 from mcukd.data.runs import PART_PATTERN, parquet_runs, read_runs, without
-from mcukd.data.simulation.export import quoted
 from mcukd.data.unlabelled import load_unlabelled
 from mcukd.errors import UserError
 from mcukd.files import write_text
@@ -70,7 +71,7 @@ def import_data(path: Path, options: Options, talk: Talk) -> Imported:
     target = out / CARD_FILE
     if target.exists():
         raise UserError(f"{target} is there already; edit it, remove it, or name another folder with --out")
-    check_board(options)
+    check_range(options)
     if options.features:
         return Imported(*import_tables(path, name, out, options, talk))
     if path.is_dir() and is_ucihar(path):
@@ -85,7 +86,7 @@ def import_data(path: Path, options: Options, talk: Talk) -> Imported:
 
 
 def _import_recordings(
-    plan: Plan, path: Path, name: str, out: Path, options: Options, talk: Talk
+    plan: ReadingPlan, path: Path, name: str, out: Path, options: Options, talk: Talk
 ) -> Imported:
     target = out / CARD_FILE
     if plan.unlabelled:
@@ -120,7 +121,7 @@ def _import_recordings(
 
 
 def _import_unlabelled(
-    plan: Plan, path: Path, name: str, out: Path, options: Options, talk: Talk
+    plan: ReadingPlan, path: Path, name: str, out: Path, options: Options, talk: Talk
 ) -> Imported:
     converted = convert(plan, options, None, out)
     refuse_nameless(converted.left_out.get(NAMELESS, 0), converted.rows, str(plan.animal))
@@ -186,7 +187,7 @@ def _note_conversion(converted: Converted, talk: Talk) -> None:
 
 
 def _draft_plain(
-    plan: Plan, source: dict[str, str], options: Options, talk: Talk
+    plan: ReadingPlan, source: dict[str, str], options: Options, talk: Talk
 ) -> Optional[tuple[Draft, list[str]]]:
     """Work out the card of files as they are; None where they turn out to need conversion."""
     card = provisional("plain", source, toml_columns(plan), options)
@@ -230,7 +231,7 @@ def _draft_plain(
 
 
 def _draft_parquet(
-    plan: Plan, converted: Converted, options: Options, talk: Talk
+    plan: ReadingPlan, converted: Converted, options: Options, talk: Talk
 ) -> tuple[Draft, list[int], Optional[Drop]]:
     folder = converted.folder
     kept = _survey_parquet(folder, options=options)
@@ -292,7 +293,7 @@ def _import_ucihar(path: Path, name: str, target: Path, options: Options, talk: 
     stated_rate = float(options.rate_hz or 0)
     talk.note(f"rate: {stated_rate:g} Hz, as stated")
     options = replace(options, mapping={**_activities(path), **options.mapping})
-    source = {"reader": '"ucihar"', "folder": quoted(str(path.resolve()))}
+    source = {"reader": '"ucihar"', "folder": toml_string(str(path.resolve()))}
     if options.exclude_animals:
         source["exclude_animals"] = card_text.array(options.exclude_animals)
     card = provisional("ucihar", source, {}, options)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mcukd.boards.model import Board, list_boards, load_board
 from mcukd.data.card import INT16_SPAN
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Accelerometer, Options, Talk
 from mcukd.data.quality.survey import LENGTH_EDGES, Survey
 from mcukd.errors import UserError
 from mcukd.text import listed
@@ -28,42 +28,32 @@ class BoardSensor:
 def board_sensor(survey: Survey, options: Options, talk: Talk, one_g: float, rate_hz: float) -> BoardSensor:
     """Return range and scale of the board's sensor.
 
-    one_g: what 1 g is in the survey's units. rate_hz: of the board. Raises UserError where the board has no
-    sensor and where another range is stated than it has.
+    one_g: what 1 g is in the survey's units. rate_hz: of the board.
     """
     if options.board is not None:
-        return _of_board(load_board(options.board), survey, options, talk, one_g, rate_hz)
+        return _of_board(options.board, survey, talk, one_g, rate_hz)
     range_g = options.range_g if options.range_g is not None else _range(survey, talk, one_g)
     made = BoardSensor(
         range_g, INT16_SPAN / range_g, "here 16 bits over the range; --board NAME takes a board's"
     )
-    _note_boards(made, talk)
+    _note_boards(made, options.boards, talk)
     return made
 
 
-def check_board(options: Options) -> None:
-    """Raise UserError, before any work, where --board names none, or one that contradicts --range."""
-    if options.board is None:
-        return
-    board = load_board(options.board)
-    if board.sensor is None:
-        raise UserError(f"--board names {board.name}, which has no sensor; state --range instead")
-    if options.range_g is not None and options.range_g != board.sensor.range_g:
+def check_range(options: Options) -> None:
+    """Raise UserError, before any work, where --range contradicts the sensor of --board."""
+    sensor = options.board
+    if sensor is not None and options.range_g is not None and options.range_g != sensor.range_g:
         raise UserError(
-            f"--range says {options.range_g:g} g, but the sensor of board {board.name} ({board.sensor.part}) "
-            f"has ±{board.sensor.range_g:g} g; leave one of them out"
+            f"--range says {options.range_g:g} g, but the sensor of board {sensor.board} ({sensor.part}) "
+            f"has ±{sensor.range_g:g} g; leave one of them out"
         )
 
 
-def _of_board(
-    board: Board, survey: Survey, options: Options, talk: Talk, one_g: float, rate_hz: float
-) -> BoardSensor:
-    check_board(options)
-    sensor = board.sensor
-    assert sensor is not None
+def _of_board(sensor: Accelerometer, survey: Survey, talk: Talk, one_g: float, rate_hz: float) -> BoardSensor:
     beyond = _share_beyond(survey, sensor.range_g * one_g)
     talk.note(
-        f"board: {board.name}, whose {sensor.part} has ±{sensor.range_g:g} g and {sensor.counts_per_g:g} "
+        f"board: {sensor.board}, whose {sensor.part} has ±{sensor.range_g:g} g and {sensor.counts_per_g:g} "
         "counts per g"
         + (f"; {beyond:.2%} of the vectors here are longer; axes beyond it are clipped" if beyond else "")
     )
@@ -74,28 +64,28 @@ def _of_board(
             f"board: {rate_hz:g} Hz is none of its sensor's rates ({rates}); "
             f"--resample {near:g} brings the recordings to the nearest"
         )
-    return BoardSensor(sensor.range_g, sensor.counts_per_g, f"of board {board.name}")
+    return BoardSensor(sensor.range_g, sensor.counts_per_g, f"of board {sensor.board}")
 
 
-def _note_boards(made: BoardSensor, talk: Talk) -> None:
-    """Say which bundled boards have the card's range and scale, and what naming one would write."""
-    boards = [one for one in list_boards() if one.sensor is not None and not one.emulated]
+def _note_boards(made: BoardSensor, boards: Sequence[Accelerometer], talk: Talk) -> None:
+    """Say which boards have the card's range and scale, and what naming one would write."""
+    said = (
+        f"board: none is stated, so the card says ±{made.range_g:g} g and {made.counts_per_g:g} counts per g"
+    )
+    if not boards:
+        talk.note(said)
+        return
     fits = [
-        one.name
-        for one in boards
-        if one.sensor and (one.sensor.range_g, one.sensor.counts_per_g) == (made.range_g, made.counts_per_g)
+        one.board for one in boards if (one.range_g, one.counts_per_g) == (made.range_g, made.counts_per_g)
     ]
     others: dict[str, list[str]] = {}
     for one in boards:
-        if one.sensor and one.name not in fits:
-            sensor = f"±{one.sensor.range_g:g} g and {one.sensor.counts_per_g:g}"
-            others.setdefault(sensor, []).append(f"--board {one.name}")
+        if one.board not in fits:
+            sensor = f"±{one.range_g:g} g and {one.counts_per_g:g}"
+            others.setdefault(sensor, []).append(f"--board {one.board}")
     known = "; ".join(f"{' or '.join(names)} writes {sensor}" for sensor, names in others.items())
     says = f"{listed(fits)} has" if fits else "no bundled board has"
-    talk.note(
-        f"board: none is stated, so the card says ±{made.range_g:g} g and {made.counts_per_g:g} counts per "
-        f"g, which {says}" + (f"; {known}" if known else "")
-    )
+    talk.note(f"{said}, which {says}" + (f"; {known}" if known else ""))
 
 
 def _range(survey: Survey, talk: Talk, one_g: float) -> float:

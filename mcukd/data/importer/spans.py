@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from mcukd.data.importer.label_clocks import Spans
 from mcukd.data.importer.options import Options
-from mcukd.data.importer.plan import Plan
+from mcukd.data.importer.reading_plan import ReadingPlan
 from mcukd.data.importer.rows import State, read_rows
 
 #: A stretch ends where a step is this many times the usual one.
 _GAP = 2.5
 
 
-def read_spans(plan: Plan, options: Options) -> Spans:
+def read_spans(plan: ReadingPlan, options: Options) -> Spans:
     """Read a plan's recordings once for when they begin and end; UserError as `read_rows`."""
     animals: dict[str, tuple[float, float]] = {}
     begins: dict[str, list[NDArray[np.float64]]] = {}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mcukd.config_files import toml_string
 from mcukd.data.features import load_feature_card, load_features
 from mcukd.data.importer import card_text
 from mcukd.data.importer.columns import looks_like_features, number_columns, text_role
 from mcukd.data.importer.options import Options, Talk
 from mcukd.data.importer.plan import find_files
 from mcukd.data.importer.text import TextForm, parse, read_blocks, sniff
-from mcukd.data.simulation.export import quoted
 from mcukd.errors import UserError
 from mcukd.files import write_text
 from mcukd.text import did_you_mean, listed
@@ -85,12 +85,12 @@ def _card(file: Path, name: str, options: Options, talk: Talk) -> str:
     )
     return card_text.feature_card(
         name,
-        {"folder": quoted(str(file.parent.resolve())), "file": quoted(file.name)},
+        {"folder": toml_string(str(file.parent.resolve())), "file": toml_string(file.name)},
         {
             "features": card_text.array(features),
-            "animal": quoted(animal),
-            "label": quoted(label),
-            **({} if form.delimiter == "," else {"delimiter": quoted(form.delimiter)}),
+            "animal": toml_string(animal),
+            "label": toml_string(label),
+            **({} if form.delimiter == "," else {"delimiter": toml_string(form.delimiter)}),
         },
         classes,
         {

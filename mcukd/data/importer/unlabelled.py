@@ -11,13 +11,13 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.config_files import toml_string
 from mcukd.data.card import UNLABELLED
 from mcukd.data.gaps import LONG_STEP, stretches
 from mcukd.data.importer import card_text
 from mcukd.data.importer.options import Options
 from mcukd.data.resample import resample, resampling
 from mcukd.data.runs import Run, parquet_runs
-from mcukd.data.simulation.export import quoted
 from mcukd.files import replacing
 
 #: Samples of a run that are held at a time; gaps are told within them. Resampling holds a run whole.
@@ -187,7 +187,8 @@ def unlabelled_card(
     meanings = ["orientation not known to the import"] * 3
     meanings[heaviest] = f"gravity axis: reads {mean[heaviest]:+.2f} g on average"
     axes = "\n".join(
-        f"  {{ name = {quoted(axis)}, meaning = {quoted(text)} }}," for axis, text in zip("xyz", meanings)
+        f"  {{ name = {toml_string(axis)}, meaning = {toml_string(text)} }},"
+        for axis, text in zip("xyz", meanings)
     )
     head = card_text.head(
         name, f"Imported from {imported_from.name}, without labels.", options, notes, UNLABELLED
@@ -196,8 +197,8 @@ def unlabelled_card(
         *head,
         "",
         "[source]",
-        f"folder = {quoted(folder)}",
-        f"imported_from = {quoted(str(imported_from.resolve()))}",
+        f"folder = {toml_string(folder)}",
+        f"imported_from = {toml_string(str(imported_from.resolve()))}",
         "",
         "[signal]",
         f'units = "{units}"',
@@ -211,8 +212,8 @@ def unlabelled_card(
         lines += [
             "",
             "[[recordings]]",
-            f"file = {quoted(one.file)}",
-            f"animal = {quoted(one.animal)}",
+            f"file = {toml_string(one.file)}",
+            f"animal = {toml_string(one.animal)}",
             f"samples = {one.samples}",
             f"gravity_g = [{gravity}]   # mean vector",
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -13,32 +13,17 @@ from mcukd.data.calibration import estimate
 from mcukd.data.card import Card
 from mcukd.data.folds import natural_order
 from mcukd.data.gaps import Cut
+from mcukd.data.quality import findings
+from mcukd.data.quality.finding import Finding
+from mcukd.data.quality.grouping import Group, grouped
 from mcukd.data.quality.overlap import Pair, WindowFeatures, pairs
-from mcukd.data.quality.survey import AnimalSurvey, Survey
+from mcukd.data.quality.row_faults import RowFaults
+from mcukd.data.quality.survey import LENGTH_EDGES, AnimalSurvey, Survey
 from mcukd.data.recordings import source_window, to_g
 from mcukd.data.resample import cut_of
 from mcukd.data.runs import Run, read_runs
 
-if TYPE_CHECKING:
-    from mcukd.data.quality.grouping import Group
-
 _PIECE = 500_000
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing found. kind: a word for scripts. weight: "problem", "warning" or "note".
-
-    sentence: what was found, with figures. effect: what it does to training. animal: None where of all.
-    extent: how much of it, to tell the animal that has the most; in a unit of the kind's own.
-    """
-
-    kind: str
-    weight: str
-    sentence: str
-    effect: str
-    animal: Optional[str] = None
-    extent: float = 0.0
 
 
 @dataclass
@@ -87,8 +72,6 @@ class Checked:
 
     def grouped(self) -> list[Group]:
         """Return the findings, those that several animals share as one."""
-        from mcukd.data.quality.grouping import grouped
-
         return grouped(self.findings, len(self.animals))
 
     def as_dict(self) -> dict[str, Any]:
@@ -113,9 +96,6 @@ def check(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> Checke
 
     Raises UserError only for what cannot be read; everything else is a finding.
     """
-    from mcukd.data.quality import findings
-    from mcukd.data.quality.row_faults import RowFaults
-
     per_g = 1.0 / float(to_g(card, np.ones(1))[0])
     window = source_window(card)
     hop = max(1, round(card.hop * card.signal.rate_hz / card.rate_hz))
@@ -149,7 +129,7 @@ def _facts(card: Card, name: str, one: AnimalSurvey, per_g: float, timeline: Tim
     step = one.step
     limit = card.signal.range_g * (1 - 1e-3)
     level, at_level = one.at_ends()
-    beyond = int(one.lengths[np.searchsorted(_edges(), limit * per_g) + 1 :].sum())
+    beyond = int(one.lengths[np.searchsorted(LENGTH_EDGES, limit * per_g) + 1 :].sum())
     return {
         "samples": one.samples,
         "dropped_rows": one.dropped,
@@ -208,9 +188,3 @@ def _lost_to_gaps(card: Card, one: AnimalSurvey) -> dict[str, Any]:
         "lost_to_gaps_share": round(lost / rows, 6) if rows else 0.0,
         "lost_to_gaps_windows": windows,
     }
-
-
-def _edges() -> Any:
-    from mcukd.data.quality.survey import LENGTH_EDGES
-
-    return LENGTH_EDGES

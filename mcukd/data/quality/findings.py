@@ -9,7 +9,7 @@ import numpy as np
 
 from mcukd.data.card import Card
 from mcukd.data.quality import row_faults
-from mcukd.data.quality.check import Finding
+from mcukd.data.quality.finding import Finding
 from mcukd.data.quality.label_findings import alike_labels, labels, mixed
 from mcukd.data.quality.overlap import Pair
 from mcukd.data.quality.survey import Survey

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcukd.data.quality.check import Finding
+from mcukd.data.quality.finding import Finding
 from mcukd.text import listed
 
 #: So many animals are named; scripts find all of them in the findings.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mcukd.data.card import Card
-from mcukd.data.quality.check import Finding
+from mcukd.data.quality.finding import Finding
 from mcukd.data.quality.overlap import Pair
 from mcukd.data.quality.survey import Survey
 from mcukd.text import listed

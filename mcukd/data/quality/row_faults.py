@@ -21,7 +21,7 @@ from mcukd.data.measurements import (
     sentinels_among,
     zero_rows,
 )
-from mcukd.data.quality.check import Finding
+from mcukd.data.quality.finding import Finding
 from mcukd.data.runs import Run
 from mcukd.text import listed, plural, share
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
+from mcukd.config_files import toml_string
 from mcukd.data.card import Card, SimulatorSource
 from mcukd.data.recordings import Recording
 from mcukd.data.simulation.simulator import SIMULATOR_VERSION, simulate
@@ -65,18 +65,19 @@ def _card_text(card: Card, seed: int) -> str:
         f"No animal wore a sensor for it."
     )
     axes = "\n".join(
-        f"  {{ name = {quoted(axis.name)}, meaning = {quoted(axis.meaning)} }}," for axis in signal.axes
+        f"  {{ name = {toml_string(axis.name)}, meaning = {toml_string(axis.meaning)} }},"
+        for axis in signal.axes
     )
     hops = [f"{name} = {getattr(windows, name)}" for name in ("train_hop", "operation_hop")]
     hops = [line for line in hops if not line.endswith("None")]
     lines = [
-        f"name = {quoted(f'{card.name}-seed{seed}')}",
-        f"title = {quoted(card.title)}",
-        f"description = {quoted(description)}",
-        f"licence = {quoted(card.licence)}",
-        f"citation = {quoted(card.citation)}",
+        f"name = {toml_string(f'{card.name}-seed{seed}')}",
+        f"title = {toml_string(card.title)}",
+        f"description = {toml_string(description)}",
+        f"licence = {toml_string(card.licence)}",
+        f"citation = {toml_string(card.citation)}",
         "simulated = true",
-        f"position = {quoted(card.position)}",
+        f"position = {toml_string(card.position)}",
         "",
         "[source]",
         'reader = "segments"',
@@ -84,7 +85,7 @@ def _card_text(card: Card, seed: int) -> str:
         r"pattern = '(?P<animal>sim\d+)/\d+_(?P<label>[a-z]+)\.csv'",
         "",
         "[columns]",
-        f"acceleration = [{', '.join(quoted(axis) for axis in card.axes)}]",
+        f"acceleration = [{', '.join(toml_string(axis) for axis in card.axes)}]",
         'time = "seconds"',
         "",
         "[signal]",
@@ -95,8 +96,8 @@ def _card_text(card: Card, seed: int) -> str:
         f"axes = [\n{axes}\n]",
         "",
         "[classes]",
-        f"names = [{', '.join(quoted(name) for name in card.classes)}]",
-        f"ignore = [{', '.join(quoted(name) for name in card.class_map.ignore)}]",
+        f"names = [{', '.join(toml_string(name) for name in card.classes)}]",
+        f"ignore = [{', '.join(toml_string(name) for name in card.class_map.ignore)}]",
         *_merge_lines(card),
         "",
         "[windows]",
@@ -111,12 +112,7 @@ def _merge_lines(card: Card) -> list[str]:
     if not card.class_map.merge:
         return []
     merged = [
-        f"{quoted(name)} = [{', '.join(quoted(label) for label in labels)}]"
+        f"{toml_string(name)} = [{', '.join(toml_string(label) for label in labels)}]"
         for name, labels in card.class_map.merge.items()
     ]
     return ["", "[classes.merge]", *merged]
-
-
-def quoted(text: str) -> str:
-    """Return a TOML basic string; JSON's escapes are a subset of TOML's."""
-    return json.dumps(text, ensure_ascii=False)

@@ -13,7 +13,8 @@ from builders.places import DATA
 
 from mcukd.data.card import load_card
 from mcukd.data.importer.options import Options, Talk
-from mcukd.data.importer.plan import Plan, make_plan
+from mcukd.data.importer.plan import make_plan
+from mcukd.data.importer.reading_plan import ReadingPlan
 from mcukd.data.importer.run import import_data
 from mcukd.data.load import load_windows
 from mcukd.errors import UserError
@@ -37,7 +38,7 @@ def table(
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def planned(folder: Path, **options: Any) -> tuple[Plan, Talk]:
+def planned(folder: Path, **options: Any) -> tuple[ReadingPlan, Talk]:
     talk = Talk()
     return make_plan(folder, Options(**options), talk), talk
 

@@ -14,7 +14,8 @@ from mcukd.data.importer.behaviours import find_label
 from mcukd.data.importer.found import Found
 from mcukd.data.importer.options import Choice, Options, Talk
 from mcukd.data.importer.paths import is_time, path_tokens
-from mcukd.data.importer.plan import Plan, make_plan
+from mcukd.data.importer.plan import make_plan
+from mcukd.data.importer.reading_plan import ReadingPlan
 from mcukd.errors import UserError
 
 DATES = ("2013-07-04", "2013-07-05", "2013-07-06")
@@ -143,7 +144,7 @@ def write(
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def planned(folder: Path, **options: Any) -> tuple[Plan, Talk]:
+def planned(folder: Path, **options: Any) -> tuple[ReadingPlan, Talk]:
     talk = Talk()
     return make_plan(folder, Options(**options), talk), talk
 

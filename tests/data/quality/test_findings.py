@@ -12,7 +12,8 @@ from builders.data import samples, write_card, write_segment
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
-from mcukd.data.quality.check import Checked, Finding, check
+from mcukd.data.quality.check import Checked, check
+from mcukd.data.quality.finding import Finding
 from mcukd.data.quality.grouping import grouped
 from mcukd.data.quality.page import render
 
