@@ -21,13 +21,13 @@ from methods import DOCS, GRIDS
 from numpy.typing import NDArray
 
 from mcukd.files import write_json
+from mcukd.fold_results import STUDENT, TEACHER, FoldResult
 from mcukd.metrics.confusion import mcc
-from mcukd.sweep.jobs import StudentJob, read
-from mcukd.sweep.options import STUDENT
+from mcukd.sweep.jobs import StudentJob
 from mcukd.sweep.stage import make_plan
 
 RESULTS = DOCS / "results" / "committee-headroom.json"
-KINDS = {"plain": "student_logits", "teacher": "teacher_logits"}
+KINDS = {"plain": STUDENT, "teacher": TEACHER}
 
 
 def main() -> int:
@@ -63,11 +63,11 @@ def headroom(name: str, out: Path, data_root: Path) -> dict[str, Any]:
             continue
         if not StudentJob(run.work).is_done():
             continue
-        lesson = read(StudentJob(run.work).path)
+        lesson = FoldResult(StudentJob(run.work).path)
         fold = run.work.fold.name
-        labels[fold] = lesson["labels"]
-        for kind, array in KINDS.items():
-            answers[kind][fold].append(lesson[array])
+        labels[fold] = lesson.labels
+        for kind, model in KINDS.items():
+            answers[kind][fold].append(lesson.logits(model))
     seeds = min(len(logits) for by_fold in answers.values() for logits in by_fold.values())
 
     def pooled(by_fold: dict[str, NDArray[np.float32]]) -> float:

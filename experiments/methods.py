@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from mcukd.evaluation.compare import paired
 from mcukd.files import write_json
-from mcukd.sweep.options import PLAIN, STUDENT, TEACHER
+from mcukd.fold_results import STUDENT, TEACHER
+from mcukd.sweep.options import PLAIN
 from mcukd.sweep.stage import sweep
 from mcukd.sweep.table import TABLE
 

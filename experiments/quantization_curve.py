@@ -27,11 +27,12 @@ from numpy.typing import NDArray
 from mcukd.data.card import load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
+from mcukd.evaluation.fold_students import FoldStudent, evaluate_folds, fold_students
 from mcukd.files import replacing, write_json
 from mcukd.fixedpoint.mixed import KERNEL_BITS
 from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, LEARNT_BITS, SHIPPED, Taught, teach_study
 from mcukd.fixedpoint.quantize import BITS, QuantizeConfig, quantize
-from mcukd.pipeline.quantize import FoldStudent, classes_of, evaluate_folds, fold_students
+from mcukd.pipeline.quantize import classes_of
 from mcukd.study import Study
 
 RESULTS = Path("docs/results")
@@ -45,7 +46,7 @@ def measure(study: Study, jobs: int) -> dict[str, Any]:
     root, seed = study.data_root(None), int(study.manifest["seed"])
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed)
-    students = sorted(fold_students(study), key=lambda student: student.seed)
+    students = fold_students(study)
 
     def scored(label: str, predict: Any) -> dict[str, Any]:
         found = evaluate_folds(students, training, evaluation, predict, label)

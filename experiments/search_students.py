@@ -19,8 +19,11 @@ from typing import Any
 import numpy as np
 from host_speed import processor, said
 
+from mcukd.fold_results import DEPLOYABLE, DISTILLED, SEARCHED, WEIGHTS, FoldResult, fold_results
+from mcukd.study import METRICS
+
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
-OWN, SEARCHED = "student_distilled", ("student_searched_deployable", "student_searched")
+OWN, BOTH = DISTILLED, (DEPLOYABLE, SEARCHED)
 
 
 def main() -> int:
@@ -50,23 +53,19 @@ def measure(path: Path, root: Path) -> dict[str, Any]:
     from mcukd.study import Study
 
     study = Study.open(path)
-    against = against_own(study.file("metrics.json"))
+    against = against_own(study.file(METRICS))
     config, card = DistillConfig.of(study.options("distill")), load_card(study.card)
     options = config.options()
     chosen = "".join(f"--{name} {options[name]} " for name in ("method", "student") if name in options)
     training, evaluation = load_windows(card, root, training=True), load_windows(card, root)
     guesses: dict[str, list[Any]] = {}
     folds = {}
-    for file in sorted(study.file("evaluation").glob("*.npz")):
-        with np.load(file, allow_pickle=False) as stored:
-            fold = dict(stored)
-        facts, logits = search_blindly(
-            fold, training, evaluation, config.search_trials, int(file.stem.rpartition("-s")[2])
-        )
-        test = evaluation.take(fold["test_index"])
-        logits.update({model: fold[f"{model}_logits"] for model in (OWN, *SEARCHED)})
-        found = json.loads(str(fold["search"]))
-        folds[file.stem] = {
+    for fold in fold_results(study.path):
+        facts, logits = search_blindly(fold, training, evaluation, config.search_trials, fold.seed)
+        test = evaluation.take(fold.test_index)
+        logits.update({model: fold.logits(model) for model in (OWN, *BOTH)})
+        found = fold.facts("search")
+        folds[fold.name] = {
             "test_animals": sorted(set(test.animals.tolist())),
             "with_inner_students": {
                 key: found[key] for key in ("deployable", "winner", "inner_mcc_by_family")
@@ -97,17 +96,17 @@ def measure(path: Path, root: Path) -> dict[str, Any]:
 
 
 def search_blindly(
-    fold: dict[str, Any], training: Any, evaluation: Any, trials: int, seed: int
+    fold: FoldResult, training: Any, evaluation: Any, trials: int, seed: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Search on a fold's distilled student without students of inner folds; return facts and logits."""
     from mcukd.data.folds import Fold
     from mcukd.head_search.student import search_student
     from mcukd.models.weights import StudentWeights
 
-    student = StudentWeights.from_arrays(fold, "student_distilled__")
-    animals = tuple(map(str, fold["train_animals"]))
-    found, searched = search_student(student, training, Fold("fold", animals, ()), trials=trials, seed=seed)
-    counts = evaluation.counts[fold["test_index"]]
+    student = StudentWeights.from_arrays(fold, WEIGHTS[DISTILLED])
+    inner = Fold("fold", fold.train_animals or (), ())
+    found, searched = search_student(student, training, inner, trials=trials, seed=seed)
+    counts = evaluation.counts[fold.test_index]
     facts = {
         name: {"family": one.family, "inner_mcc": one.score}
         for name, one in (("deployable", found.deployable), ("winner", found.winner))
@@ -128,7 +127,7 @@ def against_own(metrics: Path) -> dict[str, Any]:
     return {
         one["a"]: {key: round(one[key], 4) for key in ("difference", "low", "high", "level")}
         for one in compared
-        if one["a"] in SEARCHED and one["b"] == OWN
+        if one["a"] in BOTH and one["b"] == OWN
     }
 
 

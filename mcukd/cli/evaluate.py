@@ -9,13 +9,14 @@ import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
 from mcukd.errors import UserError
+from mcukd.fold_results import TRAINED
+from mcukd.study import METRICS
 from mcukd.text import plural
 
 if TYPE_CHECKING:
     from mcukd.distillation.config import DistillConfig
     from mcukd.study import Study
 
-TRAINED = ("teacher", "student", "student_distilled", "student_searched", "student_searched_deployable")
 SPLIT_HELP = (
     '"loao", "k-fold-by-animal" ("animals=K"), "holdout", "holdout=ID,ID", "official", or "random" to see '
     "how much that would flatter. Default: the study's, else loao."
@@ -241,7 +242,7 @@ def _evaluate_random(
         ["model", "random", honest["split"], "points of flattery", "95 % over animals"],
         rows,
     )
-    _print(load_metrics(study.file("metrics.json")), study.path)
+    _print(load_metrics(study.file(METRICS)), study.path)
 
 
 def _evaluate_table(
@@ -285,4 +286,4 @@ def _print(metrics: dict[str, Any], path: Path) -> None:
     print_table("time budget, minutes per day off", columns, rows)
     for sentence in sentences(metrics):
         typer.echo(sentence)
-    typer.echo(f"{path / 'metrics.json'} has all of it; 'mcukd report --run {path}' draws it.")
+    typer.echo(f"{path / METRICS} has all of it; 'mcukd report --run {path}' draws it.")

@@ -17,7 +17,7 @@ from mcukd.distillation.architectures import ENSEMBLE, STUDENTS, Architecture, S
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.head_search import HeadSearchResult, search_head
 from mcukd.distillation.hyperparameters import choose_epochs, choose_frequency
-from mcukd.distillation.jobs import SOFT_LABELS, STUDENT, TEACHER, FoldJob
+from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_configs import student_training_config, teacher_training_config
@@ -32,8 +32,10 @@ from mcukd.distillation.work import (
     teacher_architecture,
 )
 from mcukd.files import replacing, sha256_file
+from mcukd.fold_results import DISTILLED, STUDENT, TEACHER, WEIGHTS, logits_name
 from mcukd.models.gru_mlp import student_weights
 from mcukd.models.student import weights_of
+from mcukd.study import SOFT_LABELS_FILE, STUDENT_FILE, TEACHER_FILE
 from mcukd.training.checkpoints import Checkpoints
 from mcukd.training.phases import LABELS
 from mcukd.training.trainer import FloatArray, Targets, Trainer, TrainingConfig, logits, logits_model
@@ -100,15 +102,15 @@ class FoldTrainer:
         own_inputs = np.ascontiguousarray(test_inputs[..., : data.normalizer.channels])
         arrays: dict[str, Any] = {"epochs": np.array(student_config.epochs), **chosen}
         if teacher is not None:
-            arrays["teacher_logits"] = teacher.logits(test_inputs)
+            arrays[logits_name(TEACHER)] = teacher.logits(test_inputs)
             arrays["teacher_epochs"] = np.array(teacher.epochs)
         student = self.train_baseline_student(data, student_config, fits)
-        arrays["student_logits"] = logits(student, own_inputs)
-        arrays.update(self._weights(student, data, "student__"))
+        arrays[logits_name(STUDENT)] = logits(student, own_inputs)
+        arrays.update(self._weights(student, data, WEIGHTS[STUDENT]))
         if teacher is not None:
             student = trainer.train_distilled_student(teacher, soft, data, student_config, fits)
-            arrays["student_distilled_logits"] = logits(student, own_inputs)
-            arrays.update(self._weights(student, data, "student_distilled__"))
+            arrays[logits_name(DISTILLED)] = logits(student, own_inputs)
+            arrays.update(self._weights(student, data, WEIGHTS[DISTILLED]))
         if config.search:
             student = self.on_counts("student", student, data.normalizer.scale)
             found = trainer._search_head(student, teacher, soft, data, student_config, fits)
@@ -303,12 +305,12 @@ class FoldTrainer:
         soft: Optional[FloatArray],
     ) -> None:
         """Write the study's `teacher.keras`, `student.keras` (on counts) and `soft_labels.npz`."""
-        models = {STUDENT: student}
+        models = {STUDENT_FILE: student}
         if teacher is not None:
             normalizer = data.normalizer
             scales = {"teacher": normalizer.scales, "student": normalizer.scales[: normalizer.channels]}
             networks = zip(members(self.config), teacher.models)
-            models[TEACHER] = Teacher(
+            models[TEACHER_FILE] = Teacher(
                 tuple(self._copied(member.role, model, scales[member.role]) for member, model in networks)
             ).as_single_model
         digests = {}
@@ -318,7 +320,7 @@ class FoldTrainer:
             digests[f"{name.partition('.')[0]}_sha256"] = np.array(sha256_file(job.path / name))
         soft_labels = {} if soft is None else {"logits": soft}
         # Written last: its key and digests certify the models.
-        with replacing(job.path / SOFT_LABELS) as temporary:
+        with replacing(job.path / SOFT_LABELS_FILE) as temporary:
             np.savez(
                 temporary,
                 key=np.array(job.key),

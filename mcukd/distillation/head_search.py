@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mcukd.data.folds import Fold
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.jobs import SEARCHED_PREFIX
+from mcukd.fold_results import DEPLOYABLE, SEARCHED, WEIGHTS, logits_name
 from mcukd.head_search.classifiers import FAMILIES
 from mcukd.head_search.search import OWN, Classifier, Found, steps
 from mcukd.head_search.student import search_student
@@ -49,11 +49,9 @@ class HeadSearchResult:
         """
         probabilities = self.found.winner.predict_proba(self.student.state(counts))
         return {
-            "student_searched_logits": np.log(np.maximum(probabilities, LEAST_PROBABILITY)).astype(
-                np.float32
-            ),
-            "student_searched_deployable_logits": self.deployed.logits(counts).astype(np.float32),
-            **self.deployed.arrays(SEARCHED_PREFIX),
+            logits_name(SEARCHED): np.log(np.maximum(probabilities, LEAST_PROBABILITY)).astype(np.float32),
+            logits_name(DEPLOYABLE): self.deployed.logits(counts).astype(np.float32),
+            **self.deployed.arrays(WEIGHTS[DEPLOYABLE]),
             "search": np.array(json.dumps(self.facts())),
         }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +12,12 @@ from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
-from mcukd.files import replacing, sha256_file
+from mcukd.files import sha256_file
+from mcukd.fold_results import is_made_with, read_text, write_fold_result
+from mcukd.study import SOFT_LABELS_FILE, STUDENT_FILE, TEACHER_FILE
 
 if TYPE_CHECKING:
     from mcukd.distillation.fold_trainer import FoldTrainer
-
-TEACHER, STUDENT, SOFT_LABELS = "teacher.keras", "student.keras", "soft_labels.npz"
-#: Prefix of the weights of the student with the head that a search chose, in a fold's file.
-SEARCHED_PREFIX = "student_deployed__"
 
 
 class TrainingJob(Protocol):
@@ -76,13 +72,12 @@ class FoldJob:
 
     def is_done(self) -> bool:
         """Return whether the result exists and was made with this key."""
-        file = self.path / SOFT_LABELS if self.is_final else self.path
-        stored = read_text(file, "key", "teacher_sha256", "student_sha256")
-        if stored.get("key") != self.key:
-            return False
-        return not self.is_final or all(
+        if not self.is_final:
+            return is_made_with(self.path, self.key)
+        stored = read_text(self.path / SOFT_LABELS_FILE, "key", "teacher_sha256", "student_sha256")
+        return stored.get("key") == self.key and all(
             (self.path / name).is_file() and sha256_file(self.path / name) == stored[f"{model}_sha256"]
-            for model, name in (("teacher", TEACHER), ("student", STUDENT))
+            for model, name in (("teacher", TEACHER_FILE), ("student", STUDENT_FILE))
             if f"{model}_sha256" in stored
         )
 
@@ -105,22 +100,12 @@ class FoldJob:
     def write(self, evaluation: Windows, arrays: Mapping[str, Any]) -> None:
         """Write the result of an evaluation fold: its identity, its test windows, and `arrays` by name."""
         index = self.test_index(evaluation)
-        with replacing(self.path) as temporary:
-            np.savez(
-                temporary,
-                key=np.array(self.key),
-                test_index=index,
-                labels=evaluation.labels[index],
-                train_animals=np.array(self.train_animals),
-                test_animals=np.array(self.test_animals),
-                **arrays,
-            )
-
-
-def read_text(file: Path, *names: str) -> dict[str, str]:
-    """Return scalar texts of an `.npz` by name; none where it is missing, damaged or of another kind."""
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            return {name: str(stored[name]) for name in names if name in stored}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
-        return {}
+        write_fold_result(
+            self.path,
+            key=self.key,
+            test_index=index,
+            labels=evaluation.labels[index],
+            train_animals=self.train_animals,
+            test_animals=self.test_animals,
+            arrays=arrays,
+        )

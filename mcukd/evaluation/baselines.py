@@ -19,12 +19,13 @@ from mcukd.data.windows import Windows
 from mcukd.distillation.architectures import STUDENTS
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
-from mcukd.distillation.jobs import FoldJob, read_text
+from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.nested_selection import select
 from mcukd.distillation.training_configs import augmentation
 from mcukd.distillation.work import epoch_selection_work
 from mcukd.evaluation.hand_features import FEATURES, hand_features, turned_copies
-from mcukd.files import replacing, sha256_text
+from mcukd.files import sha256_text
+from mcukd.fold_results import is_made_with, logits_name, results_folder
 from mcukd.models.filter_mlp import filter_mlp_macs_per_window, filter_mlp_parameters, filter_mlp_weights
 from mcukd.training.augmentation import Augmenter
 from mcukd.training.normalization import common_scale
@@ -38,7 +39,6 @@ Result = tuple[NDArray[Any], dict[str, Any], dict[str, NDArray[Any]]]
 
 MAJORITY, FOREST, FILTER_MLP = "majority", "random_forest", "filter_mlp"
 BASELINES = (MAJORITY, FOREST, FILTER_MLP)
-FOLDER = "baselines"
 
 #: Part of the identity of every kept result: raise it when a baseline changes in a way options do not show.
 VERSION = 1
@@ -79,18 +79,14 @@ class Baseline:
         else:
             result = _filter_mlp(training, test, trainer, self.job.seed, self.nested, on_progress)
         outputs, facts, arrays = result
-        with replacing(self.job.path) as temporary:
-            np.savez(
-                temporary,
-                key=np.array(self.job.key),
-                test_index=self.job.test_index(trainer.evaluation),
-                labels=test.labels,
-                train_animals=np.array(self.job.train_animals),
-                test_animals=np.array(self.job.test_animals),
-                logits=outputs.astype(np.float32),
-                settings=np.array(json.dumps(facts)),
+        self.job.write(
+            trainer.evaluation,
+            {
+                logits_name(self.model): outputs.astype(np.float32),
+                "settings": np.array(json.dumps(facts)),
                 **arrays,
-            )
+            },
+        )
 
 
 def baselines_of(
@@ -107,7 +103,7 @@ def baselines_of(
             "windows": None if job.test_windows is None else job.test_windows.tolist(),
         }
         key = sha256_text(json.dumps(decides, sort_keys=True))
-        path = folder / FOLDER / model / f"{job.name}.npz"
+        path = results_folder(folder, model) / f"{job.name}.npz"
         made.append(Baseline(model, replace(job, path=path, key=key), nested))
     return made
 
@@ -205,7 +201,7 @@ def _filter_mlp(
 
 def is_done(baseline: Baseline) -> bool:
     """Tell whether the result is there and was made with this key."""
-    return read_text(baseline.job.path, "key").get("key") == baseline.job.key
+    return is_made_with(baseline.job.path, baseline.job.key)
 
 
 def _epochs(config: DistillConfig) -> int:

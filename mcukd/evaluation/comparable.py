@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
-
-import numpy as np
 
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256
 from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
-from mcukd.evaluation.baselines import FOLDER
-from mcukd.evaluation.predictions import EVALUATION, TRAINED
+from mcukd.fold_results import fold_results
 from mcukd.study import Study
 from mcukd.text import listed
 
@@ -64,17 +60,14 @@ def training_animals(study: Study, model: str) -> dict[tuple[int, str], frozense
 
     Empty where the model's folds are not kept, or were made by a version that did not note the animals.
     """
-    place = study.file(EVALUATION) if model in TRAINED else study.file(EVALUATION, FOLDER, model)
     found: dict[tuple[int, str], frozenset[str]] = {}
-    for file in sorted(place.glob("*.npz")):
-        seed = re.search(r"-s(\d+)$", file.stem)
-        with np.load(file, allow_pickle=False) as stored:
-            if seed is None or "train_animals" not in stored or "test_animals" not in stored:
-                continue
-            trained = frozenset(map(str, stored["train_animals"]))
-            for animal in stored["test_animals"]:
-                key = (int(seed.group(1)), str(animal))
-                found[key] = found.get(key, frozenset()) | trained
+    for result in fold_results(study.path, model):
+        trained, tested = result.train_animals, result.test_animals
+        if trained is None or tested is None:
+            continue
+        for animal in tested:
+            key = (result.seed, animal)
+            found[key] = found.get(key, frozenset()) | frozenset(trained)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +12,9 @@ from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
-from mcukd.evaluation.baselines import FOLDER
+from mcukd.fold_results import FoldResult, fold_results
 from mcukd.metrics.confusion import confusion_by_animal
 from mcukd.metrics.scores import score
-
-EVALUATION = "evaluation"
-
-#: Name in metrics.json → the array of an evaluation file that holds its logits.
-TRAINED = {
-    "teacher": "teacher_logits",
-    "student": "student_logits",
-    "student_distilled": "student_distilled_logits",
-    "student_searched": "student_searched_logits",
-    "student_searched_deployable": "student_searched_deployable_logits",
-}
 
 
 @dataclass(frozen=True)
@@ -80,19 +68,12 @@ def stored_predictions(folder: Path, models: Iterable[str], evaluation: Windows)
     """
     found = {}
     for model in models:
-        array = TRAINED.get(model, "logits")
-        place = folder / EVALUATION if model in TRAINED else folder / EVALUATION / FOLDER / model
         parts: dict[int, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
-        for file in sorted(place.glob("*.npz")):
-            seed = re.search(r"-s(\d+)$", file.stem)
-            if seed is None:
-                continue
-            with np.load(file, allow_pickle=False) as stored:
-                if array not in stored:
-                    continue
-                index = stored["test_index"]
-                _check(file, index, stored["labels"], evaluation)
-                parts.setdefault(int(seed.group(1)), []).append((index, stored[array].astype(np.float64)))
+        for result in fold_results(folder, model):
+            if result.has_logits(model):
+                _check(result, evaluation)
+                logits = result.logits(model).astype(np.float64)
+                parts.setdefault(result.seed, []).append((result.test_index, logits))
         if parts:
             seeds = tuple(sorted(parts))
             found[model] = Predictions(
@@ -104,10 +85,11 @@ def stored_predictions(folder: Path, models: Iterable[str], evaluation: Windows)
     return found
 
 
-def _check(file: Path, index: NDArray[Any], labels: NDArray[Any], evaluation: Windows) -> None:
-    fits = index.max(initial=-1) < len(evaluation) and np.array_equal(evaluation.labels[index], labels)
+def _check(result: FoldResult, evaluation: Windows) -> None:
+    index = result.test_index
+    fits = index.max(initial=-1) < len(evaluation) and np.array_equal(evaluation.labels[index], result.labels)
     if not fits:
         raise UserError(
-            f"{file}: made from other windows than the data set now gives ({len(evaluation)} windows of card "
-            f"{evaluation.card}); run 'mcukd distill' or 'mcukd evaluate' on this study to make it anew."
+            f"{result.path}: made from other windows than the data set now gives ({len(evaluation)} windows "
+            f"of card {evaluation.card}); run 'mcukd distill' or 'mcukd evaluate' on this study to make it anew."
         )

@@ -21,7 +21,7 @@ from mcukd.data.folds import make_folds
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
-from mcukd.distillation.jobs import SOFT_LABELS, STUDENT, FoldJob, read_text
+from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.training_configs import augmentation
 from mcukd.distillation.training_set import FitContext, TrainingSet
@@ -32,10 +32,11 @@ from mcukd.files import replacing, sha256_text
 from mcukd.fixedpoint.model import GATES, IntegerModel
 from mcukd.fixedpoint.quantize import VERSION as QUANTIZE_VERSION
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize, weight_lengths
+from mcukd.fold_results import TEACHER, FoldResult, is_made_with, read_text
 from mcukd.models.student import shipped_weights
 from mcukd.models.weights import StudentWeights
 from mcukd.pipeline.distill import fold_jobs, with_windows
-from mcukd.study import Study
+from mcukd.study import SOFT_LABELS_FILE, STUDENT_FILE, Study
 from mcukd.training.trainer import FloatArray, Targets, Trainer, TrainingConfig, windows_presented
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class QatJob:
 
     def is_done(self) -> bool:
         """Tell whether the result is there and was made with this key."""
-        return read_text(self.path, "key").get("key") == self.key
+        return is_made_with(self.path, self.key)
 
     def work(self, training: Windows, config: DistillConfig) -> int:
         """Return the length of this training in the progress bar's units."""
@@ -140,10 +141,10 @@ class QatJob:
 
     @property
     def _soft_file(self) -> Path:
-        return self.job.path / SOFT_LABELS if self.job.is_final else self.folder / "soft" / self._file
+        return self.job.path / SOFT_LABELS_FILE if self.job.is_final else self.folder / "soft" / self._file
 
     def _has_soft_labels(self) -> bool:
-        return read_text(self._soft_file, "key").get("key") == self.job.key
+        return is_made_with(self._soft_file, self.job.key)
 
     def _soft_labels(
         self, trainer: FoldTrainer, on_progress: Callable[[int], None]
@@ -166,8 +167,7 @@ class QatJob:
         assert teacher is not None, "no soft labels are asked for where there is no teacher"
         soft = teacher.soft_labels(data.inputs, augmentation(config, data.windows.extra_vectors), job.seed)
         test = data.normalizer.transform(trainer.evaluation.take(job.test_index(trainer.evaluation)))
-        with np.load(job.path, allow_pickle=False) as stored:
-            difference = np.abs(teacher.logits(test) - stored["teacher_logits"]).max()
+        difference = np.abs(teacher.logits(test) - FoldResult(job.path).logits(TEACHER)).max()
         with replacing(self._soft_file) as temporary:
             np.savez(temporary, key=np.array(job.key), logits=soft, difference=difference)
 
@@ -175,9 +175,8 @@ class QatJob:
         from mcukd.models.gru_mlp import load_student, student_weights
 
         if self.job.is_final:
-            return student_weights(load_student(self.job.path / STUDENT))
-        with np.load(self.job.path, allow_pickle=False) as stored:
-            student = shipped_weights(stored)
+            return student_weights(load_student(self.job.path / STUDENT_FILE))
+        student = shipped_weights(FoldResult(self.job.path))
         assert isinstance(student, StudentWeights), "students of other structures are refused before"
         return student
 
@@ -368,7 +367,7 @@ def train_qat_study(
         train_animals=tuple(sorted({str(animal) for animal in training.animals})),
         test_animals=(),
         path=study.path,
-        key=read_text(study.file(SOFT_LABELS), "key")["key"],
+        key=read_text(study.file(SOFT_LABELS_FILE), "key")["key"],
     )
     folder, hop = study.file(FOLDER), card.operation_hop
     tasks = {

@@ -25,7 +25,7 @@ from mcukd.fixedpoint.model import IntegerModel, head_layers, load_model
 from mcukd.fixedpoint.reference import Machine
 from mcukd.models.weights import StudentWeights
 from mcukd.progress import progress
-from mcukd.study import Study
+from mcukd.study import STUDENT_FILE, Study
 
 RANGES_FILE = "ranges.json"
 #: Percentages whose quantiles are kept.
@@ -120,7 +120,6 @@ def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[s
     """
     import json
 
-    from mcukd.distillation.jobs import STUDENT
     from mcukd.models.gru_mlp import load_student, student_weights
     from mcukd.models.student import require_integers
 
@@ -134,7 +133,7 @@ def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[s
     card = load_card(study.card)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     inputs = {
-        **study.inputs("fixedpoint.npz", "fixedpoint.json", STUDENT),
+        **study.inputs("fixedpoint.npz", "fixedpoint.json", STUDENT_FILE),
         "data": dataset_sha256(card, root, seed),
     }
     path = study.file(RANGES_FILE)
@@ -144,7 +143,7 @@ def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[s
     windows = load_windows(card, root, seed=seed)
     if len(windows) > _WINDOWS:
         windows = windows.take(np.linspace(0, len(windows) - 1, _WINDOWS).astype(np.int64))
-    content = measure_ranges(student_weights(load_student(study.file(STUDENT))), model, windows)
+    content = measure_ranges(student_weights(load_student(study.file(STUDENT_FILE))), model, windows)
     write_json(path, content)
     study.finish("ranges", inputs=inputs, options={"windows": _WINDOWS}, outputs=[path])
     return content, True

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 from mcukd.errors import UserError
+from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, WEIGHTS
 from mcukd.models.filter_mlp import FilterMlpWeights
 from mcukd.models.mobilenet import TEACHER
 from mcukd.models.network import NetworkWeights
@@ -62,10 +63,10 @@ def shipped_weights(fold: Mapping[str, Any]) -> Weights:
 
     The one with the head that a search found, else the distilled one, else the plain one.
     """
-    for prefix in ("student_deployed__", "student_distilled__"):
-        if any(name.startswith(prefix) for name in fold):
-            return stored_weights(fold, prefix)
-    return stored_weights(fold, "student__")
+    for model in (DEPLOYABLE, DISTILLED):
+        if any(name.startswith(WEIGHTS[model]) for name in fold):
+            return stored_weights(fold, WEIGHTS[model])
+    return stored_weights(fold, WEIGHTS[STUDENT])
 
 
 def load_any_student(path: Path) -> keras.Model:

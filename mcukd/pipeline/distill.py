@@ -18,29 +18,30 @@ from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.distillation.architectures import STUDENTS, Shape
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.jobs import SEARCHED_PREFIX, SOFT_LABELS, STUDENT, TEACHER, FoldJob
+from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.training_configs import TEACHERS_VERSION
 from mcukd.distillation.work import members, teacher_architecture
 from mcukd.distillation.workers import run_jobs
 from mcukd.errors import UserError
 from mcukd.files import sha256_text, write_json
+from mcukd.fold_results import (
+    DEPLOYABLE,
+    EVALUATION,
+    SEARCHED,
+    STUDENT,
+    TRAINED,
+    WEIGHTS,
+    FoldResult,
+    fold_name,
+    remove_other_results,
+    results_folder,
+)
 from mcukd.head_search.search import require_optuna
 from mcukd.metrics.scores import combine_seeds, load_metrics, score, update_metrics
 from mcukd.models.weights import StudentWeights
-from mcukd.study import MANIFEST, RUNS, Study
+from mcukd.study import MANIFEST, METRICS, RUNS, SOFT_LABELS_FILE, STUDENT_FILE, TEACHER_FILE, Study
 
-EVALUATION = "evaluation"
-METRICS = "metrics.json"
-
-#: Name in metrics.json → the array of an evaluation file that holds its logits.
-EVALUATED = {
-    "teacher": "teacher_logits",
-    "student": "student_logits",
-    "student_distilled": "student_distilled_logits",
-    "student_searched": "student_searched_logits",
-    "student_searched_deployable": "student_searched_deployable_logits",
-}
 NEVER_SEEN = "held-out animals: each fold's models never saw the animals they are scored on"
 SEEN = "held-out windows of animals the models were trained on: flatters, for comparison only"
 
@@ -71,7 +72,7 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     folds = make_folds(evaluation, config.split)
     final = _final_job(study, training, inputs["data"], config)
     jobs = with_windows(fold_jobs(study, folds, inputs["data"], config), folds, training, evaluation, card)
-    _drop_others(study, jobs)
+    remove_other_results(results_folder(study.path), [job.path for job in jobs])
     # The final models take about as long as a fold; they start first, so that no worker idles at the end.
     missing = [job for job in [final, *jobs] if not job.is_done()]
     if len(missing) <= len(jobs):
@@ -79,11 +80,13 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     run_jobs(missing, training, evaluation, config, first=study.begin)
 
     scores = _score(jobs, evaluation, config)
-    _forget_models(study, set(EVALUATED) - set(scores))
+    _forget_models(study, set(TRAINED) - set(scores))
     metrics = update_metrics(
         study.file(METRICS), data=card.name, split=config.split, seeds=config.seeds, models=scores
     )
-    final_files = [STUDENT, SOFT_LABELS] if config.teacher_name is None else [TEACHER, STUDENT, SOFT_LABELS]
+    final_files = [STUDENT_FILE, SOFT_LABELS_FILE]
+    if config.teacher_name is not None:
+        final_files.insert(0, TEACHER_FILE)
     study.finish(
         "distill",
         inputs=inputs,
@@ -147,11 +150,11 @@ def fold_jobs(study: Study, folds: Sequence[Fold], data: str, config: DistillCon
     """Return the jobs of an evaluation, seed by seed; data: identity of the samples."""
     return [
         FoldJob(
-            name=f"{fold.name}-s{seed}",
+            name=fold_name(fold.name, seed),
             seed=seed,
             train_animals=fold.train_animals,
             test_animals=fold.test_animals,
-            path=study.file(EVALUATION, f"{fold.name}-s{seed}.npz"),
+            path=study.file(EVALUATION, f"{fold_name(fold.name, seed)}.npz"),
             key=_key(data, config, seed, fold.train_animals, fold.test_animals, fold.test_windows),
         )
         for seed in config.seeds
@@ -204,14 +207,6 @@ def _key(
     return sha256_text(json.dumps(facts, sort_keys=True))
 
 
-def _drop_others(study: Study, jobs: Sequence[FoldJob]) -> None:
-    """Remove evaluation files of other folds and seeds: later stages read all that are there."""
-    wanted = {job.path for job in jobs}
-    for file in study.file(EVALUATION).glob("*.npz"):
-        if file not in wanted:
-            file.unlink()
-
-
 def _forget_models(study: Study, names: set[str]) -> None:
     """Remove the figures of models that the study had before and no longer has."""
     path = study.file(METRICS)
@@ -223,54 +218,52 @@ def _forget_models(study: Study, names: set[str]) -> None:
 
 def _score(jobs: Sequence[FoldJob], evaluation: Windows, config: DistillConfig) -> dict[str, Any]:
     """Score each model: predictions pooled over the folds, one score per seed, then the seeds combined."""
-    by_seed: dict[int, list[Path]] = {}
+    by_seed: dict[int, list[FoldResult]] = {}
     for job in jobs:
-        by_seed.setdefault(job.seed, []).append(job.path)
+        by_seed.setdefault(job.seed, []).append(FoldResult(job.path))
     sizes = _sizes(evaluation, config)
     if config.search:
-        sizes.update(_searched_sizes([job.path for job in jobs], evaluation.counts.shape[1]))
+        sizes.update(_searched_sizes([FoldResult(job.path) for job in jobs], evaluation.counts.shape[1]))
     return {
         model: {
-            **combine_seeds([_score_seed(files, key, evaluation) for files in by_seed.values()]),
+            **combine_seeds([_score_seed(results, model, evaluation) for results in by_seed.values()]),
             **(sizes[model] if model in sizes else sizes["student"]),
             "scored_on": SEEN if config.split == "random" else NEVER_SEEN,
         }
-        for model, key in EVALUATED.items()
-        if model in _models(config)
+        for model in _models(config)
     }
 
 
 def _models(config: DistillConfig) -> list[str]:
     """Return the names of the models that are evaluated."""
-    searched = {"student_searched", "student_searched_deployable"}
+    searched = {SEARCHED, DEPLOYABLE}
     return [
         model
-        for model in EVALUATED
-        if model == "student"
+        for model in TRAINED
+        if model == STUDENT
         or (model in searched and config.search)
         or (model not in searched and config.teacher_name is not None)
     ]
 
 
-def _searched_sizes(files: Sequence[Path], steps: int) -> dict[str, dict[str, Any]]:
+def _searched_sizes(results: Sequence[FoldResult], steps: int) -> dict[str, dict[str, Any]]:
     """Return what the searches of the folds found, and how large the largest student to deploy is.
 
     The overall winner may be a forest, whose size in these terms is none.
     """
     parameters, macs = [], []
     families: dict[str, dict[str, int]] = {"winner": {}, "deployable": {}}
-    for file in files:
-        with np.load(file, allow_pickle=False) as stored:
-            weights = StudentWeights.from_arrays(stored, SEARCHED_PREFIX)
-            facts = json.loads(str(stored["search"]))
+    for result in results:
+        weights = StudentWeights.from_arrays(result, WEIGHTS[DEPLOYABLE])
+        facts = result.facts("search")
         parameters.append(weights.parameters)
         macs.append(weights.macs_per_window(steps))
         for name, counted in families.items():
             family = facts[name]["family"]
             counted[family] = counted.get(family, 0) + 1
     return {
-        "student_searched": {"found": families["winner"]},
-        "student_searched_deployable": {
+        SEARCHED: {"found": families["winner"]},
+        DEPLOYABLE: {
             "found": families["deployable"],
             "parameters": max(parameters),
             "macs_per_window": max(macs),
@@ -278,14 +271,10 @@ def _searched_sizes(files: Sequence[Path], steps: int) -> dict[str, dict[str, An
     }
 
 
-def _score_seed(files: Sequence[Path], key: str, evaluation: Windows) -> dict[str, Any]:
-    index, predictions = [], []
-    for file in files:
-        with np.load(file, allow_pickle=False) as stored:
-            index.append(stored["test_index"])
-            predictions.append(np.argmax(stored[key], axis=1))
-    tested = evaluation.take(np.concatenate(index))
-    return score(tested.labels, np.concatenate(predictions), tested.animals, tested.classes)
+def _score_seed(results: Sequence[FoldResult], model: str, evaluation: Windows) -> dict[str, Any]:
+    tested = evaluation.take(np.concatenate([result.test_index for result in results]))
+    predictions = np.concatenate([np.argmax(result.logits(model), axis=1) for result in results])
+    return score(tested.labels, predictions, tested.animals, tested.classes)
 
 
 def _sizes(evaluation: Windows, config: DistillConfig) -> dict[str, dict[str, int]]:

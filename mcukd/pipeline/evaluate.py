@@ -18,7 +18,7 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.workers import run_jobs
 from mcukd.errors import UserError
-from mcukd.evaluation.baselines import BASELINES, FILTER_MLP, FOLDER, baselines_of, is_done, sizes
+from mcukd.evaluation.baselines import BASELINES, FILTER_MLP, baselines_of, is_done, sizes
 from mcukd.evaluation.comparable import (
     footing_caveats,
     require_current,
@@ -26,26 +26,39 @@ from mcukd.evaluation.comparable import (
     training_animals,
 )
 from mcukd.evaluation.compare import Comparison, compare
-from mcukd.evaluation.predictions import EVALUATION, TRAINED, Predictions, stored_predictions
+from mcukd.evaluation.predictions import Predictions, stored_predictions
 from mcukd.evaluation.warmup import settling_samples, warm_up
 from mcukd.files import write_json
+from mcukd.fold_results import (
+    DEPLOYABLE,
+    DISTILLED,
+    EVALUATION,
+    SEARCHED,
+    STUDENT,
+    TEACHER,
+    TRAINED,
+    WEIGHTS,
+    fold_results,
+    remove_other_results,
+    results_folder,
+)
 from mcukd.metrics.agreement import agreement
 from mcukd.metrics.calibration import calibration
 from mcukd.metrics.scores import add_findings, combine_seeds, load_metrics, update_metrics
 from mcukd.models.filter_mlp import TAPS
 from mcukd.models.weights import StudentWeights
-from mcukd.pipeline.distill import METRICS, NEVER_SEEN, SEEN, fold_jobs, for_card, with_windows
+from mcukd.pipeline.distill import NEVER_SEEN, SEEN, fold_jobs, for_card, with_windows
 from mcukd.progress import progress
-from mcukd.study import Study
+from mcukd.study import METRICS, Study
 from mcukd.text import did_you_mean, listed
 
 #: Pairs whose difference is tested where both were evaluated; the first is what a user deploys.
 PAIRS = (
-    ("student_distilled", "student"),
-    ("student_distilled", "teacher"),
-    *(("student_distilled", baseline) for baseline in BASELINES),
-    ("student_searched_deployable", "student_distilled"),
-    ("student_searched", "student_distilled"),
+    (DISTILLED, STUDENT),
+    (DISTILLED, TEACHER),
+    *((DISTILLED, baseline) for baseline in BASELINES),
+    (DEPLOYABLE, DISTILLED),
+    (SEARCHED, DISTILLED),
 )
 
 
@@ -74,13 +87,9 @@ def train_baselines(
     evaluation = load_windows(card, data_root, seed=config.seed)
     folds = make_folds(evaluation, config.split)
     jobs = with_windows(fold_jobs(study, folds, data, config), folds, training, evaluation, card)
-    folder = study.file(EVALUATION)
-    work = {model: baselines_of(folder, jobs, data, config, model, nested) for model in models}
+    work = {model: baselines_of(study.path, jobs, data, config, model, nested) for model in models}
     for model, tasks in work.items():
-        wanted = {task.job.path for task in tasks}
-        for file in (folder / FOLDER / model).glob("*.npz"):
-            if file not in wanted:
-                file.unlink()
+        remove_other_results(results_folder(study.path, model), [task.job.path for task in tasks])
     missing = [task for task in chain(*work.values()) if not is_done(task)]
     light = [task for task in missing if task.model != FILTER_MLP]
     if light:
@@ -166,8 +175,8 @@ def evaluate_study(study: Study, data_root: Optional[Path] = None) -> dict[str, 
             **combine_seeds(predictions.scores(evaluation)),
             "calibration": calibration(np.concatenate(predictions.logits), np.concatenate(labels)),
         }
-    if "student_distilled" in models:
-        models["student_distilled"]["warm_up"] = _warm_up(study, evaluation)
+    if DISTILLED in models:
+        models[DISTILLED]["warm_up"] = _warm_up(study, evaluation)
     comparisons = [compare(found[a], found[b], evaluation) for a, b in PAIRS if a in found and b in found]
     return add_findings(
         study.file(METRICS),
@@ -260,12 +269,11 @@ def _predictions(study: Study, model: str, evaluation: Windows) -> Predictions:
 def _warm_up(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
     """Return the warm-up of the folds' distilled students on their test windows; None without a GRU."""
     settled = []
-    for file in sorted(study.file(EVALUATION).glob("*.npz")):
-        with np.load(file, allow_pickle=False) as stored:
-            if "student_distilled__recurrent" not in stored:
-                return None
-            weights = StudentWeights.from_arrays(stored, "student_distilled__")
-            settled.append(settling_samples(weights, evaluation.counts[stored["test_index"]]))
+    for result in fold_results(study.path):
+        if f"{WEIGHTS[DISTILLED]}recurrent" not in result:
+            return None
+        weights = StudentWeights.from_arrays(result, WEIGHTS[DISTILLED])
+        settled.append(settling_samples(weights, evaluation.counts[result.test_index]))
     return warm_up(settled, evaluation.counts.shape[1]) if settled else None
 
 

@@ -7,12 +7,10 @@ those it never saw.
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +22,8 @@ from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.data.worn import WORN, worn_in
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.jobs import SOFT_LABELS, STUDENT
 from mcukd.errors import UserError
+from mcukd.evaluation.fold_students import FoldStudent, evaluate_folds, fold_students
 from mcukd.files import write_json
 from mcukd.fixedpoint.filters.fitting import check_window
 from mcukd.fixedpoint.filters.model import FilterModel
@@ -47,29 +45,12 @@ from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, SHIPPED, QatResult, chec
 from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
 from mcukd.fixedpoint.quantize import TFLITE_METRIC, VERSION, QuantizeConfig, metrics_name, quantize
 from mcukd.inference.batch import run_fast
-from mcukd.metrics.scores import combine_seeds, load_metrics, score, update_metrics
+from mcukd.metrics.scores import load_metrics, update_metrics
 from mcukd.models.filter_mlp import FilterMlpWeights
-from mcukd.models.student import MOBILENET, TFLITE, load_any_student, shipped_weights, weights_of
+from mcukd.models.student import MOBILENET, TFLITE, load_any_student, weights_of
 from mcukd.models.weights import StudentWeights
 from mcukd.progress import progress
-from mcukd.study import Study
-
-#: Turns a fold's float student, its training windows and its test windows into predicted classes.
-Predictor = Callable[["FoldStudent", Windows, Windows], NDArray[np.int64]]
-
-
-@dataclass(frozen=True)
-class FoldStudent:
-    """A distilled float student that never saw `test`'s animals.
-
-    weights: StudentWeights, FilterMlpWeights or NetworkWeights, as the study's students are.
-    """
-
-    name: str
-    seed: int
-    weights: Any
-    test_index: NDArray[np.int64]
-    train_animals: tuple[str, ...]
+from mcukd.study import METRICS, SOFT_LABELS_FILE, STUDENT_FILE, Study
 
 
 @dataclass(frozen=True)
@@ -131,13 +112,13 @@ def quantize_study(
     card = load_card(study.card)
     if _student_of(study) == FilterModel.student:
         check_window(card.window)
-    students = sorted_students(study)
+    students = fold_students(study)
     tried = candidates(config, kinds or KINDS)
     if goal is not None:
         check_budget(goal, tried, (student.weights for student in students))
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     data = dataset_sha256(card, root, seed)
-    inputs = {**study.inputs(STUDENT, *([SOFT_LABELS] if qat else [])), "data": data}
+    inputs = {**study.inputs(STUDENT_FILE, *([SOFT_LABELS_FILE] if qat else [])), "data": data}
     options = {**config.options(), "tflite": tflite, "version": VERSION}
     # Only what is asked for is recorded, so that studies made before there was a choice stay current.
     if qat:
@@ -207,50 +188,8 @@ def classes_of(model: IntegerModel, counts: NDArray[np.int16]) -> NDArray[np.int
     return run_fast(model, counts, checksums=False, saturations=False).classes
 
 
-def fold_students(study: Study) -> Iterator[FoldStudent]:
-    """Yield the distilled students of the evaluation folds, by fold and seed."""
-    for file in sorted(study.file("evaluation").glob("*.npz")):
-        seed = re.search(r"-s(\d+)$", file.stem)
-        if seed is None:
-            continue
-        with np.load(file, allow_pickle=False) as stored:
-            yield FoldStudent(
-                name=file.stem,
-                seed=int(seed.group(1)),
-                weights=shipped_weights(stored),
-                test_index=stored["test_index"],
-                train_animals=tuple(map(str, stored["train_animals"])),
-            )
-
-
-def evaluate_folds(
-    students: list[FoldStudent], training: Windows, evaluation: Windows, predict: Predictor, label: str
-) -> dict[str, Any]:
-    """Score a deployed form of the fold students: predictions pooled over folds, combined over seeds."""
-    by_seed: dict[int, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = defaultdict(list)
-    with progress(label, len(students)) as advance:
-        for student in students:
-            seen = training.take(np.isin(training.animals, student.train_animals))
-            test = evaluation.take(student.test_index)
-            by_seed[student.seed].append((student.test_index, predict(student, seen, test)))
-            advance(1, student.name)
-    scores = []
-    for parts in by_seed.values():
-        index = np.concatenate([part[0] for part in parts])
-        predictions = np.concatenate([part[1] for part in parts])
-        tested = evaluation.take(index)
-        scores.append(score(tested.labels, predictions, tested.animals, evaluation.classes))
-    steps = evaluation.counts.shape[1]
-    # Heads that were searched differ from fold to fold; the largest says what a board must have room for.
-    return {
-        **combine_seeds(scores),
-        "parameters": max(student.weights.parameters for student in students),
-        "macs_per_window": max(student.weights.macs_per_window(steps) for student in students),
-    }
-
-
 def _shipped_student(study: Study) -> Any:
-    return weights_of(load_any_student(study.file(STUDENT)))
+    return weights_of(load_any_student(study.file(STUDENT_FILE)))
 
 
 def _student_of(study: Study) -> Optional[str]:
@@ -281,7 +220,7 @@ def _search(
     with progress("Trying widths", len(tried) * (1 + len(students))) as advance:
         found[SHIPPED] = search(shipped, training, evaluation, goal, tried, classes_of, hop, advance=advance)
         for student in students:
-            seen = training.take(np.isin(training.animals, student.train_animals))
+            seen = student.training_of(training)
             index = np.setdiff1d(
                 np.flatnonzero(np.isin(evaluation.animals, student.train_animals)), student.test_index
             )
@@ -325,7 +264,7 @@ def _tflite(
     from mcukd.tflite.evaluate import KERNELS, evaluate
     from mcukd.tflite.export import export
 
-    students = sorted_students(study)
+    students = fold_students(study)
     first = [student for student in students if student.seed == students[0].seed]
 
     def predict(student: FoldStudent, seen: Windows, test: Windows) -> NDArray[np.int64]:
@@ -341,24 +280,14 @@ def _tflite(
     return {**metrics, "seeds": [students[0].seed], "kernels": KERNELS}, exported.remarks
 
 
-def sorted_students(study: Study) -> list[FoldStudent]:
-    """Return the fold students by seed and fold. Raises UserError where there are none."""
-    students = list(fold_students(study))
-    if not students:
-        raise UserError(
-            f"{study.file('evaluation')}: no evaluated folds there; run '{study.refresh('distill')}'."
-        )
-    return sorted(students, key=lambda student: student.seed)
-
-
 def merge_metrics(study: Study, models: dict[str, Any]) -> None:
     """Put the scores of deployed forms into a study's `metrics.json`."""
-    path = study.file("metrics.json")
+    path = study.file(METRICS)
     known = load_metrics(path)
     update_metrics(path, data=known["data"], split=known["split"], seeds=known["seeds"], models=models)
 
 
 def recorded_metrics(study: Study, names: Sequence[str]) -> dict[str, Any]:
     """Return what `metrics.json` has of these models."""
-    models = load_metrics(study.file("metrics.json"))["models"]
+    models = load_metrics(study.file(METRICS))["models"]
     return {name: models[name] for name in names if name in models}

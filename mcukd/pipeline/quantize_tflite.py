@@ -18,22 +18,19 @@ from mcukd import __version__
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
-from mcukd.distillation.jobs import STUDENT
 from mcukd.errors import UserError
+from mcukd.evaluation.fold_students import FoldStudent, evaluate_folds, fold_students
 from mcukd.fixedpoint.model import FACTS_FILE
 from mcukd.fixedpoint.observation import calibration_subset
 from mcukd.fixedpoint.quantize import TFLITE_METRIC, QuantizeConfig
 from mcukd.models.network import NetworkWeights
 from mcukd.models.student import TFLITE, load_any_student
 from mcukd.pipeline.quantize import (
-    FoldStudent,
     QuantizeFacts,
-    evaluate_folds,
     merge_metrics,
     recorded_metrics,
-    sorted_students,
 )
-from mcukd.study import Study
+from mcukd.study import STUDENT_FILE, Study
 from mcukd.tflite.describe import ModelInfo
 from mcukd.tflite.evaluate import KERNELS
 from mcukd.tflite.window import WindowModel, export_window
@@ -82,10 +79,10 @@ def export_study(study: Study, data_root: Optional[Path] = None) -> QuantizeFact
             f"{study.file(FACTS_FILE)}: the integer model of a student that this study had before; distil "
             f"the mobilenet into a directory of its own (--run), or remove this one's integer model."
         )
-    students = sorted_students(study)
+    students = fold_students(study)
     card = load_card(study.card)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
-    inputs = {**study.inputs(STUDENT), "data": dataset_sha256(card, root, seed)}
+    inputs = {**study.inputs(STUDENT_FILE), "data": dataset_sha256(card, root, seed)}
     options = {"student": NetworkWeights.student, "tflite": True, "version": VERSION}
     path, remarks = study.file(TFLITE), [RUNS_IN]
     if study.is_current("quantize", inputs, options):
@@ -93,12 +90,12 @@ def export_study(study: Study, data_root: Optional[Path] = None) -> QuantizeFact
         return QuantizeFacts(None, metrics, remarks, ran=False, tflite=file_facts(path))
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed)
-    remarks += _export(load_any_student(study.file(STUDENT)), training, path, _origin(card))
+    remarks += _export(load_any_student(study.file(STUDENT_FILE)), training, path, _origin(card))
     same: list[float] = []
 
     def predict(student: FoldStudent, seen: Windows, test: Windows) -> NDArray[np.int64]:
         found = window_answer(student.weights, seen)(test.counts)
-        same.append(float(np.mean(found == student.weights.logits(test.counts).argmax(axis=1))))
+        same.append(float(np.mean(found == student.predict(test.counts))))
         return found
 
     scores = evaluate_folds(students, training, evaluation, predict, "TFLite int8")

@@ -20,17 +20,18 @@ from mcukd.data.card import load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
+from mcukd.evaluation.fold_students import FoldStudent, fold_students
 from mcukd.files import sha256_file, sha256_text, write_json, write_text
+from mcukd.fold_results import DEPLOYABLE, DISTILLED, EVALUATION, STUDENT
 from mcukd.metrics.confusion import mcc
 from mcukd.metrics.scores import confusion_matrix
-from mcukd.pipeline.distill import EVALUATION
 from mcukd.progress import progress
 from mcukd.robustness.figure import robustness_figure
 from mcukd.robustness.perturbations import Counts, Disturbance, Sensor, chosen
 from mcukd.robustness.record import ROBUSTNESS, Record, grouped_work
 from mcukd.robustness.shipped import Shipped, shipped_form
-from mcukd.robustness.students import Answer, Pupil, pupils
-from mcukd.robustness.text import AUGMENTED, DISTILLED, PLAIN, SEARCHED
+from mcukd.robustness.students import Predict, integer_form
+from mcukd.robustness.text import AUGMENTED
 from mcukd.study import Study
 
 FIGURE = "robustness.svg"
@@ -43,7 +44,7 @@ class Contestant:
     """A model in all its folds: who answers for which windows, by seed."""
 
     name: str
-    by_seed: dict[int, list[tuple[NDArray[np.int64], Answer]]]
+    by_seed: dict[int, list[tuple[NDArray[np.int64], Predict]]]
 
     def score(self, seed: int, counts: Counts, evaluation: Windows) -> float:
         """Return the pooled MCC with a seed, of evaluation windows whose counts are now these."""
@@ -204,10 +205,9 @@ def standalone(svg: str) -> str:
     return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
 
 
-def _taught_students(study: Study) -> dict[str, list[Pupil]]:
+def _taught_students(study: Study) -> dict[str, list[FoldStudent]]:
     """Return the float students of the folds by name. Raises UserError where none are kept."""
-    prefixes = {PLAIN: PLAIN, DISTILLED: DISTILLED, SEARCHED: "student_deployed"}
-    taught = {name: pupils(study, prefix) for name, prefix in prefixes.items()}
+    taught = {model: fold_students(study, model) for model in (STUDENT, DISTILLED, DEPLOYABLE)}
     taught = {name: found for name, found in taught.items() if found}
     if not taught:
         raise UserError(
@@ -217,7 +217,7 @@ def _taught_students(study: Study) -> dict[str, list[Pupil]]:
     return taught
 
 
-def _windows(taught: Mapping[str, Sequence[Pupil]]) -> int:
+def _windows(taught: Mapping[str, Sequence[FoldStudent]]) -> int:
     first = next(iter(taught.values()))
     return int(sum(len(one.test_index) for one in first if one.seed == first[0].seed))
 
@@ -225,7 +225,7 @@ def _windows(taught: Mapping[str, Sequence[Pupil]]) -> int:
 def _form(study: Study, integers: bool) -> Optional[Shipped]:
     """Return the integer form that the study ships; None where it cannot be told and is not asked for."""
     try:
-        return shipped_form(study, [one.file for one in _deployed(study)])
+        return shipped_form(study, [student.name for student in _deployed(study)])
     except UserError:
         if integers:
             raise
@@ -233,22 +233,24 @@ def _form(study: Study, integers: bool) -> Optional[Shipped]:
 
 
 def _integers(study: Study, training: Windows, form: Shipped, hop: int) -> Contestant:
-    return _of(form.name, _deployed(study), lambda pupil: pupil.integer_answer(training, form, hop))
+    return _of(form.name, _deployed(study), lambda student: integer_form(student, training, form, hop))
 
 
-def _deployed(study: Study) -> list[Pupil]:
+def _deployed(study: Study) -> list[FoldStudent]:
     """Return the students meant for the device: those with a searched head, else distilled, else plain."""
-    return pupils(study, "student_deployed") or pupils(study, DISTILLED) or pupils(study, PLAIN)
+    return (
+        fold_students(study, DEPLOYABLE) or fold_students(study, DISTILLED) or fold_students(study, STUDENT)
+    )
 
 
-def _floats(name: str, found: Sequence[Pupil]) -> Contestant:
-    return _of(name, found, lambda pupil: pupil.answer)
+def _floats(name: str, found: Sequence[FoldStudent]) -> Contestant:
+    return _of(name, found, lambda student: student.predict)
 
 
-def _of(name: str, found: Sequence[Pupil], answer: Callable[[Pupil], Answer]) -> Contestant:
-    by_seed: dict[int, list[tuple[NDArray[np.int64], Answer]]] = {}
-    for pupil in found:
-        by_seed.setdefault(pupil.seed, []).append((pupil.test_index, answer(pupil)))
+def _of(name: str, found: Sequence[FoldStudent], form: Callable[[FoldStudent], Predict]) -> Contestant:
+    by_seed: dict[int, list[tuple[NDArray[np.int64], Predict]]] = {}
+    for student in found:
+        by_seed.setdefault(student.seed, []).append((student.test_index, form(student)))
     return Contestant(name, by_seed)
 
 
@@ -275,8 +277,8 @@ def _augmented(augmented: Study, study: Study) -> Contestant:
     return _floats(AUGMENTED, theirs)
 
 
-def _fold(pupil: Pupil) -> tuple[Any, ...]:
-    return pupil.fold, pupil.seed, pupil.train_animals, pupil.test_index.tolist()
+def _fold(student: FoldStudent) -> tuple[Any, ...]:
+    return student.fold, student.seed, student.train_animals, student.test_index.tolist()
 
 
 def _seeds(study: Study) -> str:

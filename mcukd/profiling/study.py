@@ -17,9 +17,8 @@ from mcukd.profiling.emulate import check_room
 from mcukd.profiling.image import bench_board
 from mcukd.profiling.measure import measure_model, model_accuracy
 from mcukd.progress import progress
-from mcukd.study import Study
+from mcukd.study import STUDENT_FILE, Study
 
-STUDENT = "student.keras"
 #: The accuracy against float is taken on this many windows, or on as many as the device runs.
 ACCURACY_WINDOWS = 256
 TOOLS = ("arm-none-eabi-gcc", "arm-none-eabi-objdump", "qemu-system-arm")
@@ -54,7 +53,7 @@ def measure_study(
         counts = load_windows(load_card(study.card), root, seed=seed).counts
         check_room(min(windows, len(counts)), *counts.shape[1:])
         advance(1, "windows read")
-        weights = weights_of(load_any_student(study.file(STUDENT)))
+        weights = weights_of(load_any_student(study.file(STUDENT_FILE)))
         truth = model_accuracy(model, weights, spread(counts, max(windows, ACCURACY_WINDOWS)))
         advance(1, "compared with float")
         row = measure_model(model, spread(counts, windows), core, optimize, portable, truth)

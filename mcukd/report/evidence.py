@@ -12,17 +12,18 @@ from mcukd.data.card import Card, load_card
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_model
 from mcukd.fixedpoint.quantize import TFLITE_METRIC, metrics_name
+from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, TEACHER
 from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.harness.record import read_proof
 from mcukd.metrics.scores import load_metrics
 from mcukd.models.student import MOBILENET, TFLITE
 from mcukd.report.naming import in_order
 from mcukd.report.stale import require_current
-from mcukd.study import Study
+from mcukd.robustness.record import ROBUSTNESS
+from mcukd.study import METRICS, Study
 
-METRICS, ROBUSTNESS = "metrics.json", "robustness.json"
 #: The float models that stand for what is deployed until it is scored itself.
-_TRAINED = ("student_searched_deployable", "student_distilled", "student", "teacher")
+_DEPLOYED = (DEPLOYABLE, DISTILLED, STUDENT, TEACHER)
 SIZE_KEYS = ("flash_bytes", "flash_limit", "ram_bytes", "ram_limit", "flash", "ram")
 
 
@@ -66,7 +67,7 @@ class Evidence:
                 return name
         if self.mobilenet and TFLITE_METRIC in models:
             return TFLITE_METRIC
-        ordered = [name for name in in_order(models) if name in _TRAINED]
+        ordered = [name for name in in_order(models) if name in _DEPLOYED]
         return ordered[-1] if ordered else None
 
     @property

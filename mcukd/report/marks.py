@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from mcukd.fold_results import DEPLOYABLE, DISTILLED, SEARCHED, STUDENT, TEACHER
 from mcukd.report.naming import in_order
 
 #: Eight colours that differ by 24 and more (CIE76) for normal sight, deuteranopes and protanopes. None is
@@ -16,16 +17,16 @@ EDGE = "#22302b"
 
 #: Models with a mark of their own: place in `SHAPES`, which is also that in `PALETTE` for the first eight.
 _OWN = {
-    "teacher": 0,
-    "student": 1,
-    "student_distilled": 2,
+    TEACHER: 0,
+    STUDENT: 1,
+    DISTILLED: 2,
     "fixed_point": 3,
     "tflite_int8": 4,
     "filter_mlp": 5,
     "random_forest": 6,
     "majority": 7,
-    "student_searched": 8,
-    "student_searched_deployable": 9,
+    SEARCHED: 8,
+    DEPLOYABLE: 9,
     "student_augmented": 10,
 }
 

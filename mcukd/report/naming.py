@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Optional
 
+from mcukd.fold_results import DEPLOYABLE, DISTILLED, SEARCHED, STUDENT, TEACHER
+
 _MODELS = {
-    "teacher": "Teacher",
-    "student": "Student, plain",
-    "student_distilled": "Student, distilled",
-    "student_searched": "Student, any classifier",
-    "student_searched_deployable": "Student, searched head",
+    TEACHER: "Teacher",
+    STUDENT: "Student, plain",
+    DISTILLED: "Student, distilled",
+    SEARCHED: "Student, any classifier",
+    DEPLOYABLE: "Student, searched head",
     "tflite_int8": "TFLite int8",
     "majority": "Majority class",
     "random_forest": "Random forest",
@@ -20,11 +22,11 @@ _MODELS = {
 }
 #: The same within a sentence, after "the".
 _PROSE = {
-    "teacher": "teacher",
-    "student": "plain student",
-    "student_distilled": "distilled student",
-    "student_searched": "student with any classifier",
-    "student_searched_deployable": "student with the searched head",
+    TEACHER: "teacher",
+    STUDENT: "plain student",
+    DISTILLED: "distilled student",
+    SEARCHED: "student with any classifier",
+    DEPLOYABLE: "student with the searched head",
     "tflite_int8": "TFLite int8 model",
     "majority": "majority class",
     "random_forest": "random forest",
@@ -34,7 +36,7 @@ _PROSE = {
 #: The baselines of `metrics.json`, as they are listed.
 BASELINES = ("filter_mlp", "random_forest", "majority")
 _ORDER = (
-    *("teacher", "student", "student_distilled", "student_searched", "student_searched_deployable"),
+    *(TEACHER, STUDENT, DISTILLED, SEARCHED, DEPLOYABLE),
     *("fixed_point", "tflite_int8", *BASELINES),
 )
 

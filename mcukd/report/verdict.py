@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
+from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, TEACHER
 from mcukd.report.naming import BASELINES, figure, model_in_prose
 
 #: Which model stands for what is deployed, best evidence first.
-_DEPLOYED = ("student_searched_deployable", "student_distilled", "student", "teacher")
+_DEPLOYED = (DEPLOYABLE, DISTILLED, STUDENT, TEACHER)
 
 
 def baseline_sentence(metrics: Mapping[str, Any]) -> Optional[str]:

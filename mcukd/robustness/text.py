@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT
 from mcukd.report.naming import model_title
 
-PLAIN, DISTILLED, AUGMENTED = "student", "student_distilled", "student_augmented"
-SEARCHED = "student_searched_deployable"
+AUGMENTED = "student_augmented"
 #: Less of MCC than this is not a loss.
 WORTH_SAYING = 1e-3
 
@@ -26,7 +26,7 @@ def sentences(content: Mapping[str, Any]) -> list[str]:
     said = []
     for one in content["disturbances"].values():
         own = next(
-            (one["models"][name] for name in (SEARCHED, DISTILLED, PLAIN) if name in one["models"]), None
+            (one["models"][name] for name in (DEPLOYABLE, DISTILLED, STUDENT) if name in one["models"]), None
         )
         if own is None:
             continue

@@ -18,7 +18,8 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
 from mcukd.fixedpoint.gates import KINDS
 from mcukd.fixedpoint.quantize import ACTIVATION_BITS, BITS
-from mcukd.sweep.options import BESIDE, PLAIN, STUDENT, idle, student_config
+from mcukd.fold_results import STUDENT
+from mcukd.sweep.options import BESIDE, PLAIN, idle, student_config
 from mcukd.text import did_you_mean, listed
 
 FLOAT = "float"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -26,16 +25,17 @@ from mcukd.distillation import training_configs
 from mcukd.distillation.architectures import COMMITTEE
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
-from mcukd.distillation.jobs import FoldJob, read_text
+from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods.plain import Plain
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_set import FitContext, TrainingSet
 from mcukd.errors import UserError
 from mcukd.evaluation.baselines import FILTER_MLP, Baseline, baselines_of
 from mcukd.files import replacing, sha256_text
+from mcukd.fold_results import TEACHER, is_made_with, logits_name
 from mcukd.pipeline.distill import fold_jobs
 from mcukd.study import Study
-from mcukd.sweep.options import PLAIN, TEACHER, plain_config, reduced
+from mcukd.sweep.options import PLAIN, plain_config, reduced
 from mcukd.training.checkpoints import Checkpoints
 from mcukd.training.trainer import TrainingConfig
 
@@ -140,7 +140,7 @@ class TeacherJob:
 
     def is_done(self) -> bool:
         """Tell whether the result is there."""
-        return read_text(self.path, "key").get("key") == self.key
+        return is_made_with(self.path, self.key)
 
     def run(self) -> None:
         """Train it."""
@@ -151,7 +151,8 @@ class TeacherJob:
             _, test = self.work.windows()
             outputs = teacher.logits(data.normalizer.transform(test))
         with replacing(self.path) as temporary:
-            np.savez(temporary, key=np.array(self.key), labels=test.labels, teacher_logits=outputs)
+            outputs_named = {logits_name(TEACHER): outputs}
+            np.savez(temporary, key=np.array(self.key), labels=test.labels, **outputs_named)
 
     def soft_labels(self) -> NDArray[np.float32]:
         """Return its logits (N, K) for the training windows, as a student's training gets them."""
@@ -257,7 +258,7 @@ class BaselineJob:
 
     def is_done(self) -> bool:
         """Tell whether the result is there."""
-        return read_text(self.path, "key").get("key") == self.key
+        return is_made_with(self.path, self.key)
 
     def run(self) -> None:
         """Train it."""
@@ -271,15 +272,6 @@ class BaselineJob:
     def _baseline(self) -> Baseline:
         folder, source, config = self.work.folder, self.work.source, self.work.config
         return baselines_of(folder, [self.work.job], source.sha256, config, self.model, nested=False)[0]
-
-
-def read(path: Path) -> Mapping[str, NDArray[Any]]:
-    """Return the arrays of a result; UserError where it has gone since the sweep began."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: gone or damaged ({error}); run the same sweep again.") from error
 
 
 @lru_cache(maxsize=2)

@@ -15,9 +15,9 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.plain import Plain
 from mcukd.evaluation.baselines import BASELINES, FILTER_MLP, FOREST
+from mcukd.fold_results import STUDENT, TEACHER
 
 PLAIN = Plain.name
-STUDENT, TEACHER = "student", "teacher"
 #: What may stand beside the students, in float.
 BESIDE = (TEACHER, *BASELINES)
 

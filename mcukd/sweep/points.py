@@ -12,10 +12,11 @@ from mcukd.errors import UserError
 from mcukd.evaluation.baselines import FILTER_MLP as FILTER_MLP_BASELINE
 from mcukd.fixedpoint.qat import LEARNT_BITS
 from mcukd.fixedpoint.quantize import QuantizeConfig
+from mcukd.fold_results import STUDENT, TEACHER
 from mcukd.pipeline.distill import for_card
 from mcukd.pipeline.evaluate import usual_baselines
 from mcukd.sweep.grid import FLOAT, OPTIONS, Grid
-from mcukd.sweep.options import PLAIN, STUDENT, TEACHER, idle, plain_config, reduced
+from mcukd.sweep.options import PLAIN, idle, plain_config, reduced
 
 GRU_MLP, FILTER_MLP = "gru-mlp", "filter-mlp"
 

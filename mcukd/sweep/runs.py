@@ -22,14 +22,14 @@ from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, train_qat
 from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
 from mcukd.fixedpoint.quantize import VERSION as QUANTIZE_VERSION
 from mcukd.fixedpoint.quantize import quantize
+from mcukd.fold_results import DISTILLED, STUDENT, TEACHER, WEIGHTS, FoldResult
 from mcukd.inference.batch import run_fast
 from mcukd.metrics import confusion as merit
 from mcukd.models.filter_mlp import FilterMlpWeights
 from mcukd.models.student import stored_weights
 from mcukd.models.weights import StudentWeights
 from mcukd.sweep.grid import Measure
-from mcukd.sweep.jobs import TRAINING, BaselineJob, StudentJob, TeacherJob, Work, quiet_tensorflow, read
-from mcukd.sweep.options import TEACHER
+from mcukd.sweep.jobs import TRAINING, BaselineJob, StudentJob, TeacherJob, Work, quiet_tensorflow
 from mcukd.sweep.points import Point
 
 #: Windows the emulated core answers; the step takes the same instructions whatever the samples are.
@@ -106,7 +106,7 @@ class RunJob:
         """Return the integer model of the student, made from the fold's training windows."""
         config, hop = self.point.integers, load_card(self.work.source.card).operation_hop
         assert config is not None, f"{self.name} is in float"
-        weights = stored_weights(read(self.training.path), f"{self._who}__")
+        weights = stored_weights(FoldResult(self.training.path), WEIGHTS[self._who])
         if isinstance(weights, FilterMlpWeights):
             return quantize_filters(weights, seen, config, hop)
         assert isinstance(weights, StudentWeights), f"{self.name} has no integer form"
@@ -121,7 +121,7 @@ class RunJob:
     @property
     def _who(self) -> str:
         """The student in a fold's file."""
-        return "student" if self.point.is_plain else "student_distilled"
+        return STUDENT if self.point.is_plain else DISTILLED
 
     def _training_with(self, work: Work) -> Training:
         if self.point.model == TEACHER:
@@ -140,13 +140,13 @@ class RunJob:
                 "saturations": sum(outcome.saturations.values()),
                 "model_sha256": model.sha256,
             }
-        stored = read(self.training.path)
+        result = FoldResult(self.training.path)
         if self.point.model == TEACHER:
-            return np.argmax(stored["teacher_logits"], axis=1), {}
-        name = "logits" if self.point.model in BASELINES else f"{self._who}_logits"
+            return np.argmax(result.logits(TEACHER), axis=1), {}
+        name = self.point.model if self.point.model in BASELINES else self._who
         size = self._sizes(test)
         known = {**size, "weight_bytes": 4 * size["parameters"]} if size["parameters"] else {}
-        return np.argmax(stored[name], axis=1), known
+        return np.argmax(result.logits(name), axis=1), known
 
     def _sizes(self, test: Windows) -> dict[str, Any]:
         """Return parameters and multiply-accumulates of one window."""

@@ -26,12 +26,14 @@ from mcukd.data.windows import Windows
 from mcukd.distillation import head_search as searching
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
-from mcukd.distillation.jobs import SEARCHED_PREFIX, FoldJob
+from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_configs import student_training_config
 from mcukd.distillation.training_set import FitContext, TrainingSet
 from mcukd.errors import UserError
+from mcukd.evaluation.fold_students import fold_students
 from mcukd.fixedpoint.model import load_model
+from mcukd.fold_results import DEPLOYABLE, WEIGHTS
 from mcukd.head_search.classifiers import FAMILIES
 from mcukd.head_search.search import COMBINATION, OWN, OwnHeads, search_classifier
 from mcukd.metrics.scores import load_metrics
@@ -40,7 +42,6 @@ from mcukd.models.student import shipped_weights
 from mcukd.models.weights import Head, StudentWeights
 from mcukd.pipeline import distill as stage
 from mcukd.pipeline.evaluate import beside, evaluate_study
-from mcukd.pipeline.quantize import fold_students
 from mcukd.study import Study
 from mcukd.training.normalization import Normalizer
 
@@ -101,7 +102,7 @@ def test_permuting_and_leaking_held_out_labels_changes_nothing_that_a_fold_searc
     again = searched(replace(windows, labels=labels, counts=counts), tmp_path / "b", trainer)
     assert str(again["search"]) == str(first["search"])
     chosen = [name for name in first if "__" in name]
-    assert len([name for name in chosen if name.startswith(SEARCHED_PREFIX)]) >= 9
+    assert len([name for name in chosen if name.startswith(WEIGHTS[DEPLOYABLE])]) >= 9
     for name in chosen:
         assert np.array_equal(again[name], first[name]), name
     # What was held out was different: it is answered differently.

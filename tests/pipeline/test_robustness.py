@@ -19,9 +19,9 @@ from mcukd.data.card import Card
 from mcukd.data.load import load_windows
 from mcukd.fixedpoint.qat import kind_of, read_taught
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+from mcukd.fold_results import EVALUATION
 from mcukd.metrics.scores import score
 from mcukd.models.student import stored_weights
-from mcukd.pipeline.distill import EVALUATION
 from mcukd.pipeline.quantize import classes_of
 from mcukd.pipeline.report import report_study
 from mcukd.pipeline.robustness import FIGURE, ROBUSTNESS
