@@ -91,5 +91,6 @@ def _check(result: FoldResult, evaluation: Windows) -> None:
     if not fits:
         raise UserError(
             f"{result.path}: made from other windows than the data set now gives ({len(evaluation)} windows "
-            f"of card {evaluation.card}); run 'mcukd distill' or 'mcukd evaluate' on this study to make it anew."
+            f"of card {evaluation.card}); run 'mcukd distill' or 'mcukd evaluate' on this study to make it "
+            "anew."
         )
