@@ -64,10 +64,11 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
     no longer made are removed; the `build` folder is left alone. Raises UserError for a scale that no
     firmware can make of the sensor's.
     """
-    folders = [*model_folders(model), "app", "port/common", f"port/{board.port}"]
     context = {**templates_context(model, core_of(board), board.optimize), "board": board}
     scaling = board_scaling(board, model.counts_per_g)
-    texts = render_folders(folders, {**context, "scaling": None if scaling.identity else scaling})
+    texts = render_folders(
+        template_folders(model, board), {**context, "scaling": None if scaling.identity else scaling}
+    )
     if board.core != "host":
         texts["firmware.ld"] = render_template("linker/cortex-m.ld.j2", {"board": board})
     digest = firmware_sha256(texts, board)
@@ -79,6 +80,11 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
 def model_folders(model: IntegerModel) -> list[str]:
     """Return the template folders of a model: what every student has, and what its own family adds."""
     return ["model/common", TEMPLATES[model.student]]
+
+
+def template_folders(model: IntegerModel, board: Board) -> list[str]:
+    """Return the template folders of a board's firmware, the linker script's left out."""
+    return [*model_folders(model), "app", "port/common", f"port/{board.port}"]
 
 
 def firmware_sha256(texts: dict[str, str], board: Board) -> str:

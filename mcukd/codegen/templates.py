@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mcukd import __version__
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 def render_folders(folders: list[str], context: dict[str, Any], prefix: str = DEFAULT) -> dict[str, str]:
     """Return the text of every file of some template folders by its name, empty ones left out.
 
-    Files whose names begin with an underscore are only imported by others.
+    folders: below `firmware_templates`, or absolute paths. Files whose names begin with an underscore are
+    only imported or extended by others.
     """
     texts: dict[str, str] = {}
     root = resource_dir("firmware_templates")
@@ -34,10 +36,11 @@ def render_folders(folders: list[str], context: dict[str, Any], prefix: str = DE
 
 
 def render_template(template: str, context: dict[str, Any], prefix: str = DEFAULT) -> str:
-    """Return the text of one template, named by its path below `firmware_templates`."""
+    """Return the text of one template, named by its path below `firmware_templates` or an absolute one."""
     return _environment(prefix).get_template(template).render(tool_version=__version__, **context)
 
 
+@lru_cache(maxsize=4)
 def _environment(prefix: str) -> jinja2.Environment:
     import jinja2
 
@@ -46,7 +49,13 @@ def _environment(prefix: str) -> jinja2.Environment:
         file = resource_dir("firmware_templates") / name
         return with_prefix(file.read_text(encoding="utf-8"), prefix)
 
-    environment = jinja2.Environment(
+    class Environment(jinja2.Environment):
+        """Templates, of which `./name` is the one beside the template that asks for it."""
+
+        def join_path(self, template: str, parent: str) -> str:
+            return f"{parent.rpartition('/')[0]}/{template[2:]}" if template.startswith("./") else template
+
+    environment = Environment(
         loader=jinja2.FunctionLoader(load),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

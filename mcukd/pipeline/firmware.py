@@ -60,14 +60,14 @@ def generate_stage(study: Study, board: Board) -> Generated:
     require_integers(study, "a firmware")
     study.require("quantize")
     stage, out = f"generate:{board.name}", firmware_dir(study, board)
+    model = load_model(study.path)
     inputs = {
         **study.inputs(*MODEL_FILES),
         # How the board is flashed is in no source.
         "board": sha256_text(board.model_dump_json(exclude={"flash"})),
-        "templates": _templates_sha256(board),
+        "templates": _templates_sha256(model, board),
     }
     options = {"mcukd": __version__, "flags": compile_flags(board)}
-    model = load_model(study.path)
     remarks = sensor_remarks(model, board, card_range_g(study))
     if study.is_current(stage, inputs, options):
         return Generated(out, read_firmware_sha256(out), remarks, ran=False)
@@ -150,18 +150,11 @@ def card_range_g(study: Study) -> Optional[float]:
         return None
 
 
-def _templates_sha256(board: Board) -> str:
-    root = resource_dir("firmware_templates")
-    folders = (
-        "model/common",
-        "model/gru",
-        "model/filter_mlp",
-        "app",
-        "port/common",
-        f"port/{board.port}",
-        "linker",
-    )
-    files = sorted(file for folder in folders for file in (root / folder).glob("*") if file.is_file())
-    return sha256_text(
-        "".join(f"{file.relative_to(root).as_posix()} {sha256_file(file)}\n" for file in files)
-    )
+def _templates_sha256(model: IntegerModel, board: Board) -> str:
+    from mcukd.codegen.firmware import template_folders
+
+    root, lines = resource_dir("firmware_templates"), []
+    for folder in (*template_folders(model, board), "linker"):
+        files = sorted(file for file in (root / folder).iterdir() if file.is_file())
+        lines += [f"{folder}/{file.name} {sha256_file(file)}\n" for file in files]
+    return sha256_text("".join(lines))
