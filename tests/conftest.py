@@ -1,4 +1,11 @@
-"""What holds for every test: the environment of whoever runs them does not reach into them."""
+"""What holds for every test, and fixtures that several folders use.
+
+- The environment of whoever runs the tests does not reach into them, nor into programs that they start.
+- `real_data` and `repro` give recorded data beside the checkout and skip where it is not.
+- `fake_runner` puts a flashing program on the PATH that says and does what a test wants.
+
+What tests share without set-up (students, windows, studies on disk, compilers) is in `builders/`.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +15,53 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
+from builders.places import DATA, REPRO, Folders
+from hypothesis import settings
 
-#: Set by the user for their own runs; MCUKD_CACHE only says where compiled libraries are kept.
-KEPT = {"MCUKD_CACHE"}
+# A busy computer is no failure.
+settings.register_profile("mcukd", deadline=None)
+settings.load_profile("mcukd")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Drop the user's settings before any test module is imported, in each worker as well."""
+    for name in list(os.environ):
+        if name.startswith("MCUKD_"):
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def session_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session that the workers of pytest-xdist share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(request.config, "workerinput") else own
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _no_settings_of_the_user() -> None:
-    for name in list(os.environ):
-        if name.startswith("MCUKD_") and name not in KEPT:
-            del os.environ[name]
+def _one_cache(session_folder: Path) -> None:
+    """Keep compiled libraries for this session."""
+    os.environ["MCUKD_CACHE"] = str(session_folder / "compiled")
+
+
+def _there(folder: Path) -> Path:
+    if not folder.is_dir():
+        pytest.skip(f"{folder.name} is not in {folder.parent}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Folders:
+    """Return the folder of a recorded data set, `real_data("cow-collar")`, or skip the test.
+
+    Its parent is the data root of the bundled cards.
+    """
+    return lambda name: _there(DATA / name)
+
+
+@pytest.fixture(scope="session")
+def repro() -> Folders:
+    """Return the folder of recordings that an import once took wrongly, or skip the test."""
+    return lambda name: _there(REPRO / name)
 
 
 @pytest.fixture

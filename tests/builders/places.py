@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Callable
 
 TESTS = Path(__file__).resolve().parents[1]
 ROOT = TESTS.parent
 GOLDEN = TESTS / "golden"
-SHARED = ROOT.parent / "shared"
-DATA = SHARED / "data"
-REPRO = SHARED / "repro"
+DATA = ROOT.parent / "shared" / "data"
+REPRO = ROOT.parent / "shared" / "repro"
+
+#: The fixtures `real_data` and `repro`: from the name of a data set to its folder.
+Folders = Callable[[str], Path]

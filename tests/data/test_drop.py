@@ -8,7 +8,7 @@ from typing import Any, Optional
 import numpy as np
 import pytest
 from builders.data import agrees, samples, write_card, write_herd
-from builders.places import REPRO
+from builders.places import Folders
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
@@ -121,10 +121,8 @@ def test_sound_data_gets_no_drop(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "rows"), [("d10_dropout_zeros", 480), ("m07_sentinel", 25)])
-def test_inputs_that_once_went_wrong(tmp_path: Path, name: str, rows: int) -> None:
-    if not (REPRO / name).is_dir():
-        pytest.skip("the inputs that once went wrong are not here")
-    arguments = ["data", "import", str(REPRO / name), "--out", str(tmp_path / "card")]
+def test_inputs_that_once_went_wrong(tmp_path: Path, repro: Folders, name: str, rows: int) -> None:
+    arguments = ["data", "import", str(repro(name)), "--out", str(tmp_path / "card")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert f"no measurement: {rows} rows = " in result.output and "rate: 10 Hz" in result.output

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.data import samples, write_card, write_herd
-from builders.places import DATA as REAL
+from builders.places import Folders
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,10 +38,6 @@ columns = ["t"]
 turns = false
 centred = true
 """
-
-
-def needs(name: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(not (REAL / name).is_dir(), reason=f"the real data {name} is not here")
 
 
 def with_extra(folder: Path, text: str = EXTRA, **changes: Any) -> Card:
@@ -253,10 +249,12 @@ def test_turning_refuses_mirrors_and_other_shapes() -> None:
         turn_extra(extra, np.eye(3)[None], (0,))
 
 
-@needs("cow-collar")
-def test_cow_collar_has_a_gyroscope_and_a_magnetometer_in_the_accelerometers_frame() -> None:
+def test_cow_collar_has_a_gyroscope_and_a_magnetometer_in_the_accelerometers_frame(
+    real_data: Folders,
+) -> None:
+    root = real_data("cow-collar").parent
     card = load_card("cow-collar")
-    windows = load_windows(card, REAL, extra=True)
+    windows = load_windows(card, root, extra=True)
     assert windows.extra is not None and windows.extra.shape == (3364, 50, 6)
     assert windows.extra_vectors == (0, 3)
     assert abs(windows.extra[..., 3:].mean(axis=1)).max() < 1e-3
@@ -267,12 +265,12 @@ def test_cow_collar_has_a_gyroscope_and_a_magnetometer_in_the_accelerometers_fra
     assert np.abs(own).max() < 1e-3
 
 
-@needs("cow-collar")
-def test_cow_collars_sensors_share_the_accelerometers_frame() -> None:
+def test_cow_collars_sensors_share_the_accelerometers_frame(real_data: Folders) -> None:
     """Of the 24 turns by right angles, none explains how gravity and field move as well as no turn."""
+    root = real_data("cow-collar").parent
     card = load_card("cow-collar")
     raw = tuple(extra.model_copy(update={"centred": False}) for extra in card.extra)
-    windows = load_windows(card.model_copy(update={"extra": raw}), REAL, training=True, extra=True)
+    windows = load_windows(card.model_copy(update={"extra": raw}), root, training=True, extra=True)
     assert windows.extra is not None
     gravity = windows.counts / windows.counts_per_g
     rate, field = np.split(windows.extra.astype(float), 2, axis=2)
@@ -312,27 +310,27 @@ def right_angles() -> list[np.ndarray]:
     return [turn for turn in made if np.linalg.det(turn) > 0]
 
 
-@needs("ucihar-subset")
-def test_uci_har_has_a_gyroscope() -> None:
-    windows = load_windows(load_card("ucihar-subset"), REAL, extra=True)
+def test_uci_har_has_a_gyroscope(real_data: Folders) -> None:
+    root = real_data("ucihar-subset").parent
+    windows = load_windows(load_card("ucihar-subset"), root, extra=True)
     assert windows.extra is not None and windows.extra.shape == (3350, 128, 3)
-    first = REAL / "ucihar-subset/test/Inertial Signals/body_gyro_y_test.txt"
+    first = root / "ucihar-subset/test/Inertial Signals/body_gyro_y_test.txt"
     with first.open(encoding="utf-8") as stream:
         line = np.array(stream.readline().split(), float)
     assert windows.split is not None
     np.testing.assert_allclose(windows.extra[windows.split == "test"][0, :, 1], line, rtol=1e-6)
 
 
-@needs("ucihar-subset")
-def test_a_missing_file_of_uci_har_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_of_uci_har_is_named(tmp_path: Path, real_data: Folders) -> None:
+    root = real_data("ucihar-subset").parent
     bundled = load_card("ucihar-subset").path
     assert bundled is not None
     text = bundled.read_text(encoding="utf-8").replace("body_gyro_y", "body_gyre_y")
     (tmp_path / "card.toml").write_text(text, encoding="utf-8")
     card = load_card(str(tmp_path / "card.toml"))
-    assert dataset_sha256(card, REAL) == dataset_sha256(load_card("ucihar-subset"), REAL)
+    assert dataset_sha256(card, root) == dataset_sha256(load_card("ucihar-subset"), root)
     with pytest.raises(UserError, match=r"body_gyre_y_train.txt does not exist; correct \[\[extra\]\]"):
-        load_windows(card, REAL, extra=True)
+        load_windows(card, root, extra=True)
 
 
 def test_recordings_without_channels_give_windows_without(tmp_path: Path) -> None:

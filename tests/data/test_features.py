@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.places import DATA as ROOT
+from builders.places import Folders
 
 from mcukd.data.card import list_cards, load_card
 from mcukd.data.features import features_sha256, list_feature_cards, load_feature_card, load_features
@@ -92,13 +92,14 @@ def test_bundled_tables_are_not_listed_as_signals() -> None:
     assert not names & {card.name for card in list_cards()}
 
 
-@pytest.mark.skipif(not (ROOT / "arm20-features").is_dir(), reason="the Arm20 features are not here")
 @pytest.mark.parametrize(
     ("name", "animals", "counts"),
     [("arm20c-features", 8, [6156, 4080, 1726]), ("arm20e-features", 6, [5833, 3491, 1555])],
 )
-def test_arm20_has_the_published_counts(name: str, animals: int, counts: list[int]) -> None:
-    features = load_features(load_feature_card(name), ROOT)
+def test_arm20_has_the_published_counts(
+    real_data: Folders, name: str, animals: int, counts: list[int]
+) -> None:
+    features = load_features(load_feature_card(name), real_data("arm20-features").parent)
     assert np.bincount(features.labels).tolist() == counts
     assert len(np.unique(features.animals)) == animals
     assert np.isfinite(features.values).all()

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import numpy as np
 import pytest
 from builders.data import agrees, samples, write_card
-from builders.places import SHARED
+from builders.places import Folders
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -308,21 +308,16 @@ def test_every_command_counts_the_same_windows_of_a_simulated_herd() -> None:
     agrees(resized(load_card("herd-sim"), 2, 5))
 
 
-def test_every_command_counts_the_same_windows_of_cut_ones() -> None:
-    if not (SHARED / "data/ucihar-subset").is_dir():
-        pytest.skip("the UCI HAR subset is not here")
-    card, root = load_card("ucihar-subset"), SHARED / "data"
+def test_every_command_counts_the_same_windows_of_cut_ones(real_data: Folders) -> None:
+    card, root = load_card("ucihar-subset"), real_data("ucihar-subset").parent
     counted = sum(sum(one["windows"].values()) for one in check(card, root).animals.values())
     assert counted == len(load_windows(card, root)) == describe(card, root)["total"] == 3350
 
 
-def test_a_phone_with_steps_of_26_ms_loses_nothing(tmp_path: Path) -> None:
+def test_a_phone_with_steps_of_26_ms_loses_nothing(tmp_path: Path, repro: Folders) -> None:
     """The kind of n07: most steps are 10 ms, some 26 ms."""
-    folder = SHARED / "repro/n07-jitter"
-    if not folder.is_dir():
-        pytest.skip("the inputs that once went wrong are not here")
     out = tmp_path / "card"
-    result = CliRunner().invoke(app, ["data", "import", str(folder), "--out", str(out)])
+    result = CliRunner().invoke(app, ["data", "import", str(repro("n07-jitter")), "--out", str(out)])
     assert result.exit_code == 0, result.output
     card = load_card(str(out / "card.toml"))
     agrees(card)
@@ -331,13 +326,10 @@ def test_a_phone_with_steps_of_26_ms_loses_nothing(tmp_path: Path) -> None:
     assert describe(card)["total"] == 60_000 // card.window
 
 
-def test_a_watch_whose_clock_stalls_loses_nothing() -> None:
+def test_a_watch_whose_clock_stalls_loses_nothing(real_data: Folders) -> None:
     import pandas as pd
 
-    folder = SHARED / "data/watch-har"
-    if not folder.is_dir():
-        pytest.skip("the watch data is not here")
-    files = sorted(folder.glob("s0[1-3]/*_sw.csv"))
+    files = sorted(real_data("watch-har").glob("s0[1-3]/*_sw.csv"))
     assert len(files) > 10
     for path in files:
         seconds = pd.read_csv(path)["timestamp"].to_numpy() / 1000

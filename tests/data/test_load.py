@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders.data import samples, write_card, write_herd, write_segment
-from builders.places import DATA as REAL
+from builders.places import Folders
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,10 +16,6 @@ from mcukd.data.gaps import window_starts
 from mcukd.data.load import cut, dataset_sha256, load_windows
 from mcukd.data.recordings import Recording, to_counts
 from mcukd.errors import UserError
-
-
-def needs(name: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(not (REAL / name).is_dir(), reason=f"the data set {name} is not at hand")
 
 
 def refusal(folder: Path, **changes: object) -> str:
@@ -319,9 +315,9 @@ def test_identity_of_a_simulated_herd_follows_its_seed() -> None:
     assert dataset_sha256(card, None, 0) == dataset_sha256(card, None, 0) != dataset_sha256(card, None, 1)
 
 
-@needs("cow-collar")
-def test_cow_collar_windows_per_class_and_animal() -> None:
-    windows = load_windows(load_card("cow-collar"), REAL)
+def test_cow_collar_windows_per_class_and_animal(real_data: Folders) -> None:
+    root = real_data("cow-collar").parent
+    windows = load_windows(load_card("cow-collar"), root)
     assert dict(zip(windows.classes, np.bincount(windows.labels).tolist())) == {
         "Grazing": 1515,
         "Resting": 1315,
@@ -334,8 +330,8 @@ def test_cow_collar_windows_per_class_and_animal() -> None:
         assert abs(np.median(lengths[windows.animals == animal]) - 1) < 0.12
 
 
-@needs("cow-collar")
-def test_trap_recordings_of_cow_1319_with_an_offset_are_caught(tmp_path: Path) -> None:
+def test_trap_recordings_of_cow_1319_with_an_offset_are_caught(tmp_path: Path, real_data: Folders) -> None:
+    root = real_data("cow-collar").parent
     text = load_card("cow-collar").path.read_text(encoding="utf-8")  # type: ignore[union-attr]
     start, stop = text.index("exclude_files"), text.index("[columns]")
     path = tmp_path / "all.toml"
@@ -343,12 +339,12 @@ def test_trap_recordings_of_cow_1319_with_an_offset_are_caught(tmp_path: Path) -
     with pytest.raises(
         UserError, match=r"_1319_20240517_.*7\.\d+ g where about 1 g is expected.*exclude_files"
     ):
-        load_windows(load_card(str(path)), REAL)
+        load_windows(load_card(str(path)), root)
 
 
-@needs("ucihar-subset")
-def test_uci_har_keeps_all_official_windows() -> None:
-    windows = load_windows(load_card("ucihar-subset"), REAL)
+def test_uci_har_keeps_all_official_windows(real_data: Folders) -> None:
+    root = real_data("ucihar-subset").parent
+    windows = load_windows(load_card("ucihar-subset"), root)
     assert windows.split is not None
     assert {part: int((windows.split == part).sum()) for part in ("train", "test")} == {
         "train": 2400,
@@ -356,4 +352,4 @@ def test_uci_har_keeps_all_official_windows() -> None:
     }
     assert windows.counts.shape == (3350, 128, 3)
     assert len(set(windows.animals)) == 30
-    assert len(load_windows(load_card("ucihar-subset"), REAL, training=True)) == 3350
+    assert len(load_windows(load_card("ucihar-subset"), root, training=True)) == 3350

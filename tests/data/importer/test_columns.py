@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders.places import DATA
+from builders.places import Folders
 
 from mcukd.data.card import load_card
 from mcukd.data.importer.options import Options, Talk
@@ -177,9 +177,8 @@ def test_many_labels_that_are_ignored_are_counted_in_one_note(tmp_path: Path) ->
     assert len(ignored) == 1 and "… (40): " in ignored[0] and len(ignored[0]) < 300
 
 
-@pytest.mark.skipif(not (DATA / "fur-seals").is_dir(), reason="the fur seals are not on this computer")
-def test_the_fur_seals_are_six_animals(tmp_path: Path) -> None:
-    made = import_data(DATA / "fur-seals", Options(out=tmp_path / "out", rate_hz=25.0), Talk())
+def test_the_fur_seals_are_six_animals(tmp_path: Path, real_data: Folders) -> None:
+    made = import_data(real_data("fur-seals"), Options(out=tmp_path / "out", rate_hz=25.0), Talk())
     assert made.converted is not None and made.converted.samples == 597_376
     labels, animals = _counted(tmp_path / "out")
     assert sorted(animals) == ["abbey", "groucho", "malie", "maxine", "nelson", "rocky"]
@@ -189,9 +188,8 @@ def test_the_fur_seals_are_six_animals(tmp_path: Path) -> None:
     assert load_card(str(made.cards[0])).rate_hz == 25
 
 
-@pytest.mark.skipif(not (DATA / "watch-har").is_dir(), reason="the watch set is not on this computer")
-def test_the_watch_set_is_twelve_people_and_two_tables_beside(tmp_path: Path) -> None:
-    made = import_data(DATA / "watch-har", Options(out=tmp_path / "out"), Talk())
+def test_the_watch_set_is_twelve_people_and_two_tables_beside(tmp_path: Path, real_data: Folders) -> None:
+    made = import_data(real_data("watch-har"), Options(out=tmp_path / "out"), Talk())
     assert made.converted is not None and made.converted.samples == 135_894
     _, animals = _counted(tmp_path / "out")
     assert sorted(animals) == [f"s{number:02d}" for number in range(1, 13)]

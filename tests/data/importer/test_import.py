@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 import numpy as np
 import pytest
-from builders.places import DATA as ROOT
+from builders.places import Folders
 
 from mcukd.data.card import load_card
 from mcukd.data.features import load_feature_card, load_features
@@ -451,11 +451,13 @@ def test_features_are_refused_as_a_signal_and_taken_for_a_head(tmp_path: Path) -
     assert features.values.shape == (60, 6)
 
 
-@pytest.mark.skipif(not (ROOT / "cow-collar").is_dir(), reason="the cow collar data is not here")
-def test_the_cow_collars_are_imported_as_the_card_that_was_written_by_hand(tmp_path: Path) -> None:
+def test_the_cow_collars_are_imported_as_the_card_that_was_written_by_hand(
+    tmp_path: Path, real_data: Folders
+) -> None:
+    cows = real_data("cow-collar")
     with pytest.raises(UserError, match="--acceleration MPU9250_AX,MPU9250_AY,MPU9250_AZ looks likeliest"):
-        bring_in(ROOT / "cow-collar", tmp_path / "no")
-    made = import_data(ROOT / "cow-collar", Options(out=tmp_path / "out", yes=True), Talk(yes=True))
+        bring_in(cows, tmp_path / "no")
+    made = import_data(cows, Options(out=tmp_path / "out", yes=True), Talk(yes=True))
     card, by_hand = load_card(str(made.cards[0])), load_card("cow-collar")
     assert card.columns == by_hand.columns
     assert (card.signal.units, card.rate_hz, card.signal.range_g) == ("m/s2", 10, 8)

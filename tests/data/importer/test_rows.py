@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders.places import REPRO
+from builders.places import Folders
 
 from mcukd.data.importer.options import Options, Talk
 from mcukd.data.importer.run import Imported, import_data
@@ -121,7 +121,6 @@ def test_what_is_left_out_is_told_by_file(tmp_path: Path) -> None:
     assert "in 3 files, most in c3.csv 180 = 15.0 %, c2.csv 120 = 10.0 %, c1.csv 60 = 5.0 %" in note
 
 
-@pytest.mark.skipif(not REPRO.is_dir(), reason="the recordings that went wrong are not here")
 @pytest.mark.parametrize(
     ("name", "samples", "said"),
     [
@@ -131,8 +130,8 @@ def test_what_is_left_out_is_told_by_file(tmp_path: Path) -> None:
         ("d02_trailing_sep_rows", 2400, "range: ±2 g"),
     ],
 )
-def test_inputs_that_went_wrong(tmp_path: Path, name: str, samples: int, said: str) -> None:
-    path = REPRO / name / "herd.csv"
+def test_inputs_that_went_wrong(tmp_path: Path, repro: Folders, name: str, samples: int, said: str) -> None:
+    path = repro(name) / "herd.csv"
     made = import_data(path, Options(out=tmp_path / "out"), Talk(yes=True))
     assert made.converted is not None and made.converted.samples == samples
     assert any(said in note for note in made.notes) and any("range: ±2 g" in note for note in made.notes)

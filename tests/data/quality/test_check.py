@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.data import samples, write_card, write_herd, write_segment
-from builders.places import DATA as ROOT
+from builders.places import Folders
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -164,10 +164,8 @@ def test_simulated_herds_are_checked_and_called_so() -> None:
     assert not [one for one in checked.findings if one.kind == "swap"]
 
 
-def test_a_bundled_card_of_the_cows_reports_what_is_known_of_them() -> None:
-    if not (ROOT / "cow-collar").is_dir():
-        pytest.skip("the cow collar data is not here")
-    checked = check(load_card("cow-collar"), ROOT)
+def test_a_bundled_card_of_the_cows_reports_what_is_known_of_them(real_data: Folders) -> None:
+    checked = check(load_card("cow-collar"), real_data("cow-collar").parent)
     assert of_kind(checked, "rate") == ["stamps give 10 Hz, and the card says 10 Hz"]
     assert "read as m/s2" in of_kind(checked, "units")[0] and checked.gravity_axis == "-z"
     overlap = [s for s in of_kind(checked, "overlap") if s.startswith("Resting and Standing look alike")]

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import pytest
 from builders.data import samples
-from builders.places import REPRO
+from builders.places import Folders
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
@@ -133,14 +133,12 @@ def test_a_splash_apart_from_its_recording_is_no_other_files(tmp_path: Path) -> 
     assert len(load_windows(load_card(str(tmp_path / "card/card.toml")))) == 13 * 12
 
 
-def test_a_recording_with_a_splash_is_kept(tmp_path: Path) -> None:
+def test_a_recording_with_a_splash_is_kept(tmp_path: Path, repro: Folders) -> None:
     """The kind of n10: seven rows of 2.3 g, and 6,000 good ones."""
-    if not (REPRO / "n10-splash").is_dir():
-        pytest.skip("the inputs that once went wrong are not here")
     from mcukd.data.card import load_card
 
     out = tmp_path / "card"
-    arguments = ["data", "import", str(REPRO / "n10-splash"), "--rate", "25", "--convert", "--out", str(out)]
+    arguments = ["data", "import", str(repro("n10-splash")), "--rate", "25", "--convert", "--out", str(out)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0 and "left out" not in result.output, result.output
     windows = load_windows(load_card(str(out / "card.toml")))
