@@ -7,7 +7,7 @@
 curriculum and rollback (`mcukd.training.rollback`). A third of the animals is held out, always the same; of
 `ucihar-subset` only the official training subjects take part, and the simulated herd (seed 1) is used for no
 reported figure. All ways use the same number of samples. The CPU time of a way's first seed includes
-compilation. --write: docs/results/growing-windows.json.
+compilation. --write keeps growing-windows.json.
 """
 
 from __future__ import annotations

@@ -71,3 +71,16 @@ def test_commands_are_listed_in_the_order_of_the_road() -> None:
     listed = COMMAND.list_commands(None)
     assert [name for name in listed if name in order] == order
     assert set(listed) == set(COMMAND.commands)
+
+
+def test_rooms_are_those_of_the_package() -> None:
+    folder = ROOT / "mcukd"
+    rooms = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("__")}
+    rooms |= {path.parent.name for path in folder.glob("*/__init__.py")}
+    section = (
+        (ROOT / "README.md").read_text(encoding="utf-8").partition("## The rooms")[2].partition("\n## ")[0]
+    )
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert set(re.findall(r"`(\w+)`", "".join(cells))) == rooms
+    figure = (ROOT / "docs" / "img" / "architecture.svg").read_text(encoding="utf-8")
+    assert set(re.findall(r">(\w+)</tspan>", figure)) == rooms
