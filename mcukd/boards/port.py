@@ -1,4 +1,4 @@
-"""What a port needs of a board file: data beside its templates, checked when a board is read.
+"""Needs of ports: data beside the templates of a port, checked when a board file is read.
 
 Example: the CC26x0's port sets up 48 MHz and no other clock, so a board file of 24 MHz would build an image
 with a wrong baud divisor and wrong times, and say nothing.
@@ -7,17 +7,15 @@ with a wrong baud divisor and wrong times, and say nothing.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mcukd.boards.sections import Region
 from mcukd.config_files import load_toml
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
 from mcukd.text import did_you_mean, listed
-
-if TYPE_CHECKING:
-    from mcukd.boards.model import Board
 
 #: The data's file in the folder of a port; the underscore keeps it out of the generated sources.
 FILE = "_port.toml"
@@ -57,32 +55,35 @@ def read_port(name: str) -> Port:
     return Port.model_validate(load_toml(_folder() / name / FILE))
 
 
-def check_port(path: Path, board: Board) -> None:
-    """Raise UserError, naming the board file and the field, where a board is not what its port needs."""
+def check_port(path: Path, name: str, core: str, clock_hz: Optional[int], flash: Optional[Region]) -> None:
+    """Raise UserError, naming the board file and the field, where a board is not what its port needs.
+
+    path: of the board file. name: of the port. flash: None on the host.
+    """
     ports = sorted(file.parent.name for file in _folder().glob(f"*/{FILE}"))
-    if board.port not in ports:
+    if name not in ports:
         raise UserError(
-            f"{path}: port is {board.port!r}{did_you_mean(board.port, ports)}, "
-            f"but one of {listed(ports)} is expected."
+            f"{path}: port is {name!r}{did_you_mean(name, ports)}, but one of {listed(ports)} is expected."
         )
-    port = read_port(board.port)
-    if board.core not in port.cores:
+    port = read_port(name)
+    if core not in port.cores:
         raise UserError(
-            f"{path}: core is {board.core!r}, but {listed(port.cores)} is expected, because port "
-            f"{board.port!r} starts no other."
+            f"{path}: core is {core!r}, but {listed(port.cores)} is expected, because port {name!r} "
+            "starts no other."
         )
-    if port.clocks_hz and board.clock_hz not in port.clocks_hz:
+    if port.clocks_hz and clock_hz not in port.clocks_hz:
         raise UserError(
-            f"{path}: clock_hz is {board.clock_hz}, but {listed(port.clocks_hz)} is expected, because port "
-            f"{board.port!r} sets up no other clock, and baud rate and times would be wrong."
+            f"{path}: clock_hz is {clock_hz}, but {listed(port.clocks_hz)} is expected, because port "
+            f"{name!r} sets up no other clock, and baud rate and times would be wrong."
         )
-    if port.flash is None or board.memory is None:
+    if port.flash is None or flash is None:
         return
-    for name in ("reserved", "origin", "length"):
-        found, wanted = getattr(board.memory.flash, name), getattr(port.flash, name)
+    for field in ("reserved", "origin", "length"):
+        found, wanted = getattr(flash, field), getattr(port.flash, field)
         if found != wanted:
             raise UserError(
-                f"{path}: memory.flash.{name} is {found}, but {wanted} is expected, because {port.flash.why}."
+                f"{path}: memory.flash.{field} is {found}, but {wanted} is expected, because "
+                f"{port.flash.why}."
             )
 
 

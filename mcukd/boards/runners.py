@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Optional
 
 from mcukd.boards.debug_probes import first_of_several, probes_of
-from mcukd.boards.model import Board, OpenOcd, PyOcd
+from mcukd.boards.model import Board
 from mcukd.boards.processes import run_closed
 from mcukd.boards.runner_output import (
     LOCKED,
@@ -27,6 +27,7 @@ from mcukd.boards.runner_output import (
     named_probes,
     success_words,
 )
+from mcukd.boards.sections import OpenOcd, PyOcd
 from mcukd.boards.tools import require_tool
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed

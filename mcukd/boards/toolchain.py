@@ -1,4 +1,4 @@
-"""Compiles generated sources for a board: ELF, HEX, BIN and the size report, the same bytes every time."""
+"""Builds of generated sources for a board: ELF, HEX, BIN and the size report, the same bytes every time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from mcukd.boards.cores import Core
 from mcukd.boards.model import Board
 from mcukd.boards.size import check_fits, size_report, symbols_of_objects
 from mcukd.boards.tools import compiler, require_tool
@@ -30,11 +31,6 @@ _COMMON = [
     "-fno-ident",
     "-g0",
 ]
-_CORES = {
-    "cortex-m3": ["-mcpu=cortex-m3", "-mthumb"],
-    "cortex-m4f": ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"],
-    "host": [],
-}
 _OVERFLOW = re.compile(r"region [`'](?P<region>\w+)' overflowed by (?P<bytes>\d+) bytes?")
 
 
@@ -50,7 +46,12 @@ class BuildResult:
 
 def compile_flags(board: Board) -> list[str]:
     """Return the flags every source of a board's firmware is compiled with; they name no path."""
-    return [*_COMMON, "-Os" if board.optimize == "size" else "-O2", *_CORES[board.core]]
+    return core_flags(board.processor, board.optimize)
+
+
+def core_flags(core: Core, optimize: str) -> list[str]:
+    """Return the flags that sources are compiled with for a core, for `speed` or `size`."""
+    return [*_COMMON, "-Os" if optimize == "size" else "-O2", *core.flags]
 
 
 def link_flags(board: Board) -> list[str]:

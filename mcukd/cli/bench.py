@@ -6,7 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from mcukd.boards.cores import BUNDLED
 from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
+
+_CORES = " or ".join(
+    f"{core.option} ({core.title}{' with FPU' if core.fpu else ''})" for core in BUNDLED if core.machine
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -15,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
-    core: Annotated[str, typer.Option(help="m3 (Cortex-M3) or m4f (Cortex-M4 with FPU).")] = "m4f",
+    core: Annotated[str, typer.Option(help=_CORES)] = "m4f",
     optimize: Annotated[str, typer.Option(help="speed or size.")] = "speed",
     windows: Annotated[int, typer.Option(help="Windows to run on the emulated core and compare.")] = 64,
     portable: Annotated[bool, typer.Option("--portable", help="Measure the portable C step.")] = False,

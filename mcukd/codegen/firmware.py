@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from mcukd.boards.scale import board_scaling
 from mcukd.codegen.context import TEMPLATES, model_context
-from mcukd.codegen.kernel import CORES, core_of, kernel_for
+from mcukd.codegen.kernel import core_of, kernel_for
 from mcukd.codegen.prefix import DEFAULT, check_prefix, with_own_names
 from mcukd.codegen.templates import render_folders, render_template
 from mcukd.errors import UserError
@@ -43,7 +43,8 @@ def generate_model(
 ) -> list[Path]:
     """Write the model alone into `out`, for use in any project; return the files.
 
-    core: None for portable C, or one of `kernel.CORES` for a step in assembly. optimize: as in `kernel_for`.
+    core: None for portable C, or the option of a core with kernels, for a step in assembly. optimize: as in
+    `kernel_for`.
     prefix: what names of files, symbols, macros and include guards start with (macros and guards in
     capitals), so that models of different prefixes live in one program.
     `out` may hold files of others: only the files of this prefix are replaced.
@@ -69,7 +70,7 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
     texts = render_folders(
         template_folders(model, board), {**context, "scaling": None if scaling.identity else scaling}
     )
-    if board.core != "host":
+    if not board.host:
         texts["firmware.ld"] = render_template("linker/cortex-m.ld.j2", {"board": board})
     digest = firmware_sha256(texts, board)
     texts[ID_HEADER] = _id_header(digest)
@@ -117,8 +118,6 @@ def templates_context(
     kernel = kernel_for(model, core, optimize) if core else None
     return {
         "model": model_context(model),
-        "core": core if kernel else None,
-        "core_name": CORES[core] if core and kernel else "",
         "kernel": kernel,
         "scaling": None,
     }

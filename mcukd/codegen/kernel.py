@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from mcukd.boards.model import OPTIMIZE, Board
+from mcukd.boards.cores import check_optimize, cores_with
+from mcukd.boards.model import Board
 from mcukd.codegen.assembly import Plan
 from mcukd.codegen.kernel_m3 import write_m3
 from mcukd.codegen.kernel_m4 import write_m4
@@ -20,7 +21,8 @@ from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.packing import pairs
 from mcukd.text import listed
 
-CORES = {"m3": "Cortex-M3", "m4f": "Cortex-M4"}
+#: Writers of kernels by the instruction set that cores name (`boards.cores.Core.kernels`).
+WRITERS = {"armv7-m": write_m3, "armv7e-m": write_m4}
 #: Weights of more than eight bits get a kernel without a loop up to this many units.
 _UNROLL_UNITS = 32
 
@@ -29,8 +31,8 @@ _UNROLL_UNITS = 32
 class Kernel:
     """An assembly step.
 
-    body: its text. table_middle, stream_bytes: what its literals are made of. stack_bytes: what a call takes
-    of the stack.
+    core: the core's title, for comments. body: its text. table_middle, stream_bytes: what its literals are
+    made of. stack_bytes: what a call takes of the stack.
     """
 
     core: str
@@ -41,8 +43,8 @@ class Kernel:
 
 
 def core_of(board: Board) -> Optional[str]:
-    """Return which of `CORES` a board has; None where only portable C is made for it."""
-    return {"cortex-m3": "m3", "cortex-m4f": "m4f"}.get(board.core)
+    """Return the option of a board's core; None where only portable C is made for it."""
+    return board.processor.option if board.processor.kernels else None
 
 
 def kernel_for(model: IntegerModel, core: str, optimize: str) -> Optional[Kernel]:
@@ -53,22 +55,22 @@ def kernel_for(model: IntegerModel, core: str, optimize: str) -> Optional[Kernel
     optimize: `speed` unrolls as far as pays, `size` loops over unit pairs and columns.
     Raises UserError for an unknown core or optimization.
     """
-    if core not in CORES:
-        raise UserError(f"core {core}: no kernels for it; choose one of {listed(CORES)}.")
-    if optimize not in OPTIMIZE:
-        raise UserError(f"--optimize {optimize}: choose one of {listed(OPTIMIZE)}.")
+    cores = cores_with("kernels")
+    if core not in cores:
+        raise UserError(f"core {core}: no kernels for it; choose one of {listed(cores)}.")
+    check_optimize(optimize)
     if isinstance(model, FilterModel) or model.hidden % 2 or model.activation_bits != 16:
         return None
-    plan = _fast_plan(model, core) if optimize == "speed" else Plan(unroll=1, rolled=True)
-    writer = write_m4 if core == "m4f" else write_m3
-    body, stack = writer(model, plan)
-    return Kernel(core, body, model.table_bytes // 2, build_stream(model).words.nbytes, stack)
+    kernels = str(cores[core].kernels)
+    plan = _fast_plan(model, kernels) if optimize == "speed" else Plan(unroll=1, rolled=True)
+    body, stack = WRITERS[kernels](model, plan)
+    return Kernel(cores[core].title, body, model.table_bytes // 2, build_stream(model).words.nbytes, stack)
 
 
-def _fast_plan(model: IntegerModel, core: str) -> Plan:
+def _fast_plan(model: IntegerModel, kernels: str) -> Plan:
     """Unroll as far as flash stays small: what a round of the loop saves is little where rounds are long."""
     count = pairs(model.hidden)
-    if core == "m3":
+    if kernels == "armv7-m":
         return Plan(1)
     if model.packing.slots == 1 and model.hidden <= _UNROLL_UNITS:
         return Plan(count)

@@ -58,8 +58,8 @@ def demo(run: Optional[Path], seed: int, windows: int, say: Callable[[str], None
     validations = {}
     for name in names:
         board = load_board(name)
-        kind = "native board" if board.core == "host" else "emulated board"
+        kind = "native board" if board.host else "emulated board"
         say(f"Proving: firmware for {board.title} on the {kind}, {windows} windows over its serial line")
-        validations[name] = validate_study(study, board, emulate=board.core != "host", windows=windows)
+        validations[name] = validate_study(study, board, emulate=not board.host, windows=windows)
     say("Reporting")
     return DemoFacts(study, validations, report_study(study), remarks)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
+from mcukd.boards.cores import cores_with
 from mcukd.config_files import load_toml
 from mcukd.errors import UserError
 from mcukd.text import listed
 
-CORES = ("m3", "m4f")
 _CONDITIONS = ("eq", "ne", "cs", "hs", "cc", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le")
 _LINE = re.compile(r"^\s*([0-9a-f]+):\t((?:[0-9a-f]{4} ?)+)\s*\t(\S+)(?:\t(.*))?$")
 _TERMS = re.compile(r"(?:\d+|N|P)(?:\+(?:\d+|N|P))*")
@@ -94,10 +94,14 @@ class CycleTable:
 
 
 def load_table(core: str, path: Optional[Path] = None) -> CycleTable:
-    """Read the table of a core (`m3`, `m4f`). Raises UserError for an unknown core and a faulty table."""
-    if core not in CORES:
-        raise UserError(f"core {core}: no cycle table for it; choose one of {listed(CORES)}.")
-    path = path or Path(__file__).with_name(f"cycles_{core}.toml")
+    """Read the table of a core, named by its option. Raises UserError for an unknown core and a faulty table.
+
+    path: another table than the core's own.
+    """
+    cores = cores_with("cycles")
+    if core not in cores:
+        raise UserError(f"core {core}: no cycle table for it; choose one of {listed(cores)}.")
+    path = path or Path(__file__).parent / str(cores[core].cycles)
     content = load_toml(path)
     rows: dict[str, Timing] = {}
     for number, row in enumerate(content.get("instructions", []), 1):

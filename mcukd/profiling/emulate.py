@@ -1,4 +1,4 @@
-"""Runs an image under QEMU: over windows for time and results, over one window for what it executes."""
+"""Running an image under QEMU: over windows for time and results, over one window for what it executes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.boards.emulator import QEMU
+from mcukd.boards.sections import EMULATED_INSTRUCTIONS_PER_SECOND
 from mcukd.boards.tools import require_tool
 from mcukd.errors import UserError
 from mcukd.profiling.image import Image
@@ -26,7 +27,7 @@ _MAGIC = 0x4D434B42
 _HEADER = "<4I"
 _INPUT_ADDRESS = 0x21000000
 _INPUT_BYTES = 16 << 20
-_INSTRUCTIONS_PER_SECOND = 10**9  # of virtual time, under -icount shift=0
+_TIMER_HZ = 25_000_000  # of the timer of QEMU's MPS2 machines, in virtual time
 _SECONDS = 900
 
 
@@ -69,8 +70,7 @@ def run_image(image: Image, counts: NDArray[np.int16], compare: bool = True) -> 
             f"{image.elf.name}: the image failed in the emulator (exit {result.returncode}, {said}); a step "
             "faulted or needs more than 16 KB of stack."
         )
-    ticks_per_second = image.board.emulator.timer_hz if image.board.emulator else 0
-    return _parse(received, len(counts), _INSTRUCTIONS_PER_SECOND // ticks_per_second)
+    return _parse(received, len(counts), EMULATED_INSTRUCTIONS_PER_SECOND // _TIMER_HZ)
 
 
 def trace_image(
@@ -99,10 +99,9 @@ def _argv(image: Image, counts: NDArray[np.int16], compare: bool, scratch: Path)
     content = struct.pack(_HEADER, _MAGIC, windows, steps, int(compare)) + counts.astype("<i2").tobytes()
     loaded = scratch / "windows"
     loaded.write_bytes(content)
-    assert image.board.emulator is not None
     return [
         require_tool(QEMU, "run the model on an emulated core"),
-        "-M", image.board.emulator.machine,
+        "-M", str(image.core.machine),
         "-display", "none",
         "-monitor", "none",
         "-semihosting",

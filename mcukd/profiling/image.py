@@ -1,4 +1,4 @@
-"""Builds a bare-metal image of a model for an emulated board, and says what the model takes of it."""
+"""Bare-metal image of a model for an emulated core, and the flash and RAM that the model takes of it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from mcukd.boards.model import Board, load_board
-from mcukd.boards.toolchain import compile_flags
+from mcukd.boards.cores import Core, check_optimize, cores_with
+from mcukd.boards.toolchain import core_flags
 from mcukd.boards.tools import require_tool
 from mcukd.errors import UserError
-from mcukd.profiling.cycles import CORES, Instruction, parse_disassembly
+from mcukd.profiling.cycles import Instruction, parse_disassembly
 from mcukd.resources import resource_dir
 from mcukd.text import listed
 
 _FIRMWARE = resource_dir("firmware_templates") / "profiling"
-_BOARDS = {"m3": "collar-emulated", "m4f": "eartag-emulated"}
 #: The trace's twin of the step is for the host; it would only be thrown away.
 _LEFT_OUT = ("mcukd_trace.c",)
 #: Nothing of the harness may come from a library, which counts as the model's.
@@ -27,11 +26,11 @@ _HARNESS_FLAGS = ["-ffreestanding", "-fno-tree-loop-distribute-patterns", "-fno-
 class Image:
     """A linked image.
 
-    sections: bytes by output section of `bench.ld`. symbols: addresses of functions. board: what emulates it.
+    sections: bytes by output section of `bench.ld`. symbols: addresses of functions. core: what it runs on.
     """
 
     elf: Path
-    board: Board
+    core: Core
     sections: dict[str, int]
     symbols: dict[str, int]
 
@@ -67,11 +66,12 @@ class Image:
         return parse_disassembly(result.stdout)
 
 
-def bench_board(core: str) -> Board:
-    """Return the emulated board of a core (`m3`, `m4f`); UserError for any other."""
-    if core not in CORES:
-        raise UserError(f"--core {core}: nothing emulates it here; choose one of {listed(CORES)}.")
-    return load_board(_BOARDS[core])
+def measured_core(option: str) -> Core:
+    """Return the core of an option that QEMU emulates and that has a cycle table; UserError for any other."""
+    cores = cores_with("machine", "cycles")
+    if option not in cores:
+        raise UserError(f"--core {option}: nothing emulates it here; choose one of {listed(cores)}.")
+    return cores[option]
 
 
 def build_image(
@@ -82,9 +82,9 @@ def build_image(
     The model is compiled as for a firmware, for `speed` or for `size`, with `flags` after the firmware's.
     Raises UserError for a missing compiler and for sources that do not compile or link.
     """
-    board = bench_board(core).with_optimize(optimize)
+    chosen = measured_core(core)
     gcc = require_tool("arm-none-eabi-gcc", "build the model for measuring")
-    base = [gcc, *compile_flags(board), *(flags or []), f"-I{sources}"]
+    base = [gcc, *core_flags(chosen, check_optimize(optimize)), *(flags or []), f"-I{sources}"]
     models = [path for path in sorted(sources.glob("*.[cS]")) if path.name not in _LEFT_OUT]
     objects = [_compile([*base], source, sources) for source in models]
     harness = sorted(_FIRMWARE.glob("*.c"))
@@ -92,7 +92,7 @@ def build_image(
     elf = sources / "bench.elf"
     link = ["-nostartfiles", "-Wl,--gc-sections", "-Wl,--strip-debug", f"-Wl,-T,{_FIRMWARE / 'bench.ld'}"]
     _run([*base, *map(str, objects), *link, "-lm", "-o", str(elf)], "does not link")
-    return Image(elf, board, *_read(elf))
+    return Image(elf, chosen, *_read(elf))
 
 
 def _compile(base: list[str], source: Path, out: Path) -> Path:

@@ -8,13 +8,14 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.boards.cores import check_optimize
 from mcukd.boards.tools import require_tool
 from mcukd.data.card import load_card
 from mcukd.data.load import load_windows
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import load_model
 from mcukd.profiling.emulate import check_room
-from mcukd.profiling.image import bench_board
+from mcukd.profiling.image import measured_core
 from mcukd.profiling.measure import measure_model, model_accuracy
 from mcukd.progress import progress
 from mcukd.study import STUDENT_FILE, Study
@@ -41,7 +42,8 @@ def measure_study(
     from mcukd.models.student import load_any_student, require_integers, weights_of
 
     require_integers(study, "'mcukd bench'")
-    bench_board(core).with_optimize(optimize)
+    measured_core(core)
+    check_optimize(optimize)
     for tool in TOOLS:
         require_tool(tool, "measure a model")
     if windows < 1:

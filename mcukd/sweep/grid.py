@@ -13,6 +13,7 @@ from typing import Any, Literal, Optional, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
+from mcukd.boards.cores import cores_with
 from mcukd.config_files import ConfigFileType
 from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
@@ -121,8 +122,16 @@ _Training: type[_Strict] = create_model("Training", __base__=_Strict, **_shared)
 class Measure(_Strict):
     """Count instructions of every size and width on an emulated core."""
 
-    core: Literal["m3", "m4f"]
+    core: str
     optimize: Literal["speed", "size"] = "speed"
+
+    @field_validator("core")
+    @classmethod
+    def _is_measured(cls, core: str) -> str:
+        cores = cores_with("machine", "cycles")
+        if core not in cores:
+            raise ValueError(f"one of {listed(cores)} is expected")
+        return core
 
 
 class Grid(_Strict):

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mcukd.boards.model import Region, list_boards, load_board, read_board
+from mcukd.boards.model import list_boards, load_board, read_board
 from mcukd.boards.port import read_port
+from mcukd.boards.sections import Region
 from mcukd.codegen.templates import render_template
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir

@@ -19,7 +19,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcukd.boards.launch import running
-from mcukd.boards.model import Board, Sensor, list_boards, load_board
+from mcukd.boards.model import Board, list_boards, load_board
 from mcukd.boards.scale import (
     beyond_range,
     board_scaling,
@@ -27,6 +27,7 @@ from mcukd.boards.scale import (
     scale_sentence,
     sensed_counts,
 )
+from mcukd.boards.sections import Sensor
 from mcukd.boards.toolchain import build
 from mcukd.codegen.firmware import generate_firmware
 from mcukd.errors import UserError

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcukd.boards.cores import cores_with
 from mcukd.codegen.firmware import generate_model
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import trace
@@ -29,10 +30,7 @@ STRICT = [
 UNDEFINED = ["-fsanitize=undefined", "-fno-sanitize-recover=all"]
 #: The same and memory; for programs, as Python has no address sanitizer to load a library into.
 SANITIZED = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-ARM = {
-    "m3": ["-mcpu=cortex-m3", "-mthumb"],
-    "m4f": ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"],
-}
+ARM = {option: list(core.flags) for option, core in cores_with("kernels").items()}
 
 
 class HostModel:

@@ -15,12 +15,13 @@ from builders.emulated import assert_device_equals_reference
 from builders.filter_mlp import STEPS, filter_model, windows_of, worst_windows
 from builders.students import extreme_windows
 
+from mcukd.boards.cores import cores_with
 from mcukd.boards.launch import running
 from mcukd.boards.model import load_board
 from mcukd.boards.scale import board_scaling
 from mcukd.boards.toolchain import build
 from mcukd.codegen.firmware import generate_firmware, generate_model
-from mcukd.codegen.kernel import CORES, kernel_for
+from mcukd.codegen.kernel import kernel_for
 from mcukd.fixedpoint.filters.model import FilterModel
 from mcukd.fixedpoint.reference import run, trace
 from mcukd.harness.probes import Probes
@@ -94,7 +95,7 @@ def test_sources_need_no_library_on_a_core(tmp_path: Path, core: str, level: str
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", cores_with("kernels"))
 @pytest.mark.parametrize("bits", [4, 7, 8, 13, 16])
 def test_emulated_cores_equal_the_reference(tmp_path: Path, core: str, bits: int) -> None:
     model = model_of(bits)

@@ -10,8 +10,9 @@ import pytest
 from builders.emulated import assert_device_equals_reference
 from builders.students import extreme_windows, random_student, random_windows
 
+from mcukd.boards.cores import cores_with
 from mcukd.codegen.firmware import generate_model
-from mcukd.codegen.kernel import CORES, kernel_for
+from mcukd.codegen.kernel import kernel_for
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
@@ -54,7 +55,7 @@ def windows_for(model: IntegerModel, count: int, seed: int) -> np.ndarray:
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", cores_with("kernels"))
 @pytest.mark.parametrize("bits", range(4, 17))
 def test_every_width_equals_the_reference_on_ten_thousand_windows_in_all(
     tmp_path: Path, core: str, bits: int
@@ -69,7 +70,7 @@ def test_every_width_equals_the_reference_on_ten_thousand_windows_in_all(
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", cores_with("kernels"))
 @pytest.mark.parametrize(
     ("bits", "gates", "hidden", "channels", "gain"),
     [

@@ -77,8 +77,7 @@ def test_the_batch_compiles_without_warnings(
 @pytest.mark.parametrize("board", [board.name for board in list_boards() if not board.host])
 def test_board_sources_compile_without_warnings(tmp_path: Path, board: str) -> None:
     generate_firmware(kinds_of_models()[0], load_board(board), tmp_path)
-    core = "m3" if load_board(board).core == "cortex-m3" else "m4f"
-    compile_all("arm-none-eabi-gcc", ["-O2", *ARM[core]], tmp_path)
+    compile_all("arm-none-eabi-gcc", ["-O2", *ARM[load_board(board).processor.option]], tmp_path)
 
 
 @needs_cc

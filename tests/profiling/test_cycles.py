@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
+from mcukd.boards.cores import cores_with
 from mcukd.errors import UserError
 from mcukd.profiling.cycles import (
-    CORES,
     Instruction,
     instruction_mix,
     load_table,
@@ -106,7 +106,7 @@ def test_dsp_instructions_are_not_in_the_m3_table() -> None:
     ],
 )  # fmt: skip
 def test_suffixes_do_not_change_the_row(mnemonic: str, like: str) -> None:
-    for core in CORES:
+    for core in cores_with("cycles"):
         table = load_table(core)
         assert table.timing(mnemonic) is table.rows[like]
 
@@ -136,7 +136,7 @@ def test_known_differences_between_the_cores() -> None:
 
 
 def test_every_row_has_a_source_and_no_more_least_than_cycles() -> None:
-    for core in CORES:
+    for core in cores_with("cycles"):
         table = load_table(core)
         for name, row in table.rows.items():
             assert row.source.startswith("TRM"), name

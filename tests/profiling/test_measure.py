@@ -17,7 +17,7 @@ from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.profiling import study as bench_study
 from mcukd.profiling.baselines import measure_float, write_float
 from mcukd.profiling.emulate import _parse
-from mcukd.profiling.image import bench_board, build_image
+from mcukd.profiling.image import build_image, measured_core
 from mcukd.profiling.measure import KEYS, accuracy, make_row, measure_model, model_accuracy, sizes
 from mcukd.profiling.study import spread
 from mcukd.profiling.synthetic import extreme_windows, random_student, random_windows
@@ -111,7 +111,7 @@ def test_float_source_holds_the_weights(student, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("call", "problem"),
     [
-        (lambda path: bench_board("m7"), "--core m7: nothing emulates it here; choose one of m3, m4f"),
+        (lambda path: measured_core("m7"), "--core m7: nothing emulates it here; choose one of m3, m4f"),
         (lambda path: build_image(path, "m3", "fast"), "--optimize fast: choose one of speed, size"),
     ],
 )
