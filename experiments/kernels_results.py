@@ -26,29 +26,29 @@ _TEXT = """# Kernels: results
 
 Made by `{command}` at commit {commit}, which also writes `docs/results/bench.json`; `make bench` measures
 the same into `experiments/results/`. Compiler: {compiler}. Emulator: {emulator}.
-**Everything here is emulated: no
-figure was taken on hardware.**
+**Everything here is emulated: no figure was taken on hardware.**
 
-- *instructions*: of one window, reset + T steps + classification called from C, by QEMU `-icount shift=0` and
-  the board's timer, averaged over the windows run; nothing is subtracted. *per MAC*: by the
-  multiply-accumulates of the matrix products.
-- *cycles, estimated*: the instructions that one window executed, each with the most cycles that Arm's manual
-  allows it at zero wait states (`mcukd/profiling/cycles_m3.toml`, `cycles_m4f.toml`): a taken branch refills
-  in 3, single loads and stores never overlap, long multiplies never end early. *least*: the other end of
-  what the manual allows. Instructions of a false condition in an IT block count in full.
-- *flash*: bytes of code, weights and gate tables that stay after `--gc-sections`, with every library function
-  they pull in. *RAM*: one state, static scratch (of the C library too) and the most stack below the caller
-  that the calls of a window wrote to.
+- *instructions*: of one window (reset, T steps and classification, called from C), by QEMU `-icount
+  shift=0` and the board's timer, averaged over the windows run; nothing is subtracted. *per MAC*: divided
+  by the multiply-accumulates of the matrix products.
+- *cycles, estimated*: the instructions that one window executed, each with the most cycles that Arm's
+  manual allows it at zero wait states (`mcukd/profiling/cycles_m3.toml`, `cycles_m4f.toml`): a taken
+  branch refills in 3, single loads and stores never overlap, long multiplications never end early.
+  *least*: the fewest cycles that the manual allows. Instructions of a false condition in an IT block
+  count in full.
+- *flash*: bytes of code, weights and gate tables that remain after `--gc-sections`, with every library
+  function they need. *RAM*: one state, static scratch (of the C library, too) and the most stack below
+  the caller that the calls of a window wrote to.
 - *max probability error* and *same class*: against the float student in float64, over {accuracy_windows}
-  windows; soft float and nothing else on fewer. *mismatches*: windows of which a logit or the CRC-32 of all
-  states differs from the NumPy reference, over the windows run.
-- Random students: 3 axes, GRU(H), Dense 16, Dense 6, T = 256; `mcukd/profiling/synthetic.py` has weights and
-  windows, 256 for calibration and others for testing. The trained ones are GRU-16 distilled on the
-  **simulated** herd (`experiments/train_student.py`), tested on windows of animals that neither training
-  nor calibration saw. The weight decay that makes the steady one steady was chosen by looking at these
-  animals: its agreement with its own integers is measured here, its accuracy is not. The sensitive one
-  shows what quantization is up against with the demo's options: the
-  float student itself then changes its mind where samples move by one count (last table).
+  windows; fewer for soft float. *mismatches*: windows of which a logit or the CRC-32 of all states
+  differs from the NumPy reference, over the windows run.
+- Random students: 3 axes, GRU(H), Dense 16, Dense 6, T = 256; `mcukd/profiling/synthetic.py` makes
+  weights and windows, 256 for calibration and others for testing. The trained ones are GRU-16 students
+  distilled on the **simulated** herd (`experiments/train_student.py`, the demo's options of that commit),
+  tested on windows of animals that neither training nor calibration used. Their accuracy is not measured
+  here: the weight decay of the first one was chosen with these animals in view, so that small changes of
+  the samples do not change its classes. The *sensitive* one has the demo's weight decay; the float
+  student itself then changes classes where samples move by one count (last table).
 
 ![Instructions per window](../img/kernels.svg)
 """
