@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mcukd.files import write_json
 from mcukd.fold_results import STUDENT, TEACHER, FoldResult
-from mcukd.metrics.confusion import mcc
+from mcukd.metrics.confusion import confusion_matrix, mcc
 from mcukd.sweep.jobs import StudentJob
 from mcukd.sweep.stage import make_plan
 
@@ -73,7 +73,7 @@ def headroom(name: str, out: Path, data_root: Path) -> dict[str, Any]:
     def pooled(by_fold: dict[str, NDArray[np.float32]]) -> float:
         total = np.zeros((len(plan.classes), len(plan.classes)), np.int64)
         for fold, logits in by_fold.items():
-            np.add.at(total, (labels[fold], logits.argmax(axis=1)), 1)
+            total += confusion_matrix(labels[fold], logits.argmax(axis=1), len(total))
         return round(float(mcc(total)), 4)
 
     means = {

@@ -133,11 +133,10 @@ def measure(card_name: str, root: Path, epochs: int) -> dict[str, Any]:
 
 def mcc(labels: Any, answers: Any, classes: int) -> float:
     """Return the multiclass Matthews correlation of answers with labels."""
+    from mcukd.metrics.confusion import confusion_matrix
     from mcukd.metrics.confusion import mcc as of_matrix
 
-    matrix = np.zeros((classes, classes), np.int64)
-    np.add.at(matrix, (labels, answers), 1)
-    return float(of_matrix(matrix))
+    return float(of_matrix(confusion_matrix(labels, answers, classes)))
 
 
 if __name__ == "__main__":

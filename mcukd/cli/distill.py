@@ -266,25 +266,16 @@ def distill(
 
 
 def _print(metrics: dict[str, Any], path: Path, simulated: bool, config: DistillConfig) -> None:
-    from mcukd.report.naming import figure, grouped, in_order, with_spread
+    from mcukd.report.table import short_rows
     from mcukd.report.verdict import sentences
 
-    rows = [
-        [
-            name,
-            with_spread(model["mcc"], model["mcc_sd"]),
-            figure(model["accuracy"]),
-            figure(model["macro_f1"]),
-            grouped(model.get("parameters")),
-            grouped(model.get("macs_per_window")),
-        ]
-        for name, model in ((name, metrics["models"][name]) for name in in_order(metrics["models"]))
-    ]
+    sizes = {"parameters": "parameters", "macs_per_window": "MACs/window"}
+    columns, rows = short_rows(metrics["models"], sizes)
     origin = "SIMULATED data" if simulated else "data"
     print_table(
         f"{origin} {metrics['data']}, {config.split}, {plural(len(config.seeds), 'seed')}: "
         "scores on unseen animals",
-        ["model", "MCC", "accuracy", "macro-F1", "parameters", "MACs/window"],
+        columns,
         rows,
     )
     for sentence in sentences(metrics):

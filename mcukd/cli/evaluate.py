@@ -207,7 +207,7 @@ def _evaluated(study: Study, config: DistillConfig, models: list[str], nested: b
 def _evaluate_random(
     study: Study, config: DistillConfig, models: list[str], nested: bool, json: bool
 ) -> None:
-    from mcukd.metrics.scores import load_metrics
+    from mcukd.metrics.metrics_file import load_metrics
     from mcukd.pipeline.evaluate import beside, flattery
     from mcukd.study import Study
 

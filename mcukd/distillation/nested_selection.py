@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
-from mcukd.metrics import confusion as matrices
+from mcukd.metrics.confusion import confusion_matrix, pooled_mcc
 
 Setting = TypeVar("Setting")
 
@@ -36,11 +36,11 @@ def select(candidates: Sequence[Setting], windows: Windows, predict: Predict[Set
     folds = inner_folds([str(animal) for animal in windows.animals])
     scores = []
     for candidate in candidates:
-        confusion = np.zeros((len(windows.classes), len(windows.classes)), np.int64)
+        confusion = np.zeros((len(windows.classes),) * 2, np.int64)
         for fold in folds:
             train_windows = windows.take(np.isin(windows.animals, fold.train_animals))
             validation_windows = windows.take(np.isin(windows.animals, fold.test_animals))
             predictions = predict(candidate, train_windows, validation_windows)
-            np.add.at(confusion, (validation_windows.labels, predictions), 1)
-        scores.append(float(np.nan_to_num(matrices.mcc(confusion))))
+            confusion += confusion_matrix(validation_windows.labels, predictions, len(confusion))
+        scores.append(pooled_mcc(confusion))
     return Selection(candidates[int(np.argmax(scores))], tuple(scores))

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.evaluation.predictions import Predictions
-from mcukd.metrics.bootstrap import DRAWS, LEVEL, POOLED, SEED, drawn_weights, interval
+from mcukd.metrics import confusion as merit
+from mcukd.metrics.bootstrap import DRAWS, LEVEL, SEED, drawn_weights, interval
+from mcukd.metrics.registry import METRICS
 from mcukd.report.naming import model_in_prose
 from mcukd.text import listed
 
@@ -22,7 +24,7 @@ class Comparison:
 
     caveats: sentences about what else differs, such as the training animals.
     difference: mean over seeds of MCC(a) − MCC(b). low, high: its 95 % interval from a paired bootstrap over
-    animals and seeds, None with fewer than two animals. differences: of `accuracy`, `macro_f1`, `kappa`.
+    animals and seeds, None with fewer than two animals. differences: of the other metrics.
     """
 
     a: str
@@ -102,11 +104,12 @@ def paired(a: NDArray[Any], b: NDArray[Any], names: tuple[str, str], draws: int 
     weights = drawn_weights(animals, draws).astype(np.float64)
     seed_weights = drawn_weights(seeds, draws, SEED + 1) / seeds
     differences = {}
-    for name, figure in POOLED.items():
-        herd = figure(a.sum(axis=1)) - figure(b.sum(axis=1))
-        differences[name] = float(np.mean(np.nan_to_num(herd)))
+    for metric in METRICS.values():
+        if metric.of_matrices is not None:
+            herd = metric.of_matrices(a.sum(axis=1)) - metric.of_matrices(b.sum(axis=1))
+            differences[metric.name] = float(np.mean(np.nan_to_num(herd)))
     pooled = [np.einsum("nq,sqij->nsij", weights, one, optimize=True) for one in (a, b)]
-    drawn = (seed_weights * (POOLED["mcc"](pooled[0]) - POOLED["mcc"](pooled[1]))).sum(axis=1)
+    drawn = (seed_weights * (merit.mcc(pooled[0]) - merit.mcc(pooled[1]))).sum(axis=1)
     found = interval(drawn, animals)
     low, high = found if found is not None else (None, None)
     mcc = differences.pop("mcc")

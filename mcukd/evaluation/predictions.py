@@ -1,4 +1,4 @@
-"""What the models of a study answered on the windows held out, read back from `evaluation/`."""
+"""Predictions of a study's models on the windows held out, read back from its folds' files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.fold_results import FoldResult, fold_results
 from mcukd.metrics.confusion import confusion_by_animal
+from mcukd.metrics.metric import ScoredWindows
 from mcukd.metrics.scores import score
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """The answers of one model, folds pooled: for each seed the windows' numbers (N,) and logits (N, K)."""
+    """Predictions of one model, folds pooled: for each seed the windows' indices (N,) and logits (N, K)."""
 
     model: str
     seeds: tuple[int, ...]
@@ -37,6 +38,17 @@ class Predictions:
             tested = evaluation.take(index)
             scores.append(score(tested.labels, guesses, tested.animals, evaluation.classes))
         return scores
+
+    def scored_windows(self, evaluation: Windows) -> ScoredWindows:
+        """Return the windows of all seeds, one seed after the other, with the logits."""
+        index, logits = np.concatenate(self.index), np.concatenate(self.logits)
+        return ScoredWindows(
+            evaluation.labels[index],
+            np.argmax(logits, axis=1),
+            evaluation.animals[index],
+            tuple(evaluation.classes),
+            logits,
+        )
 
     def by_animal(
         self, evaluation: Windows, animals: Sequence[str], seeds: Optional[Sequence[int]] = None
@@ -62,7 +74,7 @@ class Predictions:
 
 
 def stored_predictions(folder: Path, models: Iterable[str], evaluation: Windows) -> dict[str, Predictions]:
-    """Read the kept answers of `models` in a study's directory; models without any are left out.
+    """Read the predictions of `models` kept in a study's directory; models without any are left out.
 
     Raises UserError where the files are not of these evaluation windows.
     """

@@ -25,7 +25,7 @@ from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.gates import KINDS
 from mcukd.fixedpoint.model import IntegerModel, gru_weight_bytes
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.metrics import confusion as merit
+from mcukd.metrics.confusion import confusion_matrix, pooled_mcc
 from mcukd.models.weights import StudentWeights
 
 PARETO, PARETO_FIGURE = "pareto.json", "pareto.png"
@@ -269,6 +269,4 @@ def read_search(path: Path) -> dict[str, Any]:
 
 
 def _mcc(judged: Windows, guesses: NDArray[np.int64]) -> float:
-    total = np.zeros((len(judged.classes), len(judged.classes)), np.int64)
-    np.add.at(total, (judged.labels, guesses), 1)
-    return float(np.nan_to_num(merit.mcc(total)))
+    return pooled_mcc(confusion_matrix(judged.labels, guesses, len(judged.classes)))

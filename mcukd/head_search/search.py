@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mcukd.data.folds import inner_folds
 from mcukd.errors import UserError
 from mcukd.head_search.classifiers import FAMILIES, Family, Fitted, OneOf, Range, Trained, fit
-from mcukd.metrics import confusion as merit
+from mcukd.metrics.confusion import confusion_matrix, pooled_mcc
 from mcukd.models.weights import Head
 from mcukd.progress import Advance, progress
 from mcukd.text import listed
@@ -233,9 +233,7 @@ class _Judge:
     def _note(
         self, family: str, settings: dict[str, Any], chances: FloatArray, deploys: bool, start: float
     ) -> Trial:
-        confusion = np.zeros((self.classes, self.classes), np.int64)
-        np.add.at(confusion, (self.labels, chances.argmax(axis=1)), 1)
-        score = float(np.nan_to_num(merit.mcc(confusion)))
+        score = pooled_mcc(confusion_matrix(self.labels, chances.argmax(axis=1), self.classes))
         seconds = time.perf_counter() - start
         trial = Trial(len(self.trials), family, settings, score, deploys, seconds)
         self.trials.append(trial)

@@ -13,12 +13,13 @@ expanded percentile interval) proposes: α/2 becomes Φ(−√(n/(n−1)) · t(1
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.metrics import confusion as merit
+from mcukd.metrics.registry import METRICS
 
 DRAWS = 2000
 LEVEL = 0.95
@@ -26,14 +27,6 @@ SEED = 20220904
 
 FloatArray = NDArray[np.float64]
 Interval = Optional[tuple[float, float]]
-
-#: The figures of a pooled confusion matrix that get an interval.
-POOLED: dict[str, Callable[[NDArray[Any]], FloatArray]] = {
-    "mcc": merit.mcc,
-    "accuracy": merit.accuracy,
-    "macro_f1": merit.macro_f1,
-    "kappa": merit.kappa,
-}
 
 
 def drawn_weights(units: int, draws: int = DRAWS, seed: int = SEED) -> NDArray[np.int64]:
@@ -66,9 +59,9 @@ def intervals(
     by_animal: confusion matrices (S, A, K, K) of S training seeds and the same A animals. In each draw the
     matrices of the drawn animals are summed for each seed and the figure is the mean over the seeds, as in
     `metrics.json`: the intervals speak of animals, the spread over seeds stands beside them.
-    Returns `level`, `animals`, `draws`, one [low, high] or None for each of `mcc`, `accuracy`, `macro_f1`,
-    `kappa`, and by class `per_class` {name: precision, recall, and `animals`, how many of them show it} and
-    `time_budget_error_min_per_day`.
+    Returns `level`, `animals`, `draws`, one [low, high] or None for each metric that can be computed of
+    matrices (`mcc`, `accuracy`, …), and by class `per_class` {name: precision, recall, and `animals`, how
+    many of them show it} and `time_budget_error_min_per_day`.
     """
     by_animal = np.asarray(by_animal, np.float64)
     animals = by_animal.shape[1]
@@ -77,8 +70,9 @@ def intervals(
     weights = drawn_weights(animals, draws).astype(np.float64)
     pooled = np.einsum("ba,saij->bsij", weights, by_animal, optimize=True)
     found: dict[str, Any] = {"level": LEVEL, "animals": animals, "draws": draws}
-    for name, figure in POOLED.items():
-        found[name] = _listed(interval(seed_mean(figure(pooled)), animals))
+    for metric in METRICS.values():
+        if metric.of_matrices is not None:
+            found[metric.name] = _listed(interval(seed_mean(metric.of_matrices(pooled)), animals))
     precision, recall = seed_mean(merit.precision(pooled)), seed_mean(merit.recall(pooled))
     showing = np.count_nonzero(by_animal.sum(axis=(0, -1)), axis=0)
     found["per_class"] = {

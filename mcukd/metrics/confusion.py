@@ -1,8 +1,8 @@
-"""Figures of merit of many confusion matrices at once.
+"""Confusion matrices, and metrics of many of them at once.
 
-Every function takes matrices (…, K, K), rows the truth and columns the prediction, and returns (…) or
-(…, K) float64; NaN stands for what is undefined. `mcukd.metrics.scores` computes the same for one matrix
-in exact integers; the bootstrap needs thousands, where float64 is exact to 2^53, some 90 million windows.
+Every metric takes matrices (…, K, K), rows the truth and columns the prediction, and returns (…) or
+(…, K) float64; NaN stands for what is undefined. `mcukd.metrics.pooled` computes the same for one matrix in
+exact integers; the bootstrap needs thousands, where float64 is exact to 2^53, some 90 million windows.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 MINUTES_PER_DAY = 1440
+
+
+def confusion_matrix(labels: NDArray[Any], predictions: NDArray[Any], classes: int) -> NDArray[np.int64]:
+    """Count windows by true class and predicted class: (K, K). labels, predictions: (N,)."""
+    pairs = labels.astype(np.int64) * classes + predictions.astype(np.int64)
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
 
 
 def confusion_by_animal(
@@ -43,6 +49,11 @@ def mcc(matrices: NDArray[Any]) -> FloatArray:
     root = np.sqrt(spread_true) * np.sqrt(spread_predicted)
     value = np.divide(covariance, root, out=np.zeros_like(root), where=root > 0)
     return np.where(spread_true > 0, np.clip(value, -1, 1), np.nan)
+
+
+def pooled_mcc(matrix: NDArray[Any]) -> float:
+    """Return the MCC of one confusion matrix (K, K), 0 where it is undefined: for choosing by it."""
+    return float(np.nan_to_num(mcc(matrix)))
 
 
 def accuracy(matrices: NDArray[Any]) -> FloatArray:

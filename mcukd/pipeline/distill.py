@@ -38,7 +38,8 @@ from mcukd.fold_results import (
     results_folder,
 )
 from mcukd.head_search.search import require_optuna
-from mcukd.metrics.scores import combine_seeds, load_metrics, score, update_metrics
+from mcukd.metrics.metrics_file import load_metrics, update_metrics
+from mcukd.metrics.scores import combine_seeds, score
 from mcukd.models.weights import StudentWeights
 from mcukd.study import MANIFEST, METRICS, RUNS, SOFT_LABELS_FILE, STUDENT_FILE, TEACHER_FILE, Study
 

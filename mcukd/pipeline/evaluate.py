@@ -43,8 +43,9 @@ from mcukd.fold_results import (
     results_folder,
 )
 from mcukd.metrics.agreement import agreement
-from mcukd.metrics.calibration import calibration
-from mcukd.metrics.scores import add_findings, combine_seeds, load_metrics, update_metrics
+from mcukd.metrics.metrics_file import add_findings, load_metrics, update_metrics
+from mcukd.metrics.registry import of_logits
+from mcukd.metrics.scores import combine_seeds
 from mcukd.models.filter_mlp import TAPS
 from mcukd.models.weights import StudentWeights
 from mcukd.pipeline.distill import NEVER_SEEN, SEEN, fold_jobs, for_card, with_windows
@@ -170,10 +171,10 @@ def evaluate_study(study: Study, data_root: Optional[Path] = None) -> dict[str, 
             study.require(stage)
     models: dict[str, dict[str, Any]] = {}
     for name, predictions in found.items():
-        labels = [evaluation.labels[index] for index in predictions.index]
+        windows = predictions.scored_windows(evaluation)
         models[name] = {
             **combine_seeds(predictions.scores(evaluation)),
-            "calibration": calibration(np.concatenate(predictions.logits), np.concatenate(labels)),
+            **{metric.name: metric.overall(windows) for metric in of_logits()},
         }
     if DISTILLED in models:
         models[DISTILLED]["warm_up"] = _warm_up(study, evaluation)

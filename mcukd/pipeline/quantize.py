@@ -45,7 +45,7 @@ from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, SHIPPED, QatResult, chec
 from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
 from mcukd.fixedpoint.quantize import TFLITE_METRIC, VERSION, QuantizeConfig, metrics_name, quantize
 from mcukd.inference.batch import run_fast
-from mcukd.metrics.scores import load_metrics, update_metrics
+from mcukd.metrics.metrics_file import load_metrics, update_metrics
 from mcukd.models.filter_mlp import FilterMlpWeights
 from mcukd.models.student import MOBILENET, TFLITE, load_any_student, weights_of
 from mcukd.models.weights import StudentWeights

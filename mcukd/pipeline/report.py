@@ -11,6 +11,7 @@ from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text, write_text
 from mcukd.fixedpoint.ranges import read_ranges, sentences
 from mcukd.harness.reached import where_briefly, where_it_ran
+from mcukd.metrics.registry import METRICS
 from mcukd.report.conclusion import (
     COSTLY,
     correction_advice,
@@ -98,6 +99,7 @@ def render(evidence: Evidence) -> str:
     return template.render(
         e=evidence,
         models={name: models[name] for name in in_order(models)},
+        columns=list(METRICS.values()),
         classes=classes,
         deployed=evidence.deployed,
         trust=verdict(evidence),

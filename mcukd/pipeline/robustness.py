@@ -23,8 +23,7 @@ from mcukd.errors import UserError
 from mcukd.evaluation.fold_students import FoldStudent, fold_students
 from mcukd.files import sha256_file, sha256_text, write_json, write_text
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, EVALUATION, STUDENT
-from mcukd.metrics.confusion import mcc
-from mcukd.metrics.scores import confusion_matrix
+from mcukd.metrics.confusion import confusion_matrix, pooled_mcc
 from mcukd.progress import progress
 from mcukd.robustness.figure import robustness_figure
 from mcukd.robustness.perturbations import Counts, Disturbance, Sensor, chosen
@@ -51,7 +50,7 @@ class Contestant:
         total = np.zeros((len(evaluation.classes),) * 2, np.int64)
         for index, answer in self.by_seed[seed]:
             total += confusion_matrix(evaluation.labels[index], answer(counts[index]), len(total))
-        return float(np.nan_to_num(mcc(total)))
+        return pooled_mcc(total)
 
 
 def robustness_study(

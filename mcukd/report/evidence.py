@@ -15,7 +15,7 @@ from mcukd.fixedpoint.quantize import TFLITE_METRIC, metrics_name
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, TEACHER
 from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.harness.record import read_proof
-from mcukd.metrics.scores import load_metrics
+from mcukd.metrics.metrics_file import load_metrics
 from mcukd.models.student import MOBILENET, TFLITE
 from mcukd.report.naming import in_order
 from mcukd.report.stale import require_current

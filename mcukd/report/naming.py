@@ -83,9 +83,10 @@ def figure(value: Optional[float], digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def with_spread(value: Optional[float], spread: Optional[float]) -> str:
+def with_spread(value: Optional[float], spread: Optional[float], digits: int = 3) -> str:
     """Format mean ± standard deviation over seeds, or the mean alone with a single seed."""
-    return figure(value) if value is None or spread is None else f"{figure(value)} ± {figure(spread)}"
+    mean = figure(value, digits)
+    return mean if value is None or spread is None else f"{mean} ± {figure(spread, digits)}"
 
 
 def between(interval: Optional[Sequence[float]], digits: int = 3) -> str:

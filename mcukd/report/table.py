@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 
 from mcukd.harness.reached import on_hardware, where_briefly
+from mcukd.metrics.metric import Metric
+from mcukd.metrics.registry import METRICS
 from mcukd.report.conclusion import correction_advice, correction_helps, proof_sentence, verdict
 from mcukd.report.evidence import Evidence, gather
 from mcukd.report.naming import between, figure, grouped, in_order, model_title, with_spread
@@ -16,24 +18,38 @@ Table = tuple[list[str], list[list[str]]]
 
 def evaluation_rows(metrics: Mapping[str, Any]) -> Table:
     """Return columns and rows for `print_table` of every model of `metrics.json`."""
-    columns = ["model", "MCC", "95 %", "acc.", "F1", "kappa", "ECE", "param."]
+    columns = ["model"]
+    for metric in METRICS.values():
+        columns += [metric.short, "95 %"] if metric.shows_interval else [metric.short]
     rows = []
     for name in in_order(metrics["models"]):
         scores = metrics["models"][name]
-        calibration = scores.get("calibration")
-        rows.append(
-            [
-                name,
-                with_spread(scores["mcc"], scores.get("mcc_sd")),
-                between((scores.get("intervals") or {}).get("mcc")).replace(" to ", "–"),
-                figure(scores["accuracy"]),
-                figure(scores["macro_f1"]),
-                figure(scores.get("kappa")),
-                figure(calibration["ece"] if calibration else None),
-                grouped(scores.get("parameters")),
-            ]
-        )
-    return columns, rows
+        row = [name]
+        for metric in METRICS.values():
+            row.append(_cell(metric, scores))
+            if metric.shows_interval:
+                row.append(between(metric.interval(scores), metric.digits).replace(" to ", "–"))
+        rows.append([*row, grouped(scores.get("parameters"))])
+    return [*columns, "param."], rows
+
+
+def short_rows(
+    models: Mapping[str, Any], sizes: Mapping[str, str], title: Callable[[str], str] = str
+) -> Table:
+    """Return columns and rows for `print_table` of the prominent metrics of models.
+
+    models: as in `metrics.json`. sizes: further columns, by key of a model's scores. title: names a model.
+    """
+    metrics = [metric for metric in METRICS.values() if metric.prominent]
+    rows = [
+        [
+            title(model),
+            *(_cell(metric, models[model]) for metric in metrics),
+            *(grouped(models[model].get(key)) for key in sizes),
+        ]
+        for model in in_order(models)
+    ]
+    return ["model", *(_within_sentence(metric.title) for metric in metrics), *sizes.values()], rows
 
 
 def budget_rows(metrics: Mapping[str, Any]) -> Table:
@@ -58,20 +74,7 @@ def model_rows(study: Study) -> Table:
     """Return columns and rows for `print_table`: one row per model of `metrics.json`, held-out animals."""
     evidence = gather(study)
     models = evidence.metrics["models"] if evidence.metrics else {}
-    columns = ["model", "MCC", "accuracy", "macro-F1", "parameters"]
-    rows = []
-    for name in in_order(models):
-        scores = models[name]
-        rows.append(
-            [
-                model_title(name),
-                with_spread(scores["mcc"], scores.get("mcc_sd")),
-                figure(scores["accuracy"]),
-                figure(scores["macro_f1"]),
-                grouped(scores.get("parameters")),
-            ]
-        )
-    return columns, rows
+    return short_rows(models, {"parameters": "parameters"}, model_title)
 
 
 def board_rows(study: Study) -> Table:
@@ -115,15 +118,18 @@ def summary(evidence: Evidence) -> dict[str, Any]:
     """Return the report's headline figures as JSON for scripts."""
     models = evidence.metrics["models"] if evidence.metrics else {}
     found = verdict(evidence)
+    prominent = [metric for metric in METRICS.values() if metric.prominent]
+    keys = [
+        key
+        for metric in prominent
+        for key in ((metric.name, f"{metric.name}_sd") if metric.shows_interval else (metric.name,))
+    ]
     return {
         "simulated": evidence.simulated,
         "verdict": None if found is None else found.facts(),
         "proven_on": proof_sentence(evidence),
         "time_budget_correction": correction_advice(evidence),
-        "models": {
-            name: {key: models[name].get(key) for key in ("mcc", "mcc_sd", "accuracy", "macro_f1")}
-            for name in in_order(models)
-        },
+        "models": {name: {key: models[name].get(key) for key in keys} for name in in_order(models)},
         "boards": {
             name: {
                 "emulated": not on_hardware(proof),
@@ -140,3 +146,15 @@ def verdict_lines(evidence: Evidence) -> list[str]:
     if found is None:
         return ["Nothing can be said yet: no model was scored; run 'mcukd distill'."]
     return [*found.lines(), proof_sentence(evidence), correction_advice(evidence) or ""]
+
+
+def _cell(metric: Metric, scores: Mapping[str, Any]) -> str:
+    """Return a metric of a model for the console: with the spread over seeds where its interval is shown."""
+    value = metric.number(scores)
+    spread = scores.get(f"{metric.name}_sd") if metric.shows_interval else None
+    return with_spread(value, spread, metric.digits)
+
+
+def _within_sentence(title: str) -> str:
+    """Return a title with a small first letter, unless it is an abbreviation."""
+    return title if title[:2].isupper() else title[0].lower() + title[1:]

@@ -12,7 +12,8 @@ from mcukd.data.card import load_card
 from mcukd.files import write_json
 from mcukd.fixedpoint.model import save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.metrics.scores import combine_seeds, score, update_metrics
+from mcukd.metrics.metrics_file import update_metrics
+from mcukd.metrics.scores import combine_seeds, score
 from mcukd.study import Study
 
 CARD = "herd-sim"

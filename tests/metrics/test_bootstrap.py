@@ -11,7 +11,8 @@ from sklearn.metrics import cohen_kappa_score, f1_score, matthews_corrcoef
 
 from mcukd.metrics import confusion as merit
 from mcukd.metrics.bootstrap import drawn_weights, interval, intervals, seed_mean
-from mcukd.metrics.calibration import calibration, probabilities
+from mcukd.metrics.calibration import calibration
+from mcukd.metrics.metric import softmax
 from mcukd.metrics.scores import combine_seeds, score
 from mcukd.metrics.time_budget import corrected_budget, corrected_excess_minutes, corrected_shares
 
@@ -184,10 +185,10 @@ def test_calibration_of_a_model_that_knows_what_it_knows() -> None:
     rng = np.random.default_rng(0)
     chances = rng.dirichlet((1, 1, 1), 40_000)
     labels = np.array([rng.choice(3, p=p) for p in chances])
-    honest = calibration(np.log(chances), labels)
+    honest = calibration(softmax(np.log(chances)), labels)
     assert honest["ece"] < 0.01
     assert honest["confidence"] == pytest.approx(honest["accuracy"], abs=0.01)
-    boasting = calibration(3 * np.log(chances), labels)
+    boasting = calibration(softmax(3 * np.log(chances)), labels)
     assert boasting["ece"] > 0.15 and boasting["confidence"] > boasting["accuracy"]
     assert sum(one["windows"] for one in boasting["bins"]) == len(labels)
     assert boasting["brier"] > honest["brier"]
@@ -195,5 +196,5 @@ def test_calibration_of_a_model_that_knows_what_it_knows() -> None:
 
 @given(hnp.arrays(np.float64, (5, 3), elements=st.floats(-700, 700)))
 def test_probabilities_are_probabilities_at_any_size_of_logits(logits: np.ndarray) -> None:
-    chances = probabilities(logits)
+    chances = softmax(logits)
     assert (chances >= 0).all() and np.allclose(chances.sum(axis=1), 1)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, matthews_corrcoef, precision_score, recall_score
 
 from mcukd.errors import UserError
-from mcukd.metrics.scores import combine_seeds, load_metrics, score, update_metrics
+from mcukd.metrics.metrics_file import load_metrics, update_metrics
+from mcukd.metrics.scores import combine_seeds, score
 
 CLASSES = ("grazing", "resting", "walking", "drinking")
 

@@ -21,7 +21,7 @@ from mcukd.errors import UserError
 from mcukd.evaluation.compare import paired
 from mcukd.evaluation.predictions import stored_predictions
 from mcukd.evaluation.warmup import settling_samples, stepwise_classes, warm_up
-from mcukd.metrics.scores import load_metrics
+from mcukd.metrics.metrics_file import load_metrics
 from mcukd.pipeline.evaluate import (
     beside,
     compare_studies,

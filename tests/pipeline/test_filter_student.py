@@ -22,7 +22,8 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.filters.model import FilterModel
 from mcukd.fixedpoint.model import load_model
 from mcukd.metrics.agreement import agreement
-from mcukd.metrics.scores import combine_seeds, score, update_metrics
+from mcukd.metrics.metrics_file import update_metrics
+from mcukd.metrics.scores import combine_seeds, score
 from mcukd.models.filter_mlp import build_filter_mlp, filter_mlp_weights
 from mcukd.pipeline.distill import distill
 from mcukd.study import Study

@@ -20,7 +20,8 @@ from mcukd.cli import app as app_module
 from mcukd.data.card import load_card
 from mcukd.data.load import load_windows
 from mcukd.errors import UserError
-from mcukd.metrics.scores import combine_seeds, score, update_metrics
+from mcukd.metrics.metrics_file import update_metrics
+from mcukd.metrics.scores import combine_seeds, score
 from mcukd.models.gru_mlp import build_student, load_student
 from mcukd.models.hopfield import without_intuition
 from mcukd.models.mobilenet import build_mobilenet, mobilenet_macs_per_window, mobilenet_parameters

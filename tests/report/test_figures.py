@@ -13,7 +13,8 @@ import pytest
 from builders.report_study import CARD, scores, whole_study
 
 from mcukd.data.card import load_card
-from mcukd.metrics.scores import combine_seeds, update_metrics
+from mcukd.metrics.metrics_file import update_metrics
+from mcukd.metrics.scores import combine_seeds
 from mcukd.pipeline.report import report_study
 from mcukd.report.figures import animals_figure, budget_figure
 from mcukd.report.marks import PALETTE, SHAPES, mark, marks
