@@ -16,6 +16,8 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```", re.S | re.M)
 #: Documents named in code, cards, templates and pages, such as "docs/reference/boards.md".
 _MENTION = re.compile(r"\b(?:docs|experiments)/[\w./-]+\.(?:md|json|py|toml|svg|png)\b")
+#: Sources named in the documentation.
+_SOURCE = re.compile(r"`((?:mcukd|tests|firmware_templates|boards|datasets)/[\w./-]*)`")
 #: Placeholders, and files that commands write.
 _NOT_KEPT = ("NAME", "experiments/results/")
 _FOLDERS = ("mcukd", "firmware_templates", "boards", "datasets", "experiments", "docs")
@@ -65,4 +67,14 @@ def test_documents_named_in_the_text_exist() -> None:
             for name in _MENTION.findall(_LINK.sub("", path.read_text(encoding="utf-8"))):
                 if not (ROOT / name).exists() and not any(part in name for part in _NOT_KEPT):
                     missing.add(f"{path.relative_to(ROOT)}: {name}")
+    assert sorted(missing) == []
+
+
+def test_sources_named_in_the_documentation_exist() -> None:
+    missing = {
+        f"{page.relative_to(ROOT)}: {name}"
+        for page in PAGES
+        for name in _SOURCE.findall(page.read_text(encoding="utf-8"))
+        if not (ROOT / name).exists()
+    }
     assert sorted(missing) == []
