@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +35,27 @@ RATE, G = 25.0, 9.80665
 START = 1_714_500_000.0
 
 
+@cache
+def table(number: int, columns: str, unit: float, flip: float) -> str:
+    """A CSV of 10 minutes in bouts of 30 s, gravity on az; a gap of an hour at half time."""
+    row = np.arange(15_000)
+    label = np.where(row // 750 % 2, "rest", "walk")
+    swing = 0.4 * np.sin(2 * np.pi * 2 * row / RATE) * (label == "walk")
+    means = np.stack([0.1 + swing, np.full(row.size, 0.15), np.full(row.size, 0.97)], axis=1)
+    x, y, z = (np.random.default_rng(number).normal(means, 0.02) * unit).T
+    stamp = START + row / RATE + 3600 * (row >= 7500)
+    cells = {"time": [f"{one:.2f}" for one in stamp], "behaviour": label}
+    cells |= {name: [f"{one:.4f}" for one in axis] for name, axis in (("ax", x), ("ay", y), ("az", z * flip))}
+    cells |= {"swapped_x": cells["az"], "swapped_z": cells["ax"]}
+    lines = map(",".join, zip(*(cells[name] for name in columns.split(","))))
+    return "\n".join([columns, *lines]) + "\n"
+
+
 def herd(folder: Path, columns: str = "time,ax,ay,az,behaviour", unit: float = G, flip: float = 1.0) -> None:
-    """Two animals, 10 minutes each in bouts of 30 s, gravity on az; a gap of an hour at half time."""
+    """Two animals."""
+    folder.mkdir(parents=True, exist_ok=True)
     for number, animal in enumerate(("bella", "max")):
-        rng = np.random.default_rng(number)
-        lines = [columns]
-        for row in range(15_000):
-            label = ("walk", "rest")[row // 750 % 2]
-            swing = 0.4 * np.sin(2 * np.pi * 2 * row / RATE) * (label == "walk")
-            x, y, z = rng.normal((0.1 + swing, 0.15, 0.97), 0.02) * unit
-            stamp = START + row / RATE + 3600 * (row >= 7500)
-            cells = {"time": f"{stamp:.2f}", "ax": f"{x:.4f}", "ay": f"{y:.4f}", "az": f"{z * flip:.4f}"}
-            cells |= {"behaviour": label, "swapped_x": cells["az"], "swapped_z": cells["ax"]}
-            lines.append(",".join(cells[name] for name in columns.split(",")))
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{animal}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (folder / f"{animal}.csv").write_text(table(number, columns, unit, flip), encoding="utf-8")
 
 
 def bring_in(path: Path, out: Path, **options: Any) -> Imported:
@@ -68,6 +76,14 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Study, Inte
     remember_worn(study, card, windows)
     assert Study.open(study.path).manifest["worn"]["mounting"] == "turned"
     return folder, study, model
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Imported]:
+    """A folder with the herd without labels, in `in`, and imported, in `out`; tests leave it as it is."""
+    folder = tmp_path_factory.mktemp("unlabelled")
+    herd(folder / "in", "time,ax,ay,az")
+    return folder, bring_in(folder / "in", folder / "out", unlabelled=True)
 
 
 def tasks(
@@ -109,15 +125,14 @@ def test_classify_equals_what_the_labelled_road_gives(
         assert "0° from where it lay in the training" in summary["orientation"]
 
 
-def test_the_card_says_units_rate_axes_gravity_and_source(tmp_path: Path) -> None:
-    herd(tmp_path / "in", "time,ax,ay,az")
-    made = bring_in(tmp_path / "in", tmp_path / "out", unlabelled=True)
-    card = load_unlabelled(tmp_path / "out")
+def test_the_card_says_units_rate_axes_gravity_and_source(unlabelled: tuple[Path, Imported]) -> None:
+    folder, made = unlabelled
+    card = load_unlabelled(folder / "out")
     assert (card.signal.units, card.signal.rate_hz) == ("m/s2", 25)
     assert [one.animal for one in card.recordings] == ["bella", "max"]
     assert card.recordings[0].gravity_g == pytest.approx((0.1, 0.15, 0.97), abs=0.01)
-    assert card.source.imported_from == str((tmp_path / "in").resolve())
-    assert sorted(one.name for one in (tmp_path / "out").rglob("*")) == [
+    assert card.source.imported_from == str((folder / "in").resolve())
+    assert sorted(one.name for one in (folder / "out").rglob("*")) == [
         "bella.parquet", "card.toml", "max.parquet", "recordings",
     ]  # fmt: skip
     assert made.converted is not None and made.converted.rows == sum(one.samples for one in card.recordings)
@@ -224,12 +239,10 @@ def test_gravity_is_compared_with_the_training(
 
 
 def test_the_command_takes_the_folder_of_an_import(
-    learned: tuple[Path, Study, IntegerModel], tmp_path: Path
+    learned: tuple[Path, Study, IntegerModel], unlabelled: tuple[Path, Imported], tmp_path: Path
 ) -> None:
-    herd(tmp_path / "in", "time,ax,ay,az")
-    bring_in(tmp_path / "in", tmp_path / "herd", unlabelled=True)
     out = tmp_path / "results"
-    command = ["classify", str(tmp_path / "herd"), "--run", str(learned[1].path), "--out", str(out)]
+    command = ["classify", str(unlabelled[0] / "out"), "--run", str(learned[1].path), "--out", str(out)]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     assert "bella.parquet and 1 other: gravity lies 0° from where it lay" in " ".join(done.output.split())
@@ -251,10 +264,10 @@ BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
 
 @pytest.mark.parametrize(("change", "sentence"), BROKEN.values(), ids=BROKEN)
 def test_a_card_that_is_not_as_expected_is_one_sentence(
-    tmp_path: Path, change: Callable[[str], str], sentence: str
+    unlabelled: tuple[Path, Imported], tmp_path: Path, change: Callable[[str], str], sentence: str
 ) -> None:
-    herd(tmp_path / "in", "time,ax,ay,az")
-    card = bring_in(tmp_path / "in", tmp_path / "out", unlabelled=True).cards[0]
+    shutil.copytree(unlabelled[0] / "out", tmp_path / "out")
+    card = tmp_path / "out/card.toml"
     card.write_text(change(card.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(UserError) as caught:
         load_unlabelled(card)
