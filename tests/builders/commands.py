@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Optional
+from unittest import mock
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from mcukd.cli import main
 from mcukd.cli.app import app
 
+Completed = subprocess.CompletedProcess[str]
 
-def mcukd(*arguments: str, cwd: Optional[Path] = None) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own."""
+
+def mcukd_process(*arguments: str, cwd: Optional[Path] = None) -> Completed:
+    """Run a command in a process of its own, which takes seconds to import what it needs."""
     return subprocess.run(
         [sys.executable, "-m", "mcukd", *arguments], cwd=cwd, capture_output=True, text=True, check=False
     )
 
 
+def mcukd(*arguments: str, cwd: Optional[Path] = None) -> Completed:
+    """Run a command in this process, down to its exit code and the sentence on standard error."""
+    out, error = io.StringIO(), io.StringIO()
+    before, interrupt = Path.cwd(), signal.getsignal(signal.SIGINT)
+    try:
+        os.chdir(cwd or before)
+        named = mock.patch.object(sys, "argv", ["mcukd", *arguments])
+        with named, redirect_stdout(out), redirect_stderr(error), pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        os.chdir(before)
+        signal.signal(signal.SIGINT, interrupt)
+    assert isinstance(ended.value.code, int)
+    return subprocess.CompletedProcess(
+        ["mcukd", *arguments], ended.value.code, out.getvalue(), error.getvalue()
+    )
+
+
 def invoke(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> Result:
-    """Run a command in this process, from this working directory."""
+    """Run a command in this process from this working directory; its errors are the test's."""
     monkeypatch.chdir(folder)
     return CliRunner().invoke(app, arguments, catch_exceptions=False)

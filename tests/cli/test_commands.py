@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from builders.commands import mcukd
+from builders.commands import mcukd, mcukd_process
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
@@ -73,7 +73,7 @@ def test_bad_input_is_one_sentence_and_exit_2(
 
 
 def test_doctor_tells_versions_as_json() -> None:
-    result = mcukd("doctor", "--json")
+    result = mcukd_process("doctor", "--json")
     facts = {finding["name"]: finding for finding in json.loads(result.stdout)}
     assert facts["tensorflow"]["version"].startswith("2.19")
     assert facts["qemu-system-arm"]["remedy"]
@@ -82,7 +82,7 @@ def test_doctor_tells_versions_as_json() -> None:
 def test_version() -> None:
     from mcukd import __version__
 
-    assert mcukd("--version").stdout.strip() == __version__
+    assert mcukd_process("--version").stdout.strip() == __version__
 
 
 def test_a_table_breaks_no_figure_and_fits_80_columns(capsys, monkeypatch) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders.commands import mcukd
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
@@ -416,24 +417,11 @@ def test_what_is_broken_is_said_in_one_sentence(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["mixed units between animals", "an empty file", "text among numbers"])
-def test_the_command_ends_with_code_2_and_no_traceback(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import sys
-
-    from mcukd.cli import main
-
+def test_the_command_ends_with_code_2_and_no_traceback(name: str, tmp_path: Path) -> None:
     path, _, sentence = SAID[name](tmp_path)
-    before = sys.argv
-    sys.argv = ["mcukd", "data", "import", str(path), "--out", str(tmp_path / "out")]
-    try:
-        with pytest.raises(SystemExit) as ended:
-            main()
-    finally:
-        sys.argv = before
-    assert ended.value.code == 2
-    error = capsys.readouterr().err
-    assert sentence in error and "Traceback" not in error
+    ended = mcukd("data", "import", str(path), "--out", str(tmp_path / "out"))
+    assert ended.returncode == 2
+    assert sentence in ended.stderr and "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("value", ["", "NaN", "NA", "inf"])

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders.commands import mcukd
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
@@ -120,20 +121,15 @@ def test_unknown_choices_are_one_sentence(call, problem: str, tmp_path) -> None:
         call(tmp_path)
 
 
-def test_missing_tool_is_one_sentence_and_exit_2(tmp_path, monkeypatch, capsys) -> None:
-    from mcukd.cli import main
-
+def test_missing_tool_is_one_sentence_and_exit_2(tmp_path, monkeypatch) -> None:
     (tmp_path / "study.json").write_text(
         json.dumps({"schema": 1, "card": "herd-sim", "seed": 0, "stages": {}}), encoding="utf-8"
     )
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["mcukd", "bench", "--run", str(tmp_path)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith("mcukd: arm-none-eabi-gcc is not on the PATH")
-    assert said.count("\n") == 1
+    ended = mcukd("bench", "--run", str(tmp_path))
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("mcukd: arm-none-eabi-gcc is not on the PATH")
+    assert ended.stderr.count("\n") == 1
 
 
 def test_command_prints_a_row(tmp_path, monkeypatch) -> None:
