@@ -9,7 +9,6 @@ import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
 from mcukd.errors import UserError
-from mcukd.fold_results import TRAINED
 from mcukd.study import METRICS
 from mcukd.text import plural
 
@@ -132,6 +131,7 @@ def _check_models(models: list[str], run: Optional[Path], card: Any) -> None:
     """Refuse models that cannot be evaluated before a study is begun or anything is trained."""
     from mcukd.data.card import load_card
     from mcukd.evaluation.baselines import BASELINES
+    from mcukd.fold_results import TRAINED
     from mcukd.pipeline.evaluate import check_models
     from mcukd.study import Study
 
@@ -188,6 +188,7 @@ def _study_and_config(
 
 def _evaluated(study: Study, config: DistillConfig, models: list[str], nested: bool) -> dict[str, Any]:
     from mcukd.data.card import load_card
+    from mcukd.fold_results import TRAINED
     from mcukd.pipeline.distill import distill
     from mcukd.pipeline.evaluate import evaluate_study, train_baselines
 
