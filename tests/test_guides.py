@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
+from builders.data import write_card
 from builders.places import ROOT
 from typer.testing import CliRunner
 
@@ -29,3 +35,32 @@ def test_board(tmp_path: Path) -> None:
     assert vest.twin().name == "vest-emulated" and vest.twin().emulated
     shown = CliRunner().invoke(app, ["boards", str(tmp_path / "vest.toml")])
     assert shown.exit_code == 0 and "LIS2DW12" in shown.output and "guess" in shown.output
+
+
+def mcukd(folder: Path, plugin: str, *words: str) -> str:
+    """Run a command in a process with a plugin of `folder`; return what it prints."""
+    path = os.pathsep.join([str(folder), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-m", "mcukd", *words], cwd=folder, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": path, "MCUKD_PLUGINS": plugin, "COLUMNS": "200"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_metric(tmp_path: Path) -> None:
+    (tmp_path / "lab_metrics.py").write_text(*blocks("add-a-metric.md", "python"), encoding="utf-8")
+    rng = np.random.default_rng(0)
+    for animal in "ABC":
+        for label in ("graze", "rest"):
+            samples = [0.1, -0.2, -0.95] + 0.3 * rng.normal(size=(120, 3))
+            path = tmp_path / label / f"{animal}1.csv"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("x,y,z\n" + "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in samples))
+    card = write_card(tmp_path)
+    data = ("--data", str(card.path), "--data-root", str(tmp_path), "--models", "majority", "--seeds", "1")
+    printed = mcukd(tmp_path, "lab_metrics", "evaluate", *data, "--run", "run")
+    assert "bal." in printed and "log" in printed
+    scores = json.loads((tmp_path / "run" / "metrics.json").read_text())["models"]["majority"]
+    assert scores["balanced_accuracy"] == 0.5 and "balanced_accuracy" in scores["intervals"]
+    assert abs(scores["log_loss"] - 1) < 0.01
