@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Optional
 
-from pydantic import BaseModel, Field, PrivateAttr, field_validator, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, SerializeAsAny, field_validator, model_validator
 
 from mcukd.boards.cores import CORES, HOST, Core, check_optimize
 from mcukd.boards.port import check_port, read_port
-from mcukd.boards.sections import Console, Emulator, Flash, Memory, OpenOcd, PyOcd, Region, Section, Sensor
+from mcukd.boards.runners.registry import BUNDLED, RUNNERS
+from mcukd.boards.section import Section
+from mcukd.boards.sections import Console, Emulator, Flash, Memory, Region, Sensor, flash_section
 from mcukd.config_files import ConfigFileType, load_toml
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
@@ -40,7 +42,7 @@ class Board(Section):
     memory: Optional[Memory] = None
     console: Console
     sensor: Optional[Sensor] = None
-    flash: Optional[Flash] = None
+    flash: Optional[SerializeAsAny[Flash]] = None
     emulator: Optional[Emulator] = None
     unverified: tuple[str, ...] = Field(default=(), strict=False)
     _path: Optional[Path] = PrivateAttr(default=None)
@@ -51,6 +53,11 @@ class Board(Section):
         if core not in CORES:
             raise ValueError(f"one of {listed(CORES)} is expected")
         return core
+
+    @field_validator("flash", mode="before")
+    @classmethod
+    def _has_runners(cls, flash: Any) -> Any:
+        return None if flash is None else flash_section(RUNNERS.values()).model_validate(flash)
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Board:
@@ -207,9 +214,8 @@ BOARDS = ConfigFileType(
         ("memory", "ram"): Region,
         ("console",): Console,
         ("sensor",): Sensor,
-        ("flash",): Flash,
-        ("flash", "openocd"): OpenOcd,
-        ("flash", "pyocd"): PyOcd,
+        ("flash",): flash_section(BUNDLED),
+        **{("flash", runner.name): runner.section for runner in BUNDLED},
         ("emulator",): Emulator,
     },
 )

@@ -1,4 +1,4 @@
-"""What flash runners say: whether they flashed, what failed, and which probes they found.
+"""Output of flash runners: whether they flashed, what failed, and which probes they found.
 
 A runner's exit status is not enough: OpenOCD's scripts print "Error: …" and go on, pyOCD ends with 0 when it
 is interrupted. A board counts as flashed only where its runner says in its own words that it wrote the image.
@@ -10,15 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Optional
 
-#: Runner → the lines it prints when it has flashed; each has to be there, with bytes of more than 0.
-_SUCCESS = {
-    "openocd": (r"\bwrote (\d+) bytes from file\b", r"\bverified (\d+) bytes\b"),
-    "pyocd": (r"\bprogrammed (\d+) bytes\b(?:.*?\b(?:identical|skipped) (\d+) bytes\b)?",),
-}
-_SUCCESS_WORDS = {
-    "openocd": "'wrote … bytes from file' and 'verified … bytes'",
-    "pyocd": "'programmed … bytes'",
-}
+from mcukd.boards.runners.runner import Runner
+
 #: Lines that look like errors and are none: a core whose flash is empty is locked up until it is halted.
 _HARMLESS = re.compile(r"clearing lockup after double fault", re.I)
 _ERROR = re.compile(
@@ -118,9 +111,9 @@ _ADVICE = {
 }
 
 
-def flashed(runner: str, output: str) -> bool:
+def flashed(runner: Runner, output: str) -> bool:
     """Tell whether a runner says in its own words that it wrote (and, where it does, verified) an image."""
-    for pattern in _SUCCESS[runner]:
+    for pattern in runner.success:
         found = re.findall(pattern, _plain(output))
         numbers = [sum(int(n) for n in (one if isinstance(one, tuple) else (one,)) if n) for one in found]
         if not sum(numbers):
@@ -157,11 +150,6 @@ def cause_of(output: str) -> tuple[Optional[str], str]:
 def advice_on(cause: str) -> str:
     """Return what a cause is and what to do about it."""
     return _ADVICE[cause]
-
-
-def success_words(runner: str) -> str:
-    """Return the words a runner says when it has flashed, for messages."""
-    return _SUCCESS_WORDS[runner]
 
 
 def probes_in(output: str) -> dict[str, str]:

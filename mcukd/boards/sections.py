@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, Optional
+from collections.abc import Iterable
+from typing import Any, Optional
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
+from mcukd.boards.runners.registry import RUNNERS
+from mcukd.boards.runners.runner import Runner
+from mcukd.boards.section import Section
 from mcukd.text import listed
 
 #: Instructions that `qemu-system-arm -icount shift=0` executes per second of its virtual time.
 EMULATED_INSTRUCTIONS_PER_SECOND = 1_000_000_000
-
-
-class Section(BaseModel):
-    """A table of a board file, without unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Region(Section):
@@ -115,47 +113,36 @@ class Sensor(Section):
         return self
 
 
-class OpenOcd(Section):
-    """How OpenOCD reaches the chip: its interface and target scripts, and the transport between.
+class Flash(Section):
+    """How a board is flashed: the runner taken by default, and beside it a section of facts for each runner.
 
-    adapter_khz: clock of the debug port in kHz; None leaves it to the target's script.
-    unlock: OpenOCD command that erases and unlocks a protected chip, where the target script has one.
-    after_unlock: commands that keep the chip open afterwards, run while the core is halted.
+    The fields of those sections are added by `flash_section`, from the runners that are registered.
     """
 
-    interface: str = Field(min_length=1)
-    transport: Literal["jtag", "swd"]
-    target: str = Field(min_length=1)
-    adapter_khz: Optional[int] = Field(default=None, gt=0, le=50_000)
-    unlock: Optional[str] = None
-    after_unlock: tuple[str, ...] = Field(default=(), strict=False)
+    runner: str
 
-    @model_validator(mode="after")
-    def _unlocks_first(self) -> OpenOcd:
-        if self.after_unlock and not self.unlock:
-            raise ValueError("after_unlock is there, but unlock, after which it is run, is missing")
-        return self
-
-
-class PyOcd(Section):
-    """How pyOCD names the chip. chip_erase_loses: what its chip erase destroys beyond the flash."""
-
-    target: str = Field(min_length=1)
-    chip_erase_loses: Optional[str] = None
-
-
-class Flash(Section):
-    """How the board is flashed: the runner taken by default and the facts each runner needs."""
-
-    runner: Literal["openocd", "pyocd"]
-    openocd: Optional[OpenOcd] = None
-    pyocd: Optional[PyOcd] = None
+    @field_validator("runner")
+    @classmethod
+    def _is_known(cls, runner: str) -> str:
+        if runner not in RUNNERS:
+            raise ValueError(f"one of {listed(RUNNERS)} is expected")
+        return runner
 
     @model_validator(mode="after")
     def _has_facts(self) -> Flash:
-        if getattr(self, self.runner) is None:
+        if self.facts(self.runner) is None:
             raise ValueError(f'runner is "{self.runner}", but its section [flash.{self.runner}] is missing')
         return self
+
+    def facts(self, runner: str) -> Any:
+        """Return the section of a runner; None where the board has none."""
+        return getattr(self, runner, None)
+
+
+def flash_section(runners: Iterable[Runner]) -> type[Flash]:
+    """Return the model of [flash] with a section for each of some runners."""
+    facts: dict[str, Any] = {runner.name: (Optional[runner.section], None) for runner in runners}
+    return create_model("Flash", __base__=Flash, **facts)
 
 
 class Emulator(Section):

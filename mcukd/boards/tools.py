@@ -1,4 +1,4 @@
-"""The programs that boards need, and the one sentence when one of them is missing."""
+"""Programs that boards need, and the one sentence when one of them is missing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from typing import Optional
 
 from mcukd.boards.model import Board
+from mcukd.boards.runners.registry import RUNNERS
 from mcukd.errors import UserError
 
 #: Program → (Debian packages, Homebrew arguments).
@@ -16,7 +17,6 @@ INSTALL = {
     "arm-none-eabi-objcopy": ("binutils-arm-none-eabi", "--cask gcc-arm-embedded"),
     "qemu-system-arm": ("qemu-system-arm", "qemu"),
     "cc": ("gcc libc6-dev", "gcc"),
-    "openocd": ("openocd", "open-ocd"),
 }
 
 
@@ -40,10 +40,11 @@ def tools_missing(board: Board) -> list[str]:
 
 def install_line(name: str) -> str:
     """Return the command that installs a program here."""
-    if name == "pyocd":
-        return "pip install pyocd"
+    mac = sys.platform == "darwin"
+    if name in RUNNERS:
+        return RUNNERS[name].install[mac]
     debian, brew = INSTALL[name]
-    return f"brew install {brew}" if sys.platform == "darwin" else f"sudo apt-get install {debian}"
+    return f"brew install {brew}" if mac else f"sudo apt-get install {debian}"
 
 
 def require_tool(name: str, purpose: str) -> str:

@@ -148,7 +148,7 @@ def flash(
     """
     import shlex
 
-    from mcukd.boards import runners
+    from mcukd.boards import flashing
     from mcukd.boards.tools import require_tool
     from mcukd.models.student import require_integers
     from mcukd.pipeline.firmware import ensure_built, firmware_dir, model_remarks
@@ -158,9 +158,9 @@ def flash(
     if emulate:
         _emulate(study, target.twin(), seconds)
         return
-    options = runners.FlashOptions(probe, allow_erase, unlock, erase_chip)
+    options = flashing.FlashOptions(probe, allow_erase, unlock, erase_chip)
     elf = (firmware_dir(study, target) / "build" / "firmware.elf").resolve()
-    argv = runners.flash_argv(target, elf, options, runner)
+    argv = flashing.flash_argv(target, elf, options, runner)
     if dry_run:
         for remark in model_remarks(study, target):
             typer.echo(remark, err=True)
@@ -170,11 +170,12 @@ def flash(
     done = ensure_built(study, target, any_compiler=True)
     for remark in [*done.generated.remarks, *target.unverified]:
         typer.echo(remark, err=True)
-    if erase_chip and target.flash and target.flash.pyocd:
-        typer.echo(f"The chip erase destroys {target.flash.pyocd.chip_erase_loses or 'all'}.", err=True)
+    if erase_chip:
+        chosen, facts = flashing.runner_for(target, runner)
+        typer.echo(f"The chip erase destroys {chosen.chip_erase_loses(facts)}.", err=True)
     typer.echo(f"Flashing {target.name} with {argv[0]} …", err=True)
     try:
-        runners.flash(target, elf, options, runner)
+        flashing.flash(target, elf, options, runner)
     except KeyboardInterrupt:
         typer.echo(f"What {target.name} holds now is not known: flash it again.", err=True)
         raise
@@ -219,8 +220,8 @@ def _generate_dropin(
     run: Any, prefix: str, board: Optional[str], optimize: Optional[str], json: bool
 ) -> None:
     from mcukd.boards.model import load_board
-    from mcukd.codegen.dropin import generate_dropin
     from mcukd.errors import UserError
+    from mcukd.pipeline.dropin import generate_dropin
     from mcukd.study import Study
 
     if optimize is not None and board is None:

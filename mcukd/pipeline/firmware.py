@@ -1,4 +1,4 @@
-"""The generate and build stages of a study: from its integer model to a firmware for a board."""
+"""The generate and build stages: from a study's integer model to a firmware for a board."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ import pytest
 from builders.runners import ELF, PLAIN, TWO_PROBES, WROTE, refusal
 
 from mcukd.boards import debug_probes
+from mcukd.boards.flashing import FlashOptions, flash
 from mcukd.boards.model import load_board
 from mcukd.boards.runner_output import probes_in
-from mcukd.boards.runners import FlashOptions, flash
 from mcukd.errors import UserError
 
 

@@ -10,9 +10,9 @@ import pytest
 from builders.processes import is_running
 from builders.runners import ELF, PLAIN, RUNNERS, TWO_PROBES, WROTE, refusal
 
-from mcukd.boards import processes, runners
+from mcukd.boards import flashing, processes
+from mcukd.boards.flashing import flash
 from mcukd.boards.model import load_board
-from mcukd.boards.runners import flash
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
@@ -29,7 +29,7 @@ def test_standard_input_is_closed(fake_runner: Callable[..., None], tmp_path: Pa
 def test_a_runner_that_does_not_end_is_stopped_with_all_it_started(
     fake_runner: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, runner: str
 ) -> None:
-    monkeypatch.setattr(runners, "_SECONDS", 0.5)
+    monkeypatch.setattr(flashing, "_SECONDS", 0.5)
     fake_runner(runner, "Info : Listening on port 3333\n", f"(sleep 60 & echo $! > {tmp_path}/child; wait)")
     start = time.monotonic()
     message = refusal(runner)
@@ -48,7 +48,7 @@ def test_a_runner_that_does_not_end_is_stopped_with_all_it_started(
 def test_a_prompt_that_waits_all_the_same_is_told_by_its_words(
     fake_runner: Callable[..., None], monkeypatch: pytest.MonkeyPatch, runner: str
 ) -> None:
-    monkeypatch.setattr(runners, "_SECONDS", 0.5)
+    monkeypatch.setattr(flashing, "_SECONDS", 0.5)
     fake_runner(runner, TWO_PROBES, "sleep 60")
     message = refusal(runner)
     assert "name one with --probe SERIAL; connected are 000683456789" in message

@@ -10,10 +10,10 @@ from builders.runners import PLAIN, RUNNERS, WROTE, refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcukd.boards import runners
+from mcukd.boards import flashing
+from mcukd.boards.flashing import FlashOptions, failure_sentence, flash
 from mcukd.boards.model import load_board
 from mcukd.boards.runner_output import probes_in
-from mcukd.boards.runners import FlashOptions, failure_sentence, flash
 from mcukd.errors import UserError
 
 
@@ -125,7 +125,7 @@ _WORDS = [
 def test_whatever_a_runner_says_becomes_one_readable_sentence(said: list[str], gap: str, runner: str) -> None:
     output = gap.join(said)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runners, "probes_of", probes_in)
+        patch.setattr(flashing, "probes_of", probes_in)
         for status, stopped in ((0, None), (3, None), (-9, None), (None, "did not end within 300 s")):
             message = failure_sentence(load_board("eartag"), runner, output, PLAIN, status, stopped)
             assert message.isprintable() and message.endswith(".") and len(message) < 900

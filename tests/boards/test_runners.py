@@ -10,8 +10,8 @@ import pytest
 from builders.runners import ELF, LOADED, PLAIN, RUNNERS, SAID, WROTE, refusal
 
 from mcukd.boards import debug_probes
+from mcukd.boards.flashing import FlashOptions, flash, flash_argv
 from mcukd.boards.model import load_board
-from mcukd.boards.runners import FlashOptions, flash, flash_argv
 from mcukd.errors import UserError
 
 OPENOCD_WRITES = [

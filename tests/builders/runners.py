@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mcukd.boards.flashing import FlashOptions, flash
 from mcukd.boards.model import load_board
-from mcukd.boards.runners import FlashOptions, flash
 from mcukd.errors import UserError
 
 ELF = Path("/study/firmware.elf")

@@ -183,7 +183,7 @@ def test_a_flash_that_is_stopped_says_that_the_chip_is_in_doubt(
         raise KeyboardInterrupt
 
     put(finished, "pyocd", PYOCD_LOADS)
-    monkeypatch.setattr("mcukd.boards.runners.flash", stopped)
+    monkeypatch.setattr("mcukd.boards.flashing.flash", stopped)
     shown = invoke(monkeypatch, tmp_path, "flash", "--board", "eartag", "--runner", "pyocd")
     assert "What eartag holds now is not known: flash it again." in shown.stderr
     assert shown.exit_code != 0 and "flashed;" not in shown.stdout

@@ -1,4 +1,4 @@
-"""A study's model as C for other projects, under names of its own."""
+"""Drop-in code: a study's model as C for other projects, under names with a prefix of their own."""
 
 from __future__ import annotations
 
