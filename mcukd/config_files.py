@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 class ConfigFileType:
     """A type of TOML file: what it is called, where bundled ones lie, and where its format is documented.
 
-    sections: the model of each section by the names that lead to it, to know the keys that were possible;
-    below a section chosen by one of its own values, that value is one of the names. tagged: such sections.
+    sections: the model of each section by the names that lead to it, to know the keys that were possible.
+    tagged: sections whose model is chosen by one of their own values, with the models by that value.
     """
 
     name: str
     folder: str
     document: str
     sections: Mapping[tuple[str, ...], type[BaseModel]] = field(default_factory=dict)
-    tagged: frozenset[str] = frozenset()
+    tagged: Mapping[str, Callable[[], Mapping[str, type[BaseModel]]]] = field(default_factory=dict)
 
     def bundled(self) -> list[Path]:
         """Return the files that come with mcukd, in alphabetical order."""
@@ -71,7 +71,7 @@ class ConfigFileType:
         location, found = problem["loc"], problem["input"]
         key = self._dotted(location)
         if problem["type"] == "extra_forbidden":
-            section = self.sections.get(tuple(part for part in location[:-1] if isinstance(part, str)))
+            section = self._section(tuple(part for part in location[:-1] if isinstance(part, str)))
             known = [item.alias or name for name, item in section.model_fields.items()] if section else []
             return f"unknown key {key}{did_you_mean(str(location[-1]), known)}; expected {listed(known)}"
         if problem["type"] == "missing":
@@ -84,6 +84,12 @@ class ConfigFileType:
         if isinstance(found, dict):
             return f"in [{key}], {message}"
         return f"{key} is {found!r}, but {message[0].lower() + message[1:]}"
+
+    def _section(self, names: tuple[str, ...]) -> Optional[type[BaseModel]]:
+        """Return the model of the section that names lead to; pydantic puts the chosen value among them."""
+        if len(names) == 2 and names[0] in self.tagged:
+            return self.tagged[names[0]]().get(names[1])
+        return self.sections.get(names)
 
     def _dotted(self, location: tuple[Any, ...]) -> str:
         parts = list(location)

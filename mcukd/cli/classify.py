@@ -132,7 +132,7 @@ def _layout(
 ) -> Layout:
     from mcukd.classify.recording import INT16, Layout
     from mcukd.data.card import load_card
-    from mcukd.data.recordings import count_limits
+    from mcukd.data.counts import count_limits
 
     if time_column is not None and (start is not None or rate is not None):
         raise UserError("--time-column already gives the times; leave --start and --rate out.")
@@ -142,7 +142,7 @@ def _layout(
         )
     try:
         card = load_card(study.card)
-        limits = count_limits(card) if card.counts_per_g == model.counts_per_g else INT16
+        limits = count_limits(card.signal) if card.counts_per_g == model.counts_per_g else INT16
     except UserError:
         limits = INT16  # the card is gone, so all that is known of the sensor is its counts' type
     first = None if start is None else _nanoseconds(start, timezone)

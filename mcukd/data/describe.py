@@ -8,9 +8,11 @@ from typing import Any, Optional
 import numpy as np
 
 from mcukd.data.card import Card
+from mcukd.data.counts import count_limits
 from mcukd.data.folds import make_folds, natural_order
 from mcukd.data.load import count_windows, cut, dataset_sha256, load_recordings
-from mcukd.data.recordings import count_limits
+from mcukd.data.readers.reader import FolderSource
+from mcukd.data.sources import source_folder
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 
@@ -19,9 +21,7 @@ SPLITS = ("loao", "holdout", "official")
 
 def find_data(card: Card, data_root: Optional[Path]) -> Optional[Path]:
     """Return the card's data folder, or None where it is not found or there is none to find."""
-    from mcukd.data.readers import source_folder
-
-    if card.source.reader == "simulator":
+    if not isinstance(card.source, FolderSource):
         return None
     try:
         return source_folder(card, data_root)
@@ -87,7 +87,7 @@ def _windows_per_class(windows: Windows, animals: list[str]) -> dict[str, dict[s
 
 def _clipped_share(card: Card, windows: Windows, animals: list[str]) -> dict[str, float]:
     """Share of values per animal that lie at the ends of the sensor's range."""
-    lowest, highest = count_limits(card)
+    lowest, highest = count_limits(card.signal)
     at_end = (windows.counts == lowest) | (windows.counts == highest)
     return {animal: float(at_end[windows.animals == animal].mean()) for animal in animals}
 

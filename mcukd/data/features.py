@@ -12,20 +12,18 @@ from typing import Any, Literal, Optional
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from mcukd.config_files import ConfigFileType
-from mcukd.data.card import CARDS, Card, ClassMap, is_feature_card, read_card
+from mcukd.data.card import CARDS, Card, is_feature_card, read_card
+from mcukd.data.sections import ClassMap, Section
+from mcukd.data.sources import find_folder
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text
 from mcukd.text import did_you_mean, listed
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FeatureSource(_Strict):
+class FeatureSource(Section):
     """One CSV file with a row per window. folder: as in the card of a signal."""
 
     folder: str
@@ -33,7 +31,7 @@ class FeatureSource(_Strict):
     exclude_animals: tuple[str, ...] = ()
 
 
-class FeatureColumns(_Strict):
+class FeatureColumns(Section):
     """Names of the columns. features: in the order of the head's inputs."""
 
     features: tuple[str, ...] = Field(min_length=1, max_length=1024)
@@ -50,7 +48,7 @@ class FeatureColumns(_Strict):
         return self
 
 
-class FeatureCard(_Strict):
+class FeatureCard(Section):
     """The card of a table of features; see docs/reference/data.md for the TOML it is read from."""
 
     kind: Literal["features"]
@@ -181,8 +179,6 @@ def load_features(card: FeatureCard, data_root: Optional[Path] = None) -> Featur
 
 def feature_file(card: FeatureCard, data_root: Optional[Path]) -> Path:
     """Find the table; UserError that lists the places where it was looked for."""
-    from mcukd.data.readers import find_folder
-
     path = find_folder(card.name, card.source.folder, card.path, data_root) / card.source.file
     if not path.is_file():
         raise UserError(f"the file {path} does not exist; check source.file and the data root")

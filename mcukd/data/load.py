@@ -10,18 +10,21 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.card import Card, SimulatorSource
+from mcukd.data.card import Card
+from mcukd.data.counts import count_limits, to_counts
 from mcukd.data.extra import centred, vectors
 from mcukd.data.gaps import window_starts
+from mcukd.data.readers.reader import FolderSource
 from mcukd.data.recordings import (
     Recording,
     check_alive,
     check_classes_present,
     check_gravity,
     class_of,
-    to_counts,
+    read_recordings,
     to_g,
 )
+from mcukd.data.sources import source_facts, source_files, source_folder
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text
@@ -52,7 +55,7 @@ def load_recordings(
 ) -> list[Recording]:
     """Read (or simulate) recordings without a gap at the board's rate, checked as `load_windows` says."""
     extra = extra and bool(card.extra)
-    recordings = _recordings(card, data_root, seed, extra)
+    recordings = read_recordings(card, data_root, seed=seed, extra=extra)
     classes = [class_of(card, recording.label, recording.origin) for recording in recordings]
     check_classes_present(
         card, [number for number in classes if number is not None], (r.label for r in recordings)
@@ -75,12 +78,13 @@ def cut(card: Card, recordings: Sequence[Recording], hop: int) -> Windows:
     parts: list[NDArray[np.int16]] = []
     others: list[NDArray[np.float32]] = []
     labels, animals, segments, splits = [], [], [], []
+    limits = count_limits(card.signal)
     for number, recording in enumerate(recordings):
         label = class_of(card, recording.label, recording.origin)
         starts = window_starts(len(recording.samples), card.window, hop)
         if label is None or not len(starts):
             continue
-        counts = to_counts(card, to_g(card, recording.samples))
+        counts = to_counts(to_g(card, recording.samples), card.counts_per_g, limits)
         index = starts[:, None] + np.arange(card.window)
         parts.append(counts[index])
         if recording.extra is not None:
@@ -137,29 +141,14 @@ def dataset_sha256(
         del facts["source"]["drop"]
     # They name an axis, and where a choice is from, and change no window.
     del facts["signal"]["neck_axis"], facts["signal"]["mounting_from"]
-    if isinstance(card.source, SimulatorSource):
-        from mcukd.data.simulation.simulator import SIMULATOR_VERSION
-
-        facts["simulator"] = {"version": SIMULATOR_VERSION, "seed": seed}
-    else:
-        from mcukd.data.readers import source_files, source_folder
-
+    facts.update(source_facts(card, data_root, seed))
+    if isinstance(card.source, FolderSource):
         folder = source_folder(card, data_root)
         facts["files"] = {
             path.relative_to(folder).as_posix(): sha256_file(path)
             for path in source_files(card, data_root, extra)
         }
     return sha256_text(json.dumps(facts, sort_keys=True))
-
-
-def _recordings(card: Card, data_root: Optional[Path], seed: int, extra: bool) -> list[Recording]:
-    if isinstance(card.source, SimulatorSource):
-        from mcukd.data.simulation.simulator import simulate
-
-        return simulate(card, seed)
-    from mcukd.data.readers import read_recordings
-
-    return read_recordings(card, data_root, extra)
 
 
 def _check_nothing_lost(

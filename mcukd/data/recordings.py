@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
 import numpy as np
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card
 from mcukd.data.extra import Extra
 from mcukd.data.gaps import stretches
+from mcukd.data.raw_segments import RawSegment
+from mcukd.data.readers.registry import READERS
+from mcukd.data.sources import raw_segments
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed, plural
 
@@ -47,6 +51,45 @@ class Recording:
     place: str = ""
 
 
+def read_recordings(
+    card: Card, data_root: Optional[Path], *, seed: int = 0, extra: bool = False
+) -> list[Recording]:
+    """Read (or simulate) every recording whose label the card does not ignore, in the card's units.
+
+    They are cut at gaps. extra: with the extra channels. Raises UserError for anything that is not as the
+    card says, naming file and line.
+    """
+
+    def wanted(label: Optional[str], animal: str, origin: str) -> bool:
+        return label is not None and class_of(card, label, origin) is not None
+
+    segments = raw_segments(card, data_root, seed=seed, extra=extra, wanted=wanted, progress=True)
+    return [recording for segment in segments for recording in _recordings_of(card, segment)]
+
+
+def _recordings_of(card: Card, segment: RawSegment) -> list[Recording]:
+    """Return the stretches without a gap of a segment, their rate checked."""
+    if not len(segment.samples):
+        return []
+    if segment.seconds is None:
+        cut = stretches(len(segment.samples), None, segment.breaks)
+    else:
+        cut = continuous(card, segment.seconds, segment.origin, segment.breaks)
+    return [
+        Recording(
+            segment.animal,
+            str(segment.label),
+            segment.samples[each],
+            segment.origin,
+            segment.group,
+            segment.split,
+            None if segment.extra is None else segment.extra[each],
+            "" if segment.group is not None else segment.place,  # windows that come cut stand alone
+        )
+        for each in cut
+    ]
+
+
 def class_of(card: Card, label: str, origin: str) -> Optional[int]:
     """Return the class index of a label of the source, None where the card ignores it.
 
@@ -71,18 +114,6 @@ def to_g(card: Card, samples: NDArray[np.float64]) -> NDArray[np.float64]:
         "counts": signal.recorded_counts_per_g or signal.counts_per_g,
     }
     return samples / per_g[signal.units]
-
-
-def to_counts(card: Card, samples_g: NDArray[np.float64]) -> NDArray[np.int16]:
-    """Turn g into the board sensor's integers: rounded half up, then clipped to its range."""
-    counts = np.floor(samples_g * card.counts_per_g + 0.5)
-    return np.clip(counts, *count_limits(card)).astype(np.int16)
-
-
-def count_limits(card: Card) -> tuple[int, int]:
-    """Return the lowest and highest integer the board's sensor gives in two's complement."""
-    limit = math.floor(card.signal.range_g * card.counts_per_g)
-    return -limit, limit - 1
 
 
 def is_faulty(median_g: float, seconds: float) -> bool:
@@ -114,15 +145,12 @@ def check_gravity(card: Card, recordings: Sequence[Recording]) -> None:
     for numbers, length, median in zip(places.values(), of_place, medians):
         whole = max(len(recordings[number].samples) for number in numbers) >= source_window(card)
         if units_hold and whole and is_faulty(median, len(length) / card.signal.rate_hz):
-            reader = card.source.reader
-            named = {"segments": "exclude_files", "parquet": "exclude_segments"}.get(
-                reader, "exclude_animals"
-            )
+            key = READERS[card.source.reader].exclude_key
             raise UserError(
                 f"{recordings[numbers[0]].origin}: the median length of the acceleration is {median:.3g} g "
                 f"where about 1 g is expected, over {plural(len(length), 'row')} of the recording, and most "
                 f"others have that; it is faulty or in other units: repair it, or leave it out with "
-                f"source.{named}"
+                f"source.{key}"
             )
     by_animal: dict[str, list[int]] = {}
     for number, recording in enumerate(recordings):

@@ -10,9 +10,10 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.card import Card, Signal
+from mcukd.data.card import Card
 from mcukd.data.gaps import Cut
 from mcukd.data.recordings import Recording
+from mcukd.data.sections import Signal
 from mcukd.errors import UserError
 
 #: Largest factor of the polyphase filter: its length grows with it, and recordings are short.

@@ -83,6 +83,13 @@ def seconds_of(path: Path, column: str, stamps: Sequence[str]) -> NDArray[np.flo
     return np.asarray(since / 1e9)
 
 
+def row_runs(keys: Sequence[Any], rows: int) -> list[tuple[int, int]]:
+    """Return start and stop of every run of rows in which no key changes. keys: arrays (rows,)."""
+    changes = np.flatnonzero(np.any([key[1:] != key[:-1] for key in keys], axis=0)) + 1
+    edges = [0, *changes.tolist(), rows]
+    return list(zip(edges[:-1], edges[1:]))
+
+
 def _check_stamps(path: Path, column: str, stamps: Sequence[str], bad: NDArray[np.bool_]) -> None:
     if bad.any():
         row = int(np.argmax(bad))

@@ -5,26 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Optional
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from mcukd.config_files import ConfigFileType
-from mcukd.data.card import CARDS, UNLABELLED, Axis, is_unlabelled_card
+from mcukd.data.card import CARDS, UNLABELLED, is_unlabelled_card
 from mcukd.data.recordings import STANDARD_GRAVITY
+from mcukd.data.sections import Axis, Section
 from mcukd.errors import UserError
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class UnlabelledSource(_Strict):
+class UnlabelledSource(Section):
     """Where the Parquet lies, beside the card. imported_from: the files it was made of, for the reader."""
 
     folder: str
     imported_from: str
 
 
-class UnlabelledSignal(_Strict):
+class UnlabelledSignal(Section):
     """Units, rate and axes of the samples. counts_per_g: scale of the files where `units` is "counts"."""
 
     units: Literal["g", "m/s2", "mg", "counts"]
@@ -45,7 +42,7 @@ class UnlabelledSignal(_Strict):
         return known[self.units] if self.counts_per_g is None else self.counts_per_g
 
 
-class UnlabelledRecording(_Strict):
+class UnlabelledRecording(Section):
     """One Parquet file of one animal: segment, time in seconds, x, y, z in the card's units.
 
     gravity_g: mean vector in g. samples: rows.
@@ -57,7 +54,7 @@ class UnlabelledRecording(_Strict):
     gravity_g: tuple[float, float, float]
 
 
-class UnlabelledCard(_Strict):
+class UnlabelledCard(Section):
     """The card of recordings without labels; see docs/reference/classify.md for the TOML it is read from."""
 
     kind: Literal["unlabelled"]

@@ -19,10 +19,10 @@ from mcukd.classify.recording import Layout
 from mcukd.classify.results import OUTPUTS, Task, classify_file
 from mcukd.cli.app import app
 from mcukd.data.card import load_card
+from mcukd.data.counts import count_limits
 from mcukd.data.importer.options import Options, Talk
 from mcukd.data.importer.run import Imported, import_data
 from mcukd.data.load import load_windows
-from mcukd.data.recordings import count_limits
 from mcukd.data.unlabelled import load_unlabelled
 from mcukd.data.worn import Worn, compare
 from mcukd.errors import UserError
@@ -91,7 +91,9 @@ def tasks(
 ) -> list[Task]:
     _, study, model = learned
     card = load_card(study.card)
-    known = Layout(("x", "y", "z"), model.rate_hz, model.counts_per_g, limits=count_limits(card), **layout)
+    known = Layout(
+        ("x", "y", "z"), model.rate_hz, model.counts_per_g, limits=count_limits(card.signal), **layout
+    )
     worn = Worn(card.axes, "turned", study.manifest["worn"]["gravity_g"])
     return [
         Task(one.path, study.path, out, one.layout, individual=one.individual, worn=worn,

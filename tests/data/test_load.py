@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcukd.data.card import load_card
+from mcukd.data.counts import count_limits, to_counts
 from mcukd.data.gaps import window_starts
 from mcukd.data.load import cut, dataset_sha256, load_windows
-from mcukd.data.recordings import Recording, to_counts
+from mcukd.data.recordings import Recording
 from mcukd.errors import UserError
 
 
@@ -52,12 +53,22 @@ def test_training_windows_overlap_by_the_train_hop(tmp_path: Path) -> None:
 def test_counts_round_half_up_and_clip_to_the_sensor() -> None:
     card = load_card("herd-sim")
     steps = np.array([0.5, -0.5, 1.5, -1.5, 0.49, 1e6, -1e6])
-    assert to_counts(card, steps / 512).tolist() == [1, 0, 2, -1, 0, 2047, -2048]
+    assert to_counts(steps / 512, card.counts_per_g, count_limits(card.signal)).tolist() == [
+        1,
+        0,
+        2,
+        -1,
+        0,
+        2047,
+        -2048,
+    ]
 
 
 def test_full_int16_range_is_clipped_not_wrapped() -> None:
     card = load_card("cow-collar")
-    assert to_counts(card, np.array([8.0, -8.0, 100.0, -100.0])).tolist() == [32767, -32768, 32767, -32768]
+    assert to_counts(
+        np.array([8.0, -8.0, 100.0, -100.0]), card.counts_per_g, count_limits(card.signal)
+    ).tolist() == [32767, -32768, 32767, -32768]
 
 
 @pytest.mark.parametrize(("units", "scale"), [("m/s2", 9.80665), ("mg", 1000.0), ("counts", 100.0)])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcukd.data.card import load_card
-from mcukd.data.recordings import count_limits
+from mcukd.data.counts import count_limits
 from mcukd.errors import UserError
 from mcukd.robustness.perturbations import (
     DISTURBANCES,

@@ -18,7 +18,7 @@ from mcukd.data.importer.place import MANIFEST
 from mcukd.data.importer.reading_plan import ReadingPlan
 from mcukd.data.importer.rows import Names, Rows, State, coded, read_rows
 from mcukd.data.importer.times import TimeForm
-from mcukd.data.runs import PART_PATTERN
+from mcukd.data.readers.parquet import PART_PATTERN
 from mcukd.errors import UserError
 from mcukd.files import replacing, sha256_text, write_json
 from mcukd.progress import progress

@@ -13,8 +13,8 @@ from mcukd.data.importer.columns import ONE_G, units_of
 from mcukd.data.importer.options import Options, Talk
 from mcukd.data.quality.row_faults import RowFaults
 from mcukd.data.quality.survey import Place, Survey
+from mcukd.data.raw_segments import RawSegment
 from mcukd.data.recordings import is_faulty
-from mcukd.data.runs import Run
 from mcukd.text import listed, plural, share
 
 #: A recording of less is judged by nobody, for it may be one blow. The rate is taken as so many hertz where
@@ -24,34 +24,34 @@ JUDGED_S, UNKNOWN_HZ = 1.0, 50.0
 NAMED = 20
 
 
-def wanted(runs: Iterator[Run], options: Options) -> Iterator[Run]:
-    """Return the runs of animals that are not excluded."""
-    return (run for run in runs if run.animal not in options.exclude_animals)
+def wanted(segments: Iterator[RawSegment], options: Options) -> Iterator[RawSegment]:
+    """Return the segments of animals that are not excluded."""
+    return (segment for segment in segments if segment.animal not in options.exclude_animals)
 
 
-def note_animals(runs: Iterator[Run], options: Options, talk: Talk) -> None:
+def note_animals(segments: Iterator[RawSegment], options: Options, talk: Talk) -> None:
     """Say how many rows the animals hold that are left out as the user says."""
     if not options.exclude_animals:
         return
     rows: Counter[str] = Counter()
-    for run in runs:
-        rows[run.animal] += len(run.samples)
+    for segment in segments:
+        rows[segment.animal] += len(segment.samples)
     total = max(sum(rows.values()), 1)
     for name in options.exclude_animals:
         part = share(rows[name] / total)
         talk.note(f"animal {name}: left out as you say, {plural(rows[name], 'row')} = {part} of all")
 
 
-def dropping(kept: Survey, runs: Iterator[Run], options: Options, talk: Talk) -> Optional[Drop]:
+def dropping(kept: Survey, segments: Iterator[RawSegment], options: Options, talk: Talk) -> Optional[Drop]:
     """Return which rows are no measurement and are left out, and say so; None where every row may be one.
 
-    kept: the survey of `runs`.
+    kept: the survey of `segments`.
     """
     if not kept.animals:
         return None
     faults = RowFaults(kept.median_length, _rate(kept, options))
-    for run in wanted(runs, options):
-        faults.add(run)
+    for segment in wanted(segments, options):
+        faults.add(segment)
     drop = faults.drop()
     if drop is not None:
         for one in faults.told(drop):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Optional
 
-from mcukd.data.runs import PART_PATTERN
+from mcukd.data.readers.parquet import PART_PATTERN
 from mcukd.errors import UserError
 
 CARD_FILE, MANIFEST = "card.toml", "import.json"

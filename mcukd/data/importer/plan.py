@@ -24,7 +24,7 @@ from mcukd.data.importer.sources import EOBS_RAW, is_device, plain_name
 from mcukd.data.importer.text import TextForm
 from mcukd.data.importer.time_parts import time_parts, with_clocks
 from mcukd.data.importer.times import Column, TimeForm, time_forms, zone_of, zone_words
-from mcukd.data.runs import PART_PATTERN
+from mcukd.data.readers.parquet import PART_PATTERN
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed, plural
 

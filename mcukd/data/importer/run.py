@@ -36,7 +36,9 @@ from mcukd.data.importer.sensor import check_range
 from mcukd.data.importer.tables import import_tables
 from mcukd.data.importer.unlabelled import unlabelled_card, write_recordings
 from mcukd.data.quality.survey import Survey, survey
-from mcukd.data.runs import PART_PATTERN, parquet_runs, read_runs, without
+from mcukd.data.raw_segments import without
+from mcukd.data.readers.parquet import PART_PATTERN, parquet_segments
+from mcukd.data.sources import raw_segments
 from mcukd.data.unlabelled import load_unlabelled
 from mcukd.errors import UserError
 from mcukd.files import write_text
@@ -192,7 +194,7 @@ def _draft_plain(
     """Work out the card of files as they are; None where they turn out to need conversion."""
     card = provisional("plain", source, toml_columns(plan), options)
     try:
-        kept = survey(wanted(read_runs(card, None), options))
+        kept = survey(wanted(raw_segments(card, None), options))
     except UserError:
         # A conversion can deal with holes, and names file and line of what it cannot deal with.
         talk.note("conversion: to Parquet, for the files have values that are missing or no numbers")
@@ -206,12 +208,12 @@ def _draft_plain(
     if any(animal != animal.strip() for animal in kept.animals):
         talk.note("conversion: to Parquet, for animals' names have blanks around them")
         return None
-    note_animals(read_runs(card, None), options, talk)
-    drop = dropping(kept, read_runs(card, None), options, talk)
+    note_animals(raw_segments(card, None), options, talk)
+    drop = dropping(kept, raw_segments(card, None), options, talk)
     if drop is not None:
         source["drop"] = toml_drop(drop)
         card = provisional("plain", source, toml_columns(plan), options)
-        kept = survey(wanted(read_runs(card, None), options))
+        kept = survey(wanted(raw_segments(card, None), options))
     excluded: list[str] = []
     if source["reader"] == '"segments"':
         faulty = faulty_recordings(kept, options)
@@ -221,7 +223,7 @@ def _draft_plain(
         card = provisional(
             "plain", {**source, "exclude_files": toml_paths(excluded)}, toml_columns(plan), options
         )
-        kept = survey(wanted(read_runs(card, None), options))
+        kept = survey(wanted(raw_segments(card, None), options))
     refuse_alike(kept.animals)
     refuse_copies(kept, lambda place: "", talk)
     found = draft(kept, options, talk)
@@ -235,8 +237,8 @@ def _draft_parquet(
 ) -> tuple[Draft, list[int], Optional[Drop]]:
     folder = converted.folder
     kept = _survey_parquet(folder, options=options)
-    note_animals(parquet_runs(folder, (), _PIECE), options, talk)
-    drop = dropping(kept, parquet_runs(folder, (), _PIECE), options, talk)
+    note_animals(parquet_segments(folder, (), _PIECE), options, talk)
+    drop = dropping(kept, parquet_segments(folder, (), _PIECE), options, talk)
     if drop is not None:
         kept = _survey_parquet(folder, (), options, drop)
     faulty = faulty_recordings(kept, options)
@@ -274,8 +276,8 @@ def _survey_parquet(
     options: Optional[Options] = None,
     drop: Optional[Drop] = None,
 ) -> Survey:
-    runs = parquet_runs(folder, exclude, _PIECE if drop is None else None)
-    return survey(without(run, drop) for run in wanted(runs, options or Options()))
+    segments = parquet_segments(folder, exclude, _PIECE if drop is None else None)
+    return survey(without(one, drop) for one in wanted(segments, options or Options()))
 
 
 def _import_ucihar(path: Path, name: str, target: Path, options: Options, talk: Talk) -> Imported:
@@ -298,7 +300,7 @@ def _import_ucihar(path: Path, name: str, target: Path, options: Options, talk: 
         source["exclude_animals"] = card_text.array(options.exclude_animals)
     card = provisional("ucihar", source, {}, options)
     card = card.model_copy(update={"windows": card.windows.model_copy(update={"length": window})})
-    kept = survey(read_runs(card, None))
+    kept = survey(raw_segments(card, None))
     drafted = draft(kept, options, talk, fixed=(window, stated_rate))
     text = card_text.signal_card(name, drafted, source, {}, options, talk.notes, _described(path, None))
     return _written(target, text, talk, None)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcukd.data.card import INT16_SPAN
 from mcukd.data.importer.options import Accelerometer, Options, Talk
 from mcukd.data.quality.survey import LENGTH_EDGES, Survey
+from mcukd.data.sections import INT16_SPAN
 from mcukd.errors import UserError
 from mcukd.text import listed
 

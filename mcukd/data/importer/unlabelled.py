@@ -16,11 +16,12 @@ from mcukd.data.card import UNLABELLED
 from mcukd.data.gaps import LONG_STEP, stretches
 from mcukd.data.importer import card_text
 from mcukd.data.importer.options import Options
+from mcukd.data.raw_segments import RawSegment
+from mcukd.data.readers.parquet import parquet_segments
 from mcukd.data.resample import resample, resampling
-from mcukd.data.runs import Run, parquet_runs
 from mcukd.files import replacing
 
-#: Samples of a run that are held at a time; gaps are told within them. Resampling holds a run whole.
+#: Samples of a segment that are held at a time; gaps are told within them. Resampling holds a segment whole.
 _PIECE = 4_000_000
 #: Seconds by which two recordings of an animal may not overlap.
 _SLACK = 1e-6
@@ -71,32 +72,32 @@ def _stretches(parts: Path, options: Options, factor: Fraction, board_hz: float)
     counted: dict[str, int] = {}
     last: Optional[tuple[str, str]] = None
     before = np.empty(0)
-    for run in parquet_runs(parts, limit=_PIECE if factor == 1 else None):
-        if run.animal in options.exclude_animals:
+    for segment in parquet_segments(parts, limit=_PIECE if factor == 1 else None):
+        if segment.animal in options.exclude_animals:
             continue
-        goes_on = last == (run.animal, run.place) and not _parted(before, run)
-        last = (run.animal, run.place)
-        before = np.empty(0) if run.seconds is None else run.seconds[-1:]
-        for number, piece in enumerate(stretches(len(run.samples), run.seconds)):
-            samples = run.samples[piece]
-            first = None if run.seconds is None else run.seconds[piece]
+        goes_on = last == (segment.animal, segment.place) and not _parted(before, segment)
+        last = (segment.animal, segment.place)
+        before = np.empty(0) if segment.seconds is None else segment.seconds[-1:]
+        for number, piece in enumerate(stretches(len(segment.samples), segment.seconds)):
+            samples = segment.samples[piece]
+            first = None if segment.seconds is None else segment.seconds[piece]
             if factor != 1:
                 samples = resample(samples, factor)
                 start = 0.0 if first is None else first[0]
                 first = None if first is None else start + np.arange(len(samples)) / board_hz
             if first is None:
-                begun = counted.get(run.animal, 0)
-                counted[run.animal] = begun + len(samples)
+                begun = counted.get(segment.animal, 0)
+                counted[segment.animal] = begun + len(samples)
                 first = (begun + np.arange(len(samples))) / board_hz
-            yield _Stretch(run.animal, first, samples, not goes_on or number > 0)
+            yield _Stretch(segment.animal, first, samples, not goes_on or number > 0)
 
 
-def _parted(before: NDArray[np.float64], run: Run) -> bool:
-    """Tell whether a gap lies between two pieces of a run."""
-    if run.seconds is None or not len(before) or len(run.seconds) < 2:
+def _parted(before: NDArray[np.float64], segment: RawSegment) -> bool:
+    """Tell whether a gap lies between two pieces of a segment."""
+    if segment.seconds is None or not len(before) or len(segment.seconds) < 2:
         return False
-    usual = float(np.median(np.diff(run.seconds)))
-    return float(run.seconds[0] - before[0]) > LONG_STEP * usual > 0
+    usual = float(np.median(np.diff(segment.seconds)))
+    return float(segment.seconds[0] - before[0]) > LONG_STEP * usual > 0
 
 
 class _Writers:

@@ -19,9 +19,11 @@ from mcukd.data.quality.grouping import Group, grouped
 from mcukd.data.quality.overlap import Pair, WindowFeatures, pairs
 from mcukd.data.quality.row_faults import RowFaults
 from mcukd.data.quality.survey import LENGTH_EDGES, AnimalSurvey, Survey
+from mcukd.data.raw_segments import RawSegment
+from mcukd.data.readers.registry import READERS
 from mcukd.data.recordings import source_window, to_g
 from mcukd.data.resample import cut_of
-from mcukd.data.runs import Run, read_runs
+from mcukd.data.sources import raw_segments
 
 _PIECE = 500_000
 
@@ -37,13 +39,13 @@ class Timeline:
     _key: Optional[tuple[str, str]] = None
     _lengths: list[int] = field(default_factory=list)
 
-    def add(self, run: Run) -> None:
-        """Take in the next run; runs of one place follow each other."""
-        key = (run.animal, run.place)
+    def add(self, segment: RawSegment) -> None:
+        """Take in the next segment; segments of one place follow each other."""
+        key = (segment.animal, segment.place)
         if key != self._key:
             self.close()
             self._key = key
-        self._lengths.append(len(run.samples))
+        self._lengths.append(len(segment.samples))
 
     def close(self) -> None:
         """Count the place that ends here."""
@@ -101,12 +103,12 @@ def check(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> Checke
     hop = max(1, round(card.hop * card.signal.rate_hz / card.rate_hz))
     survey, features, timeline = Survey(), WindowFeatures(window, per_g), Timeline(window, hop)
     faults = RowFaults(per_g, card.signal.rate_hz)
-    for run in read_runs(card, data_root, seed, _PIECE):
-        survey.add(run)
-        features.add(run)
-        faults.add(run)
-        if card.source.reader in ("long-csv", "parquet"):
-            timeline.add(run)
+    for segment in raw_segments(card, data_root, seed=seed, limit=_PIECE):
+        survey.add(segment)
+        features.add(segment)
+        faults.add(segment)
+        if READERS[card.source.reader].labels_change:
+            timeline.add(segment)
     timeline.close()
     animals = {
         name: {**_facts(card, name, survey.animals[name], per_g, timeline), **faults.facts(name)}

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.gaps import stretches
-from mcukd.data.runs import Run
+from mcukd.data.raw_segments import RawSegment
 
 KEPT_PER_ANIMAL = 200
 #: Rarer labels say too little of another animal.
@@ -33,16 +33,16 @@ class WindowFeatures:
     _seen: Counter[tuple[str, str]] = field(default_factory=Counter)
     _rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
-    def add(self, run: Run) -> None:
-        """Take in the whole windows of a labelled run; none spans a gap."""
-        if run.label is None:
+    def add(self, segment: RawSegment) -> None:
+        """Take in the whole windows of a labelled segment; none spans a gap."""
+        if segment.label is None:
             return
-        for stretch in stretches(len(run.samples), run.seconds, run.breaks):
-            samples = run.samples[stretch]
+        for stretch in stretches(len(segment.samples), segment.seconds, segment.breaks):
+            samples = segment.samples[stretch]
             number = len(samples) // self.window
             if number:
                 cut = samples[: number * self.window].reshape(number, self.window, 3)
-                self._keep((run.animal, run.label), cut / self.per_g)
+                self._keep((segment.animal, segment.label), cut / self.per_g)
 
     def _keep(self, key: tuple[str, str], windows: NDArray[np.float64]) -> None:
         kept = self.kept.setdefault(key, [])

@@ -22,7 +22,7 @@ from mcukd.data.measurements import (
     zero_rows,
 )
 from mcukd.data.quality.finding import Finding
-from mcukd.data.runs import Run
+from mcukd.data.raw_segments import RawSegment
 from mcukd.text import listed, plural, share
 
 #: Above this share of an animal's rows it is a problem, not a warning.
@@ -55,22 +55,22 @@ class RowFaults:
     rate_hz: float
     animals: dict[str, _Animal] = field(default_factory=dict)
 
-    def add(self, run: Run) -> None:
-        """Take in one run or a piece of it."""
-        one = self.animals.setdefault(run.animal, _Animal())
-        one.rows += len(run.samples)
-        zeros = zero_rows(run.samples)
+    def add(self, segment: RawSegment) -> None:
+        """Take in one segment or a piece of it."""
+        one = self.animals.setdefault(segment.animal, _Animal())
+        one.rows += len(segment.samples)
+        zeros = zero_rows(segment.samples)
         if zeros.any():
-            one.zeros[run.place] += int(zeros.sum())
-        for start, stop in repeated_runs(run.samples, FROZEN_ROWS):
+            one.zeros[segment.place] += int(zeros.sum())
+        for start, stop in repeated_runs(segment.samples, FROZEN_ROWS):
             if not zeros[start]:
-                one.repeats.append((int(stop - start), run.place))
-        if (len(one.grains) < _KEPT_GRAINS and len(run.samples) >= _GRAIN_ROWS) or not one.grains:
-            one.grains.append(grain(run.samples, self.one_g))
-        one.reach = max(one.reach, ordinary_reach(run.samples))
-        for value in odd_values(run.samples, self.one_g):
-            rows = int((run.samples == value).any(axis=1).sum())
-            one.values.setdefault(value, Counter())[run.place] += rows
+                one.repeats.append((int(stop - start), segment.place))
+        if (len(one.grains) < _KEPT_GRAINS and len(segment.samples) >= _GRAIN_ROWS) or not one.grains:
+            one.grains.append(grain(segment.samples, self.one_g))
+        one.reach = max(one.reach, ordinary_reach(segment.samples))
+        for value in odd_values(segment.samples, self.one_g):
+            rows = int((segment.samples == value).any(axis=1).sum())
+            one.values.setdefault(value, Counter())[segment.place] += rows
 
     def drop(self) -> Optional[Drop]:
         """Return what a card has to leave out, None where every row may be a measurement."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.gaps import Cut, find_gaps, stretches
-from mcukd.data.runs import Run
+from mcukd.data.raw_segments import RawSegment
 
 #: Samples of a stretch short enough that an animal may keep still in it, long enough to average noise.
 STILL_SAMPLES = 16
@@ -59,7 +59,7 @@ class AnimalSurvey:
     seconds. missing_s: of samples that gaps lack. hitches: long steps that are no gap. repeated: stamps that
     stand twice; duplicates: whole rows that do. dropped: rows left out
     as no measurement. clock_s, clock_steps: time that passed outside of gaps and
-    the steps it took. transitions: (label, label) → times within one recording. origin: of its first run.
+    the steps it took. transitions: (label, label) → times within one recording. origin: of its first segment.
     """
 
     origin: str
@@ -145,7 +145,7 @@ class AnimalSurvey:
 
 @dataclass(frozen=True)
 class Stretch:
-    """One run of samples. start: seconds of its first, None without stamps."""
+    """One segment of samples. start: seconds of its first, None without stamps."""
 
     animal: str
     place: str
@@ -162,8 +162,8 @@ class Survey:
     copies: list[tuple[str, str]] = field(default_factory=list)
     copied: list[tuple[Stretch, Stretch]] = field(default_factory=list)
     _hashes: dict[bytes, Stretch] = field(default_factory=dict)
-    _last: Optional[Run] = None
-    _open: list[Run] = field(default_factory=list)
+    _last: Optional[RawSegment] = None
+    _open: list[RawSegment] = field(default_factory=list)
     _before: Optional[NDArray[np.float64]] = None
     _place_lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
@@ -177,72 +177,79 @@ class Survey:
         """Median of the animals' median vector lengths."""
         return float(np.median([one.median_length for one in self.animals.values()]))
 
-    def add(self, run: Run) -> None:
-        """Take in one run, or the next piece of it; the last piece says that the run is whole."""
-        one = self.animals.get(run.animal)
-        if one is None and (len(run.samples) or run.dropped):
-            one = self.animals.setdefault(run.animal, AnimalSurvey(run.origin))
-        if one is not None and run.dropped:
-            one.dropped += run.dropped
-        if one is None or not len(run.samples):
+    def add(self, segment: RawSegment) -> None:
+        """Take in one segment, or the next piece of it; the last piece says that the segment is whole."""
+        one = self.animals.get(segment.animal)
+        if one is None and (len(segment.samples) or segment.dropped):
+            one = self.animals.setdefault(segment.animal, AnimalSurvey(segment.origin))
+        if one is not None and segment.dropped:
+            one.dropped += segment.dropped
+        if one is None or not len(segment.samples):
             return
-        label = run.label or ""
+        label = segment.label or ""
         last = self._last
-        goes_on = last is not None and (last.animal, last.place) == (run.animal, run.place)
+        goes_on = last is not None and (last.animal, last.place) == (segment.animal, segment.place)
         continued = goes_on and last is not None and not last.whole and (last.label or "") == label
-        one.samples += len(run.samples)
-        one.labels[label] += len(run.samples)
+        one.samples += len(segment.samples)
+        one.labels[label] += len(segment.samples)
         if goes_on and last is not None and not continued and (last.label or "") != label:
             one.transitions[last.label or "", label] += 1
-        _add_values(one, run)
+        _add_values(one, segment)
         if not continued:
             self._open, self._before = [], last.seconds if goes_on and last is not None else None
-        # Gaps are told from the stamps of the whole run, as the readers do; its samples are not kept.
-        self._open.append(replace(run, samples=np.empty((len(run.samples), 0))))
-        one.duplicates += _duplicates(run)
-        if run.whole:
+        # Gaps are told from the stamps of the whole segment, as the readers do; its samples are not kept.
+        self._open.append(replace(segment, samples=np.empty((len(segment.samples), 0))))
+        one.duplicates += _duplicates(segment)
+        if segment.whole:
             _add_times(one, self._open, self._before)
-        self._add_place(one, run, goes_on)
-        self._add_hash(run)
-        self._last = run
+        self._add_place(one, segment, goes_on)
+        self._add_hash(segment)
+        self._last = segment
 
-    def _add_place(self, one: AnimalSurvey, run: Run, goes_on: bool) -> None:
-        total, lengths = run.samples.sum(axis=0), np.linalg.norm(run.samples, axis=1)
+    def _add_place(self, one: AnimalSurvey, segment: RawSegment, goes_on: bool) -> None:
+        total, lengths = segment.samples.sum(axis=0), np.linalg.norm(segment.samples, axis=1)
         counts = np.bincount(np.searchsorted(LENGTH_EDGES, lengths), minlength=len(LENGTH_EDGES) + 1)
-        if goes_on and one.places and one.places[-1].name == run.place:
+        if goes_on and one.places and one.places[-1].name == segment.place:
             # Of the whole recording, not of how it begins: a splash does not make a recording faulty.
             self._place_lengths += counts
             place = one.places[-1]
-            place.samples += len(run.samples)
+            place.samples += len(segment.samples)
             place.total = place.total + total
             place.median_length = _median(self._place_lengths)
-            place.labels[run.label or ""] += len(run.samples)
+            place.labels[segment.label or ""] += len(segment.samples)
         elif len(one.places) < _KEPT_PLACES:
             self._place_lengths = counts
-            labels = Counter({run.label or "": len(run.samples)})
+            labels = Counter({segment.label or "": len(segment.samples)})
             one.places.append(
-                Place(run.place, run.origin, len(run.samples), total, float(np.median(lengths)), labels)
+                Place(
+                    segment.place,
+                    segment.origin,
+                    len(segment.samples),
+                    total,
+                    float(np.median(lengths)),
+                    labels,
+                )
             )
 
-    def _add_hash(self, run: Run) -> None:
-        if len(run.samples) < _HASHED_SAMPLES or len(self._hashes) > 1_000_000:
+    def _add_hash(self, segment: RawSegment) -> None:
+        if len(segment.samples) < _HASHED_SAMPLES or len(self._hashes) > 1_000_000:
             return
-        digest = hashlib.blake2b(np.ascontiguousarray(run.samples).tobytes(), digest_size=16).digest()
-        start = None if run.seconds is None else float(run.seconds[0])
-        own = Stretch(run.animal, run.place, run.origin, len(run.samples), start)
+        digest = hashlib.blake2b(np.ascontiguousarray(segment.samples).tobytes(), digest_size=16).digest()
+        start = None if segment.seconds is None else float(segment.seconds[0])
+        own = Stretch(segment.animal, segment.place, segment.origin, len(segment.samples), start)
         first = self._hashes.setdefault(digest, own)
-        if first is not own and first.origin != run.origin:
-            self.copies.append((first.origin, run.origin))
+        if first is not own and first.origin != segment.origin:
+            self.copies.append((first.origin, segment.origin))
             # What stands still is alike by chance.
-            if np.ptp(run.samples, axis=0).any():
+            if np.ptp(segment.samples, axis=0).any():
                 self.copied.append((first, own))
 
 
-def survey(runs: Iterable[Run]) -> Survey:
+def survey(runs: Iterable[RawSegment]) -> Survey:
     """Survey runs (see `mcukd.data.runs`)."""
     result = Survey()
-    for run in runs:
-        result.add(run)
+    for segment in runs:
+        result.add(segment)
     return result
 
 
@@ -256,8 +263,8 @@ def _median(lengths: NDArray[np.int64]) -> float:
     )
 
 
-def _add_values(one: AnimalSurvey, run: Run) -> None:
-    samples = run.samples
+def _add_values(one: AnimalSurvey, segment: RawSegment) -> None:
+    samples = segment.samples
     length = np.linalg.norm(samples, axis=1)
     one.lengths += np.bincount(np.searchsorted(LENGTH_EDGES, length), minlength=len(LENGTH_EDGES) + 1)
     low, high = samples.min(axis=0), samples.max(axis=0)
@@ -284,15 +291,15 @@ def _add_values(one: AnimalSurvey, run: Run) -> None:
         one.still += list(means[calm][:: max(1, int(calm.sum()) // 200)])
 
 
-def _duplicates(run: Run) -> int:
+def _duplicates(segment: RawSegment) -> int:
     """Return the rows that stand twice in a row, stamp and values."""
-    if run.seconds is None:
+    if segment.seconds is None:
         return 0
-    same = np.diff(run.seconds) == 0
-    return int(np.sum(same & (run.samples[1:] == run.samples[:-1]).all(axis=1)))
+    same = np.diff(segment.seconds) == 0
+    return int(np.sum(same & (segment.samples[1:] == segment.samples[:-1]).all(axis=1)))
 
 
-def _add_times(one: AnimalSurvey, pieces: list[Run], before: Optional[NDArray[np.float64]]) -> None:
+def _add_times(one: AnimalSurvey, pieces: list[RawSegment], before: Optional[NDArray[np.float64]]) -> None:
     label, samples = pieces[0].label or "", sum(len(piece.samples) for piece in pieces)
     known = [piece.seconds for piece in pieces if piece.seconds is not None]
     own = np.concatenate(known) if len(known) == len(pieces) else None

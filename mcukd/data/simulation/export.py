@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from mcukd.config_files import toml_string
-from mcukd.data.card import Card, SimulatorSource
+from mcukd.data.card import Card
+from mcukd.data.readers.simulator import SimulatorSource
 from mcukd.data.recordings import Recording
-from mcukd.data.simulation.simulator import SIMULATOR_VERSION, simulate
+from mcukd.data.simulation.herd import SIMULATOR_VERSION
+from mcukd.data.simulation.simulator import simulate
 from mcukd.errors import UserError
 from mcukd.files import folder_beside
 from mcukd.progress import progress

@@ -11,7 +11,7 @@ from mcukd.data.card import load_card
 from mcukd.data.importer.animal_names import refuse_alike
 from mcukd.data.importer.options import Options, Talk
 from mcukd.data.importer.run import import_data
-from mcukd.data.readers import read_recordings
+from mcukd.data.recordings import read_recordings
 from mcukd.errors import UserError
 
 

@@ -13,8 +13,8 @@ from mcukd.data.importer.copies import refuse_copies
 from mcukd.data.importer.options import Options, Talk
 from mcukd.data.importer.run import import_data
 from mcukd.data.quality.survey import survey
-from mcukd.data.readers import read_recordings
-from mcukd.data.runs import Run
+from mcukd.data.raw_segments import RawSegment
+from mcukd.data.recordings import read_recordings
 from mcukd.errors import UserError
 
 HEAD = "time,animal,behaviour,x,y,z"
@@ -70,7 +70,7 @@ def test_a_small_copy_is_said_and_stops_nothing() -> None:
     rng = np.random.default_rng(0)
     short, long = rng.normal(0, 1, (40, 3)), rng.normal(0, 1, (9000, 3))
     runs = [
-        Run("bella", "rest", name, samples, np.arange(len(samples)) / 10, name)
+        RawSegment("bella", "rest", name, samples, np.arange(len(samples)) / 10, name)
         for name, samples in (("a.csv", short), ("b.csv", long), ("c.csv", short))
     ]
     talk = Talk()

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from mcukd.data.card import load_card
 from mcukd.data.importer.options import Options, Talk
 from mcukd.data.importer.run import import_data
-from mcukd.data.readers import read_recordings
+from mcukd.data.recordings import read_recordings
 from mcukd.errors import UserError
 
 DIALECTS = st.builds(

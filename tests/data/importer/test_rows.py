@@ -12,7 +12,8 @@ from builders.places import Folders
 
 from mcukd.data.importer.options import Options, Talk
 from mcukd.data.importer.run import Imported, import_data
-from mcukd.data.runs import Run, parquet_runs
+from mcukd.data.raw_segments import RawSegment
+from mcukd.data.readers.parquet import parquet_segments
 from mcukd.errors import UserError
 
 HEADER = "time,cow,behaviour,ax,ay,az"
@@ -47,8 +48,8 @@ def bring_in(tmp_path: Path, lines: list[str], header: str = HEADER, **stated: A
 
 def stretches(tmp_path: Path, animal: str) -> list[np.ndarray]:
     """Samples of each recording of an animal, in order."""
-    found: dict[str, list[Run]] = {}
-    for run in parquet_runs(tmp_path / "out"):
+    found: dict[str, list[RawSegment]] = {}
+    for run in parquet_segments(tmp_path / "out"):
         if run.animal == animal:
             found.setdefault(run.place, []).append(run)
     return [np.concatenate([run.samples for run in runs]) for runs in found.values()]

@@ -21,9 +21,9 @@ from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.quality.check import Checked, Timeline, check
 from mcukd.data.quality.survey import survey
+from mcukd.data.raw_segments import RawSegment
 from mcukd.data.recordings import Recording
 from mcukd.data.resample import band_limit, ratio, resampled
-from mcukd.data.runs import Run
 from mcukd.errors import UserError
 
 
@@ -120,8 +120,8 @@ def test_calibration_is_not_guessed_where_they_do_not() -> None:
     assert found is None and "never pointed both up and down" in why
 
 
-def run_of(label: str, length: int, place: str = "p") -> Run:
-    return Run("A", label, place, np.ones((length, 3)), None, "here")
+def run_of(label: str, length: int, place: str = "p") -> RawSegment:
+    return RawSegment("A", label, place, np.ones((length, 3)), None, "here")
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.integers(2, 12), st.integers(1, 12))
@@ -142,12 +142,12 @@ def test_a_survey_of_pieces_is_that_of_the_whole(cuts: list[int]) -> None:
     stamps = np.arange(len(values)) / 10
     ends = np.cumsum(cuts)
     runs = [
-        Run(
+        RawSegment(
             "A", "x", "p", values[stop - n : stop], stamps[stop - n : stop], "o", whole=bool(stop == ends[-1])
         )
         for n, stop in zip(cuts, ends)
     ]
-    whole = survey([Run("A", "x", "p", values, stamps, "o")]).animals["A"]
+    whole = survey([RawSegment("A", "x", "p", values, stamps, "o")]).animals["A"]
     parts = survey(runs).animals["A"]
     assert parts.samples == whole.samples and parts.labels == whole.labels
     assert np.array_equal(parts.lengths, whole.lengths) and np.array_equal(parts.low, whole.low)

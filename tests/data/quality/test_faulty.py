@@ -16,20 +16,20 @@ from mcukd.data.importer.left_out import faulty_recordings as _faulty
 from mcukd.data.importer.options import Options
 from mcukd.data.load import load_windows
 from mcukd.data.quality.survey import Survey, survey
+from mcukd.data.raw_segments import RawSegment
 from mcukd.data.recordings import Recording, check_gravity
-from mcukd.data.runs import Run
 from mcukd.errors import UserError
 
 
-def recording(animal: str, place: str, *pieces: tuple[str, int, float]) -> list[Run]:
+def recording(animal: str, place: str, *pieces: tuple[str, int, float]) -> list[RawSegment]:
     """One recording: (label, samples, length in g) each."""
     return [
-        Run(animal, label, place, samples(number, length, seed=number), None, place)
+        RawSegment(animal, label, place, samples(number, length, seed=number), None, place)
         for label, number, length in pieces
     ]
 
 
-def herd(*odd: Run) -> Survey:
+def herd(*odd: RawSegment) -> Survey:
     """Two animals with ten sound recordings each, and the odd one."""
     sound = [
         run

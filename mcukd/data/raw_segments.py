@@ -1,0 +1,54 @@
+"""Segments of samples as they lie in the files, before the contract of the card is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.drop import Drop, breaks_of, dropped
+
+
+@dataclass(frozen=True)
+class RawSegment:
+    """Consecutive samples of one animal with one label; they may have gaps, a wrong rate or wrong units.
+
+    samples: (n, 3) float64 in the source's units. seconds: (n,) stamps, None where there are none. label:
+    None where none is known. place: the continuous recording it was cut from; segments of one place follow
+    each other. origin: file and lines, for messages.
+    whole: False where a long segment is handed on in pieces and this is not the last one.
+    group: number of the continuous recording, where the source has it cut into windows already.
+    split: "train" or "test" where the source has an official split. extra: (n, E) float64, the extra
+    channels asked for.
+    breaks: samples before which it is cut. dropped: rows left out as no measurement.
+    """
+
+    animal: str
+    label: Optional[str]
+    place: str
+    samples: NDArray[np.float64]
+    seconds: Optional[NDArray[np.float64]]
+    origin: str
+    whole: bool = True
+    group: Optional[int] = None
+    split: Optional[str] = None
+    extra: Optional[NDArray[np.float64]] = None
+    breaks: tuple[int, ...] = ()
+    dropped: int = 0
+
+
+def without(segment: RawSegment, drop: Optional[Drop]) -> RawSegment:
+    """Return a segment without the rows that are no measurement."""
+    lost = dropped(segment.samples, drop)
+    if not lost.any():
+        return segment
+    return replace(
+        segment,
+        samples=segment.samples[~lost],
+        seconds=None if segment.seconds is None else segment.seconds[~lost],
+        extra=None if segment.extra is None else segment.extra[~lost],
+        breaks=tuple(breaks_of(lost).tolist()),
+        dropped=int(lost.sum()),
+    )

@@ -1,0 +1,1 @@
+"""Readers of the sources that cards name: one file each, registered in `registry`."""
