@@ -64,3 +64,19 @@ def test_metric(tmp_path: Path) -> None:
     scores = json.loads((tmp_path / "run" / "metrics.json").read_text())["models"]["majority"]
     assert scores["balanced_accuracy"] == 0.5 and "balanced_accuracy" in scores["intervals"]
     assert abs(scores["log_loss"] - 1) < 0.01
+
+
+def test_reader(tmp_path: Path) -> None:
+    (tmp_path / "lab_reader.py").write_text(*blocks("add-a-reader.md", "python"), encoding="utf-8")
+    (tmp_path / "card.toml").write_text(*blocks("add-a-reader.md", "toml"), encoding="utf-8")
+    rng = np.random.default_rng(0)
+    for animal in "ABC":
+        text = ""
+        for label, length in (("graze", 60), ("rest", 40)):
+            rows = [0.1, -0.2, -0.95] + 0.1 * rng.normal(size=(length, 3))
+            text += f"= {animal} {label}\n" + "".join(f"{x:.3f} {y:.3f} {z:.3f}\n" for x, y, z in rows)
+        (tmp_path / f"{animal}.blocks").write_text(text)
+    facts = json.loads(mcukd(tmp_path, "lab_reader", "data", "check", "card.toml", "--json"))
+    assert {name: one["windows"] for name, one in facts["animals"].items()} == {
+        name: {"graze": 6, "rest": 4} for name in "ABC"
+    }
