@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -78,3 +79,15 @@ def test_sources_named_in_the_documentation_exist() -> None:
         if not (ROOT / name).exists()
     }
     assert sorted(missing) == []
+
+
+def test_names_imported_in_examples_exist() -> None:
+    missing = []
+    for page in PAGES:
+        for block in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M):
+            for module, names in re.findall(r"^ *from (mcukd[\w.]*) import (.+)$", block, re.M):
+                found = importlib.import_module(module)
+                missing += [
+                    f"{page.name}: {module}.{name}" for name in names.split(", ") if not hasattr(found, name)
+                ]
+    assert missing == []
