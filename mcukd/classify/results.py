@@ -37,7 +37,7 @@ SUMMARY = ".summary.json"
 
 
 @dataclass(frozen=True)
-class Task:
+class ClassifyJob:
     """One file to classify; plain values, so that it travels to other processes and computers.
 
     study: directory with the integer model. hop: samples between windows; the model's own without it.
@@ -68,32 +68,32 @@ class Task:
         return self.out / f"{self.path.stem}{suffix}"
 
 
-def classify_file(task: Task, advance: Optional[Callable[[int], None]] = None) -> dict[str, Any]:
+def classify_file(job: ClassifyJob, advance: Optional[Callable[[int], None]] = None) -> dict[str, Any]:
     """Classify a file and return its summary, with `ran` False where it was all there already.
 
     advance: called with the samples done since the last call. Writes the files of `OUTPUTS` and the summary;
     none is there half-written, and without the summary the file counts as not done.
     Raises UserError where file, stamps or options do not fit the model.
     """
-    model = load_model(task.study)
-    check_options(model, task)
-    recording = open_recording(task.path, task.layout)
-    identity = _identity(task, model)
-    if done := _finished(task, identity):
+    model = load_model(job.study)
+    check_options(model, job)
+    recording = open_recording(job.path, job.layout)
+    identity = _identity(job, model)
+    if done := _finished(job, identity):
         if advance:
             advance(recording.samples)
         return {**done, "ran": False}
-    fit = check_orientation(task, recording)
-    task.file(SUMMARY).unlink(missing_ok=True)
+    fit = check_orientation(job, recording)
+    job.file(SUMMARY).unlink(missing_ok=True)
     tally, budget = Tally(), Budget(len(model.classes))
-    hop = task.hop or model.hop
-    sample = _Sample(task.sample, window_count(recording.samples, model.window, hop), model.window)
+    hop = job.hop or model.hop
+    sample = _Sample(job.sample, window_count(recording.samples, model.window, hop), model.window)
     with ExitStack() as files:
-        windows = files.enter_context(_windows_writer(files.enter_context(_new(task, "windows")), model))
-        text = files.enter_context(_new(task, "annotations")).open("w", encoding="utf-8", newline="")
-        annotations = Annotations(files.enter_context(text), task.who, model.classes)
+        windows = files.enter_context(_windows_writer(files.enter_context(_new(job, "windows")), model))
+        text = files.enter_context(_new(job, "annotations")).open("w", encoding="utf-8", newline="")
+        annotations = Annotations(files.enter_context(text), job.who, model.classes)
         seen = 0
-        for answers in classify_recording(model, recording, hop, tally, task.block):
+        for answers in classify_recording(model, recording, hop, tally, job.block):
             windows.write(_table(model, answers))
             budget.add(answers.starts, answers.ends, answers.classes)
             annotations.add(answers.starts, answers.ends, answers.classes)
@@ -102,58 +102,58 @@ def classify_file(task: Task, advance: Optional[Callable[[int], None]] = None) -
                 advance(tally.samples - seen)
                 seen = tally.samples
         annotations.close()
-        days = budget.days(zone_of(task.zone))
-        with _new(task, "budget") as path:
+        days = budget.days(zone_of(job.zone))
+        with _new(job, "budget") as path:
             _write_budget(days, model.classes, path)
-        with _new(task, "ethogram") as path:
+        with _new(job, "ethogram") as path:
             simulated = " (model made from SIMULATED data)" if model.simulated else ""
-            title = f"{task.who}: behaviour by quarter of an hour, {task.zone}{simulated}"
+            title = f"{job.who}: behaviour by quarter of an hour, {job.zone}{simulated}"
             draw_ethogram(days, model.classes, title, path)
-        if task.sample:
-            with _new(task, "sample") as path:
+        if job.sample:
+            with _new(job, "sample") as path:
                 sample.save(path)
     if advance:
         advance(recording.samples - seen)
-    summary = _summary(task, model, recording, tally, hop, days, annotations.bouts, sample)
+    summary = _summary(job, model, recording, tally, hop, days, annotations.bouts, sample)
     summary["orientation"] = fit.note
-    names = [name for name in OUTPUTS if name != "sample" or task.sample]
-    outputs = {name: _identity_of(task.file(OUTPUTS[name])) for name in names}
-    write_json(task.file(SUMMARY), {**summary, "outputs": outputs, "identity": identity})
+    names = [name for name in OUTPUTS if name != "sample" or job.sample]
+    outputs = {name: _identity_of(job.file(OUTPUTS[name])) for name in names}
+    write_json(job.file(SUMMARY), {**summary, "outputs": outputs, "identity": identity})
     return {**summary, "ran": True}
 
 
-def check_orientation(task: Task, recording: Recording) -> Fit:
+def check_orientation(job: ClassifyJob, recording: Recording) -> Fit:
     """Compare a recording's gravity with the training data's.
 
     Raises UserError where an axis is swapped or points the other way.
     """
-    if task.worn is None:
+    if job.worn is None:
         return Fit(None, "axes are not compared, for the study does not say how sensors sat in its data")
-    if len(task.layout.columns) != 3:
+    if len(job.layout.columns) != 3:
         return Fit(None, "axes are not compared, for they are not three")
     total, count = np.zeros(3), 0
     for values in recording.values():
         finite = values[np.isfinite(values).all(axis=1)]
         total += recording.in_g(finite).sum(axis=0)
         count += len(finite)
-    fit = compare(task.worn, total / max(count, 1), task.layout.columns)
+    fit = compare(job.worn, total / max(count, 1), job.layout.columns)
     if fit.refused:
         raise UserError(f"{recording.path}: {fit.note}.")
     return fit
 
 
-def check_options(model: IntegerModel, task: Task) -> None:
+def check_options(model: IntegerModel, job: ClassifyJob) -> None:
     """Raise UserError where hop, columns, rate or zone do not fit the model."""
-    if task.hop is not None and task.hop < 1:
-        raise UserError(f"--hop is {task.hop}, expected at least 1 sample between windows.")
-    if len(task.layout.columns) != model.channels:
+    if job.hop is not None and job.hop < 1:
+        raise UserError(f"--hop is {job.hop}, expected at least 1 sample between windows.")
+    if len(job.layout.columns) != model.channels:
         raise UserError(
-            f"--columns names {len(task.layout.columns)} columns, but the model takes {model.channels} axes."
+            f"--columns names {len(job.layout.columns)} columns, but the model takes {model.channels} axes."
         )
-    rate = task.layout.rate_hz
-    if task.recorded_hz is not None and abs(task.recorded_hz - model.rate_hz) > 0.02 * model.rate_hz:
+    rate = job.layout.rate_hz
+    if job.recorded_hz is not None and abs(job.recorded_hz - model.rate_hz) > 0.02 * model.rate_hz:
         raise UserError(
-            f"{task.path}: its card says {task.recorded_hz:g} Hz, but the model was made for "
+            f"{job.path}: its card says {job.recorded_hz:g} Hz, but the model was made for "
             f"{model.rate_hz:g} Hz; import the recordings again with --resample {model.rate_hz:g}."
         )
     if abs(rate - model.rate_hz) > 0.001 * model.rate_hz:
@@ -161,7 +161,7 @@ def check_options(model: IntegerModel, task: Task) -> None:
             f"--rate is {rate:g} Hz, but the model was made for {model.rate_hz:g} Hz; resample the recording "
             "to that rate first."
         )
-    zone_of(task.zone)
+    zone_of(job.zone)
 
 
 def zone_of(name: str) -> tzinfo:
@@ -206,21 +206,21 @@ class _Sample:
         np.savez_compressed(path, **parts)
 
 
-def merge_samples(tasks: list[Task], path: Path) -> int:
+def merge_samples(jobs: list[ClassifyJob], path: Path) -> int:
     """Write the samples of all files as one, with the file of each window; return the number of windows."""
     parts = []
-    for task in tasks:
-        with np.load(task.file(OUTPUTS["sample"]), allow_pickle=False) as stored:
+    for job in jobs:
+        with np.load(job.file(OUTPUTS["sample"]), allow_pickle=False) as stored:
             part = {name: stored[name] for name in stored.files}
-        parts.append({**part, "files": np.full(len(part["classes"]), task.path.name)})
+        parts.append({**part, "files": np.full(len(part["classes"]), job.path.name)})
     merged = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     with replacing(path) as temporary:
         np.savez_compressed(temporary, **merged)
     return len(merged["classes"])
 
 
-def _new(task: Task, name: str) -> Any:
-    return replacing(task.file(OUTPUTS[name]))
+def _new(job: ClassifyJob, name: str) -> Any:
+    return replacing(job.file(OUTPUTS[name]))
 
 
 def _windows_writer(path: Path, model: IntegerModel) -> Any:
@@ -269,15 +269,15 @@ def _write_budget(days: Mapping[date, NDArray[np.int64]], classes: tuple[str, ..
 
 
 def _summary(
-    task: Task, model: IntegerModel, recording: Recording, tally: Tally, hop: int,
+    job: ClassifyJob, model: IntegerModel, recording: Recording, tally: Tally, hop: int,
     days: Mapping[date, NDArray[np.int64]], bouts: int, sample: _Sample,
 ) -> dict[str, Any]:  # fmt: skip
     total = np.sum([time.sum(axis=0) for time in days.values()], axis=0)
     classified = float(minutes(total.sum()))
     assert tally.first_ns is not None and tally.last_ns is not None
     return {
-        "file": task.path.name,
-        "individual": task.who,
+        "file": job.path.name,
+        "individual": job.who,
         "units": recording.units,
         "counts_per_g": model.counts_per_g,
         "saturated_samples": tally.saturated,
@@ -291,7 +291,7 @@ def _summary(
         "window": model.window,
         "hop": hop,
         "rate_hz": model.rate_hz,
-        "timezone": task.zone,
+        "timezone": job.zone,
         "days": sum(bool(time.sum()) for time in days.values()),
         "bouts": bouts,
         "minutes": {name: round(float(minutes(ns)), 4) for name, ns in zip(model.classes, total)},
@@ -303,20 +303,20 @@ def _summary(
     }
 
 
-def _identity(task: Task, model: IntegerModel) -> dict[str, Any]:
+def _identity(job: ClassifyJob, model: IntegerModel) -> dict[str, Any]:
     """Return what decides the results: the file as it is now, the model and the options."""
-    layout = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(task.layout).items()}
+    layout = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(job.layout).items()}
     return {
         "version": VERSION,
-        "input": {**_identity_of(task.path), "path": str(task.path.resolve())},
+        "input": {**_identity_of(job.path), "path": str(job.path.resolve())},
         "model_sha256": model.sha256,
         "classes": list(model.classes),
         "layout": layout,
-        "hop": task.hop or model.hop,
-        "timezone": task.zone,
-        "sample": task.sample,
-        "individual": task.who,
-        "worn": None if task.worn is None else task.worn.as_dict(),
+        "hop": job.hop or model.hop,
+        "timezone": job.zone,
+        "sample": job.sample,
+        "individual": job.who,
+        "worn": None if job.worn is None else job.worn.as_dict(),
     }
 
 
@@ -325,14 +325,14 @@ def _identity_of(path: Path) -> dict[str, int]:
     return {"bytes": facts.st_size, "mtime_ns": facts.st_mtime_ns}
 
 
-def _finished(task: Task, identity: dict[str, Any]) -> Optional[dict[str, Any]]:
+def _finished(job: ClassifyJob, identity: dict[str, Any]) -> Optional[dict[str, Any]]:
     """Return the summary of results that are all there and belong to this very file, model and options."""
     try:
-        summary = json.loads(task.file(SUMMARY).read_text(encoding="utf-8"))
+        summary = json.loads(job.file(SUMMARY).read_text(encoding="utf-8"))
         if summary.pop("identity") != identity:
             return None
         for name, seen in summary.pop("outputs").items():
-            if _identity_of(task.file(OUTPUTS[name])) != seen:
+            if _identity_of(job.file(OUTPUTS[name])) != seen:
                 return None
     except (OSError, ValueError, KeyError, AttributeError):
         return None

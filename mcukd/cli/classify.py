@@ -75,7 +75,7 @@ def classify(
     Example: [bold]mcukd classify collars/*.parquet --time-column time --out results[/bold]
     """
     from mcukd.classify.named import named_recordings
-    from mcukd.classify.results import Task, merge_samples
+    from mcukd.classify.results import ClassifyJob, merge_samples
     from mcukd.data.worn import WORN, worn_from
     from mcukd.fixedpoint.model import load_model
     from mcukd.models.student import require_integers
@@ -94,8 +94,8 @@ def classify(
     shares = [
         sample_windows * (i + 1) // len(found) - sample_windows * i // len(found) for i in range(len(found))
     ]
-    tasks = [
-        Task(
+    work = [
+        ClassifyJob(
             one.path.absolute(),
             study.path.absolute(),
             out.absolute(),
@@ -109,11 +109,11 @@ def classify(
         )
         for one, share in zip(found, shares)
     ]
-    summaries = classify_files(tasks, jobs, scheduler)
+    summaries = classify_files(work, jobs, scheduler)
     facts: dict[str, Any] = {"run": str(study.path), "out": str(out), "files": summaries}
     if sample_windows:
         path = out_sample or out / "sample.npz"
-        sampled = merge_samples([task for task in tasks if task.sample], path)
+        sampled = merge_samples([one for one in work if one.sample], path)
         facts["sample"] = {"file": str(path), "windows": sampled}
     if json:
         print_json(facts)

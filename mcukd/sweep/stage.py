@@ -12,11 +12,11 @@ from mcukd.data.card import load_card
 from mcukd.data.folds import Fold, make_folds
 from mcukd.data.load import load_windows
 from mcukd.errors import UserError
-from mcukd.sweep.engine import missing, run_jobs
 from mcukd.sweep.grid import Grid, read_grid
 from mcukd.sweep.jobs import Source, Work
 from mcukd.sweep.points import Point, points
 from mcukd.sweep.runs import CostJob, RunJob
+from mcukd.sweep.schedule import missing, run_jobs
 from mcukd.sweep.table import write_results
 from mcukd.text import did_you_mean, listed
 

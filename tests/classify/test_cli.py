@@ -14,7 +14,7 @@ from builders.students import COUNTS_PER_G
 from pyarrow import parquet
 
 from mcukd.classify.recording import open_recording
-from mcukd.classify.results import Task, classify_file
+from mcukd.classify.results import ClassifyJob, classify_file
 from mcukd.errors import UserError
 
 
@@ -159,7 +159,7 @@ def test_a_thousand_windows_equal_the_emulated_board(run: Path, tmp_path: Path, 
     from mcukd.profiling.image import build_image
 
     path = write_parquet(tmp_path / "a.parquet", recording(40_000))
-    one = Task(path, run, tmp_path / "out", started(), hop=10, sample=1000)
+    one = ClassifyJob(path, run, tmp_path / "out", started(), hop=10, sample=1000)
     classify_file(one)
     with np.load(one.file(".sample.npz")) as kept:
         counts, logits, classes = kept["counts"], kept["logits"], kept["classes"]

@@ -14,7 +14,7 @@ from builders.classify import START, make_study, recording, started, write_parqu
 from builders.cluster import cluster, needs_dask, there
 from builders.commands import mcukd
 
-from mcukd.classify.results import Task
+from mcukd.classify.results import ClassifyJob
 from mcukd.errors import UserError
 from mcukd.pipeline.classify import classify_files
 
@@ -29,7 +29,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @needs_dask
 def test_a_cluster_gives_the_same(run: Path, tmp_path: Path) -> None:
     tasks = [
-        Task(write_parquet(tmp_path / f"cow{n}.parquet", recording(400, n)), run, tmp_path / "a", started())
+        ClassifyJob(
+            write_parquet(tmp_path / f"cow{n}.parquet", recording(400, n)), run, tmp_path / "a", started()
+        )
         for n in range(3)
     ]
     expected = classify_files(tasks)
@@ -68,7 +70,7 @@ def test_a_killed_worker_costs_no_file(run: Path, tmp_path: Path) -> None:
     assert running.returncode == 0, errors
     found = json.loads(said)["files"]
     assert [Path(one["file"]).stem for one in found] == [path.stem for path in paths]
-    alone = classify_files([Task(path, run, tmp_path / "alone", started()) for path in paths])
+    alone = classify_files([ClassifyJob(path, run, tmp_path / "alone", started()) for path in paths])
     ignored = {"ran"}
     assert [{k: v for k, v in one.items() if k not in ignored} for one in found] == [
         {k: v for k, v in one.items() if k not in ignored} for one in alone
@@ -77,6 +79,6 @@ def test_a_killed_worker_costs_no_file(run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(there, reason="the package is installed")
 def test_a_scheduler_without_the_package_is_one_sentence(run: Path, tmp_path: Path) -> None:
-    one = Task(write_parquet(tmp_path / "a.parquet", recording(400)), run, tmp_path / "out", started())
+    one = ClassifyJob(write_parquet(tmp_path / "a.parquet", recording(400)), run, tmp_path / "out", started())
     with pytest.raises(UserError, match=r"'distributed'; install it with: pip install 'mcukd\[cluster\]'"):
         classify_files([one], scheduler="tcp://localhost:8786")

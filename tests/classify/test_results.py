@@ -20,7 +20,7 @@ from pyarrow import parquet
 
 from mcukd.classify.counters import Budget, stamp
 from mcukd.classify.recording import BLOCK, open_recording
-from mcukd.classify.results import OUTPUTS, SUMMARY, Task, classify_file, merge_samples
+from mcukd.classify.results import OUTPUTS, SUMMARY, ClassifyJob, classify_file, merge_samples
 from mcukd.classify.windows import Tally, classify_recording
 from mcukd.data.card import load_card
 from mcukd.data.gaps import REACH, stretches
@@ -39,12 +39,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, IntegerModel]
     return make_study(tmp_path_factory.mktemp("study") / "run")
 
 
-def task(study: tuple[Path, IntegerModel], path: Path, **changes: object) -> Task:
+def task(study: tuple[Path, IntegerModel], path: Path, **changes: object) -> ClassifyJob:
     layout = stamped() if "time" in parquet.read_schema(path).names else started()
-    return replace(Task(path, study[0], path.parent / "out", layout), **changes)
+    return replace(ClassifyJob(path, study[0], path.parent / "out", layout), **changes)
 
 
-def windows(of: Task) -> dict[str, np.ndarray]:
+def windows(of: ClassifyJob) -> dict[str, np.ndarray]:
     table = parquet.read_table(of.file(OUTPUTS["windows"]))
     starts = table["start"].to_numpy().astype("datetime64[us]").astype(np.int64)
     return {
@@ -128,7 +128,7 @@ def test_npy_and_parquet_and_float_and_int_are_one(study: tuple[Path, IntegerMod
     np.save(tmp_path / "g.npy", counts / COUNTS_PER_G)
     found = {}
     for name in ("npy.npy", "int.parquet", "wide.parquet", "float.parquet", "g.npy"):
-        one = Task(tmp_path / name, study[0], tmp_path / name[-3:] / name, started())
+        one = ClassifyJob(tmp_path / name, study[0], tmp_path / name[-3:] / name, started())
         summary = classify_file(one)
         assert summary["units"] == ("g" if name in ("float.parquet", "g.npy") else "counts")
         found[name] = windows(one)["class"]
@@ -253,7 +253,7 @@ def test_several_files_in_processes_and_one_that_fails(
     ]
     alone = [{**one, "ran": True} for one in classify_files(tasks)]
     separately = [replace(one, out=tmp_path / "parallel") for one in tasks]
-    assert classify_files(separately, jobs=2) == alone
+    assert classify_files(separately, workers=2) == alone
     assert merge_samples(tasks, tmp_path / "sample.npz") == 8
     with np.load(tmp_path / "sample.npz") as merged:
         assert merged["files"].tolist() == ["cow1.parquet"] * 4 + ["cow2.parquet"] * 4

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from mcukd.classify.named import named_recordings
 from mcukd.classify.recording import Layout
-from mcukd.classify.results import OUTPUTS, Task, classify_file
+from mcukd.classify.results import OUTPUTS, ClassifyJob, classify_file
 from mcukd.cli.app import app
 from mcukd.data.card import load_card
 from mcukd.data.counts import count_limits
@@ -88,7 +88,7 @@ def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Imported
 
 def tasks(
     learned: tuple[Path, Study, IntegerModel], paths: list[Path], out: Path, **layout: Any
-) -> list[Task]:
+) -> list[ClassifyJob]:
     _, study, model = learned
     card = load_card(study.card)
     known = Layout(
@@ -96,7 +96,7 @@ def tasks(
     )
     worn = Worn(card.axes, "turned", study.manifest["worn"]["gravity_g"])
     return [
-        Task(one.path, study.path, out, one.layout, individual=one.individual, worn=worn,
+        ClassifyJob(one.path, study.path, out, one.layout, individual=one.individual, worn=worn,
              recorded_hz=one.recorded_hz)
         for one in named_recordings(paths, known)
     ]  # fmt: skip

@@ -17,8 +17,8 @@ from builders.processes import is_running
 from builders.sweep import command, finished, herd_card, results, wait_for_results, write_grid
 
 from mcukd.errors import UserError
-from mcukd.sweep.engine import SKIPPED, missing, perform, run_jobs
 from mcukd.sweep.figure import front
+from mcukd.sweep.schedule import missing, run_jobs
 from mcukd.sweep.stage import make_plan, sweep
 
 
@@ -90,7 +90,6 @@ def test_a_failure_takes_along_what_requires_it_and_nothing_else(tmp_path: Path)
     failed = run_jobs(missing(runs), workers=2)
     assert list(failed) == ["bad"] and str(failed["bad"]) == "bad cannot be done."
     assert sorted(_said(tmp_path)) == ["bad", "good", "good-run"]
-    assert perform(runs[0], failed["bad"]) == SKIPPED
 
 
 def test_the_front_is_what_nothing_cheaper_beats() -> None:

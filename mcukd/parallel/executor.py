@@ -1,0 +1,288 @@
+"""Executor of tasks: in this process, in processes of this computer, or on a Dask cluster.
+
+A task is a function with its arguments, and the tasks that have to be done before it. Tasks start in the
+order they are given, each as soon as those it requires are done. Where tasks write their results in one step,
+a run that was interrupted or killed can be resumed: the caller passes the tasks that are left.
+
+    tasks = [Task(job.key, job.name, run_job, (job,)) for job in jobs if not job.is_done()]
+    results = run_tasks(tasks, LocalProcesses(4, "--jobs"), "Training")
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from pathlib import Path
+from typing import Any, Callable, Optional, Protocol
+
+from mcukd.errors import UserError
+from mcukd.parallel.cluster import connect
+from mcukd.parallel.processes import Workers
+from mcukd.progress import Advance, progress
+
+#: Seconds after which the progress bar shows what tasks in other processes have reported meanwhile.
+_POLL = 0.3
+
+OnProgress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A call of a function: `function(*arguments, on_progress)`.
+
+    key: identity among the tasks of a run, and on a cluster. name: what the progress bar and errors show.
+    function, arguments: picklable, for other processes and computers. requires: keys of tasks to do before;
+    those that are not in the run count as done. units: length on the progress bar; the function may report
+    parts of it with `on_progress(units)`, the rest is added when it returns.
+    """
+
+    key: str
+    name: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+    requires: tuple[str, ...] = ()
+    units: int = 1
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Result of a task that was not run because one that it requires failed."""
+
+
+class Executor(Protocol):
+    """A place where tasks run."""
+
+    def run(self, tasks: Sequence[Task], run: Run) -> None:
+        """Run all tasks and pass each result to `run.finish`."""
+
+
+def run_tasks(
+    tasks: Sequence[Task],
+    executor: Executor,
+    label: str,
+    keep_going: bool = False,
+    on_result: Callable[[Task, Any], None] = lambda task, result: None,
+) -> dict[str, Any]:
+    """Run tasks with one progress bar and return their results by key.
+
+    keep_going: a UserError that a task raises becomes its result, tasks that require it are `Skipped`, and
+    the others go on; otherwise the first error is raised. on_result: called in this process as tasks finish.
+    Raises UserError where a process of this computer dies, or the cluster does not answer.
+    """
+    if not tasks:
+        return {}
+    with progress(label, sum(task.units for task in tasks)) as advance:
+        run = Run(tasks, keep_going, advance, on_result)
+        executor.run(tasks, run)
+    return run.results
+
+
+class Run:
+    """State of one call of `run_tasks`: the results so far, and what the progress bar shows of each task."""
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        keep_going: bool,
+        advance: Advance,
+        on_result: Callable[[Task, Any], None],
+    ) -> None:
+        self.keep_going = keep_going
+        self.results: dict[str, Any] = {}
+        self._advance, self._on_result = advance, on_result
+        self._left = {task.key: task.units for task in tasks}
+        self._names = {task.key: task.name for task in tasks}
+
+    def report(self, key: str, units: int) -> None:
+        """Advance the bar by units that a task has reported; late reports of a finished one count no more."""
+        if key not in self.results and units:
+            self._left[key] -= units
+            self._advance(units, self._names[key])
+
+    def finish(self, task: Task, result: Any) -> None:
+        """Take the result of a task, and advance the bar by what it has not reported."""
+        self.results[task.key] = result
+        self._on_result(task, result)
+        if self._left[task.key] > 0:
+            self._advance(self._left[task.key], task.name)
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """Executor that runs one task after the other in this process."""
+
+    def run(self, tasks: Sequence[Task], run: Run) -> None:
+        """Run all tasks."""
+        waiting = _Waiting(tasks, run.results)
+        while (task := waiting.next_ready()) is not None:
+            if waiting.is_blocked(task):
+                run.finish(task, Skipped())
+            else:
+                run.finish(task, _perform(task, run.keep_going, run.report))
+            waiting.finished(task)
+
+
+@dataclass(frozen=True)
+class LocalProcesses:
+    """Executor that runs tasks in worker processes of this computer.
+
+    count: how many at most. option: the command line's option for it, which errors name. start: called with
+    `arguments` once in every worker, before its first task.
+    """
+
+    count: int
+    option: str
+    start: Optional[Callable[..., None]] = None
+    arguments: tuple[Any, ...] = ()
+
+    def run(self, tasks: Sequence[Task], run: Run) -> None:
+        """Run all tasks; UserError where a worker dies."""
+        count = min(self.count, len(tasks))
+        reports: Any = multiprocessing.get_context("spawn").Queue()
+        waiting = _Waiting(tasks, run.results)
+        running: dict[Future[Any], Task] = {}
+        try:
+            with Workers(count, _start_worker, reports, self.start, self.arguments) as workers:
+                while True:
+                    while len(running) < count and (task := waiting.next_ready()) is not None:
+                        if waiting.is_blocked(task):
+                            run.finish(task, Skipped())
+                            waiting.finished(task)
+                        else:
+                            running[workers.submit(_perform_in_worker, task, run.keep_going)] = task
+                    if not running:
+                        return
+                    done, _ = wait(running, timeout=_POLL, return_when=FIRST_COMPLETED)
+                    _pass_on(reports, run.report)
+                    for future in done:
+                        task = running.pop(future)
+                        run.finish(task, future.result())
+                        waiting.finished(task)
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a worker died, perhaps for want of memory; what was finished is kept: run the same command "
+                f"again, with fewer workers than {count} ({self.option}) if it happens again."
+            ) from error
+
+
+@dataclass(frozen=True)
+class DaskCluster:
+    """Executor that sends tasks to the workers of a Dask scheduler; they report no parts of a task.
+
+    scheduler: its address. folder: where tasks write, which all workers must see. prefix: makes the tasks'
+    keys those of the cluster, where tasks of one key are one task, whichever command sent them.
+    """
+
+    scheduler: str
+    folder: Optional[Path]
+    prefix: str
+
+    def run(self, tasks: Sequence[Task], run: Run) -> None:
+        """Run all tasks; UserError where the scheduler does not answer or goes away."""
+        with connect(self.scheduler, self.folder) as cluster:
+            futures: dict[str, Any] = {}
+            sent: dict[str, Task] = {}
+            for task in tasks:
+                before = [futures[key] for key in task.requires if key in futures]
+                future = cluster.submit(
+                    _perform_on_cluster, task, run.keep_going, *before, key=f"{self.prefix}-{task.key}"
+                )
+                futures[task.key], sent[future.key] = future, task
+            for future in cluster.as_completed(futures.values()):
+                task = sent[future.key]
+                try:
+                    result = future.result()
+                except cluster.KilledWorker:
+                    result = UserError(
+                        f"{task.name}: its workers died again and again, perhaps for want of memory."
+                    )
+                    if not run.keep_going:
+                        raise result from None
+                except CancelledError:
+                    raise UserError(
+                        f"the Dask scheduler {self.scheduler} went away; what was finished is kept: start "
+                        "one and run the same command again."
+                    ) from None
+                run.finish(task, result)
+
+
+class _Waiting:
+    """Tasks that have not started, in the order they were given among those whose requirements are done."""
+
+    def __init__(self, tasks: Sequence[Task], results: Mapping[str, Any]) -> None:
+        self._tasks, self._results = tasks, results
+        self._place = {task.key: number for number, task in enumerate(tasks)}
+        self._missing = {task.key: set(task.requires) & self._place.keys() for task in tasks}
+        self._followers: dict[str, list[str]] = defaultdict(list)
+        for task in tasks:
+            for key in self._missing[task.key]:
+                self._followers[key].append(task.key)
+        self._ready = [self._place[key] for key, missing in self._missing.items() if not missing]
+        heapify(self._ready)
+
+    def next_ready(self) -> Optional[Task]:
+        """Take the next task that can start; None where all wait for others."""
+        return self._tasks[heappop(self._ready)] if self._ready else None
+
+    def is_blocked(self, task: Task) -> bool:
+        """Tell whether a task that this one requires failed."""
+        return _any_failed(self._results[key] for key in task.requires if key in self._place)
+
+    def finished(self, task: Task) -> None:
+        """Make those ready that waited for nothing but this task."""
+        for key in self._followers[task.key]:
+            self._missing[key].discard(task.key)
+            if not self._missing[key]:
+                heappush(self._ready, self._place[key])
+
+
+def _any_failed(results: Iterable[Any]) -> bool:
+    return any(isinstance(result, (UserError, Skipped)) for result in results)
+
+
+#: Reports units that a task, given by its key, has done.
+_Report = Callable[[str, int], None]
+
+
+def _perform(task: Task, keep_going: bool, report: _Report) -> Any:
+    try:
+        return task.function(*task.arguments, lambda units: report(task.key, units))
+    except UserError as error:
+        if not keep_going:
+            raise
+        return error
+
+
+_reports: Any = None
+
+
+def _start_worker(reports: Any, start: Optional[Callable[..., None]], arguments: tuple[Any, ...]) -> None:
+    global _reports
+    _reports = reports
+    if start is not None:
+        start(*arguments)
+
+
+def _perform_in_worker(task: Task, keep_going: bool) -> Any:
+    return _perform(task, keep_going, lambda key, units: _reports.put((key, units)))
+
+
+def _perform_on_cluster(task: Task, keep_going: bool, *earlier: Any) -> Any:
+    """Run a task unless one that it requires failed; earlier: the results of those."""
+    if _any_failed(earlier):
+        return Skipped()
+    return _perform(task, keep_going, lambda key, units: None)
+
+
+def _pass_on(reports: Any, report: _Report) -> None:
+    """Pass on what workers have reported since the last call."""
+    with suppress(queue.Empty):
+        while True:
+            report(*reports.get_nowait())
