@@ -24,7 +24,7 @@ from mcukd.files import write_json
 from mcukd.fold_results import STUDENT, TEACHER, FoldResult
 from mcukd.metrics.confusion import confusion_matrix, mcc
 from mcukd.sweep.jobs import StudentJob
-from mcukd.sweep.stage import make_plan
+from mcukd.sweep.plan import make_plan
 
 RESULTS = DOCS / "results" / "committee-headroom.json"
 KINDS = {"plain": STUDENT, "teacher": TEACHER}

@@ -27,7 +27,7 @@ from mcukd.evaluation.compare import paired
 from mcukd.files import write_json
 from mcukd.fold_results import STUDENT, TEACHER
 from mcukd.sweep.options import PLAIN
-from mcukd.sweep.stage import sweep
+from mcukd.sweep.sweep import run_sweep
 from mcukd.sweep.table import TABLE
 
 GRIDS = Path(__file__).parent / "methods"
@@ -62,7 +62,7 @@ def main() -> int:
 
 def experiment(name: str, out: Path, data_root: Path, workers: Optional[int]) -> dict[str, Any]:
     """Do a sweep and return its points with what they are compared to."""
-    facts = sweep(GRIDS / f"{name}.toml", out, data_root, workers)
+    facts = run_sweep(GRIDS / f"{name}.toml", out, data_root, workers)
     table = pd.read_parquet(out / TABLE)
     table = table.astype(object).where(table.notna(), None)
     rows = [_against_others(point, facts["points"], table) for point in facts["points"]]

@@ -40,8 +40,8 @@ def sweep(
 
     Example: [bold]mcukd sweep grid.toml --out shared/sizes --scheduler tcp://192.168.0.2:8786[/bold]
     """
-    from mcukd.sweep.stage import make_plan, overview
-    from mcukd.sweep.stage import sweep as run_sweep
+    from mcukd.sweep.plan import make_plan, overview
+    from mcukd.sweep.sweep import run_sweep
 
     if workers is not None and scheduler is not None:
         raise UserError("--workers and --scheduler exclude each other; a cluster has its own workers.")

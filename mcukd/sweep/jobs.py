@@ -1,106 +1,31 @@
-"""What a sweep trains: teachers, students, baselines. The runs that are rows of its table are in `runs`.
+"""Training jobs of a sweep: teachers, students and baselines, each trained once.
 
-A teacher serves the students of every size, a student its integer forms at every width, so each is trained
-once. Everything is computed in one thread, from seeds, and by the jobs of `distill` and `evaluate`: the
-same run gives the same row on the same kind of machine, and those stages' own figures.
+A teacher serves the students of every size, and a student its integer forms at every width. The jobs that
+make the rows of the table are in `runs`.
 """
 
 from __future__ import annotations
 
-import json
-import threading
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.card import load_card
-from mcukd.data.folds import Fold
-from mcukd.data.load import dataset_sha256, load_windows
-from mcukd.data.windows import Windows
 from mcukd.distillation import training_configs
 from mcukd.distillation.architectures import COMMITTEE
-from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods.plain import Plain
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_set import FitContext, TrainingSet
-from mcukd.errors import UserError
 from mcukd.evaluation.baselines import FILTER_MLP, Baseline, baselines_of
-from mcukd.files import replacing, sha256_text
+from mcukd.files import replacing
 from mcukd.fold_results import TEACHER, is_made_with, logits_name
-from mcukd.pipeline.distill import fold_jobs
-from mcukd.study import Study
 from mcukd.sweep.options import PLAIN, plain_config, reduced
+from mcukd.sweep.work import TRAINING, CachedFoldTrainer, Work, fold_trainer, quiet_tensorflow
 from mcukd.training.checkpoints import Checkpoints
-from mcukd.training.trainer import TrainingConfig
-
-if TYPE_CHECKING:
-    import keras
-
-#: Raise it when a sweep computes something in another way that no other stage's version shows.
-VERSION = 2
-
-#: Keras and TensorFlow know one training at a time, and a Dask worker may have several threads.
-TRAINING = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Source:
-    """The samples: card, folder of the data sets, seed of simulated ones, and their identity.
-
-    extra: whether the channels that only a teacher sees are read as well.
-    """
-
-    card: str
-    data_root: Optional[Path]
-    seed: int
-    extra: bool
-    sha256: str
-
-    @classmethod
-    def of(cls, card: str, data_root: Optional[Path], seed: int, extra: bool) -> Source:
-        """Make it of the data that is here; UserError where that is missing."""
-        return cls(
-            card, data_root, seed, extra, dataset_sha256(load_card(card), data_root, seed, extra=extra)
-        )
-
-
-@dataclass(frozen=True)
-class Work:
-    """What every job knows. folder: of the sweep. config: options of the training but split and seeds."""
-
-    folder: Path
-    source: Source
-    config: DistillConfig
-    fold: Fold
-    seed: int
-
-    @property
-    def who(self) -> str:
-        """The fold and the seed, as errors and the progress bar name them."""
-        return f"{self.fold.name}-s{self.seed}"
-
-    @cached_property
-    def job(self) -> FoldJob:
-        """The job of `mcukd distill` with these options, and its key."""
-        config = replace(self.config, seeds=(self.seed,))
-        return fold_jobs(Study(self.folder), [self.fold], self.source.sha256, config)[0]
-
-    def identity(self, kind: str, **decides: Any) -> str:
-        """Return the key of a job: the SHA-256 of all that decides its result."""
-        animals = [self.fold.train_animals, self.fold.test_animals]
-        facts = [VERSION, kind, self.source.sha256, self.seed, animals, decides]
-        return sha256_text(json.dumps(facts, sort_keys=True))
-
-    def windows(self) -> tuple[Windows, Windows]:
-        """Return the fold's training windows and its test windows."""
-        training, evaluation = load(self.source)
-        return self.job.training_of(training), evaluation.take(self.job.test_index(evaluation))
 
 
 @dataclass(frozen=True)
@@ -161,7 +86,7 @@ class TeacherJob:
         augmentation = training_configs.augmentation(trainer.config, data.windows.extra_vectors)
         return teacher.soft_labels(data.inputs, augmentation, self.work.seed)
 
-    def _train(self, trainer: _CachedFoldTrainer) -> tuple[TrainingSet, Teacher]:
+    def _train(self, trainer: CachedFoldTrainer) -> tuple[TrainingSet, Teacher]:
         trainer.teacher_fits = self.fits
         training, _ = self.work.windows()
         data = TrainingSet.normalized(training, trainer.config)
@@ -272,60 +197,3 @@ class BaselineJob:
     def _baseline(self) -> Baseline:
         folder, source, config = self.work.folder, self.work.source, self.work.config
         return baselines_of(folder, [self.work.job], source.sha256, config, self.model, nested=False)[0]
-
-
-@lru_cache(maxsize=2)
-def load(source: Source) -> tuple[Windows, Windows]:
-    """Return training and evaluation windows; UserError where this computer's data is not the sweep's."""
-    card = load_card(source.card)
-    if Source.of(source.card, source.data_root, source.seed, source.extra) != source:
-        raise UserError(
-            f"card {card.name}: the data here is not what the sweep was begun with; give all computers the "
-            "same data and mcukd, and run it again."
-        )
-    windows = (
-        load_windows(card, source.data_root, training=training, seed=source.seed, extra=source.extra)
-        for training in (True, False)
-    )
-    return next(windows), next(windows)
-
-
-@dataclass
-class _CachedFoldTrainer(FoldTrainer):
-    """A FoldTrainer that resumes teachers and baseline students from fits kept in the sweep's folder."""
-
-    teacher_fits: Optional[Checkpoints] = None
-    baseline_fits: Optional[Checkpoints] = None
-
-    def train_baseline_student(
-        self, data: TrainingSet, config: TrainingConfig, fits: FitContext
-    ) -> keras.Model:
-        """Train the baseline student, or restore a finished one."""
-        kept = replace(fits, checkpoints=self.baseline_fits or fits.checkpoints)
-        return super().train_baseline_student(data, config, kept)
-
-    def train_teacher(self, data: TrainingSet, fits: FitContext) -> Optional[Teacher]:
-        """Train the teacher, or restore one whose fits are finished."""
-        return super().train_teacher(data, replace(fits, checkpoints=self.teacher_fits or fits.checkpoints))
-
-
-@lru_cache(maxsize=8)
-def fold_trainer(source: Source, config: DistillConfig) -> _CachedFoldTrainer:
-    """Return this process's trainer for a configuration; its compiled models serve fold after fold."""
-    assert source.extra == config.uses_extra_channels
-    return _CachedFoldTrainer(*load(source), config)
-
-
-@cache
-def quiet_tensorflow() -> None:
-    """Have TensorFlow compute in one thread, on which the last bits depend, and on no accelerator."""
-    from mcukd.tensorflow_setup import tensorflow as tf
-
-    try:
-        tf.config.set_visible_devices([], "GPU")
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError as error:
-        raise UserError(
-            "TensorFlow already runs in this process with other settings; give the sweep workers of its own."
-        ) from error

@@ -29,8 +29,9 @@ from mcukd.models.filter_mlp import FilterMlpWeights
 from mcukd.models.student import stored_weights
 from mcukd.models.weights import StudentWeights
 from mcukd.sweep.grid import Measure
-from mcukd.sweep.jobs import TRAINING, BaselineJob, StudentJob, TeacherJob, Work, quiet_tensorflow
+from mcukd.sweep.jobs import BaselineJob, StudentJob, TeacherJob
 from mcukd.sweep.points import Point
+from mcukd.sweep.work import TRAINING, Work, quiet_tensorflow
 
 #: Windows the emulated core answers; the step takes the same instructions whatever the samples are.
 MEASURED_WINDOWS = 4

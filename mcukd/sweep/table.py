@@ -1,23 +1,22 @@
-"""What a sweep found: a table with a row for each run, and a summary with one for each point."""
+"""Results of a sweep: a table with a row for each run, and a summary with an entry for each point."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import numpy as np
 
 from mcukd.files import replacing, write_json
 from mcukd.metrics import confusion as merit
 from mcukd.metrics.bootstrap import intervals
+from mcukd.sweep.figure import draw_pareto
 from mcukd.sweep.grid import OPTIONS
+from mcukd.sweep.plan import Plan
 from mcukd.sweep.points import Point
 from mcukd.sweep.runs import RunJob
-
-if TYPE_CHECKING:
-    from mcukd.sweep.stage import Plan
 
 TABLE, SUMMARY, FIGURE = "table.parquet", "summary.json", "pareto.png"
 
@@ -41,8 +40,6 @@ COSTS = ("flash_bytes", "ram_bytes", "instructions", "cycles_estimated")
 
 def write_results(plan: Plan, out: Path) -> dict[str, Any]:
     """Gather all runs that are done; write table, summary and figure, and return the summary's content."""
-    from mcukd.sweep.figure import draw_pareto
-
     rows, of_point = [], defaultdict(list)
     for run in plan.runs:
         if run.is_done():

@@ -16,8 +16,8 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
 from mcukd.fixedpoint.quantize import QuantizeConfig
 from mcukd.sweep.grid import OPTIONS, Axes, read_grid
+from mcukd.sweep.plan import make_plan
 from mcukd.sweep.points import Point, points
-from mcukd.sweep.stage import make_plan
 from mcukd.sweep.table import COLUMNS
 
 

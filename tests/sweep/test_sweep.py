@@ -18,8 +18,9 @@ from builders.sweep import command, finished, herd_card, results, wait_for_resul
 
 from mcukd.errors import UserError
 from mcukd.sweep.figure import front
+from mcukd.sweep.plan import make_plan
 from mcukd.sweep.schedule import missing, run_jobs
-from mcukd.sweep.stage import make_plan, sweep
+from mcukd.sweep.sweep import run_sweep
 
 
 @dataclass(frozen=True)
@@ -145,18 +146,18 @@ def test_a_larger_grid_does_only_what_is_new_and_a_damaged_result_is_made_anew(
 ) -> None:
     content = 'data = "{card}"\n[grid]\nseeds = {seeds}\nbits = []\nbeside = ["majority"]\n'
     out = tmp_path / "out"
-    few = sweep(write_grid(tmp_path, card, content, seeds=2), out, card.parent, workers=1)
+    few = run_sweep(write_grid(tmp_path, card, content, seeds=2), out, card.parent, workers=1)
     assert (few["runs"], few["ran"]) == (6, 6 + 6)
     before = finished(out)
     damaged = next(name for name in sorted(before) if name.startswith("results"))
     (out / damaged).write_bytes((out / damaged).read_bytes()[:40])
-    more = sweep(write_grid(tmp_path, card, content, seeds=4), out, card.parent, workers=1)
+    more = run_sweep(write_grid(tmp_path, card, content, seeds=4), out, card.parent, workers=1)
     assert (more["runs"], more["ran"]) == (12, 6 + 6 + 1)
     after = finished(out)
     assert {n: t for n, t in after.items() if n in before and n != damaged} == {
         n: t for n, t in before.items() if n != damaged
     }
-    fewer = sweep(write_grid(tmp_path, card, content, seeds=2), out, card.parent, workers=1)
+    fewer = run_sweep(write_grid(tmp_path, card, content, seeds=2), out, card.parent, workers=1)
     assert fewer["ran"] == 0 and fewer["points"] == few["points"]
 
 
@@ -176,17 +177,17 @@ def test_other_data_is_not_taken_for_this(card: Path, tmp_path: Path) -> None:
 def test_a_failed_run_is_told_and_the_others_are_gathered(
     card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mcukd.sweep import stage
+    from mcukd.sweep import sweep
 
     def fails(todo, workers, scheduler, folder):  # type: ignore[no-untyped-def]
         for job in todo[:-1]:
             job.run()
         return {todo[-1].key: UserError("A-s0: training diverged.")}
 
-    monkeypatch.setattr(stage, "run_jobs", fails)
+    monkeypatch.setattr(sweep, "run_jobs", fails)
     content = 'data = "{card}"\n[grid]\nbits = []\nbeside = "majority"\n'
     with pytest.raises(UserError, match=r"diverged; 1 of 6 jobs failed and 1 of 3 runs are missing"):
-        sweep(write_grid(tmp_path, card, content), tmp_path / "out", card.parent, workers=1)
+        run_sweep(write_grid(tmp_path, card, content), tmp_path / "out", card.parent, workers=1)
     assert len(pd.read_parquet(tmp_path / "out" / "table.parquet")) == 2
     facts = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert not facts["complete"] and facts["points"][0]["mcc_interval"] is None
@@ -215,7 +216,7 @@ def test_the_plain_student_beside_all_methods_is_trained_once(card: Path, tmp_pa
         "[training]\nepochs = 1\nteacher_epochs = 1\nteacher_width = 1\ngru_units = 2\ndense_units = 2\n"
     )
     out = tmp_path / "out"
-    sweep(write_grid(tmp_path, card, content), out, card.parent)
+    run_sweep(write_grid(tmp_path, card, content), out, card.parent)
     lessons = [np.load(path) for path in sorted((out / "lessons").glob("*.npz"))]
     kept = list((out / "plain").glob("*/student.npz"))
     assert len(lessons) == 2 and len(kept) == 1
@@ -231,7 +232,7 @@ def test_the_plain_student_beside_all_methods_is_trained_once(card: Path, tmp_pa
         path.unlink()
     for path in (out / "results").glob("*.json"):
         path.unlink()
-    sweep(tmp_path / "grid.toml", out, card.parent)
+    run_sweep(tmp_path / "grid.toml", out, card.parent)
     bent = np.load(next((out / "lessons").glob("*.npz")))
     assert any((bent[name] != lessons[0][name]).any() for name in names)
 
@@ -251,7 +252,7 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
 
     out = tmp_path / "out"
     grid = write_grid(tmp_path, card, TRAINED)
-    facts = sweep(grid, out, card.parent, workers=1)
+    facts = run_sweep(grid, out, card.parent, workers=1)
     # A teacher, a lesson of both students, and the rows: the teacher, both in float and at 4 bits, and qat.
     assert facts["complete"] and facts["ran"] == 1 + 1 + 6
     runs = {run.title: run for run in make_plan(grid, out, card.parent).runs}
@@ -301,7 +302,7 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
 def test_costs_are_measured_once_for_each_size_and_width(card: Path, tmp_path: Path) -> None:
     content = TRAINED.replace('beside = ["teacher"]', 'method = "none"').replace("[false, true]", "false")
     content += '[measure]\ncore = "m3"\n'
-    facts = sweep(write_grid(tmp_path, card, content), tmp_path / "out", card.parent, workers=1)
+    facts = run_sweep(write_grid(tmp_path, card, content), tmp_path / "out", card.parent, workers=1)
     integer = next(point for point in facts["points"] if point["bits"] == 4)
     assert integer["instructions"] > 1000 and integer["flash_bytes"] > integer["weight_bytes"]
     assert facts["measured_on"] == {"core": "m3", "optimize": "speed"}

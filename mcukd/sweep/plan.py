@@ -1,8 +1,7 @@
-"""A whole sweep: from a grid to one table, a summary by point, and the Pareto figure."""
+"""Plan of a sweep: all runs of a grid, the trainings they require, and what of it is done."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,10 @@ from mcukd.data.folds import Fold, make_folds
 from mcukd.data.load import load_windows
 from mcukd.errors import UserError
 from mcukd.sweep.grid import Grid, read_grid
-from mcukd.sweep.jobs import Source, Work
 from mcukd.sweep.points import Point, points
 from mcukd.sweep.runs import CostJob, RunJob
-from mcukd.sweep.schedule import missing, run_jobs
-from mcukd.sweep.table import write_results
+from mcukd.sweep.schedule import Job, missing
+from mcukd.sweep.work import Source, Work
 from mcukd.text import did_you_mean, listed
 
 
@@ -33,40 +31,14 @@ class Plan:
     simulated: bool
 
     @property
+    def jobs(self) -> list[Job]:
+        """All runs and measurements, which name the trainings they require themselves."""
+        return [*self.runs, *self.costs.values()]
+
+    @property
     def folds(self) -> int:
         """How many folds each point is run on."""
         return len({run.work.fold.name for run in self.runs})
-
-
-def sweep(
-    path: Path,
-    out: Path,
-    data_root: Optional[Path] = None,
-    workers: Optional[int] = None,
-    scheduler: Optional[str] = None,
-) -> dict[str, Any]:
-    """Do all runs of the grid at `path` that `out` does not hold yet, and gather them.
-
-    Writes `table.parquet` (a row for each run), `summary.json` (a point each) and `pareto.png`. Finished
-    work is kept in folders beside them under the hash of what decided it, so that a sweep that was stopped,
-    or a larger grid, does only what is missing.
-    workers: processes of this computer, by default one per core. scheduler: of a Dask cluster instead.
-    Returns the facts of `summary.json`, with `ran`, the jobs done now. Raises UserError for a faulty grid,
-    and, when all else is done and written, where runs failed.
-    """
-    plan = make_plan(path, out, data_root)
-    todo = missing([*plan.runs, *plan.costs.values()])
-    out.mkdir(parents=True, exist_ok=True)
-    failed = run_jobs(todo, workers or os.cpu_count() or 1, scheduler, plan.runs[0].work.folder)
-    facts = write_results(plan, out)
-    if failed:
-        first = str(next(iter(failed.values()))).rstrip(".")
-        rows = len(plan.runs) - facts["runs"]
-        raise UserError(
-            f"{first}; {len(failed)} of {len(todo)} jobs failed and {rows} of {len(plan.runs)} runs are "
-            f"missing in {out}; the same command tries them again."
-        )
-    return {**facts, "ran": len(todo)}
 
 
 def make_plan(path: Path, out: Path, data_root: Optional[Path] = None) -> Plan:
@@ -133,7 +105,7 @@ def _check_tools() -> None:
 
 def overview(plan: Plan) -> dict[str, Any]:
     """Return what a plan would do, for `--dry-run`."""
-    todo = missing([*plan.runs, *plan.costs.values()])
+    todo = missing(plan.jobs)
     left = {job.key for job in todo}
     return {
         "points": list(dict.fromkeys(run.title for run in plan.runs)),
