@@ -10,7 +10,7 @@ from mcukd.data.card import Card
 from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
 from mcukd.evaluation.baselines import FILTER_MLP as FILTER_MLP_BASELINE
-from mcukd.fixedpoint.qat import LEARNT_BITS
+from mcukd.fixedpoint.qat import LEARNT_BITS, check_learnable
 from mcukd.fixedpoint.quantize import QuantizeConfig
 from mcukd.fold_results import STUDENT, TEACHER
 from mcukd.pipeline.distill import for_card
@@ -109,8 +109,8 @@ def points(grid: Grid, card: Card) -> dict[Point, DistillConfig]:
     if not found:
         raise UserError(
             "the grid has no run in it: without bits there must be something beside, a teacher comes with "
-            f"methods that have one, mobilenet students are in float, and qat is for {GRU_MLP} students of "
-            f"a method with a teacher at {LEARNT_BITS} bits or fewer."
+            f"methods that have one, mobilenet students are in float, and qat is for {GRU_MLP} students at "
+            f"{LEARNT_BITS} bits or fewer."
         )
     return found
 
@@ -134,5 +134,9 @@ def _students(grid: Grid, config: DistillConfig) -> Iterator[Point]:
 
 
 def _learnable(config: DistillConfig, bits: int) -> bool:
-    """Tell whether quantization-aware training can go on from a student: it needs its teacher's labels."""
-    return config.method != PLAIN and not config.uses_extra_channels and bits <= LEARNT_BITS
+    """Tell whether `mcukd quantize --qat` can train such a student on at this width."""
+    try:
+        check_learnable(QuantizeConfig(bits), None, config)
+    except UserError:
+        return False
+    return True

@@ -58,9 +58,10 @@ class RunJob:
 
     @property
     def requires(self) -> tuple[Any, ...]:
-        """The training; for quantization-aware training the teacher as well."""
+        """The training; for quantization-aware training of a distilled student the teacher as well."""
         training = self.training
-        return (training, *training.requires) if self.point.qat else (training,)
+        needs_teacher = self.point.qat and not self.point.is_plain
+        return (training, *training.requires) if needs_teacher else (training,)
 
     @cached_property
     def training(self) -> Training:
@@ -115,8 +116,8 @@ class RunJob:
             return quantize(weights, seen, config, hop)
         with TRAINING:
             quiet_tensorflow()
-            soft = TeacherJob(self.work).soft_labels()
-            trained = train_qat(weights, seen, soft, config, self.work.config, self.work.seed, hop)
+            soft = None if self.point.is_plain else TeacherJob(self.work).soft_labels()
+            trained = train_qat(weights, seen, soft, config, self.point.config, self.work.seed, hop)
         return quantize(trained.weights, seen, config, hop, trained.lengths)
 
     @property

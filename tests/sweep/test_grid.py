@@ -66,9 +66,10 @@ def test_a_point_is_there_once_and_only_where_it_makes_sense(tmp_path: Path) -> 
         students = [point for point in found if point.model == "student"]
         return sum(p.config.student == student and p.config.method == method for p in students)
 
-    # Per size: float, and each width with each table; a temperature means nothing without a teacher.
-    assert count("gru-mlp", "none") == 2 * (1 + 4)
-    # Per size and temperature the same, and qat at 4 bits with each table.
+    # Per size: float, each width with each table, and qat at 4 bits with each table; a temperature means
+    # nothing without a teacher.
+    assert count("gru-mlp", "none") == 2 * (1 + 4 + 2)
+    # Per size and temperature the same.
     for method in ("soft-labels", "tsak"):
         assert count("gru-mlp", method) == 2 * 2 * (1 + 4 + 2)
     # The other students have no sizes; a filter-mlp's gates are none, and a mobilenet stays in float.

@@ -17,6 +17,7 @@ from builders.processes import is_running
 from builders.sweep import command, finished, herd_card, results, wait_for_results, write_grid
 
 from mcukd.errors import UserError
+from mcukd.parallel.executor import LocalProcesses, Task, run_tasks
 from mcukd.sweep.figure import front
 from mcukd.sweep.plan import make_plan
 from mcukd.sweep.schedule import missing, run_jobs
@@ -244,17 +245,20 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
     from mcukd.data.folds import make_folds
     from mcukd.data.load import load_windows
     from mcukd.distillation.workers import run_jobs
+    from mcukd.fixedpoint.qat import train_qat
     from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
     from mcukd.models.weights import StudentWeights
     from mcukd.pipeline.distill import fold_jobs
     from mcukd.pipeline.quantize import classes_of
     from mcukd.study import Study
+    from mcukd.sweep.options import plain_config
+    from mcukd.training.devices import use_device
 
     out = tmp_path / "out"
     grid = write_grid(tmp_path, card, TRAINED)
     facts = run_sweep(grid, out, card.parent, workers=1)
-    # A teacher, a lesson of both students, and the rows: the teacher, both in float and at 4 bits, and qat.
-    assert facts["complete"] and facts["ran"] == 1 + 1 + 6
+    # A teacher, a fold of both students, and the rows: the teacher, both in float, at 4 bits and with qat.
+    assert facts["complete"] and facts["ran"] == 1 + 1 + 7
     runs = {run.title: run for run in make_plan(grid, out, card.parent).runs}
     table = pd.read_parquet(out / "table.parquet").set_index("point")
     distilled, qat = "soft-labels · 4/4 · 4 bits", "soft-labels, qat · 4/4 · 4 bits"
@@ -289,6 +293,7 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
             expected = counted(made[array].argmax(axis=1), labels)
             np.testing.assert_array_equal(confusion(name), expected)
         student = StudentWeights.from_arrays(made, "student_distilled__")
+        plain = StudentWeights.from_arrays(made, "student__")
     seen, test = work.windows()
     model = quantize(student, seen, QuantizeConfig(4), windows.operation_hop)
     assert table.model_sha256[distilled] == model.sha256
@@ -296,6 +301,12 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
     np.testing.assert_array_equal(confusion(distilled), expected)
     assert table.weight_bytes[distilled] == model.weight_bytes
     assert table.model_sha256[qat] not in (None, model.sha256)
+    # Without a teacher, training goes on from the labels alone, as `quantize --qat` does.
+    arguments = (plain, seen, None, QuantizeConfig(4), plain_config(work.config), 3, windows.operation_hop)
+    one_thread = LocalProcesses(1, "--jobs", use_device, ("cpu",))
+    trained = run_tasks([Task("qat", "qat", train_qat, arguments)], one_thread, "Training")["qat"]
+    model = quantize(trained.weights, seen, QuantizeConfig(4), windows.operation_hop, trained.lengths)
+    assert table.model_sha256["plain, qat · 4/4 · 4 bits"] == model.sha256
 
 
 @pytest.mark.emulator
