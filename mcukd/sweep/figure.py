@@ -1,4 +1,4 @@
-"""The Pareto figure: MCC against flash, and against instructions or the work that stands for them."""
+"""Pareto figure of a sweep: MCC over bytes of flash, and over instructions or multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def draw_pareto(facts: Mapping[str, Any], path: Path) -> None:
 
 
 def front(costs: Sequence[Optional[float]], merits: Sequence[Optional[float]]) -> list[int]:
-    """Return which points nothing that costs as little or less beats, by cost; None takes no part."""
+    """Return the indices of the Pareto-optimal points by rising cost; points with None are left out."""
     known = [
         (cost, -gain, number)
         for number, (cost, gain) in enumerate(zip(costs, merits))
@@ -112,7 +112,7 @@ def _panel(
 
 
 def _range(points: Sequence[Mapping[str, Any]], costs: Sequence[Optional[float]]) -> tuple[float, float]:
-    """Return the ends of the MCC axis: around the dots, with the lines that are not far off."""
+    """Return the ends of the MCC axis: around the dots, and around the lines that are close to them."""
     dots = [point for point, cost in zip(points, costs) if cost is not None] or points
     spread = [(point["mcc"], point["mcc_sd"] or 0) for point in dots]
     low, high = min(mcc - sd for mcc, sd in spread), max(mcc + sd for mcc, sd in spread)
@@ -127,7 +127,7 @@ def _name_front(
     axes: Any, points: Sequence[Mapping[str, Any]], costs: Sequence[Optional[float]], best: Sequence[int]
 ) -> None:
     """Write the size beside each point of the front, one above the other where they are close."""
-    axes.get_xlim()  # settles the scale, which places depend on
+    axes.get_xlim()  # fixes the scale, on which positions depend
     last, height = -1.0, 0
     for n in best:
         at = (costs[n], points[n]["mcc"])

@@ -1,7 +1,7 @@
-"""The grid of a sweep: a TOML file that says what is crossed with what (`docs/reference/sweep.md`).
+"""Grid of a sweep: a TOML file with the options to combine (`docs/reference/sweep.md`).
 
-Any option of `mcukd distill` may be an axis or be shared by all runs; this file knows none of them by
-name but those that a grid says in another way.
+Any option of `mcukd distill` may be an axis or be shared by all runs. They are read from `DistillConfig`;
+only those that a grid states in another way are named here.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.gates import KINDS
 from mcukd.fixedpoint.quantize import ACTIVATION_BITS, BITS
 from mcukd.fold_results import STUDENT
-from mcukd.sweep.options import BESIDE, PLAIN, idle, student_config
+from mcukd.sweep.options import BESIDE, PLAIN, student_config, unused_options
 from mcukd.text import did_you_mean, listed
 
 FLOAT = "float"
 
-#: Options of `DistillConfig` that are not the grid's: said in another way, the card's, or without effect on
-#: the students that are its rows.
+#: Options of `DistillConfig` that a grid does not have: it states them in another way, they come from the
+#: card, or they do not affect the students in its rows.
 _NOT_OPTIONS = ("split", "seeds", "seed", "neck_axis", "jobs", "device", "search", "search_trials")
 #: Type of each option of `mcukd distill` that a grid may name.
 OPTIONS = {name: kind for name, kind in get_type_hints(DistillConfig).items() if name not in _NOT_OPTIONS}
@@ -37,7 +37,7 @@ class _Strict(BaseModel):
 
 
 class Axes(_Strict):
-    """What is crossed, beside the options of `OPTIONS`. A single value may stand for a list of one.
+    """Axes of a grid besides the options of `OPTIONS`. A single value may stand for a list of one.
 
     folds: names of some of the split's folds; without them all. seeds: how many, or a list. beside: of
     `BESIDE`. bits: widths of the weights, 4 to 16, and "float"; none leaves the students out. gates,
@@ -159,11 +159,11 @@ class Grid(_Strict):
 
     @property
     def axes(self) -> Axes:
-        """What is crossed."""
+        """The axes that are combined."""
         return self.grid
 
     def crossed(self) -> dict[str, tuple[Any, ...]]:
-        """Return the crossed options of `mcukd distill`; without a word on methods, plain and distilled."""
+        """Return the options of `mcukd distill` that are axes; where no method is given, two of them are."""
         crossed = self.axes.options()
         if "method" in crossed or "method" in self.shared():
             return crossed
@@ -189,7 +189,7 @@ class Grid(_Strict):
                     refused.setdefault(value, error)
             else:
                 found.append(config)
-                unused = idle(STUDENT, config)
+                unused = unused_options(STUDENT, config)
                 accepted.update(value for value in choice if value[0] not in unused)
         for value, problem in refused.items():
             if value not in accepted:

@@ -24,7 +24,7 @@ from mcukd.evaluation.baselines import FILTER_MLP, Baseline, baselines_of
 from mcukd.files import replacing
 from mcukd.fold_results import TEACHER, is_made_with, logits_name
 from mcukd.sweep.options import PLAIN, plain_config, reduced
-from mcukd.sweep.work import TRAINING, CachedFoldTrainer, Work, fold_trainer, quiet_tensorflow
+from mcukd.sweep.work import TRAINING, CachedFoldTrainer, Work, fold_trainer, use_one_thread
 from mcukd.training.checkpoints import Checkpoints
 
 
@@ -70,7 +70,7 @@ class TeacherJob:
     def run(self) -> None:
         """Train it."""
         with TRAINING:
-            quiet_tensorflow()
+            use_one_thread()
             trainer = fold_trainer(self.work.source, reduced(TEACHER, self.work.config))
             data, teacher = self._train(trainer)
             _, test = self.work.windows()
@@ -130,7 +130,7 @@ class StudentJob:
     def run(self) -> None:
         """Train them."""
         with TRAINING:
-            quiet_tensorflow()
+            use_one_thread()
             trainer = fold_trainer(self.work.source, self.work.config)
             trainer.teacher_fits = self.requires[0].fits if self.requires else None
             trainer.baseline_fits = self._baseline_fits
@@ -190,7 +190,7 @@ class BaselineJob:
         mine = replace(self._baseline, job=replace(self.work.job, path=self.path, key=self.key))
         with TRAINING:
             if self.model == FILTER_MLP:
-                quiet_tensorflow()
+                use_one_thread()
             mine.run(fold_trainer(self.work.source, self.work.config), lambda units: None)
 
     @property

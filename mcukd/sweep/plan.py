@@ -78,13 +78,13 @@ def _folds(path: Path, grid: Grid, folds: Sequence[Fold]) -> list[Fold]:
 
 
 def _costs(grid: Grid, runs: Sequence[RunJob]) -> dict[Point, CostJob]:
-    """Return the measurement of each integer point; students of one structure, size and width share it."""
+    """Return the measurement of each integer point; students of one architecture, size and width share it."""
     if grid.measure is None:
         return {}
     _check_tools()
     by_shape: dict[tuple[Any, ...], CostJob] = {}
     found: dict[Point, CostJob] = {}
-    # What was learnt with the device's weights takes the same instructions as what was not.
+    # Quantization-aware training does not change the number of instructions.
     for run in sorted(runs, key=lambda run: run.point.qat):
         if run.point.integers is None or run.point in found:
             continue

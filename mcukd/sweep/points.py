@@ -1,4 +1,4 @@
-"""The points of a grid: what is scored on every fold with every seed."""
+"""Points of a grid: the models that are trained and scored on every fold with every seed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from mcukd.fold_results import STUDENT, TEACHER
 from mcukd.pipeline.distill import for_card
 from mcukd.pipeline.evaluate import usual_baselines
 from mcukd.sweep.grid import FLOAT, OPTIONS, Grid
-from mcukd.sweep.options import PLAIN, idle, plain_config, reduced
+from mcukd.sweep.options import PLAIN, plain_config, reduced, unused_options
 
 GRU_MLP, FILTER_MLP = "gru-mlp", "filter-mlp"
 
 
 @dataclass(frozen=True)
 class Point:
-    """A model with its options, and the integers it becomes.
+    """A model with its options, in float or in integers.
 
-    model: "student", "teacher" or a baseline. config: reduced to what decides it. integers: widths and gate
-    table, None for float. qat: whether the weights were learnt with the device's.
+    model: "student", "teacher" or a baseline. config: the options that affect it, others at their defaults.
+    integers: widths and gate table, None for float. qat: whether quantization-aware training comes before.
     """
 
     model: str
@@ -41,7 +41,7 @@ class Point:
 
     def columns(self) -> dict[str, Any]:
         """Return the table's columns: model, options, widths; None for what does not apply."""
-        unused, bits = idle(self.model, self.config), self.integers
+        unused, bits = unused_options(self.model, self.config), self.integers
         has_table = bits is not None and self.config.student == GRU_MLP
         return {
             "model": self.model,
@@ -55,7 +55,7 @@ class Point:
     def series(self, crossed: tuple[str, ...] = ()) -> str:
         """Return what points of all sizes and widths have in common, such as "soft-labels, temperature 2.0".
 
-        crossed: the grid's axes; others are the same everywhere, and not worth a word.
+        crossed: the grid's axes; other options are the same for all points and are left out.
         """
         own = self.columns()
         name = f"teacher {self.config.teacher_name}" if self.model == TEACHER else self.model
@@ -81,9 +81,9 @@ class Point:
 
 
 def points(grid: Grid, card: Card) -> dict[Point, DistillConfig]:
-    """Return the points of a grid, each once, and the options of a training that makes it.
+    """Return the points of a grid, each once, with the options of a training that makes it.
 
-    A distilled student's training makes the plain one beside it as well; that one is not trained again.
+    The training of a distilled student makes a plain one as well, which is not trained again.
     Raises UserError where the grid has no point, and for the filter-MLP on windows too short for it.
     """
     configs = list(dict.fromkeys(reduced(STUDENT, for_card(config, card)) for config in grid.configs()))
@@ -95,7 +95,7 @@ def points(grid: Grid, card: Card) -> dict[Point, DistillConfig]:
         )
     made_beside: dict[DistillConfig, DistillConfig] = {}
     for config in configs:
-        # A teacher with more sensors changes how windows are drawn and turned.
+        # With a teacher of more sensors windows are drawn and rotated otherwise.
         if config.method != PLAIN and not config.uses_extra_channels:
             made_beside.setdefault(plain_config(config), config)
     found: dict[Point, DistillConfig] = {}
@@ -116,7 +116,7 @@ def points(grid: Grid, card: Card) -> dict[Point, DistillConfig]:
 
 
 def _students(grid: Grid, config: DistillConfig) -> Iterator[Point]:
-    """Yield the forms of a student that exist: in float, and as integers where its structure has some."""
+    """Yield a student's points: in float, and as integers where its architecture has an integer form."""
     axes = grid.axes
     for bits in axes.bits:
         if bits == FLOAT:

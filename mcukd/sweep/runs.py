@@ -1,4 +1,4 @@
-"""Runs: a point of the grid on one fold with one seed, scored on the fold's animals; and costs of points."""
+"""Runs of a sweep: one point of the grid on one fold with one seed, and what each point costs on a core."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from mcukd.models.weights import StudentWeights
 from mcukd.sweep.grid import Measure
 from mcukd.sweep.jobs import BaselineJob, StudentJob, TeacherJob
 from mcukd.sweep.points import Point
-from mcukd.sweep.work import TRAINING, Work, quiet_tensorflow
+from mcukd.sweep.work import TRAINING, Work, use_one_thread
 
-#: Windows the emulated core answers; the step takes the same instructions whatever the samples are.
+#: Windows classified on the emulated core; a step takes the same instructions whatever the samples are.
 MEASURED_WINDOWS = 4
 
 Training = Union[TeacherJob, StudentJob, BaselineJob]
@@ -41,10 +41,11 @@ Training = Union[TeacherJob, StudentJob, BaselineJob]
 
 @dataclass(frozen=True)
 class RunJob:
-    """One row of the table.
+    """Job that makes one row of the table.
 
-    work: its options are those of the training that makes the point, such as a distilled student's beside
-    which a plain one is trained; the point's own decide the row. title: the point as a user reads it.
+    work: data, fold, seed, and the options of the training that makes the point; these may be those of a
+    distilled student, whose training makes a plain one as well. point: its own options decide the row.
+    title: the point as a user reads it.
     """
 
     work: Work
@@ -65,7 +66,7 @@ class RunJob:
 
     @cached_property
     def training(self) -> Training:
-        """What trains the model."""
+        """The job that trains the model."""
         return self._training_with(self.work)
 
     @cached_property
@@ -97,32 +98,34 @@ class RunJob:
 
     def run(self) -> None:
         """Predict the fold's test windows and write the row."""
-        seen, test = self.work.windows()
-        guesses, facts = self._answers(seen, test)
+        train_windows, test = self.work.windows()
+        predictions, facts = self._predictions(train_windows, test)
         animals = [str(animal) for animal in self.work.fold.test_animals]
         tested = [animal for animal in animals if animal in set(test.animals.tolist())]
-        matrices = merit.confusion_by_animal(test.labels, guesses, test.animals, tested, len(test.classes))
+        matrices = merit.confusion_by_animal(
+            test.labels, predictions, test.animals, tested, len(test.classes)
+        )
         write_json(self.path, {"key": self.key, "row": {**_scores(matrices, tested), **facts}})
 
-    def model(self, seen: Windows) -> IntegerModel:
+    def model(self, train_windows: Windows) -> IntegerModel:
         """Return the integer model of the student, made from the fold's training windows."""
         config, hop = self.point.integers, load_card(self.work.source.card).operation_hop
         assert config is not None, f"{self.name} is in float"
-        weights = stored_weights(FoldResult(self.training.path), WEIGHTS[self._who])
+        weights = stored_weights(FoldResult(self.training.path), WEIGHTS[self._student])
         if isinstance(weights, FilterMlpWeights):
-            return quantize_filters(weights, seen, config, hop)
+            return quantize_filters(weights, train_windows, config, hop)
         assert isinstance(weights, StudentWeights), f"{self.name} has no integer form"
         if not self.point.qat:
-            return quantize(weights, seen, config, hop)
+            return quantize(weights, train_windows, config, hop)
         with TRAINING:
-            quiet_tensorflow()
+            use_one_thread()
             soft = None if self.point.is_plain else TeacherJob(self.work).soft_labels()
-            trained = train_qat(weights, seen, soft, config, self.point.config, self.work.seed, hop)
-        return quantize(trained.weights, seen, config, hop, trained.lengths)
+            trained = train_qat(weights, train_windows, soft, config, self.point.config, self.work.seed, hop)
+        return quantize(trained.weights, train_windows, config, hop, trained.lengths)
 
     @property
-    def _who(self) -> str:
-        """The student in a fold's file."""
+    def _student(self) -> str:
+        """Name of the student in the results of a fold."""
         return STUDENT if self.point.is_plain else DISTILLED
 
     def _training_with(self, work: Work) -> Training:
@@ -130,10 +133,10 @@ class RunJob:
             return TeacherJob(work)
         return BaselineJob(work, self.point.model) if self.point.model in BASELINES else StudentJob(work)
 
-    def _answers(self, seen: Windows, test: Windows) -> tuple[NDArray[np.int64], dict[str, Any]]:
-        """Return the classes (N,) of the test windows, and what is known of the model's size."""
+    def _predictions(self, train_windows: Windows, test: Windows) -> tuple[NDArray[np.int64], dict[str, Any]]:
+        """Return the predicted classes (N,) of the test windows, and the columns on the model's size."""
         if self.point.integers is not None:
-            model = self.model(seen)
+            model = self.model(train_windows)
             outcome = run_fast(model, test.counts, checksums=False)
             return outcome.classes, {
                 **self._sizes(test),
@@ -145,7 +148,7 @@ class RunJob:
         result = FoldResult(self.training.path)
         if self.point.model == TEACHER:
             return np.argmax(result.logits(TEACHER), axis=1), {}
-        name = self.point.model if self.point.model in BASELINES else self._who
+        name = self.point.model if self.point.model in BASELINES else self._student
         size = self._sizes(test)
         known = {**size, "weight_bytes": 4 * size["parameters"]} if size["parameters"] else {}
         return np.argmax(result.logits(name), axis=1), known
@@ -161,7 +164,7 @@ class RunJob:
 
 @dataclass(frozen=True)
 class CostJob:
-    """What the models of one size and width cost on an emulated core, measured on that of one run."""
+    """Job that measures the cost of models of one size and width on an emulated core, by one of them."""
 
     run_job: RunJob
     measure: Measure
@@ -173,7 +176,7 @@ class CostJob:
 
     @property
     def requires(self) -> tuple[Any, ...]:
-        """What the run requires; its integer form is made here."""
+        """What the run requires; the integer model is made anew from it."""
         return self.run_job.requires
 
     @cached_property
@@ -191,17 +194,19 @@ class CostJob:
         return read_row(self.path, self.key) is not None
 
     def run(self) -> None:
-        """Build it, run it under QEMU, and write what was measured."""
+        """Build the model's firmware, run it under QEMU, and write what was measured."""
         from mcukd.profiling.measure import measure_model
 
-        seen, test = self.run_job.work.windows()
+        train_windows, test = self.run_job.work.windows()
         counts = test.counts[:MEASURED_WINDOWS]
-        row = measure_model(self.run_job.model(seen), counts, self.measure.core, self.measure.optimize)
+        row = measure_model(
+            self.run_job.model(train_windows), counts, self.measure.core, self.measure.optimize
+        )
         kept = ("flash_bytes", "instructions", "cycles_estimated", "ram_bytes", "mismatches")
         write_json(self.path, {"key": self.key, "row": {name: row[name] for name in kept}})
 
     def row(self) -> dict[str, Any]:
-        """Return what was measured; nothing where it could not be."""
+        """Return what was measured; an empty row where measuring failed."""
         return read_row(self.path, self.key) or {}
 
 

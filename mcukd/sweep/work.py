@@ -32,18 +32,18 @@ from mcukd.training.trainer import TrainingConfig
 if TYPE_CHECKING:
     import keras
 
-#: Raise it when a sweep computes something in another way that no other stage's version shows.
+#: Raised when a sweep's results change in a way that no other stage's version shows.
 VERSION = 2
 
-#: Keras and TensorFlow know one training at a time, and a Dask worker may have several threads.
+#: Held while Keras trains: it supports one training at a time, and a Dask worker may have several threads.
 TRAINING = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Source:
-    """The samples: card, folder of the data sets, seed of simulated ones, and their identity.
+    """Samples of a sweep: card, folder of the data sets, seed of simulated ones, and their SHA-256.
 
-    extra: whether the channels that only a teacher sees are read as well.
+    extra: whether the channels that only a teacher gets are read as well.
     """
 
     card: str
@@ -54,7 +54,7 @@ class Source:
 
     @classmethod
     def of(cls, card: str, data_root: Optional[Path], seed: int, extra: bool) -> Source:
-        """Make it of the data that is here; UserError where that is missing."""
+        """Return the source with the hash of the data on this computer; UserError where it is missing."""
         return cls(
             card, data_root, seed, extra, dataset_sha256(load_card(card), data_root, seed, extra=extra)
         )
@@ -62,7 +62,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Work:
-    """What every job knows. folder: of the sweep. config: options of the training but split and seeds."""
+    """Fold, seed, data and options of a job. folder: the sweep's. config: all options but split and seeds."""
 
     folder: Path
     source: Source
@@ -136,8 +136,8 @@ def fold_trainer(source: Source, config: DistillConfig) -> CachedFoldTrainer:
 
 
 @cache
-def quiet_tensorflow() -> None:
-    """Have TensorFlow compute in one thread, on which the last bits depend, and on no accelerator."""
+def use_one_thread() -> None:
+    """Set TensorFlow up to compute in one thread, on which last bits depend, and without accelerator."""
     from mcukd.tensorflow_setup import tensorflow as tf
 
     try:
