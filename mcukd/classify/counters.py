@@ -1,4 +1,4 @@
-"""Sums over windows that stay small however long the recording: minutes by behaviour, and bouts."""
+"""Counters over the windows of a recording of any length: minutes by behaviour, and bouts."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _BIN_NS = BIN_MINUTES * 60 * _NS
 BINS_PER_DAY = 24 * 60 // BIN_MINUTES
 
 
-class Budget:
-    """Time by behaviour in bins of a quarter of an hour since 1970, UTC; to the nanosecond."""
+class TimeBudget:
+    """Time budget: ns by behaviour in bins of a quarter of an hour since 1970, UTC."""
 
     def __init__(self, classes: int) -> None:
         self._classes = classes
         self._bins: dict[int, NDArray[np.int64]] = {}
 
     def add(self, starts: NDArray[np.int64], ends: NDArray[np.int64], classes: NDArray[np.uint8]) -> None:
-        """Add windows by what they stand for, [starts, ends) in ns: one across midnight on both days."""
+        """Add windows by the time they stand for, [starts, ends) in ns, split at the ends of bins."""
         bins, codes = starts // _BIN_NS, classes.astype(np.int64)
         lengths = ends - starts
         while len(bins):
@@ -74,7 +74,7 @@ class Annotations:
         self.bouts = 0
 
     def add(self, starts: NDArray[np.int64], ends: NDArray[np.int64], classes: NDArray[np.uint8]) -> None:
-        """Add windows in their order; a run ends with another behaviour and where time is missing."""
+        """Add windows in their order; a run ends at another behaviour and where time is missing."""
         new = np.flatnonzero((classes[1:] != classes[:-1]) | (starts[1:] != ends[:-1])) + 1
         edges = [0, *new.tolist(), len(classes)]
         for start, stop in zip(edges, edges[1:]):

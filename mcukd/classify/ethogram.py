@@ -1,4 +1,4 @@
-"""The ethogram: a row per day, a column per quarter of an hour, coloured by the behaviour it mostly held."""
+"""Ethogram: a row per day, a column per quarter of an hour, in the colour of its most frequent behaviour."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def draw_ethogram(
 
 
 def colours_of(count: int) -> list[Any]:
-    """Return a colour per behaviour: the report's, or evenly spread hues where those do not suffice."""
+    """Return a colour per behaviour: those of all figures, or evenly spread hues where there are more."""
     from matplotlib import colormaps
 
     if count < len(COLOURS):

@@ -1,4 +1,4 @@
-"""A long recording as a stream of blocks of the sensor's counts, with a time for every sample.
+"""Long recordings, read as blocks of the sensor's counts with a time for every sample.
 
 Parquet is read by batches and `.npy` as a memory map, so memory does not grow with the file.
 """
@@ -59,7 +59,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Recording:
-    """An opened file: what can be said of it before reading its samples. units: "counts", "g" or "card"."""
+    """An opened file, before its samples are read. units: "counts", "g" or "card" (stated there)."""
 
     path: Path
     layout: Layout
@@ -96,7 +96,7 @@ class Recording:
 
 
 def open_recording(path: Path, layout: Layout) -> Recording:
-    """Look at a file's columns, types and length.
+    """Check a file's columns, types and length.
 
     Raises UserError for a file that is missing, damaged, of another kind, without the columns, or without
     anything that tells the times of its samples.

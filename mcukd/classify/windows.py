@@ -1,6 +1,6 @@
-"""Windows of a streamed recording: the answers of one pass over the whole, from blocks of it.
+"""Windows of a streamed recording, classified block by block with the results of one pass over the whole.
 
-Samples that a later window needs are carried from block to block. A gap in the stamps (see `mcukd.data.gaps`)
+Samples that a later window needs are kept from block to block. A gap in the stamps (see `mcukd.data.gaps`)
 ends a stretch: no window reaches across, and the next one starts at the sample after it, as in training.
 """
 
@@ -28,8 +28,8 @@ HELD = BLOCK
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Windows one after the other in time, all of one stretch.
+class ClassifiedWindows:
+    """Consecutive windows of one stretch with their classes.
 
     starts, ends: (n,) int64 ns since 1970; a window stands for the hop from its first sample to the next
     window's. classes: (n,) uint8. logits: (n, K) int16. counts: the samples (S, C) they were computed of,
@@ -46,8 +46,8 @@ class Answers:
 
 
 @dataclass
-class Tally:
-    """What went by: samples, those saturated, stretches, windows, and the time of the stretches in ns."""
+class Counters:
+    """Counts over a recording: samples, saturated ones, stretches, windows, and the stretches' time in ns."""
 
     samples: int = 0
     saturated: int = 0
@@ -59,44 +59,44 @@ class Tally:
 
 
 def classify_recording(
-    model: IntegerModel, recording: Recording, hop: int, tally: Tally, size: int
-) -> Iterator[Answers]:
-    """Classify a recording, reading blocks of `size` samples; fills `tally` on the way.
+    model: IntegerModel, recording: Recording, hop: int, counters: Counters, size: int
+) -> Iterator[ClassifiedWindows]:
+    """Classify a recording, reading blocks of `size` samples; counts in `counters`.
 
     Raises UserError where the stamps give another rate than the model's, where no stretch holds a window,
     and what `Recording.blocks` raises.
     """
     period = _NS / recording.layout.rate_hz
-    for stretch in _stretches(recording, size, tally):
-        carried = _Carried(model, hop, round(hop * period))
+    for stretch in _stretches(recording, size, counters):
+        buffer = _StretchBuffer(model, hop, round(hop * period))
         begun, samples = None, 0
         for counts, times in stretch:
             begun = int(times[0]) if begun is None else begun
             samples += len(counts)
-            for answers in carried.add(counts, times, tally.windows):
-                tally.windows += len(answers.classes)
-                yield answers
-        for answers in carried.finish(tally.windows):
-            tally.windows += len(answers.classes)
-            yield answers
+            for batch in buffer.add(counts, times, counters.windows):
+                counters.windows += len(batch.classes)
+                yield batch
+        for batch in buffer.finish(counters.windows):
+            counters.windows += len(batch.classes)
+            yield batch
         assert begun is not None, "a stretch has samples"
-        _check_rate(recording, model, samples, carried.last - begun, carried.coarse)
-        tally.stretches += 1
-        tally.recorded_ns += carried.last - begun + round(period)
-        tally.first_ns = begun if tally.first_ns is None else tally.first_ns
-        tally.last_ns = carried.last + round(period)
-    if not tally.windows:
+        _check_rate(recording, model, samples, buffer.last - begun, buffer.coarse)
+        counters.stretches += 1
+        counters.recorded_ns += buffer.last - begun + round(period)
+        counters.first_ns = begun if counters.first_ns is None else counters.first_ns
+        counters.last_ns = buffer.last + round(period)
+    if not counters.windows:
         raise UserError(
-            f"{recording.path}: {tally.samples} samples in {tally.stretches} stretches hold no whole window "
-            f"of {model.window} samples; nothing can be classified."
+            f"{recording.path}: {counters.samples} samples in {counters.stretches} stretches hold no whole "
+            f"window of {model.window} samples; nothing can be classified."
         )
 
 
 def _stretches(
-    recording: Recording, size: int, tally: Tally
+    recording: Recording, size: int, counters: Counters
 ) -> Iterator[Iterator[tuple[NDArray[np.int16], NDArray[np.int64]]]]:
     """Yield stretches without a gap, each an iterator over (counts, times) that must be used up in turn."""
-    blocks = _counted(recording.blocks(size), tally)
+    blocks = _counted(recording.blocks(size), counters)
     if recording.layout.segment_column is not None:
         pieces = _cut_at_segments(blocks)
     elif recording.layout.time_column is not None:
@@ -118,11 +118,11 @@ def _stretches(
         yield stretch()
 
 
-def _counted(blocks: Iterable[Block], tally: Tally) -> Iterator[Block]:
-    """Count samples on their way, and pass on blocks that have some."""
+def _counted(blocks: Iterable[Block], counters: Counters) -> Iterator[Block]:
+    """Count the samples of blocks, and pass on blocks that have some."""
     for block in blocks:
-        tally.samples += len(block.counts)
-        tally.saturated += block.saturated
+        counters.samples += len(block.counts)
+        counters.saturated += block.saturated
         if len(block.counts):
             yield block
 
@@ -132,7 +132,7 @@ _Piece = tuple[bool, NDArray[np.int16], NDArray[np.int64]]
 
 
 def _cut_at_segments(blocks: Iterable[Block]) -> Iterator[_Piece]:
-    """Cut blocks where the file tells another segment."""
+    """Cut blocks where the number of the segment changes."""
     segment: Optional[int] = None
     for block in blocks:
         assert block.segments is not None
@@ -143,9 +143,9 @@ def _cut_at_segments(blocks: Iterable[Block]) -> Iterator[_Piece]:
 
 
 def _cut_at_gaps(blocks: Iterable[Block]) -> Iterator[_Piece]:
-    """Cut a stamped recording at its gaps, told as for recordings that train, whatever the blocks' size.
+    """Cut a stamped recording at its gaps, found as in training data, whatever the blocks' size.
 
-    Samples are held until those have come that tell whether a long step is a gap.
+    Samples are held until the following ones show whether a long step is a gap.
     """
     clock: Optional[Clock] = None
     first: Optional[int] = None
@@ -184,8 +184,8 @@ def _pieces(
         yield new or start > 0, counts[start:stop], times[start:stop]
 
 
-class _Carried:
-    """The samples of a stretch that windows still need."""
+class _StretchBuffer:
+    """Buffer of the samples of a stretch that later windows need."""
 
     def __init__(self, model: IntegerModel, hop: int, hop_ns: int) -> None:
         self.last, self.coarse = 0, 0
@@ -193,8 +193,10 @@ class _Carried:
         self._counts = np.empty((0, model.channels), np.int16)
         self._times = np.empty(0, np.int64)
 
-    def add(self, counts: NDArray[np.int16], times: NDArray[np.int64], first: int) -> Iterator[Answers]:
-        """Classify windows once the next one's first sample has come: it says how long they stand."""
+    def add(
+        self, counts: NDArray[np.int16], times: NDArray[np.int64], first: int
+    ) -> Iterator[ClassifiedWindows]:
+        """Classify windows once the next one's first sample is there, which ends the time they stand for."""
         steps = np.diff(times)
         if len(steps) and (steps == 0).any():
             self.coarse = max(self.coarse, int(steps.max()))
@@ -205,11 +207,11 @@ class _Carried:
         followed = (len(self._counts) - 1) // self._hop
         yield from self._classify(min(whole, followed), first)
 
-    def finish(self, first: int) -> Iterator[Answers]:
+    def finish(self, first: int) -> Iterator[ClassifiedWindows]:
         """Classify the last window of a stretch, if one is left; it stands for a hop, at the usual rate."""
         yield from self._classify(window_count(len(self._counts), self._model.window, self._hop), first)
 
-    def _classify(self, count: int, first: int) -> Iterator[Answers]:
+    def _classify(self, count: int, first: int) -> Iterator[ClassifiedWindows]:
         if not count:
             return
         offsets = np.arange(count, dtype=np.int64) * self._hop
@@ -219,8 +221,8 @@ class _Carried:
         starts = self._times[offsets]
         after = count * self._hop
         last = self._times[after] if after < len(self._times) else starts[-1] + self._hop_ns
-        yield Answers(starts, np.append(starts[1:], last), classes, logits, used, offsets, first)
-        # Copies, so that the block they are of can go.
+        yield ClassifiedWindows(starts, np.append(starts[1:], last), classes, logits, used, offsets, first)
+        # Copies, so that the block they come from is freed.
         self._counts, self._times = self._counts[after:].copy(), self._times[after:].copy()
 
 

@@ -11,9 +11,7 @@ from mcukd.cli.common import JsonOption, RunOption, print_json, print_table
 from mcukd.errors import UserError
 
 if TYPE_CHECKING:
-    from mcukd.classify.recording import Layout
     from mcukd.fixedpoint.model import IntegerModel
-    from mcukd.study import Study
 
 
 def register(app: typer.Typer) -> None:
@@ -74,96 +72,39 @@ def classify(
 
     Example: [bold]mcukd classify collars/*.parquet --time-column time --out results[/bold]
     """
-    from mcukd.classify.named import named_recordings
-    from mcukd.classify.results import ClassifyJob, merge_samples
-    from mcukd.data.worn import WORN, worn_from
-    from mcukd.fixedpoint.model import load_model
-    from mcukd.models.student import require_integers
-    from mcukd.pipeline.classify import classify_files
+    from mcukd.classify.outputs import merge_samples
+    from mcukd.pipeline.classify import RecordingOptions, classifiable_model, classify_files, classify_jobs
     from mcukd.study import Study
 
     if out_sample is not None and not sample_windows:
         raise UserError("--out-sample goes with --sample-windows; say how many windows to keep.")
     study = Study.open(run)
-    require_integers(study, "'mcukd classify'")
-    model = load_model(study.path)
-    names = tuple(name.strip() for name in columns.split(","))
-    layout = _layout(study, model, names, time_column, start, rate, timezone)
-    found = named_recordings(files, layout)
-    worn = worn_from(study.manifest.get(WORN))
-    shares = [
-        sample_windows * (i + 1) // len(found) - sample_windows * i // len(found) for i in range(len(found))
-    ]
-    work = [
-        ClassifyJob(
-            one.path.absolute(),
-            study.path.absolute(),
-            out.absolute(),
-            one.layout,
-            hop,
-            timezone,
-            share,
-            individual=one.individual,
-            worn=worn,
-            recorded_hz=one.recorded_hz,
-        )
-        for one, share in zip(found, shares)
-    ]
-    summaries = classify_files(work, jobs, scheduler)
+    model = classifiable_model(study)
+    recordings = classify_jobs(
+        study,
+        model,
+        files,
+        out,
+        RecordingOptions(
+            columns=tuple(name.strip() for name in columns.split(",")),
+            time_column=time_column,
+            start=start,
+            rate_hz=rate,
+            timezone=timezone,
+            hop=hop,
+            sample_windows=sample_windows,
+        ),
+    )
+    summaries = classify_files(recordings, jobs, scheduler)
     facts: dict[str, Any] = {"run": str(study.path), "out": str(out), "files": summaries}
     if sample_windows:
         path = out_sample or out / "sample.npz"
-        sampled = merge_samples([one for one in work if one.sample], path)
+        sampled = merge_samples([one for one in recordings if one.sample], path)
         facts["sample"] = {"file": str(path), "windows": sampled}
     if json:
         print_json(facts)
     else:
         _print(facts, model)
-
-
-def _layout(
-    study: Study,
-    model: IntegerModel,
-    columns: tuple[str, ...],
-    time_column: Optional[str],
-    start: Optional[str],
-    rate: Optional[float],
-    timezone: str,
-) -> Layout:
-    from mcukd.classify.recording import INT16, Layout
-    from mcukd.data.card import load_card
-    from mcukd.data.counts import count_limits
-
-    if time_column is not None and (start is not None or rate is not None):
-        raise UserError("--time-column already gives the times; leave --start and --rate out.")
-    if (start is None) != (rate is None):
-        raise UserError(
-            "--start and --rate go together: when the first sample was taken, and how many a second."
-        )
-    try:
-        card = load_card(study.card)
-        limits = count_limits(card.signal) if card.counts_per_g == model.counts_per_g else INT16
-    except UserError:
-        limits = INT16  # the card is gone, so all that is known of the sensor is its counts' type
-    first = None if start is None else _nanoseconds(start, timezone)
-    return Layout(columns, rate or model.rate_hz, model.counts_per_g, time_column, first, limits)
-
-
-def _nanoseconds(start: str, timezone: str) -> int:
-    from datetime import datetime
-
-    from mcukd.classify.results import zone_of
-
-    zone = zone_of(timezone)
-    try:
-        # Python before 3.11 does not read the Z of UTC.
-        moment = datetime.fromisoformat(start.strip().replace("Z", "+00:00"))
-    except ValueError:
-        raise UserError(f"--start is '{start}', expected a time such as 2026-05-01T06:30:00+00:00.") from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-    epoch = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-    since = moment - epoch
-    return ((since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
 
 
 def _and_others(names: list[str]) -> str:

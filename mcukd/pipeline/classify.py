@@ -4,13 +4,106 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Any, Optional
 from uuid import uuid4
 
-from mcukd.classify.recording import open_recording
-from mcukd.classify.results import ClassifyJob, classify_file
+from mcukd.classify.inputs import find_recordings
+from mcukd.classify.job import ClassifyJob, zone_of
+from mcukd.classify.recording import INT16, Layout, open_recording
+from mcukd.classify.results import classify_file
+from mcukd.data.card import load_card
+from mcukd.data.counts import count_limits
+from mcukd.data.worn import WORN, worn_from
 from mcukd.errors import UserError
+from mcukd.fixedpoint.model import IntegerModel, load_model
+from mcukd.models.student import require_integers
 from mcukd.parallel.executor import DaskCluster, Executor, InProcess, LocalProcesses, Task, run_tasks
+from mcukd.study import Study
+
+
+@dataclass(frozen=True)
+class RecordingOptions:
+    """How recordings are read, and which of their windows are classified and kept.
+
+    columns: of the axes, in the model's order. time_column: of stamps; without it `start` (ISO 8601) and
+    rate_hz give the times. timezone: of the budget's days, and of `start`. hop: samples between windows; the
+    model's own without it. sample_windows: windows to keep over all recordings.
+    """
+
+    columns: tuple[str, ...] = ("x", "y", "z")
+    time_column: Optional[str] = None
+    start: Optional[str] = None
+    rate_hz: Optional[float] = None
+    timezone: str = "UTC"
+    hop: Optional[int] = None
+    sample_windows: int = 0
+
+
+def classifiable_model(study: Study) -> IntegerModel:
+    """Return a study's integer model; UserError where it has none."""
+    require_integers(study, "'mcukd classify'")
+    return load_model(study.path)
+
+
+def classify_jobs(
+    study: Study, model: IntegerModel, paths: Sequence[Path], out: Path, options: RecordingOptions
+) -> list[ClassifyJob]:
+    """Return a job for each recording at `paths`: files, cards, or folders with a card.
+
+    Raises UserError for options that do not go together and paths that hold no recordings.
+    """
+    recordings = find_recordings(paths, _layout(study, model, options))
+    worn = worn_from(study.manifest.get(WORN))
+    count, wanted = len(recordings), options.sample_windows
+    return [
+        ClassifyJob(
+            one.path.absolute(),
+            study.path.absolute(),
+            out.absolute(),
+            one.layout,
+            options.hop,
+            options.timezone,
+            wanted * (number + 1) // count - wanted * number // count,
+            individual=one.individual,
+            worn=worn,
+            recorded_hz=one.recorded_hz,
+        )
+        for number, one in enumerate(recordings)
+    ]
+
+
+def _layout(study: Study, model: IntegerModel, options: RecordingOptions) -> Layout:
+    if options.time_column is not None and (options.start is not None or options.rate_hz is not None):
+        raise UserError("--time-column already gives the times; leave --start and --rate out.")
+    if (options.start is None) != (options.rate_hz is None):
+        raise UserError(
+            "--start and --rate go together: when the first sample was taken, and how many a second."
+        )
+    try:
+        card = load_card(study.card)
+        limits = count_limits(card.signal) if card.counts_per_g == model.counts_per_g else INT16
+    except UserError:
+        limits = INT16  # the card is gone, so all that is known of the sensor is its counts' type
+    rate_hz = options.rate_hz or model.rate_hz
+    first = None if options.start is None else _nanoseconds(options.start, options.timezone)
+    return Layout(options.columns, rate_hz, model.counts_per_g, options.time_column, first, limits)
+
+
+def _nanoseconds(start: str, timezone: str) -> int:
+    """Return a time in ISO 8601 as ns since 1970; one without an offset is of the time zone."""
+    zone = zone_of(timezone)
+    try:
+        # Python before 3.11 does not read the Z of UTC.
+        moment = datetime.fromisoformat(start.strip().replace("Z", "+00:00"))
+    except ValueError:
+        raise UserError(f"--start is '{start}', expected a time such as 2026-05-01T06:30:00+00:00.") from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    epoch = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    since = moment - epoch
+    return ((since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
 
 
 def classify_files(

@@ -28,7 +28,7 @@ def make_study(folder: Path, **changes: Any) -> tuple[Path, IntegerModel]:
 
 
 def recording(samples: int, seed: int = 0) -> np.ndarray:
-    """Counts (samples, 3) that turn and shake, about 1 g long, so that answers change often."""
+    """Counts (samples, 3) that turn and shake, about 1 g long, so that found change often."""
     rng = np.random.default_rng(seed)
     time = np.arange(samples)[:, None] / RATE
     direction = np.sin(2 * np.pi * 0.05 * time + np.array([0.0, 2.1, 4.2])) * 0.8

@@ -13,8 +13,9 @@ from builders.commands import mcukd
 from builders.students import COUNTS_PER_G
 from pyarrow import parquet
 
+from mcukd.classify.job import ClassifyJob
 from mcukd.classify.recording import open_recording
-from mcukd.classify.results import ClassifyJob, classify_file
+from mcukd.classify.results import classify_file
 from mcukd.errors import UserError
 
 

@@ -14,7 +14,7 @@ from builders.classify import START, make_study, recording, started, write_parqu
 from builders.cluster import cluster, needs_dask, there
 from builders.commands import mcukd
 
-from mcukd.classify.results import ClassifyJob
+from mcukd.classify.job import ClassifyJob
 from mcukd.errors import UserError
 from mcukd.pipeline.classify import classify_files
 

@@ -18,10 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from mcukd.classify.counters import Budget, stamp
+from mcukd.classify.counters import TimeBudget, stamp
+from mcukd.classify.job import OUTPUTS, SUMMARY, ClassifyJob
+from mcukd.classify.outputs import merge_samples
 from mcukd.classify.recording import BLOCK, open_recording
-from mcukd.classify.results import OUTPUTS, SUMMARY, ClassifyJob, classify_file, merge_samples
-from mcukd.classify.windows import Tally, classify_recording
+from mcukd.classify.results import classify_file
+from mcukd.classify.windows import Counters, classify_recording
 from mcukd.data.card import load_card
 from mcukd.data.gaps import REACH, stretches
 from mcukd.data.load import load_windows
@@ -70,7 +72,7 @@ def test_blocks_equal_one_pass(
     logits = np.empty((window_count(5000, STEPS, hop), 4), np.int16)
     expected = classify_stream(study[1], counts, hop, logits)
     assert len(set(expected.tolist())) > 1
-    found = list(classify_recording(study[1], open_recording(path, stamped()), hop, Tally(), block))
+    found = list(classify_recording(study[1], open_recording(path, stamped()), hop, Counters(), block))
     assert np.array_equal(np.concatenate([part.classes for part in found]), expected)
     assert np.array_equal(np.concatenate([part.logits for part in found]), logits)
     starts = np.concatenate([part.starts for part in found])
@@ -96,11 +98,11 @@ def test_gaps_anywhere_equal_a_pass_over_each_stretch(
         begun += length
     path = tmp_path_factory.mktemp("gaps") / "a.parquet"
     write_parquet(path, counts, np.concatenate(times), group=data.draw(st.integers(1, 300)))
-    tally = Tally()
-    found = list(classify_recording(study[1], open_recording(path, stamped()), hop, tally, block))
+    counters = Counters()
+    found = list(classify_recording(study[1], open_recording(path, stamped()), hop, counters, block))
     assert np.array_equal(np.concatenate([f.classes for f in found]), np.concatenate(expected))
-    assert tally.samples == len(counts)
-    assert tally.stretches == len(lengths)
+    assert counters.samples == len(counts)
+    assert counters.stretches == len(lengths)
 
 
 def test_answers_are_the_references(study: tuple[Path, IntegerModel], tmp_path: Path) -> None:
@@ -180,7 +182,7 @@ def test_a_window_across_midnight_counts_on_both_days(
 
 
 def test_days_are_those_of_the_zone_with_23_and_25_hours() -> None:
-    zone, budget = ZoneInfo("Europe/Berlin"), Budget(2)
+    zone, budget = ZoneInfo("Europe/Berlin"), TimeBudget(2)
     begin = int(datetime(2026, 3, 1, tzinfo=timezone.utc).timestamp()) * 10**9
     starts = begin + np.arange(245 * 24, dtype=np.int64) * 3600 * 10**9
     budget.add(starts, starts + 3600 * 10**9, (np.arange(len(starts)) % 2).astype(np.uint8))
@@ -300,10 +302,10 @@ def test_gaps_among_jitter_are_those_of_the_whole_for_any_block(
     assert 6 == len(parts) < (np.diff(times) > 50_000_000).sum() / 4
     whole = [classify_stream(study[1], counts[part], 10) for part in parts if part.stop - part.start >= STEPS]
     for block in (611, 4096, 1 << 19):
-        tally = Tally()
-        found = list(classify_recording(study[1], open_recording(path, stamped()), 10, tally, block))
+        counters = Counters()
+        found = list(classify_recording(study[1], open_recording(path, stamped()), 10, counters, block))
         assert np.array_equal(np.concatenate([one.classes for one in found]), np.concatenate(whole))
-        assert (tally.samples, tally.stretches) == (15_000, len(parts))
+        assert (counters.samples, counters.stretches) == (15_000, len(parts))
 
 
 def test_the_usual_step_is_that_of_as_many_samples_for_any_block(
@@ -317,9 +319,9 @@ def test_the_usual_step_is_that_of_as_many_samples_for_any_block(
     path = write_parquet(tmp_path / "a.parquet", recording(12_000), times)
     counted = []
     for block in (371, 5000, 1 << 19):
-        tally = Tally()
-        list(classify_recording(study[1], open_recording(path, stamped()), STEPS, tally, block))
-        counted.append((tally.stretches, tally.windows))
+        counters = Counters()
+        list(classify_recording(study[1], open_recording(path, stamped()), STEPS, counters, block))
+        counted.append((counters.stretches, counters.windows))
     assert len(set(counted)) == 1
 
 
@@ -338,6 +340,6 @@ def test_classify_and_training_count_the_same_windows_of_jittery_stamps(
         (tmp_path / name).write_text("\n".join(["t,x,y,z", *lines]) + "\n", encoding="utf-8")
     trained = len(load_windows(load_card(str(card_path)))) / 4
     path = write_parquet(tmp_path / "a.parquet", counts, times)
-    tally = Tally()
-    list(classify_recording(study[1], open_recording(path, stamped()), STEPS, tally, 1000))
-    assert tally.windows == trained and tally.stretches == 6
+    counters = Counters()
+    list(classify_recording(study[1], open_recording(path, stamped()), STEPS, counters, 1000))
+    assert counters.windows == trained and counters.stretches == 6

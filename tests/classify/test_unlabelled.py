@@ -14,9 +14,10 @@ from builders.students import random_student
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from mcukd.classify.named import named_recordings
+from mcukd.classify.inputs import find_recordings
+from mcukd.classify.job import OUTPUTS, ClassifyJob
 from mcukd.classify.recording import Layout
-from mcukd.classify.results import OUTPUTS, ClassifyJob, classify_file
+from mcukd.classify.results import classify_file
 from mcukd.cli.app import app
 from mcukd.data.card import load_card
 from mcukd.data.counts import count_limits
@@ -98,7 +99,7 @@ def tasks(
     return [
         ClassifyJob(one.path, study.path, out, one.layout, individual=one.individual, worn=worn,
              recorded_hz=one.recorded_hz)
-        for one in named_recordings(paths, known)
+        for one in find_recordings(paths, known)
     ]  # fmt: skip
 
 
@@ -280,8 +281,8 @@ def test_what_is_no_card_of_recordings_is_refused(
     learned: tuple[Path, Study, IntegerModel], tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match="holds no card.toml"):
-        named_recordings([tmp_path], Layout(("x", "y", "z"), 25.0, 1.0))
+        find_recordings([tmp_path], Layout(("x", "y", "z"), 25.0, 1.0))
     with pytest.raises(UserError, match="is a card of labelled data"):
-        named_recordings([learned[0] / "labelled"], Layout(("x", "y", "z"), 25.0, 1.0))
+        find_recordings([learned[0] / "labelled"], Layout(("x", "y", "z"), 25.0, 1.0))
     with pytest.raises(UserError, match="--classes, --map, --window and --board go with labels"):
         bring_in(learned[0] / "in", tmp_path / "out", unlabelled=True, window_s=2.0)
