@@ -1,4 +1,4 @@
-"""What an operating system refuses - a full disk, a folder that is read-only - in one sentence."""
+"""Sentences for errors of the operating system: a full disk, a read-only folder, too many open files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FREE = "free some space there, or choose a folder on another disk"
 _WRITABLE = "choose a folder that you may write to"
 _FILES = "raise the limit with 'ulimit -n 4096', or use fewer workers"
 
-#: errno → what is wrong, and how to go on.
+#: errno → (what is wrong, remedy).
 _CAUSES: dict[int, tuple[str, str]] = {
     errno.ENOSPC: ("no space is left on the disk", _FREE),
     errno.EDQUOT: ("your quota of the disk is used up", _FREE),
@@ -38,22 +38,22 @@ _CAUSES: dict[int, tuple[str, str]] = {
     errno.ENOMEM: ("this computer is out of memory", "use fewer workers, or close other programs"),
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-#: What libraries say that lose the number of the error on the way. NumPy: "8192 requested and 0 written".
-_TOLD = (
+#: Messages of libraries whose errors have no errno, and their errno. NumPy: "8192 requested and 0 written".
+_MESSAGES = (
     (re.compile(r"errno = (\d+)"), None),
     (re.compile(r"\[[Ee]rrno (\d+)\]"), None),
     (re.compile(r"No space left on device|\d+ requested and \d+ written"), errno.ENOSPC),
     (re.compile(r"Disk quota exceeded"), errno.EDQUOT),
     (re.compile(r"Read-only file system"), errno.EROFS),
 )
-_WRAPS = ("h5py", "tensorflow", "pyarrow", "numpy", "keras")
+_LIBRARIES = ("h5py", "tensorflow", "pyarrow", "numpy", "keras")
 
 
 def sentence_about(error: BaseException) -> Optional[str]:
-    """Return what the disk or the operating system refused as one sentence, or None for any other error.
+    """Return a sentence for an error of the disk or the operating system, or None for any other error.
 
-    The error may be an OSError, a library's error that tells of one, or one that arose while an OSError for
-    want of space was being handled, as a half-written archive does that cannot be closed.
+    The error may be an OSError, a library's error with the message of one, or one that was raised while an
+    OSError of a full disk was handled, for instance by closing a half-written archive.
     """
     for number, each in enumerate(_chain(error)):
         code = _code(each)
@@ -64,8 +64,8 @@ def sentence_about(error: BaseException) -> Optional[str]:
     return None
 
 
-def say_once() -> None:
-    """Say nothing of files that a full disk keeps from being closed; the error itself tells why."""
+def ignore_failed_closes() -> None:
+    """Print no message for files that cannot be closed on a full disk; the error itself is printed."""
     show = sys.unraisablehook
 
     def hook(found: Any) -> None:
@@ -85,7 +85,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _belongs(error: BaseException, earlier: BaseException, code: int) -> bool:
-    """Whether an error is another face of an earlier one, and not a mistake in the code that met it."""
+    """Whether an error stems from an earlier one, and is not a mistake in the code that handled that one."""
     return error.__cause__ is earlier or (earlier is not error and code in _FULL)
 
 
@@ -95,9 +95,9 @@ def _code(error: BaseException) -> Optional[int]:
             return error.errno
         # Where no folder for temporary files can be written, Python says ENOENT.
         return errno.ENOSPC if "No usable temporary directory" in str(error) else None
-    from_library = type(error).__module__.partition(".")[0] in _WRAPS
+    from_library = type(error).__module__.partition(".")[0] in _LIBRARIES
     if isinstance(error, (OSError, RuntimeError, ValueError)) or from_library:
-        for pattern, code in _TOLD:
+        for pattern, code in _MESSAGES:
             found = pattern.search(str(error))
             if found:
                 code = int(found.group(1)) if code is None else code
@@ -106,7 +106,7 @@ def _code(error: BaseException) -> Optional[int]:
 
 
 def _place(error: BaseException, code: int) -> str:
-    """Return the path that an error is about, or what is likeliest where the system does not tell it."""
+    """Return the path that an error is about, or the likeliest one where the system names none."""
     if "No usable temporary directory" in str(error):
         return "the folder of temporary files (TMPDIR)"
     name = getattr(error, "filename2", None) or getattr(error, "filename", None)
@@ -119,7 +119,7 @@ def _place(error: BaseException, code: int) -> str:
 
 
 def _full_folders() -> list[str]:
-    """Return the folders on the command line, the current one and that of temporary files that are full."""
+    """Return the full ones among the folders on the command line, the current and the temporary folder."""
     names: Iterable[str] = (part.partition("=")[2] or part for part in sys.argv[1:])
     found = []
     for path in (*map(Path, names), Path(), Path(tempfile.gettempdir()), Path("/dev/shm")):

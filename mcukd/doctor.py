@@ -1,4 +1,4 @@
-"""What mcukd leans on, which of it is here, what it is for and how to get it."""
+"""Programs and packages that mcukd uses: their versions here, what each is for and how to get it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mcukd.tensorflow_setup import BACKEND, DATA_FORMAT, DROPPED, EPSILON, FLOAT
 
 
 @dataclass(frozen=True)
-class Finding:
+class Requirement:
     """One tool or package: its version here (None where it is missing), its use, and its installation."""
 
     name: str
@@ -33,7 +33,7 @@ class Finding:
         return self.version is not None or not self.required
 
 
-#: Program → (purpose, whether the road from samples to emulated boards needs it).
+#: Program → (purpose, whether the pipeline from samples to emulated boards needs it).
 _PROGRAMS = {
     "arm-none-eabi-gcc": ("compiles firmware for the collar and the ear tag", True),
     "qemu-system-arm": ("runs the emulated boards", True),
@@ -72,21 +72,21 @@ def not_followed() -> list[str]:
 
 
 def _keras_json() -> list[str]:
-    """Return what the user's keras.json sets otherwise; Keras itself writes one with its own defaults."""
+    """Return the settings of the user's keras.json that differ; Keras itself writes one with its defaults."""
     file = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return []  # Keras passes it over as well
+        return []  # Keras ignores it as well
     ours = {"backend": BACKEND, "floatx": FLOATX, "image_data_format": DATA_FORMAT, "epsilon": EPSILON}
     found = content if isinstance(content, dict) else {}
     others = [f"{name} {found[name]}" for name in ours if name in found and found[name] != ours[name]]
     return [f"{file} ({', '.join(others)})"] if others else []
 
 
-def examine() -> list[Finding]:
-    """Look at Python, the programs and the packages, without importing any of them."""
-    python = Finding("python", platform.python_version(), "runs mcukd (3.9 to 3.12)", "", True)
+def examine() -> list[Requirement]:
+    """Return Python, the programs and the packages, found without importing any of them."""
+    python = Requirement("python", platform.python_version(), "runs mcukd (3.9 to 3.12)", "", True)
     return [
         python,
         *(_package(name, *facts) for name, facts in _PACKAGES.items()),
@@ -94,21 +94,21 @@ def examine() -> list[Finding]:
     ]
 
 
-def _package(name: str, purpose: str, required: bool) -> Finding:
+def _package(name: str, purpose: str, required: bool) -> Requirement:
     try:
         found: Optional[str] = version(name)
     except PackageNotFoundError:
         found = None
-    return Finding(name, found, purpose, f"pip install {name}", required)
+    return Requirement(name, found, purpose, f"pip install {name}", required)
 
 
-def _program(name: str, purpose: str, required: bool) -> Finding:
+def _program(name: str, purpose: str, required: bool) -> Requirement:
     path = shutil.which(name)
-    return Finding(name, _version_of(path) if path else None, purpose, install_line(name), required)
+    return Requirement(name, _version_of(path) if path else None, purpose, install_line(name), required)
 
 
 def _version_of(path: str) -> str:
-    """Return the first version number a program prints; one that prints none is no less there."""
+    """Return the first version number a program prints, or "unknown" where it prints none."""
     try:
         result = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""The command line: declarations only; every command calls a plain function of another room and prints."""
+"""Command line: each command declares its options, calls a function of another room, and prints."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import time
 from contextlib import suppress
 from typing import Any
 
-#: The exit codes of a program that was ended by Ctrl-C, and by whoever may end it.
+#: Exit codes of a program that was ended by Ctrl-C, and by SIGTERM.
 _STOPPED, _TERMINATED = 130, 143
-_TO_TIDY_UP = 10.0
+_CLEANUP_SECONDS = 10.0
 
 
 def main() -> None:
@@ -21,24 +21,24 @@ def main() -> None:
     read-only. Errors of the program itself keep their traceback.
     """
     from mcukd.cli import streams
-    from mcukd.disk import say_once, sentence_about
+    from mcukd.disk import ignore_failed_closes, sentence_about
     from mcukd.tensorflow_setup import stay_quiet
 
-    streams.be_writable()
+    streams.make_writable()
     stay_quiet()
-    say_once()
-    # So that workers end and temporary files go, as on Ctrl-C.
+    ignore_failed_closes()
+    # Exit by an exception, so that workers end and temporary files are removed, as on Ctrl-C.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt_once)
     code = _run()
-    trouble = streams.trouble()
-    if isinstance(trouble, BrokenPipeError):
-        code = 1  # whoever reads our output has seen enough, 'head' for one
-    elif trouble is not None and code == 0:
-        _tell(sentence_about(trouble) or str(trouble))
+    failed = streams.output_error()
+    if isinstance(failed, BrokenPipeError):
+        code = 1  # the reader of our output, such as `head`, has ended
+    elif failed is not None and code == 0:
+        _print_error(sentence_about(failed) or str(failed))
         code = 2
-    streams.abandon()
+    streams.redirect_broken()
     signal.signal(signal.SIGTERM, before)
     if code == _STOPPED:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _run() -> int:
-    """Run the command, tell what went wrong, and return the exit code."""
+    """Run the command, print what went wrong, and return the exit code."""
     from mcukd.disk import sentence_about
     from mcukd.errors import UserError
 
@@ -55,7 +55,7 @@ def _run() -> int:
 
         app()
     except UserError as error:
-        _tell(str(error))
+        _print_error(str(error))
         return 2
     except KeyboardInterrupt:
         code: object = _STOPPED
@@ -65,25 +65,25 @@ def _run() -> int:
         sentence = sentence_about(error)
         if sentence is None:
             raise
-        _tell(sentence)
+        _print_error(sentence)
         return 2
     if code in (_STOPPED, _TERMINATED):
-        _tell("stopped; what was finished is kept.")
+        _print_error("stopped; what was finished is kept.")
     if code is None or isinstance(code, int):
         return code or 0
-    _tell(str(code))
+    _print_error(str(code))
     return 1
 
 
 def _interrupt_once(*_: Any) -> None:
-    """Interrupt the program; pressed again while it tidies up, Ctrl-C only counts after some seconds."""
+    """Interrupt the program; a second Ctrl-C while it cleans up ends it only after some seconds."""
     began = time.monotonic()
     signal.signal(
-        signal.SIGINT, lambda *_: os._exit(_STOPPED) if time.monotonic() - began > _TO_TIDY_UP else None
+        signal.SIGINT, lambda *_: os._exit(_STOPPED) if time.monotonic() - began > _CLEANUP_SECONDS else None
     )
     raise KeyboardInterrupt
 
 
-def _tell(sentence: str) -> None:
-    with suppress(OSError):  # where nobody can be told
+def _print_error(sentence: str) -> None:
+    with suppress(OSError):  # standard error may be closed
         print(f"mcukd: {sentence}", file=sys.stderr, flush=True)

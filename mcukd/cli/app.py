@@ -1,4 +1,4 @@
-"""Puts the command groups together."""
+"""Typer application with all commands, in the order of the pipeline."""
 
 from __future__ import annotations
 

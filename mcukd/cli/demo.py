@@ -20,15 +20,15 @@ def demo(
     windows: Annotated[int, typer.Option(min=1, help="Windows each board is proven on.")] = 200,
     json: JsonOption = False,
 ) -> None:
-    """Walk the whole road on a simulated herd, from samples to two proven (emulated) boards.
+    """Run the whole pipeline on a simulated herd, from samples to two proven (emulated) boards.
 
     Example: [bold]mcukd demo[/bold]
     """
     from mcukd.harness.record import windows_wrong
-    from mcukd.pipeline.demo import demo as walk
+    from mcukd.pipeline.demo import demo as run_demo
     from mcukd.report.table import board_rows, model_rows
 
-    facts = walk(run, seed, windows, lambda text: typer.secho(f"→ {text}", err=True, bold=True))
+    facts = run_demo(run, seed, windows, lambda text: typer.secho(f"→ {text}", err=True, bold=True))
     if json:
         print_json(
             {

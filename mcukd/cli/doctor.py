@@ -15,9 +15,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(json: JsonOption = False) -> None:
-    """Show each tool mcukd leans on: its version, what it is for, and how to get it.
+    """Show each tool mcukd uses: its version, what it is for, and how to get it.
 
-    Settings of Keras and TensorFlow in your environment that mcukd computes without are named below.
+    Settings of Keras and TensorFlow in your environment that mcukd does not follow are named below.
 
     Exits with 1 where something needed is missing. Example: [bold]mcukd doctor[/bold]
     """
@@ -36,9 +36,7 @@ def doctor(json: JsonOption = False) -> None:
             ]
             for f in findings
         ]
-        print_table(
-            "What mcukd leans on", ["tool", "version", "what it is for", "how to get it"], rows, left=4
-        )
+        print_table("What mcukd uses", ["tool", "version", "what it is for", "how to get it"], rows, left=4)
         for sentence in not_followed():
             typer.echo(sentence)
     if not all(finding.ok for finding in findings):

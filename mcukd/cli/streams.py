@@ -1,4 +1,4 @@
-"""Standard output and error that can always be written: narrow encodings, and readers that leave."""
+"""Standard output and error that survive narrow encodings, full disks and readers that have ended."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _PLAIN = {
 
 
 class _Output(io.TextIOWrapper):
-    """A stream whose errors name it, so that a full disk behind it is told from one that holds a file."""
+    """Stream whose errors name it, so that a full disk behind it is distinguished from one with files."""
 
     def __init__(self, stream: io.TextIOWrapper, name: str) -> None:
-        # Typer takes a stream of ASCII for one with a wrong encoding, and writes UTF-8 beside it.
+        # Typer considers ASCII a wrong encoding and would write UTF-8 past this stream.
         ascii_only = codecs.lookup(stream.encoding).name == "ascii"
         encoding, buffering = _ASCII if ascii_only else stream.encoding, stream.line_buffering
         super().__init__(stream.buffer, encoding, _HANDLER, line_buffering=buffering)
-        # The earlier stream is kept, for at its end it would close what both write to.
+        # Keeps the earlier stream alive: when it is deleted it closes the buffer both write to.
         self._mcukd = name, stream
 
     def write(self, text: str) -> int:
@@ -49,8 +49,8 @@ class _Output(io.TextIOWrapper):
             raise OSError(error.errno, error.strerror, self._mcukd[0]) from None
 
 
-def be_writable() -> None:
-    """Have standard output and error show what their encoding cannot as something that it can.
+def make_writable() -> None:
+    """Make standard output and error replace characters that their encoding lacks.
 
     So a table with a minus sign U+2212 is no error on a terminal of cp437, and a file name that is not
     text in this encoding is shown byte for byte.
@@ -65,7 +65,7 @@ def be_writable() -> None:
 
 
 def _apart(stream: io.TextIOWrapper) -> io.TextIOWrapper:
-    """Return the stream on a descriptor of its own: what it shares with native code may be dropped."""
+    """Return the stream on a descriptor of its own; output of native code to a shared one may be dropped."""
     try:
         below = os.fdopen(os.dup(stream.fileno()), "wb")
     except (OSError, ValueError):
@@ -73,8 +73,8 @@ def _apart(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     return io.TextIOWrapper(below, stream.encoding, line_buffering=stream.line_buffering)
 
 
-def trouble() -> Optional[OSError]:
-    """Return the error with which standard output cannot be written, or None where it can."""
+def output_error() -> Optional[OSError]:
+    """Return the error of writing to standard output, or None where that works."""
     try:
         if sys.stdout is not None and not sys.stdout.closed:
             sys.stdout.flush()
@@ -83,8 +83,8 @@ def trouble() -> Optional[OSError]:
     return None
 
 
-def abandon() -> None:
-    """Let go of standard output and error, so that the interpreter's end does not try to write them again."""
+def redirect_broken() -> None:
+    """Redirect broken standard output and error, so that the interpreter does not flush them at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):

@@ -1,1 +1,1 @@
-"""Work in parallel: processes of this computer, or a Dask cluster."""
+"""Parallel execution of tasks in processes of this computer or on a Dask cluster."""

@@ -1,4 +1,4 @@
-"""A Dask cluster that somebody else started; Dask itself comes with the extra `cluster`."""
+"""Connection to a running Dask cluster; Dask itself comes with the extra `cluster`."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Cluster:
 
     @property
     def KilledWorker(self) -> type[Exception]:
-        """What the result of a task raises whose workers died again and again."""
+        """Exception that a future raises when its workers died again and again."""
         return self._distributed.KilledWorker
 
     def as_completed(self, futures: Iterable[Any]) -> Iterator[Any]:
-        """Yield futures as they end, well or not."""
+        """Yield futures as they finish or fail."""
         return self._distributed.as_completed(futures, loop=self._client.loop)
 
     def submit(self, function: Callable[..., Any], *arguments: Any, key: str) -> Any:
-        """Have a worker call a function; futures among the arguments are waited for."""
+        """Call a function on a worker, once the futures among its arguments are done."""
         return self._client.submit(function, *arguments, key=key, pure=False)
 
 
@@ -40,8 +40,8 @@ class Cluster:
 def connect(scheduler: str, folder: Optional[Path] = None) -> Iterator[Cluster]:
     """Yield a connection to the scheduler at an address such as `tcp://host:8786`.
 
-    folder: one that workers must see, since results go there. Raises UserError where Dask is not installed,
-    nothing answers, no worker is there, or a worker has another version of mcukd or does not see the folder.
+    folder: where results are written, which all workers must see. Raises UserError where Dask is not
+    installed, nothing answers, no worker is there, or one has another version of mcukd or lacks the folder.
     """
     try:
         distributed: Any = import_module("distributed")
@@ -49,7 +49,7 @@ def connect(scheduler: str, folder: Optional[Path] = None) -> Iterator[Cluster]:
         raise UserError(
             f"--scheduler needs the package '{error.name}'; install it with: pip install 'mcukd[cluster]'."
         ) from None
-    # Dask logs the tracebacks of what is told in one sentence here.
+    # Dask would also log the tracebacks of the errors raised here.
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
@@ -73,7 +73,7 @@ def connect(scheduler: str, folder: Optional[Path] = None) -> Iterator[Cluster]:
 
 def _check_workers(client: Any, folder: Optional[Path]) -> None:
     try:
-        found = client.run(_look, None if folder is None else str(folder))
+        found = client.run(_worker_facts, None if folder is None else str(folder))
     except ModuleNotFoundError as error:
         raise UserError(f"a Dask worker lacks the package '{error.name}'; install mcukd there.") from None
     for address, (version, seen) in found.items():
@@ -87,5 +87,5 @@ def _check_workers(client: Any, folder: Optional[Path]) -> None:
             )
 
 
-def _look(folder: Optional[str]) -> tuple[str, bool]:
+def _worker_facts(folder: Optional[str]) -> tuple[str, bool]:
     return __version__, folder is None or Path(folder).is_dir()

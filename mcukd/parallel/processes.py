@@ -1,4 +1,4 @@
-"""Worker processes of this computer that start with our settings and end with the command that needs them."""
+"""Pool of worker processes that start with mcukd's settings and end with the command that started them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Callable, Optional
 
-from mcukd.disk import say_once
+from mcukd.disk import ignore_failed_closes
 from mcukd.tensorflow_setup import stay_quiet
 
 
 class Workers(ProcessPoolExecutor):
-    """Processes that work side by side; TensorFlow does not survive a fork, so they start from scratch.
+    """Pool of spawned processes; a fork would break TensorFlow.
 
-    Ctrl-C is the parent's alone: it ends them, and nothing of theirs is printed. What `start` raises in a
-    worker is what its first task raises.
+    Only the parent handles Ctrl-C: it ends the workers, which print nothing. An exception that `start` raises
+    in a worker is raised by its first task.
 
         with Workers(4, prepare, facts) as workers:
             futures = [workers.submit(work, task) for task in tasks]
@@ -30,7 +30,7 @@ class Workers(ProcessPoolExecutor):
 
     def __init__(self, count: int, start: Optional[Callable[..., None]] = None, *arguments: Any) -> None:
         context = multiprocessing.get_context("spawn")
-        super().__init__(count, context, _begin, (start, arguments))
+        super().__init__(count, context, _start_process, (start, arguments))
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
         """Have a worker call a function; starts a worker where all that there are have work."""
@@ -43,7 +43,7 @@ class Workers(ProcessPoolExecutor):
         error: Optional[BaseException],
         where: Optional[TracebackType],
     ) -> None:
-        """Wait for what runs; after an interrupt, end it instead."""
+        """Wait for running tasks; after an interrupt, end the workers instead."""
         with _interrupts_held():
             if kind is not None and not issubclass(kind, Exception):
                 for process in list((self._processes or {}).values()):
@@ -53,14 +53,14 @@ class Workers(ProcessPoolExecutor):
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Keep Ctrl-C for later; a process started meanwhile never gets it.
+    """Defer Ctrl-C; processes started meanwhile inherit that it is blocked.
 
-    Python's own handler in a process that is just starting would print a traceback.
+    Otherwise Python's handler would print a traceback in a process that is just starting.
     """
     if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
         yield
         return
-    resource_tracker.ensure_running()  # it would let the interrupts through
+    resource_tracker.ensure_running()  # starting it later would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
@@ -71,13 +71,13 @@ def _interrupts_held() -> Iterator[None]:
 _failed: Optional[Exception] = None
 
 
-def _begin(start: Optional[Callable[..., None]], arguments: tuple[Any, ...]) -> None:
+def _start_process(start: Optional[Callable[..., None]], arguments: tuple[Any, ...]) -> None:
     global _failed
     with suppress(ValueError, OSError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     leave_with_parent()
     silence_native_log()
-    say_once()
+    ignore_failed_closes()
     try:
         if start is not None:
             start(*arguments)
@@ -92,7 +92,7 @@ def _perform(function: Callable[..., Any], arguments: tuple[Any, ...], named: di
 
 
 def leave_with_parent() -> None:
-    """End this process when the one that started it dies; a killed run must not go on training unseen."""
+    """End this process when its parent dies, so that workers of a killed run do not go on training."""
     parent = multiprocessing.parent_process()
     assert parent is not None, "called outside a worker process"
 
@@ -104,7 +104,7 @@ def leave_with_parent() -> None:
 
 
 def silence_native_log() -> None:
-    """Drop what TensorFlow logs and warns of; Python's own messages still arrive."""
+    """Drop logs and warnings of TensorFlow; Python's standard error still works."""
     if sys.stderr is not None:
         sys.stderr.flush()
         sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""The whole road on the simulated herd, from samples to proven (emulated) boards and a report."""
+"""Demo: the whole pipeline on the simulated herd, from samples to proven (emulated) boards and a report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DemoFacts:
 
 
 def demo(run: Optional[Path], seed: int, windows: int, say: Callable[[str], None]) -> DemoFacts:
-    """Walk the whole road in `run` (default `runs/demo`); `say` is told each stage as it begins.
+    """Run the whole pipeline in `run` (default `runs/demo`); `say` is called with each stage as it begins.
 
     windows: how many windows each board is proven on. Finished stages are not repeated. Without the Arm
     compiler or the emulator the native board stands in for both, and a remark says so.
@@ -40,9 +40,9 @@ def demo(run: Optional[Path], seed: int, windows: int, say: Callable[[str], None
 
     card = load_card(CARD)
     study = Study.prepare(run or Path("runs/demo"), CARD, seed)
-    say("Teaching: a ResNet teacher, a plain student and a distilled one, on simulated animals")
+    say("Distilling: a ResNet teacher, a plain student and a distilled one, on simulated animals")
     distill(study, card, None, DistillConfig.demo(seed))
-    say("Shrinking: the distilled student as 8-bit integers, and as TFLite int8")
+    say("Quantizing: the distilled student as 8-bit integers, and as TFLite int8")
     quantized = quantize_study(study, QuantizeConfig(bits=8))
     remarks = list(quantized.remarks)
 

@@ -32,7 +32,7 @@ def test_every_character_of_a_message_can_be_written(encoding: str, monkeypatch)
     below = io.BytesIO()
     for stream in ("stdout", "stderr"):
         monkeypatch.setattr(sys, stream, io.TextIOWrapper(below, name, errors or "strict"))
-    streams.be_writable()
+    streams.make_writable()
     print("−0.5 ± 2 g … → „Kühe“ 牛 🐄 │ é", flush=True)
     shown = below.getvalue().decode("ascii" if name == "ascii" else name)
     assert shown.endswith("\n") and "0.5" in shown
@@ -45,7 +45,7 @@ def test_every_character_of_a_message_can_be_written(encoding: str, monkeypatch)
 def test_a_file_name_that_is_not_text_is_shown_byte_for_byte(monkeypatch) -> None:
     below = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(below, "utf-8", "strict"))
-    streams.be_writable()
+    streams.make_writable()
     print(os.fsdecode(b"/data/k\xfche.csv"), flush=True)
     assert below.getvalue() == b"/data/k\xfche.csv\n"
 
@@ -57,7 +57,7 @@ def test_typer_and_rich_write_through_the_same_stream_in_ascii(monkeypatch) -> N
 
     below = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(below, "ascii", "strict"))
-    streams.be_writable()
+    streams.make_writable()
     typer.echo("a − b …")
     print_table("x – y", ["µ", "σ"], [["−1", "½"]])
     sys.stdout.flush()
