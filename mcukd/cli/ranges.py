@@ -22,7 +22,7 @@ def ranges(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show where every tensor lies in its range, what saturates for whom, and how far integers stray.
+    """Show the range of every tensor, what saturates and for whom, and the errors of the integers.
 
     Example: [bold]mcukd ranges --figure ranges.svg[/bold]
     """
