@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from mcukd.cli.common import JsonOption, RunOption, print_json, print_table
+from mcukd.cli.common import JsonOption, RunOption, SchedulerOption, print_json, print_table
 from mcukd.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,10 +53,7 @@ def classify(
     jobs: Annotated[
         int, typer.Option(min=1, max=1024, help="Files at a time, in processes of this computer.")
     ] = 1,
-    scheduler: Annotated[
-        Optional[str],
-        typer.Option(metavar="tcp://…", help="Dask scheduler to send the files to.", show_default=False),
-    ] = None,
+    scheduler: SchedulerOption = None,
     sample_windows: Annotated[
         int, typer.Option(min=0, help="Keep so many windows, evenly spread, with counts, classes and logits.")
     ] = 0,

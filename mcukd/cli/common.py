@@ -30,6 +30,15 @@ DataRootOption = Annotated[
         "--data-root", envvar="MCUKD_DATA", help="Folder that holds the data sets.", show_default=False
     ),
 ]
+SchedulerOption = Annotated[
+    Optional[str],
+    typer.Option(
+        "--scheduler",
+        metavar="tcp://…",
+        help="Address of a Dask scheduler whose workers do the work.",
+        show_default=False,
+    ),
+]
 
 
 def print_json(facts: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
+from mcukd.cli.common import DataRootOption, JsonOption, SchedulerOption, print_json, print_table
 from mcukd.errors import UserError
 from mcukd.text import plural
 
@@ -19,18 +19,17 @@ def register(app: typer.Typer) -> None:
 
 def sweep(
     grid: Annotated[Path, typer.Argument(help="TOML file with the grid (docs/reference/sweep.md).")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for table, summary, figure and kept results.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of table, summary, figure and finished results.")
+    ],
     workers: Annotated[
         Optional[int],
         typer.Option(
             min=1, max=1024, help="Processes of this computer. Default: one per core.", show_default=False
         ),
     ] = None,
-    scheduler: Annotated[
-        Optional[str],
-        typer.Option(metavar="tcp://…", help="Dask scheduler to send the runs to.", show_default=False),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    scheduler: SchedulerOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
     data_root: DataRootOption = None,
     json: JsonOption = False,
 ) -> None:
