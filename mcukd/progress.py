@@ -14,18 +14,18 @@ SILENCE = 30.0
 
 
 class Advance(Protocol):
-    """Tells a bar how many steps were done since the last call, with a note to show beside it."""
+    """Callback that advances a progress bar, with a note to show beside it."""
 
     def __call__(self, steps: int, note: str = "") -> None:
-        """Advance the bar."""
+        """Advance the bar by the steps done since the last call."""
 
 
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Advance]:
     """Show a bar of `total` steps; the yielded function advances it.
 
-    On a terminal the bar is live. Elsewhere a plain line says what is done, how much of it and after what
-    time: at every tenth of the way and at least every SILENCE seconds, so that a log shows that a run moves.
+    On a terminal the bar is live. Elsewhere plain lines give the label, the steps done and the time passed,
+    one at every tenth of the total and at least one every SILENCE seconds, which shows that a run is alive.
     """
     if sys.stderr.isatty():
         yield from _live(label, total)
@@ -65,7 +65,7 @@ def _plain(label: str, total: int) -> Iterator[Advance]:
 
 
 class _Log:
-    """Lines of a bar: one at every tenth of the way, and one where none was written for a while."""
+    """Log lines in place of a bar: one at every tenth of the total, and one after SILENCE seconds without."""
 
     def __init__(self, label: str, total: int) -> None:
         self._label, self._total = label, total
@@ -95,6 +95,6 @@ class _Log:
         seconds = int(self._written - self._began)
         passed = f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
         line = f"{self._label}: {self._done}/{self._total} after {passed} {self._note}".rstrip()
-        # A log that cannot be written is no reason to lose the work.
+        # An error of the log must not end the run.
         with suppress(OSError, ValueError):
             print(line, file=sys.stderr, flush=True)
