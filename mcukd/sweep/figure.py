@@ -78,7 +78,7 @@ def _panel(
     axes.grid(color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    bottom, top = _range(points, costs)
+    bottom, top = axis_range(points, costs)
     for number, name in enumerate(series):
         colour, marker = mark(number).colour, mark(number).shape
         own = [n for n, point in enumerate(points) if point["series"] == name]
@@ -111,7 +111,7 @@ def _panel(
     axes.set_xlabel(label, fontsize=9)
 
 
-def _range(points: Sequence[Mapping[str, Any]], costs: Sequence[Optional[float]]) -> tuple[float, float]:
+def axis_range(points: Sequence[Mapping[str, Any]], costs: Sequence[Optional[float]]) -> tuple[float, float]:
     """Return the ends of the MCC axis: around the dots, and around the lines that are close to them."""
     dots = [point for point, cost in zip(points, costs) if cost is not None] or points
     spread = [(point["mcc"], point["mcc_sd"] or 0) for point in dots]
