@@ -1,9 +1,12 @@
-"""Small pieces of the sentences that errors are made of."""
+"""Words and numbers as messages, tables and pages show them."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Optional
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def did_you_mean(found: str, known: Iterable[str]) -> str:
@@ -31,3 +34,46 @@ def share(part: float) -> str:
 def plural(number: int, noun: str) -> str:
     """Return the number and the noun, with an s where it is not one."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def figure(value: Optional[float], digits: int = 3) -> str:
+    """Format a score; a dash where it is undefined."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def with_spread(value: Optional[float], spread: Optional[float], digits: int = 3) -> str:
+    """Format mean ± standard deviation over seeds, or the mean alone with a single seed."""
+    mean = figure(value, digits)
+    return mean if value is None or spread is None else f"{mean} ± {figure(spread, digits)}"
+
+
+def between(interval: Optional[Sequence[float]], digits: int = 3) -> str:
+    """Format an interval as `.81 to .92`; a dash where there is none."""
+    return "–" if interval is None else f"{figure(interval[0], digits)} to {figure(interval[1], digits)}"
+
+
+def grouped(value: Optional[float]) -> str:
+    """Format a count with thin spaces between thousands; a dash where it is unknown."""
+    return "–" if value is None else f"{round(value):,}".replace(",", "\u2009")
+
+
+def of_limit(used: Optional[float], limit: Optional[float]) -> str:
+    """Format bytes used, with the share of a memory where its size is known."""
+    return grouped(used) if used is None or not limit else f"{grouped(used)} ({used / limit:.0%})"
+
+
+def number(value: float) -> str:
+    """Format any real number with three figures: `−0.986`, `32\u2009767`, `2.55·10⁻⁴`."""
+    if abs(value) >= 1000:
+        text = grouped(value)
+    elif value == 0 or abs(value) >= 0.001:
+        text = f"{value:.3g}"
+    else:
+        mantissa, _, exponent = f"{value:.2e}".partition("e")
+        text = f"{mantissa}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return text.replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """Format minutes with their sign and one decimal; what rounds to nothing has none."""
+    return "0.0" if abs(value) < 0.05 else f"{value:+.1f}".replace("-", "−")

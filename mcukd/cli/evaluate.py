@@ -130,12 +130,11 @@ def compare(
 def _check_models(models: list[str], run: Optional[Path], card: Any) -> None:
     """Refuse models that cannot be evaluated before a study is begun or anything is trained."""
     from mcukd.data.card import load_card
-    from mcukd.evaluation.baselines import BASELINES
     from mcukd.fold_results import TRAINED
     from mcukd.pipeline.evaluate import check_models
     from mcukd.study import Study
 
-    check_models(models, card or load_card(Study.open(run).card), (*BASELINES, *TRAINED))
+    check_models(models, card or load_card(Study.open(run).card), TRAINED)
 
 
 def _study_and_config(

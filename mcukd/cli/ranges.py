@@ -31,9 +31,10 @@ def ranges(
     from mcukd.errors import UserError
     from mcukd.files import write_text
     from mcukd.fixedpoint.ranges import ranges_study, sentences
-    from mcukd.report.naming import along_the_road, number
     from mcukd.report.ranges_figure import ranges_figure
+    from mcukd.report.tensors import in_computation_order
     from mcukd.study import Study
+    from mcukd.text import number
 
     if figure is not None and Path(figure).is_dir():
         raise UserError(
@@ -57,7 +58,7 @@ def ranges(
             number(one["rms_error"]),
             number(one["max_error"]),
         ]
-        for name, one in ((name, tensors[name]) for name in along_the_road(tensors))
+        for name, one in ((name, tensors[name]) for name in in_computation_order(tensors))
     ]
     print_table(
         f"Tensors on {content['windows']} windows; errors against the float student",

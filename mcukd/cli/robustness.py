@@ -80,8 +80,9 @@ def robustness(
 
 
 def _print(content: dict[str, Any]) -> None:
-    from mcukd.report.naming import figure, in_order, with_spread
+    from mcukd.evaluation.model_names import in_order
     from mcukd.robustness.text import title_of
+    from mcukd.text import figure, with_spread
 
     models = in_order(content["undisturbed"])
     rows = [["", "none", *(with_spread(*_undisturbed(content, name)) for name in models)]]

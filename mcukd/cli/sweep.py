@@ -63,7 +63,7 @@ def sweep(
 
 
 def _print(facts: dict[str, Any], out: Path) -> None:
-    from mcukd.report.naming import between, figure, grouped, with_spread
+    from mcukd.text import between, figure, grouped, with_spread
 
     measured = facts["measured_on"] is not None
     origin = "SIMULATED data" if facts["simulated"] else "data"

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
+from mcukd.evaluation.model_names import model_in_prose
 from mcukd.evaluation.predictions import Predictions
 from mcukd.metrics import confusion as merit
 from mcukd.metrics.bootstrap import DRAWS, LEVEL, SEED, drawn_weights, interval
 from mcukd.metrics.registry import METRICS
-from mcukd.report.naming import model_in_prose
 from mcukd.text import listed
 
 

@@ -18,7 +18,9 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.workers import run_jobs
 from mcukd.errors import UserError
-from mcukd.evaluation.baselines import BASELINES, FILTER_MLP, baselines_of, is_done, sizes
+from mcukd.evaluation.agreement import agreement
+from mcukd.evaluation.baseline_jobs import baseline_jobs
+from mcukd.evaluation.baselines import BASELINES
 from mcukd.evaluation.comparable import (
     footing_caveats,
     require_current,
@@ -42,25 +44,14 @@ from mcukd.fold_results import (
     remove_other_results,
     results_folder,
 )
-from mcukd.metrics.agreement import agreement
 from mcukd.metrics.metrics_file import add_findings, load_metrics, update_metrics
 from mcukd.metrics.registry import of_logits
 from mcukd.metrics.scores import combine_seeds
-from mcukd.models.filter_mlp import TAPS
 from mcukd.models.weights import StudentWeights
 from mcukd.pipeline.distill import NEVER_SEEN, SEEN, fold_jobs, for_card, with_windows
 from mcukd.progress import progress
 from mcukd.study import METRICS, Study
 from mcukd.text import did_you_mean, listed
-
-#: Pairs whose difference is tested where both were evaluated; the first is what a user deploys.
-PAIRS = (
-    (DISTILLED, STUDENT),
-    (DISTILLED, TEACHER),
-    *((DISTILLED, baseline) for baseline in BASELINES),
-    (DEPLOYABLE, DISTILLED),
-    (SEARCHED, DISTILLED),
-)
 
 
 def train_baselines(
@@ -68,14 +59,16 @@ def train_baselines(
     card: Card,
     data_root: Optional[Path],
     config: DistillConfig,
-    models: Sequence[str] = BASELINES,
+    models: Optional[Sequence[str]] = None,
     nested: bool = False,
 ) -> dict[str, Any]:
-    """Train the baselines `models` on the folds and seeds of `config`, and add them to `metrics.json`.
+    """Train baselines on the folds and seeds of `config`, add them to `metrics.json` and return that.
 
-    What is there already is kept. nested: choose leaf size and learning rate on inner animals. Raises
-    UserError for an unknown model, faulty data, and where the filter-MLP's windows would be too short.
+    models: their names, all by default. nested: choose leaf size and learning rate on inner animals. What is
+    there already is kept. Raises UserError for an unknown model, faulty data, and windows too short for a
+    model.
     """
+    models = tuple(BASELINES) if models is None else models
     check_models(models, card)
     config = for_card(config, card)
     data = dataset_sha256(card, data_root, config.seed)
@@ -88,22 +81,23 @@ def train_baselines(
     evaluation = load_windows(card, data_root, seed=config.seed)
     folds = make_folds(evaluation, config.split)
     jobs = with_windows(fold_jobs(study, folds, data, config), folds, training, evaluation, card)
-    work = {model: baselines_of(study.path, jobs, data, config, model, nested) for model in models}
+    work = {model: baseline_jobs(study.path, jobs, data, config, model, nested) for model in models}
     for model, tasks in work.items():
         remove_other_results(results_folder(study.path, model), [task.job.path for task in tasks])
-    missing = [task for task in chain(*work.values()) if not is_done(task)]
-    light = [task for task in missing if task.model != FILTER_MLP]
+    missing = [task for task in chain(*work.values()) if not task.is_done()]
+    networks = [task for task in missing if BASELINES[task.model].epochs is not None]
+    light = [task for task in missing if task not in networks]
     if light:
         trainer = FoldTrainer(training, evaluation, config)
         with progress("Baselines", len(light)) as advance:
             for task in light:
                 task.run(trainer, lambda units: None)
                 advance(1, task.name)
-    run_jobs([task for task in missing if task.model == FILTER_MLP], training, evaluation, config)
+    run_jobs(networks, training, evaluation, config)
     scored = {
         name: {
             **combine_seeds(predictions.scores(evaluation)),
-            **sizes(name, evaluation),
+            **BASELINES[name].sizes_on(evaluation),
             "scored_on": SEEN if config.split == "random" else NEVER_SEEN,
             "settings_chosen": "on inner animals" if nested else "fixed beforehand",
         }
@@ -121,25 +115,27 @@ def train_baselines(
     return metrics
 
 
-def check_models(models: Sequence[str], card: Card, known: Sequence[str] = BASELINES) -> None:
-    """Raise UserError for a model that is not one of `known`, or not to be had with the card's windows."""
+def check_models(models: Sequence[str], card: Card, more: Sequence[str] = ()) -> None:
+    """Raise UserError for a model that is neither a baseline nor one of `more`, and for too short windows."""
+    known = (*BASELINES, *more)
     for model in models:
         if model not in known:
-            kind = "baseline" if known is BASELINES else "model"
+            kind = "model" if more else "baseline"
             raise UserError(
                 f"there is no {kind} '{model}'{did_you_mean(model, known)}; expected one or more of "
                 f"{listed(known)}."
             )
-    if FILTER_MLP in models and card.window < 2 * TAPS - 1:
-        raise UserError(
-            f"card {card.name}: its windows of {card.window} samples are too short for the filter-MLP, which "
-            f"needs {2 * TAPS - 1}; lengthen windows.length or leave it out with --models or --no-baselines."
-        )
+        if model in BASELINES and card.window < BASELINES[model].least_window:
+            raise UserError(
+                f"card {card.name}: its windows of {card.window} samples are too short for the "
+                f"{BASELINES[model].prose}, which needs {BASELINES[model].least_window}; lengthen "
+                "windows.length or leave it out with --models or --no-baselines."
+            )
 
 
 def usual_baselines(card: Card) -> tuple[str, ...]:
-    """Return the baselines that stand beside every model: all, but the filter-MLP where windows are short."""
-    return tuple(name for name in BASELINES if name != FILTER_MLP or card.window >= 2 * TAPS - 1)
+    """Return the baselines trained by default: those for which the card's windows are long enough."""
+    return tuple(name for name, one in BASELINES.items() if card.window >= one.least_window)
 
 
 def forget_baselines(study: Study) -> None:
@@ -155,7 +151,7 @@ def evaluate_study(study: Study, data_root: Optional[Path] = None) -> dict[str, 
     """Compute all that the kept predictions of a study tell, put it into `metrics.json` and return that.
 
     Nothing is trained. For each model whose predictions are kept: scores with intervals, and `calibration`;
-    for the distilled GRU student `warm_up`. Beside the models: `comparisons` (of `PAIRS`) and `agreement`.
+    for the distilled GRU student `warm_up`. Beside the models: `comparisons` (of `_pairs`) and `agreement`.
     Raises UserError where predictions are missing, or of other data.
     """
     card = load_card(study.card)
@@ -178,13 +174,20 @@ def evaluate_study(study: Study, data_root: Optional[Path] = None) -> dict[str, 
         }
     if DISTILLED in models:
         models[DISTILLED]["warm_up"] = _warm_up(study, evaluation)
-    comparisons = [compare(found[a], found[b], evaluation) for a, b in PAIRS if a in found and b in found]
+    comparisons = [compare(found[a], found[b], evaluation) for a, b in _pairs() if {a, b} <= set(found)]
     return add_findings(
         study.file(METRICS),
         models,
         comparisons=[one.facts() for one in comparisons] or None,
         agreement=agreement(study, evaluation),
     )
+
+
+def _pairs() -> list[tuple[str, str]]:
+    """Return the pairs whose difference is tested where both were evaluated; a user deploys the first."""
+    baselines = ((DISTILLED, baseline) for baseline in BASELINES)
+    searched = ((DEPLOYABLE, DISTILLED), (SEARCHED, DISTILLED))
+    return [(DISTILLED, STUDENT), (DISTILLED, TEACHER), *baselines, *searched]
 
 
 def compare_studies(

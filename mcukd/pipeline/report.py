@@ -8,6 +8,7 @@ from typing import Any, Optional
 from mcukd import __version__
 from mcukd.drawing import STYLE_FOLDER
 from mcukd.errors import UserError
+from mcukd.evaluation.model_names import in_order, model_title
 from mcukd.files import sha256_file, sha256_text, write_text
 from mcukd.fixedpoint.ranges import read_ranges, sentences
 from mcukd.harness.reached import where_briefly, where_it_ran
@@ -23,25 +24,15 @@ from mcukd.report.conclusion import (
     verdict,
 )
 from mcukd.report.evidence import Evidence, gather
-from mcukd.report.naming import (
-    along_the_road,
-    between,
-    figure,
-    grouped,
-    in_order,
-    model_title,
-    number,
-    of_limit,
-    signed,
-    with_spread,
-)
 from mcukd.report.ranges_figure import ranges_figure
 from mcukd.report.table import work_per_window
+from mcukd.report.tensors import in_computation_order
 from mcukd.report.trust import ANIMALS, GOOD, POOR, WINDOWS
 from mcukd.report.verdict import baseline_sentence
 from mcukd.robustness.figure import robustness_figure
 from mcukd.robustness.text import sentences as robustness_sentences
 from mcukd.study import Study
+from mcukd.text import between, figure, grouped, number, of_limit, signed, with_spread
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "report"
 TEMPLATE = "page.html.j2"
@@ -165,7 +156,7 @@ def _formats(evidence: Evidence) -> list[dict[str, Any]]:
             "representable": " to ".join(map(number, formats[name].q.range)),
             "saturations": formats[name].saturations,
         }
-        for name in along_the_road(formats)
+        for name in in_computation_order(formats)
     ]
 
 

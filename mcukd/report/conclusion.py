@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from mcukd.errors import UserError
+from mcukd.evaluation.model_names import in_order
 from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.harness.record import failures, windows_wrong
 from mcukd.metrics.time_budget import correction_sentence
 from mcukd.report.evidence import Evidence
-from mcukd.report.naming import grouped, in_order
 from mcukd.report.trust import Trust, judge
+from mcukd.text import grouped
 
 #: The key of a model in `metrics.json` that says whether to correct its time budgets.
 ADVICE = "time_budget_correction"

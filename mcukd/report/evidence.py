@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from mcukd.data.card import Card, load_card
 from mcukd.errors import UserError
+from mcukd.evaluation.model_names import in_order
 from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_model
 from mcukd.fixedpoint.quantize import TFLITE_METRIC, metrics_name
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, TEACHER
@@ -17,7 +18,6 @@ from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.harness.record import read_proof
 from mcukd.metrics.metrics_file import load_metrics
 from mcukd.models.student import MOBILENET, TFLITE
-from mcukd.report.naming import in_order
 from mcukd.report.stale import require_current
 from mcukd.robustness.record import ROBUSTNESS
 from mcukd.study import METRICS, Study

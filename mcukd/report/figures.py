@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from mcukd.drawing import AMBER, COLOURS, INK, LINE, MUTED, RED, drawing, svg
+from mcukd.evaluation.marks import Mark, marks
+from mcukd.evaluation.model_names import in_order, model_title
 from mcukd.fixedpoint.model import TensorFormat
-from mcukd.report.marks import Mark, marks
-from mcukd.report.naming import along_the_road, in_order, model_title
+from mcukd.report.tensors import in_computation_order
 
 #: Share of a row's height that its marks' middles may take; the rest is room for the marks themselves.
 _SPREAD = 0.7
@@ -121,7 +122,7 @@ def formats_figure(formats: Mapping[str, TensorFormat], costly: bool = False) ->
     """
     if not formats:
         return None
-    names = along_the_road(formats)
+    names = in_computation_order(formats)
     with drawing("formats", len(names) * 0.27 + 1.2) as (figure, axes):
         for row, name in enumerate(names):
             fmt = formats[name]

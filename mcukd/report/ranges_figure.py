@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from mcukd.drawing import COLOURS, INK, MUTED, drawing, svg
 from mcukd.report.figures import clipped_colour
-from mcukd.report.naming import along_the_road
+from mcukd.report.tensors import in_computation_order
 
 
 def ranges_figure(tensors: Mapping[str, Mapping[str, Any]], costly: bool = False) -> Optional[str]:
@@ -18,7 +18,7 @@ def ranges_figure(tensors: Mapping[str, Mapping[str, Any]], costly: bool = False
     """
     if not tensors:
         return None
-    names = along_the_road(tensors)
+    names = in_computation_order(tensors)
     with drawing("ranges", len(names) * 0.3 + 1.2) as (figure, axes):
         for row, name in enumerate(names):
             tensor, seen = tensors[name], tensors[name]["magnitudes"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Callable
 
+from mcukd.evaluation.model_names import in_order, model_title
 from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.metrics.metric import Metric
 from mcukd.metrics.registry import METRICS
 from mcukd.report.conclusion import correction_advice, correction_helps, proof_sentence, verdict
 from mcukd.report.evidence import Evidence, gather
-from mcukd.report.naming import between, figure, grouped, in_order, model_title, with_spread
 from mcukd.study import Study
+from mcukd.text import between, figure, grouped, with_spread
 
 Table = tuple[list[str], list[list[str]]]
 

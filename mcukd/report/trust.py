@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
-from mcukd.report.naming import grouped
-from mcukd.text import listed
+from mcukd.text import grouped, listed
 
 #: A behaviour is recognised well where the lower ends of recall's and precision's intervals reach this.
 GOOD = 0.70

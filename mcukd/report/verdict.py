@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
+from mcukd.evaluation.model_names import baselines_in_order, model_in_prose
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, TEACHER
-from mcukd.report.naming import BASELINES, figure, model_in_prose
+from mcukd.text import figure
 
 #: Which model stands for what is deployed, best evidence first.
 _DEPLOYED = (DEPLOYABLE, DISTILLED, STUDENT, TEACHER)
@@ -16,7 +17,7 @@ def baseline_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
     """Return the sentence for the report's first paragraph where a baseline's MCC is above the student's."""
     models = metrics["models"]
     ours = next((name for name in _DEPLOYED if name in models), None)
-    rivals = [name for name in BASELINES if name in models]
+    rivals = [name for name in baselines_in_order() if name in models]
     if ours is None or not rivals:
         return None
     best = max(rivals, key=lambda name: float(models[name]["mcc"]))

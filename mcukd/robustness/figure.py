@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mcukd.drawing import INK, LINE, MUTED, drawing, svg
-from mcukd.report.marks import Mark, marks
-from mcukd.report.naming import in_order
+from mcukd.evaluation.marks import Mark, marks
+from mcukd.evaluation.model_names import in_order
 from mcukd.robustness.text import title_of
 
 _PER_ROW = 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mcukd.evaluation.model_names import model_title
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT
-from mcukd.report.naming import model_title
 
 AUGMENTED = "student_augmented"
 #: Less of MCC than this is not a loss.

@@ -9,9 +9,9 @@ from typing import Any, Optional
 import numpy as np
 
 from mcukd.drawing import INK, LINE, MUTED
+from mcukd.evaluation.marks import mark
 from mcukd.files import replacing
-from mcukd.report.marks import mark
-from mcukd.report.naming import grouped
+from mcukd.text import grouped
 
 
 def draw_pareto(facts: Mapping[str, Any], path: Path) -> None:

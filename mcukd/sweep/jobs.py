@@ -20,7 +20,8 @@ from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods.plain import Plain
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_set import FitContext, TrainingSet
-from mcukd.evaluation.baselines import FILTER_MLP, Baseline, baselines_of
+from mcukd.evaluation import baseline_jobs
+from mcukd.evaluation.baselines import BASELINES
 from mcukd.files import replacing
 from mcukd.fold_results import TEACHER, is_made_with, logits_name
 from mcukd.sweep.options import PLAIN, plain_config, reduced
@@ -189,11 +190,12 @@ class BaselineJob:
         """Train it."""
         mine = replace(self._baseline, job=replace(self.work.job, path=self.path, key=self.key))
         with TRAINING:
-            if self.model == FILTER_MLP:
+            if BASELINES[self.model].epochs is not None:
                 use_one_thread()
             mine.run(fold_trainer(self.work.source, self.work.config), lambda units: None)
 
     @property
-    def _baseline(self) -> Baseline:
+    def _baseline(self) -> baseline_jobs.BaselineJob:
         folder, source, config = self.work.folder, self.work.source, self.work.config
-        return baselines_of(folder, [self.work.job], source.sha256, config, self.model, nested=False)[0]
+        jobs = [self.work.job]
+        return baseline_jobs.baseline_jobs(folder, jobs, source.sha256, config, self.model, nested=False)[0]

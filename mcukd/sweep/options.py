@@ -14,7 +14,7 @@ from mcukd.distillation.architectures import COMMITTEE
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.plain import Plain
-from mcukd.evaluation.baselines import BASELINES, FILTER_MLP, FOREST
+from mcukd.evaluation.baselines import BASELINES
 from mcukd.fold_results import STUDENT, TEACHER
 
 PLAIN = Plain.name
@@ -41,9 +41,6 @@ _UNUSED_BY_COMMITTEE = frozenset(
 _UNUSED_BY_TEACHERS = _UNUSED_BY_COMMITTEE | _GRU_MLP_SIZES | {"student", "epochs", "learning_rate"}
 #: Without effect on methods that do not use hard labels.
 _HARD_LABELS = frozenset(("mixing", "gate"))
-#: Options that affect a baseline.
-_USED_BY_BASELINES = {FOREST: {"mounting", "augment", "neck_axis"}}
-_USED_BY_BASELINES[FILTER_MLP] = _USED_BY_BASELINES[FOREST] | {"epochs"}
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(DistillConfig)}
 
@@ -53,7 +50,7 @@ def unused_options(model: str, config: DistillConfig) -> frozenset[str]:
     if model == TEACHER:
         return _UNUSED_BY_COMMITTEE if config.teacher_name == COMMITTEE else _UNUSED_BY_TEACHERS
     if model in BASELINES:
-        return frozenset(_DEFAULTS) - _USED_BY_BASELINES.get(model, set())
+        return frozenset(_DEFAULTS) - BASELINES[model].options
     return _unused_by_student(config.method, config.student)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Optional
 from mcukd.data.card import Card
 from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
-from mcukd.evaluation.baselines import FILTER_MLP as FILTER_MLP_BASELINE
+from mcukd.evaluation.baselines.filter_mlp import NAME as FILTER_MLP_BASELINE
 from mcukd.fixedpoint.qat import LEARNT_BITS, check_learnable
 from mcukd.fixedpoint.quantize import QuantizeConfig
 from mcukd.fold_results import STUDENT, TEACHER

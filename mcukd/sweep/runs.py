@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mcukd.data.card import load_card
 from mcukd.data.windows import Windows
 from mcukd.distillation.architectures import STUDENTS, Shape
-from mcukd.evaluation.baselines import BASELINES, sizes
+from mcukd.evaluation.baselines import BASELINES
 from mcukd.files import write_json
 from mcukd.fixedpoint.filters.quantize import quantize_filters
 from mcukd.fixedpoint.model import ARITHMETIC_VERSION, IntegerModel
@@ -156,7 +156,7 @@ class RunJob:
     def _sizes(self, test: Windows) -> dict[str, Any]:
         """Return parameters and multiply-accumulates of one window."""
         if self.point.model in BASELINES:
-            return sizes(self.point.model, test)
+            return BASELINES[self.point.model].sizes_on(test)
         _, steps, channels = test.counts.shape
         config = self.point.config
         return STUDENTS[config.student].sizes(Shape(steps, channels, len(test.classes)), config)

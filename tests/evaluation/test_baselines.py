@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from builders.data import write_card
 from builders.students import random_windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +25,8 @@ from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.nested_selection import select
 from mcukd.errors import UserError
-from mcukd.evaluation.baselines import FILTER_MLP, FOREST, MAJORITY, Baseline, is_done
+from mcukd.evaluation.baseline_jobs import BaselineJob
+from mcukd.evaluation.baselines.filter_mlp import NAME as FILTER_MLP
 from mcukd.evaluation.hand_features import FEATURES, hand_features, turned_copies
 from mcukd.models import filter_mlp
 from mcukd.models.filter_mlp import FilterMlpWeights, build_filter_mlp, filter_mlp_weights
@@ -28,12 +35,13 @@ from mcukd.training.augmentation import Augmentation, Augmenter
 CONFIG = DistillConfig(epochs=3, mounting="aligned", jobs=1)
 #: Shared by all trainers here, as by the jobs of one worker: compiling takes longer than the rest.
 COMPILED: dict[str, Any] = {}
+FOREST = "random_forest"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def few_trees() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mcukd.evaluation.baselines.TREES", 10)
+        patch.setattr("mcukd.evaluation.baselines.random_forest.TREES", 10)
         yield
 
 
@@ -212,8 +220,8 @@ def test_copies_begin_with_the_windows_themselves() -> None:
 def trained(windows: Windows, model: str, nested: bool, path: Any) -> dict[str, np.ndarray]:
     """Train a baseline with animal D held out, and return all that was kept of it but its test answers."""
     job = FoldJob("D-s0", 0, ("A", "B", "C"), ("D",), path / f"{model}-{nested}.npz", "key")
-    Baseline(model, job, nested).run(FoldTrainer(windows, windows, CONFIG, COMPILED), lambda units: None)
-    assert is_done(Baseline(model, job, nested))
+    BaselineJob(model, job, nested).run(FoldTrainer(windows, windows, CONFIG, COMPILED), lambda units: None)
+    assert BaselineJob(model, job, nested).is_done()
     with np.load(job.path) as stored:
         return {name: stored[name] for name in stored if name not in ("labels", "logits")}
 
@@ -224,7 +232,7 @@ def answers(windows: Windows, model: str, nested: bool, path: Any, probe: np.nda
     counts[windows.animals == "D"] = probe
     job = FoldJob("D-s0", 0, ("A", "B", "C"), ("D",), path / "probe.npz", "key")
     trainer = FoldTrainer(windows, replace(windows, counts=counts), CONFIG, COMPILED)
-    Baseline(model, job, nested).run(trainer, lambda units: None)
+    BaselineJob(model, job, nested).run(trainer, lambda units: None)
     with np.load(job.path) as stored:
         return np.asarray(stored["logits"])
 
@@ -239,7 +247,7 @@ def spoilt(windows: Windows) -> Windows:
 
 
 @pytest.mark.parametrize(
-    ("model", "nested"), [(MAJORITY, False), (FOREST, False), (FOREST, True), (FILTER_MLP, False)]
+    ("model", "nested"), [("majority", False), (FOREST, False), (FOREST, True), (FILTER_MLP, False)]
 )
 def test_the_held_out_animal_is_never_read(model: str, nested: bool, tmp_path: Any) -> None:
     """Spoiling the held-out animal's samples and labels must change neither the settings nor one answer."""
@@ -301,7 +309,7 @@ def test_the_majority_answers_what_is_most_common_among_the_seen(tmp_path: Any) 
     windows = herd()
     labels = windows.labels.copy()
     labels[:30] = 1
-    found = answers(replace(windows, labels=labels), MAJORITY, False, tmp_path, herd(seed=5).counts[:24])
+    found = answers(replace(windows, labels=labels), "majority", False, tmp_path, herd(seed=5).counts[:24])
     assert (found.argmax(axis=1) == 1).all()
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, rtol=1e-5)
 
@@ -330,3 +338,41 @@ def test_options_that_came_later_leave_earlier_studies_current() -> None:
     assert DistillConfig.of(chosen) == DistillConfig(student="filter-mlp", choose_epochs=True)
     with pytest.raises(UserError, match="did you mean 'filter-mlp'"):
         DistillConfig(student="filtermlp")
+
+
+def test_a_baseline_of_a_plugin_is_trained_scored_and_compared_like_the_others(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for animal in "ABC":
+        for label, size in (("graze", 0.5), ("rest", 0.02)):
+            samples = [0.1, -0.2, -0.95] + size * rng.normal(size=(120, 3))
+            path = tmp_path / label / f"{animal}1.csv"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("x,y,z\n" + "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in samples))
+    card = write_card(tmp_path)
+    words = [
+        "evaluate",
+        "--data",
+        str(card.path),
+        "--data-root",
+        str(tmp_path),
+        "--run",
+        "run",
+        "--seeds",
+        "1",
+    ]
+    code = f"from mcukd.cli.app import app; app({[*words, '--models', 'swing,majority']!r})"
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": path, "MCUKD_PLUGINS": "toy_baseline", "COLUMNS": "200"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+
+    found = json.loads((tmp_path / "run" / "metrics.json").read_text())["models"]["swing"]
+    assert found["mcc"] == 1 and found["parameters"] == 2 and found["calibration"]
+    assert len(list((tmp_path / "run" / "evaluation" / "baselines" / "swing").glob("*.npz"))) == 3
+    refused = subprocess.run(
+        [sys.executable, "-c", f"from mcukd.cli.app import app; app({[*words, '--models', 'swung']!r})"],
+        cwd=tmp_path, capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    assert refused.returncode != 0

@@ -13,12 +13,12 @@ import pytest
 from builders.report_study import CARD, scores, whole_study
 
 from mcukd.data.card import load_card
+from mcukd.evaluation.marks import PALETTE, SHAPES, mark, marks
+from mcukd.evaluation.model_names import model_title
 from mcukd.metrics.metrics_file import update_metrics
 from mcukd.metrics.scores import combine_seeds
 from mcukd.pipeline.report import report_study
 from mcukd.report.figures import animals_figure, budget_figure
-from mcukd.report.marks import PALETTE, SHAPES, mark, marks
-from mcukd.report.naming import model_title
 
 EIGHT = (
     *("teacher", "student", "student_distilled", "fixed_point_8", "tflite_int8"),

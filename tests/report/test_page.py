@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 from mcukd.cli.app import app
 from mcukd.drawing import RED, STYLE_FOLDER
 from mcukd.errors import UserError
+from mcukd.evaluation.model_names import in_order, model_title
 from mcukd.files import write_json
 from mcukd.pipeline.report import report_study
 from mcukd.report.evidence import gather
-from mcukd.report.naming import figure, grouped, in_order, model_title, number, signed, with_spread
 from mcukd.report.table import board_rows, model_rows, work_per_window
 from mcukd.study import Study
+from mcukd.text import figure, grouped, number, signed, with_spread
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 

@@ -1,4 +1,4 @@
-"""Agreement: whether float model, integer model and device call the same windows the same."""
+"""Agreement of float model, integer model and devices: on how many windows they give the same class."""
 
 from __future__ import annotations
 
@@ -8,31 +8,30 @@ import numpy as np
 
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
+from mcukd.fixedpoint.model import FACTS_FILE, load_model
+from mcukd.fixedpoint.reference import run
 from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.harness.record import read_proof
-from mcukd.study import Study
+from mcukd.models.student import load_any_student, weights_of
+from mcukd.study import STUDENT_FILE, Study
 
 _CHUNK = 4096
 
 
 def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
-    """Return how often the shipped float student, its integer form and the devices give the same class.
+    """Return how often the final float student, its integer form and the devices give the same class.
 
     Float and integer are compared on all `evaluation` windows; the devices' shares are of the windows they
     were proven on (`validation/<board>.json`: class, logits and state equal to the integer reference, bit for
     bit). Those models saw all animals in training: this is about arithmetic, not about accuracy. None where
     the study has no integer model; only `problem`, a sentence, where that is stale or damaged.
     """
-    from mcukd.fixedpoint.model import FACTS_FILE, load_model
-    from mcukd.fixedpoint.reference import run
-    from mcukd.models.student import load_any_student, weights_of
-
     if not study.file(FACTS_FILE).is_file():
         return None
     try:
         study.require("quantize")
         model = load_model(study.path)
-        weights = weights_of(load_any_student(study.file("student.keras")))
+        weights = weights_of(load_any_student(study.file(STUDENT_FILE)))
     except UserError as error:
         return {"problem": str(error)}
     counts = evaluation.counts

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from mcukd.evaluation.model_names import in_order
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, SEARCHED, STUDENT, TEACHER
-from mcukd.report.naming import in_order
 
 #: Eight colours that differ by 24 and more (CIE76) for normal sight, deuteranopes and protanopes. None is
 #: red, which is kept for what costs accuracy.
