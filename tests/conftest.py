@@ -68,7 +68,7 @@ def repro() -> Folders:
 def fake_runner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
     """Put a program of this name on the PATH that says `says`, then runs `script`."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr("mcukd.boards.debug_probes._ports", list)
+    monkeypatch.setattr("mcukd.boards.debug_probes.serial_ports", list)
 
     def write(name: str, says: str = "", script: str = "") -> None:
         path = tmp_path / name

@@ -164,8 +164,6 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    import mcukd.files as files
-
     code = (
         "import os, sys; from pathlib import Path; from mcukd.files import replacing\n"
         "with replacing(Path(sys.argv[1]) / 'student.keras'): os._exit(9)"
@@ -174,13 +172,16 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) 
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".student-") and left.suffix == ".keras"
     (tmp_path / ".mine-notes.txt").write_text("x")
-    elsewhere = tmp_path / left.name.replace(
-        files._host(), "0123ab" if files._host() != "0123ab" else "ffffff"
-    )
+    host = left.name.split("-")[1]
+    elsewhere = tmp_path / left.name.replace(host, "0123ab" if host != "0123ab" else "ffffff")
     elsewhere.write_text("x")
     with replacing(tmp_path / "other.json") as living:
-        files._tidied.discard(tmp_path)
-        write_text(tmp_path / "a.json", "{}")
+        # A process looks once per folder: this one has, and another sees that this one is alive.
+        code = (
+            "import sys; from pathlib import Path; from mcukd.files import write_text\n"
+            "write_text(Path(sys.argv[1]), '{}')"
+        )
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.json")], check=True)
         assert living.exists()
     found = {path.name for path in tmp_path.iterdir()}
     assert found == {".mine-notes.txt", elsewhere.name, "a.json", "other.json"}

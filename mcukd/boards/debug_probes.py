@@ -47,7 +47,7 @@ def first_of_several(interface: str) -> dict[str, str]:
 def on_usb(names: Iterable[str]) -> dict[str, str]:
     """Return serial number → name of the probes of these makes among the USB serial ports."""
     found = {}
-    for port in _ports():
+    for port in serial_ports():
         for name in names:
             vendor, products = _PROBES[name]
             if port.vid == vendor and (not products or port.pid in products) and port.serial_number:
@@ -62,7 +62,8 @@ def _listed_by_pyocd() -> dict[str, str]:
     return {}
 
 
-def _ports() -> list[Any]:
+def serial_ports() -> list[Any]:
+    """Return this computer's serial ports, as pyserial lists them."""
     from serial.tools import list_ports
 
     return list(list_ports.comports())

@@ -30,7 +30,7 @@ from mcukd.boards.tools import require_tool
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed
 
-_SECONDS = 300
+TIMEOUT_S = 300
 
 
 def runner_for(board: Board, name: Optional[str] = None) -> tuple[Runner, Any]:
@@ -79,7 +79,7 @@ def flash(board: Board, firmware: Path, options: FlashOptions, runner: Optional[
     if not options.probe:
         _one_probe(board, chosen.name, chosen.other_probes(facts))
     try:
-        ended = run_closed([program, *argv[1:]], _SECONDS)
+        ended = run_closed([program, *argv[1:]], TIMEOUT_S)
     except OSError as error:
         raise UserError(f"{program}: cannot be run ({error}); install {argv[0]} anew.") from error
     # Words in the names of folders are no words of the runner's.

@@ -59,7 +59,7 @@ class FoldTrainer:
     training: Windows
     evaluation: Windows
     config: DistillConfig
-    _trainers: dict[str, Trainer] = field(default_factory=dict)
+    trainers: dict[str, Trainer] = field(default_factory=dict)
     _feature_extractors: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     def train_fold(self, job: FoldJob, on_progress: Callable[[int], None] = lambda units: None) -> None:
@@ -256,7 +256,7 @@ class FoldTrainer:
             return self.trainer("student")  # one compiled model for baseline and distilled students
         # The weight of the spectral term is compiled in; within a job nothing else of the losses changes.
         name = f"distillation {self.config.frequency}"
-        if name not in self._trainers:
+        if name not in self.trainers:
             architecture = self._architecture("student")
             with_features = architecture.build_with_features
             build = with_features if with_features and method.needs_features else architecture.build
@@ -266,13 +266,13 @@ class FoldTrainer:
                 student = build(self._trained_shape("student"), self.config, *moments)
                 return method.build_training_model(student, teacher.model, self.config)
 
-            self._trainers[name] = Trainer(
+            self.trainers[name] = Trainer(
                 build_training_model,
                 jit_compile=architecture.jit_compile,
                 phases=phases,
                 rollback=architecture.defaults_for(steps).rollback,
             )
-        return self._trainers[name]
+        return self.trainers[name]
 
     def correct_teacher_errors(self, outputs: FloatArray, labels: NDArray[np.int64]) -> FloatArray:
         """Return a teacher's logits (n, K), those of a wrong class replaced by the label if configured."""
@@ -333,7 +333,7 @@ class FoldTrainer:
 
     def trainer(self, role: str) -> Trainer:
         """Return this process's trainer of the "teacher", the "student" or the baseline "filter_mlp"."""
-        if role not in self._trainers:
+        if role not in self.trainers:
             architecture, channels = self._architecture(role), self.channels(role)
             steps = self._shape(role).steps
             on_labels = architecture.phases == (LABELS,)
@@ -341,13 +341,13 @@ class FoldTrainer:
                 architecture.build if on_labels else architecture.build_with_features or architecture.build
             )
             # Inputs are normalized, so that one compiled step serves the scale of every fold.
-            self._trainers[role] = Trainer(
+            self.trainers[role] = Trainer(
                 lambda: build(self._trained_shape(role), self.config, np.zeros(channels), np.ones(channels)),
                 jit_compile=architecture.jit_compile,
                 phases=fit_phases(architecture, architecture.phases, steps),
                 rollback=architecture.defaults_for(steps).rollback,
             )
-        return self._trainers[role]
+        return self.trainers[role]
 
     def on_counts(self, role: str, trained: keras.Model, scale: float) -> keras.Model:
         """Return a copy of a model trained on normalized windows that takes raw counts."""

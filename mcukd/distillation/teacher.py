@@ -50,7 +50,7 @@ class Teacher:
         """Return the logits (N, K) of windows that no model was trained on: the mean over the models."""
         if len(self.models) == 1:
             return logits(self.model, windows[..., : self.model.input_shape[-1]])
-        outputs = [self._logits_of(number, windows) for number in range(len(self.models))]
+        outputs = [self.logits_of(number, windows) for number in range(len(self.models))]
         return np.mean(outputs, axis=0, dtype=np.float32)
 
     def soft_labels(self, windows: FloatArray, augmentation: Augmentation, seed: int) -> FloatArray:
@@ -98,10 +98,10 @@ class Teacher:
         for number in range(len(self.models)):
             of_model = np.flatnonzero(self.out_of_fold_model[index] == number)
             if len(of_model):
-                outputs[of_model] = self._logits_of(number, windows[of_model])
+                outputs[of_model] = self.logits_of(number, windows[of_model])
         return outputs
 
-    def _logits_of(self, number: int, windows: FloatArray) -> FloatArray:
+    def logits_of(self, number: int, windows: FloatArray) -> FloatArray:
         """Return the logits (n, K) of one of several models, as a graph: a GRU is 40 times slower eagerly."""
         from mcukd.tensorflow_setup import tensorflow as tf
 

@@ -93,7 +93,7 @@ def compare_mountings(windows: Windows, stated: str, seed: int, advance: Advance
         told = np.zeros(len(windows), np.int64)
         for fold in folds:
             test = np.isin(windows.animals, fold.test_animals)
-            told[test] = _told(windows.take(~test), windows.take(test), mounting, seed)
+            told[test] = predictions(windows.take(~test), windows.take(test), mounting, seed)
             advance(1, mounting)
         counts[mounting] = merit.confusion_by_animal(
             windows.labels, told, windows.animals, names, len(windows.classes)
@@ -138,7 +138,7 @@ def _some(windows: Windows, names: Sequence[str], seed: int) -> Windows:
     return windows.take(np.sort(np.concatenate(chosen)))
 
 
-def _told(seen: Windows, test: Windows, mounting: str, seed: int) -> NDArray[np.int64]:
+def predictions(seen: Windows, test: Windows, mounting: str, seed: int) -> NDArray[np.int64]:
     """Return the classes of `test` by a forest that saw `seen` turned, and tilted, as students see it."""
     from sklearn.ensemble import RandomForestClassifier
 

@@ -73,11 +73,11 @@ class Device:
         self._echoed = 0
         self._deframer = frames.Deframer()
         self._slowest: dict[Request, float] = {}
-        self._identity: Optional[Identity] = None
+        self.identity: Optional[Identity] = None
 
     def who(self) -> Identity:
         """Ask the device who it is. Raises UserError where nothing sensible answers."""
-        reply = self._exchange(Request.WHO, b"", self.timeout)
+        reply = self.exchange(Request.WHO, b"", self.timeout)
         if len(reply) < WHO_FIELDS.size:
             raise self._malformed(Request.WHO, reply)
         firmware, model, window, hop, hidden, channels, classes, emulated, kind, scale = WHO_FIELDS.unpack(
@@ -86,7 +86,7 @@ class Device:
         kind = COUNTER_KINDS[kind] if kind < len(COUNTER_KINDS) else "none"
         said = reply[WHO_FIELDS.size :].decode(errors="replace")
         name = "".join(c if c.isprintable() else "?" for c in said)  # it is shown on a terminal
-        self._identity = Identity(
+        self.identity = Identity(
             name,
             firmware.hex(),
             model.hex(),
@@ -99,7 +99,7 @@ class Device:
             kind,
             scale,
         )
-        return self._identity
+        return self.identity
 
     def run_window(self, window: NDArray[np.int16]) -> WindowResult:
         """Send a window of counts (T, C) int16 and run it twice, checked and timed.
@@ -108,9 +108,9 @@ class Device:
         """
         data = np.ascontiguousarray(window, "<i2").tobytes()
         for _ in range(3):
-            self._write(data)
+            self.write(data)
             try:
-                reply = self._exchange(Request.RUN, U32.pack(zlib.crc32(data)), self._passes(2))
+                reply = self.exchange(Request.RUN, U32.pack(zlib.crc32(data)), self._passes(2))
                 break
             except DeviceError as error:
                 if error.code != WINDOW_CRC:
@@ -150,7 +150,7 @@ class Device:
 
     def selftest(self) -> SelfTest:
         """Let the device compute its known answers."""
-        reply = self._exchange(Request.SELFTEST, b"", self._passes(4))
+        reply = self.exchange(Request.SELFTEST, b"", self._passes(4))
         answers, logits, states = self._fields(Request.SELFTEST, SELFTEST_FIELDS, reply)
 
         def numbers(mask: int) -> tuple[int, ...]:
@@ -160,7 +160,7 @@ class Device:
 
     def reset_stream(self) -> StreamState:
         """Forget all streamed samples and the ethogram."""
-        return self._stream(self._exchange(Request.RESET, b"", self.timeout))
+        return self._stream(self.exchange(Request.RESET, b"", self.timeout))
 
     def push(self, index: int, samples: NDArray[np.int16]) -> Iterator[StreamState]:
         """Stream samples (n, C), the first of which has the number `index`; yield after each request.
@@ -176,7 +176,7 @@ class Device:
             part = np.ascontiguousarray(samples[done : done + count], "<i2")
             payload = U32.pack(index + done) + part.tobytes()
             try:
-                reply = self._exchange(Request.PUSH, payload, self._passes(1))
+                reply = self.exchange(Request.PUSH, payload, self._passes(1))
             except _Shrink:
                 continue
             done += len(part)
@@ -194,15 +194,16 @@ class Device:
 
     def ethogram(self) -> NDArray[np.int64]:
         """Return the number of streamed windows per class, (K,)."""
-        reply = self._exchange(Request.ETHOGRAM, b"", self.timeout)
+        reply = self.exchange(Request.ETHOGRAM, b"", self.timeout)
         return np.frombuffer(reply[4:], "<u4").astype(np.int64)
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
+        """Send a window's samples, by parts that fit a request."""
         offset = 0
         while offset < len(data):
             part = data[offset : offset + (ROBUST_CHUNK if self.robust else PLAIN_CHUNK)]
             try:
-                self._exchange(Request.WRITE, U32.pack(offset) + part, self.timeout)
+                self.exchange(Request.WRITE, U32.pack(offset) + part, self.timeout)
             except _Shrink:
                 continue
             offset += len(part)
@@ -210,7 +211,7 @@ class Device:
     def _trace(self, step: int, tensor: int, offset: int) -> tuple[int, bytes]:
         """Return how many values the tensor has, and those from `offset` on, as many as come at once."""
         asked = TRACE_FIELDS.pack(step, tensor, offset)
-        reply = self._exchange(Request.TRACE, asked, self._passes(1))
+        reply = self.exchange(Request.TRACE, asked, self._passes(1))
         if reply[: TRACE_FIELDS.size] != asked or len(reply) < TRACE_FIELDS.size + 2:
             raise self._malformed(Request.TRACE, reply)
         values = int.from_bytes(reply[TRACE_FIELDS.size : TRACE_FIELDS.size + 2], "little")
@@ -232,7 +233,7 @@ class Device:
         return np.frombuffer(raw, "<i2").astype(np.int64)
 
     def _known(self) -> Identity:
-        return self._identity or self.who()
+        return self.identity or self.who()
 
     def _passes(self, passes: int) -> float:
         """Return the seconds to allow for passes over a window, at a slow 1 µs per multiplication."""
@@ -240,7 +241,7 @@ class Device:
         per_step = 3 * identity.hidden * (identity.channels + identity.hidden)
         return 1.0 + passes * identity.window * per_step * 1e-6
 
-    def _exchange(self, request: Request, payload: bytes, wait: float) -> bytes:
+    def exchange(self, request: Request, payload: bytes, wait: float) -> bytes:
         """Send a request until its reply comes; return the reply's payload."""
         self._sequence = (self._sequence + 1) & 0xFFFF
         message = frames.pack(request, self._sequence, payload)

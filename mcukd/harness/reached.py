@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
+from mcukd.boards.debug_probes import serial_ports
+
 QEMU, PROCESS, TERMINAL, SOCKET = "qemu", "native process", "pseudo-terminal", "socket"
 SERIAL, UNLISTED, UNKNOWN = "serial device", "unlisted serial device", "unknown"
 EMULATED = "emulated serial device"
@@ -68,7 +70,7 @@ def reached_through(port: Any, url: str) -> Reached:
     path = path or os.path.realpath(str(getattr(port, "port", None) or url))
     if _TERMINAL_NAME.match(path) or (number is not None and _is_terminal(number)):
         return Reached(TERMINAL, path)
-    listed = _listed(path, _ports())
+    listed = _listed(path, serial_ports())
     if listed is None:
         return Reached(UNLISTED, path)
     usb = f"{listed.vid:04x}:{listed.pid:04x}" if listed.vid is not None and listed.pid is not None else None
@@ -154,12 +156,6 @@ def _is_terminal(status: os.stat_result) -> bool:
         return False
     major, minor = os.major(status.st_rdev), os.minor(status.st_rdev)
     return os.uname().sysname == "Linux" and (major in _TERMINAL_MAJORS or (major, minor) == _MULTIPLEXER)
-
-
-def _ports() -> Iterable[Any]:
-    from serial.tools import list_ports
-
-    return list(list_ports.comports())
 
 
 def _listed(path: str, ports: Iterable[Any]) -> Optional[Any]:

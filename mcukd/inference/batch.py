@@ -21,10 +21,10 @@ from mcukd.fixedpoint.filters.model import FilterModel
 from mcukd.fixedpoint.model import IntegerModel, head_layers
 from mcukd.fixedpoint.packing import pairs
 from mcukd.fixedpoint.reference import Outcome
-from mcukd.inference.library import CannotBuild, Shape, load_library
+from mcukd.inference.library import CannotBuild, Shape, compiler, load_library
 
 #: Steps of windows between two returns to Python: some tenths of a second, so that an interrupt is heard.
-_STEPS_PER_CALL = 1 << 22
+STEPS_PER_CALL = 1 << 22
 _BLOCK = 32
 _GATES = ("z", "r", "h")
 _COUNTERS = ("input", "z_pre", "r_pre", "h_rec", "h_pre", "h", "dense_out", "logits")
@@ -71,7 +71,7 @@ def run_fast(
     counters = np.zeros(len(_COUNTERS), np.uint64)
     if library is not None:
         _run(
-            library, model, _in_place(counts), logits, classes, state,
+            library, model, in_place(counts), logits, classes, state,
             crcs if checksums else None, counters if saturations else None,
         )  # fmt: skip
     return Outcome(
@@ -124,7 +124,7 @@ def classify_stream(
             classes[part], made = outcome.classes, outcome.logits.astype(np.int16)
         else:
             made = np.zeros((len(classes[part]), len(model.classes)), np.int16)
-            _run(library, model, _in_place(views[part]), made, classes[part])
+            _run(library, model, in_place(views[part]), made, classes[part])
         if logits is not None:
             logits[part] = made
         if advance:
@@ -150,6 +150,12 @@ def _program_of(model: IntegerModel) -> tuple[Backend, Optional[ctypes.CDLL]]:
     if isinstance(model, FilterModel):
         return Backend("numpy", "the C for this computer is of gru-mlp students"), None
     return _program(_shape(model))
+
+
+def forget_libraries() -> None:
+    """Look for compiler and libraries anew, as after a change of the environment."""
+    _program.cache_clear()
+    compiler.cache_clear()
 
 
 @cache
@@ -252,7 +258,7 @@ def _named(model: IntegerModel, counters: NDArray[np.uint64]) -> dict[str, int]:
     return {name: int(n) for name, n in zip(_COUNTERS, counters) if model.dense or name != "dense_out"}
 
 
-def _in_place(windows: NDArray[np.int16]) -> NDArray[np.int16]:
+def in_place(windows: NDArray[np.int16]) -> NDArray[np.int16]:
     """Return windows (N, T, C) as they are where T and C lie one after the other in memory, else a copy."""
     native = windows.astype(np.int16, copy=False)
     fits = native.strides[1:] == (2 * native.shape[2], 2) and native.strides[0] % 2 == 0
@@ -260,7 +266,7 @@ def _in_place(windows: NDArray[np.int16]) -> NDArray[np.int16]:
 
 
 def _per_call(steps: int) -> int:
-    return max(_BLOCK, _STEPS_PER_CALL // max(steps, 1) // _BLOCK * _BLOCK)
+    return max(_BLOCK, STEPS_PER_CALL // max(steps, 1) // _BLOCK * _BLOCK)
 
 
 def _check(model: IntegerModel, counts: NDArray[np.int16], shape: str, dimensions: int) -> None:

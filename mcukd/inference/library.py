@@ -25,7 +25,7 @@ TEMPLATE = "mcukd_batch.c"
 FLAGS = ("-std=c99", "-O3", "-fno-tree-vectorize", "-fno-tree-slp-vectorize", "-fPIC", "-shared")
 #: Where a compiler does not know it, vectors are those of the platform's least processor.
 NATIVE = "-march=native"
-_SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
+SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 _TIMEOUT_S = 120
 
 
@@ -67,23 +67,23 @@ def source(shape: Shape) -> str:
 
 def load_library(shape: Shape) -> ctypes.CDLL:
     """Return the library of a shape, built unless an earlier process did. Raises CannotBuild."""
-    command, identity = _compiler(os.environ.get("CC") or "cc")
+    command, identity = compiler(os.environ.get("CC") or "cc")
     text = source(shape)
     key = hashlib.sha256("\0".join([text, *command[1:], identity]).encode()).hexdigest()
     try:
-        path = cache_dir() / f"batch-{key[:32]}{_SUFFIX}"
+        path = cache_dir() / f"batch-{key[:32]}{SUFFIX}"
         if not path.exists():
-            _build(command, text, path)
+            build(command, text, path)
         try:
             return ctypes.CDLL(str(path))
         except OSError:  # damaged since it was built
-            _build(command, text, path)
+            build(command, text, path)
             return ctypes.CDLL(str(path))
     except (OSError, RuntimeError) as error:  # RuntimeError: no home directory
         raise CannotBuild(f"the cache cannot be used ({error}); set MCUKD_CACHE to another folder") from error
 
 
-def _build(command: tuple[str, ...], text: str, path: Path) -> None:
+def build(command: tuple[str, ...], text: str, path: Path) -> None:
     """Build in a directory of this process alone and rename: others see no library or a whole one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with folder_beside(path) as scratch:
@@ -97,7 +97,7 @@ def _build(command: tuple[str, ...], text: str, path: Path) -> None:
 
 
 @cache
-def _compiler(name: str) -> tuple[tuple[str, ...], str]:
+def compiler(name: str) -> tuple[tuple[str, ...], str]:
     """Return the command that compiles, and what tells this compiler on this processor from others.
 
     Predefined macros name the compiler's version and each extension of the processor that it will use.

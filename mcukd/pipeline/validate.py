@@ -180,12 +180,12 @@ def _record(
     `emulated` is false only where this computer reached a serial device that it knows and the image there
     does not call itself emulated.
     """
-    sizes = _sizes(study.file("firmware", target.name, "size.json"))
+    sizes = firmware_sizes(study.file("firmware", target.name, "size.json"))
     where = {"emulated": proof["image_emulated"] or not reached.hardware, "reached": reached.facts()}
     return {**proof, "board": board.name, **where, **sizes, "ran_on": target.name}
 
 
-def _sizes(file: Path) -> dict[str, Optional[int]]:
+def firmware_sizes(file: Path) -> dict[str, Optional[int]]:
     """Return flash and RAM of a build; None of a missing or damaged size report, which costs no proof."""
     size: Any = None
     with suppress(OSError, ValueError):

@@ -70,7 +70,7 @@ def run_image(image: Image, counts: NDArray[np.int16], compare: bool = True) -> 
             f"{image.elf.name}: the image failed in the emulator (exit {result.returncode}, {said}); a step "
             "faulted or needs more than 16 KB of stack."
         )
-    return _parse(received, len(counts), EMULATED_INSTRUCTIONS_PER_SECOND // _TIMER_HZ)
+    return parse_reply(received, len(counts), EMULATED_INSTRUCTIONS_PER_SECOND // _TIMER_HZ)
 
 
 def trace_image(
@@ -110,7 +110,8 @@ def _argv(image: Image, counts: NDArray[np.int16], compare: bool, scratch: Path)
     ]  # fmt: skip
 
 
-def _parse(received: bytes, windows: int, instructions_per_tick: int) -> DeviceRun:
+def parse_reply(received: bytes, windows: int, instructions_per_tick: int) -> DeviceRun:
+    """Read what the profiling firmware printed of all windows; raises UserError where it is cut short."""
     head = struct.unpack_from("<5I", received) if len(received) >= 20 else (0,) * 5
     magic, state_bytes, logit_bytes, classes, stack_bytes = head
     row = 8 + (classes * logit_bytes + 3) // 4 * 4

@@ -69,13 +69,13 @@ class Converter:
             self.process.communicate()
 
 
-_shared: Optional[Converter] = None
+shared: Optional[Converter] = None
 
 
 def converter() -> Converter:
     """Return this process's converter, started at the first use and again after a crash."""
-    global _shared
-    if _shared is None or not _shared.alive:
-        _shared = Converter()
-        atexit.register(_shared.close)
-    return _shared
+    global shared
+    if shared is None or not shared.alive:
+        shared = Converter()
+        atexit.register(shared.close)
+    return shared

@@ -11,7 +11,7 @@ from mcukd.errors import UserError
 CPU, GPU = "cpu", "gpu"
 DEVICES = (CPU, GPU)
 
-_COUNT = (
+COUNT_DEVICES = (
     "from mcukd.tensorflow_setup import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
 )
 
@@ -20,7 +20,7 @@ def require_device(device: str) -> None:
     """Raise UserError where TensorFlow sees no such device. A process of its own looks, and lets go of it."""
     if device == CPU:
         return
-    asked = subprocess.run([sys.executable, "-c", _COUNT], capture_output=True, text=True, check=False)
+    asked = subprocess.run([sys.executable, "-c", COUNT_DEVICES], capture_output=True, text=True, check=False)
     if asked.stdout.strip() in ("", "0"):
         raise UserError(
             "--device gpu: TensorFlow sees no graphics card here; install its CUDA libraries (pip install "

@@ -51,7 +51,7 @@ class AugmentedTeacherCache:
         self._mixup_fraction = mixup_fraction
         self._windows, self._augment, self._teacher = windows, augment, teacher
         self._output_names = tuple(output_names)
-        self._copies: list[tuple[FloatArray, TeacherOutputs]] = []
+        self.copies: list[tuple[FloatArray, TeacherOutputs]] = []
         if self._output_names and epochs > COPIES:
             self._fill(np.random.default_rng(seed))
 
@@ -59,13 +59,13 @@ class AugmentedTeacherCache:
         self, index: NDArray[np.int64], rng: np.random.Generator, output_names: Sequence[str]
     ) -> tuple[FloatArray, TeacherOutputs]:
         """Return augmented windows (n, T, C) of indices (n,), and the teacher's named outputs for them."""
-        if not self._copies:
+        if not self.copies:
             return self._compute(index, rng, output_names)
-        copy_of = rng.integers(len(self._copies), size=len(index))
-        windows, stored = self._copies[0]
+        copy_of = rng.integers(len(self.copies), size=len(index))
+        windows, stored = self.copies[0]
         drawn = np.empty((len(index), *windows.shape[1:]), windows.dtype)
         outputs = {name: np.empty((len(index), *stored[name].shape[1:]), np.float32) for name in output_names}
-        for copy, (windows, stored) in enumerate(self._copies):
+        for copy, (windows, stored) in enumerate(self.copies):
             of_copy = copy_of == copy
             drawn[of_copy] = windows[index[of_copy]]
             for name in output_names:
@@ -103,7 +103,7 @@ class AugmentedTeacherCache:
             allowed = min(COPIES, LARGEST_BYTES // size)
             if allowed < 2:
                 return
-        self._copies = copies
+        self.copies = copies
 
 
 def mixup(windows: FloatArray, fraction: float, rng: np.random.Generator) -> FloatArray:

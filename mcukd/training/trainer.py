@@ -116,7 +116,7 @@ class Trainer:
         self._rollback = rollback
         self._optimizer = keras.optimizers.Adam(global_clipnorm=1.0)
         self._optimizer.build(self.model.trainable_variables)
-        self._loops = [
+        self.loops = [
             _training_loop(self.model, self._optimizer, phase, jit_compile) for phase in self.phases
         ]
 
@@ -164,7 +164,7 @@ class Trainer:
                     fit.rollback.snapshot(self.model.get_weights())
                 if phase.crop_length is not None:
                     inputs = random_crops(inputs, phase.crop_length, fit.rng)
-                loss, mean_loss = self._loops[number](
+                loss, mean_loss = self.loops[number](
                     _in_steps(np.ascontiguousarray(inputs[..., :channels])),
                     _in_steps(hard[index]),
                     _in_steps(soft[index]),

@@ -60,13 +60,13 @@ def test_the_first_of_two_xds110_is_not_taken_in_silence(
     another = SimpleNamespace(vid=0x0451, pid=0x3410, serial_number="L3")  # of TI, and no probe
     ports = [SimpleNamespace(vid=0x0451, pid=0xBEF3, serial_number=n) for n in ("L1", "L1", "L2", "L2")]
     ports.append(another)
-    monkeypatch.setattr(debug_probes, "_ports", lambda: ports)
+    monkeypatch.setattr(debug_probes, "serial_ports", lambda: ports)
     with pytest.raises(
         UserError, match=r"--probe SERIAL; connected are L1 \(TI XDS110\), L2 \(TI XDS110\)\."
     ):
         flash(load_board("collar"), ELF, PLAIN)
     assert flash(load_board("collar"), ELF, FlashOptions(probe="L2"))
-    monkeypatch.setattr(debug_probes, "_ports", lambda: [*ports[:2], another])
+    monkeypatch.setattr(debug_probes, "serial_ports", lambda: [*ports[:2], another])
     assert flash(load_board("collar"), ELF, PLAIN)
 
 

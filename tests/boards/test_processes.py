@@ -29,7 +29,7 @@ def test_standard_input_is_closed(fake_runner: Callable[..., None], tmp_path: Pa
 def test_a_runner_that_does_not_end_is_stopped_with_all_it_started(
     fake_runner: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, runner: str
 ) -> None:
-    monkeypatch.setattr(flashing, "_SECONDS", 0.5)
+    monkeypatch.setattr(flashing, "TIMEOUT_S", 0.5)
     fake_runner(runner, "Info : Listening on port 3333\n", f"(sleep 60 & echo $! > {tmp_path}/child; wait)")
     start = time.monotonic()
     message = refusal(runner)
@@ -48,7 +48,7 @@ def test_a_runner_that_does_not_end_is_stopped_with_all_it_started(
 def test_a_prompt_that_waits_all_the_same_is_told_by_its_words(
     fake_runner: Callable[..., None], monkeypatch: pytest.MonkeyPatch, runner: str
 ) -> None:
-    monkeypatch.setattr(flashing, "_SECONDS", 0.5)
+    monkeypatch.setattr(flashing, "TIMEOUT_S", 0.5)
     fake_runner(runner, TWO_PROBES, "sleep 60")
     message = refusal(runner)
     assert "name one with --probe SERIAL; connected are 000683456789" in message

@@ -252,7 +252,7 @@ def test_the_second_flash_of_a_chip_that_locks_itself_needs_no_unlock(
     program.write_text(f"#!{sys.executable}\n{CHIP}")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(debug_probes, "_ports", list)
+    monkeypatch.setattr(debug_probes, "serial_ports", list)
     board = load_board("eartag")
     assert "the chip is locked: --unlock" in refusal(runner)
     assert flash(board, ELF, FlashOptions(unlock=True), runner)

@@ -290,7 +290,7 @@ def test_every_command_counts_the_same_windows(
 
 
 def test_runs_read_in_pieces_count_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcukd.data.quality.check._PIECE", 30)
+    monkeypatch.setattr("mcukd.data.quality.check.PIECE", 30)
     steps = np.full(400, 0.1)
     steps[[35, 90, 180, 181]] = [3.0, 0.25, 0.5, 0.0]
     runs = [

@@ -15,7 +15,7 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.hyperparameters import choose_frequency
 from mcukd.distillation.methods import METHODS
-from mcukd.distillation.methods.smldist import ANCHORS, SmlDist, _features_loss, _teacher_target
+from mcukd.distillation.methods.smldist import ANCHORS, SmlDist, features_loss, teacher_target
 from mcukd.distillation.nested_selection import Selection
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_configs import augmentation
@@ -139,10 +139,10 @@ def _loss_inputs(ours: np.ndarray, theirs: np.ndarray) -> LossInputs:
 def test_the_spectral_term_forgives_a_delay_and_the_temporal_does_not():
     features = np.random.default_rng(1).normal(size=(5, 12, 3)).astype(np.float32)
     late = np.roll(features, 2, axis=1)
-    same = float(_features_loss(_loss_inputs(features, features), ("anchor1",), 1.0))
+    same = float(features_loss(_loss_inputs(features, features), ("anchor1",), 1.0))
     assert same == pytest.approx(0, abs=1e-6)
-    temporal = float(_features_loss(_loss_inputs(late, features), ("anchor1",), 0.0))
-    both = float(_features_loss(_loss_inputs(late, features), ("anchor1",), 100.0))
+    temporal = float(features_loss(_loss_inputs(late, features), ("anchor1",), 0.0))
+    both = float(features_loss(_loss_inputs(late, features), ("anchor1",), 100.0))
     assert temporal > 0.5 and both == pytest.approx(temporal, rel=1e-3)
 
 
@@ -151,14 +151,14 @@ def test_a_silent_feature_does_not_break_the_slope_of_the_spectrum():
 
     ours = tf.Variable(np.zeros((2, 8, 3), np.float32))
     with tf.GradientTape() as tape:
-        loss = _features_loss(_loss_inputs(ours, np.ones((2, 8, 3), np.float32)), ("anchor1",), 1.0)
+        loss = features_loss(_loss_inputs(ours, np.ones((2, 8, 3), np.float32)), ("anchor1",), 1.0)
     assert np.isfinite(np.asarray(tape.gradient(loss, ours))).all()
 
 
 def test_a_wrong_teacher_is_replaced_by_the_label_and_its_logits_are_softened_once():
     logits = np.array([[3.0, 0.0, 0.0], [0.0, 4.0, 0.0]], np.float32)
     hard = np.eye(3, dtype=np.float32)[[0, 2]]
-    target = np.asarray(_teacher_target(logits, hard))
+    target = np.asarray(teacher_target(logits, hard))
     e = np.exp([1.0, 0.0, 0.0])
     np.testing.assert_allclose(target[0], e / e.sum(), rtol=1e-6)
     np.testing.assert_array_equal(target[1], hard[1])
@@ -187,7 +187,7 @@ def test_an_ensemble_never_answers_about_a_window_whose_label_a_member_saw(monke
         asked.append((number, windows[:, 0, 0]))
         return np.full((len(windows), 2), number, np.float32)
 
-    monkeypatch.setattr(Teacher, "_logits_of", answer)
+    monkeypatch.setattr(Teacher, "logits_of", answer)
     out_of_fold_model = np.array([0, 1, 1, 2, 0])
     teacher = Teacher((Member(), Member(), Member()), out_of_fold_model)  # type: ignore[arg-type]
     index = np.array([4, 3, 1, 2])
@@ -232,7 +232,7 @@ def test_a_committee_has_members_of_two_kinds_that_differ_by_chance_and_is_kept_
     for one, other in itertools.combinations(answers, 2):
         assert not np.allclose(one, other)
     for number, own in enumerate(answers):
-        np.testing.assert_allclose(teacher._logits_of(number, shown[:9]), own, atol=1e-5)
+        np.testing.assert_allclose(teacher.logits_of(number, shown[:9]), own, atol=1e-5)
     np.testing.assert_allclose(teacher.logits(shown[:9]), np.mean(answers, axis=0), atol=1e-5)
     heard = teacher.outputs_fn(("logits",))(shown[:9], np.arange(9))
     np.testing.assert_array_equal(heard["logits"], teacher.logits(shown[:9]))
@@ -311,7 +311,7 @@ def test_a_weight_of_the_spectral_term_is_of_its_student_only():
     trainer = FoldTrainer(herd(), herd(), DistillConfig(method="smldist", choose_frequency=True))
     other = trainer.with_frequency(0.1)
     assert other.config.frequency == 0.1 and not other.config.choose_frequency
-    assert trainer.config.frequency == 0.3 and other._trainers is trainer._trainers
+    assert trainer.config.frequency == 0.3 and other.trainers is trainer.trainers
 
 
 @pytest.mark.slow

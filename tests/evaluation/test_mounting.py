@@ -104,14 +104,14 @@ def test_a_lead_within_what_animals_vary_changes_nothing() -> None:
 
 
 def test_no_animal_is_in_training_and_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = mounting._told
+    told = mounting.predictions
     pairs: list[tuple[set[str], set[str]]] = []
 
     def watched(seen: Windows, test: Windows, *rest: Any) -> np.ndarray:
         pairs.append((set(seen.animals), set(test.animals)))
         return told(seen, test, *rest)
 
-    monkeypatch.setattr(mounting, "_told", watched)
+    monkeypatch.setattr(mounting, "predictions", watched)
     compare_mountings(herd(turned=False, animals=5, each=8), "any", 0, silent)
     assert len(pairs) == 12 and all(not seen & test for seen, test in pairs)
     assert set.union(*(test for _, test in pairs)) == {f"a{number}" for number in range(5)}

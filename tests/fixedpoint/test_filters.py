@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mcukd.errors import UserError
 from mcukd.fixedpoint import reference
 from mcukd.fixedpoint.bounds import LIMIT
-from mcukd.fixedpoint.filters.fitting import _filtered, fit_filters, observe_filters
+from mcukd.fixedpoint.filters.fitting import fir, fit_filters, observe_filters
 from mcukd.fixedpoint.filters.model import LONGEST_WINDOW, FilterModel
 from mcukd.fixedpoint.filters.quantize import quantize_filters
 from mcukd.fixedpoint.filters.reference import FilterMachine, FilterState
@@ -61,8 +61,8 @@ def test_tensors_of_a_trace_are_the_float_models(seed: int = 4) -> None:
     window = windows.counts[3].astype(np.float64)
     machine, passed, total = FilterMachine(model), np.zeros(3), np.zeros(3)
     state = machine.zero_state(1)
-    filtered = _filtered(
-        np.tanh(_filtered((window[None] - weights.mean) / weights.std, weights.fir1) + weights.fir1_bias),
+    filtered = fir(
+        np.tanh(fir((window[None] - weights.mean) / weights.std, weights.fir1) + weights.fir1_bias),
         weights.fir2,
     )[0]
     for t, sample in enumerate(window):

@@ -262,7 +262,7 @@ def test_requests_out_of_bounds_are_refused(
 ) -> None:
     kind = Request(request_) if request_ in list(Request) else _Unknown(request_)
     with pytest.raises(DeviceError) as caught:
-        device._exchange(kind, payload, 0.5)  # type: ignore[arg-type]
+        device.exchange(kind, payload, 0.5)  # type: ignore[arg-type]
     assert caught.value.code == code
     if detail is not None:
         assert caught.value.detail == detail
@@ -271,7 +271,7 @@ def test_requests_out_of_bounds_are_refused(
 
 def test_a_reply_of_another_length_is_one_sentence(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     device.who()
-    monkeypatch.setattr(device, "_exchange", lambda *_: b"\1\2")
+    monkeypatch.setattr(device, "exchange", lambda *_: b"\1\2")
     for ask in (device.who, device.selftest, device.reset_stream, lambda: device.run_window(COUNTS[0])):
         with pytest.raises(UserError, match="has 2 bytes, which its model does not explain"):
             ask()
@@ -298,8 +298,8 @@ class _Unknown(int):
 
 def test_a_device_that_forgets_its_window_is_sent_it_again(device: Device, model: IntegerModel) -> None:
     class Forgetful(Device):
-        def _write(self, data: bytes) -> None:
-            super()._write(bytes(len(data)) if not self.retries else data)
+        def write(self, data: bytes) -> None:
+            super().write(bytes(len(data)) if not self.retries else data)
 
     forgetful = Forgetful(device.link)
     assert_equal_to_reference(forgetful, model, COUNTS[:1])
@@ -348,13 +348,13 @@ def test_a_proof_makes_every_kind_of_request_in_both_encodings_before_the_last_w
 ) -> None:
     """So that the last window's figure of the stack covers all that the firmware can be asked."""
     sent: list[tuple[Request, bool]] = []
-    exchange = device._exchange
+    exchange = device.exchange
 
     def noting(request: Request, payload: bytes, wait: float) -> bytes:
         sent.append((request, device.robust))
         return exchange(request, payload, wait)
 
-    monkeypatch.setattr(device, "_exchange", noting)
+    monkeypatch.setattr(device, "exchange", noting)
     facts = prove(device, model, probes(COUNTS[:3]), device.who())
     assert facts["streaming"] == {"passed": True} and facts["mismatches"] == 0
     last = max(n for n, (request, _) in enumerate(sent) if request == Request.RUN)

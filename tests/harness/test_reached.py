@@ -44,7 +44,7 @@ def terminal() -> Iterator[str]:
 
 
 def listed(monkeypatch: pytest.MonkeyPatch, *ports: Any) -> None:
-    monkeypatch.setattr(reached_module, "_ports", lambda: list(ports))
+    monkeypatch.setattr(reached_module, "serial_ports", lambda: list(ports))
 
 
 def entry(device: str, hwid: str = "n/a", vid: Optional[int] = None, **more: Any) -> SimpleNamespace:

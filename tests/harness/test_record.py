@@ -11,7 +11,7 @@ from builders import report_study
 
 from mcukd.errors import UserError
 from mcukd.harness.record import failures, read_proof, windows_wrong
-from mcukd.pipeline.validate import _sizes
+from mcukd.pipeline.validate import firmware_sizes
 from mcukd.report.conclusion import proof_sentence, verdict
 from mcukd.report.evidence import gather
 from mcukd.report.table import work_per_window
@@ -131,6 +131,6 @@ def test_no_cycles_of_an_earlier_version_are_no_measurement(study: Study) -> Non
 @pytest.mark.parametrize("raw", ["", "{", "[]", "null", '{"flash_bytes": 3}'])
 def test_a_damaged_size_report_costs_no_proof(tmp_path: Path, raw: str) -> None:
     file = tmp_path / "size.json"
-    assert _sizes(file) == {"flash_bytes": None, "ram_bytes": None}
+    assert firmware_sizes(file) == {"flash_bytes": None, "ram_bytes": None}
     file.write_text(raw)
-    assert _sizes(file) == {"flash_bytes": 3 if "3" in raw else None, "ram_bytes": None}
+    assert firmware_sizes(file) == {"flash_bytes": 3 if "3" in raw else None, "ram_bytes": None}

@@ -31,9 +31,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def fresh() -> Iterator[None]:
     """Forget which library a shape has, before and after."""
-    batch._program.cache_clear()
+    batch.forget_libraries()
     yield
-    batch._program.cache_clear()
+    batch.forget_libraries()
 
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
@@ -117,7 +117,7 @@ def test_a_window_of_many_tiles_equals_the_reference() -> None:
 def test_work_done_in_several_calls_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     model = host_model(1, 8, "direct", 5, 3)
     counts = all_kinds(3, 70)
-    monkeypatch.setattr(batch, "_STEPS_PER_CALL", 1)
+    monkeypatch.setattr(batch, "STEPS_PER_CALL", 1)
     assert_same(run_fast(model, counts), run(model, counts))
 
 
@@ -174,7 +174,7 @@ def test_a_stream_is_its_windows(
     file = tmp_path / "samples.i2"
     all_kinds(3, 40).reshape(-1, 3)[:-2].astype("<i2").tofile(file)
     samples = np.memmap(file, "<i2", "r").reshape(-1, 3)
-    monkeypatch.setattr(batch, "_STEPS_PER_CALL", 32 * STEPS)
+    monkeypatch.setattr(batch, "STEPS_PER_CALL", 32 * STEPS)
     starts = range(0, len(samples) - STEPS + 1, hop)
     expected = run(model, np.stack([samples[s : s + STEPS] for s in starts]))
     assert window_count(len(samples), STEPS, hop) == len(starts)
@@ -191,7 +191,7 @@ def test_a_stream_copies_no_windows() -> None:
     """At hop 1 windows overlap 64-fold; they are views of the samples."""
     samples = np.zeros((500, 3), np.int16)
     views = np.lib.stride_tricks.sliding_window_view(samples, 64, axis=0).transpose(0, 2, 1)
-    assert np.shares_memory(batch._in_place(views), samples)
+    assert np.shares_memory(batch.in_place(views), samples)
 
 
 def test_a_recording_shorter_than_a_window_has_no_classes() -> None:

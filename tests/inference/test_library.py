@@ -14,8 +14,8 @@ import pytest
 from builders.students import random_model, random_windows
 
 from mcukd.fixedpoint.reference import run
-from mcukd.inference import batch, library
-from mcukd.inference.batch import backend, run_fast
+from mcukd.inference import library
+from mcukd.inference.batch import backend, forget_libraries, run_fast
 from mcukd.inference.library import Shape, cache_dir, load_library
 
 SHAPE = Shape(8, 3, 8, 4)
@@ -28,11 +28,9 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("MCUKD_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MCUKD_HOST", raising=False)
     monkeypatch.delenv("CC", raising=False)
-    for remembered in (batch._program, library._compiler):
-        remembered.cache_clear()
+    forget_libraries()
     yield
-    for remembered in (batch._program, library._compiler):
-        remembered.cache_clear()
+    forget_libraries()
 
 
 def assert_numpy_does(reason: str) -> None:
@@ -99,7 +97,7 @@ def test_a_library_is_built_once_and_again_when_damaged(monkeypatch: pytest.Monk
     assert file.stat().st_mtime_ns == before
     # Other flags are another library; the first stays.
     monkeypatch.setattr(library, "FLAGS", (*library.FLAGS, "-O1"))
-    library._compiler.cache_clear()
+    forget_libraries()
     load_library(SHAPE)
     assert len(list(cache_dir().iterdir())) == 2
 
@@ -122,14 +120,14 @@ def test_two_processes_that_build_at_once_both_compute(tmp_path: Path) -> None:
 import sys, time
 from pathlib import Path
 from mcukd.inference import library
-build = library._build
+build = library.build
 def together(*arguments):
     Path(sys.argv[1]).touch()
     while not all(Path(path).exists() for path in sys.argv[1:]):
         time.sleep(0.01)
     build(*arguments)
     print("built")
-library._build = together
+library.build = together
 print(library.load_library(library.Shape(8, 3, 8, 4)).mcukd_batch_run is not None)
 """
     marks = [str(tmp_path / name) for name in "ab"]
@@ -141,4 +139,4 @@ print(library.load_library(library.Shape(8, 3, 8, 4)).mcukd_batch_run is not Non
     ]
     said = [process.communicate(timeout=120)[0] for process in processes]
     assert said == ["built\nTrue\n"] * 2
-    assert [path.suffix for path in cache_dir().iterdir()] == [library._SUFFIX]
+    assert [path.suffix for path in cache_dir().iterdir()] == [library.SUFFIX]

@@ -121,7 +121,7 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs = tmp_path / "programs"
     programs.mkdir()
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
-    monkeypatch.setattr(debug_probes, "_ports", list)
+    monkeypatch.setattr(debug_probes, "serial_ports", list)
     return programs
 
 

@@ -109,7 +109,7 @@ def test_an_image_that_calls_itself_hardware_behind_a_socket_is_not_believed(
     monkeypatch.setattr(Device, "who", lambda device: claim(device, replace(who(device), **claims)))
 
     def claim(device: Device, identity: Identity) -> Identity:
-        device._identity = identity
+        device.identity = identity
         return identity
 
     with native(study) as url, bad_line(url, Faults()) as line:

@@ -17,7 +17,7 @@ from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.profiling import study as bench_study
 from mcukd.profiling.baselines import measure_float, write_float
-from mcukd.profiling.emulate import _parse
+from mcukd.profiling.emulate import parse_reply
 from mcukd.profiling.image import build_image, measured_core
 from mcukd.profiling.measure import KEYS, accuracy, make_row, measure_model, model_accuracy, sizes
 from mcukd.profiling.study import spread
@@ -99,7 +99,7 @@ def test_spread_takes_windows_from_end_to_end() -> None:
 
 def test_short_answers_of_the_emulated_core_are_one_sentence() -> None:
     with pytest.raises(UserError, match="sent 3 bytes, expected"):
-        _parse(b"abc", 1, 40)
+        parse_reply(b"abc", 1, 40)
 
 
 def test_float_source_holds_the_weights(student, tmp_path) -> None:

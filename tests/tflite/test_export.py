@@ -201,7 +201,7 @@ def test_an_export_whose_converter_is_killed_is_a_sentence_and_the_next_one_gets
     tmp_path, monkeypatch
 ):
     child = Converter([sys.executable, "-c", "import time; time.sleep(60)"])
-    monkeypatch.setattr(process, "_shared", child)
+    monkeypatch.setattr(process, "shared", child)
     monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", "import sys; sys.stdin.read()"))
     threading.Timer(0.3, lambda: os.kill(child.process.pid, signal.SIGKILL)).start()
     path = tmp_path / "student_int8.tflite"

@@ -16,14 +16,14 @@ from mcukd.training import devices
 def test_a_card_that_tensorflow_does_not_see_is_one_sentence(
     answer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "_COUNT", f"print('{answer}')")
+    monkeypatch.setattr(devices, "COUNT_DEVICES", f"print('{answer}')")
     with pytest.raises(UserError, match="--device gpu: TensorFlow sees no graphics card here"):
         devices.require_device("gpu")
     devices.require_device("cpu")
 
 
 def test_a_card_that_is_there_is_taken_by_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_COUNT", "print(2)")
+    monkeypatch.setattr(devices, "COUNT_DEVICES", "print(2)")
     monkeypatch.setattr("os.cpu_count", lambda: 7)
     devices.require_device("gpu")
     assert (devices.usual_workers("gpu"), devices.usual_workers("cpu")) == (1, 7)

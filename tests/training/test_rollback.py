@@ -84,7 +84,7 @@ def _breaking(trainer: Trainer, calls: tuple[int, ...], seen: list[Any]) -> list
 
     seen: is told the highest rate of every call, and the weights before it.
     """
-    loops = list(trainer._loops)
+    loops = list(trainer.loops)
 
     def breaking(loop: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
@@ -102,10 +102,10 @@ def _breaking(trainer: Trainer, calls: tuple[int, ...], seen: list[Any]) -> list
 
 def test_a_fit_whose_weights_burst_goes_back(trainer, monkeypatch):
     (windows, labels), calm, seen = _bouts(), [], []
-    monkeypatch.setattr(trainer, "_loops", _breaking(trainer, (), calm))
+    monkeypatch.setattr(trainer, "loops", _breaking(trainer, (), calm))
     trainer.fit(windows, Targets(labels), RECIPE, seed=5)
     monkeypatch.undo()
-    monkeypatch.setattr(trainer, "_loops", _breaking(trainer, (4, 10), seen))
+    monkeypatch.setattr(trainer, "loops", _breaking(trainer, (4, 10), seen))
     found = trainer.fit(windows, Targets(labels), RECIPE, seed=5)
     assert max(np.abs(weight).max() for weight in found.get_weights()) < 20
     # To where it was four calls before, and to where the second phase began, which is all that is kept yet.

@@ -93,7 +93,7 @@ def test_copies_take_no_more_memory_than_they_may(
 ) -> None:
     size = WINDOWS.nbytes + 4 * len(WINDOWS) * (3 + 1)
     monkeypatch.setattr(module, "LARGEST_BYTES", int(copies * size))
-    assert len(cache_of(Teacher(), 100)._copies) == kept
+    assert len(cache_of(Teacher(), 100).copies) == kept
 
 
 def test_without_a_listener_windows_are_always_fresh() -> None:

@@ -81,7 +81,7 @@ def convert(plan: ReadingPlan, options: Options, table: Optional[LabelTable], fo
             done = _bytes_done(plan, state)
             advance(done)
             for rows in _parts(read_rows(plan, options, table, state), options):
-                _write_part(folder, manifest, rows)
+                write_part(folder, manifest, rows)
                 now = min(_bytes_done(plan, rows[-1].state), total)
                 advance(max(now - done, 0), f"{manifest['samples']:,} samples")
                 done = max(done, now)
@@ -167,7 +167,8 @@ def _sorted(held: list[Rows]) -> Rows:
     )
 
 
-def _write_part(folder: Path, manifest: dict[str, Any], rows: list[Rows]) -> None:
+def write_part(folder: Path, manifest: dict[str, Any], rows: list[Rows]) -> None:
+    """Write rows as the next Parquet file of a conversion and add it to the manifest."""
     import pyarrow
     from pyarrow import parquet
 

@@ -134,7 +134,7 @@ def _spelled(column: Any) -> Any:
     return column.cast(pyarrow.timestamp(kind.unit, tz=zone)).cast(pyarrow.string())
 
 
-def _evenly(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+def evenly(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Spread stamps evenly between gaps of a second and more.
 
     Loggers stamp blocks, and their true rate is a little off the nominal one by which readers place samples
@@ -164,7 +164,7 @@ def _device_pieces(path: Path, offset: int) -> Iterator[Piece]:
     table = next((one for one in series.values() if "acceleration" in one), None)
     if table is None or not len(table["datetime"]):
         raise UserError(f"{path} holds no acceleration; download it from the logger again")
-    seconds = _evenly(np.asarray(table["datetime"], dtype=np.float64) / 1e9)
+    seconds = evenly(np.asarray(table["datetime"], dtype=np.float64) / 1e9)
     values = np.asarray(table["acceleration"], dtype=np.float64)
     for start in range(offset, len(seconds), _BATCH):
         stop = min(start + _BATCH, len(seconds))

@@ -25,7 +25,7 @@ from mcukd.data.recordings import source_window, to_g
 from mcukd.data.resample import cut_of
 from mcukd.data.sources import raw_segments
 
-_PIECE = 500_000
+PIECE = 500_000
 
 
 @dataclass
@@ -103,7 +103,7 @@ def check(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> Checke
     hop = max(1, round(card.hop * card.signal.rate_hz / card.rate_hz))
     survey, features, timeline = Survey(), WindowFeatures(window, per_g), Timeline(window, hop)
     faults = RowFaults(per_g, card.signal.rate_hz)
-    for segment in raw_segments(card, data_root, seed=seed, limit=_PIECE):
+    for segment in raw_segments(card, data_root, seed=seed, limit=PIECE):
         survey.add(segment)
         features.add(segment)
         faults.add(segment)

@@ -37,7 +37,7 @@ def export_simulation(card: Card, out: Path, seed: int = 0) -> Path:
         recordings = simulate(card, seed)
         with progress("Writing segments", len(recordings)) as advance:
             for number, recording in enumerate(recordings):
-                _write_segment(folder, number, recording, card)
+                write_segment(folder, number, recording, card)
                 advance(1)
         (folder / CARD_FILE).write_text(_card_text(card, seed), encoding="utf-8")
         if out.exists():
@@ -46,7 +46,8 @@ def export_simulation(card: Card, out: Path, seed: int = 0) -> Path:
     return out / CARD_FILE
 
 
-def _write_segment(folder: Path, number: int, recording: Recording, card: Card) -> None:
+def write_segment(folder: Path, number: int, recording: Recording, card: Card) -> None:
+    """Write one recording as a CSV file of its segment."""
     import pyarrow
     from pyarrow import csv
 

@@ -55,7 +55,7 @@ class SmlDist(Method):
         weight = 0.0 if not config.uses("frequency") else config.frequency
         if config.student != "mobilenet":
             stages = Phase(
-                "stages", lambda inputs: _features_loss(inputs, ANCHORS, weight), ANCHORS, STAGES_FRACTION
+                "stages", lambda inputs: features_loss(inputs, ANCHORS, weight), ANCHORS, STAGES_FRACTION
             )
             return (stages, last)
         return (*(_stage(number, weight) for number in range(len(ANCHORS))), last)
@@ -102,14 +102,14 @@ def _stage(number: int, weight: float) -> Phase:
     name = ANCHORS[number]
     return Phase(
         f"stage {number + 1}",
-        lambda inputs: _features_loss(inputs, (name,), weight),
+        lambda inputs: features_loss(inputs, (name,), weight),
         (name,),
         STAGES_FRACTION / len(ANCHORS),
         trains=trains,
     )
 
 
-def _features_loss(inputs: LossInputs, anchors: tuple[str, ...], weight: float) -> Any:
+def features_loss(inputs: LossInputs, anchors: tuple[str, ...], weight: float) -> Any:
     """Return the distance of student and teacher features (B, T, F), the mean over the anchors.
 
     The squared error in time, plus `weight` times that of the magnitudes of the spectra over time, which does
@@ -153,13 +153,13 @@ def _last_loss(inputs: LossInputs, config: DistillConfig) -> Any:
         scores = inputs.outputs[name]
         total += tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(inputs.hard, scores))
         if config.uses("logits"):
-            target = _teacher_target(inputs.teacher_outputs["logits"], inputs.hard)
+            target = teacher_target(inputs.teacher_outputs["logits"], inputs.hard)
             soft = tf.nn.softmax_cross_entropy_with_logits(target, tf.math.l2_normalize(scores, axis=-1))
             total += RATIO * tf.reduce_mean(soft)
     return total
 
 
-def _teacher_target(logits: Any, hard: Any) -> Any:
+def teacher_target(logits: Any, hard: Any) -> Any:
     """Return softmax(logits / ‖logits‖), and the label where the teacher is wrong: (B, K)."""
     from mcukd.tensorflow_setup import tensorflow as tf
 

@@ -48,7 +48,7 @@ def observe_filters(weights: FilterMlpWeights, counts: NDArray[np.int16]) -> Obs
     """
     seen = Observation()
     x = (counts.astype(np.float64) - weights.mean) / weights.std
-    pre = _filtered(x, weights.fir1) + weights.fir1_bias
+    pre = fir(x, weights.fir1) + weights.fir1_bias
     tanh = np.tanh(pre)
     features = weights.features(counts)
     dense = np.maximum(features @ weights.dense_kernel + weights.dense_bias, 0)
@@ -56,7 +56,7 @@ def observe_filters(weights: FilterMlpWeights, counts: NDArray[np.int16]) -> Obs
         ("input", counts),
         ("fir1_pre", pre),
         ("tanh", tanh),
-        ("filtered", _filtered(tanh, weights.fir2) + weights.fir2_bias),
+        ("filtered", fir(tanh, weights.fir2) + weights.fir2_bias),
         ("features", features),
         ("dense_out", dense),
         ("logits", dense @ weights.output_kernel + weights.output_bias),
@@ -256,6 +256,7 @@ def _rounded(values: FloatArray, length: int) -> IntArray:
     return np.floor(np.ldexp(np.asarray(values, np.float64), length) + 0.5).astype(np.int64)
 
 
-def _filtered(x: FloatArray, taps: NDArray[np.float32]) -> FloatArray:
+def fir(x: FloatArray, taps: NDArray[np.float32]) -> FloatArray:
+    """Return x (N, T, C) filtered with taps (8, C) of each axis, without the first steps."""
     steps = x.shape[1] - TAPS + 1
     return np.asarray(sum(x[:, k : k + steps] * taps[k] for k in range(TAPS)))

@@ -223,10 +223,10 @@ def test_a_cwa_file_is_read_and_its_blocks_are_joined(tmp_path: Path, true_hz: f
 
 
 def test_stamps_of_loggers_are_spread_between_real_gaps() -> None:
-    from mcukd.data.importer.sources import _evenly
+    from mcukd.data.importer.sources import evenly
 
     blocks = np.concatenate([start + np.arange(80) / 50 for start in np.arange(4) * 80 / 48.5])
-    even = _evenly(np.concatenate([blocks, blocks + 100]))
+    even = evenly(np.concatenate([blocks, blocks + 100]))
     steps = np.diff(even)
     assert np.sum(steps > 1) == 1 and np.ptp(np.delete(steps, 319)) < 1e-9
 

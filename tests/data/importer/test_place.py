@@ -126,7 +126,7 @@ def test_a_kill_leaves_what_the_next_call_goes_on_with_and_a_failure_of_that_lea
 ) -> None:
     recordings(tmp_path / "recordings")
     monkeypatch.setattr(conversion, "PART_ROWS", 3000)
-    write = conversion._write_part
+    write = conversion.write_part
 
     def killed(folder: Path, manifest: dict[str, Any], rows: Any) -> None:
         if manifest["parts"]:
@@ -134,7 +134,7 @@ def test_a_kill_leaves_what_the_next_call_goes_on_with_and_a_failure_of_that_lea
         write(folder, manifest, rows)
 
     with monkeypatch.context() as patch:
-        patch.setattr(conversion, "_write_part", killed)
+        patch.setattr(conversion, "write_part", killed)
         with pytest.raises(KeyboardInterrupt):
             bring_in(tmp_path / "recordings", out=tmp_path / "out", rate_hz=25.0)
     assert files(tmp_path / "out") == {"import.json", "part-00000.parquet"}

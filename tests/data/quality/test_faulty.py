@@ -12,7 +12,7 @@ from builders.places import Folders
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
-from mcukd.data.importer.left_out import faulty_recordings as _faulty
+from mcukd.data.importer.left_out import faulty_recordings
 from mcukd.data.importer.options import Options
 from mcukd.data.load import load_windows
 from mcukd.data.quality.survey import Survey, survey
@@ -45,12 +45,12 @@ def herd(*odd: RawSegment) -> Survey:
 def test_a_splash_does_not_condemn_its_recording(at: str, length: float) -> None:
     rest, splash = [("rest", 500, 1.0), ("walk", 500, 1.0)], ("splash", 200, length)
     pieces = {"start": [splash, *rest], "middle": [rest[0], splash, rest[1]], "end": [*rest, splash]}[at]
-    assert _faulty(herd(*recording("A", "A99.csv", *pieces)), Options(rate_hz=25)) == []
+    assert faulty_recordings(herd(*recording("A", "A99.csv", *pieces)), Options(rate_hz=25)) == []
 
 
 @pytest.mark.parametrize("length", [0.3, 2.4, 7.7])
 def test_a_recording_that_is_off_as_a_whole_is_left_out(length: float) -> None:
-    found = _faulty(
+    found = faulty_recordings(
         herd(*recording("A", "A99.csv", ("rest", 100, 1.0), ("walk", 400, length), ("rest", 300, length))),
         Options(rate_hz=25),
     )
@@ -59,7 +59,11 @@ def test_a_recording_that_is_off_as_a_whole_is_left_out(length: float) -> None:
 
 def test_a_few_rows_that_stand_alone_are_not_judged() -> None:
     def left_out(number: int, length: float) -> int:
-        return len(_faulty(herd(*recording("A", "A99.csv", ("splash", number, length))), Options(rate_hz=25)))
+        return len(
+            faulty_recordings(
+                herd(*recording("A", "A99.csv", ("splash", number, length))), Options(rate_hz=25)
+            )
+        )
 
     # Seven rows are judged by nobody; a bout of seconds may be violent, but nothing lives at 7 g.
     assert [left_out(7, 7.7), left_out(26, 2.4), left_out(300, 3.0)] == [0, 0, 0]

@@ -128,7 +128,7 @@ def test_an_interrupted_simulation_leaves_nothing(tmp_path: Path, monkeypatch: p
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mcukd.data.simulation.export._write_segment", stop)
+    monkeypatch.setattr("mcukd.data.simulation.export.write_segment", stop)
     with pytest.raises(KeyboardInterrupt):
         export_simulation(resized(load_card("herd-sim"), 2, 5), tmp_path / "herd")
     assert list(tmp_path.iterdir()) == []
