@@ -192,7 +192,7 @@ class DaskCluster:
             for task in tasks:
                 before = [futures[key] for key in task.requires if key in futures]
                 future = cluster.submit(
-                    _perform_on_cluster, task, run.keep_going, *before, key=f"{self.prefix}-{task.key}"
+                    perform_on_cluster, task, run.keep_going, *before, key=f"{self.prefix}-{task.key}"
                 )
                 futures[task.key], sent[future.key] = future, task
             for future in cluster.as_completed(futures.values()):
@@ -274,7 +274,7 @@ def _perform_in_worker(task: Task, keep_going: bool) -> Any:
     return _perform(task, keep_going, lambda key, units: _reports.put((key, units)))
 
 
-def _perform_on_cluster(task: Task, keep_going: bool, *earlier: Any) -> Any:
+def perform_on_cluster(task: Task, keep_going: bool, *earlier: Any) -> Any:
     """Run a task unless one that it requires failed; earlier: the results of those."""
     if _any_failed(earlier):
         return Skipped()

@@ -106,6 +106,6 @@ def test_workers_are_prepared_and_their_death_names_the_option_to_lower() -> Non
 
 def test_what_a_failed_task_took_along_is_skipped_on_a_cluster_as_well(tmp_path: Path) -> None:
     task = Task("a", "a", note, (tmp_path, "a"))
-    perform = executor._perform_on_cluster
+    perform = executor.perform_on_cluster
     assert perform(task, True, UserError("no")) == Skipped() == perform(task, True, Skipped())
     assert perform(task, True, "fine", None) == "A"
