@@ -59,12 +59,13 @@ class Device:
     """A device on an open line.
 
     retries: how often a request was sent again. timeout: seconds a short request may take, beyond the
-    time its bytes are on the line.
+    time its bytes are on the line, which is that of its baud_rate.
     """
 
-    def __init__(self, link: Link, timeout: float = 0.4) -> None:
+    def __init__(self, link: Link, timeout: float = 0.4, baud_rate: int = BAUD_RATE) -> None:
         self.link = link
         self.timeout = timeout
+        self.baud_rate = baud_rate
         self.retries = 0
         self.robust = False
         self._level = 0
@@ -198,7 +199,7 @@ class Device:
         return np.frombuffer(reply[4:], "<u4").astype(np.int64)
 
     def write(self, data: bytes) -> None:
-        """Send a window's samples, by parts that fit a request."""
+        """Send the bytes of a window, in requests as long as the encoding allows."""
         offset = 0
         while offset < len(data):
             part = data[offset : offset + (ROBUST_CHUNK if self.robust else PLAIN_CHUNK)]
@@ -294,8 +295,8 @@ class Device:
         return frames.encode_plain(message)
 
     def _line_seconds(self, size: int) -> float:
-        """Return the time a request and a long reply spend on a line of 115,200 baud."""
-        return (size + 200 * max(1, 2 * self._copies)) / 11_520
+        """Return the time a request and a long reply spend on the line, at ten bits a byte."""
+        return 10 * (size + 200 * max(1, 2 * self._copies)) / self.baud_rate
 
     def _await(self, request: Request, deadline: float) -> Optional[bytes]:
         while True:
@@ -355,4 +356,4 @@ class Device:
 def open_device(url: str, baud_rate: int = BAUD_RATE) -> Iterator[Device]:
     """Open a port and give a client of the device behind it. Raises UserError where it does not open."""
     with open_link(url, baud_rate) as link:
-        yield Device(link)
+        yield Device(link, baud_rate=baud_rate)

@@ -97,7 +97,7 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
             "wrong_logits": list(selftest.wrong_logits),
             "wrong_states": list(selftest.wrong_states),
         },
-        "streaming": {"passed": _streamed_right(streamed, expected)},
+        "streaming": {"passed": streamed_right(streamed, expected)},
         "counter_kind": who.counter_kind,
         "counter_problem": problem,
         "count_range": [min(counts), max(counts)] if counts else None,
@@ -124,7 +124,7 @@ def exercise(device: Device, window: NDArray[np.int16]) -> StreamState:
     return last
 
 
-def _streamed_right(state: StreamState, expected: Outcome) -> bool:
+def streamed_right(state: StreamState, expected: Outcome) -> bool:
     """Tell whether streaming the first window ended with its class and logits."""
     values = (state.latest_class, state.latest_logits.tolist())
     return values == (int(expected.classes[0]), expected.logits[0].tolist())

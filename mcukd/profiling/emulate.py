@@ -28,7 +28,7 @@ _HEADER = "<4I"
 _INPUT_ADDRESS = 0x21000000
 _INPUT_BYTES = 16 << 20
 _TIMER_HZ = 25_000_000  # of the timer of QEMU's MPS2 machines, in virtual time
-_SECONDS = 900
+_TIME_LIMIT_S = 900
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ def run_image(image: Image, counts: NDArray[np.int16], compare: bool = True) -> 
         argv = _argv(image, counts, compare, Path(scratch))
         argv += ["-icount", "shift=0", "-serial", f"file:{sent}"]
         try:
-            result = subprocess.run(argv, capture_output=True, text=True, timeout=_SECONDS, check=False)
+            result = subprocess.run(argv, capture_output=True, text=True, timeout=_TIME_LIMIT_S, check=False)
         except subprocess.TimeoutExpired:
             raise UserError(
-                f"{image.elf.name}: not done after {_SECONDS} s in the emulator; measure fewer windows."
+                f"{image.elf.name}: not done after {_TIME_LIMIT_S} s in the emulator; measure fewer windows."
             ) from None
         received = sent.read_bytes() if sent.exists() else b""
     if result.returncode:

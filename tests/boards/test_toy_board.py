@@ -79,7 +79,7 @@ EMULATOR = '\n[emulator]\nmachine = "mps2-an386"\ntimer_hz = 25_000_000\n'
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return simulated_study(tmp_path_factory.mktemp("runs") / "a")
+    return simulated_study(tmp_path_factory.mktemp("runs") / "a", steps=64)
 
 
 def written(folder: Path, content: str, changes: tuple[tuple[str, str], ...] = ()) -> str:

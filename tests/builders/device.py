@@ -17,10 +17,12 @@ from mcukd.codegen.templates import render_folders
 from mcukd.fixedpoint.model import IntegerModel
 
 FIRMWARE_SHA256 = "ab" * 32
+#: Baud rate of the line to such a device, so that no test waits as for a UART.
+FAST = 100_000_000
 
 
-def build_device(model: IntegerModel, directory: Path, board: str = "bench", sanitized: bool = True) -> Path:
-    """Generate model and app into `directory` and compile them with the native port."""
+def write_device(model: IntegerModel, directory: Path, board: str = "bench") -> list[str]:
+    """Generate model and app into `directory` with the native port; return the C files."""
     directory.mkdir(parents=True, exist_ok=True)
     context = {
         **templates_context(model),
@@ -31,8 +33,12 @@ def build_device(model: IntegerModel, directory: Path, board: str = "bench", san
         (directory / name).write_text(text)
     listed = ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(FIRMWARE_SHA256))
     (directory / "firmware_id.h").write_text(f"#define MCUKD_FIRMWARE_SHA256_BYTES {listed}\n")
-    binary = directory / "device"
-    sources = sorted(map(str, directory.glob("*.c")))
+    return sorted(map(str, directory.glob("*.c")))
+
+
+def build_device(model: IntegerModel, directory: Path, board: str = "bench", sanitized: bool = True) -> Path:
+    """Generate model and app into `directory` and compile them with the native port."""
+    sources, binary = write_device(model, directory, board), directory / "device"
     flags = [*STRICT, *(SANITIZED if sanitized else ["-O1"])]
     subprocess.run(["cc", *flags, *sources, "-o", binary], check=True)
     return binary

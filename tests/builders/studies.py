@@ -22,13 +22,21 @@ def quantized_study(path: Path, seed: int = 0) -> Study:
     return study
 
 
-def simulated_study(path: Path, seed: int = 0, range_g: int = 4, counts_per_g: int = 512) -> Study:
-    """A study of two simulated animals and a random student."""
+def simulated_study(
+    path: Path, seed: int = 0, range_g: int = 4, counts_per_g: int = 512, steps: int = 256
+) -> Study:
+    """A study of two simulated animals and a random student.
+
+    steps: samples of a window. The UART of an emulated board takes some 260 µs for a byte.
+    """
     text = (resource_dir("datasets") / "herd-sim.toml").read_text()
     text = re.sub(r"(?m)^animals = .*", "animals = 2", text)
     text = re.sub(r"(?m)^minutes_per_animal = .*", "minutes_per_animal = 20", text)
     text = re.sub(r"(?m)^range_g = .*", f"range_g = {range_g}", text)
     text = re.sub(r"(?m)^counts_per_g = .*", f"counts_per_g = {counts_per_g}", text)
+    text = re.sub(r"(?m)^(length|hop) = .*", rf"\1 = {steps}", text)
+    text = re.sub(r"(?m)^train_hop = .*", f"train_hop = {steps // 2}", text)
+    text = re.sub(r"(?m)^operation_hop = .*", f"operation_hop = {steps // 4}", text)
     card_file = path.parent / f"{path.name}.toml"
     card_file.write_text(text)
     card = load_card(str(card_file))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.device import FIRMWARE_SHA256, build_device, serving
+from builders.device import FAST, FIRMWARE_SHA256, build_device, serving, write_device
 from builders.students import extreme_windows, random_model, random_windows
 
 from mcukd.errors import UserError
@@ -24,12 +25,12 @@ from mcukd.harness.probes import Probes
 from mcukd.harness.protocol import Device, open_device
 from mcukd.harness.transport import Link, open_link
 from mcukd.harness.validate import (
-    _streamed_right,
     check_identity,
     exercise,
     locate,
     mismatch_sentence,
     prove,
+    streamed_right,
 )
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
@@ -51,7 +52,7 @@ def binary(model: IntegerModel, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @contextmanager
 def connected(binary: Path, faults: Faults = Faults()) -> Iterator[Device]:
-    with serving(binary) as url, bad_line(url, faults) as line, open_device(line) as device:
+    with serving(binary) as url, bad_line(url, faults) as line, open_device(line, FAST) as device:
         device.timeout = 0.1  # the device answers within milliseconds
         yield device
 
@@ -64,7 +65,7 @@ def link(binary: Path) -> Iterator[Link]:
 
 @pytest.fixture
 def device(link: Link) -> Device:
-    return Device(link)
+    return Device(link, baud_rate=FAST)
 
 
 def probes(counts: np.ndarray = COUNTS) -> Probes:
@@ -138,12 +139,11 @@ def test_random_loss_and_damage_complete(binary: Path, model: IntegerModel, faul
 
 
 def test_selftest_names_the_wrong_answer(model: IntegerModel, tmp_path: Path) -> None:
-    build_device(model, tmp_path)
+    sources = write_device(model, tmp_path)
     answers = tmp_path / "mcukd_known_answer.c"
     text = answers.read_text()
     second_row = text.rindex("{", 0, text.index("mcukd_known_state_crc") - len("};\n\nconst uint32_t ")) + 1
     answers.write_text(text[:second_row] + "1 +" + text[second_row:])
-    sources = sorted(map(str, tmp_path.glob("*.c")))
     subprocess.run(["cc", "-std=c99", *sources, "-o", tmp_path / "device"], check=True)
     with serving(tmp_path / "device") as url, open_device(url) as device:
         found = device.selftest()
@@ -175,7 +175,7 @@ def test_another_model_is_one_sentence_before_any_window(model: IntegerModel, de
     ],
 )
 def test_what_is_no_device_is_one_sentence(behaviour: str, sentence: str) -> None:
-    with false_device(behaviour) as url, open_device(url) as device, pytest.raises(UserError) as caught:
+    with false_device(behaviour) as url, open_device(url, FAST) as device, pytest.raises(UserError) as caught:
         device.timeout = 0.1
         device.who()
     assert sentence in str(caught.value) and "\n" not in str(caught.value) and url in str(caught.value)
@@ -267,6 +267,20 @@ def test_requests_out_of_bounds_are_refused(
     if detail is not None:
         assert caught.value.detail == detail
     assert str(caught.value).count("the device refuses") == 1
+
+
+def test_a_slow_line_is_given_the_time_its_bytes_take() -> None:
+    """240 bytes at 1200 baud take two seconds, in which nothing is sent again."""
+    asked: list[float] = []
+
+    class Waiting(Link):
+        def receive(self, deadline: float) -> bytes:
+            asked.append(deadline - time.monotonic())
+            raise UserError("seen")
+
+    with pytest.raises(UserError, match="seen"):
+        Device(Waiting(_Silent(), "port"), baud_rate=1200).exchange(Request.WRITE, bytes(240), 0.4)
+    assert asked[0] > 0.4 + 2
 
 
 def test_a_reply_of_another_length_is_one_sentence(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -366,13 +380,13 @@ def test_a_proof_makes_every_kind_of_request_in_both_encodings_before_the_last_w
 def test_a_stream_that_differs_from_its_window_is_no_proof(device: Device, model: IntegerModel) -> None:
     state = exercise(device, COUNTS[0])
     expected = run(model, COUNTS[:1])
-    assert state.results == 1 and _streamed_right(state, expected)
+    assert state.results == 1 and streamed_right(state, expected)
     for wrong in (
         replace(state, latest_class=None),
         replace(state, latest_class=(expected.classes[0] + 1) % 5),
         replace(state, latest_logits=state.latest_logits + 1),
     ):
-        assert not _streamed_right(wrong, expected)
+        assert not streamed_right(wrong, expected)
 
 
 def test_a_difference_in_the_head_is_named_by_its_logit(device: Device, model: IntegerModel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,19 @@ from mcukd.report.table import work_per_window
 from mcukd.study import Study
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Study:
-    study = Study.create(tmp_path / "one", report_study.CARD, 0)
+@pytest.fixture(scope="module")
+def proved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    study = Study.create(tmp_path_factory.mktemp("runs") / "one", report_study.CARD, 0)
     report_study.finish_distill(study)
     report_study.finish_quantize(study)
     report_study.finish_board(study, "collar")
-    return study
+    return study.path
+
+
+@pytest.fixture
+def study(proved: Path, tmp_path: Path) -> Study:
+    """A copy of the study of its own, to damage."""
+    return Study.open(shutil.copytree(proved, tmp_path / "one"))
 
 
 def changed(study: Study, **facts: Any) -> Path:

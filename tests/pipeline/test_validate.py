@@ -39,12 +39,20 @@ FIXED_KEYS = {
 native_only = pytest.mark.skipif(
     bool(tools_missing(load_board("native"))) or shutil.which("cc") is None, reason="needs a host C compiler"
 )
+#: Of the windows sent to emulated boards; more bytes than one frame holds.
+STEPS = 64
 TWINS = ("collar-emulated", "eartag-emulated")
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return simulated_study(tmp_path_factory.mktemp("runs") / "a")
+
+
+@pytest.fixture(scope="module")
+def short_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """For emulated boards, whose UART takes its time for every byte."""
+    return simulated_study(tmp_path_factory.mktemp("runs") / "a", steps=STEPS)
 
 
 @pytest.fixture
@@ -222,33 +230,34 @@ def test_extremes_reach_both_ends() -> None:
 
 @pytest.mark.emulator
 @pytest.mark.parametrize("name", ["collar", "eartag"])
-def test_an_emulated_board_computes_every_value(study: Study, name: str) -> None:
-    facts = validate_study(study, load_board(name), emulate=True, windows=6)
+def test_an_emulated_board_computes_every_value(short_study: Study, name: str) -> None:
+    facts = validate_study(short_study, load_board(name), emulate=True, windows=6)
     assert facts["mismatches"] == 0 and facts["selftest"]["passed"]
     assert (facts["board"], facts["ran_on"], facts["emulated"]) == (name, f"{name}-emulated", True)
     assert facts["reached"]["kind"] == "qemu" and facts["reached"]["through"].startswith("mps2-")
     assert facts["counter_kind"] == "instructions" and facts["cycles_per_window"] is None
     least, most = facts["count_range"]
-    assert 256 * 8 * 11 * 3 < least <= facts["instructions_per_window"] <= most
+    assert STEPS * 8 * 11 * 3 < least <= facts["instructions_per_window"] <= most
     assert 0 < facts["stack_high_water_bytes"] < 2048
     assert facts["ram_bytes"] < 20_480 and facts["flash_bytes"] < 131_072
-    study.require(f"validate:{name}")
+    short_study.require(f"validate:{name}")
 
 
 @pytest.mark.emulator
-def test_an_emulated_board_behind_a_line_that_drops_every_tenth_byte(study: Study) -> None:
+def test_an_emulated_board_behind_a_line_that_drops_every_tenth_byte(short_study: Study) -> None:
     board = load_board("collar-emulated")
-    with running(board, ensure_built(study, board).elf) as url, bad_line(url, Faults(drop_every=10)) as line:
-        facts = validate_study(study, board, port=line, windows=2)
+    elf = ensure_built(short_study, board).elf
+    with running(board, elf) as url, bad_line(url, Faults(drop_every=10)) as line:
+        facts = validate_study(short_study, board, port=line, windows=2)
     assert facts["mismatches"] == 0 and facts["retries"] > 0
 
 
 @pytest.mark.emulator
-def test_the_stack_figure_is_of_the_deepest_request(study: Study) -> None:
+def test_the_stack_figure_is_of_the_deepest_request(short_study: Study) -> None:
     """RUN alone is not the deepest; what another request took stays in the figure of those after it."""
     board = load_board("collar-emulated")
-    window = extreme_windows(4, 256)[3]
-    with running(board, ensure_built(study, board).elf) as url, open_device(url) as device:
+    window = extreme_windows(4, STEPS)[3]
+    with running(board, ensure_built(short_study, board).elf) as url, open_device(url) as device:
         alone = device.run_window(window).stack_bytes
         exercise(device, window)
         after = device.run_window(window).stack_bytes
@@ -258,12 +267,13 @@ def test_the_stack_figure_is_of_the_deepest_request(study: Study) -> None:
 
 
 @pytest.mark.emulator
-def test_the_other_tag_is_refused(study: Study) -> None:
+def test_the_other_tag_is_refused(short_study: Study) -> None:
     collar, eartag = load_board("collar-emulated"), load_board("eartag-emulated")
-    ensure_built(study, eartag)
+    ensure_built(short_study, eartag)
     sentence = "is board 'collar-emulated', expected 'eartag-emulated'"
-    with running(collar, ensure_built(study, collar).elf) as url, pytest.raises(UserError, match=sentence):
-        validate_study(study, eartag, port=url, windows=2)
+    elf = ensure_built(short_study, collar).elf
+    with running(collar, elf) as url, pytest.raises(UserError, match=sentence):
+        validate_study(short_study, eartag, port=url, windows=2)
 
 
 @native_only
