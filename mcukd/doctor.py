@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Optional
 
+from mcukd.boards.runners.registry import RUNNERS
 from mcukd.boards.tools import install_line
 from mcukd.tensorflow_setup import BACKEND, DATA_FORMAT, DROPPED, EPSILON, FLOATX, overridden
 
@@ -38,7 +39,6 @@ _PROGRAMS = {
     "arm-none-eabi-gcc": ("compiles firmware for the collar and the ear tag", True),
     "qemu-system-arm": ("runs the emulated boards", True),
     "cc": ("compiles firmware for the native board", True),
-    "openocd": ("flashes a board through a debug probe", False),
 }
 #: Package → purpose. Those with a False are extras.
 _PACKAGES = {
@@ -91,6 +91,11 @@ def examine() -> list[Requirement]:
         python,
         *(_package(name, *facts) for name, facts in _PACKAGES.items()),
         *(_program(name, *facts) for name, facts in _PROGRAMS.items()),
+        *(
+            _program(name, "flashes a board through a debug probe", False)
+            for name in RUNNERS
+            if name not in _PACKAGES
+        ),
     ]
 
 
