@@ -45,11 +45,11 @@ def main() -> None:
     scale = common_scale(seen.counts)
     x = seen.counts.astype(np.float32) / scale
     shape = (card.window, x.shape[2], len(card.classes), np.zeros(x.shape[2]), np.ones(x.shape[2]))
-    teacher = Trainer(lambda: build_resnet(*shape, config.teacher_width), compiled=False)
+    teacher = Trainer(lambda: build_resnet(*shape, config.teacher_width), jit_compile=False)
     taught = teacher.fit(x, Targets(seen.labels), teacher_training_config(config), SEED)
     soft = Teacher((taught,)).soft_labels(x, augmentation(config), SEED)
     targets = Targets(seen.labels, soft, config.softness, config.mixing)
-    student = Trainer(lambda: build_student(*shape, config.gru_units, config.dense_units), compiled=True)
+    student = Trainer(lambda: build_student(*shape, config.gru_units, config.dense_units), jit_compile=True)
     DATA.mkdir(exist_ok=True)
     for name, decay in DECAYS.items():
         recipe = student_training_config(config, card.window)

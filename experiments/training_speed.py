@@ -82,18 +82,18 @@ def measure(card_name: str, root: Path, epochs: int) -> dict[str, Any]:
     def build() -> Any:
         return build_student(*shape, config.gru_units, config.dense_units)
 
-    def by_fit(batch: int, rate: float, compiled: Any) -> Any:
+    def by_fit(batch: int, rate: float, jit_compile: Any) -> Any:
         import keras
 
         keras.utils.set_random_seed(SEED)
         model = build()
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(rate), loss, jit_compile=compiled)
+        model.compile(keras.optimizers.Adam(rate), loss, jit_compile=jit_compile)
         model.fit(x, seen.labels, batch_size=batch, epochs=1, verbose=0)
         return model, lambda: model.fit(x, seen.labels, batch_size=batch, epochs=epochs - 1, verbose=0)
 
-    def by_trainer(compiled: bool) -> Any:
-        trainer = Trainer(build, compiled=compiled)
+    def by_trainer(jit_compile: bool) -> Any:
+        trainer = Trainer(build, jit_compile=jit_compile)
         recipe = student_training_config(config, x.shape[1])
         trainer.fit(x, Targets(seen.labels), replace(recipe, epochs=1), SEED)
         return trainer.model, lambda: trainer.fit(x, Targets(seen.labels), recipe, SEED)
