@@ -2,187 +2,110 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Callable, Optional, get_type_hints
 
 import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
-from mcukd.distillation.config import AUGMENTS, STUDENTS, DistillConfig, parse_seeds
-from mcukd.distillation.methods import METHODS
-from mcukd.text import plural
+from mcukd.distillation.config import DistillConfig, parse_seeds
+from mcukd.distillation.methods import BUILT_IN, METHODS
+from mcukd.distillation.options import DATA, METHOD, Option, declared, stored_name
+from mcukd.errors import UserError
+from mcukd.text import did_you_mean, listed, plural
 
 DEFAULT_CARD = "herd-sim"
-DEFAULTS = DistillConfig()
-AUGMENT_HELP = "Disturbances to train against: " + ", ".join(AUGMENTS) + "; with commas, or all."
 RUN_HELP = (
     "Study directory. Default: runs/CARD, or runs/CARD-2 … where that holds a study with other options."
 )
 
 
-_WHAT, _MODELS, _METHOD = "Data and evaluation", "Models and their training", "How the student learns"
-_SEARCH, _MACHINE = "Search of the classifier", "Machine"
-
-
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(distill)
+    app.command()(_with_options(distill))
 
 
-def _option(text: str, default: object, panel: str) -> Any:
-    """Return an option that is None unless given, so that an existing study's own options can stand."""
-    return typer.Option(help=f"{text} Default: {default}.", show_default=False, rich_help_panel=panel)
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command whose last parameter is `**given` the options of `DistillConfig` and of the methods.
+
+    Each is None unless given, so that an existing study's own options can stand. Options of methods that
+    plugins add are given with --set, because plugins are not loaded to show the help.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    own = [
+        one.replace(annotation=hints[name])
+        for name, one in inspect.signature(command).parameters.items()
+        if one.kind != one.VAR_KEYWORD
+    ]
+    made = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for option in _options()
+        for name, annotation in _parameters(option)
+    ]
+    signature = inspect.Signature([*own, *made])
+    command.__signature__ = signature  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in signature.parameters.values()}
+    return command
+
+
+def _options() -> Iterator[Option]:
+    yield from declared(DistillConfig).values()
+    for method in BUILT_IN:
+        yield from method.options
+
+
+def _parameters(option: Option) -> Iterator[tuple[str, Any]]:
+    """Yield an option's parameter, and that of its earlier spelling, which the help does not show."""
+    for name in dict.fromkeys((option.name, stored_name(option.name))):
+        yes, no = name.replace("_", "-"), "fixed-" if name.startswith("choose_") else "no-"
+        kind = str if option.name == "seeds" else option.kind
+        flags = f"--{yes}/--{no}{yes.removeprefix('choose-')}" if kind is bool else f"--{yes}"
+        default = "" if option.kind is bool else f" Default: {option.default_text or option.default}."
+        yield (
+            name,
+            Annotated[
+                Optional[kind],
+                typer.Option(
+                    flags,
+                    help=option.help + default,
+                    show_default=False,
+                    rich_help_panel=option.panel,
+                    hidden=name != option.name,
+                ),
+            ],
+        )
 
 
 def distill(
     data: Annotated[
         Optional[str],
-        _option("Dataset card: the name of a bundled one or a .toml file.", DEFAULT_CARD, _WHAT),
+        typer.Option(
+            help=f"Dataset card: the name of a bundled one or a .toml file. Default: {DEFAULT_CARD}.",
+            show_default=False,
+            rich_help_panel=DATA,
+        ),
     ] = None,
     data_root: DataRootOption = None,
-    split: Annotated[
-        Optional[str],
-        _option(
-            '"loao", "k-fold-by-animal", "animals=K", "holdout", "holdout=ID,ID" or "official".',
-            f"{DEFAULTS.split}; holdout without --data",
-            _WHAT,
-        ),
-    ] = None,
-    seeds: Annotated[
-        Optional[str],
-        _option("Seeds of the evaluation: how many, or a list such as 3,5.", len(DEFAULTS.seeds), _WHAT),
-    ] = None,
-    seed: Annotated[Optional[int], _option("Seed of the shipped models.", DEFAULTS.seed, _WHAT)] = None,
-    epochs: Annotated[
-        Optional[int],
-        _option("Passes over the data for each student.", "what suits structure and window", _MODELS),
-    ] = None,
-    learning_rate: Annotated[
-        Optional[float],
-        _option("Highest learning rate of the students.", "what suits structure and window", _MODELS),
-    ] = None,
-    teacher_epochs: Annotated[
-        Optional[int], _option("Passes over the data for the teacher.", DEFAULTS.teacher_epochs, _MODELS)
-    ] = None,
-    teacher_width: Annotated[
-        Optional[int],
-        _option("Filters of the ResNet's first block; 64 is full size.", DEFAULTS.teacher_width, _MODELS),
-    ] = None,
-    gru_units: Annotated[
-        Optional[int], _option("GRU units of the student.", DEFAULTS.gru_units, _MODELS)
-    ] = None,
-    dense_units: Annotated[
-        Optional[int], _option("Units of the student's dense layer.", DEFAULTS.dense_units, _MODELS)
-    ] = None,
-    temperature: Annotated[
-        Optional[float], _option("Softness of the soft labels.", "the method's usual", _METHOD)
-    ] = None,
-    mixing: Annotated[
-        Optional[float], _option("Share of the soft labels in the loss, 0 to 1.", DEFAULTS.mixing, _METHOD)
-    ] = None,
-    mounting: Annotated[
-        Optional[str],
-        _option(
-            'How the sensor sits on the animals: "aligned", "turned" or "any".', "what the card says", _WHAT
-        ),
-    ] = None,
-    student: Annotated[
-        Optional[str], _option(f"The student's structure: {', '.join(STUDENTS)}.", DEFAULTS.student, _MODELS)
-    ] = None,
-    method: Annotated[
-        Optional[str], _option(f"How the student learns: {', '.join(METHODS)}.", DEFAULTS.method, _METHOD)
-    ] = None,
-    teacher: Annotated[
-        Optional[str],
-        _option("resnet, mobilenet, tsak, ensemble or committee.", "the method's usual one", _MODELS),
-    ] = None,
-    teacher_sensors: Annotated[
-        Optional[str],
-        _option(
-            "What the teacher sees: accelerometer, or all channels the card has.",
-            "the method's usual",
-            _MODELS,
-        ),
-    ] = None,
-    without: Annotated[
-        Optional[str], _option("Parts of the method to leave out: stage,frequency,…", "none", _METHOD)
-    ] = None,
-    smoothing: Annotated[
-        Optional[float],
-        _option("Share of a hard label that is spread over all classes.", DEFAULTS.smoothing, _METHOD),
-    ] = None,
-    gate: Annotated[
-        Optional[bool],
+    set_options: Annotated[
+        Optional[list[str]],
         typer.Option(
-            "--gate/--no-gate",
-            help="Believe the teacher only where it is right.",
+            "--set",
+            metavar="NAME=VALUE",
+            help="Option of a method that a plugin adds; may be given several times.",
             show_default=False,
-            rich_help_panel=_METHOD,
+            rich_help_panel=METHOD,
         ),
-    ] = None,
-    frequency: Annotated[
-        Optional[float], _option("Weight of the spectral term of smldist.", DEFAULTS.frequency, _METHOD)
-    ] = None,
-    choose_frequency: Annotated[
-        Optional[bool],
-        typer.Option(
-            "--choose-frequency/--fixed-frequency",
-            help="Choose that weight in each fold on inner animals: 0, a third, once or thrice --frequency.",
-            show_default=False,
-            rich_help_panel=_METHOD,
-        ),
-    ] = None,
-    search: Annotated[
-        Optional[bool],
-        typer.Option(
-            "--search/--no-search",
-            help="Search the classifier of the student's embedding on inner animals; ship the best that "
-            "deploys.",
-            show_default=False,
-            rich_help_panel=_SEARCH,
-        ),
-    ] = None,
-    search_trials: Annotated[
-        Optional[int],
-        _option("Classifiers that --search tries in each fold.", DEFAULTS.search_trials, _SEARCH),
-    ] = None,
-    choose_epochs: Annotated[
-        Optional[bool],
-        typer.Option(
-            "--choose-epochs/--fixed-epochs",
-            help="Choose the students' passes in each fold on inner animals: half, once or twice --epochs.",
-            show_default=False,
-            rich_help_panel=_MODELS,
-        ),
-    ] = None,
-    choose_teacher_epochs: Annotated[
-        Optional[bool],
-        typer.Option(
-            "--choose-teacher-epochs/--fixed-teacher-epochs",
-            help="Choose the teacher's passes likewise, among half, once or twice --teacher-epochs.",
-            show_default=False,
-            rich_help_panel=_MODELS,
-        ),
-    ] = None,
-    augment: Annotated[
-        Optional[str],
-        _option(AUGMENT_HELP, "none", _MODELS),
     ] = None,
     baselines: Annotated[
         bool, typer.Option(help="Also train majority, random forest and filter-MLP on the same folds.")
     ] = True,
-    jobs: Annotated[
-        Optional[int], _option("Worker processes.", "one per core, one with a graphics card", _MACHINE)
-    ] = None,
-    device: Annotated[
-        Optional[str],
-        _option("What to train on: cpu, or a gpu that TensorFlow sees (untried).", DEFAULTS.device, _MACHINE),
-    ] = None,
     run: Annotated[
         Optional[Path], typer.Option("--run", envvar="MCUKD_RUN", help=RUN_HELP, show_default=False)
     ] = None,
     json: JsonOption = False,
+    **given: Any,
 ) -> None:
     """Train a teacher, distil it into a student, and score both on animals they never saw.
 
@@ -200,42 +123,16 @@ def distill(
     from mcukd.study import MANIFEST, Study
     from mcukd.training.devices import require_device
 
-    given: dict[str, Any] = {
-        "split": split,
-        "seeds": None if seeds is None else parse_seeds(seeds),
-        "seed": seed,
-        "epochs": epochs,
-        "learning_rate": learning_rate,
-        "teacher_epochs": teacher_epochs,
-        "teacher_width": teacher_width,
-        "gru_units": gru_units,
-        "dense_units": dense_units,
-        "mounting": mounting,
-        "temperature": temperature,
-        "mixing": mixing,
-        "student": student,
-        "choose_epochs": choose_epochs,
-        "choose_teacher_epochs": choose_teacher_epochs,
-        "augment": augment,
-        "method": method,
-        "teacher": teacher,
-        "teacher_sensors": teacher_sensors,
-        "without": without,
-        "smoothing": smoothing,
-        "gate": gate,
-        "frequency": frequency,
-        "choose_frequency": choose_frequency,
-        "search": search,
-        "search_trials": search_trials,
-        "jobs": jobs,
-        "device": device,
-    }
+    options = {name: value for name, value in given.items() if value is not None}
+    options.update(map(_named_option, set_options or ()))
+    if "seeds" in options:
+        options["seeds"] = parse_seeds(options["seeds"])
     # Who names no data wants an answer in minutes; leaving each simulated animal out in turn takes an hour.
     known = DistillConfig() if data else DistillConfig(split="holdout")
     if data is None and run is not None and (run / MANIFEST).exists():
         earlier = Study.open(run)
         data, known = earlier.card, DistillConfig.of(earlier.options("distill"))
-    config = replace(known, **{name: value for name, value in given.items() if value is not None})
+    config = known.with_options(**options)
     card = load_card(data or DEFAULT_CARD)
     config = for_card(config, card)
     path = run or free_run(card.name, config)
@@ -245,7 +142,7 @@ def distill(
     # Missing data or hardware is reported before a study is begun.
     dataset_sha256(card, root, config.seed)
     require_device(config.device)
-    if mounting is None and (hint := never_compared(card)):
+    if "mounting" not in options and (hint := never_compared(card)):
         typer.echo(hint, err=True)
     study = Study.prepare(path, card.reference, config.seed)
     root = study.data_root(root)
@@ -265,6 +162,24 @@ def distill(
     _print(metrics, study.path, card.simulated, config)
 
 
+def _named_option(text: str) -> tuple[str, Any]:
+    """Read NAME=VALUE, an option of any method."""
+    name, _, value = text.partition("=")
+    of_methods = {own.name: own for method in METHODS.values() for own in method.options}
+    if name not in of_methods:
+        raise UserError(
+            f"--set {text}: no method has an option '{name}'{did_you_mean(name, of_methods)}; there are "
+            f"{listed(of_methods)}."
+        )
+    from pydantic import TypeAdapter
+
+    kind = of_methods[name].kind
+    try:
+        return name, TypeAdapter(kind).validate_python(value)
+    except ValueError:
+        raise UserError(f"--set {text}: expected a value of type {kind.__name__}.") from None
+
+
 def _print(metrics: dict[str, Any], path: Path, simulated: bool, config: DistillConfig) -> None:
     from mcukd.report.table import short_rows
     from mcukd.report.verdict import sentences
@@ -280,4 +195,4 @@ def _print(metrics: dict[str, Any], path: Path, simulated: bool, config: Distill
     )
     for sentence in sentences(metrics):
         typer.echo(sentence)
-    typer.echo(f"{path}: the shipped teacher and student were trained on all animals.")
+    typer.echo(f"{path}: the final teacher and student were trained on all animals.")

@@ -153,4 +153,4 @@ TEACHERS = {one.name: one for one in (RESNET, _mobilenet(slim=False), TSAK)}
 #: Several networks of the first teacher architecture, each trained without some of the training animals.
 ENSEMBLE = "ensemble"
 #: Several of those and several students, all trained on every training animal.
-COMMITTEE = "committee"
+MIXED_ENSEMBLE = "mixed-ensemble"

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Optional
 
 from mcukd.distillation.methods import METHODS
+from mcukd.distillation.methods.method import Method, MethodSettings
+from mcukd.distillation.options import (
+    DATA,
+    MACHINE,
+    MODELS,
+    SEARCH,
+    Option,
+    current,
+    current_name,
+    current_value,
+    declared,
+    flag,
+    option,
+    stored,
+)
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed
 from mcukd.training.devices import CPU, DEVICES
@@ -31,11 +46,9 @@ _SINCE = {
     "method": "soft-labels",
     "teacher": None,
     "teacher_sensors": None,
-    "without": "",
+    "ablate": "",
     "smoothing": 0.0,
-    "gate": False,
-    "frequency": 0.3,
-    "choose_frequency": False,
+    "correct_teacher": False,
     "search": False,
     "device": CPU,
     "learning_rate": None,
@@ -67,67 +80,103 @@ class DistillConfig:
     axis along the neck, which the card states where "rotation" is among them.
 
     Distillation:
-    method: a name of `mcukd.distillation.methods`. without: parts of the method to leave out, with commas.
-    temperature: T of the distillation loss; None for the method's default. mixing: weight of its soft term.
-    smoothing: label smoothing of the hard labels. gate: replace the teacher's output by the label where the
-    teacher is wrong. frequency: weight of SMLDist's spectral term; choose_frequency: select it for each fold
-    on inner animals, among 0, a third, once and three times `frequency`. search: search for a better head of
-    the student on inner animals (gru-mlp only); search_trials: classifiers it tries in each fold.
+    method: a name of `mcukd.distillation.methods`. ablate: parts of the method to leave out, with commas.
+    temperature: T of the distillation loss; None for the method's default. alpha: weight of its soft term.
+    smoothing: label smoothing of the hard labels. correct_teacher: replace the teacher's output by the label
+    where the teacher is wrong. method_options: values of options that methods declare (`Method.options`),
+    where they are not the defaults, sorted by name; `of` and `with_options` take them as any other option.
+    search: search for a better head of the student on inner animals (gru-mlp only); search_trials:
+    classifiers it tries in each fold.
 
     device: "cpu" or "gpu", whose results differ in the last bits. jobs: worker processes, None for one per
     core; it does not change the results. Raises UserError for values that cannot work.
     """
 
-    split: str = "loao"
-    seeds: tuple[int, ...] = tuple(range(DEFAULT_SEEDS))
-    seed: int = 0
-    epochs: Optional[int] = None
-    teacher_epochs: int = 10
-    teacher_width: int = 16
-    gru_units: int = 16
-    dense_units: int = 16
-    mounting: Optional[str] = None
-    temperature: Optional[float] = None
-    mixing: float = 0.5
-    student: str = "gru-mlp"
-    choose_epochs: bool = False
-    choose_teacher_epochs: bool = False
-    augment: str = ""
+    split: str = option(
+        "loao",
+        '"loao", "k-fold-by-animal", "animals=K", "holdout", "holdout=ID,ID" or "official".',
+        DATA,
+        "loao; holdout without --data",
+    )
+    seeds: tuple[int, ...] = option(
+        tuple(range(DEFAULT_SEEDS)),
+        "Seeds of the evaluation: how many, or a list such as 3,5.",
+        DATA,
+        str(DEFAULT_SEEDS),
+    )
+    seed: int = option(0, "Seed of the final models.", DATA)
+    epochs: Optional[int] = option(
+        None, "Epochs of each student.", MODELS, "depends on architecture and window", 1, 100_000
+    )
+    teacher_epochs: int = option(10, "Epochs of the teacher.", MODELS, low=1, high=100_000)
+    teacher_width: int = option(
+        16, "Filters of the ResNet's first block; 64 is full size.", MODELS, low=1, high=256
+    )
+    gru_units: int = option(16, "GRU units of the student.", MODELS, low=1, high=256)
+    dense_units: int = option(16, "Units of the student's dense layer.", MODELS, low=1, high=256)
+    mounting: Optional[str] = option(
+        None, 'How the sensor sits on the animals: "aligned", "turned" or "any".', DATA, "what the card says"
+    )
+    temperature: Optional[float] = option(
+        None, "Temperature of the soft labels.", default_text="the method's", low=0.1, high=100
+    )
+    alpha: float = option(0.5, "Weight of the soft labels in the loss, 0 to 1.", low=0, high=1)
+    student: str = option("gru-mlp", f"Architecture of the student: {', '.join(STUDENTS)}.", MODELS)
+    choose_epochs: bool = option(
+        False,
+        "Choose the students' epochs in each fold on inner animals: half, once or twice --epochs.",
+        MODELS,
+    )
+    choose_teacher_epochs: bool = option(
+        False, "Choose the teacher's epochs likewise: half, once or twice --teacher-epochs.", MODELS
+    )
+    augment: str = option(
+        "", f"Disturbances to train against: {', '.join(AUGMENTS)}; with commas, or all.", MODELS, "none"
+    )
     neck_axis: Optional[int] = None
-    method: str = "soft-labels"
-    teacher: Optional[str] = None
-    teacher_sensors: Optional[str] = None
-    without: str = ""
-    smoothing: float = 0.0
-    gate: bool = False
-    frequency: float = 0.3
-    choose_frequency: bool = False
-    search: bool = False
-    search_trials: int = 40
-    device: str = CPU
-    learning_rate: Optional[float] = None
-    jobs: Optional[int] = None
+    method: str = option("soft-labels", f"How the student is trained: {', '.join(METHODS.registered)}.")
+    teacher: Optional[str] = option(
+        None, "resnet, mobilenet, tsak, ensemble or mixed-ensemble.", MODELS, "the method's first"
+    )
+    teacher_sensors: Optional[str] = option(
+        None, "Input of the teacher: accelerometer, or all channels the card has.", MODELS, "the method's"
+    )
+    ablate: str = option("", "Parts of the method to leave out: stage,frequency,…", default_text="none")
+    smoothing: float = option(0.0, "Share of a hard label that is spread over all classes.", low=0, high=0.9)
+    correct_teacher: bool = option(
+        False, "Replace the teacher's output by the label where the teacher is wrong."
+    )
+    method_options: tuple[tuple[str, Any], ...] = ()
+    search: bool = option(
+        False,
+        "Search the classifier head of the student on inner animals; the final student gets the best that "
+        "deploys.",
+        SEARCH,
+    )
+    search_trials: int = option(
+        40, "Classifiers that --search tries in each fold.", SEARCH, low=LEAST_TRIALS, high=10_000
+    )
+    device: str = option(CPU, "What to train on: cpu, or a gpu that TensorFlow sees (untried).", MACHINE)
+    learning_rate: Optional[float] = option(
+        None,
+        "Peak learning rate of the students.",
+        MODELS,
+        "depends on architecture and window",
+        1e-6,
+        1,
+    )
+    jobs: Optional[int] = option(None, "Worker processes.", MACHINE, "one per core, one with a graphics card")
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("epochs", 1, 100_000),
-            ("teacher_epochs", 1, 100_000),
-            ("teacher_width", 1, 256),
-            ("gru_units", 1, 256),
-            ("dense_units", 1, 256),
-            ("temperature", 0.1, 100),
-            ("mixing", 0, 1),
-            ("smoothing", 0, 0.9),
-            ("frequency", 0, 100),
-            ("search_trials", LEAST_TRIALS, 10_000),
-            ("learning_rate", 1e-6, 1),
-        ):
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise UserError(f"{_option(name)} is {value}, expected {low} to {high}.")
+        for name in ("method", "teacher"):
+            object.__setattr__(self, name, current_value(name, getattr(self, name)))
+        object.__setattr__(self, "method_options", _not_default(self.method_options))
+        for name, known in distill_options().items():
+            known.check(self.option(name))
         if self.mounting not in (None, *MOUNTINGS):
             raise UserError(f"--mounting is '{self.mounting}', expected one of {', '.join(MOUNTINGS)}.")
         self._check_names()
+        self._check_combinations()
         object.__setattr__(self, "augment", _augments(self.augment))
         if self.jobs is not None and not 1 <= self.jobs <= 1024:
             raise UserError(f"--jobs is {self.jobs}, expected 1 to 1024 worker processes.")
@@ -148,7 +197,7 @@ class DistillConfig:
         ):
             if value not in known:
                 raise UserError(
-                    f"{_option(name)} is '{value}'{did_you_mean(value, known)}, expected one of "
+                    f"{flag(name)} is '{value}'{did_you_mean(value, known)}, expected one of "
                     f"{', '.join(known)}."
                 )
         method = METHODS[self.method]
@@ -156,28 +205,25 @@ class DistillConfig:
         for name, (choice, known) in asked.items():
             if choice is not None and choice not in known:
                 raise UserError(
-                    f"{_option(name)} is '{choice}'{did_you_mean(choice, known)}, and --method {self.method} "
+                    f"{flag(name)} is '{choice}'{did_you_mean(choice, known)}, and --method {self.method} "
                     f"works with {listed(known) if known else f'no {name}'}."
                 )
-        for part in self.without.split(",") if self.without else ():
+        for part in self.ablated:
             if part not in method.parts:
                 expected = f"expected some of {listed(method.parts)}" if method.parts else "it has no parts"
                 raise UserError(
-                    f"--without names '{part}'{did_you_mean(part, method.parts)}, but of --method "
+                    f"--ablate names '{part}'{did_you_mean(part, method.parts)}, but of --method "
                     f"{self.method} {expected}."
                 )
-        if self.gate and not method.reads_labels:
+
+    def _check_combinations(self) -> None:
+        if self.correct_teacher and not METHODS[self.method].reads_labels:
             raise UserError(
-                f"--gate asks where the teacher is right, and --method {self.method} shows it windows "
-                "without a label; leave one out."
+                "--correct-teacher compares the teacher with the labels, and "
+                f"--method {self.method} trains on windows without a label; leave one out."
             )
-        if self.choose_frequency and not self._has_spectral_term():
-            raise UserError(
-                "--choose-frequency asks for the spectral term of smldist's stages, and there is none with "
-                f"--method {self.method} --student {self.student}"
-                f"{f' --without {self.without}' if self.without else ''} --frequency {self.frequency:g}; "
-                "leave it out."
-            )
+        for method in METHODS.values():
+            method.check(self.settings_of(method))
         if self.search and self.student != "gru-mlp":
             raise UserError(
                 f"--search works with gru-mlp students, and --student is {self.student}; leave one out."
@@ -188,10 +234,26 @@ class DistillConfig:
                 "animal on both sides; give a split by animal."
             )
 
-    def _has_spectral_term(self) -> bool:
-        # The filter-MLP has no sequence, so no stages.
-        staged = "frequency" in METHODS[self.method].parts and self.student != "filter-mlp"
-        return staged and self.uses("stage") and self.uses("frequency") and self.frequency > 0
+    def option(self, name: str) -> Any:
+        """Return the value of an option by its name, one of `distill_options`."""
+        if name in self.__dataclass_fields__:
+            return getattr(self, name)
+        return dict(self.method_options).get(name, distill_options()[name].default)
+
+    def settings_of(self, method: Method) -> MethodSettings:
+        """Return what a method reads of this configuration, whichever method is configured."""
+        options = {own.name: self.option(own.name) for own in method.options}
+        return MethodSettings(self.method, self.student, self.ablated, options)
+
+    @property
+    def method_settings(self) -> MethodSettings:
+        """What the configured method reads of this configuration."""
+        return self.settings_of(METHODS[self.method])
+
+    @property
+    def ablated(self) -> tuple[str, ...]:
+        """The parts of the method that are left out."""
+        return tuple(self.ablate.split(",")) if self.ablate else ()
 
     @property
     def teacher_name(self) -> Optional[str]:
@@ -211,10 +273,6 @@ class DistillConfig:
     def teacher_channels(self, windows: Windows) -> int:
         """Return the number of channels of the teacher's input."""
         return int(windows.counts.shape[2]) + len(windows.extra_names) * self.uses_extra_channels
-
-    def uses(self, part: str) -> bool:
-        """Return whether a part of the method is not left out."""
-        return part not in self.without.split(",")
 
     @property
     def augments(self) -> tuple[str, ...]:
@@ -238,21 +296,32 @@ class DistillConfig:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> DistillConfig:
         """Make a config from options by name, such as those a study's manifest keeps; others are ignored."""
-        known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
-        if "seeds" in known:
-            known["seeds"] = tuple(known["seeds"])
-        return cls(**known)
+        known = {*cls.__dataclass_fields__, *distill_options()}
+        return cls().with_options(**{name: values[name] for name in values if current_name(name) in known})
+
+    def with_options(self, **values: Any) -> DistillConfig:
+        """Return the config with other values of some options, named in either spelling."""
+        chosen: dict[str, Any] = {}
+        of_methods = dict(self.method_options)
+        for name, value in current(values).items():
+            if name in self.__dataclass_fields__:
+                chosen[name] = tuple(value) if name == "seeds" else value
+            else:
+                of_methods[name] = value
+        return replace(self, **{"method_options": tuple(of_methods.items()), **chosen})
 
     def options(self) -> dict[str, Any]:
-        """Return everything that decides the results, as JSON knows it."""
-        options = asdict(self)
-        del options["jobs"]
-        for name, value in _SINCE.items():
-            if options[name] == value:
-                del options[name]
-        if not self.search:
-            del options["search_trials"]
-        return {**options, "seeds": list(self.seeds)}
+        """Return everything that decides the results, as JSON and with the names that manifests keep."""
+        left_out = {"jobs", "method_options", *(() if self.search else ("search_trials",))}
+        options = {field.name: getattr(self, field.name) for field in fields(self)}
+        options.update(self.method_options)
+        return stored(
+            {
+                name: list(value) if name == "seeds" else value
+                for name, value in options.items()
+                if name not in left_out and (name not in _SINCE or value != _SINCE[name])
+            }
+        )
 
     def training(self) -> dict[str, Any]:
         """Return what decides one training, whichever fold and seed it is of."""
@@ -260,6 +329,17 @@ class DistillConfig:
         for key in ("split", "seeds", "seed"):
             del options[key]
         return options
+
+
+def distill_options() -> dict[str, Option]:
+    """Return all options by name: those of the configuration, then those of each method."""
+    of_methods = (own for method in METHODS.values() for own in method.options)
+    return {**declared(DistillConfig), **{own.name: own for own in of_methods}}
+
+
+def _not_default(options: Iterable[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
+    known = distill_options()
+    return tuple(sorted((name, value) for name, value in options if value != known[name].default))
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -289,7 +369,3 @@ def _augments(text: str) -> str:
             f'{",".join(AUGMENTS)}, or alone "all" or "none".'
         )
     return ",".join(name for name in AUGMENTS if name in names)
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")

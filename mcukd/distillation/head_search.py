@@ -21,12 +21,10 @@ from mcukd.head_search.classifiers import FAMILIES
 from mcukd.head_search.search import OWN, Classifier, Found, steps
 from mcukd.head_search.student import search_student
 from mcukd.models.weights import StudentWeights
+from mcukd.training.trainer import in_units
 
 if TYPE_CHECKING:
     import keras
-
-#: Approximate cost of a trial in windows presented to a student; for the progress bar only.
-TRIAL_COST = 2500
 
 #: Smallest probability whose logarithm is stored as a logit: a forest's may be 0.
 LEAST_PROBABILITY = 1e-7
@@ -82,7 +80,9 @@ def search_head(
     """Search the classifier of a student on its training windows; its own head stays unless it is beaten.
 
     inner: for each of `inner_folds` of the animals a student that was not trained on its test animals.
+    on_progress: is given the units done, as many as of one fit.
     """
+    advance = in_units(on_progress, steps(config.search_trials))
     animals = tuple(sorted({str(animal) for animal in windows.animals}))
     found, deployed = search_student(
         student,
@@ -93,14 +93,9 @@ def search_head(
         trials=config.search_trials,
         seed=seed,
         families=FAMILIES,
-        advance=lambda count, note="": on_progress(count * TRIAL_COST),
+        advance=lambda count, note="": advance(count),
     )
     return HeadSearchResult(found, student, deployed)
-
-
-def head_search_work(config: DistillConfig) -> int:
-    """Return the length of a search in the progress bar's units, without the inner students."""
-    return TRIAL_COST * steps(config.search_trials)
 
 
 def _facts(classifier: Classifier) -> dict[str, Any]:

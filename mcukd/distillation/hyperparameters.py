@@ -1,33 +1,44 @@
-"""Hyperparameters chosen on inner animals: epochs of a network, weight of SMLDist's spectral term.
+"""Hyperparameters chosen on inner animals: epochs of a network, options of a method.
 
 A choice sees the training windows of a job and no others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
+from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.nested_selection import select
-from mcukd.distillation.training_set import FitContext, TrainingSet
-from mcukd.distillation.work import COSTS, EPOCH_FACTORS, frequencies
-from mcukd.training.trainer import FloatArray, Targets, TrainingConfig, logits, logits_model
+from mcukd.distillation.options import stored_name
+from mcukd.distillation.training_set import TrainingSet
+from mcukd.training.trainer import TrainingConfig, logits, logits_model
 
 if TYPE_CHECKING:
-    from mcukd.distillation.fold_trainer import FoldTrainer
-    from mcukd.distillation.teacher import Teacher
+    import keras
+
+#: Values of a method's options, by name.
+MethodOptions = Mapping[str, Any]
 
 
 def choose_epochs(
-    trainer: FoldTrainer, role: str, windows: Windows, config: TrainingConfig, fits: FitContext
+    factors: Sequence[float],
+    training: TrainingConfig,
+    windows: Windows,
+    config: DistillConfig,
+    train: Callable[[TrainingSet, TrainingConfig, str], keras.Model],
 ) -> TrainingConfig:
-    """Return the config of the "teacher" or the "student" with the epochs that do best on inner animals."""
-    network, channels = trainer.trainer(role), trainer.channels(role)
-    fits = fits.scaled(COSTS[role])
+    """Return the training with the epochs that do best on inner animals; unchanged without factors.
+
+    factors: of the epochs of `training`. train: trains the network on a set; the text names its checkpoint.
+    """
+    if not factors:
+        return training
     count = 0
 
     def predict(
@@ -35,52 +46,39 @@ def choose_epochs(
     ) -> NDArray[np.int64]:
         nonlocal count
         count += 1
-        data = TrainingSet.normalized(train_windows, trainer.config)
-        targets = Targets(train_windows.labels, smoothing=trainer.config.smoothing)
-        model = network.fit(
-            data.inputs,
-            targets,
-            candidate,
-            fits.seed,
-            fits.on_progress,
-            fits.checkpoint(f"{role}-choice{count}"),
-        )
-        inputs = data.normalizer.transform(validation_windows)[..., :channels]
+        data = TrainingSet.normalized(train_windows, config)
+        model = train(data, candidate, f"choice{count}")
+        inputs = data.normalizer.transform(validation_windows)[..., : model.input_shape[-1]]
         return np.argmax(logits(logits_model(model), inputs), axis=1)
 
-    candidates = [replace(config, epochs=max(1, round(f * config.epochs))) for f in EPOCH_FACTORS]
+    candidates = [replace(training, epochs=max(1, round(f * training.epochs))) for f in factors]
     return select(candidates, windows, predict).best
 
 
-def choose_frequency(
-    trainer: FoldTrainer,
-    teacher: Teacher,
-    soft: Optional[FloatArray],
+def choose_options(
+    candidates: Sequence[MethodOptions],
     data: TrainingSet,
-    config: TrainingConfig,
-    fits: FitContext,
-) -> float:
-    """Return the weight of SMLDist's spectral term whose students do best on inner animals.
+    train: Callable[[MethodOptions, NDArray[np.bool_], str], keras.Model],
+) -> MethodOptions:
+    """Return the candidate whose students do best on inner animals; no options where there is no candidate.
 
-    Students of inner folds are trained on the other animals' windows; their teacher was trained on all of
-    the job's, as in a head search. soft: the teacher's logits (N, K) for the training windows, where the
-    method uses them.
+    train: trains a student with these options on the windows of a mask (N,); the text names its checkpoint.
+    Students of inner folds are trained on the other animals' windows; their teacher was trained on all of the
+    job's, as in a head search.
     """
+    if not candidates:
+        return {}
     count = 0
 
-    def predict(weight: float, train_windows: Windows, validation_windows: Windows) -> NDArray[np.int64]:
+    def predict(
+        options: MethodOptions, train_windows: Windows, validation_windows: Windows
+    ) -> NDArray[np.int64]:
         nonlocal count
         count += 1
         mask = np.isin(data.windows.animals, np.unique(train_windows.animals))
-        student = trainer.with_frequency(weight).train_distilled_student(
-            teacher.for_subset(mask),
-            None if soft is None else soft[mask],
-            data.subset(mask),
-            config,
-            fits,
-            f"frequency-choice{count}",
-        )
+        names = "-".join(stored_name(name) for name in options)
+        student = train(options, mask, f"{names}-choice{count}")
         inputs = data.normalizer.transform(validation_windows)[..., : data.normalizer.channels]
         return np.argmax(logits(student, inputs), axis=1)
 
-    return select(frequencies(trainer.config), data.windows, predict).best
+    return select(candidates, data.windows, predict).best

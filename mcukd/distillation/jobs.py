@@ -1,37 +1,19 @@
-"""Training jobs: one per fold and seed, with the animals it trains on and the file of its result."""
+"""Jobs of the distill stage as data: one per fold and seed, with its animals and the file of its result."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
-from mcukd.distillation.config import DistillConfig
 from mcukd.files import sha256_file
 from mcukd.fold_results import is_made_with, read_text, write_fold_result
 from mcukd.study import SOFT_LABELS_FILE, STUDENT_FILE, TEACHER_FILE
-
-if TYPE_CHECKING:
-    from mcukd.distillation.fold_trainer import FoldTrainer
-
-
-class TrainingJob(Protocol):
-    """What a worker process runs: it trains something with a FoldTrainer and writes the result."""
-
-    @property
-    def name(self) -> str:
-        """The name shown beside the progress bar."""
-
-    def work(self, training: Windows, config: DistillConfig) -> int:
-        """Return the job's length in the progress bar's units."""
-
-    def run(self, trainer: FoldTrainer, on_progress: Callable[[int], None]) -> None:
-        """Train and write the result; on_progress is given the units done."""
 
 
 @dataclass(frozen=True)
@@ -86,16 +68,6 @@ class FoldJob:
         """The folder of checkpoints, which is removed once the result is written."""
         folder = self.path if self.is_final else self.path.parent
         return folder / ".unfinished" / self.name.replace(" ", "-")
-
-    def work(self, training: Windows, config: DistillConfig) -> int:
-        """Return the job's length in the progress bar's units."""
-        from mcukd.distillation.work import fold_work
-
-        return fold_work(self.training_of(training), config, baseline=not self.is_final)
-
-    def run(self, trainer: FoldTrainer, on_progress: Callable[[int], None]) -> None:
-        """Train the fold's models and write the result."""
-        trainer.train_fold(self, on_progress)
 
     def write(self, evaluation: Windows, arrays: Mapping[str, Any]) -> None:
         """Write the result of an evaluation fold: its identity, its test windows, and `arrays` by name."""

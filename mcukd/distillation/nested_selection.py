@@ -27,6 +27,11 @@ class Selection(Generic[Setting]):
     scores: tuple[float, ...]
 
 
+def selection_fits(candidates: int, animals: Sequence[str]) -> int:
+    """Return how often `select` trains: for each candidate once a fold. animals: of its windows."""
+    return candidates * len(inner_folds(list(animals))) if candidates else 0
+
+
 def select(candidates: Sequence[Setting], windows: Windows, predict: Predict[Setting]) -> Selection[Setting]:
     """Return the candidate with the largest MCC, predictions pooled over inner folds of the animals.
 

@@ -27,7 +27,7 @@ COPIES = 4
 
 @dataclass(frozen=True)
 class Teacher:
-    """One network, or several: an ensemble or a committee.
+    """One network, or several: an ensemble or a mixed ensemble.
 
     models: from normalized windows (N, T, C) to logits (N, K). out_of_fold_model: (N,) of an ensemble, for
     each training window the index of the model that was not trained on its animal; None where every model may

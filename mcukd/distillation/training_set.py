@@ -62,8 +62,3 @@ class FitContext:
     def checkpoint(self, fit: str) -> Optional[Checkpoint]:
         """Return the checkpoint of a fit by its name, unique in the job; None without checkpoints."""
         return None if self.checkpoints is None else self.checkpoints.of(fit)
-
-    def scaled(self, cost: int) -> FitContext:
-        """Return a context whose progress counts every window `cost` times."""
-        on_progress = self.on_progress
-        return replace(self, on_progress=lambda windows: on_progress(windows * cost))

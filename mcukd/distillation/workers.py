@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Protocol
 
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
-from mcukd.distillation.jobs import TrainingJob
 from mcukd.parallel.executor import LocalProcesses, OnProgress, Task, run_tasks
 from mcukd.training.devices import require_device, use_device, usual_workers
+
+
+class TrainingJob(Protocol):
+    """What a worker process runs: it trains something with a FoldTrainer and writes the result."""
+
+    @property
+    def name(self) -> str:
+        """The name shown beside the progress bar."""
+
+    def work(self, training: Windows, config: DistillConfig) -> int:
+        """Return the job's length in the progress bar's units."""
+
+    def run(self, trainer: FoldTrainer, on_progress: Callable[[int], None]) -> None:
+        """Train and write the result; on_progress is given the units done."""
 
 
 def run_jobs(

@@ -17,12 +17,12 @@ from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.jobs import FoldJob
-from mcukd.distillation.work import epoch_selection_work
+from mcukd.distillation.nested_selection import selection_fits
+from mcukd.distillation.plan import progress_units
 from mcukd.evaluation.baselines import BASELINES
 from mcukd.evaluation.baselines.baseline import FoldTask
 from mcukd.files import sha256_text
 from mcukd.fold_results import is_made_with, logits_name, results_folder
-from mcukd.training.trainer import windows_presented
 
 #: Part of the identity of every kept result: raise it when all baselines change in a way options do not show.
 VERSION = 1
@@ -42,14 +42,9 @@ class BaselineJob:
         return f"{self.model} {self.job.name}"
 
     def work(self, training: Windows, config: DistillConfig) -> int:
-        """Return the windows presented to the baseline's network; 0 where it has none."""
-        baseline = BASELINES[self.model]
-        epochs = baseline.epochs_with(config)
-        if epochs is None:
-            return 0
-        windows = len(self.job.training_of(training))
-        choosing = baseline.trials * epoch_selection_work(windows, epochs) // 3 if self.nested else 0
-        return windows_presented(windows, epochs) + choosing
+        """Return the job's length in the progress bar's units."""
+        animals = [str(animal) for animal in self.job.training_of(training).animals]
+        return progress_units(1 + selection_fits(BASELINES[self.model].trials * self.nested, animals))
 
     def run(self, trainer: FoldTrainer, on_progress: Callable[[int], None]) -> None:
         """Train on the fold's training windows, predict its test windows and write the result."""

@@ -23,9 +23,9 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods import METHODS
+from mcukd.distillation.plan import progress_units, teacher_fits
 from mcukd.distillation.training_configs import augmentation
 from mcukd.distillation.training_set import FitContext, TrainingSet
-from mcukd.distillation.work import teacher_work
 from mcukd.distillation.workers import run_jobs
 from mcukd.errors import UserError
 from mcukd.files import replacing, sha256_text
@@ -37,7 +37,7 @@ from mcukd.models.student import shipped_weights
 from mcukd.models.weights import StudentWeights
 from mcukd.pipeline.distill import fold_jobs, with_windows
 from mcukd.study import SOFT_LABELS_FILE, STUDENT_FILE, Study
-from mcukd.training.trainer import FloatArray, Targets, Trainer, TrainingConfig, windows_presented
+from mcukd.training.trainer import FloatArray, Targets, Trainer, TrainingConfig
 
 if TYPE_CHECKING:
     import keras
@@ -101,11 +101,10 @@ class QatJob:
 
     def work(self, training: Windows, config: DistillConfig) -> int:
         """Return the length of this training in the progress bar's units."""
-        windows = self.job.training_of(training)
-        work = windows_presented(len(windows), EPOCHS)
         if config.teacher_name is None or self._has_soft_labels():
-            return work
-        return work + teacher_work(windows, config)
+            return progress_units(1)
+        animals = [str(animal) for animal in self.job.training_of(training).animals]
+        return progress_units(1 + teacher_fits(config, animals))
 
     def run(self, trainer: FoldTrainer, on_progress: Callable[[int], None]) -> None:
         """Train and write the result."""
@@ -206,12 +205,12 @@ def train_qat(
     options: DistillConfig,
     seed: int,
     operation_hop: int,
-    on_progress: Callable[[int], None] = lambda windows: None,
+    on_progress: Callable[[int], None] = lambda units: None,
 ) -> QatResult:
     """Train a float student on with the device's weights, on training windows with soft labels (N, K).
 
-    options: loss and augmentation, those of the student's own training. on_progress is given the windows
-    presented. Raises UserError where training diverges.
+    options: loss and augmentation, those of the student's own training. on_progress is given the units
+    done. Raises UserError where training diverges.
     """
     model = quantize(student, training, config, operation_hop)
     start = device_values(model, student)
@@ -224,14 +223,14 @@ def train_qat(
     }
     inputs = ((training.counts - start.mean) / start.std).astype(np.float32)
     shape = (*inputs.shape[1:], start.hidden, start.dense, start.classes)
-    mixing = options.mixing if METHODS[options.method].reads_labels else 1.0
+    alpha = options.alpha if METHODS[options.method].reads_labels else 1.0
     if soft is None:
-        mixing = 0.0
+        alpha = 0.0
     qat_trainer = _qat_trainer(config, frozenset(lengths), shape)
     qat_trainer.set_initial(start, lengths, model.length("dense_out"))
     trained = qat_trainer.trainer.fit(
         inputs,
-        Targets(training.labels, soft, options.softness, mixing),
+        Targets(training.labels, soft, options.softness, alpha),
         TrainingConfig(EPOCHS, LEARNING_RATE, 0.0, augmentation(options)),
         seed,
         on_progress,

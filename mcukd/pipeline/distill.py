@@ -18,10 +18,11 @@ from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.distillation.architectures import STUDENTS, Shape
 from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.fold_trainer import FoldTraining
 from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods import METHODS
+from mcukd.distillation.plan import members, teacher_architecture
 from mcukd.distillation.training_configs import TEACHERS_VERSION
-from mcukd.distillation.work import members, teacher_architecture
 from mcukd.distillation.workers import run_jobs
 from mcukd.errors import UserError
 from mcukd.files import sha256_text, write_json
@@ -78,7 +79,7 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     missing = [job for job in [final, *jobs] if not job.is_done()]
     if len(missing) <= len(jobs):
         study.begin()
-    run_jobs(missing, training, evaluation, config, first=study.begin)
+    run_jobs([FoldTraining(job) for job in missing], training, evaluation, config, first=study.begin)
 
     scores = _score(jobs, evaluation, config)
     _forget_models(study, set(TRAINED) - set(scores))

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, Optional, get_type_hints
+from typing import Any, Literal, Optional
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model, field_validator
 
 from mcukd.boards.cores import cores_with
 from mcukd.config_files import ConfigFileType
-from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.config import DistillConfig, distill_options
+from mcukd.distillation.options import current_value, stored_name
 from mcukd.errors import UserError
 from mcukd.fixedpoint.gates import KINDS
 from mcukd.fixedpoint.quantize import ACTIVATION_BITS, BITS
@@ -25,11 +26,11 @@ from mcukd.text import did_you_mean, listed
 
 FLOAT = "float"
 
-#: Options of `DistillConfig` that a grid does not have: it states them in another way, they come from the
-#: card, or they do not affect the students in its rows.
-_NOT_OPTIONS = ("split", "seeds", "seed", "neck_axis", "jobs", "device", "search", "search_trials")
+#: Options of `mcukd distill` that a grid does not have: it states them in another way, or they do not affect
+#: the students in its rows.
+_NOT_OPTIONS = ("split", "seeds", "seed", "jobs", "device", "search", "search_trials")
 #: Type of each option of `mcukd distill` that a grid may name.
-OPTIONS = {name: kind for name, kind in get_type_hints(DistillConfig).items() if name not in _NOT_OPTIONS}
+OPTIONS = {name: one.kind for name, one in distill_options().items() if name not in _NOT_OPTIONS}
 
 
 class _Strict(BaseModel):
@@ -59,9 +60,9 @@ class Axes(_Strict):
             if not 1 <= value <= 1000:
                 raise ValueError("1 to 1000 seeds are expected, or a list such as [5, 6]")
             return tuple(range(value))
-        if isinstance(value, list):
-            return tuple(value)
-        return (value,) if isinstance(value, (int, float, str)) else value
+        if isinstance(value, (int, float, str)):
+            value = [value]
+        return _in_current_spelling(value, info) if isinstance(value, list) else value
 
     @field_validator("*")
     @classmethod
@@ -109,14 +110,31 @@ class Axes(_Strict):
         return {name: values for name, values in found.items() if values is not None}
 
 
+class _Shared(_Strict):
+    @field_validator("*", mode="before")
+    @classmethod
+    def _in_current_spelling(cls, value: Any, info: Any) -> Any:
+        return _in_current_spelling([value], info)[0]
+
+
+def _in_current_spelling(values: list[Any], info: Any) -> tuple[Any, ...]:
+    return tuple(current_value(info.field_name, v) if isinstance(v, str) else v for v in values)
+
+
 def _several(kind: Any) -> Any:
     return tuple.__class_getitem__((kind, ...))
 
 
-_axes: dict[str, Any] = {name: (Optional[_several(kind)], None) for name, kind in OPTIONS.items()}
-_shared: dict[str, Any] = {name: (Optional[kind], None) for name, kind in OPTIONS.items()}
+def _key(name: str) -> Any:
+    """Return the field of an option, which may have its earlier name in the file."""
+    earlier = stored_name(name)
+    return Field(None) if earlier == name else Field(None, validation_alias=AliasChoices(name, earlier))
+
+
+_axes: dict[str, Any] = {name: (Optional[_several(kind)], _key(name)) for name, kind in OPTIONS.items()}
+_shared: dict[str, Any] = {name: (Optional[kind], _key(name)) for name, kind in OPTIONS.items()}
 _CrossedAxes: type[Axes] = create_model("CrossedAxes", __base__=Axes, **_axes)
-_Training: type[_Strict] = create_model("Training", __base__=_Strict, **_shared)
+_Training: type[_Strict] = create_model("Training", __base__=_Shared, **_shared)
 
 
 class Measure(_Strict):

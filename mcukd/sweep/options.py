@@ -7,11 +7,10 @@ list only saves time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
 from typing import Any
 
-from mcukd.distillation.architectures import COMMITTEE
-from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.architectures import MIXED_ENSEMBLE
+from mcukd.distillation.config import DistillConfig, distill_options
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.plain import Plain
 from mcukd.evaluation.baselines import BASELINES
@@ -25,30 +24,34 @@ BESIDE = (TEACHER, *BASELINES)
 _DISTILLATION = frozenset(
     [
         *("teacher", "teacher_epochs", "choose_teacher_epochs", "teacher_width", "teacher_sensors"),
-        *("temperature", "mixing", "without", "gate", "frequency", "choose_frequency"),
+        *("temperature", "alpha", "ablate", "correct_teacher", "spectral_weight", "choose_spectral_weight"),
     ]
 )
 #: Without effect on students of another architecture than the default.
 _GRU_MLP_SIZES = frozenset(("gru_units", "dense_units"))
-#: Without effect on a committee, some of whose members are students; the method only selects the teacher.
-_UNUSED_BY_COMMITTEE = frozenset(
+#: Without effect on a mixed ensemble, which has students among its members; the method only selects it.
+_UNUSED_BY_MIXED_ENSEMBLE = frozenset(
     [
-        *("choose_epochs", "method", "without", "temperature", "mixing", "gate"),
-        *("frequency", "choose_frequency"),
+        *("choose_epochs", "method", "ablate", "temperature", "alpha", "correct_teacher"),
+        *("spectral_weight", "choose_spectral_weight"),
     ]
 )
 #: Without effect on other teachers.
-_UNUSED_BY_TEACHERS = _UNUSED_BY_COMMITTEE | _GRU_MLP_SIZES | {"student", "epochs", "learning_rate"}
+_UNUSED_BY_TEACHERS = _UNUSED_BY_MIXED_ENSEMBLE | _GRU_MLP_SIZES | {"student", "epochs", "learning_rate"}
 #: Without effect on methods that do not use hard labels.
-_HARD_LABELS = frozenset(("mixing", "gate"))
+_HARD_LABELS = frozenset(("alpha", "correct_teacher"))
 
-_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(DistillConfig)}
+_DEFAULTS: dict[str, Any] = {
+    "neck_axis": None,
+    **{name: option.default for name, option in distill_options().items()},
+}
 
 
 def unused_options(model: str, config: DistillConfig) -> frozenset[str]:
     """Return the options that do not affect a model, which is "student" or one of `BESIDE`."""
     if model == TEACHER:
-        return _UNUSED_BY_COMMITTEE if config.teacher_name == COMMITTEE else _UNUSED_BY_TEACHERS
+        is_mixed = config.teacher_name == MIXED_ENSEMBLE
+        return _UNUSED_BY_MIXED_ENSEMBLE if is_mixed else _UNUSED_BY_TEACHERS
     if model in BASELINES:
         return frozenset(_DEFAULTS) - BASELINES[model].options
     return _unused_by_student(config.method, config.student)
@@ -61,7 +64,7 @@ def reduced(model: str, config: DistillConfig) -> DistillConfig:
         # Methods with the same teacher share it, so the first such method stands for all.
         method = next(name for name, method in METHODS.items() if config.teacher_name in method.teachers)
         usual.update(teacher=config.teacher_name, method=method)
-    return replace(config, **{**usual, "seeds": (0,), "jobs": 1})
+    return config.with_options(**{**usual, "seeds": (0,), "jobs": 1})
 
 
 def student_config(given: Mapping[str, Any]) -> DistillConfig:
@@ -71,15 +74,15 @@ def student_config(given: Mapping[str, Any]) -> DistillConfig:
     for name in useless & given.keys():
         if type(given[name]) in (int, float):
             # It has no effect here, but has to be in range all the same.
-            DistillConfig(**{name: given[name]})
-    config = DistillConfig(**{name: value for name, value in given.items() if name not in useless})
+            DistillConfig.of({name: given[name]})
+    config = DistillConfig.of({name: value for name, value in given.items() if name not in useless})
     return reduced(STUDENT, config)
 
 
 def plain_config(config: DistillConfig) -> DistillConfig:
     """Return the reduced options of the plain student that is trained beside a distilled one."""
     usual = {name: _DEFAULTS[name] for name in _DISTILLATION}
-    return reduced(STUDENT, replace(config, method=PLAIN, **usual))
+    return reduced(STUDENT, config.with_options(method=PLAIN, **usual))
 
 
 def _unused_by_student(method: str, student: str) -> frozenset[str]:

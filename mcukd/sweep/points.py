@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from mcukd.data.card import Card
 from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.options import stored, stored_name
 from mcukd.errors import UserError
 from mcukd.evaluation.baselines.filter_mlp import NAME as FILTER_MLP_BASELINE
 from mcukd.fixedpoint.qat import LEARNT_BITS, check_learnable
@@ -45,7 +46,7 @@ class Point:
         has_table = bits is not None and self.config.student == GRU_MLP
         return {
             "model": self.model,
-            **{name: None if name in unused else getattr(self.config, name) for name in OPTIONS},
+            **stored({name: None if name in unused else self.config.option(name) for name in OPTIONS}),
             "bits": None if bits is None else bits.bits,
             "gates": bits.gates if bits is not None and has_table else None,
             "activation_bits": None if bits is None else bits.activation_bits,
@@ -63,7 +64,11 @@ class Point:
             name = "plain" if self.is_plain else self.config.method
             name += "" if self.config.student == GRU_MLP else f" {self.config.student}"
         said = {"method", "student", "gru_units", "dense_units", *(["teacher"] * (self.model == TEACHER))}
-        others = [f"{n} {own[n]}" for n in crossed if n not in said and own[n] is not None]
+        others = [
+            f"{option} {self.config.option(option)}"
+            for option in crossed
+            if option not in said and own[stored_name(option)] is not None
+        ]
         gates = [str(own["gates"])] if own["gates"] not in (None, QuantizeConfig.gates) else []
         state = own["activation_bits"]
         narrow = [f"state {state}"] if state not in (None, QuantizeConfig.activation_bits) else []

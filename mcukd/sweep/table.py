@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from mcukd.distillation.options import stored_name
 from mcukd.files import replacing, write_json
 from mcukd.metrics import confusion as merit
 from mcukd.metrics.bootstrap import intervals
@@ -28,7 +29,8 @@ _ARROW: dict[Any, str] = {
 #: Columns of the table and their Arrow types; what does not apply, or was not measured, is null.
 COLUMNS = {
     "key": "string", "data": "string", "simulated": "bool_", "split": "string", "fold": "string",
-    "seed": "int64", "point": "string", "model": "string", **{n: _ARROW[k] for n, k in OPTIONS.items()},
+    "seed": "int64", "point": "string", "model": "string",
+    **{stored_name(name): _ARROW[kind] for name, kind in OPTIONS.items()},
     "bits": "int64", "gates": "string", "activation_bits": "int64", "qat": "bool_", "windows": "int64",
     "mcc": "float64", "accuracy": "float64", "macro_f1": "float64", "kappa": "float64",
     "parameters": "int64", "macs_per_window": "int64", "weight_bytes": "int64", "table_bytes": "int64",

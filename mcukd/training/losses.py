@@ -11,7 +11,7 @@ class LossInputs(NamedTuple):
 
     outputs: of the model in training, "logits" (B, K) among them. teacher_outputs: of the teacher on the same
     windows, by name. hard: one-hot labels (B, K). soft: precomputed teacher logits (B, K), zeros where there
-    are none. temperature: T of the soft terms. mixing: weight of the soft term, alpha in the literature.
+    are none. temperature: T of the soft terms. alpha: weight of the soft term.
     """
 
     outputs: Mapping[str, Any]
@@ -19,28 +19,28 @@ class LossInputs(NamedTuple):
     hard: Any
     soft: Any
     temperature: Any
-    mixing: Any
+    alpha: Any
 
 
-def distillation_loss(student: Any, hard: Any, teacher: Any, temperature: Any, mixing: Any) -> Any:
-    """Return (1 − mixing) · CE(hard labels) + mixing · T² · CE(soft labels), the mean over a batch.
+def distillation_loss(student: Any, hard: Any, teacher: Any, temperature: Any, alpha: Any) -> Any:
+    """Return (1 − alpha) · CE(hard labels) + alpha · T² · CE(soft labels), the mean over a batch.
 
     student, teacher: logits (B, K). hard: one-hot (B, K). Both sides of the soft term are divided by the
-    temperature T; the factor T² keeps its gradient at one magnitude for every T. mixing 0 is training without
-    a teacher. Hinton, Vinyals, Dean (2015).
+    temperature T; the factor T² keeps its gradient at one magnitude for every T. With alpha = 0 the
+    teacher has no part. Hinton, Vinyals, Dean (2015).
     """
     from mcukd.tensorflow_setup import tensorflow as tf
 
     hard_loss = tf.nn.softmax_cross_entropy_with_logits(hard, student)
     soft = tf.nn.softmax(teacher / temperature)
     soft_loss = tf.nn.softmax_cross_entropy_with_logits(soft, student / temperature)
-    return tf.reduce_mean((1 - mixing) * hard_loss + mixing * temperature**2 * soft_loss)
+    return tf.reduce_mean((1 - alpha) * hard_loss + alpha * temperature**2 * soft_loss)
 
 
 def soft_label_loss(inputs: LossInputs) -> Any:
     """Return the distillation loss with soft labels that were computed before training."""
     return distillation_loss(
-        inputs.outputs["logits"], inputs.hard, inputs.soft, inputs.temperature, inputs.mixing
+        inputs.outputs["logits"], inputs.hard, inputs.soft, inputs.temperature, inputs.alpha
     )
 
 
@@ -51,10 +51,10 @@ def online_distillation_loss(inputs: LossInputs) -> Any:
         inputs.hard,
         inputs.teacher_outputs["logits"],
         inputs.temperature,
-        inputs.mixing,
+        inputs.alpha,
     )
 
 
 def soft_only_loss(inputs: LossInputs) -> Any:
     """Return the soft term of `online_distillation_loss` alone, for windows that have no label."""
-    return online_distillation_loss(inputs._replace(mixing=1.0))
+    return online_distillation_loss(inputs._replace(alpha=1.0))

@@ -36,6 +36,8 @@ FloatArray = NDArray[np.float32]
 BATCH = 64
 #: Steps per call into TensorFlow. A phase is a whole number of calls, so that every call has the same shape.
 STEPS_PER_EXECUTION = 32
+#: Length of a fit on a progress bar, whatever its steps.
+FIT_UNITS = 100
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Targets:
     """Training targets of one fit.
 
     labels: (N,) class indices. soft: (N, K) precomputed teacher logits, or None for hard labels only.
-    temperature, mixing: of the distillation loss. smoothing: label smoothing, the fraction of a hard label
+    temperature, alpha: of the distillation loss. smoothing: label smoothing, the fraction of a hard label
     that is spread evenly over all classes. teacher: from output names to the function that computes the
     teacher's outputs for the augmented windows of a batch; None without an online teacher.
     """
@@ -61,7 +63,7 @@ class Targets:
     labels: NDArray[np.int64]
     soft: Optional[FloatArray] = None
     temperature: float = 1.0
-    mixing: float = 0.0
+    alpha: float = 0.0
     smoothing: float = 0.0
     teacher: Optional[Callable[[Sequence[str]], TeacherFn]] = None
 
@@ -73,14 +75,21 @@ class Targets:
         return hard
 
 
+def in_units(on_progress: Callable[[int], None], total: int) -> Callable[[int], None]:
+    """Return a function that is given steps done, `total` in all, and passes on FIT_UNITS units in all."""
+    done = 0
+
+    def advance(steps: int) -> None:
+        nonlocal done
+        before, done = done, done + steps
+        on_progress(FIT_UNITS * done // total - FIT_UNITS * before // total)
+
+    return advance
+
+
 def total_steps(windows: int, epochs: float) -> int:
     """Return the optimizer steps of `epochs` epochs, rounded to whole calls of STEPS_PER_EXECUTION steps."""
     return max(1, round(epochs * windows / BATCH / STEPS_PER_EXECUTION)) * STEPS_PER_EXECUTION
-
-
-def windows_presented(windows: int, epochs: int, phases: Sequence[Phase] = (LABELS,)) -> int:
-    """Return how many windows a fit of `epochs` epochs presents to the model, over all its phases."""
-    return sum(total_steps(windows, epochs * phase.epoch_fraction) for phase in phases) * BATCH
 
 
 def learning_rates(steps: int, peak: float) -> FloatArray:
@@ -126,16 +135,17 @@ class Trainer:
         targets: Targets,
         config: TrainingConfig,
         seed: int,
-        on_progress: Callable[[int], None] = lambda windows: None,
+        on_progress: Callable[[int], None] = lambda units: None,
         checkpoint: Optional[Checkpoint] = None,
         set_initial: Optional[Callable[[keras.Model], None]] = None,
     ) -> keras.Model:
         """Train from fresh weights on windows (N, T, C) and return the model, which the next fit will reuse.
 
         C may exceed the model's channels: the model gets the first ones, the teacher all of them. on_progress
-        is given the number of windows presented. set_initial: sets weights that are not drawn, such as a head
-        inherited from the teacher. With a checkpoint an interrupted fit resumes. The same arguments give the
-        same weights on the same machine, interrupted or not. Raises UserError where training diverges.
+        is given the units done, FIT_UNITS for the whole fit. set_initial: sets weights that are not drawn,
+        such as a head inherited from the teacher. With a checkpoint an interrupted fit resumes. The same
+        arguments give the same weights on the same machine, interrupted or not. Raises UserError where
+        training diverges.
         """
         self._initialize(seed)
         if set_initial is not None:
@@ -148,13 +158,14 @@ class Trainer:
         augment = Augmenter(windows, config.augmentation)
         channels = self.model.input_shape[-1]
         cache: Optional[AugmentedTeacherCache] = None
-        for number, phase in enumerate(self.phases):
-            steps = total_steps(len(windows), config.epochs * phase.epoch_fraction)
+        phase_steps = [total_steps(len(windows), config.epochs * p.epoch_fraction) for p in self.phases]
+        advance = in_units(on_progress, sum(phase_steps))
+        for number, (phase, steps) in enumerate(zip(self.phases, phase_steps)):
             if number < fit.phase:
-                on_progress(steps * BATCH)
+                advance(steps)
                 continue
             rates = learning_rates(steps, config.learning_rate * phase.lr_scale)
-            on_progress(fit.step * BATCH)
+            advance(fit.step)
             if cache is None or not phase.shares_inputs_with(self.phases[number - 1]):
                 cache = self._cache(number, windows, augment, targets, config, seed)
             while fit.step < steps:
@@ -172,7 +183,7 @@ class Trainer:
                     rates[fit.step : fit.step + STEPS_PER_EXECUTION] * np.float32(fit.rollback.lr_factor),
                     np.float32(config.weight_decay),
                     np.float32(targets.temperature),
-                    np.float32(targets.mixing),
+                    np.float32(targets.alpha),
                 )
                 fit.step += STEPS_PER_EXECUTION
                 if self._rollback and fit.rollback.diverged(float(mean_loss)):
@@ -183,7 +194,7 @@ class Trainer:
                         f"{self.model.name}: training diverged (loss {float(loss)}) at step {fit.step} of "
                         f"{steps}; check the data for samples far outside the sensor's range."
                     )
-                on_progress(STEPS_PER_EXECUTION * BATCH)
+                advance(STEPS_PER_EXECUTION)
                 if checkpoint is not None:
                     checkpoint.save_if_due(lambda: self._state(fit))
             fit.phase, fit.step, fit.rollback = number + 1, 0, DivergenceRollback()
@@ -329,7 +340,7 @@ def _training_loop(model: keras.Model, optimizer: Any, phase: Phase, jit_compile
     # Only matrices decay: biases, batch-normalization scales and shifts are few and need their size.
     matrices = [v for v in variables if len(v.shape) > 1]
 
-    def run(counts, hard, soft, teacher_outputs, rates, decay, temperature, mixing):  # type: ignore[no-untyped-def]
+    def run(counts, hard, soft, teacher_outputs, rates, decay, temperature, alpha):  # type: ignore[no-untyped-def]
         loss = total = tf.constant(0.0)
         for step in tf.range(STEPS_PER_EXECUTION):
             with tf.GradientTape() as tape:
@@ -337,9 +348,7 @@ def _training_loop(model: keras.Model, optimizer: Any, phase: Phase, jit_compile
                 if not isinstance(outputs, dict):
                     outputs = {"logits": outputs}
                 of_teacher = {name: output[step] for name, output in teacher_outputs.items()}
-                loss = phase.loss(
-                    LossInputs(outputs, of_teacher, hard[step], soft[step], temperature, mixing)
-                )
+                loss = phase.loss(LossInputs(outputs, of_teacher, hard[step], soft[step], temperature, alpha))
             gradients = tape.gradient(loss, variables)
             # A phase's loss may not depend on every variable it trains, for example on a head not yet used.
             updates = [(gradient, v) for gradient, v in zip(gradients, variables) if gradient is not None]

@@ -12,18 +12,17 @@ from builders.training import ANIMALS, herd, job
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.fold_trainer import FoldTrainer
-from mcukd.distillation.hyperparameters import choose_frequency
+from mcukd.distillation.fold_trainer import FoldTrainer, FoldTraining
+from mcukd.distillation.hyperparameters import choose_options
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.smldist import ANCHORS, SmlDist, features_loss, teacher_target
 from mcukd.distillation.nested_selection import Selection
+from mcukd.distillation.plan import ENSEMBLE_PARTS, progress_units, teacher_fits
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_configs import augmentation
 from mcukd.distillation.training_set import FitContext, TrainingSet
-from mcukd.distillation.work import ENSEMBLE_PARTS, frequencies, teacher_work
 from mcukd.errors import UserError
 from mcukd.training.augmentation import Augmenter
-from mcukd.training.checkpoints import Checkpoints
 from mcukd.training.losses import LossInputs
 from mcukd.training.normalization import Normalizer
 
@@ -41,8 +40,8 @@ def thousandths(windows: Windows) -> TrainingSet:
     ("method", "student"),
     [
         pytest.param("smldist", "gru-mlp", marks=pytest.mark.slow),
-        ("same-view", "filter-mlp"),
-        ("mixed-view", "filter-mlp"),
+        ("online", "filter-mlp"),
+        ("function-matching", "filter-mlp"),
         ("none", "filter-mlp"),
     ],
 )
@@ -67,7 +66,7 @@ def test_a_method_trains_a_student(tmp_path, method, student):
             plain = {name.partition("__")[2] for name in names if name.startswith("student__")}
             assert kept == plain, "what only training needed has gone"
     assert not task.scratch.exists()
-    assert shown == task.work(windows, config)
+    assert shown == FoldTraining(task).work(windows, config)
 
 
 def test_extra_channels_turn_with_the_acceleration_and_one_scale_serves_a_vector():
@@ -103,9 +102,9 @@ def test_every_method_can_be_asked_for_and_names_what_it_works_with():
         for student in method.students:
             for teacher in method.teachers or (None,):
                 config = DistillConfig(method=name, student=student, teacher=teacher)
-                assert len(method.phases(config)) >= 1
+                assert len(method.phases(config.method_settings)) >= 1
         for part in method.parts:
-            assert not DistillConfig(method=name, without=part).uses(part)
+            assert not DistillConfig(method=name, ablate=part).method_settings.uses(part)
 
 
 @pytest.mark.parametrize(
@@ -114,21 +113,29 @@ def test_every_method_can_be_asked_for_and_names_what_it_works_with():
         ({"method": "softlabels"}, "did you mean 'soft-labels'"),
         ({"method": "smldist", "teacher": "resnet"}, "works with mobilenet"),
         ({"method": "none", "teacher": "resnet"}, "no teacher"),
-        ({"method": "smldist", "without": "stages"}, "did you mean 'stage'"),
-        ({"without": "stage"}, "has no parts"),
-        ({"method": "mixed-view", "gate": True}, "without a label"),
-        ({"method": "mixed-view", "teacher": "ensemble"}, "works with resnet"),
-        ({"choose_frequency": True}, "none with --method soft-labels --student gru-mlp"),
-        ({"method": "smldist", "without": "stage", "choose_frequency": True}, "--without stage"),
-        ({"method": "smldist", "student": "filter-mlp", "choose_frequency": True}, "--student filter-mlp"),
-        ({"method": "smldist", "frequency": 0, "choose_frequency": True}, "--frequency 0"),
+        ({"method": "smldist", "ablate": "stages"}, "did you mean 'stage'"),
+        ({"ablate": "stage"}, "has no parts"),
+        ({"method": "function-matching", "correct_teacher": True}, "without a label"),
+        ({"method": "function-matching", "teacher": "ensemble"}, "works with resnet"),
+        ({"choose_spectral_weight": True}, "none with --method soft-labels --student gru-mlp"),
+        ({"method": "smldist", "ablate": "stage", "choose_spectral_weight": True}, "--ablate stage"),
+        (
+            {"method": "smldist", "student": "filter-mlp", "choose_spectral_weight": True},
+            "--student filter-mlp",
+        ),
+        (
+            {"method": "smldist", "spectral_weight": 0, "choose_spectral_weight": True},
+            "--spectral-weight 0",
+        ),
+        ({"spectral_weight": 101}, "--spectral-weight is 101, expected 0 to 100"),
+        ({"alpha": 0.5, "mixing": 0.5}, "--mixing is the earlier spelling of --alpha"),
         ({"smoothing": 1.0}, "--smoothing is 1.0"),
         ({"teacher_sensors": "gps"}, "--teacher-sensors"),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_a_sentence(options, words):
     with pytest.raises(UserError, match=words):
-        DistillConfig(**options)
+        DistillConfig.of(options)
 
 
 def _loss_inputs(ours: np.ndarray, theirs: np.ndarray) -> LossInputs:
@@ -169,7 +176,7 @@ def test_a_stage_changes_its_own_layers_only():
 
     config = replace(CONFIG, method="smldist", student="mobilenet")
     student = build_mobilenet(32, 3, 3, np.zeros(3), np.ones(3), slim=True, head="memory")
-    phases = SmlDist().phases(config)
+    phases = SmlDist().phases(config.method_settings)
     assert [phase.teacher_outputs for phase in phases] == [(name,) for name in ANCHORS] + [("logits",)]
     trained = [phase.trains(student) for phase in phases[:-1]]
     everything = [id(v) for part in trained for v in part]
@@ -215,11 +222,11 @@ def test_an_ensemble_is_trained_on_inner_animals_and_kept_as_one_model(tmp_path)
     np.testing.assert_allclose(np.asarray(again(shown[:9])), teacher.logits(shown[:9]), atol=1e-5)
 
 
-def test_a_committee_has_members_of_two_kinds_that_differ_by_chance_and_is_kept_as_one_model(tmp_path):
+def test_a_mixed_ensemble_has_members_of_two_kinds_that_differ_by_chance_and_is_kept_as_one_model(tmp_path):
     import keras
 
     windows = herd()
-    config = replace(CONFIG, method="mixed-view", teacher="committee", student="filter-mlp")
+    config = replace(CONFIG, method="function-matching", teacher="mixed-ensemble", student="filter-mlp")
     trainer = FoldTrainer(windows, windows, config)
     data = thousandths(windows)
     shown = data.inputs
@@ -227,7 +234,7 @@ def test_a_committee_has_members_of_two_kinds_that_differ_by_chance_and_is_kept_
     teacher = trainer.train_teacher(data, FitContext(1, done.append))
     assert teacher is not None and teacher.out_of_fold_model is None
     assert [model.name for model in teacher.models] == ["teacher"] * 3 + ["filter_mlp"] * 4
-    assert sum(done) == teacher_work(windows, config)
+    assert sum(done) == progress_units(teacher_fits(config, windows.animals)) == progress_units(7)
     answers = [np.asarray(model(shown[:9], training=False)) for model in teacher.models]
     for one, other in itertools.combinations(answers, 2):
         assert not np.allclose(one, other)
@@ -251,7 +258,7 @@ def test_a_teacher_s_passes_are_chosen_on_inner_animals(tmp_path, monkeypatch):
         return Selection(candidates[2], (0.0, 0.0, 1.0))
 
     monkeypatch.setattr("mcukd.distillation.hyperparameters.select", select)
-    config = replace(CONFIG, method="same-view", teacher="tsak", student="filter-mlp", teacher_epochs=2)
+    config = replace(CONFIG, method="online", teacher="tsak", student="filter-mlp", teacher_epochs=2)
     config = replace(config, choose_teacher_epochs=True)
     windows, task = herd(), job(tmp_path)
     FoldTrainer(windows, windows, config).train_fold(task)
@@ -259,25 +266,25 @@ def test_a_teacher_s_passes_are_chosen_on_inner_animals(tmp_path, monkeypatch):
     with np.load(task.path) as fold:
         assert fold["teacher_epochs"] == 4 and fold["epochs"] == config.epochs
     fixed = replace(config, choose_teacher_epochs=False)
-    assert task.work(windows, config) > task.work(windows, fixed)
+    assert FoldTraining(task).work(windows, config) > FoldTraining(task).work(windows, fixed)
     assert config.options()["choose_teacher_epochs"] and "choose_teacher_epochs" not in fixed.options()
 
 
-class FakeFoldTrainer:
+class FakeFoldTrainer(FoldTrainer):
     """Trains students that are more often right the nearer the weight of the spectral term is to .1."""
 
-    def __init__(self, config: DistillConfig, trained: list[tuple[float, frozenset[str]]]) -> None:
-        self.config, self.trained = config, trained
+    def train_teacher(self, data, fits):
+        return Teacher((), out_of_fold_model=np.zeros(len(data), np.int64))
 
-    def with_frequency(self, weight: float) -> FakeFoldTrainer:
-        return FakeFoldTrainer(replace(self.config, frequency=weight, choose_frequency=False), self.trained)
+    def train_baseline_student(self, data, config, fits):
+        raise Chosen
 
     def train_distilled_student(self, teacher, soft, data, config, fits, name):
         assert teacher.out_of_fold_model.tolist() == [0] * len(data)
-        assert len(soft) == len(data.inputs) == len(data)
         assert fits.checkpoint(name) is not None
-        self.trained.append((self.config.frequency, frozenset(data.windows.animals)))
-        right = 1 - abs(self.config.frequency - 0.1)
+        weight = self.method_options["spectral_weight"]
+        TRAINED.append((weight, frozenset(data.windows.animals)))
+        right = 1 - abs(weight - 0.1)
 
         def student(shown, training):
             spread = np.abs(shown).mean(axis=(1, 2)) * right
@@ -286,38 +293,52 @@ class FakeFoldTrainer:
         return student
 
 
+class Chosen(Exception):
+    """The choice is made, and what follows it begins."""
+
+
+#: Weights and animals of the students trained.
+TRAINED: list[tuple[float, frozenset[str]]] = []
 #: Mean size of the herd's standardised samples by behaviour, about.
 LEVELS = (0.55, 0.72, 0.88)
 
 
-def test_the_spectral_term_s_weight_is_chosen_by_students_of_inner_animals(tmp_path):
-    windows = herd()
-    config = DistillConfig(method="smldist", choose_frequency=True)
-    data = TrainingSet.normalized(windows.take(np.isin(windows.animals, ANIMALS[:4])), config)
-    trained: list[tuple[float, frozenset[str]]] = []
-    trainer = FakeFoldTrainer(config, trained)
-    teacher = Teacher((), out_of_fold_model=np.zeros(len(data), np.int64))
-    soft = np.zeros((len(data), 3), np.float32)
-    fits = FitContext(0, checkpoints=Checkpoints(tmp_path, "key"))
-    weight = choose_frequency(trainer, teacher, soft, data, None, fits)
-    assert weight == 0.1
-    assert frequencies(config) == (0.0, 0.1, 0.3, 0.9)
-    assert [one for one, _ in trained] == [0.0] * 3 + [0.1] * 3 + [0.3] * 3 + [0.9] * 3
+def test_the_spectral_term_s_weight_is_chosen_by_students_of_inner_animals(tmp_path, monkeypatch):
+    windows, found = herd(), []
+    config = CONFIG.with_options(method="smldist", choose_spectral_weight=True)
+
+    def spy(*arguments):
+        found.append(choose_options(*arguments))
+        raise Chosen
+
+    monkeypatch.setattr("mcukd.distillation.fold_trainer.choose_options", spy)
+    monkeypatch.setattr(Teacher, "logits", lambda self, shown: np.zeros((len(shown), 3)))
+    TRAINED.clear()
+    with pytest.raises(Chosen):
+        FakeFoldTrainer(windows, windows, config).train_fold(job(tmp_path))
+    assert found == [{"spectral_weight": 0.1}]
+    assert [one["spectral_weight"] for one in SmlDist().candidates(config.method_settings)] == WEIGHTS
+    assert [one for one, _ in TRAINED] == [0.0] * 3 + [0.1] * 3 + [0.3] * 3 + [0.9] * 3
     inner = {frozenset(fold.train_animals) for fold in inner_folds(ANIMALS[:4])}
-    assert {animals for _, animals in trained} == inner
+    assert {animals for _, animals in TRAINED} == inner
+
+
+#: What `--choose-spectral-weight` chooses among, by default.
+WEIGHTS = [0.0, 0.1, 0.3, 0.9]
 
 
 def test_a_weight_of_the_spectral_term_is_of_its_student_only():
-    trainer = FoldTrainer(herd(), herd(), DistillConfig(method="smldist", choose_frequency=True))
-    other = trainer.with_frequency(0.1)
-    assert other.config.frequency == 0.1 and not other.config.choose_frequency
-    assert trainer.config.frequency == 0.3 and other.trainers is trainer.trainers
+    config = DistillConfig.of({"method": "smldist", "choose_spectral_weight": True})
+    trainer = FoldTrainer(herd(), herd(), config)
+    other = trainer.with_options({"spectral_weight": 0.1})
+    assert other.method_settings.options["spectral_weight"] == 0.1
+    assert trainer.method_settings.options["spectral_weight"] == 0.3 and other.trainers is trainer.trainers
 
 
 @pytest.mark.slow
 def test_a_fold_is_trained_at_the_weight_that_it_chose(tmp_path):
     windows, task, shown = herd(), job(tmp_path), 0
-    config = replace(CONFIG, method="smldist", choose_frequency=True)
+    config = CONFIG.with_options(method="smldist", choose_spectral_weight=True)
 
     def advance(count: int) -> None:
         nonlocal shown
@@ -325,19 +346,20 @@ def test_a_fold_is_trained_at_the_weight_that_it_chose(tmp_path):
 
     trainer = FoldTrainer(windows, windows, config)
     trainer.train_fold(task, advance)
-    assert shown == task.work(windows, config)
+    assert shown == FoldTraining(task).work(windows, config)
     with np.load(task.path) as fold:
         chosen = float(fold["frequency"])
-        assert chosen in frequencies(config)
+        assert chosen in WEIGHTS
         given = fold["student_distilled_logits"]
-    fixed, again = replace(config, choose_frequency=False, frequency=chosen), job(tmp_path / "fixed")
+    fixed = config.with_options(choose_spectral_weight=False, spectral_weight=chosen)
+    again = job(tmp_path / "fixed")
     FoldTrainer(windows, windows, fixed).train_fold(again)
     with np.load(again.path) as fold:
         assert "frequency" not in fold.files
         np.testing.assert_array_equal(fold["student_distilled_logits"], given)
 
 
-def test_a_committee_s_students_see_their_own_sensors_only(tmp_path):
+def test_a_mixed_ensemble_s_students_see_their_own_sensors_only(tmp_path):
     import keras
 
     from mcukd.models.filter_mlp import build_filter_mlp
@@ -358,7 +380,7 @@ def test_a_committee_s_students_see_their_own_sensors_only(tmp_path):
 
 
 def test_a_wrong_teacher_output_is_replaced_by_the_label():
-    trainer = FoldTrainer(herd(), herd(), replace(CONFIG, gate=True, temperature=2.0))
+    trainer = FoldTrainer(herd(), herd(), replace(CONFIG, correct_teacher=True, temperature=2.0))
     answers = np.array([[2.0, 1.0, 0.0], [2.0, 1.0, 0.0]], np.float32)
     gated = trainer.correct_teacher_errors(answers, np.array([0, 2]))
     np.testing.assert_array_equal(gated[0], answers[0])

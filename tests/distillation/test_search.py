@@ -25,8 +25,7 @@ from mcukd.data.load import load_windows
 from mcukd.data.windows import Windows
 from mcukd.distillation import head_search as searching
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.fold_trainer import FoldTrainer
-from mcukd.distillation.jobs import FoldJob
+from mcukd.distillation.fold_trainer import FoldTrainer, FoldTraining
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_configs import student_training_config
 from mcukd.distillation.training_set import FitContext, TrainingSet
@@ -83,7 +82,9 @@ def searched(windows: Windows, path: Path, trainer: FoldTrainer) -> dict[str, An
         done[0] += units
 
     trainer.train_fold(task, advance)
-    assert done[0] == task.work(windows, CONFIG), "the progress bar's length and its steps disagree"
+    assert done[0] == FoldTraining(task).work(windows, CONFIG), (
+        "the progress bar's length and its steps disagree"
+    )
     with np.load(task.path) as stored:
         return {name: stored[name] for name in stored.files}
 
@@ -293,13 +294,13 @@ COMPILED: dict[str, Any] = {}
 
 
 def in_process(
-    jobs: Sequence[FoldJob], training: Windows, evaluation: Windows, config: DistillConfig, **rest: Any
+    jobs: Sequence[FoldTraining], training: Windows, evaluation: Windows, config: DistillConfig, **rest: Any
 ) -> None:
     """In place of worker processes, in which nothing can be forced; all students are of one shape."""
     trainer = FoldTrainer(training, evaluation, config, COMPILED)
     for task in jobs:
-        task.path.parent.mkdir(parents=True, exist_ok=True)
-        trainer.train_fold(task)
+        task.fold.path.parent.mkdir(parents=True, exist_ok=True)
+        trainer.train_fold(task.fold)
 
 
 def study_with(family: str, split: str, root: Path, patch: pytest.MonkeyPatch) -> Study:

@@ -21,7 +21,7 @@ from hypothesis.extra import numpy as hnp
 from mcukd.data.folds import Fold
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.fold_trainer import FoldTrainer
+from mcukd.distillation.fold_trainer import FoldTrainer, FoldTraining
 from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.nested_selection import select
 from mcukd.errors import UserError
@@ -320,8 +320,9 @@ def test_a_filter_mlp_is_taught_as_a_student_with_chosen_epochs(tmp_path: Any) -
     compiled = {"student": COMPILED[FILTER_MLP]} if FILTER_MLP in COMPILED else {}
     trainer = FoldTrainer(herd(), herd(), config, compiled)
     job = FoldJob("D-s0", 0, ("A", "B", "C"), ("D",), tmp_path / "D-s0.npz", "key")
-    assert job.work(herd(), config) > job.work(herd(), replace(config, choose_epochs=False))
-    job.run(trainer, lambda units: None)
+    training = FoldTraining(job)
+    assert training.work(herd(), config) > training.work(herd(), replace(config, choose_epochs=False))
+    training.run(trainer, lambda units: None)
     with np.load(job.path) as stored:
         assert int(stored["epochs"]) in (2, 3, 6)
         kept = FilterMlpWeights.from_arrays(stored, "student_distilled__")

@@ -267,8 +267,8 @@ def test_wide_weights_have_nothing_to_learn(made: Any) -> None:
     "options",
     [
         {"method": "none"},
-        pytest.param({"method": "same-view", "teacher": "ensemble"}, marks=pytest.mark.slow),
-        pytest.param({"method": "mixed-view"}, marks=pytest.mark.slow),
+        pytest.param({"method": "online", "teacher": "ensemble"}, marks=pytest.mark.slow),
+        pytest.param({"method": "function-matching"}, marks=pytest.mark.slow),
     ],
 )
 def test_students_of_every_method_learn_on(

@@ -17,6 +17,7 @@ from builders.training import CONFIG
 from mcukd.data.folds import make_folds
 from mcukd.data.load import load_windows
 from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.fold_trainer import FoldTraining
 from mcukd.distillation.workers import run_jobs
 from mcukd.errors import UserError
 from mcukd.models.weights import StudentWeights
@@ -175,4 +176,4 @@ def test_death_of_a_worker_becomes_a_sentence(made):
     training = load_windows(card, root, training=True)
     lesson = FoldJob("A-s3", 3, ("B", "C"), ("A",), study.file("nowhere.npz"), "key")
     with pytest.raises(UserError, match="worker died"):
-        run_jobs([lesson], training, _Deadly(), CONFIG)  # type: ignore[arg-type]
+        run_jobs([FoldTraining(lesson)], training, _Deadly(), CONFIG)  # type: ignore[arg-type]

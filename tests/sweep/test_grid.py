@@ -13,6 +13,8 @@ from builders.sweep import herd_card, write_grid
 
 from mcukd.data.card import load_card
 from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.methods import BUILT_IN
+from mcukd.distillation.options import stored_name
 from mcukd.errors import UserError
 from mcukd.fixedpoint.quantize import QuantizeConfig
 from mcukd.sweep.grid import OPTIONS, Axes, read_grid
@@ -31,10 +33,10 @@ def _points(folder: Path, content: str, data: str = "herd-sim") -> list[Point]:
     return list(points(read_grid(_grid(folder, f'data = "{data}"\n{content}')), load_card(data)))
 
 
-def test_a_committee_is_another_one_where_its_students_are(tmp_path: Path) -> None:
+def test_a_mixed_ensemble_is_another_one_where_its_students_are(tmp_path: Path) -> None:
     content = """[grid]
-    method = ["same-view", "mixed-view"]
-    teacher = ["resnet", "committee"]
+    method = ["online", "function-matching"]
+    teacher = ["resnet", "mixed-ensemble"]
     gru_units = [8, 16]
     temperature = [1.0, 2.0]
     beside = ["teacher"]
@@ -42,8 +44,8 @@ def test_a_committee_is_another_one_where_its_students_are(tmp_path: Path) -> No
     """
     teachers = [point.config for point in _points(tmp_path, content) if point.model == "teacher"]
     assert sorted((config.teacher_name, config.gru_units) for config in teachers) == [
-        ("committee", 8),
-        ("committee", 16),
+        ("mixed-ensemble", 8),
+        ("mixed-ensemble", 16),
         ("resnet", DistillConfig.gru_units),
     ]
 
@@ -106,14 +108,47 @@ def test_a_grid_may_have_no_students(tmp_path: Path) -> None:
 def test_any_option_of_distill_may_be_an_axis(tmp_path: Path) -> None:
     """A grid is made for options it has never heard of; those left out are other ways to say something."""
     elsewhere = {"split", "seeds", "seed", "neck_axis", "jobs", "device", "search", "search_trials"}
-    assert set(OPTIONS) == {field.name for field in fields(DistillConfig)} - elsewhere
-    assert set(OPTIONS) < set(COLUMNS)
+    own = {field.name for field in fields(DistillConfig)} - elsewhere - {"method_options"}
+    assert set(OPTIONS) == own | {option.name for method in BUILT_IN for option in method.options}
+    assert {stored_name(name) for name in OPTIONS} < set(COLUMNS)
     content = (
-        '[grid]\nbits = "float"\nmethod = "smldist"\nwithout = ["memory", "stage"]\ngate = [true, false]\n'
+        '[grid]\nbits = "float"\nmethod = "smldist"\nablate = ["memory", "stage"]\n'
+        "correct_teacher = [true, false]\n"
     )
     found = [point.config for point in _points(tmp_path, content)]
-    assert [(c.without, c.gate) for c in found] == [
+    assert [(c.ablate, c.correct_teacher) for c in found] == [
         (part, gate) for part in ("memory", "stage") for gate in (True, False)
+    ]
+
+
+def test_earlier_spellings_are_read_as_today_s_and_kept_in_the_table(tmp_path: Path) -> None:
+    earlier = """[grid]
+    bits = "float"
+    method = ["same-view", "mixed-view"]
+    gate = [false, true]
+    [training]
+    teacher = "committee"
+    frequency = 0.2
+    """
+    today = """[grid]
+    bits = "float"
+    method = ["online", "function-matching"]
+    correct_teacher = [false, true]
+    [training]
+    teacher = "mixed-ensemble"
+    spectral_weight = 0.2
+    """
+    found = _points(tmp_path, earlier)
+    assert found == _points(tmp_path, today) and len(found) == 3
+    assert [(one.columns()["method"], one.columns()["gate"]) for one in found] == [
+        ("same-view", False),
+        ("same-view", True),
+        ("mixed-view", None),
+    ]
+    assert [one.name(("method", "correct_teacher")) for one in found] == [
+        "online, correct_teacher False · 16/16",
+        "online, correct_teacher True · 16/16",
+        "function-matching · 16/16",
     ]
 
 
@@ -147,7 +182,7 @@ BROKEN = {
         'data = "herd-sim"\n[grid]\nmethod = "tsak"\nteacher = ["tsak", "resnet"]',
         "--teacher is 'resnet', and --method tsak works with tsak",
     ),
-    "no value goes": ('data = "herd-sim"\n[grid]\nmixing = [0.5, 1.5]', "--mixing is 1.5"),
+    "no value goes": ('data = "herd-sim"\n[grid]\nalpha = [0.5, 1.5]', "--alpha is 1.5"),
     "no seeds": ('data = "herd-sim"\n[grid]\nseeds = 0', "1 to 1000 seeds are expected"),
     "negative seed": ('data = "herd-sim"\n[grid]\nseeds = [-1]', "found -1"),
     "epochs": ('data = "herd-sim"\n[training]\nepochs = 0', "--epochs is 0"),

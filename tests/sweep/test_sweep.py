@@ -135,7 +135,7 @@ teacher_width = 2
 
 def test_the_plain_student_beside_all_methods_is_trained_once(card: Path, tmp_path: Path) -> None:
     content = (
-        'data = "{card}"\nsplit = "holdout=A"\n[grid]\nseeds = 1\nmethod = ["soft-labels", "same-view"]\n'
+        'data = "{card}"\nsplit = "holdout=A"\n[grid]\nseeds = 1\nmethod = ["soft-labels", "online"]\n'
         "[training]\nepochs = 1\nteacher_epochs = 1\nteacher_width = 1\ngru_units = 2\ndense_units = 2\n"
     )
     out = tmp_path / "out"
@@ -166,6 +166,7 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
     from mcukd.data.card import load_card
     from mcukd.data.folds import make_folds
     from mcukd.data.load import load_windows
+    from mcukd.distillation.fold_trainer import FoldTraining
     from mcukd.distillation.workers import run_jobs
     from mcukd.fixedpoint.qat import train_qat
     from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
@@ -193,7 +194,7 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
     study = Study(tmp_path / "study")
     config = replace(work.config, seeds=(3,))
     (lesson,) = fold_jobs(study, folds, work.source.sha256, config)
-    run_jobs([lesson], training, evaluation, config)
+    run_jobs([FoldTraining(lesson)], training, evaluation, config)
 
     def confusion(name: str) -> np.ndarray:
         return np.array([[list(row) for row in animal] for animal in table.confusion[name]])

@@ -5,16 +5,18 @@ docs/reference/methods.md lists what the paper gives and what is ours.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mcukd.distillation.methods.method import Method
+from mcukd.distillation.methods.method import Method, MethodSettings
+from mcukd.distillation.options import Option
+from mcukd.errors import UserError
 from mcukd.training.losses import LossInputs
 from mcukd.training.phases import Phase
 
 if TYPE_CHECKING:
     import keras
 
-    from mcukd.distillation.config import DistillConfig
     from mcukd.distillation.teacher import Teacher
 
 #: Layers at which teacher and student features are matched, as `mcukd.models.mobilenet` names them.
@@ -24,7 +26,9 @@ STAGES_FRACTION = 0.5
 #: Weight of the soft term beside the hard labels, 1 as published.
 RATIO = 1.0
 #: Output of a GRU's training model: class scores of the teacher's memory for the student's embedding.
-MEMORY_LOGITS = "recalled"
+MEMORY_LOGITS = "memory_logits"
+#: With `--choose-spectral-weight`, the weight is chosen among these multiples of `--spectral-weight`.
+WEIGHT_FACTORS = (0, 1 / 3, 1, 3)
 
 
 class SmlDist(Method):
@@ -35,11 +39,46 @@ class SmlDist(Method):
     teachers = ("mobilenet",)
     students = ("mobilenet", "gru-mlp", "filter-mlp")
     parts = ("stage", "frequency", "memory", "logits")
+    options = (
+        Option("spectral_weight", float, 0.3, "Weight of the spectral term of smldist.", low=0, high=100),
+        Option(
+            "choose_spectral_weight",
+            bool,
+            False,
+            "Choose that weight in each fold on inner animals: 0, a third, once or three times "
+            "--spectral-weight.",
+        ),
+    )
     uses_soft_labels = False
     version = Method.version + 1
     needs_features = True
 
-    def phases(self, config: DistillConfig) -> tuple[Phase, ...]:
+    def check(self, settings: MethodSettings) -> None:
+        """Raise UserError where the weight of a spectral term is to be chosen and there is no such term."""
+        if settings.options["choose_spectral_weight"] and not self._has_spectral_term(settings):
+            ablate = f" --ablate {','.join(settings.ablate)}" if settings.ablate else ""
+            raise UserError(
+                "--choose-spectral-weight asks for the spectral term of smldist's stages, and there is none "
+                f"with --method {settings.method} --student {settings.student}{ablate} --spectral-weight "
+                f"{settings.options['spectral_weight']:g}; leave it out."
+            )
+
+    def candidates(self, settings: MethodSettings) -> Sequence[Mapping[str, Any]]:
+        """Return the weights of the spectral term to choose among, where one is to be chosen."""
+        if not settings.options["choose_spectral_weight"]:
+            return ()
+        weight = settings.options["spectral_weight"]
+        return [{"spectral_weight": float(f"{factor * weight:.4g}")} for factor in WEIGHT_FACTORS]
+
+    def _has_spectral_term(self, settings: MethodSettings) -> bool:
+        staged = settings.method == self.name and self._has_stages(settings)
+        return staged and settings.uses("frequency") and settings.options["spectral_weight"] > 0
+
+    def _has_stages(self, settings: MethodSettings) -> bool:
+        # The filter-MLP has no sequence to match the anchors with.
+        return settings.uses("stage") and settings.student != "filter-mlp"
+
+    def phases(self, settings: MethodSettings) -> tuple[Phase, ...]:
         """Return the stages, which use no labels, and the last phase, which does.
 
         A GRU has one sequence of states for all anchors, so its stages are one phase; the filter-MLP has no
@@ -47,13 +86,13 @@ class SmlDist(Method):
         """
         last = Phase(
             "logits",
-            lambda inputs: _last_loss(inputs, config),
-            teacher_outputs=("logits",) if config.uses("logits") else (),
+            lambda inputs: _last_loss(inputs, settings),
+            teacher_outputs=("logits",) if settings.uses("logits") else (),
         )
-        if not config.uses("stage") or config.student == "filter-mlp":
+        if not self._has_stages(settings):
             return (last,)
-        weight = 0.0 if not config.uses("frequency") else config.frequency
-        if config.student != "mobilenet":
+        weight = settings.options["spectral_weight"] if settings.uses("frequency") else 0.0
+        if settings.student != "mobilenet":
             stages = Phase(
                 "stages", lambda inputs: features_loss(inputs, ANCHORS, weight), ANCHORS, STAGES_FRACTION
             )
@@ -61,28 +100,28 @@ class SmlDist(Method):
         return (*(_stage(number, weight) for number in range(len(ANCHORS))), last)
 
     def build_training_model(
-        self, student: keras.Model, teacher: keras.Model, config: DistillConfig
+        self, student: keras.Model, teacher: keras.Model, settings: MethodSettings
     ) -> keras.Model:
         """Return the student with its anchors as outputs; a GRU gets adapter layers for training only."""
         from mcukd.tensorflow_setup import keras
 
         outputs = {"logits": student.get_layer("logits").output}
-        if config.student == "mobilenet":
+        if settings.student == "mobilenet":
             outputs.update({name: student.get_layer(name).output for name in ANCHORS})
-        elif config.student == "gru-mlp" and config.uses("stage"):
+        elif settings.student == "gru-mlp" and settings.uses("stage"):
             states = student.get_layer("states").output
             outputs.update({name: _adapted(states, teacher, name) for name in ANCHORS})
-        if config.student != "mobilenet" and config.uses("memory"):
+        if settings.student != "mobilenet" and settings.uses("memory"):
             outputs[MEMORY_LOGITS] = _memory_logits(student.get_layer("dense").output, teacher)
         return keras.Model(student.inputs, outputs, name=student.name)
 
-    def init_from_teacher(self, model: keras.Model, teacher: Teacher, config: DistillConfig) -> None:
+    def init_from_teacher(self, model: keras.Model, teacher: Teacher, settings: MethodSettings) -> None:
         """Copy the teacher's memory."""
         from mcukd.models.hopfield import inherit_head
 
-        if not config.uses("memory"):
+        if not settings.uses("memory"):
             return
-        if config.student == "mobilenet":
+        if settings.student == "mobilenet":
             inherit_head(model, teacher.model)
         else:
             model.get_layer("memory").set_weights(teacher.model.get_layer("memory").get_weights())
@@ -142,7 +181,7 @@ def _magnitudes(features: Any) -> Any:
     return tf.sqrt(tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum)) + 1e-6)
 
 
-def _last_loss(inputs: LossInputs, config: DistillConfig) -> Any:
+def _last_loss(inputs: LossInputs, settings: MethodSettings) -> Any:
     """Return CE(hard labels) + ratio · CE(teacher), for the student's logits and those of the memory."""
     from mcukd.tensorflow_setup import tensorflow as tf
 
@@ -152,7 +191,7 @@ def _last_loss(inputs: LossInputs, config: DistillConfig) -> Any:
             continue
         scores = inputs.outputs[name]
         total += tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(inputs.hard, scores))
-        if config.uses("logits"):
+        if settings.uses("logits"):
             target = teacher_target(inputs.teacher_outputs["logits"], inputs.hard)
             soft = tf.nn.softmax_cross_entropy_with_logits(target, tf.math.l2_normalize(scores, axis=-1))
             total += RATIO * tf.reduce_mean(soft)
@@ -183,5 +222,5 @@ def _memory_logits(embedding: Any, teacher: keras.Model) -> Any:
     from mcukd.tensorflow_setup import keras
 
     memory = teacher.get_layer("memory")
-    query = keras.layers.Dense(teacher.get_layer("embedding").output.shape[-1], name="question")(embedding)
+    query = keras.layers.Dense(teacher.get_layer("embedding").output.shape[-1], name="query")(embedding)
     return HopfieldMemory(memory.patterns, memory.classes, name="memory")(query)

@@ -5,14 +5,11 @@ docs/reference/methods.md says what the paper gives and what is ours.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mcukd.distillation.methods.method import Method
+from mcukd.distillation.methods.method import Method, MethodSettings
 from mcukd.training.losses import LossInputs, distillation_loss
 from mcukd.training.phases import Phase
-
-if TYPE_CHECKING:
-    from mcukd.distillation.config import DistillConfig
 
 REPRESENTATIONS = ("attention_logits", "causal_logits", "combined_logits")
 
@@ -28,9 +25,9 @@ class Tsak(Method):
     default_sensors = "all"
     uses_soft_labels = False
 
-    def phases(self, config: DistillConfig) -> tuple[Phase, ...]:
+    def phases(self, settings: MethodSettings) -> tuple[Phase, ...]:
         """Return the one phase, which reads the logits of four classifiers of the teacher."""
-        others = () if not config.uses("representations") else REPRESENTATIONS
+        others = () if not settings.uses("representations") else REPRESENTATIONS
 
         def loss(inputs: LossInputs) -> Any:
             def loss_on(name: str) -> Any:
@@ -39,7 +36,7 @@ class Tsak(Method):
                     inputs.hard,
                     inputs.teacher_outputs[name],
                     inputs.temperature,
-                    inputs.mixing,
+                    inputs.alpha,
                 )
 
             semantic = loss_on("logits")

@@ -25,7 +25,7 @@ class FoldTask:
     """Training of a baseline on one fold.
 
     training, test: the fold's windows. nested: choose its settings on inner animals. on_progress is given
-    the windows presented to a network.
+    the units done, `FIT_UNITS` for each fit of a network.
     """
 
     training: Windows

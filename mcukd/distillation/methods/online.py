@@ -7,25 +7,20 @@ orientations that no single presentation has.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from mcukd.distillation.methods.method import Method
+from mcukd.distillation.methods.method import Method, MethodSettings
 from mcukd.training.losses import online_distillation_loss
 from mcukd.training.phases import Phase
 
-if TYPE_CHECKING:
-    from mcukd.distillation.config import DistillConfig
 
-
-class SameView(Method):
+class Online(Method):
     """The distillation loss with the teacher's logits for each augmented window."""
 
-    name = "same-view"
+    name = "online"
     title = "the teacher's probabilities for every augmented window the student is trained on"
-    teachers = ("resnet", "mobilenet", "ensemble", "committee", "tsak")
+    teachers = ("resnet", "mobilenet", "ensemble", "mixed-ensemble", "tsak")
     students = ("gru-mlp", "mobilenet", "filter-mlp")
     uses_soft_labels = False
 
-    def phases(self, config: DistillConfig) -> tuple[Phase, ...]:
+    def phases(self, settings: MethodSettings) -> tuple[Phase, ...]:
         """Return the one phase, which reads the teacher's logits."""
-        return (Phase("same view", online_distillation_loss, teacher_outputs=("logits",)),)
+        return (Phase("online", online_distillation_loss, teacher_outputs=("logits",)),)

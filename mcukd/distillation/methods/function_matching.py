@@ -7,33 +7,33 @@ input space unsampled; mixtures fill it, and the teacher labels them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from mcukd.distillation.methods.method import Method
+from mcukd.distillation.methods.method import Method, MethodSettings
 from mcukd.training.losses import soft_only_loss
 from mcukd.training.phases import Phase
-
-if TYPE_CHECKING:
-    from mcukd.distillation.config import DistillConfig
 
 #: Fraction of the windows that are mixed with another one.
 MIXUP_FRACTION = 0.5
 
 
-class MixedView(Method):
+class FunctionMatching(Method):
     """The teacher's logits for each augmented window and for mixtures of two; hard labels are not used."""
 
-    name = "mixed-view"
+    name = "function-matching"
     title = "the teacher's probabilities for augmented windows and mixtures of them, without hard labels"
     # A member of an ensemble must not label windows it was trained on, and a mixture has two.
-    teachers = ("resnet", "mobilenet", "committee", "tsak")
+    teachers = ("resnet", "mobilenet", "mixed-ensemble", "tsak")
     students = ("gru-mlp", "mobilenet", "filter-mlp")
     default_temperature = 2.0
     uses_soft_labels = False
     reads_labels = False
 
-    def phases(self, config: DistillConfig) -> tuple[Phase, ...]:
+    def phases(self, settings: MethodSettings) -> tuple[Phase, ...]:
         """Return the one phase, which reads the teacher's logits."""
         return (
-            Phase("mixed view", soft_only_loss, teacher_outputs=("logits",), mixup_fraction=MIXUP_FRACTION),
+            Phase(
+                "function matching",
+                soft_only_loss,
+                teacher_outputs=("logits",),
+                mixup_fraction=MIXUP_FRACTION,
+            ),
         )
