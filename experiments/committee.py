@@ -1,4 +1,4 @@
-"""MCC of the mean logits of several students and teachers: the headroom of `--teacher committee`.
+"""MCC of the mean logits of several students and teachers: the headroom of `--teacher mixed-ensemble`.
 
     python experiments/committee.py --data-root DATA --out DIR [--grids NAME ...] [--write]
 

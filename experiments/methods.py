@@ -111,12 +111,13 @@ def _against_others(
 def _teaches(teacher: dict[str, Any], student: dict[str, Any]) -> bool:
     """Tell whether a teacher's point is that of a student: its options, named or by its method's custom."""
     from mcukd.distillation.methods import METHODS
+    from mcukd.distillation.options import current_value, stored_value
 
     if student["method"] == PLAIN or student["bits"] is not None:
         return False
-    method = METHODS[student["method"]]
-    kind = student["teacher"] or method.teachers[0]
-    sensors = student["teacher_sensors"] or method.usual_sensors
+    method = METHODS[current_value("method", student["method"])]
+    kind = student["teacher"] or stored_value("teacher", method.teachers[0])
+    sensors = student["teacher_sensors"] or method.default_sensors
     return bool(teacher["teacher"] == kind and (teacher["teacher_sensors"] or "accelerometer") == sensors)
 
 
