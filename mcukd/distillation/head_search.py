@@ -18,8 +18,9 @@ from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.fold_results import DEPLOYABLE, SEARCHED, WEIGHTS, logits_name
 from mcukd.head_search.classifiers import FAMILIES
-from mcukd.head_search.search import OWN, Classifier, Found, steps
+from mcukd.head_search.search import Classifier, Found, trials_in_all
 from mcukd.head_search.student import search_student
+from mcukd.head_search.trials import OWN
 from mcukd.models.weights import StudentWeights
 from mcukd.training.trainer import in_units
 
@@ -82,7 +83,7 @@ def search_head(
     inner: for each of `inner_folds` of the animals a student that was not trained on its test animals.
     on_progress: is given the units done, as many as of one fit.
     """
-    advance = in_units(on_progress, steps(config.search_trials))
+    advance = in_units(on_progress, trials_in_all(config.search_trials))
     animals = tuple(sorted({str(animal) for animal in windows.animals}))
     found, deployed = search_student(
         student,

@@ -1,4 +1,4 @@
-"""The families of classifiers that the search chooses among, each declared by what it needs."""
+"""Registry of the families of classifiers that a head search tries, with their settings and ranges."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Layers = list[tuple[FloatArray, FloatArray]]
 
 @dataclass(frozen=True)
 class Range:
-    """A number to search between `low` and `high`, by its logarithm if `log`; `default` is tried first."""
+    """Number to search between `low` and `high`, by its logarithm if `log`; `default` is tried first."""
 
     low: float
     high: float
@@ -32,14 +32,14 @@ class Range:
 
 @dataclass(frozen=True)
 class OneOf:
-    """A setting to search among values; the first is tried first."""
+    """Setting to search among values, the first of which is tried first."""
 
     values: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of classifier.
+    """Kind of classifier.
 
     space: its settings. build: makes an estimator with scikit-learn's `fit`, `predict_proba` and `classes_`
     from settings and a seed. layers: the layers of a fitted estimator where it has an integer form on the
@@ -67,9 +67,9 @@ class Family:
 
 @dataclass(frozen=True)
 class Fitted:
-    """An estimator trained on standardised embeddings.
+    """Estimator trained on standardised embeddings.
 
-    mean, std: (E,), of the training rows. classes: K; classes the estimator never saw have no chance.
+    mean, std: (E,), of the training rows. classes: K; classes without a training row have probability 0.
     """
 
     family: Family
@@ -79,11 +79,11 @@ class Fitted:
     classes: int
 
     def predict_proba(self, embedding: NDArray[Any]) -> FloatArray:
-        """Return the chances (N, K) of the classes for embeddings (N, E)."""
-        chances = np.zeros((len(embedding), self.classes))
+        """Return the class probabilities (N, K) of embeddings (N, E)."""
+        probabilities = np.zeros((len(embedding), self.classes))
         x = (np.asarray(embedding, np.float64) - self.mean) / self.std
-        chances[:, self.estimator.classes_] = self.estimator.predict_proba(x)
-        return chances
+        probabilities[:, self.estimator.classes_] = self.estimator.predict_proba(x)
+        return probabilities
 
     def head(self) -> Head:
         """Return the same classifier as a head on the embedding as it is, standardisation folded in.
@@ -99,7 +99,7 @@ class Fitted:
         scaled = kernel / self.std[:, None]
         layers[0] = scaled, bias - self.mean @ scaled
         if len(layers) == 1:
-            # What all scores have in common changes no chance, and would only take up range.
+            # A constant added to all scores changes no probability, and would only take up range.
             kernel, bias = layers[0]
             kernel, bias = kernel - kernel.mean(axis=1, keepdims=True), bias - bias.mean()
             return Head.direct(kernel, bias, prototypes=len(bias) // self.classes)
@@ -109,12 +109,12 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Trained:
-    """The head that came with a network, as a classifier."""
+    """Head that a network was trained with, as a classifier."""
 
     own: Head
 
     def predict_proba(self, embedding: NDArray[Any]) -> FloatArray:
-        """Return the chances (N, K) of the classes for embeddings (N, E)."""
+        """Return the class probabilities (N, K) of embeddings (N, E)."""
         from scipy.special import softmax
 
         return np.asarray(softmax(self.own.logits(embedding), axis=1))
@@ -125,7 +125,7 @@ class Trained:
 
 
 class _OneClass:
-    """What is learned from rows of a single class."""
+    """Estimator fitted to rows of a single class."""
 
     def __init__(self, label: int) -> None:
         self.classes_ = np.array([label])
@@ -135,7 +135,7 @@ class _OneClass:
 
 
 class _Margins:
-    """A support vector machine whose chances are the softmax of its one-against-rest margins."""
+    """Support vector machine whose probabilities are the softmax of its one-against-rest margins."""
 
     def __init__(self, settings: Settings, seed: int) -> None:
         from sklearn.svm import SVC
@@ -143,7 +143,7 @@ class _Margins:
         self._machine = SVC(
             C=settings["c"], gamma=settings["gamma"] / 10, class_weight=settings["class_weight"]
         )
-        del seed  # it has nothing at random
+        del seed  # nothing in it is random
 
     def fit(self, x: FloatArray, y: NDArray[np.int64]) -> _Margins:
         self._machine.fit(x, y)
@@ -171,7 +171,7 @@ def fit(
     if len(np.unique(y)) == 1:
         return Fitted(family, _OneClass(int(y[0])), mean, std, classes)
     with warnings.catch_warnings():
-        # Fixed numbers of passes are meant; and of windows that are all alike k-means finds fewer centres.
+        # The number of passes is fixed on purpose; of identical windows k-means finds fewer centres.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "self.within_class_std_dev_")  # a unit at rest in all rows
         estimator = family.build(settings, seed).fit((x - mean) / std, y)
@@ -249,7 +249,7 @@ def _prototype_layers(estimator: Any) -> Layers:
 
 
 def _two(kernel: FloatArray, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Give two classes a logit each where scikit-learn keeps only the second's lead over the first."""
+    """Return a logit for each of two classes, of which scikit-learn keeps only the difference."""
     if len(bias) > 1:
         return kernel, bias
     return np.concatenate([-kernel, kernel], axis=1) / 2, np.concatenate([-bias, bias]) / 2

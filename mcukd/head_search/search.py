@@ -1,26 +1,24 @@
-"""Searches the classifier for a frozen embedding, with animals held out inside the training animals.
+"""Search of the classifier for a frozen embedding, validated on animals held out of the training animals.
 
-Whoever calls this hands over the rows of training animals and no others, so that a held-out animal cannot be
-read. Trials are scored by the pooled MCC over inner folds of these animals; Optuna's tree-structured Parzen
-estimator (Bergstra et al. 2011) proposes them.
+The caller passes the rows of training animals and no others, so that no held-out animal can be read. Trials
+are scored by the pooled MCC over inner folds of these animals.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any, Callable, NamedTuple, Optional, Union
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.folds import inner_folds
 from mcukd.errors import UserError
-from mcukd.head_search.classifiers import FAMILIES, Family, Fitted, OneOf, Range, Trained, fit
-from mcukd.metrics.confusion import confusion_matrix, pooled_mcc
+from mcukd.head_search.classifiers import FAMILIES, Family, Fitted, Trained, fit
+from mcukd.head_search.proposals import require_optuna, search_combinations, search_families
+from mcukd.head_search.trials import COMBINATION, OWN, InnerFold, Trial, TrialScorer
 from mcukd.models.weights import Head
 from mcukd.progress import Advance, progress
 from mcukd.text import listed
@@ -28,37 +26,20 @@ from mcukd.text import listed
 FloatArray = NDArray[np.float64]
 
 TRIALS = 80
-#: Rows that trials see in all, and how many times as many the classifiers found are fitted to.
+#: Rows that trials are fitted to and scored on; the final classifiers are fitted to so many times as many.
 ROWS, REFIT = 6000, 5
-#: Families whose best classifiers soft combinations are made of.
-COMBINED = 4
-COMBINATION = "combination"
-#: The head that the network was trained with, among the candidates.
-OWN = "own"
 
 
 class OwnHeads(NamedTuple):
-    """The head of the network, and of the network of each inner fold, on whose embedding it is scored."""
+    """The head of a network, and the heads of the networks of the inner folds, each for its own embedding."""
 
     head: Head
     inner: Sequence[Head]
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One classifier tried. score: pooled MCC over inner animals. seconds: its wall time."""
-
-    number: int
-    family: str
-    settings: dict[str, Any]
-    score: float
-    deploys: bool
-    seconds: float = field(compare=False)
-
-
-@dataclass(frozen=True)
 class Classifier:
-    """What a trial found, fitted to all rows: its members' chances, weighted and added.
+    """Classifier of a trial, fitted to all rows: the weighted sum of its members' class probabilities.
 
     family: one of `FAMILIES`, `OWN` or `COMBINATION`. members: one classifier, or those of a combination.
     """
@@ -69,11 +50,11 @@ class Classifier:
     members: tuple[tuple[float, Union[Fitted, Trained]], ...]
 
     def predict_proba(self, embedding: NDArray[Any]) -> FloatArray:
-        """Return the chances (N, K) of embeddings (N, E)."""
+        """Return the class probabilities (N, K) of embeddings (N, E)."""
         return np.asarray(sum(weight * one.predict_proba(embedding) for weight, one in self.members))
 
     def predict(self, embedding: NDArray[Any]) -> NDArray[np.int64]:
-        """Return the likeliest classes (N,)."""
+        """Return the most probable classes (N,)."""
         return np.asarray(np.argmax(self.predict_proba(embedding), axis=1), np.int64)
 
 
@@ -81,8 +62,8 @@ class Classifier:
 class Found:
     """All trials in the order made, the best classifier, and the best that deploys with its head.
 
-    Scores are those their classifiers were chosen by and therefore flatter; what a search is worth is
-    measured on animals that had no part in it.
+    Scores are those by which the classifiers were chosen, so they are optimistic; evaluate a search on
+    animals that had no part in it.
     """
 
     trials: tuple[Trial, ...]
@@ -116,13 +97,13 @@ def search_classifier(
     """Search families and settings on an embedding (N, E) of the training animals' windows.
 
     labels: (N,) indices into `classes`. animals: (N,). trials: classifiers tried, half of them of families
-    that deploy; a quarter as many soft combinations come on top. rows: how many rows, drawn by class, trials
-    see in all; classifiers found are fitted to up to five times as many. inner: for each of
+    that deploy; a quarter as many combinations come on top. rows: number of rows, drawn by class, that trials
+    use; the final classifiers are fitted to up to five times as many. inner: for each of
     `inner_folds(animals)` an embedding (N, E) of the same rows by a network that was not trained on that
-    fold's test animals; without it trials read `embedding`, whose network has learned from the animals they
-    are scored on, so that scores flatter. own: with `inner`, the head the network was trained with as one
-    more candidate, which is kept unless another has a larger score. advance: told of each of the
-    `steps(trials)`, in place of a progress bar.
+    fold's test animals; without it trials use `embedding`, whose network was trained on the animals they are
+    scored on, so that scores are optimistic. own: with `inner`, the head the network was trained with as one
+    more candidate, which is kept unless another has a larger score. advance: called for each of the
+    `trials_in_all(trials)`, in place of a progress bar.
     The same arguments give the same classifiers. Raises UserError where Optuna is missing, values are not
     finite, a class has no row, there are fewer than two animals, or `trials` are too few to try each family.
     """
@@ -133,33 +114,35 @@ def search_classifier(
         raise UserError(
             "the search needs a family that deploys; give at least one of linear, mlp, prototype."
         )
-    shares = [trials - trials // 2, trials // 2] if groups[1] else [trials, 0]
-    if any(share < len(group) for share, group in zip(shares, groups)):
+    counts = [trials - trials // 2, trials // 2] if groups[1] else [trials, 0]
+    if any(count < len(group) for count, group in zip(counts, groups)):
         least = 2 * max(map(len, groups))
         raise UserError(f"{trials} trials cannot try {len(families)} families; give {least} or more.")
     chosen = _by_class(labels, rows, seed)
     names = np.array([str(animal) for animal in animals])
     folds = inner_folds(names.tolist())
-    read = _inner_embeddings(inner, embedding, len(folds))
+    embeddings = _inner_embeddings(inner, embedding, len(folds))
     if own is not None and (inner is None or len(own.inner) != len(folds)):
         raise UserError(
-            f"the search got {len(own.inner)} inner heads; to judge the network's own, give embedding and "
-            f"head of a network for each of the {len(read)} inner folds."
+            f"the search got {len(own.inner)} inner heads; to score the network's own, give embedding and "
+            f"head of a network for each of the {len(embeddings)} inner folds."
         )
     parts = [
-        _Part(x[chosen], _of(names[chosen], fold.train_animals), _of(names[chosen], fold.test_animals))
-        for fold, x in zip(folds, read)
+        InnerFold(
+            x[chosen], _rows_of(names[chosen], fold.train_animals), _rows_of(names[chosen], fold.test_animals)
+        )
+        for fold, x in zip(folds, embeddings)
     ]
-    judge = _Judge(parts, labels[chosen], len(classes), seed)
+    scorer = TrialScorer(parts, labels[chosen], len(classes), seed)
     if own is not None:
-        judge.try_own(own.inner)
+        scorer.try_own(own.inner)
     bar: AbstractContextManager[Advance] = (
-        progress("Searching classifiers", steps(trials)) if advance is None else nullcontext(advance)
+        progress("Searching classifiers", trials_in_all(trials)) if advance is None else nullcontext(advance)
     )
-    with bar as tell:
-        for number, (share, group) in enumerate(zip(shares, groups)):
-            _search_families(optuna, judge, group, share, seed + number, tell)
-        mixture = _search_combinations(optuna, judge, trials // 4, seed, tell)
+    with bar as advance_bar:
+        for number, (count, group) in enumerate(zip(counts, groups)):
+            search_families(optuna, scorer, group, count, seed + number, advance_bar)
+        combinations = search_combinations(optuna, scorer, trials // 4, seed, advance_bar)
     refit = _by_class(labels, REFIT * rows, seed)
     x, y = embedding[refit], labels[refit]
 
@@ -170,151 +153,22 @@ def search_classifier(
         family = next(one for one in families if one.name == trial.family)
         return fit(family, trial.settings, x, y, len(classes), seed)
 
-    best = max(judge.trials, key=lambda trial: trial.score)  # the first of equals
-    small = max((trial for trial in judge.trials if trial.deploys), key=lambda trial: trial.score)
-    deployable = Classifier(small.family, small.settings, small.score, ((1.0, fitted(small)),))
+    best = max(scorer.trials, key=lambda trial: trial.score)  # the first of equals
+    deployed = max((trial for trial in scorer.trials if trial.deploys), key=lambda trial: trial.score)
+    deployable = Classifier(deployed.family, deployed.settings, deployed.score, ((1.0, fitted(deployed)),))
     if best.family == COMBINATION:
-        members = tuple((weight, fitted(trial)) for weight, trial in mixture[best.number])
+        members = tuple((weight, fitted(trial)) for weight, trial in combinations[best.number])
         winner = Classifier(COMBINATION, best.settings, best.score, members)
-    elif best is small:
+    elif best is deployed:
         winner = deployable
     else:
         winner = Classifier(best.family, best.settings, best.score, ((1.0, fitted(best)),))
-    return Found(tuple(judge.trials), winner, deployable, deployable.members[0][1].head())
+    return Found(tuple(scorer.trials), winner, deployable, deployable.members[0][1].head())
 
 
-def steps(trials: int) -> int:
-    """Return how many classifiers a search of so many trials tries in all."""
+def trials_in_all(trials: int) -> int:
+    """Return how many classifiers a search tries, combinations included."""
     return trials + trials // 4
-
-
-class _Part(NamedTuple):
-    """An inner fold: embeddings (N, E), and the rows that train and test."""
-
-    x: FloatArray
-    train: NDArray[np.int64]
-    test: NDArray[np.int64]
-
-
-class _Judge:
-    """Scores classifiers on inner animals, and keeps the chances of each family's best."""
-
-    def __init__(self, parts: Sequence[_Part], labels: NDArray[np.int64], classes: int, seed: int) -> None:
-        self.parts, self.labels, self.classes, self.seed = parts, labels, classes, seed
-        self.trials: list[Trial] = []
-        self.chances: dict[str, tuple[Trial, FloatArray]] = {}
-
-    def try_family(self, family: Family, settings: dict[str, Any]) -> Trial:
-        """Train on each inner fold's training animals and score the chances of its test animals."""
-        start = time.perf_counter()
-        chances = np.zeros((len(self.labels), self.classes))
-        for x, train, test in self.parts:
-            made = fit(family, settings, x[train], self.labels[train], self.classes, self.seed)
-            chances[test] = made.predict_proba(x[test])
-        trial = self._note(family.name, settings, chances, family.deploys, start)
-        if family.name not in self.chances or trial.score > self.chances[family.name][0].score:
-            self.chances[family.name] = trial, chances
-        return trial
-
-    def try_own(self, heads: Sequence[Head]) -> None:
-        """Score each inner fold's network with the head it has, on the fold's test animals."""
-        start = time.perf_counter()
-        chances = np.zeros((len(self.labels), self.classes))
-        for (x, _, test), head in zip(self.parts, heads):
-            chances[test] = Trained(head).predict_proba(x[test])
-        self.chances[OWN] = self._note(OWN, {}, chances, True, start), chances
-
-    def try_mixture(self, weights: dict[str, float]) -> Trial:
-        """Score the weighted mean of the chances that families' best gave for the same rows."""
-        start = time.perf_counter()
-        chances = np.asarray(sum(weight * self.chances[name][1] for name, weight in weights.items()))
-        return self._note(COMBINATION, dict(weights), chances, False, start)
-
-    def _note(
-        self, family: str, settings: dict[str, Any], chances: FloatArray, deploys: bool, start: float
-    ) -> Trial:
-        score = pooled_mcc(confusion_matrix(self.labels, chances.argmax(axis=1), self.classes))
-        seconds = time.perf_counter() - start
-        trial = Trial(len(self.trials), family, settings, score, deploys, seconds)
-        self.trials.append(trial)
-        return trial
-
-
-def _search_families(
-    optuna: Any, judge: _Judge, families: Sequence[Family], trials: int, seed: int, advance: Advance
-) -> None:
-    by_name = {family.name: family for family in families}
-
-    def objective(asked: Any) -> float:
-        family = by_name[asked.suggest_categorical("family", list(by_name))]
-        settings = {name: _suggest(asked, f"{family.name} {name}", c) for name, c in family.space.items()}
-        return judge.try_family(family, settings).score
-
-    first = [
-        {"family": one.name, **{f"{one.name} {name}": value for name, value in one.defaults.items()}}
-        for one in families
-    ]
-    _optimise(optuna, objective, first, trials, seed, judge, advance)
-
-
-def _search_combinations(
-    optuna: Any, judge: _Judge, trials: int, seed: int, advance: Advance
-) -> dict[int, list[tuple[float, Trial]]]:
-    """Search weights of the best families' chances; return by trial what its combination is made of."""
-    ranked = sorted(judge.chances.values(), key=lambda kept: -kept[0].score)[:COMBINED]
-    names = [trial.family for trial, _ in ranked]
-    made: dict[int, list[tuple[float, Trial]]] = {}
-    if len(names) < 2:
-        advance(trials)
-        return made
-
-    def objective(asked: Any) -> float:
-        raw = {name: asked.suggest_float(name, 0.0, 1.0) for name in names}
-        total = sum(raw.values())
-        weights = {name: value / total if total else 1 / len(names) for name, value in raw.items()}
-        trial = judge.try_mixture(weights)
-        made[trial.number] = [(weight, judge.chances[name][0]) for name, weight in weights.items()]
-        return trial.score
-
-    _optimise(optuna, objective, [dict.fromkeys(names, 1.0)], trials, seed, judge, advance)
-    return made
-
-
-def _optimise(
-    optuna: Any,
-    objective: Callable[[Any], float],
-    first: Sequence[dict[str, Any]],
-    trials: int,
-    seed: int,
-    judge: _Judge,
-    advance: Advance,
-) -> None:
-    """Have Optuna make `trials` trials, those of `first` before any of its own."""
-    if not trials:
-        return
-
-    def tell(study: Any, _: Any) -> None:
-        latest = judge.trials[-1]
-        advance(1, f"{latest.family} {latest.score:.3f}, best {study.best_value:.3f}")
-
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
-        for settings in first:
-            study.enqueue_trial(settings)
-        study.optimize(objective, n_trials=trials, callbacks=[tell])
-    finally:
-        optuna.logging.set_verbosity(verbosity)
-
-
-def _suggest(asked: Any, name: str, choice: Any) -> Any:
-    if isinstance(choice, OneOf):
-        return asked.suggest_categorical(name, choice.values)
-    assert isinstance(choice, Range)
-    if choice.whole:
-        return asked.suggest_int(name, int(choice.low), int(choice.high), log=choice.log)
-    return asked.suggest_float(name, choice.low, choice.high, log=choice.log)
 
 
 def _checked(
@@ -329,9 +183,9 @@ def _checked(
     if not np.all(np.isfinite(values)):
         row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
         raise UserError(f"the embedding's row {row} is not finite; train the student again.")
-    strange = numbers[(numbers < 0) | (numbers >= len(classes))]
-    if len(strange):
-        raise UserError(f"label {strange[0]} is none of the {len(classes)} classes {listed(classes)}.")
+    unknown = numbers[(numbers < 0) | (numbers >= len(classes))]
+    if len(unknown):
+        raise UserError(f"label {unknown[0]} is none of the {len(classes)} classes {listed(classes)}.")
     missing = np.setdiff1d(np.arange(len(classes)), numbers)
     if len(missing) or len(classes) < 2:
         lacking = classes[missing[0]] if len(missing) else "a second one"
@@ -343,7 +197,7 @@ def _checked(
 
 
 def _by_class(labels: NDArray[np.int64], rows: int, seed: int) -> NDArray[np.int64]:
-    """Return the indices of about `rows` rows, of each class its share and at least one, in order."""
+    """Return the sorted indices of about `rows` rows, from each class in proportion and at least one."""
     if len(labels) <= rows:
         return np.arange(len(labels))
     rng = np.random.default_rng(seed)
@@ -359,27 +213,16 @@ def _inner_embeddings(
 ) -> list[FloatArray]:
     if inner is None:
         return [embedding] * folds
-    read = [np.asarray(x, np.float64) for x in inner]
-    if len(read) != folds or any(x.ndim != 2 or len(x) != len(embedding) for x in read):
+    embeddings = [np.asarray(x, np.float64) for x in inner]
+    if len(embeddings) != folds or any(x.ndim != 2 or len(x) != len(embedding) for x in embeddings):
         raise UserError(
-            f"the search got inner embeddings of shapes {listed(x.shape for x in read)}; expected {folds}, "
-            f"one for each inner fold, of {len(embedding)} rows."
+            f"the search got inner embeddings of shapes {listed(x.shape for x in embeddings)}; "
+            f"expected {folds}, one for each inner fold, of {len(embedding)} rows."
         )
-    if not all(np.all(np.isfinite(x)) for x in read):
+    if not all(np.all(np.isfinite(x)) for x in embeddings):
         raise UserError("an inner embedding is not finite; train the student of that fold again.")
-    return read
+    return embeddings
 
 
-def _of(names: NDArray[Any], animals: Sequence[str]) -> NDArray[np.int64]:
+def _rows_of(names: NDArray[Any], animals: Sequence[str]) -> NDArray[np.int64]:
     return np.flatnonzero(np.isin(names, animals))
-
-
-def require_optuna() -> Any:
-    """Return the optimiser library. Raises UserError where it is missing."""
-    try:
-        return import_module("optuna")
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"the classifier search needs the package '{error.name}'; install it with: "
-            "pip install 'mcukd[search]'."
-        ) from None

@@ -1,4 +1,4 @@
-"""From a frozen network and a fold's training animals to a classifier, and to a student with another head."""
+"""Search of the classifier head on the training animals of a fold: for any embedding, and for a student."""
 
 from __future__ import annotations
 
@@ -27,17 +27,19 @@ def search_fold(
 
     Windows of all other animals are left out before anything is computed of them. inner: for each of
     `inner_folds(fold.train_animals)` the embedding of a network that was not trained on its test animals;
-    without it scores flatter (`search_classifier`). options: the others of `search_classifier`.
+    without it scores are optimistic (`search_classifier`). options: the others of `search_classifier`.
     Raises UserError as it does, and for a split that has its animals on both sides.
     """
     if fold.test_windows is not None:
         raise UserError(
             f"fold {fold.name} has the same animals in training and test; the search needs a split by animal."
         )
-    seen = windows.take(np.isin(windows.animals, fold.train_animals))
-    embedding = embed_all(embed, seen.counts)
-    read = None if inner is None else [embed_all(other, seen.counts) for other in inner]
-    return search_classifier(embedding, seen.labels, seen.animals, seen.classes, inner=read, **options)
+    training = windows.take(np.isin(windows.animals, fold.train_animals))
+    embedding = embed_all(embed, training.counts)
+    inner_embeddings = None if inner is None else [embed_all(other, training.counts) for other in inner]
+    return search_classifier(
+        embedding, training.labels, training.animals, training.classes, inner=inner_embeddings, **options
+    )
 
 
 def search_student(
@@ -52,12 +54,12 @@ def search_student(
     """Search the classifier on a student's last state; return also the student with the best head.
 
     As `search_fold`; inner: students of the inner folds. own: keep the student's own head unless another is
-    better by the inner folds. A student trained on a held-out animal would let the
-    search see it: give it one that was trained on this fold's training animals.
+    better by the inner folds. The student must not
+    have been trained on a held-out animal, because its states would show the search that animal.
     """
-    read = None if inner is None else [other.state for other in inner]
+    inner_embeddings = None if inner is None else [other.state for other in inner]
     heads = OwnHeads(student.head, [other.head for other in inner or ()]) if own else None
-    found = search_fold(student.state, windows, fold, inner=read, own=heads, **options)
+    found = search_fold(student.state, windows, fold, inner=inner_embeddings, own=heads, **options)
     return found, student.with_head(found.head)
 
 

@@ -38,7 +38,7 @@ from mcukd.fold_results import (
     remove_other_results,
     results_folder,
 )
-from mcukd.head_search.search import require_optuna
+from mcukd.head_search.proposals import require_optuna
 from mcukd.metrics.metrics_file import load_metrics, update_metrics
 from mcukd.metrics.scores import combine_seeds, score
 from mcukd.models.weights import StudentWeights

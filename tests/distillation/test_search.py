@@ -34,7 +34,8 @@ from mcukd.evaluation.fold_students import fold_students
 from mcukd.fixedpoint.model import load_model
 from mcukd.fold_results import DEPLOYABLE, WEIGHTS
 from mcukd.head_search.classifiers import FAMILIES
-from mcukd.head_search.search import COMBINATION, OWN, OwnHeads, search_classifier
+from mcukd.head_search.search import OwnHeads, search_classifier
+from mcukd.head_search.trials import COMBINATION, OWN
 from mcukd.metrics.metrics_file import load_metrics
 from mcukd.models.gru_mlp import build_student, load_student, student_weights, with_head
 from mcukd.models.student import shipped_weights

@@ -14,8 +14,9 @@ from mcukd.errors import UserError
 from mcukd.head_search import search as engine
 from mcukd.head_search.classifiers import FAMILIES, Fitted, fit
 from mcukd.head_search.prototypes import Prototypes
-from mcukd.head_search.search import COMBINATION, Found, search_classifier
+from mcukd.head_search.search import Found, search_classifier
 from mcukd.head_search.student import search_fold, search_student
+from mcukd.head_search.trials import COMBINATION
 from mcukd.metrics import confusion as merit
 from mcukd.models.weights import HEADS
 
