@@ -11,8 +11,9 @@ from scipy.optimize import approx_fprime
 from mcukd.data.folds import Fold, inner_folds, make_folds
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
-from mcukd.head_search import search as engine
+from mcukd.head_search import search, trials
 from mcukd.head_search.classifiers import FAMILIES, Fitted, fit
+from mcukd.head_search.proposals import COMBINED
 from mcukd.head_search.prototypes import Prototypes
 from mcukd.head_search.search import Found, search_classifier
 from mcukd.head_search.student import search_fold, search_student
@@ -71,7 +72,7 @@ def test_all_families_of_the_list_can_be_searched_and_combined() -> None:
     all_of_them = search_classifier(x, labels, animals, NAMES, trials=10)
     assert {trial.family for trial in all_of_them.trials} == {f.name for f in FAMILIES} | {COMBINATION}
     weights = [t.settings for t in all_of_them.trials if t.family == COMBINATION]
-    assert all(len(w) == engine.COMBINED and abs(sum(w.values()) - 1) < 1e-9 for w in weights)
+    assert all(len(w) == COMBINED and abs(sum(w.values()) - 1) < 1e-9 for w in weights)
 
 
 def test_search_with_a_seed_is_deterministic_and_another_seed_tries_other_things(found: Found) -> None:
@@ -280,7 +281,8 @@ def test_rows_bound_what_trials_see_and_every_class_keeps_some(monkeypatch: pyte
         seen.append(len(x))
         return fit(family, settings, x, y, *rest)
 
-    monkeypatch.setattr(engine, "fit", counting)
+    for module in (search, trials):
+        monkeypatch.setattr(module, "fit", counting)
     found = searched(x, labels, animals, rows=60)
     folds = 3
     assert max(seen[: folds * 8]) <= 62 < 290 < max(seen[folds * 8 :]) <= 302
