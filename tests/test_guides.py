@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from builders.data import write_card
+from builders.data import write_card, write_moving_herd
 from builders.places import ROOT
 from typer.testing import CliRunner
 
@@ -46,6 +46,22 @@ def mcukd(folder: Path, plugin: str, *words: str) -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_method(tmp_path: Path) -> None:
+    """Trained in worker processes, which import the plugin as well."""
+    (tmp_path / "logit_matching.py").write_text(*blocks("add-a-method.md", "python"), encoding="utf-8")
+    card = write_moving_herd(tmp_path)
+    small = ("--teacher-width", "2", "--gru-units", "4", "--dense-units", "4", "--epochs", "1")
+    options = ("--split", "holdout=C", "--seeds", "3,", "--teacher-epochs", "1", "--no-baselines", *small)
+    data = ("--data", str(card.path), "--data-root", str(tmp_path), "--run", "run", "--jobs", "1")
+    chosen = ("--method", "logit-matching", "--set", "logit_weight=2", "--json")
+    made = json.loads(mcukd(tmp_path, "logit_matching", "distill", *data, *options, *chosen))
+    assert set(made["metrics"]["models"]) == {"teacher", "student", "student_distilled"}
+    kept = json.loads((tmp_path / "run" / "study.json").read_text())["stages"]["distill"]["options"]
+    assert (kept["method"], kept["logit_weight"]) == ("logit-matching", 2.0)
+    with np.load(tmp_path / "run" / "evaluation" / "holdout-s3.npz") as fold:
+        assert not np.array_equal(fold["student_logits"], fold["student_distilled_logits"])
 
 
 def test_metric(tmp_path: Path) -> None:
