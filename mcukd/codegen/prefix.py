@@ -14,18 +14,9 @@ _EXPECTED = (
     "it in capitals"
 )
 _PREFIX = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
-#: Functions that a C file keeps to itself, and types that only check the compiler.
-_FUNCTIONS = (
-    *("saturate", "signed_word", "lower", "upper", "gate", "new_state", "layer"),
-    *("magnitude", "low", "features_of"),
-)
-_TYPES = ("needs_arithmetic_shift", "state_has_no_gap")
-# Strings and comments, which hold words of the user's, come first and stay.
-_OWN = re.compile(
-    r'"(?:\\.|[^"\\])*"|/\*.*?\*/'
-    rf"|(?<!\w)(?P<function>{'|'.join(_FUNCTIONS)})(?=\()|\w+_model_(?P<type>{'|'.join(_TYPES)})\b",
-    re.DOTALL,
-)
+#: Functions that a C file keeps to itself, and types that only check the compiler, where they are defined.
+_FUNCTION = re.compile(r"^static (?:inline )?\w+ (\w+)\(", re.MULTILINE)
+_TYPE = re.compile(r"^typedef char \w+_model_(\w+)\[", re.MULTILINE)
 # A slash stands before names of template files, which stay as they are.
 _NAMES = re.compile(r"(?<![\w/])(?:MCUKD_(?P<guard>\w+_H)\b|(?P<stem>mcukd|MCUKD)_)")
 
@@ -68,9 +59,12 @@ def with_own_names(file: str, text: str) -> str:
     So files of several models, and all of one, can be compiled as a single translation unit too.
     """
     stem = file.rsplit(".", 1)[0]
+    functions, types = ("|".join(found.findall(text)) or "(?!)" for found in (_FUNCTION, _TYPE))
 
     def own(word: re.Match[str]) -> str:
         name = word["function"] or word["type"]
         return f"{stem}_own_{name}" if name else word.group()
 
-    return _OWN.sub(own, text)
+    # Strings and comments, which hold words of the user's, come first and stay.
+    names = rf"(?<!\w)(?P<function>{functions})(?=\()|\w+_model_(?P<type>{types})\b"
+    return re.sub(rf'"(?:\\.|[^"\\])*"|/\*.*?\*/|{names}', own, text, flags=re.DOTALL)

@@ -12,8 +12,8 @@ from builders.places import GOLDEN
 from builders.students import extreme_windows, random_model, random_windows
 
 from mcukd.boards.model import load_board
-from mcukd.codegen.firmware import generate_firmware, generate_model
-from mcukd.codegen.templates import c_string
+from mcukd.codegen.firmware import generate_firmware, generate_model, templates_context
+from mcukd.codegen.templates import c_string, render_folders
 from mcukd.fixedpoint.reference import run, trace
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
@@ -85,3 +85,17 @@ def test_files_of_an_earlier_generation_are_removed_and_others_kept(tmp_path: Pa
     assert (tmp_path / "model/old.c").exists() and not (tmp_path / "model/mcukd_kernel.S").exists()
     for folder in ("firmware", "model"):
         assert (tmp_path / folder / "notes.txt").read_text() == "mine"
+
+
+def test_a_folder_of_templates_elsewhere_extends_the_common_ones(tmp_path: Path) -> None:
+    """As a plugin's family does; `./` names what lies beside the template."""
+    (tmp_path / "_values.j2").write_text('{% set values = "7" %}\n')
+    (tmp_path / "mcukd_trace.h.j2").write_text(
+        '{%- extends "model/common/_trace.h.j2" -%}\n'
+        '{% from "./_values.j2" import values %}\n'
+        "{% set trace_values = values %}\n"
+    )
+    texts = render_folders([str(tmp_path)], templates_context(random_model()), "cow")
+    assert list(texts) == ["cow_trace.h"]
+    assert "#define COW_TRACE_VALUES 7 /* of each tensor */" in texts["cow_trace.h"]
+    assert "int16_t z_pre[COW_TRACE_VALUES];" in texts["cow_trace.h"]
