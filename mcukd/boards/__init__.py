@@ -1,1 +1,1 @@
-"""Boards as validated data, and what builds, sizes, flashes and emulates them."""
+"""Boards as validated data, and the tools that build, size, flash and emulate them."""

@@ -1,4 +1,4 @@
-"""The debug probes connected to this computer, asked only where a runner could not tell them apart."""
+"""Debug probes connected to this computer, listed where a runner could not tell them apart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PROBES: dict[str, tuple[int, frozenset[int]]] = {
     _DAPLINK: (0x0D28, frozenset()),
     _STLINK: (0x0483, frozenset({0x374B, 0x374E, 0x374F, 0x3752, 0x3753, 0x3754, 0x3757})),
 }
-#: OpenOCD's interface scripts whose driver takes the first probe of several without a word. That of J-Link
+#: OpenOCD's interface scripts whose driver silently takes the first probe of several. That of J-Link
 #: ends with an error.
 _TAKES_THE_FIRST = {"xds110": _XDS110, "cmsis-dap": _DAPLINK, "stlink": _STLINK, "stlink-dap": _STLINK}
 

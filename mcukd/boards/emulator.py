@@ -1,4 +1,4 @@
-"""The command line that runs a firmware in QEMU."""
+"""Command line that runs a firmware in QEMU."""
 
 from __future__ import annotations
 

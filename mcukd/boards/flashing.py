@@ -145,7 +145,7 @@ def _advice(cause: str, output: str, options: FlashOptions) -> str:
 
 
 def _one_probe(board: Board, runner: str, probes: dict[str, str]) -> None:
-    """Refuse where a runner would take the first of several probes without a word."""
+    """Raise UserError where a runner would silently take the first of several probes."""
     if probes:
         raise UserError(
             f"{board.name} was not flashed, because several debug probes are connected and {runner} would "

@@ -1,4 +1,4 @@
-"""Runs a firmware without hardware and hands out the serial URL it answers at."""
+"""Running of firmware without hardware: in QEMU or on a pseudo-terminal, behind a serial URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boards: what a microcontroller board is, read from a TOML file and checked before anything uses it."""
+"""Board files: a TOML file per microcontroller board, checked when it is read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mcukd.boards.cores import CORES, HOST, Core, check_optimize
 from mcukd.boards.port import check_port, read_port
 from mcukd.boards.runners.registry import BUNDLED, RUNNERS
 from mcukd.boards.section import Section
-from mcukd.boards.sections import Console, Emulator, Flash, Memory, Region, Sensor, flash_section
+from mcukd.boards.sections import Accelerometer, Console, Emulator, Flash, Memory, Region, flash_section
 from mcukd.config_files import ConfigFileType, load_toml
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
@@ -41,7 +41,7 @@ class Board(Section):
     emulates: Optional[str] = None
     memory: Optional[Memory] = None
     console: Console
-    sensor: Optional[Sensor] = None
+    sensor: Optional[Accelerometer] = None
     flash: Optional[SerializeAsAny[Flash]] = None
     emulator: Optional[Emulator] = None
     unverified: tuple[str, ...] = Field(default=(), strict=False)
@@ -213,7 +213,7 @@ BOARDS = ConfigFileType(
         ("memory", "flash"): Region,
         ("memory", "ram"): Region,
         ("console",): Console,
-        ("sensor",): Sensor,
+        ("sensor",): Accelerometer,
         ("flash",): flash_section(BUNDLED),
         **{("flash", runner.name): runner.section for runner in BUNDLED},
         ("emulator",): Emulator,

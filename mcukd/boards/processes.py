@@ -1,4 +1,4 @@
-"""Runs another program with nothing to read and limits on its time and words, and collects what it says."""
+"""Running of other programs with closed input, a time limit and a limit on their output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Optional
 
-#: Seconds a program gets to put things down, such as a debug probe, once it is told to end.
+#: Seconds between SIGTERM and SIGKILL, in which a program releases what it holds, such as a debug probe.
 _TO_END = 2
 #: Bytes of output after which a program is stopped: one that asks again and again would fill the memory.
 MOST_OUTPUT = 1 << 20

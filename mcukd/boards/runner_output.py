@@ -1,7 +1,7 @@
-"""Output of flash runners: whether they flashed, what failed, and which probes they found.
+"""Output of flash runners: success, cause of a failure, and the probes that they list.
 
 A runner's exit status is not enough: OpenOCD's scripts print "Error: …" and go on, pyOCD ends with 0 when it
-is interrupted. A board counts as flashed only where its runner says in its own words that it wrote the image.
+is interrupted. A board counts as flashed only where the output reports that the image was written.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ _ADVICE = {
 
 
 def flashed(runner: Runner, output: str) -> bool:
-    """Tell whether a runner says in its own words that it wrote (and, where it does, verified) an image."""
+    """Tell whether the output of a runner reports that an image was written (and verified, where it does)."""
     for pattern in runner.success:
         found = re.findall(pattern, _plain(output))
         numbers = [sum(int(n) for n in (one if isinstance(one, tuple) else (one,)) if n) for one in found]

@@ -1,7 +1,7 @@
-"""What a board's sensor gives beside what a model was taught with: the scaling, and the sentence about it.
+"""Scale and range of a board's sensor beside those of a card: the scaling, and the sentence about it.
 
 A firmware takes samples as its board's sensor gives them. Where the card has another scale, the application
-scales every sample before the model (`mcukd.fixedpoint.scaling`); what the sensor clips, nothing brings back.
+scales every sample before the model (`mcukd.fixedpoint.scaling`); samples that the sensor clips are lost.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def scales_sentence(
             parts[-1] += f", {_percent(beyond)} of the card's samples"
     if further:
         parts.append(
-            f"the sensor gives up to ±{sensor.range_g:g} g to a model that was taught with samples clipped "
+            f"the sensor gives up to ±{sensor.range_g:g} g to a model that was trained on samples clipped "
             f"at ±{range_g:g} g"
         )
     return text + ", and ".join(parts) + "."

@@ -1,4 +1,4 @@
-"""Base of the tables of a board file."""
+"""Base class of the tables of a board file."""
 
 from __future__ import annotations
 

@@ -87,8 +87,8 @@ class Console(Section):
         return self
 
 
-class Sensor(Section):
-    """The accelerometer as it is set up: range in g, its own sampling rates, scale and axes.
+class Accelerometer(Section):
+    """The accelerometer of a board as it is set up: range in g, its own sampling rates, scale and axes.
 
     The firmware of this version reads no sensor; samples come over the serial line.
     """
@@ -100,7 +100,7 @@ class Sensor(Section):
     axes: tuple[str, ...] = Field(min_length=3, max_length=3, strict=False)
 
     @model_validator(mode="after")
-    def _makes_sense(self) -> Sensor:
+    def _makes_sense(self) -> Accelerometer:
         if self.range_g * self.counts_per_g > 32768:
             raise ValueError(
                 f"range_g × counts_per_g is {self.range_g * self.counts_per_g:g}, "

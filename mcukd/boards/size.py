@@ -1,4 +1,4 @@
-"""How much flash and RAM each part of a firmware takes, read from the ELF file's symbols."""
+"""Flash and RAM of each part of a firmware, from the symbols of its ELF file."""
 
 from __future__ import annotations
 

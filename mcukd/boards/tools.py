@@ -1,4 +1,4 @@
-"""Programs that boards need, and the one sentence when one of them is missing."""
+"""Programs that boards need: which are missing, and how to install them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcukd bench`."""
+"""Command `mcukd bench`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcukd generate`, `build`, `flash` and `boards`."""
+"""Commands `mcukd generate`, `build`, `flash` and `boards`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcukd validate`."""
+"""Command `mcukd validate`."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def validate(
 
 
 def _print(facts: dict[str, Any]) -> None:
+    from mcukd.harness.comparison import mismatch_sentence
     from mcukd.harness.reached import where_briefly, where_it_ran
-    from mcukd.harness.validate import mismatch_sentence
 
     where = {"hardware": "", "emulated": " (emulated)", "not known": " (not shown to be the tag)"}
     title = f"{facts['board']}{where[where_briefly(facts)]} against the integer reference"

@@ -1,1 +1,1 @@
-"""From an integer model to generated C and firmware sources."""
+"""Generation of C from an integer model: the model alone, or the firmware of a board."""

@@ -1,4 +1,4 @@
-"""A little assembler writer: lines of Thumb-2, and streams of weight words through a few registers."""
+"""Writer of Thumb-2 assembly: lines, and streams of weight words through a few registers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The prefix of generated names, by which several models live in one program."""
+"""Prefix of generated names, by which several models live in one program."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def with_prefix(text: str, prefix: str) -> str:
     """Return a template or a file name with `mcukd_` and `MCUKD_` at the start of names replaced.
 
     Macros get the prefix in capitals. Include guards of a prefix that has capitals itself are spelt so that
-    they are not those of its small letters: a header never hides another without a word.
+    they differ from those of its small letters: otherwise one header would silently hide another.
     """
     if prefix == DEFAULT:
         return text

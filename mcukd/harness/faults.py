@@ -1,4 +1,4 @@
-"""A bad line on purpose: a TCP proxy in front of a device that loses, damages, echoes or invents bytes.
+"""Faulty serial lines for tests: a TCP proxy that loses, damages, echoes or invents bytes.
 
 Example: `python -m mcukd.harness.faults --drop-every 10 /dev/ttyACM0` prints a `socket://` URL for
 `mcukd validate --port`.

@@ -1,4 +1,4 @@
-"""What host and device say to each other: requests, replies, error codes and their fields on the wire."""
+"""Messages of the serial protocol: requests, replies, error codes and their fields on the wire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The windows a device is proven on: recorded ones from every class and animal, and a few no animal makes."""
+"""Windows for proving a device: recorded ones of every class and animal, and extreme ones."""
 
 from __future__ import annotations
 

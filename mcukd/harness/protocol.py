@@ -1,4 +1,4 @@
-"""A typed client of the device's serial protocol (`docs/protocol.md`).
+"""Client of the device's serial protocol (`docs/protocol.md`).
 
 Every request may be repeated without harm, so a lost request or reply is simply asked for again. The client
 begins with the plain encoding and, after a few failures of one request, stays with the robust one.

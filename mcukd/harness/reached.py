@@ -1,4 +1,4 @@
-"""Where a proof ran, as this computer saw it: the emulator it started, or what kind of port it opened.
+"""Evidence of where a proof ran: the emulator that was started, or the kind of port that was opened.
 
 The image's own flag is no evidence: the very image that is flashed also runs on modelled chips.
 """

@@ -1,4 +1,4 @@
-"""What `mcukd validate` wrote of a board (`validation/<board>.json`), read and checked for reports."""
+"""Records of `mcukd validate` (`validation/<board>.json`), read and checked for reports."""
 
 from __future__ import annotations
 

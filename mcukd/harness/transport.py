@@ -1,4 +1,4 @@
-"""A byte line to a device: any URL that pyserial opens, with its errors turned into sentences."""
+"""Serial line to a device: any URL that pyserial opens, with its errors as sentences."""
 
 from __future__ import annotations
 

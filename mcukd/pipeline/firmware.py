@@ -113,7 +113,7 @@ def ensure_built(study: Study, board: Board, *, any_compiler: bool = False) -> B
 
 
 def sensor_remarks(model: IntegerModel, board: Board, range_g: Optional[float] = None) -> list[str]:
-    """Return where the board's sensor differs from what the model was taught with: rate, scale and range.
+    """Return how the board's sensor differs from the samples of the model's training: rate, scale and range.
 
     range_g: of the model's card; None where it is not known. Raises UserError for a scale that no firmware
     can make of the sensor's.
@@ -124,7 +124,7 @@ def sensor_remarks(model: IntegerModel, board: Board, range_g: Optional[float] =
     if model.rate_hz not in sensor.rates_hz:
         nearest = min(sensor.rates_hz, key=lambda rate: abs(rate - model.rate_hz))
         remarks.append(
-            f"The model was taught at {model.rate_hz:g} Hz, which is none of the {sensor.part}'s own rates; "
+            f"The model was trained at {model.rate_hz:g} Hz, which is none of the {sensor.part}'s own rates; "
             f"the nearest is {nearest:g} Hz, so samples need a timer of their own or another model."
         )
     scale = scale_sentence(board, model.counts_per_g, range_g)

@@ -1,4 +1,4 @@
-"""The validate stage: a study's firmware on a board, emulated or real, against the study's integer model."""
+"""The validate stage: proof of a study's firmware on a board against the study's integer model."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.files import write_json
 from mcukd.fixedpoint.model import IntegerModel, load_model
+from mcukd.harness.comparison import check_identity, prove
 from mcukd.harness.probes import choose_probes, spread
 from mcukd.harness.protocol import Device, Identity, open_device
 from mcukd.harness.reached import PROCESS, QEMU, Reached
-from mcukd.harness.validate import check_identity, prove
 from mcukd.inference.batch import run_fast
 from mcukd.models.student import require_integers
 from mcukd.study import Study

@@ -1,1 +1,1 @@
-"""What a model costs on a core: instructions, estimated cycles, flash, RAM and error, measured under QEMU."""
+"""Costs of a model on a core: instructions, estimated cycles, flash, RAM and error, under QEMU."""

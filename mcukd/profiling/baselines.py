@@ -1,4 +1,4 @@
-"""What the integer kernels are compared with: the student as plain float32 C, and as a TFLite int8 cell."""
+"""Baselines of the integer kernels: the student as plain float32 C, and as a TFLite int8 cell."""
 
 from __future__ import annotations
 

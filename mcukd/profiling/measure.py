@@ -1,4 +1,4 @@
-"""One row of a measurement: a model on a core, timed, sized, compared with float and with the reference."""
+"""Measurement of one model on a core: time, sizes, and differences from float and the reference."""
 
 from __future__ import annotations
 

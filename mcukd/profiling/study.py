@@ -1,4 +1,4 @@
-"""Measures a study's own integer model on its own windows."""
+"""Measurement of a study's integer model on its own windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seeded random students and windows, so that every measurement can be made anew anywhere.
+"""Seeded random students and windows, so that measurements can be repeated anywhere.
 
 Weights: glorot kernel, orthogonal recurrent kernel (both over all three gates, as Keras starts a GRU), both
 bias rows uniform ±0.1, head glorot times two. Windows: gravity in a random direction, three sines per axis

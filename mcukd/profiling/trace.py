@@ -1,4 +1,4 @@
-"""Which instructions a window executes, from QEMU's log of translated and executed blocks.
+"""Trace of executed instructions, from QEMU's log of translated and executed blocks.
 
 `-d in_asm` lists the addresses of a block when it is translated, `exec,nochain` names each block that runs.
 The block that runs next tells whether the last instruction of the one before branched.

@@ -1,3 +1,5 @@
+"""The ports of emulated boards: UART, counter, faults and stack, under QEMU."""
+
 from __future__ import annotations
 
 import os

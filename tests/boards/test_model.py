@@ -1,3 +1,5 @@
+"""Board files: what is read, and the sentence for whatever is wrong."""
+
 from __future__ import annotations
 
 import re

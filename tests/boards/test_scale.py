@@ -27,16 +27,16 @@ from mcukd.boards.scale import (
     scale_sentence,
     sensed_counts,
 )
-from mcukd.boards.sections import Sensor
+from mcukd.boards.sections import Accelerometer
 from mcukd.boards.toolchain import build
 from mcukd.codegen.firmware import generate_firmware
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run, trace
 from mcukd.fixedpoint.scaling import HIGHEST, LOWEST, UNSCALED, Scaling, as_sensed, scaling_between
+from mcukd.harness.comparison import prove
 from mcukd.harness.probes import choose_probes, extremes
 from mcukd.harness.protocol import open_device
-from mcukd.harness.validate import prove
 from mcukd.pipeline.firmware import sensor_remarks
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
@@ -48,7 +48,7 @@ SENSORS = {"times 8": 512.0, "divided by 4": 16384.0, "times 4.096": 1000.0, "ti
 def board_with(counts_per_g: float, range_g: float, name: str = "native") -> Board:
     """A board of this computer or of the emulator with a sensor of another scale."""
     board = load_board(name)
-    sensor = Sensor(
+    sensor = Accelerometer(
         part="TEST1", range_g=range_g, counts_per_g=counts_per_g, rates_hz=(50.0,), axes=("x", "y", "z")
     )
     return board.model_copy(update={"sensor": sensor})
@@ -140,7 +140,7 @@ def test_the_sentence_says_both_scales_the_scaling_and_what_is_clipped() -> None
         (
             512.0,
             2.0,
-            r"±4 g: the sensor gives up to ±4 g to a model .* taught with samples clipped at ±2 g\.$",
+            r"±4 g: the sensor gives up to ±4 g to a model .* trained on samples clipped at ±2 g\.$",
         ),
         (
             1024.0,

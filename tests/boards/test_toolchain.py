@@ -1,3 +1,5 @@
+"""Builds of boards: flags, sizes, reproducible bytes, and refusals."""
+
 from __future__ import annotations
 
 import json

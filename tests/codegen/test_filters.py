@@ -24,9 +24,9 @@ from mcukd.codegen.firmware import generate_firmware, generate_model
 from mcukd.codegen.kernel import kernel_for
 from mcukd.fixedpoint.filters.model import FilterModel
 from mcukd.fixedpoint.reference import run, trace
+from mcukd.harness.comparison import mismatch_sentence, prove
 from mcukd.harness.probes import Probes
 from mcukd.harness.protocol import Device, open_device
-from mcukd.harness.validate import mismatch_sentence, prove
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
 

@@ -1,3 +1,5 @@
+"""Generated C of a GRU: the reference's values on this computer, strict compilers, golden files."""
+
 from __future__ import annotations
 
 import ctypes

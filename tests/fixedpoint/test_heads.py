@@ -285,9 +285,9 @@ def test_emulated_boards_are_proven_on_every_value(kind: str, name: str, tmp_pat
     from mcukd.boards.model import load_board
     from mcukd.boards.scale import board_scaling
     from mcukd.boards.toolchain import build
+    from mcukd.harness.comparison import check_identity, prove
     from mcukd.harness.probes import choose_probes
     from mcukd.harness.protocol import open_device
-    from mcukd.harness.validate import check_identity, prove
 
     board, model = load_board(name), headed_model(kind, 1)
     firmware = generate_firmware(model, board, tmp_path)

@@ -19,12 +19,7 @@ from builders.students import extreme_windows, random_model, random_windows
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run, trace
-from mcukd.harness.faults import Faults, bad_line, false_device, main
-from mcukd.harness.messages import DeviceError, Request
-from mcukd.harness.probes import Probes
-from mcukd.harness.protocol import Device, open_device
-from mcukd.harness.transport import Link, open_link
-from mcukd.harness.validate import (
+from mcukd.harness.comparison import (
     check_identity,
     exercise,
     locate,
@@ -32,6 +27,11 @@ from mcukd.harness.validate import (
     prove,
     streamed_right,
 )
+from mcukd.harness.faults import Faults, bad_line, false_device, main
+from mcukd.harness.messages import DeviceError, Request
+from mcukd.harness.probes import Probes
+from mcukd.harness.protocol import Device, open_device
+from mcukd.harness.transport import Link, open_link
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
 

@@ -1,3 +1,5 @@
+"""Frames of the serial protocol in both encodings, whole and damaged."""
+
 from __future__ import annotations
 
 import random

@@ -13,6 +13,7 @@ from typing import Any, Optional
 import pytest
 
 from mcukd.harness import reached as reached_module
+from mcukd.harness.comparison import measured
 from mcukd.harness.messages import Identity, WindowResult
 from mcukd.harness.reached import (
     EMULATED,
@@ -30,7 +31,6 @@ from mcukd.harness.reached import (
     where_it_ran,
 )
 from mcukd.harness.transport import open_link
-from mcukd.harness.validate import measured
 
 pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
 

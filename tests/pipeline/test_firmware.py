@@ -1,3 +1,5 @@
+"""The generate, build and flash commands, on a study whose student is random."""
+
 from __future__ import annotations
 
 import json

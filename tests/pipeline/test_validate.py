@@ -21,11 +21,11 @@ from mcukd.boards.launch import running, tools_missing
 from mcukd.boards.model import load_board
 from mcukd.cli import app as app_module
 from mcukd.errors import UserError
+from mcukd.harness.comparison import exercise
 from mcukd.harness.faults import Faults, bad_line
 from mcukd.harness.messages import Identity
 from mcukd.harness.probes import choose_probes, extremes, spread
 from mcukd.harness.protocol import Device, open_device
-from mcukd.harness.validate import exercise
 from mcukd.pipeline.firmware import ensure_built
 from mcukd.pipeline.validate import validate_study
 from mcukd.study import Study
@@ -151,7 +151,7 @@ def test_another_studys_firmware_is_refused_before_any_window(study: Study, tmp_
 def test_a_wrong_value_ends_with_1_and_is_named(
     cli: Any, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import mcukd.harness.validate as validate_module
+    import mcukd.harness.comparison as validate_module
 
     def altered(model: Any, counts: Any) -> Any:
         outcome = run(model, counts)

@@ -1,4 +1,4 @@
-"""OpenOCD: erases the sectors it writes, verifies, resets."""
+"""OpenOCD as a flash runner: it erases the sectors that it writes, verifies and resets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class OpenOcd(Section):
 
 
 class OpenOcdRunner(Runner):
-    """OpenOCD, told by commands of its Tcl."""
+    """OpenOCD, controlled by Tcl commands on its command line."""
 
     name = "openocd"
     section = OpenOcd

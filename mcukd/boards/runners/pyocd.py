@@ -1,4 +1,7 @@
-"""pyOCD: erases the sectors it writes, resets. Its own default is to unlock by erasing the chip."""
+"""pyOCD as a flash runner: it erases the sectors that it writes and resets.
+
+pyOCD of itself unlocks a protected chip by erasing it; the option auto_unlock turns that off.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class PyOcd(Section):
 
 
 class PyOcdRunner(Runner):
-    """pyOCD, told by its command line."""
+    """pyOCD, controlled by options of its command `load`."""
 
     name = "pyocd"
     section = PyOcd

@@ -1,4 +1,4 @@
-"""Compares every value a device computes with the integer reference, and names the first that differs."""
+"""Comparison of every value that a device computes with the integer reference."""
 
 from __future__ import annotations
 
