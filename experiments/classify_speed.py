@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from host_speed import processor, said
+from host_speed import output_of, processor
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "classify-speed.json"
 RATE_HZ, STEPS, START_S, GROUP = 50, 256, 1_767_225_600, 1 << 20
@@ -159,7 +159,7 @@ def main() -> int:
         "simulated": True,
         "command": "python experiments/classify_speed.py --folder SCRATCH "
         f"--days {options.days:g} --hop {options.hop}",
-        "commit": said("git", "rev-parse", "--short", "HEAD"),
+        "commit": output_of("git", "rev-parse", "--short", "HEAD"),
         "processor": processor(),
         "python": platform.python_version(),
         "how": "one run; other programs shared the computer, so CPU time stands beside the wall's",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from host_speed import said
+from host_speed import output_of
 from methods import DOCS, GRIDS
 from numpy.typing import NDArray
 
@@ -36,8 +36,8 @@ def main() -> int:
     )
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    usual = ("ucihar-thirds", "ucihar-subset", "herd-sim", "herd-sim-eartag")
-    parser.add_argument("--grids", nargs="+", default=usual)
+    default_grids = ("ucihar-thirds", "ucihar-subset", "herd-sim", "herd-sim-eartag")
+    parser.add_argument("--grids", nargs="+", default=default_grids)
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args()
     rows = [headroom(name, options.out / name, options.data_root) for name in options.grids]
@@ -46,7 +46,8 @@ def main() -> int:
     if options.write:
         command = "python experiments/committee.py --data-root DATA --out DIR --write"
         write_json(
-            RESULTS, {"command": command, "commit": said("git", "rev-parse", "--short", "HEAD"), "rows": rows}
+            RESULTS,
+            {"command": command, "commit": output_of("git", "rev-parse", "--short", "HEAD"), "rows": rows},
         )
     return 0
 
@@ -55,7 +56,7 @@ def headroom(name: str, out: Path, data_root: Path) -> dict[str, Any]:
     """Return pooled MCC of single networks, mean over seeds, and of the means of several."""
     plan = make_plan(GRIDS / f"{name}.toml", out, data_root)
     labels: dict[str, NDArray[np.int64]] = {}
-    answers: dict[str, dict[str, list[NDArray[np.float32]]]] = {kind: defaultdict(list) for kind in KINDS}
+    outputs: dict[str, dict[str, list[NDArray[np.float32]]]] = {kind: defaultdict(list) for kind in KINDS}
     for run in plan.runs:
         config = run.point.config
         alike = config.gru_units == 16 and config.method == "soft-labels"
@@ -63,12 +64,12 @@ def headroom(name: str, out: Path, data_root: Path) -> dict[str, Any]:
             continue
         if not StudentJob(run.work).is_done():
             continue
-        lesson = FoldResult(StudentJob(run.work).path)
+        result = FoldResult(StudentJob(run.work).path)
         fold = run.work.fold.name
-        labels[fold] = lesson.labels
+        labels[fold] = result.labels
         for kind, model in KINDS.items():
-            answers[kind][fold].append(lesson.logits(model))
-    seeds = min(len(logits) for by_fold in answers.values() for logits in by_fold.values())
+            outputs[kind][fold].append(result.logits(model))
+    seeds = min(len(logits) for by_fold in outputs.values() for logits in by_fold.values())
 
     def pooled(by_fold: dict[str, NDArray[np.float32]]) -> float:
         total = np.zeros((len(plan.classes), len(plan.classes)), np.int64)
@@ -78,11 +79,11 @@ def headroom(name: str, out: Path, data_root: Path) -> dict[str, Any]:
 
     means = {
         kind: {fold: np.mean(logits[:seeds], axis=0) for fold, logits in by_fold.items()}
-        for kind, by_fold in answers.items()
+        for kind, by_fold in outputs.items()
     }
     singles = {
         kind: [pooled({fold: logits[n] for fold, logits in by_fold.items()}) for n in range(seeds)]
-        for kind, by_fold in answers.items()
+        for kind, by_fold in outputs.items()
     }
     return {
         "grid": name,

@@ -88,13 +88,13 @@ def one_fold(cow: str, seed: int, students: tuple[Variant, ...]) -> tuple[str, i
 
     card = load_card("cow-collar")
     training, evaluation = load_windows(card, training=True), load_windows(card)
-    seen, test = training.take(training.animals != cow), evaluation.take(evaluation.animals == cow)
-    scale = common_scale(seen.counts)
-    x, x_test = seen.counts.astype(np.float32) / scale, test.counts.astype(np.float32) / scale
+    train_windows, test = training.take(training.animals != cow), evaluation.take(evaluation.animals == cow)
+    scale = common_scale(train_windows.counts)
+    x, x_test = train_windows.counts.astype(np.float32) / scale, test.counts.astype(np.float32) / scale
     shape = (card.window, 3, len(card.classes), np.zeros(3), np.ones(3))
     student = Trainer(lambda: build_student(*shape), jit_compile=True)
 
-    def recipe(variant: Variant) -> TrainingConfig:
+    def training_config(variant: Variant) -> TrainingConfig:
         return TrainingConfig(
             variant.epochs, variant.learning_rate, 0.01, Augmentation(**variant.augmentation)
         )
@@ -106,7 +106,7 @@ def one_fold(cow: str, seed: int, students: tuple[Variant, ...]) -> tuple[str, i
 
     if TEACHER.name not in kept:
         trainer = Trainer(lambda: build_resnet(*shape, width=16), jit_compile=False)
-        model = trainer.fit(x, Targets(seen.labels), recipe(TEACHER), seed)
+        model = trainer.fit(x, Targets(train_windows.labels), training_config(TEACHER), seed)
         predicted = logits(model, x_test).argmax(axis=1)
         keep(
             truth=test.labels,
@@ -114,10 +114,10 @@ def one_fold(cow: str, seed: int, students: tuple[Variant, ...]) -> tuple[str, i
             **{TEACHER.name: predicted},
         )
     for variant in missing:
-        targets = Targets(seen.labels)
+        targets = Targets(train_windows.labels)
         if variant.distillation:
-            targets = Targets(seen.labels, kept["soft"], *variant.distillation)
-        model = student.fit(x, targets, recipe(variant), seed)
+            targets = Targets(train_windows.labels, kept["soft"], *variant.distillation)
+        model = student.fit(x, targets, training_config(variant), seed)
         keep(**{variant.name: logits(model, x_test).argmax(axis=1)})
     return cow, seed
 

@@ -21,7 +21,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from host_speed import processor, said
+from host_speed import output_of, processor
 from sklearn.metrics import matthews_corrcoef
 
 from mcukd.data.card import load_card
@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("--data", nargs="+", choices=list(EPOCHS), default=list(EPOCHS))
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[100, 101, 102, 103])
-    parser.add_argument("--epochs", type=int, help="passes over the windows; else by the data set")
+    parser.add_argument("--epochs", type=int, help="epochs; by default those of the data set")
     parser.add_argument("--rates", nargs="+", type=float, default=[0.01, 0.02])
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args()
@@ -65,7 +65,7 @@ def main() -> int:
                 f"--seeds {' '.join(map(str, options.seeds))} --rates {' '.join(map(str, options.rates))} "
                 + (f"--epochs {options.epochs} " if options.epochs else "")
                 + "--write",
-                "commit": said("git", "rev-parse", "--short", "HEAD"),
+                "commit": output_of("git", "rev-parse", "--short", "HEAD"),
                 "processor": processor(),
                 "rows": rows,
             },
@@ -83,9 +83,9 @@ def compared(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     if name == "ucihar-subset":
         animals = list(make_folds(evaluation, "official")[0].train_animals)
     held = sorted(map(str, np.random.default_rng(5).permutation(animals)[: len(animals) // 3]))
-    seen = training.take(np.isin(training.animals, [one for one in animals if one not in held]))
+    train_windows = training.take(np.isin(training.animals, [one for one in animals if one not in held]))
     test = evaluation.take(np.isin(evaluation.animals, held))
-    normalizer = Normalizer.fit(seen, extra=config.uses_extra_channels)
+    normalizer = Normalizer.fit(train_windows, extra=config.uses_extra_channels)
     shape = (
         normalizer.channels,
         len(card.classes),
@@ -106,10 +106,12 @@ def compared(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
             for seed in options.seeds:
                 start = time.process_time()
                 hyperparameters = TrainingConfig(epochs, rate, 0.01, augmentation(config))
-                model = trainer.fit(normalizer.transform(seen), Targets(seen.labels), hyperparameters, seed)
+                model = trainer.fit(
+                    normalizer.transform(train_windows), Targets(train_windows.labels), hyperparameters, seed
+                )
                 seconds[seed] = round(time.process_time() - start, 1)
-                guesses = logits(model, normalizer.transform(test)).argmax(axis=1)
-                scores[seed] = round(float(matthews_corrcoef(test.labels, guesses)), 4)
+                predictions = logits(model, normalizer.transform(test)).argmax(axis=1)
+                scores[seed] = round(float(matthews_corrcoef(test.labels, predictions)), 4)
             rows.append(
                 {
                     "data": name,

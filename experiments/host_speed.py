@@ -158,7 +158,7 @@ def best_of(rates: dict[str, float], beginning: str) -> tuple[str, float]:
     return name, rates[name]
 
 
-def said(*argv: str) -> str:
+def output_of(*argv: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
 
 
@@ -210,9 +210,9 @@ def main() -> int:
     comparisons[single] = round(ours / rates[single], 1)
     result = {
         "command": f"python experiments/host_speed.py --rounds {options.rounds}",
-        "commit": said("git", "rev-parse", "--short", "HEAD"),
+        "commit": output_of("git", "rev-parse", "--short", "HEAD"),
         "processor": processor(),
-        "compiler": said(os.environ.get("CC") or "cc", "--version").splitlines()[0],
+        "compiler": output_of(os.environ.get("CC") or "cc", "--version").splitlines()[0],
         "versions": {
             "python": platform.python_version(),
             "numpy": np.__version__,

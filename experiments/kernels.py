@@ -137,8 +137,8 @@ def student(job: Job) -> tuple[Any, Any, np.ndarray]:
         weights, made = StudentWeights.from_arrays(stored), json.loads(str(stored["made"]))
     windows = load_windows(load_card("herd-sim"), seed=0)
     held_out = np.isin(windows.animals, made["test_animals"])
-    seen = windows.take(~held_out)
-    calibration = seen.take(np.linspace(0, len(seen) - 1, 256).astype(np.int64))
+    train_windows = windows.take(~held_out)
+    calibration = train_windows.take(np.linspace(0, len(train_windows) - 1, 256).astype(np.int64))
     return weights, calibration, spread(windows.counts[held_out], WINDOWS)
 
 

@@ -20,7 +20,7 @@ from typing import Any, Optional
 
 import numpy as np
 import pandas as pd
-from host_speed import processor, said
+from host_speed import output_of, processor
 from numpy.typing import NDArray
 
 from mcukd.evaluation.compare import paired
@@ -68,7 +68,7 @@ def experiment(name: str, out: Path, data_root: Path, workers: Optional[int]) ->
     rows = [_against_others(point, facts["points"], table) for point in facts["points"]]
     return {
         "command": f"python experiments/methods.py --data-root DATA --out DIR --grids {name} --write",
-        "commit": said("git", "rev-parse", "--short", "HEAD"),
+        "commit": output_of("git", "rev-parse", "--short", "HEAD"),
         "processor": processor(),
         **{key: facts[key] for key in ("data", "simulated", "split", "folds", "seeds", "training")},
         "points": rows,

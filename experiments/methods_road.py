@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from host_speed import processor, said
+from host_speed import output_of, processor
 
 from mcukd.data.card import load_card
 from mcukd.data.folds import make_folds
@@ -52,7 +52,11 @@ def main() -> int:
     for method in (METHODS[name] for name in options.methods):
         for student in (one for one in method.students if one in options.students):
             run = options.out / f"{method.name}-{student}"
-            row = {"method": method.name, "student": student, **road(run, method.name, student, options)}
+            row = {
+                "method": method.name,
+                "student": student,
+                **run_pipeline(run, method.name, student, options),
+            }
             rows.append(row)
             print(json.dumps(row), flush=True)
     if options.write:
@@ -78,7 +82,7 @@ def main() -> int:
     return 1 if any(row.get("mismatches") for row in rows) else 0
 
 
-def road(run: Path, method: str, student: str, options: argparse.Namespace) -> dict[str, Any]:
+def run_pipeline(run: Path, method: str, student: str, options: argparse.Namespace) -> dict[str, Any]:
     """Take one study from training to its device; return its figures."""
     config = DistillConfig(method=method, student=student, split=SPLIT, seeds=(0,))
     if options.sweeps:
@@ -90,7 +94,7 @@ def road(run: Path, method: str, student: str, options: argparse.Namespace) -> d
     models.update(mcukd("quantize", run, *data, "--bits", "8")["metrics"])
     found: dict[str, Any] = {
         "mcc": {name: round(one["mcc"], 4) for name, one in models.items()},
-        "commit": said("git", "rev-parse", "--short", "HEAD"),
+        "commit": output_of("git", "rev-parse", "--short", "HEAD"),
     }
     if student == "mobilenet":
         return found
@@ -101,17 +105,17 @@ def road(run: Path, method: str, student: str, options: argparse.Namespace) -> d
 
 
 def fetch_folds(run: Path, config: DistillConfig, data_root: Path, sweeps: Path) -> None:
-    """Copy the folds of a study that a sweep has trained; a lesson's file is named by its identity there."""
+    """Copy the folds of a study that a sweep has trained; a job's file is named by its identity there."""
     card = load_card(DATA)
     config = for_card(config, card)
     extra = config.uses_extra_channels
     folds = make_folds(load_windows(card, data_root, seed=config.seed, extra=extra), config.split)
     identity = dataset_sha256(card, data_root, config.seed, extra=extra)
-    for lesson in fold_jobs(Study(run), folds, identity, config):
-        trained = next(sweeps.glob(f"*/lessons/{lesson.key[:32]}.npz"), None)
-        if trained is not None and not lesson.is_done():
-            lesson.path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(trained, lesson.path)
+    for job in fold_jobs(Study(run), folds, identity, config):
+        trained = next(sweeps.glob(f"*/lessons/{job.key[:32]}.npz"), None)
+        if trained is not None and not job.is_done():
+            job.path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(trained, job.path)
 
 
 def mcukd(command: str, run: Path, *arguments: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from host_speed import processor, said
+from host_speed import output_of, processor
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -99,7 +99,7 @@ def main() -> int:
     result = {
         "command": f"python experiments/mobilenet_int8.py --data-root DATA --out FILE.tflite --cards "
         f"{' '.join(options.cards)} --passes {options.passes}",
-        "commit": said("git", "rev-parse", "--short", "HEAD"),
+        "commit": output_of("git", "rev-parse", "--short", "HEAD"),
         "processor": processor(),
         "models": f"slim student, memory head, {options.passes} passes over hard labels, seed {SEED}, "
         f"{CALIBRATION} calibration windows",

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import numpy as np
-from host_speed import ONE_THREAD, Method, measure, processor, said
+from host_speed import ONE_THREAD, Method, measure, output_of, processor
 from numpy.typing import NDArray
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "mobilenet-speed.json"
@@ -115,7 +115,7 @@ def main() -> int:
         }
     result = {
         "command": f"python experiments/mobilenet_speed.py --rounds {options.rounds}",
-        "commit": said("git", "rev-parse", "--short", "HEAD"),
+        "commit": output_of("git", "rev-parse", "--short", "HEAD"),
         "processor": processor(),
         "versions": {
             "python": platform.python_version(),

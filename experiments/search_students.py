@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from host_speed import processor, said
+from host_speed import output_of, processor
 
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, SEARCHED, WEIGHTS, FoldResult, fold_results
 from mcukd.study import METRICS
@@ -58,10 +58,12 @@ def measure(path: Path, root: Path) -> dict[str, Any]:
     options = config.options()
     chosen = "".join(f"--{name} {options[name]} " for name in ("method", "student") if name in options)
     training, evaluation = load_windows(card, root, training=True), load_windows(card, root)
-    guesses: dict[str, list[Any]] = {}
+    predictions: dict[str, list[Any]] = {}
     folds = {}
     for fold in fold_results(study.path):
-        facts, logits = search_blindly(fold, training, evaluation, config.search_trials, fold.seed)
+        facts, logits = search_without_inner_students(
+            fold, training, evaluation, config.search_trials, fold.seed
+        )
         test = evaluation.take(fold.test_index)
         logits.update({model: fold.logits(model) for model in (OWN, *BOTH)})
         found = fold.facts("search")
@@ -76,8 +78,8 @@ def measure(path: Path, root: Path) -> dict[str, Any]:
             },
         }
         for name, one in logits.items():
-            guesses.setdefault(name, []).append((test.labels, one.argmax(axis=1)))
-    pooled = {name: [np.concatenate(part) for part in zip(*parts)] for name, parts in guesses.items()}
+            predictions.setdefault(name, []).append((test.labels, one.argmax(axis=1)))
+    pooled = {name: [np.concatenate(part) for part in zip(*parts)] for name, parts in predictions.items()}
     return {
         "what": "pooled MCC on held-out animals: the distilled student's own head, and classifiers searched",
         "data": card.name,
@@ -86,7 +88,7 @@ def measure(path: Path, root: Path) -> dict[str, Any]:
             f"{chosen}--search --run STUDY",
             "python experiments/search_students.py STUDY --data-root DATA",
         ],
-        "commit": said("git", "rev-parse", "--short", "HEAD"),
+        "commit": output_of("git", "rev-parse", "--short", "HEAD"),
         "processor": processor(),
         "options": options,
         "mcc": {name: mcc(*both, evaluation.classes) for name, both in pooled.items()},
@@ -95,7 +97,7 @@ def measure(path: Path, root: Path) -> dict[str, Any]:
     }
 
 
-def search_blindly(
+def search_without_inner_students(
     fold: FoldResult, training: Any, evaluation: Any, trials: int, seed: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Search on a fold's distilled student without students of inner folds; return facts and logits."""
@@ -131,10 +133,10 @@ def against_own(metrics: Path) -> dict[str, Any]:
     }
 
 
-def mcc(labels: Any, guesses: Any, classes: Any) -> float:
+def mcc(labels: Any, predictions: Any, classes: Any) -> float:
     from mcukd.metrics.scores import score
 
-    return round(float(score(labels, guesses, np.zeros(len(labels)), classes)["mcc"]), 4)
+    return round(float(score(labels, predictions, np.zeros(len(labels)), classes)["mcc"]), 4)
 
 
 if __name__ == "__main__":

@@ -40,21 +40,21 @@ def main() -> None:
     config = for_card(DistillConfig.demo(SEED), card)
     training, evaluation = load_windows(card, training=True, seed=SEED), load_windows(card, seed=SEED)
     animals = sorted({str(animal) for animal in training.animals})
-    seen = training.take(np.isin(training.animals, animals[:-HELD_OUT]))
+    train_windows = training.take(np.isin(training.animals, animals[:-HELD_OUT]))
     test = evaluation.take(np.isin(evaluation.animals, animals[-HELD_OUT:]))
-    scale = common_scale(seen.counts)
-    x = seen.counts.astype(np.float32) / scale
+    scale = common_scale(train_windows.counts)
+    x = train_windows.counts.astype(np.float32) / scale
     shape = (card.window, x.shape[2], len(card.classes), np.zeros(x.shape[2]), np.ones(x.shape[2]))
     teacher = Trainer(lambda: build_resnet(*shape, config.teacher_width), jit_compile=False)
-    taught = teacher.fit(x, Targets(seen.labels), teacher_training_config(config), SEED)
-    soft = Teacher((taught,)).soft_labels(x, augmentation(config), SEED)
-    targets = Targets(seen.labels, soft, config.softness, config.mixing)
+    teacher_model = teacher.fit(x, Targets(train_windows.labels), teacher_training_config(config), SEED)
+    soft = Teacher((teacher_model,)).soft_labels(x, augmentation(config), SEED)
+    targets = Targets(train_windows.labels, soft, config.softness, config.alpha)
     student = Trainer(lambda: build_student(*shape, config.gru_units, config.dense_units), jit_compile=True)
     DATA.mkdir(exist_ok=True)
     for name, decay in DECAYS.items():
-        recipe = student_training_config(config, card.window)
-        recipe = recipe if decay is None else replace(recipe, weight_decay=decay)
-        fitted = student_weights(student.fit(x, targets, recipe, SEED))
+        training_config = student_training_config(config, card.window)
+        training_config = training_config if decay is None else replace(training_config, weight_decay=decay)
+        fitted = student_weights(student.fit(x, targets, training_config, SEED))
         weights = replace(fitted, std=np.full(x.shape[2], scale, np.float32))
         predicted = weights.logits(test.counts).argmax(axis=1)
         made = {
@@ -62,7 +62,7 @@ def main() -> None:
             "data": f"{CARD} (simulated), seed {SEED}",
             "train_animals": animals[:-HELD_OUT],
             "test_animals": animals[-HELD_OUT:],
-            "weight_decay": recipe.weight_decay,
+            "weight_decay": training_config.weight_decay,
             "options": config.options(),
             "accuracy_on_test_animals": round(float(np.mean(predicted == test.labels)), 4),
         }

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import numpy as np
-from host_speed import processor, said
+from host_speed import output_of, processor
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "training-speed.json"
 SEED = 0
@@ -42,7 +42,7 @@ def main() -> int:
     result = {
         "what": "training of GRU 16, dense 16; windows per second and MCC on animals held out",
         "command": f"python experiments/training_speed.py --data-root DATA --epochs {options.epochs}",
-        "commit": said("git", "rev-parse", "--short", "HEAD"),
+        "commit": output_of("git", "rev-parse", "--short", "HEAD"),
         "processor": processor(),
         "python": platform.python_version(),
         "threads": 1,
@@ -73,11 +73,11 @@ def measure(card_name: str, root: Path, epochs: int) -> dict[str, Any]:
     config = for_card(DistillConfig(epochs=epochs), card)
     training, evaluation = load_windows(card, root, training=True), load_windows(card, root)
     fold = make_folds(evaluation, "official" if card_name == "ucihar-subset" else "holdout")[0]
-    seen = training.take(np.isin(training.animals, fold.train_animals))
+    train_windows = training.take(np.isin(training.animals, fold.train_animals))
     test = evaluation.take(np.isin(evaluation.animals, fold.test_animals))
-    scale = common_scale(seen.counts)
-    x, unseen = (part.counts.astype(np.float32) / scale for part in (seen, test))
-    shape = (*x.shape[1:], len(seen.classes), np.zeros(x.shape[2]), np.ones(x.shape[2]))
+    scale = common_scale(train_windows.counts)
+    x, x_test = (part.counts.astype(np.float32) / scale for part in (train_windows, test))
+    shape = (*x.shape[1:], len(train_windows.classes), np.zeros(x.shape[2]), np.ones(x.shape[2]))
 
     def build() -> Any:
         return build_student(*shape, config.gru_units, config.dense_units)
@@ -89,14 +89,16 @@ def measure(card_name: str, root: Path, epochs: int) -> dict[str, Any]:
         model = build()
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.Adam(rate), loss, jit_compile=jit_compile)
-        model.fit(x, seen.labels, batch_size=batch, epochs=1, verbose=0)
-        return model, lambda: model.fit(x, seen.labels, batch_size=batch, epochs=epochs - 1, verbose=0)
+        model.fit(x, train_windows.labels, batch_size=batch, epochs=1, verbose=0)
+        return model, lambda: model.fit(
+            x, train_windows.labels, batch_size=batch, epochs=epochs - 1, verbose=0
+        )
 
     def by_trainer(jit_compile: bool) -> Any:
         trainer = Trainer(build, jit_compile=jit_compile)
-        recipe = student_training_config(config, x.shape[1])
-        trainer.fit(x, Targets(seen.labels), replace(recipe, epochs=1), SEED)
-        return trainer.model, lambda: trainer.fit(x, Targets(seen.labels), recipe, SEED)
+        training_config = student_training_config(config, x.shape[1])
+        trainer.fit(x, Targets(train_windows.labels), replace(training_config, epochs=1), SEED)
+        return trainer.model, lambda: trainer.fit(x, Targets(train_windows.labels), training_config, SEED)
 
     ways: dict[str, tuple[Callable[[], Any], int]] = {
         "keras.fit, defaults": (lambda: by_fit(32, 1e-3, "auto"), epochs - 1),
@@ -112,11 +114,11 @@ def measure(card_name: str, root: Path, epochs: int) -> dict[str, Any]:
         ready, cpu = time.perf_counter(), time.process_time()
         train()
         seconds = time.process_time() - cpu
-        answers = np.argmax(np.asarray(model(unseen)), axis=1)
+        predictions = np.argmax(np.asarray(model(x_test)), axis=1)
         figures[name] = {
             "windows_per_cpu_second": round(passes * len(x) / seconds),
             "until_ready_s": round(ready - begun, 1),
-            "mcc": round(mcc(test.labels, answers, len(test.classes)), 4),
+            "mcc": round(mcc(test.labels, predictions, len(test.classes)), 4),
         }
         print(card_name, name, figures[name], flush=True)
     base = figures["keras.fit, defaults"]["windows_per_cpu_second"]
@@ -131,12 +133,12 @@ def measure(card_name: str, root: Path, epochs: int) -> dict[str, Any]:
     }
 
 
-def mcc(labels: Any, answers: Any, classes: int) -> float:
-    """Return the multiclass Matthews correlation of answers with labels."""
+def mcc(labels: Any, predictions: Any, classes: int) -> float:
+    """Return the multiclass Matthews correlation of predictions with labels."""
     from mcukd.metrics.confusion import confusion_matrix
     from mcukd.metrics.confusion import mcc as of_matrix
 
-    return float(of_matrix(confusion_matrix(labels, answers, classes)))
+    return float(of_matrix(confusion_matrix(labels, predictions, classes)))
 
 
 if __name__ == "__main__":
