@@ -130,11 +130,11 @@ def student(job: Job) -> tuple[Any, Any, np.ndarray]:
         return weights, calibration, test.counts
     from mcukd.data.card import load_card
     from mcukd.data.load import load_windows
-    from mcukd.models.weights import StudentWeights
+    from mcukd.models.weights import GruMlpWeights
     from mcukd.profiling.study import spread
 
     with np.load(TRAINED[job.weights]) as stored:
-        weights, made = StudentWeights.from_arrays(stored), json.loads(str(stored["made"]))
+        weights, made = GruMlpWeights.from_arrays(stored), json.loads(str(stored["made"]))
     windows = load_windows(load_card("herd-sim"), seed=0)
     held_out = np.isin(windows.animals, made["test_animals"])
     train_windows = windows.take(~held_out)

@@ -30,7 +30,7 @@ from mcukd.data.simulation.simulator import resized, simulate
 from mcukd.files import write_json, write_text
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 from mcukd.profiling.synthetic import random_student
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,11 +40,11 @@ CARD = "herd-sim"
 _HOURS_AT_ONCE = 8
 
 
-def student(kind: str, counts_per_g: float) -> StudentWeights:
+def student(kind: str, counts_per_g: float) -> GruMlpWeights:
     """Return the `trained` student of the bench or a `random` one that sees samples in g."""
     if kind == "trained":
         with np.load(STUDENT, allow_pickle=False) as stored:
-            return StudentWeights.from_arrays(stored)
+            return GruMlpWeights.from_arrays(stored)
     return replace(random_student(16, classes=5), std=np.full(3, counts_per_g, np.float32))
 
 
@@ -62,7 +62,7 @@ def day(hours: float) -> np.ndarray:
 
 
 def stream_errors(
-    weights: StudentWeights, model: IntegerModel, counts: np.ndarray, reset: int = 0
+    weights: GruMlpWeights, model: IntegerModel, counts: np.ndarray, reset: int = 0
 ) -> np.ndarray:
     """Return (n,) the largest difference of a unit's state after each sample of counts (n, C)."""
     with tempfile.TemporaryDirectory() as scratch:

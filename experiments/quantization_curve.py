@@ -27,11 +27,12 @@ from numpy.typing import NDArray
 from mcukd.data.card import load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
+from mcukd.distillation.qat import EPOCHS, LEARNING_RATE, LEARNT_BITS, SHIPPED, QatResult
 from mcukd.evaluation.fold_students import FoldStudent, evaluate_folds, fold_students
 from mcukd.files import replacing, write_json
-from mcukd.fixedpoint.mixed import KERNEL_BITS
-from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, LEARNT_BITS, SHIPPED, Taught, teach_study
+from mcukd.fixedpoint.gru.mixed import KERNEL_BITS
 from mcukd.fixedpoint.quantize import BITS, QuantizeConfig, quantize
+from mcukd.pipeline.qat import train_qat_study
 from mcukd.pipeline.quantize import classes_of
 from mcukd.study import Study
 
@@ -53,7 +54,7 @@ def measure(study: Study, jobs: int) -> dict[str, Any]:
         print(f"{card.name}: {label}: MCC {found['mcc']:.4f} {found['mcc_by_seed']}", flush=True)
         return {"mcc": found["mcc"], "mcc_sd": found["mcc_sd"], "mcc_by_seed": found["mcc_by_seed"]}
 
-    def as_integers(config: QuantizeConfig, made: Mapping[str, Taught]) -> Any:
+    def as_integers(config: QuantizeConfig, made: Mapping[str, QatResult]) -> Any:
         def predict(student: FoldStudent, seen: Windows, test: Windows) -> NDArray[np.int64]:
             taught = made[student.name]
             model = quantize(taught.weights, seen, config, card.operation_hop, taught.lengths)
@@ -61,21 +62,21 @@ def measure(study: Study, jobs: int) -> dict[str, Any]:
 
         return predict
 
-    def as_float(made: Mapping[str, Taught]) -> Any:
+    def as_float(made: Mapping[str, QatResult]) -> Any:
         def predict(student: FoldStudent, seen: Windows, test: Windows) -> NDArray[np.int64]:
             return np.argmax(made[student.name].weights.logits(test.counts), axis=1)
 
         return predict
 
-    def trained_on(config: QuantizeConfig) -> dict[str, Taught]:
-        made = teach_study(
+    def trained_on(config: QuantizeConfig) -> dict[str, QatResult]:
+        made = train_qat_study(
             study, card, training, evaluation, dataset_sha256(card, root, seed),
             dict.fromkeys([SHIPPED, *untouched], config), jobs,
         )  # fmt: skip
         differences.extend(taught.teacher_difference or 0.0 for taught in made.values())
         return made
 
-    untouched = {student.name: Taught(student.weights, {}) for student in students}
+    untouched = {student.name: QatResult(student.weights, {}) for student in students}
     found: dict[str, Any] = {"float": scored("float", as_float(untouched)), **{kind: {} for kind in KINDS}}
     differences = [0.0]
     for bits in BITS:

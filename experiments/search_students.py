@@ -103,9 +103,9 @@ def search_without_inner_students(
     """Search on a fold's distilled student without students of inner folds; return facts and logits."""
     from mcukd.data.folds import Fold
     from mcukd.head_search.student import search_student
-    from mcukd.models.weights import StudentWeights
+    from mcukd.models.weights import GruMlpWeights
 
-    student = StudentWeights.from_arrays(fold, WEIGHTS[DISTILLED])
+    student = GruMlpWeights.from_arrays(fold, WEIGHTS[DISTILLED])
     inner = Fold("fold", fold.train_animals or (), ())
     found, searched = search_student(student, training, inner, trials=trials, seed=seed)
     counts = evaluation.counts[fold.test_index]

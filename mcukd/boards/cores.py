@@ -24,8 +24,9 @@ class Core:
     name: as board files and ports spell it. option: as `--core`, cycle tables and measurements spell it.
     title: for people and comments of generated C. flags: of the compiler. fpu: whether start-up turns a
     floating-point unit on. kernels: instruction set of its steps in assembly, a key of
-    `codegen.kernel.WRITERS`; None where it runs portable C only. machine: QEMU's MPS2 machine that has it, on
-    which models are measured. cycles: its cycle table, a file of `mcukd/profiling` or an absolute path.
+    `codegen.gru.family.WRITERS`; None where it runs portable C only. machine: QEMU's MPS2 machine that has
+    it, on which models are measured. cycles: its cycle table, a file of `mcukd/profiling` or an absolute
+    path.
     """
 
     name: str

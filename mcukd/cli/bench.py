@@ -35,6 +35,7 @@ def bench(
 
     Example: [bold]mcukd bench --core m4f --optimize speed[/bold]
     """
+    from mcukd.fixedpoint.model import load_model
     from mcukd.profiling.study import measure_study
     from mcukd.study import Study
 
@@ -43,9 +44,9 @@ def bench(
     if json:
         print_json(row)
         return
-    student = "filter-MLP" if row["hidden"] is None else f"GRU {row['hidden']}"
     title = (
-        f"{study.path}: {student}, {row['weight_bits']}-bit weights, {row['gates']} gate table, "
+        f"{study.path}: {load_model(study.path).title}, {row['weight_bits']}-bit weights, "
+        f"{row['gates'] or 'no'} gate table, "
         f"{row['kernel']} for {core} by QEMU"
     )
     print_table(title, ["measured", "value"], facts(row))

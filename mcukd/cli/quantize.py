@@ -131,7 +131,7 @@ def _integers(model: IntegerModel) -> dict[str, Any]:
         "bits": model.bits,
         "head_bits": model.head_bits,
         "activation_bits": model.activation_bits,
-        "gates": model.gates,
+        "gates": model.gate_table,
         "weight_bytes": model.weight_bytes,
         "table_bytes": model.table_bytes,
         "formats": {name: str(fmt.q) for name, fmt in model.formats.items()},

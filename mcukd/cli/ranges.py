@@ -30,7 +30,8 @@ def ranges(
 
     from mcukd.errors import UserError
     from mcukd.files import write_text
-    from mcukd.fixedpoint.ranges import ranges_study, sentences
+    from mcukd.fixedpoint.ranges import sentences
+    from mcukd.pipeline.ranges import ranges_study
     from mcukd.report.ranges_figure import ranges_figure
     from mcukd.report.tensors import in_computation_order
     from mcukd.study import Study

@@ -1,66 +1,28 @@
-"""The integer model as the plain facts its templates print."""
+"""Facts of an integer model that templates print, and helpers that write arrays as C."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.codegen.stream import build_stream, with_addend
+from mcukd.codegen.families import code_form
 from mcukd.fixedpoint import gates
-from mcukd.fixedpoint.filters.model import FULL, KINDS, FilterModel
-from mcukd.fixedpoint.model import IntegerModel, head_layers
-from mcukd.fixedpoint.packing import ROWS, pairs
+from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run
-
-#: The folder of `firmware_templates` that a model's sources are made from, by its student.
-TEMPLATES = {IntegerModel.student: "model/gru", FilterModel.student: "model/filter_mlp"}
 
 
 def model_context(model: IntegerModel) -> dict[str, Any]:
-    """Return what the templates of the model's folder (`TEMPLATES`) print of it."""
-    if isinstance(model, FilterModel):
-        return {**_common(model), **_filters(model)}
-    stream = build_stream(model)
-    return {
-        **_common(model),
-        "unit_pairs": pairs(model.hidden),
-        "state_shift": model.state_shift,
-        "slots": model.packing.slots,
-        "slot_bits": model.packing.slot_bits,
-        # Column pairs after which tasks fill whole words again.
-        "column_period": math.lcm(len(ROWS), model.packing.slots) // len(ROWS),
-        "tasks": len(ROWS) * pairs(model.hidden),
-        "stream": stream,
-        "stream_rows": _nested(stream.words, lambda v: f"0x{int(v):08x}", 8),
-        "ram_bytes": 2 * 4 * pairs(model.hidden),
-    }
-
-
-def _filters(model: FilterModel) -> dict[str, Any]:
-    taps = {name: np.tile(model.arrays[name], 2) for name in ("fir1", "fir2")}
-    taps["fir1"][:, -1] = taps["fir2"][:, -1] = 0  # never read: the window of eight has eight places
-    kinds = {name: model.arrays[name].reshape(len(KINDS), -1) for name in ("offset", "scale")}
-    biases = {name: with_addend(model, f"{name}_bias", name) for name in ("fir1", "fir2")}
-    return {
-        "kinds": KINDS,
-        "full": FULL,
-        "features": len(KINDS) * model.channels,
-        "pole": ", ".join(map(_literal, model.arrays["pole"])),
-        "taps": {name: _nested(rows, _literal, 16) for name, rows in taps.items()},
-        "tap_biases": {name: ", ".join(map(_literal, values)) for name, values in biases.items()},
-        **{f"{name}_rows": _nested(rows, _literal, 12) for name, rows in kinds.items()},
-        "ram_bytes": 2 * model.hidden,
-    }
+    """Return what the templates of a model's folders print of it: common facts, and those of its family."""
+    return {**_common(model), **code_form(model.family).context(model)}
 
 
 def _common(model: IntegerModel) -> dict[str, Any]:
     return {
         "sha256": model.sha256,
-        "sha256_rows": _rows([f"0x{byte:02x}" for byte in bytes.fromhex(model.sha256)]),
+        "sha256_rows": rows([f"0x{byte:02x}" for byte in bytes.fromhex(model.sha256)]),
         "card": comment(model.card),
         "simulated": model.simulated,
         "bits": model.bits,
@@ -69,7 +31,7 @@ def _common(model: IntegerModel) -> dict[str, Any]:
         "window": model.window,
         "hop": model.hop,
         "channels": model.channels,
-        "hidden": model.hidden,
+        "state_halfwords": model.state_halfwords,
         "dense": model.dense,
         "prototypes": model.prototypes,
         "classes": model.classes,
@@ -78,12 +40,6 @@ def _common(model: IntegerModel) -> dict[str, Any]:
         "counts_per_g": f"{model.counts_per_g:.10g}",
         "lengths": {name: fmt.fractional_length for name, fmt in model.formats.items()},
         "shifts": model.shifts,
-        "gates": model.gates,
-        "gate_high": (1 << (gates.PRE_BITS[model.gates] - 1)) - 1,
-        "gate_segments": gates.SEGMENTS,
-        "gate_segment_shift": gates.SEGMENT_SHIFT,
-        "gate_entries": len(gates.values()),
-        "gate_rows": _gate_rows(model.gates),
         "head": _head(model),
         "head_type": _head_type(model),
         "weight_bytes": model.weight_bytes,
@@ -93,25 +49,41 @@ def _common(model: IntegerModel) -> dict[str, Any]:
     }
 
 
-def _gate_rows(kind: str) -> str:
+def gate_context(kind: str) -> dict[str, Any]:
+    """Return the facts of a gate table, for families whose step reads one. kind: of `gates.KINDS`."""
     if kind == "direct":
-        return _rows([str(v) for v in gates.values()])
-    lines = zip(gates.lines().intercept, gates.lines().slope)
-    return _rows([f"{{ {intercept}, {slope} }}" for intercept, slope in lines], per_line=6)
+        table = rows([str(v) for v in gates.values()])
+    else:
+        lines = zip(gates.lines().intercept, gates.lines().slope)
+        table = rows([f"{{ {intercept}, {slope} }}" for intercept, slope in lines], per_line=6)
+    return {
+        "gates": kind,
+        "gate_high": (1 << (gates.PRE_BITS[kind] - 1)) - 1,
+        "gate_segments": gates.SEGMENTS,
+        "gate_segment_shift": gates.SEGMENT_SHIFT,
+        "gate_entries": len(gates.values()),
+        "gate_rows": table,
+    }
+
+
+def with_addend(model: IntegerModel, name: str, shift: str) -> NDArray[np.int64]:
+    """Return a bias with the addend of the rounding shift that follows its sum."""
+    addend = 1 << model.shifts[shift] >> 1
+    return model.arrays[name].astype(np.int64) + addend
 
 
 def _head(model: IntegerModel) -> list[dict[str, str]]:
     """Return weights and biases of the head as C definitions, in a fixed order."""
     arrays = []
-    layers = [layer for layer, _, _ in head_layers(model.arrays)]
+    layers = [layer for layer, _, _ in model.head_layers]
     for name in (name for layer in layers for name in (layer, f"{layer}_bias")):
         values = model.arrays[name]
         dimensions = "".join(f"[{size}]" for size in values.shape)
         if name.endswith("bias"):
             kind, values = "int32_t", with_addend(model, name, name.split("_")[0])
-            body = _rows([_literal(v) for v in values])
+            body = rows([literal(v) for v in values])
         else:
-            kind, body = _head_type(model), _nested(values, _literal, 12)
+            kind, body = _head_type(model), nested(values, literal, 12)
         arrays.append({"name": name, "type": kind, "dimensions": dimensions, "rows": body})
     return arrays
 
@@ -125,7 +97,7 @@ def _known_answers(model: IntegerModel) -> list[dict[str, Any]]:
     outcome = run(model, windows)
     return [
         {
-            "window_rows": _rows(
+            "window_rows": rows(
                 ["{ " + ", ".join(map(str, sample)) + " }" for sample in window], 8, per_line=4
             ),
             "logits": [int(v) for v in logits],
@@ -135,16 +107,19 @@ def _known_answers(model: IntegerModel) -> list[dict[str, Any]]:
     ]
 
 
-def _literal(value: np.integer[Any]) -> str:
+def literal(value: np.integer[Any]) -> str:
+    """Return a number as a C expression of type int32_t."""
     # -2147483648 is an expression of a wider type in C.
     return "INT32_MIN" if int(value) == -(1 << 31) else str(int(value))
 
 
-def _nested(rows: NDArray[Any], literal: Any, per_line: int) -> str:
-    return "\n".join("    {\n" + _rows([literal(v) for v in row], 8, per_line) + "\n    }," for row in rows)
+def nested(array: NDArray[Any], write: Callable[[Any], str], per_line: int) -> str:
+    """Return the rows of an array (rows, n) as C initializers in braces, each value as `write` gives it."""
+    return "\n".join("    {\n" + rows([write(v) for v in row], 8, per_line) + "\n    }," for row in array)
 
 
-def _rows(items: Iterable[str], indent: int = 4, per_line: int = 12) -> str:
+def rows(items: Iterable[str], indent: int = 4, per_line: int = 12) -> str:
+    """Return items separated by commas, `per_line` to a line."""
     items = list(items)
     lines = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
     return ",\n".join(" " * indent + line for line in lines)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from mcukd.boards.scale import board_scaling
-from mcukd.codegen.context import TEMPLATES, model_context
+from mcukd.codegen.context import model_context
+from mcukd.codegen.families import code_form
 from mcukd.codegen.kernel import core_of, kernel_for
 from mcukd.codegen.prefix import DEFAULT, check_prefix, with_own_names
 from mcukd.codegen.templates import render_folders, render_template
@@ -80,7 +81,7 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
 
 def model_folders(model: IntegerModel) -> list[str]:
     """Return the template folders of a model: what every student has, and what its own family adds."""
-    return ["model/common", TEMPLATES[model.student]]
+    return ["model/common", code_form(model.family).templates]
 
 
 def template_folders(model: IntegerModel, board: Board) -> list[str]:

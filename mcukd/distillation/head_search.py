@@ -21,7 +21,7 @@ from mcukd.head_search.classifiers import FAMILIES
 from mcukd.head_search.search import Classifier, Found, trials_in_all
 from mcukd.head_search.student import search_student
 from mcukd.head_search.trials import OWN
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 from mcukd.training.trainer import in_units
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class HeadSearchResult:
     """What a search found; the student with its own head, and with the best deployable one."""
 
     found: Found
-    student: StudentWeights
-    deployed: StudentWeights
+    student: GruMlpWeights
+    deployed: GruMlpWeights
 
     def arrays(self, counts: NDArray[np.int16]) -> dict[str, Any]:
         """Return what a fold's file stores of a search, given the counts (N, T, C) of its test windows.
@@ -71,8 +71,8 @@ class HeadSearchResult:
 
 
 def search_head(
-    student: StudentWeights,
-    inner: Sequence[StudentWeights],
+    student: GruMlpWeights,
+    inner: Sequence[GruMlpWeights],
     windows: Windows,
     config: DistillConfig,
     seed: int,

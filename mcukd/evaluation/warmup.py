@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 
 
-def settling_samples(student: StudentWeights, counts: NDArray[np.int16]) -> NDArray[np.int64]:
+def settling_samples(student: GruMlpWeights, counts: NDArray[np.int16]) -> NDArray[np.int64]:
     """Return for each window the number of samples after which its class no longer changes: (N,), 1 to T.
 
     counts: (N, T, C). The head is read after every sample; T means that the last sample still changed it.
@@ -24,7 +24,7 @@ def settling_samples(student: StudentWeights, counts: NDArray[np.int16]) -> NDAr
     return np.asarray(last + 1, np.int64)
 
 
-def stepwise_classes(student: StudentWeights, counts: NDArray[np.int16]) -> NDArray[np.int64]:
+def stepwise_classes(student: GruMlpWeights, counts: NDArray[np.int16]) -> NDArray[np.int64]:
     """Return the class after each sample of windows (N, T, C): (N, T)."""
     state = np.zeros((len(counts), student.hidden))
     x = (counts.astype(np.float64) - student.mean) / student.std

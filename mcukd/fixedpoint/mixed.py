@@ -1,9 +1,8 @@
 """Mixed precision: the widths that need least flash for what they keep of the MCC, and the Pareto front.
 
-What a device can mix is few enough to try all of it: slots of 4, 5, 8 or 16 bits for recurrent weights, one
-or two bytes for a weight of the head, and the kind of gate table. Input kernels lie in memory with 16 bits
-whatever their width, so they are given all of them. Every candidate is scored on windows that the student's
-own training animals made; animals held out have no part in the choice.
+What a device can mix is few enough to try all of it; which widths those are, the student's family says
+(`families.MixedWidths`). Every candidate is scored on windows of the student's own training animals; animals
+held out have no part in the choice.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -21,17 +20,15 @@ from numpy.typing import NDArray
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.files import replacing
-from mcukd.fixedpoint import gates
+from mcukd.fixedpoint.config import QuantizeConfig
+from mcukd.fixedpoint.families import MixedWidths, integer_form
 from mcukd.fixedpoint.gates import KINDS
-from mcukd.fixedpoint.model import IntegerModel, gru_weight_bytes
-from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.quantize import quantize
 from mcukd.metrics.confusion import confusion_matrix, pooled_mcc
-from mcukd.models.weights import StudentWeights
+from mcukd.models.families import Weights
 
 PARETO, PARETO_FIGURE = "pareto.json", "pareto.png"
-RECURRENT_BITS = (4, 5, 8, 16)
-HEAD_BITS = (8, 16)
-KERNEL_BITS = 16
 DEFAULT_DROP = 0.005
 
 #: Turns a model and counts (N, T, C) into predicted classes (N,).
@@ -127,18 +124,16 @@ def parse_bytes(text: str) -> int:
     return size
 
 
-def candidates(base: QuantizeConfig, kinds: Sequence[str] = KINDS) -> list[QuantizeConfig]:
-    """Return all widths that are tried; `base` gives the activations' width."""
-    return [
-        replace(base, bits=bits, kernel_bits=KERNEL_BITS, head_bits=head, gates=kind)
-        for bits in RECURRENT_BITS
-        for head in HEAD_BITS
-        for kind in kinds
-    ]
+def mixed_widths(family: str) -> MixedWidths:
+    """Return how the widths of a family can be mixed. Raises ValueError where they cannot."""
+    mixed = integer_form(family).mixed
+    if mixed is None:
+        raise ValueError(f"students of the family {family} have no widths to mix")
+    return mixed
 
 
 def search(
-    weights: StudentWeights,
+    weights: Weights,
     calibration: Windows,
     judged: Windows,
     goal: Goal,
@@ -186,20 +181,12 @@ def choose(found: Sequence[Candidate], float_mcc: float, goal: Goal, lenient: bo
     return min(close, key=lambda c: (c.flash_bytes, -c.mcc)) if close else best
 
 
-def flash_bytes(weights: StudentWeights, config: QuantizeConfig) -> int:
-    """Return the bytes of weights, biases and gate table that a student takes with these widths."""
-    scores = weights.classes * weights.prototypes
-    shape = (weights.channels, weights.hidden, weights.dense, scores)
-    widths = {"bits": config.bits, "head_bits": config.widths.head}
-    return gru_weight_bytes(*shape, **widths) + gates.table_bytes(config.gates)
-
-
-def check_budget(goal: Goal, tried: Sequence[QuantizeConfig], students: Iterable[StudentWeights]) -> None:
+def check_budget(goal: Goal, tried: Sequence[QuantizeConfig], students: Iterable[Weights]) -> None:
     """Raise UserError where a student's shape alone says that no widths of `tried` fit the goal's budget."""
     if goal.budget_flash is None:
         return
     for weights in students:
-        least = min(flash_bytes(weights, config) for config in tried)
+        least = min(mixed_widths(weights.family).flash_bytes(weights, config) for config in tried)
         if least > goal.budget_flash:
             raise _over_budget(goal, least)
 

@@ -1,12 +1,13 @@
-"""The integer model: everything a device computes with, as one loadable artefact."""
+"""The integer model of any student family: everything a device computes with, as one loadable artefact."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Container, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Optional
 
@@ -15,41 +16,28 @@ from numpy.typing import NDArray
 
 from mcukd.errors import UserError
 from mcukd.files import replacing, write_json
-from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import QFormat
-from mcukd.fixedpoint.packing import Packing, pairs
+from mcukd.models.families import DEFAULT_FAMILY, FAMILIES
 
 ARRAYS_FILE = "fixedpoint.npz"
 FACTS_FILE = "fixedpoint.json"
 #: Raised whenever `docs/arithmetic.md` changes a bit of any result.
 ARITHMETIC_VERSION = 2
 
-GATES = ("z", "r", "h")
-#: Arrays of a model and their dtype; gate arrays are stored with one row per unit.
-ARRAY_TYPES = {
-    **{f"kernel_{gate}": np.int16 for gate in GATES},
-    **{f"recurrent_{gate}": np.int16 for gate in GATES},
-    **{f"bias_{gate}": np.int32 for gate in GATES},
-    "bias_h_rec": np.int32,
-    "dense": np.int16,
-    "dense_bias": np.int32,
-    "output": np.int16,
-    "output_bias": np.int32,
-    "known_windows": np.int16,
-}
-#: What a trace gives of one step, each (H,).
-TRACE_TENSORS = ("z_pre", "r_pre", "z", "r", "h_rec", "h_pre", "h_cand", "h")
-WEIGHTS = (*(f"kernel_{g}" for g in GATES), *(f"recurrent_{g}" for g in GATES), "dense", "output")
+#: Order of the first fields in `fixedpoint.json`; others follow in the order of the class.
+_FIRST_FACTS = ("bits", "activation_bits", "gates", "state_shift")
+#: Arrays of a head's hidden layer, which only some heads have.
+_HIDDEN_LAYER = ("dense", "dense_bias")
 
 
-#: Layers of a head, each with the tensors it reads and makes; without a hidden layer scores read the state.
-_MLP_LAYERS = (("dense", "h", "dense_out"), ("output", "dense_out", "logits"))
-_DIRECT_LAYERS = (("output", "h", "logits"),)
+def head_layers(names: Container[str], source: str = "h") -> tuple[tuple[str, str, str], ...]:
+    """Return the layers of a head with weights of these names: (weights, tensor read, tensor made).
 
-
-def head_layers(names: Container[str]) -> tuple[tuple[str, str, str], ...]:
-    """Return the layers of a head with weights of these names: (weights, what they read, what they make)."""
-    return _MLP_LAYERS if "dense" in names else _DIRECT_LAYERS
+    source: the tensor that the first layer reads. Without a hidden layer the output layer reads it.
+    """
+    if "dense" in names:
+        return ("dense", source, "dense_out"), ("output", "dense_out", "logits")
+    return (("output", source, "logits"),)
 
 
 @dataclass(frozen=True)
@@ -77,27 +65,26 @@ class TensorFormat:
 
 
 @dataclass(frozen=True)
-class IntegerModel:
-    """GRU(H) and a head on int16 sensor counts, in integers.
+class IntegerModel(ABC):
+    """A student on int16 sensor counts in integers: what all families have in common.
 
-    The head is Dense(M, ReLU) → Dense(K), or K·P scores of the state, of which the largest of each class's P
-    is its logit: a linear head where P is 1, else one of prototypes. These have no `dense`, no `dense_out`.
+    A student reads T samples of C axes one after another into a state, and ends in a head: Dense(M, ReLU) →
+    Dense(K), or K·P scores, of which the largest of each class's P is its logit (P = 1: a linear head).
+    Heads without a hidden layer have no `dense` and no `dense_out`.
 
-    gates: which kind of gate table, of `gates.KINDS`.
-    state_shift: bits of the state that sums leave out, so that they stay within 32 bits.
-    formats: by tensor name, the weights in `WEIGHTS`, the activations `input`, `z_pre`, `r_pre`, `h_rec`,
-    `h_pre`, `h` (state), `dense_out`, `logits`, and the sums `z_sum`, `r_sum`, `h_sum`.
-    arrays: by the names of `ARRAY_TYPES`; kernel_* (H, C) at the length of their sum, recurrent_* (H, H)
-    with `packing.slack` bits below their own, dense (M, H), output (K, M) or (K·P, H), biases one per row
-    at the fractional length of the sum they start, known_windows (n, T, C) int16 counts for the firmware's
-    known-answer test.
+    bits: width of the weights. activation_bits: of the state or features and of the dense output.
+    window, hop: samples T of a window, and between two classifications. rate_hz, counts_per_g: of the
+    samples. card, simulated: the data it was made from.
+    formats: by tensor name: weights, activations and 32-bit sums. Every family has the activations `input`
+    and `logits`.
+    arrays: by the names of `array_types`; of the head `dense` (M, inputs), `output` (K·P, M or inputs), with
+    biases at the fractional length of the sum they start; known_windows (n, T, C) int16 counts for the
+    firmware's known-answer test.
     bounds: for each 32-bit accumulator the largest magnitude any input can drive it to.
     """
 
     bits: int
     activation_bits: int
-    gates: str
-    state_shift: int
     window: int
     hop: int
     classes: tuple[str, ...]
@@ -109,21 +96,55 @@ class IntegerModel:
     arrays: dict[str, NDArray[Any]]
     bounds: dict[str, int]
 
-    #: The structure of student that this is the integer form of, as in `mcukd distill --student`.
-    student: ClassVar[str] = "gru-mlp"
-    array_types: ClassVar[Mapping[str, Any]] = ARRAY_TYPES
-    #: Tensors of one step, in the order of their numbers in the protocol's TRACE.
-    trace_tensors: ClassVar[tuple[str, ...]] = TRACE_TENSORS
+    #: The student family that this is the integer form of, as in `mcukd distill --student`.
+    family: ClassVar[str]
+    #: Arrays and their dtypes.
+    array_types: ClassVar[Mapping[str, Any]]
+    #: 16-bit tensors of one step, in the order of their numbers in the protocol's TRACE.
+    trace_tensors: ClassVar[tuple[str, ...]]
+    #: The tensor that the head reads.
+    head_input: ClassVar[str] = "h"
+    #: Facts that every model of the family has in its file and hash, and no field here.
+    constant_facts: ClassVar[Mapping[str, Any]] = {}
 
     @property
+    @abstractmethod
     def channels(self) -> int:
         """C, the number of sensor channels."""
-        return int(self.arrays["kernel_z"].shape[1])
 
     @property
-    def hidden(self) -> int:
-        """H, the number of GRU units."""
-        return int(self.arrays["recurrent_z"].shape[0])
+    @abstractmethod
+    def state_halfwords(self) -> int:
+        """Halfwords of the state that the device's CRC-32 and the protocol's STATE cover."""
+
+    @property
+    @abstractmethod
+    def weight_bytes(self) -> int:
+        """Bytes of weights and biases on the device, without padding."""
+
+    @property
+    @abstractmethod
+    def shifts(self) -> dict[str, int]:
+        """Right shifts that bring sums from one fractional length to the next, none negative."""
+
+    @abstractmethod
+    def macs_per_window(self, steps: int) -> int:
+        """Return the multiply-accumulates of one window of `steps` samples."""
+
+    @property
+    def title(self) -> str:
+        """The model in a word or two, for tables."""
+        return self.family
+
+    @property
+    def gate_table(self) -> Optional[str]:
+        """The kind of gate table that its step reads, of `gates.KINDS`; None for none."""
+        return None
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of tables that are no weights, such as a gate table."""
+        return 0
 
     @property
     def dense(self) -> int:
@@ -144,41 +165,22 @@ class IntegerModel:
 
     @property
     def head_bits(self) -> int:
-        """Width of the head's weights; `bits` is that of the recurrent ones."""
+        """Width of the head's weights."""
         return self.formats["output"].bits
 
     @property
-    def packing(self) -> Packing:
-        """How the recurrent weights lie in memory."""
-        return Packing(self.bits)
+    def head_layers(self) -> tuple[tuple[str, str, str], ...]:
+        """Layers of the head: (weights, tensor read, tensor made)."""
+        return head_layers(self.arrays, self.head_input)
 
     @property
     def observed_formats(self) -> dict[str, TensorFormat]:
         """Formats of weights and activations: all but the sums, which fit by proof."""
         return {name: fmt for name, fmt in self.formats.items() if fmt.kind != "sum"}
 
-    @property
-    def weight_bytes(self) -> int:
-        """Bytes of weights and biases on the device; see `gru_weight_bytes`."""
-        scores = len(self.arrays["output"])
-        return gru_weight_bytes(
-            self.channels, self.hidden, self.dense, scores, bits=self.bits, head_bits=self.head_bits
-        )
-
-    @property
-    def table_bytes(self) -> int:
-        """Bytes of the gate table on the device."""
-        return gates.table_bytes(self.gates)
-
     def length(self, tensor: str) -> int:
         """Return the fractional length of a tensor."""
         return self.formats[tensor].fractional_length
-
-    @property
-    def shifts(self) -> dict[str, int]:
-        """Right shifts of the step and the head, none negative; see `step_shifts`."""
-        lengths = {name: fmt.fractional_length for name, fmt in self.formats.items()}
-        return step_shifts(lengths, self.packing, self.state_shift)
 
     @property
     def sha256(self) -> str:
@@ -193,12 +195,12 @@ class IntegerModel:
             "counts_per_g": self.counts_per_g,
             "bits": self.bits,
             "activation_bits": self.activation_bits,
-            "gates": self.gates,
-            "state_shift": self.state_shift,
             "formats": {
                 name: [fmt.bits, fmt.fractional_length] for name, fmt in sorted(self.formats.items())
             },
-            **_student_facts(self),
+            **{name: getattr(self, name) for name in _own_fields(type(self))},
+            **self.constant_facts,
+            **_family_fact(self),
         }
         digest.update(json.dumps(facts, sort_keys=True).encode())
         for name in sorted(self.arrays):
@@ -208,53 +210,16 @@ class IntegerModel:
         return digest.hexdigest()
 
 
-def gru_weight_bytes(
-    channels: int, hidden: int, dense: int, scores: int, *, bits: int, head_bits: int
-) -> int:
-    """Return the bytes of weights and biases of GRU(H) and its head on the device, without padding.
-
-    dense: M, 0 where the head has no hidden layer. scores: K·P. bits: of recurrent weights, which take their
-    slots. Input kernels take two bytes a weight, those of the head one up to eight bits and two above, biases
-    four.
-    """
-    recurrent = 4 * pairs(hidden) * Packing(bits).words(hidden)
-    kernels = 2 * len(GATES) * hidden * channels
-    head = (1 if head_bits <= 8 else 2) * (dense * (hidden + scores) if dense else hidden * scores)
-    biases = 4 * ((len(GATES) + 1) * hidden + dense + scores)
-    return recurrent + kernels + head + biases
-
-
-def step_shifts(lengths: Mapping[str, int], packing: Packing, state_shift: int) -> dict[str, int]:
-    """Return the right shifts that bring sums from one length to the next (`docs/arithmetic.md`).
-
-    state_z, state_r: of the state's part to the sum. h_rec: of the candidate's state part. gated: of
-    r · h_rec to the sum. z_pre, r_pre, h_pre: of sums to pre-activations. h: of Q0.15 to the state.
-    """
-    state = {
-        gate: lengths[f"recurrent_{gate}"] + packing.slack + lengths["h"] - state_shift for gate in GATES
-    }
-    return {
-        **{f"state_{gate}": state[gate] - lengths[f"{gate}_sum"] for gate in ("z", "r")},
-        "h_rec": state["h"] - lengths["h_rec"],
-        "gated": 16 + lengths["h_rec"] - lengths["h_sum"],
-        **{f"{gate}_pre": lengths[f"{gate}_sum"] - lengths[f"{gate}_pre"] for gate in GATES},
-        "h": 15 - lengths["h"],
-        **{
-            layer: lengths[layer] + lengths[source] - lengths[target]
-            for layer, source, target in head_layers(lengths)
-        },
-    }
-
-
 def save_model(model: IntegerModel, directory: Path) -> list[Path]:
     """Write `fixedpoint.npz` and `fixedpoint.json` and return their paths; same model, same bytes."""
     arrays, facts = directory / ARRAYS_FILE, directory / FACTS_FILE
-    content = asdict(model)
+    content = {**asdict(model), **model.constant_facts}
     del content["arrays"]
     with replacing(arrays) as temporary:
         np.savez(temporary, **model.arrays)
-    header = {"arithmetic": ARITHMETIC_VERSION, "sha256": model.sha256, **_student_facts(model)}
-    write_json(facts, {**header, **content})
+    header = {"arithmetic": ARITHMETIC_VERSION, "sha256": model.sha256, **_family_fact(model)}
+    first = {name: content.pop(name) for name in _FIRST_FACTS if name in content}
+    write_json(facts, {**header, **first, **content})
     return [arrays, facts]
 
 
@@ -275,10 +240,13 @@ def load_model(directory: Path) -> IntegerModel:
         raise UserError(f"{arrays_file}: damaged ({error}); {remedy}.") from error
     try:
         facts = json.loads(facts_file.read_text(encoding="utf-8"))
-        form = _form(facts.pop("student", IntegerModel.student))
+        family = FAMILIES.find(facts.pop("student", DEFAULT_FAMILY), f"{facts_file}: student")
+        form: type[IntegerModel] = family.part("integers").model
         expected, arithmetic = facts.pop("sha256"), facts.pop("arithmetic")
         facts["formats"] = {name: _format(fmt) for name, fmt in facts["formats"].items()}
         facts["classes"] = tuple(facts["classes"])
+        for name in form.constant_facts:
+            del facts[name]
         model = form(arrays=arrays, **facts)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{facts_file}: damaged ({error}); {remedy}.") from error
@@ -286,7 +254,7 @@ def load_model(directory: Path) -> IntegerModel:
         name
         for name, kind in form.array_types.items()
         if (name not in arrays or arrays[name].dtype != kind)
-        and ("dense" in model.formats or name not in ("dense", "dense_bias"))
+        and ("dense" in model.formats or name not in _HIDDEN_LAYER)
     ]
     if wrong:
         raise UserError(f"{arrays_file}: array '{wrong[0]}' is missing or of another type; {remedy}.")
@@ -300,15 +268,15 @@ def load_model(directory: Path) -> IntegerModel:
     return model
 
 
-def _student_facts(model: IntegerModel) -> dict[str, str]:
-    """Name the structure where it is not the usual one, so that earlier files and hashes hold."""
-    return {} if model.student == IntegerModel.student else {"student": model.student}
+def _own_fields(form: type[IntegerModel]) -> list[str]:
+    """Return the names of the fields that a family adds."""
+    common = {field.name for field in fields(IntegerModel)}
+    return [field.name for field in fields(form) if field.name not in common]
 
 
-def _form(student: str) -> type[IntegerModel]:
-    from mcukd.fixedpoint.filters.model import FilterModel
-
-    return {form.student: form for form in (IntegerModel, FilterModel)}[student]
+def _family_fact(model: IntegerModel) -> dict[str, str]:
+    """Return the family's name where it is not the default one, so that earlier files and hashes hold."""
+    return {} if model.family == DEFAULT_FAMILY else {"student": model.family}
 
 
 def _format(fields: dict[str, Any]) -> TensorFormat:

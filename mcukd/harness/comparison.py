@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
-from mcukd.fixedpoint.reference import Outcome, run, trace
+from mcukd.fixedpoint.reference import InferenceResult, run, trace
 from mcukd.harness.messages import DeviceError, Identity, StreamState, WindowResult
 from mcukd.harness.probes import Probes
 from mcukd.harness.protocol import Device
@@ -37,7 +37,7 @@ def check_identity(who: Identity, url: str, board: str, model: IntegerModel, fir
             f"{firmware_sha256[:12]}; flash it with 'mcukd flash --board {board}'."
         )
     shape = (who.window, who.hidden, who.channels, who.classes)
-    expected = (model.window, model.hidden, model.channels, len(model.classes))
+    expected = (model.window, model.state_halfwords, model.channels, len(model.classes))
     if shape != expected:
         raise UserError(
             f"{url}: the device's model has shape {shape} (steps, units, channels, classes), "
@@ -124,7 +124,7 @@ def exercise(device: Device, window: NDArray[np.int16]) -> StreamState:
     return last
 
 
-def streamed_right(state: StreamState, expected: Outcome) -> bool:
+def streamed_right(state: StreamState, expected: InferenceResult) -> bool:
     """Tell whether streaming the first window ended with its class and logits."""
     values = (state.latest_class, state.latest_logits.tolist())
     return values == (int(expected.classes[0]), expected.logits[0].tolist())
@@ -150,7 +150,7 @@ def measured(results: list[WindowResult], who: Identity) -> tuple[list[int], Opt
     return counts, None
 
 
-def difference(result: WindowResult, expected: Outcome, n: int) -> Optional[dict[str, Any]]:
+def difference(result: WindowResult, expected: InferenceResult, n: int) -> Optional[dict[str, Any]]:
     """Return what differs between a device's result and window `n` of the reference, or None."""
     pairs = {
         "state_crc": (int(expected.state_crc[n]), result.state_crc),
@@ -182,7 +182,12 @@ def locate(device: Device, model: IntegerModel, window: NDArray[np.int16]) -> Op
 
 
 def _first_mismatch(
-    device: Device, model: IntegerModel, probes: Probes, n: int, result: WindowResult, expected: Outcome
+    device: Device,
+    model: IntegerModel,
+    probes: Probes,
+    n: int,
+    result: WindowResult,
+    expected: InferenceResult,
 ) -> dict[str, Any]:
     found = difference(result, expected, n)
     assert found is not None

@@ -12,7 +12,7 @@ from mcukd.data.folds import Fold
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.head_search.search import Found, OwnHeads, search_classifier
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 
 #: Turns counts (N, T, C) into embeddings (N, E).
 Embed = Callable[[NDArray[np.int16]], NDArray[Any]]
@@ -43,14 +43,14 @@ def search_fold(
 
 
 def search_student(
-    student: StudentWeights,
+    student: GruMlpWeights,
     windows: Windows,
     fold: Fold,
     *,
-    inner: Optional[Sequence[StudentWeights]] = None,
+    inner: Optional[Sequence[GruMlpWeights]] = None,
     own: bool = False,
     **options: Any,
-) -> tuple[Found, StudentWeights]:
+) -> tuple[Found, GruMlpWeights]:
     """Search the classifier on a student's last state; return also the student with the best head.
 
     As `search_fold`; inner: students of the inner folds. own: keep the student's own head unless another is

@@ -1,4 +1,4 @@
-"""Compiles `firmware_templates/host` for this computer and keeps the libraries in a cache.
+"""Cache of C libraries compiled for this computer.
 
 One library serves every model of a shape, whatever its widths, formats and weights. Its name is a hash of
 source, flags and the compiler's own account of itself and of this processor, so another compiler, another
@@ -15,28 +15,18 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Any, Optional
 
 from mcukd.files import folder_beside
 from mcukd.resources import resource_dir
 
-TEMPLATE = "mcukd_batch.c"
 #: The C is vectors already; GCC would make vectors of the table lookups too, at a loss.
 FLAGS = ("-std=c99", "-O3", "-fno-tree-vectorize", "-fno-tree-slp-vectorize", "-fPIC", "-shared")
 #: Where a compiler does not know it, vectors are those of the platform's least processor.
 NATIVE = "-march=native"
+_SOURCE = "mcukd_batch.c"
 SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 _TIMEOUT_S = 120
-
-
-class Shape(NamedTuple):
-    """What a library is made for."""
-
-    hidden: int
-    channels: int
-    dense: int  # 0 where scores read the state
-    classes: int
-    prototypes: int = 1
 
 
 class CannotBuild(Exception):
@@ -53,22 +43,21 @@ def cache_dir() -> Path:
     return (base if base.is_absolute() else Path.home() / ".cache") / "mcukd"
 
 
-def source(shape: Shape) -> str:
-    """Return the C of a shape."""
+def render(template: str, facts: dict[str, Any]) -> str:
+    """Return C rendered from a template of `firmware_templates`."""
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource_dir("firmware_templates") / "host"),
+        loader=jinja2.FileSystemLoader(resource_dir("firmware_templates")),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    return environment.get_template(f"{TEMPLATE}.j2").render(shape._asdict())
+    return environment.get_template(template).render(facts)
 
 
-def load_library(shape: Shape) -> ctypes.CDLL:
-    """Return the library of a shape, built unless an earlier process did. Raises CannotBuild."""
+def load_library(text: str) -> ctypes.CDLL:
+    """Return the library of C source, built unless an earlier process did. Raises CannotBuild."""
     command, identity = compiler(os.environ.get("CC") or "cc")
-    text = source(shape)
     key = hashlib.sha256("\0".join([text, *command[1:], identity]).encode()).hexdigest()
     try:
         path = cache_dir() / f"batch-{key[:32]}{SUFFIX}"
@@ -87,12 +76,12 @@ def build(command: tuple[str, ...], text: str, path: Path) -> None:
     """Build in a directory of this process alone and rename: others see no library or a whole one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with folder_beside(path) as scratch:
-        file, library = scratch / TEMPLATE, scratch / path.name
+        file, library = scratch / _SOURCE, scratch / path.name
         file.write_text(text, encoding="utf-8")
         result = _run([*command, file.name, "-o", library.name], str(scratch))
         if result.returncode or not library.exists():
             message = (result.stderr.strip() or "no message").splitlines()[0]
-            raise CannotBuild(f"{command[0]} does not compile {TEMPLATE}: {message}")
+            raise CannotBuild(f"{command[0]} does not compile {_SOURCE}: {message}")
         library.replace(path)
 
 

@@ -1,4 +1,4 @@
-"""The learnable filters of the filter-MLP as a Keras layer; `filter_mlp` imports this only when it must."""
+"""Keras layer with the learnable filters of the filter-MLP; `filter_mlp` imports it only to build a model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mcukd.models.filter_mlp import LEAST_POLE, TAPS
+from mcukd.models.filter_weights import LEAST_POLE, TAPS
 from mcukd.tensorflow_setup import keras
 
 #: Samples in a block of the high-pass; a window of 256 has as many blocks.
@@ -38,8 +38,12 @@ class FilterFeatures(keras.layers.Layer):
         """Return the features of standardised windows x (N, T, C)."""
         ops = keras.ops
         filtered = _fir(ops.tanh(_fir(x, self.fir1) + self.fir1_bias), self.fir2) + self.fir2_bias
-        passed = high_pass(x, pole_of(self.pole_logit))
-        parts = [ops.mean(x, axis=1), ops.mean(ops.abs(passed), axis=1), ops.mean(ops.abs(filtered), axis=1)]
+        highpassed = high_pass(x, pole_of(self.pole_logit))
+        parts = [
+            ops.mean(x, axis=1),
+            ops.mean(ops.abs(highpassed), axis=1),
+            ops.mean(ops.abs(filtered), axis=1),
+        ]
         return ops.concatenate(parts, axis=-1)
 
     def compute_output_shape(self, shape: Any) -> tuple[Any, int]:

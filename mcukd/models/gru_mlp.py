@@ -1,16 +1,15 @@
-"""The student: a GRU and a small multilayer perceptron on raw sensor counts."""
+"""The GRU-MLP, the default student: a GRU and a small multilayer perceptron on raw sensor counts."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mcukd.errors import UserError
+from mcukd.models.families import StudentNetwork
 from mcukd.models.resnet import standardisation
-from mcukd.models.weights import Head, StudentWeights
+from mcukd.models.weights import GruMlpWeights, Head
 
 if TYPE_CHECKING:
     import keras
@@ -48,12 +47,12 @@ def build_student(
     return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="student")
 
 
-def student_weights(model: keras.Model) -> StudentWeights:
+def student_weights(model: keras.Model) -> GruMlpWeights:
     """Take the weights out of a student made by `build_student`, or with another head by `with_head`."""
     kernel, recurrent, bias = model.get_layer("gru").get_weights()
     head = _head_of(model)
     layer = model.get_layer("standardisation")
-    return StudentWeights(
+    return GruMlpWeights(
         mean=np.asarray(layer.mean, np.float32).reshape(-1),
         std=np.sqrt(np.asarray(layer.variance, np.float32).reshape(-1)),
         kernel=kernel,
@@ -109,18 +108,9 @@ def student_macs_per_window(window: int, channels: int, classes: int, units: int
     return 3 * units * (channels + units) * window + units * dense + dense * classes
 
 
-def load_student(path: Path) -> keras.Model:
-    """Load a gru-mlp student from a `.keras` file.
-
-    Raises UserError where it is missing, unreadable, a student of another structure or none.
-    """
-    from mcukd.models.student import GRU_MLP, load_any_student, structure_of
-
-    model = load_any_student(path)
-    structure = structure_of(model)
-    if structure != GRU_MLP:
-        raise UserError(
-            f"{path}: a {structure} student, and this is for gru-mlp students only; distil one "
-            f"(--student gru-mlp) to go on."
-        )
-    return model
+NETWORK = StudentNetwork(
+    layers=("gru", "standardisation", "logits"),
+    array="recurrent",
+    weights_of=student_weights,
+    from_arrays=GruMlpWeights.from_arrays,
+)

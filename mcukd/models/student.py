@@ -1,61 +1,43 @@
-"""What all structures of students have in common: their files, and their weights out of a model or a file."""
+"""Students of any family: their files, and their weights out of a Keras model or a fold's file."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from mcukd.errors import UserError
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, WEIGHTS
-from mcukd.models.filter_mlp import FilterMlpWeights
-from mcukd.models.mobilenet import TEACHER
-from mcukd.models.network import NetworkWeights
-from mcukd.models.weights import StudentWeights
+from mcukd.models.families import DEFAULT_FAMILY, FAMILIES, Weights, student_network
 
 if TYPE_CHECKING:
     import keras
 
     from mcukd.study import Study
 
-Weights = Union[StudentWeights, FilterMlpWeights, NetworkWeights]
-
-GRU_MLP, FILTER_MLP, MOBILENET = "gru-mlp", "filter-mlp", NetworkWeights.student
 #: Name of the student as a TensorFlow Lite int8 file, in a study.
 TFLITE = "student_int8.tflite"
-#: Structure → a layer that only it has, and the others it must have.
-_LAYERS = {
-    FILTER_MLP: ("filters", ("standardisation", "dense", "logits")),
-    MOBILENET: ("b1_depthwise", ("standardisation", "stem", "embedding", "logits")),
-    GRU_MLP: ("gru", ("standardisation", "logits")),
-}
 
 
 def weights_of(student: keras.Model) -> Weights:
-    """Take the weights out of a student of any structure."""
-    from mcukd.models.filter_mlp import filter_mlp_weights
-    from mcukd.models.gru_mlp import student_weights
-
-    structure = structure_of(student)
-    if structure == MOBILENET:
-        return NetworkWeights.of(student)
-    return filter_mlp_weights(student) if structure == FILTER_MLP else student_weights(student)
+    """Take the weights out of a student of any family."""
+    return student_network(family_of(student)).weights_of(student)
 
 
-def structure_of(student: keras.Model) -> str:
-    """Return "gru-mlp", "filter-mlp" or "mobilenet"."""
+def family_of(student: keras.Model) -> str:
+    """Return the name of the family that a student is of."""
     names = {layer.name for layer in student.layers}
-    return next((structure for structure, (own, _) in _LAYERS.items() if own in names), GRU_MLP)
+    return next((one for one in FAMILIES if student_network(one).layers[0] in names), DEFAULT_FAMILY)
 
 
 def stored_weights(arrays: Mapping[str, Any], prefix: str = "") -> Weights:
-    """Take weights of whichever structure back out of an opened `.npz`, where `arrays(prefix)` put them."""
-    structure: type[Weights] = StudentWeights
-    if prefix + "pole" in arrays:
-        structure = FilterMlpWeights
-    elif prefix + "stem/kernel" in arrays:
-        structure = NetworkWeights
-    return structure.from_arrays(arrays, prefix)
+    """Take weights of whichever family back out of an opened `.npz`, where `arrays(prefix)` put them."""
+    for family in FAMILIES:
+        network = student_network(family)
+        if prefix + network.array in arrays:
+            return network.from_arrays(arrays, prefix)
+    raise KeyError(f"{prefix}{student_network(DEFAULT_FAMILY).array}")
 
 
 def shipped_weights(fold: Mapping[str, Any]) -> Weights:
@@ -70,15 +52,15 @@ def shipped_weights(fold: Mapping[str, Any]) -> Weights:
 
 
 def load_any_student(path: Path) -> keras.Model:
-    """Load a student of any structure from a `.keras` file (`weights_of` takes it).
+    """Load a student of any family from a `.keras` file (`weights_of` takes it).
 
     Raises UserError where it is missing, unreadable or no student.
     """
-    # So that their layers are recognised.
-    import mcukd.models.filter_layer
-    import mcukd.models.hopfield  # noqa: F401
     from mcukd.tensorflow_setup import keras
 
+    for one in FAMILIES:
+        for module in student_network(one).layer_modules:
+            importlib.import_module(module)
     if not path.is_file():
         raise UserError(f"{path}: no such file; run 'mcukd distill' to train a student.")
     try:
@@ -89,26 +71,52 @@ def load_any_student(path: Path) -> keras.Model:
         raise UserError(
             f"{path}: not a readable Keras model ({reason}); run 'mcukd distill' again."
         ) from error
-    names = {layer.name for layer in model.layers}
-    own, others = _LAYERS[structure_of(model)]
-    missing = {own, *others} - names
+    names, network = {layer.name for layer in model.layers}, student_network(family_of(model))
+    missing = set(network.layers) - names
     if missing:
         raise UserError(
             f"{path}: not a student, the layer '{sorted(missing)[0]}' is missing; expected a model made by "
             f"'mcukd distill'."
         )
-    if f"b{len(TEACHER)}_depthwise" in names:
-        raise UserError(f"{path}: the teacher among mobilenets, expected a student; give student.keras.")
+    for layer, what in network.not_students.items():
+        if layer in names:
+            raise UserError(f"{path}: {what}, expected a student; give student.keras.")
     return model
+
+
+def load_student(path: Path, family: str = DEFAULT_FAMILY) -> keras.Model:
+    """Load a student of one family from a `.keras` file.
+
+    Raises UserError where it is missing, unreadable, a student of another family or none.
+    """
+    model = load_any_student(path)
+    found = family_of(model)
+    if found != family:
+        raise UserError(
+            f"{path}: a {found} student, and this is for {family} students only; distil one "
+            f"(--student {family}) to go on."
+        )
+    return model
+
+
+def family_of_study(study: Study) -> str:
+    """Return the name of the family of a study's student."""
+    return str(study.options("distill").get("student", DEFAULT_FAMILY))
+
+
+def has_integers(study: Study) -> bool:
+    """Tell whether mcukd makes an integer model, and so firmware, of a study's student."""
+    return FAMILIES.find(family_of_study(study), f"{study.path}: student").integers is not None
 
 
 def require_integers(study: Study, what: str) -> None:
     """Raise UserError where a study's student is one of which no integer model of ours is made.
 
-    A mobilenet's integers are TensorFlow Lite's. what: the command that needs an integer model.
+    Its integers are TensorFlow Lite's. what: the command that needs an integer model.
     """
-    if study.options("distill").get("student") == MOBILENET:
+    if not has_integers(study):
         raise UserError(
             f"{study.path}: {what} needs an integer model of mcukd's own, and this study's student is a "
-            f"mobilenet, which boards run through a TFLite runtime; distil a gru-mlp student to go on."
+            f"{family_of_study(study)}, which boards run through a TFLite runtime; distil a "
+            f"{DEFAULT_FAMILY} student to go on."
         )

@@ -1,9 +1,10 @@
-"""The student's weights as plain NumPy arrays, so that quantization needs no TensorFlow."""
+"""Weights of a GRU-MLP and of heads as plain NumPy arrays, so that quantization needs no TensorFlow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class StudentWeights:
+class GruMlpWeights:
     """GRU(H) and a head on raw sensor counts of C channels; all arrays float32.
 
     Gate order along the 3H axis is Keras's: z, r, h, with `reset_after=True` and therefore two bias
@@ -107,6 +108,8 @@ class StudentWeights:
     output_bias (K,). Other kinds and `prototypes` are those of `Head`. Raises ValueError where the head's
     shapes do not fit.
     """
+
+    family: ClassVar[str] = "gru-mlp"
 
     mean: FloatArray
     std: FloatArray
@@ -125,7 +128,7 @@ class StudentWeights:
         layers = self.dense_kernel, self.dense_bias, self.output_kernel, self.output_bias
         return Head(*layers, prototypes=self.prototypes)
 
-    def with_head(self, head: Head) -> StudentWeights:
+    def with_head(self, head: Head) -> GruMlpWeights:
         """Return the same GRU with another head on its last state."""
         arrays = {name: getattr(head, name) for name in _HEAD_ARRAYS}
         return replace(self, **arrays, prototypes=head.prototypes)
@@ -168,7 +171,7 @@ class StudentWeights:
         return {prefix + name: array for name, array in arrays.items()}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, FloatArray], prefix: str = "") -> StudentWeights:
+    def from_arrays(cls, arrays: Mapping[str, FloatArray], prefix: str = "") -> GruMlpWeights:
         """Take the arrays that `arrays()` gave back out of an opened `.npz`."""
         named = {name: np.asarray(arrays[prefix + name], np.float32) for name in _array_names(cls)}
         prototypes = int(arrays[prefix + "prototypes"]) if prefix + "prototypes" in arrays else 1
@@ -200,5 +203,5 @@ class StudentWeights:
         return {name: getattr(self, name) for name in _array_names(type(self))}
 
 
-def _array_names(form: type[StudentWeights]) -> list[str]:
+def _array_names(form: type[GruMlpWeights]) -> list[str]:
     return [field.name for field in fields(form) if field.name != "prototypes"]

@@ -41,7 +41,7 @@ from mcukd.fold_results import (
 from mcukd.head_search.proposals import require_optuna
 from mcukd.metrics.metrics_file import load_metrics, update_metrics
 from mcukd.metrics.scores import combine_seeds, score
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 from mcukd.study import MANIFEST, METRICS, RUNS, SOFT_LABELS_FILE, STUDENT_FILE, TEACHER_FILE, Study
 
 NEVER_SEEN = "held-out animals: each fold's models never saw the animals they are scored on"
@@ -256,7 +256,7 @@ def _searched_sizes(results: Sequence[FoldResult], steps: int) -> dict[str, dict
     parameters, macs = [], []
     families: dict[str, dict[str, int]] = {"winner": {}, "deployable": {}}
     for result in results:
-        weights = StudentWeights.from_arrays(result, WEIGHTS[DEPLOYABLE])
+        weights = GruMlpWeights.from_arrays(result, WEIGHTS[DEPLOYABLE])
         facts = result.facts("search")
         parameters.append(weights.parameters)
         macs.append(weights.macs_per_window(steps))

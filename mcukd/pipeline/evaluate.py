@@ -47,7 +47,7 @@ from mcukd.fold_results import (
 from mcukd.metrics.metrics_file import add_findings, load_metrics, update_metrics
 from mcukd.metrics.registry import of_logits
 from mcukd.metrics.scores import combine_seeds
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 from mcukd.pipeline.distill import NEVER_SEEN, SEEN, fold_jobs, for_card, with_windows
 from mcukd.progress import progress
 from mcukd.study import METRICS, Study
@@ -276,7 +276,7 @@ def _warm_up(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
     for result in fold_results(study.path):
         if f"{WEIGHTS[DISTILLED]}recurrent" not in result:
             return None
-        weights = StudentWeights.from_arrays(result, WEIGHTS[DISTILLED])
+        weights = GruMlpWeights.from_arrays(result, WEIGHTS[DISTILLED])
         settled.append(settling_samples(weights, evaluation.counts[result.test_index]))
     return warm_up(settled, evaluation.counts.shape[1]) if settled else None
 

@@ -1,4 +1,4 @@
-"""The quantize stage of a study with a mobilenet student: TensorFlow Lite int8 on reference kernels.
+"""The quantize stage of students without integer form: TensorFlow Lite int8 on reference kernels.
 
 As with the integer models of our own, the shipped file comes from the student trained on all animals, and
 accuracy is measured on the folds' students, each converted with the animals it was trained on.
@@ -6,48 +6,53 @@ accuracy is measured on the folds' students, each converted with the animals it 
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd import __version__
-from mcukd.data.card import Card, load_card
+from mcukd.data.card import load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.evaluation.fold_students import FoldStudent, evaluate_folds, fold_students
-from mcukd.fixedpoint.model import FACTS_FILE
-from mcukd.fixedpoint.observation import calibration_subset
-from mcukd.fixedpoint.quantize import TFLITE_METRIC, QuantizeConfig
-from mcukd.models.network import NetworkWeights
-from mcukd.models.student import TFLITE, load_any_student
-from mcukd.pipeline.quantize import (
-    QuantizeFacts,
-    merge_metrics,
-    recorded_metrics,
-)
+from mcukd.fixedpoint.calibration import calibration_subset
+from mcukd.fixedpoint.config import TFLITE_METRIC, QuantizeConfig
+from mcukd.fixedpoint.model import FACTS_FILE, IntegerModel
+from mcukd.models.families import DEFAULT_FAMILY
+from mcukd.models.student import TFLITE, family_of_study, load_any_student, weights_of
+from mcukd.pipeline.scores import merge_metrics, recorded_metrics
 from mcukd.study import STUDENT_FILE, Study
 from mcukd.tflite.describe import ModelInfo
 from mcukd.tflite.evaluate import KERNELS
-from mcukd.tflite.window import WindowModel, export_window
-
-if TYPE_CHECKING:
-    import keras
+from mcukd.tflite.families import converted_answer, tflite_form
+from mcukd.tflite.window import WindowModel
 
 #: Raise it when the same student gives another file: results made before are then stale.
 VERSION = 1
-RUNS_IN = (
-    f"{TFLITE}: boards run it through a TFLite runtime (TensorFlow Lite Micro); mcukd makes no firmware of a "
-    "mobilenet."
-)
 
 
-def check_options(config: QuantizeConfig, tflite: bool, *, qat: bool, searched: bool, gates: bool) -> None:
-    """Raise UserError for options of `mcukd quantize` that a mobilenet student does not have."""
+@dataclass(frozen=True)
+class QuantizeFacts:
+    """What the stage made: the shipped model, its metrics by model name, and remarks for the user.
+
+    model: None for a student without integer form, of whose TFLite file `tflite` holds the facts.
+    """
+
+    model: Optional[IntegerModel]
+    metrics: dict[str, Any]
+    remarks: list[str]
+    ran: bool
+    tflite: Optional[dict[str, Any]] = None
+
+
+def check_options(
+    study: Study, config: QuantizeConfig, tflite: bool, *, qat: bool, searched: bool, gates: bool
+) -> None:
+    """Raise UserError for options of `mcukd quantize` that need an integer model of mcukd's own."""
     usual = QuantizeConfig()
     asked = {
         "--qat": qat,
@@ -60,13 +65,14 @@ def check_options(config: QuantizeConfig, tflite: bool, *, qat: bool, searched: 
     for option, given in asked.items():
         if given:
             raise UserError(
-                f"{option}: this study's student is a mobilenet, whose only integer form is TFLite int8; "
-                f"leave the option out, or distil a gru-mlp student (--student gru-mlp)."
+                f"{option}: this study's student is a {family_of_study(study)}, whose only integer form is "
+                f"TFLite int8; leave the option out, or distil a {DEFAULT_FAMILY} student (--student "
+                f"{DEFAULT_FAMILY})."
             )
 
 
 def export_study(study: Study, data_root: Optional[Path] = None) -> QuantizeFacts:
-    """Write a mobilenet study's student as `student_int8.tflite` and score its folds' students as such.
+    """Write a study's student as `student_int8.tflite` and score its folds' students as such.
 
     Adds `tflite_int8` to `metrics.json`: predictions of all folds' files on the animals held out, pooled,
     seeds combined, with `float_agreement`, the share of windows that file and float student call the same.
@@ -74,27 +80,35 @@ def export_study(study: Study, data_root: Optional[Path] = None) -> QuantizeFact
     another student's integer model, and where the conversion fails.
     """
     study.require("distill")
+    family = family_of_study(study)
+    form = tflite_form(family)
+    if form is None or not form.whole_windows:
+        raise UserError(
+            f"{study.path}: students of the family {family} have no integer form; distil another."
+        )
     if study.file(FACTS_FILE).exists():
         raise UserError(
             f"{study.file(FACTS_FILE)}: the integer model of a student that this study had before; distil "
-            f"the mobilenet into a directory of its own (--run), or remove this one's integer model."
+            f"the {family} into a directory of its own (--run), or remove this one's integer model."
         )
     students = fold_students(study)
     card = load_card(study.card)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     inputs = {**study.inputs(STUDENT_FILE), "data": dataset_sha256(card, root, seed)}
-    options = {"student": NetworkWeights.student, "tflite": True, "version": VERSION}
-    path, remarks = study.file(TFLITE), [RUNS_IN]
+    options = {"student": family, "tflite": True, "version": VERSION}
+    path, remarks = study.file(TFLITE), [_runs_in(family)]
     if study.is_current("quantize", inputs, options):
         metrics = recorded_metrics(study, (TFLITE_METRIC,))
         return QuantizeFacts(None, metrics, remarks, ran=False, tflite=file_facts(path))
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed)
-    remarks += _export(load_any_student(study.file(STUDENT_FILE)), training, path, _origin(card))
+    weights = weights_of(load_any_student(study.file(STUDENT_FILE)))
+    origin = ModelInfo(form.name, card.name, card.licence, __version__, card.simulated)
+    remarks += form.export(weights, training.classes, calibration_subset(training).counts, path, origin)
     same: list[float] = []
 
-    def predict(student: FoldStudent, seen: Windows, test: Windows) -> NDArray[np.int64]:
-        found = window_answer(student.weights, seen)(test.counts)
+    def predict(student: FoldStudent, train_windows: Windows, test: Windows) -> NDArray[np.int64]:
+        found = converted_answer(student.weights, train_windows)(test.counts)
         same.append(float(np.mean(found == student.predict(test.counts))))
         return found
 
@@ -111,18 +125,6 @@ def export_study(study: Study, data_root: Optional[Path] = None) -> QuantizeFact
     merge_metrics(study, metrics)
     study.finish("quantize", inputs=inputs, options=options, outputs=[path])
     return QuantizeFacts(None, metrics, remarks, ran=True, tflite=file_facts(path))
-
-
-def window_answer(weights: NetworkWeights, seen: Windows) -> Callable[[NDArray[np.int16]], NDArray[np.int64]]:
-    """Convert a student, calibrated on the windows `seen`, and return what answers in its place.
-
-    The answer takes counts (N, T, C) to classes (N,), on the reference kernels; no file is left behind.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / TFLITE
-        _export(weights.model(), seen, path, ModelInfo("mcukd mobilenet"))
-        model = WindowModel(path)
-    return lambda counts: np.argmax(model.logits(counts), axis=1)
 
 
 def file_facts(path: Path) -> dict[str, Any]:
@@ -150,9 +152,8 @@ def file_facts(path: Path) -> dict[str, Any]:
     }
 
 
-def _export(model: keras.Model, seen: Windows, path: Path, origin: ModelInfo) -> Sequence[str]:
-    return export_window(model, seen.classes, calibration_subset(seen).counts, path, origin).remarks
-
-
-def _origin(card: Card) -> ModelInfo:
-    return ModelInfo("mcukd mobilenet", card.name, card.licence, __version__, card.simulated)
+def _runs_in(family: str) -> str:
+    return (
+        f"{TFLITE}: boards run it through a TFLite runtime (TensorFlow Lite Micro); mcukd makes no firmware "
+        f"of a {family}."
+    )

@@ -10,9 +10,10 @@ from mcukd.drawing import STYLE_FOLDER
 from mcukd.errors import UserError
 from mcukd.evaluation.model_names import in_order, model_title
 from mcukd.files import sha256_file, sha256_text, write_text
-from mcukd.fixedpoint.ranges import read_ranges, sentences
+from mcukd.fixedpoint.ranges import sentences
 from mcukd.harness.reached import where_briefly, where_it_ran
 from mcukd.metrics.registry import METRICS
+from mcukd.pipeline.ranges import read_ranges
 from mcukd.report.conclusion import (
     COSTLY,
     correction_advice,

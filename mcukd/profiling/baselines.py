@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 from mcukd.profiling.cycles import Cycles
 from mcukd.profiling.emulate import run_image
 from mcukd.profiling.image import build_image
@@ -25,7 +25,7 @@ _FLAGS = ["-O3"]
 _TRACED_STEPS = 32
 
 
-def measure_float(weights: StudentWeights, counts: NDArray[np.int16], core: str) -> dict[str, Any]:
+def measure_float(weights: GruMlpWeights, counts: NDArray[np.int16], core: str) -> dict[str, Any]:
     """Build the student as straightforward float32 C (-O3, `expf` of libm) and run windows (N, T, C) on it.
 
     `m4f` uses its FPU, `m3` the compiler's soft float, which counts as code. Its accuracy is that of the
@@ -55,9 +55,7 @@ def measure_float(weights: StudentWeights, counts: NDArray[np.int16], core: str)
     )
 
 
-def measure_tflite(
-    weights: StudentWeights, calibration: Windows, counts: NDArray[np.int16]
-) -> dict[str, Any]:
+def measure_tflite(weights: GruMlpWeights, calibration: Windows, counts: NDArray[np.int16]) -> dict[str, Any]:
     """Export the student as the TFLite int8 one-step cell; return its size and accuracy on (N, T, C).
 
     flash_bytes is the size of the file alone. No core runs it here, so what belongs to one is None.
@@ -78,7 +76,7 @@ def measure_tflite(
     )
 
 
-def measure_moved(weights: StudentWeights, counts: NDArray[np.int16]) -> dict[str, Any]:
+def measure_moved(weights: GruMlpWeights, counts: NDArray[np.int16]) -> dict[str, Any]:
     """Compare the float student with itself on windows (N, T, C) with samples moved by up to one count.
 
     What no arithmetic can be expected to better: a student that answers otherwise then is sensitive itself.
@@ -92,7 +90,7 @@ def measure_moved(weights: StudentWeights, counts: NDArray[np.int16]) -> dict[st
     )
 
 
-def write_float(weights: StudentWeights, out: Path) -> None:
+def write_float(weights: GruMlpWeights, out: Path) -> None:
     """Write the float student as `float_gru.c` and `float_gru.h` into `out`."""
     import jinja2
 

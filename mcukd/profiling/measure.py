@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from mcukd.codegen.firmware import generate_model
 from mcukd.errors import UserError
-from mcukd.fixedpoint.filters.model import FilterModel
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run
-from mcukd.models.filter_mlp import filter_mlp_macs_per_window
-from mcukd.models.student import Weights
+from mcukd.models.families import Weights
 from mcukd.profiling.cycles import Cycles, load_table, total_cycles
 from mcukd.profiling.emulate import DeviceRun, run_image, trace_image
 from mcukd.profiling.image import Image, build_image
@@ -83,18 +81,20 @@ def measure_model(
         cycles = estimated_cycles(image, core, counts[0], float(seen.instructions[0]))
     outcome = run(model, counts)
     differs = (seen.logits != outcome.logits).any(axis=1) | (seen.state_crc != outcome.state_crc)
-    shape = sizes(
-        model.channels, model.hidden, model.dense, len(model.classes), counts.shape[1], model.prototypes
-    )
-    if isinstance(model, FilterModel):
-        macs = filter_mlp_macs_per_window(counts.shape[1], model.channels, len(model.classes))
-        shape = {**{key: value for key, value in shape.items() if key != "hidden"}, "macs": macs}
+    shape = {
+        "channels": model.channels,
+        "hidden": getattr(model, "hidden", None),
+        "dense": model.dense,
+        "classes": len(model.classes),
+        "steps": counts.shape[1],
+        "macs": model.macs_per_window(counts.shape[1]),
+    }
     return make_row(
         core=core,
         optimize=optimize,
         weight_bits=model.bits,
         kernel="assembly" if assembly else "portable C",
-        gates=model.gates,
+        gates=model.gate_table,
         model_sha256=model.sha256,
         **shape,
         **costs(image, seen, cycles, shape["macs"]),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 
 COUNTS_PER_G = 16384.0
 RATE_HZ = 50.0
@@ -19,7 +19,7 @@ RATE_HZ = 50.0
 
 def random_student(
     hidden: int, dense: int = 16, classes: int = 6, channels: int = 3, seed: int = 0
-) -> StudentWeights:
+) -> GruMlpWeights:
     """Return a random student that sees samples in g: mean 0, deviation 16384 counts."""
     rng = np.random.default_rng([seed, hidden, dense, classes, channels])
 
@@ -39,7 +39,7 @@ def random_student(
         "output_kernel": 2 * glorot(dense, classes),
         "output_bias": np.zeros(classes),
     }
-    return StudentWeights.from_arrays({name: array.astype(np.float32) for name, array in arrays.items()})
+    return GruMlpWeights.from_arrays({name: array.astype(np.float32) for name, array in arrays.items()})
 
 
 def random_windows(

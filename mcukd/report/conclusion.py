@@ -53,8 +53,8 @@ def correction_advice(evidence: Evidence) -> Optional[str]:
 
 def proof_sentence(evidence: Evidence) -> str:
     """Return what the devices proved of this study's integer model, hardware first."""
-    if evidence.mobilenet:
-        return "No board ran it: a mobilenet is scored on TensorFlow Lite's reference kernels alone."
+    if evidence.tflite_only:
+        return f"No board ran it: a {evidence.family} is scored on TensorFlow Lite's reference kernels alone."
     if evidence.model is None:
         return "Not turned into integers yet, so that no tag can run it: run 'mcukd quantize'."
     names = _of_this_model(evidence)

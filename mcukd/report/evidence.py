@@ -17,7 +17,7 @@ from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, TEACHER
 from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.harness.record import read_proof
 from mcukd.metrics.metrics_file import load_metrics
-from mcukd.models.student import MOBILENET, TFLITE
+from mcukd.models.student import TFLITE, family_of_study, has_integers
 from mcukd.report.stale import require_current
 from mcukd.robustness.record import ROBUSTNESS
 from mcukd.study import METRICS, Study
@@ -48,14 +48,19 @@ class Evidence:
     files: list[str]
 
     @property
-    def mobilenet(self) -> bool:
-        """Whether the student is a mobilenet, which boards run through a TFLite runtime and not as ours."""
-        return self.study.options("distill").get("student") == MOBILENET
+    def family(self) -> str:
+        """The family of the student."""
+        return family_of_study(self.study)
+
+    @property
+    def tflite_only(self) -> bool:
+        """Whether the student has no integer model of mcukd's own: boards run it through a TFLite runtime."""
+        return not has_integers(self.study)
 
     @property
     def tflite_bytes(self) -> Optional[int]:
-        """Size of a mobilenet's TFLite file; None before it is quantized, and for other students."""
-        return self.study.file(TFLITE).stat().st_size if self.mobilenet and TFLITE in self.files else None
+        """Size of the TFLite file of a student without integer model; None before it is quantized."""
+        return self.study.file(TFLITE).stat().st_size if self.tflite_only and TFLITE in self.files else None
 
     @property
     def deployed(self) -> Optional[str]:
@@ -65,7 +70,7 @@ class Evidence:
             name = metrics_name({"bits": self.model.bits, **self.study.options("quantize")})
             if name in models:
                 return name
-        if self.mobilenet and TFLITE_METRIC in models:
+        if self.tflite_only and TFLITE_METRIC in models:
             return TFLITE_METRIC
         ordered = [name for name in in_order(models) if name in _DEPLOYED]
         return ordered[-1] if ordered else None

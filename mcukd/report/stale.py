@@ -110,7 +110,7 @@ def _command(study: Study, stage: str) -> str:
 
 def _quantize(study: Study, made: dict[str, Any]) -> list[str]:
     if "bits" not in made:
-        return []  # a mobilenet, which has no widths
+        return []  # a TFLite file, which has no widths
     goal, options = made.get("goal"), []
     if goal is None:
         options += ["--bits", str(made["bits"])]

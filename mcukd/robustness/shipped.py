@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from mcukd.distillation.qat import FOLDER, QatResult, kind_of, read_taught
 from mcukd.errors import UserError
 from mcukd.files import sha256_text
 from mcukd.fixedpoint.mixed import PARETO
 from mcukd.fixedpoint.model import ARRAYS_FILE
-from mcukd.fixedpoint.qat import FOLDER, QatResult, kind_of, read_taught
 from mcukd.fixedpoint.quantize import TFLITE_METRIC, QuantizeConfig, metrics_name
-from mcukd.models.student import MOBILENET, TFLITE
+from mcukd.models.student import TFLITE, has_integers
 from mcukd.study import Study
 
 
@@ -59,10 +59,10 @@ def shipped_form(study: Study, folds: Sequence[str]) -> Shipped:
     Raises UserError where `quantize` is stale or what it kept of a fold is missing.
     """
     made = study.options("quantize")
-    mobilenet = study.options("distill").get("student") == MOBILENET
+    tflite_only = not has_integers(study)
     if made:
         study.require("quantize")
-    if mobilenet:
+    if tflite_only:
         files = (TFLITE,) if made else ()
         return Shipped(TFLITE_METRIC, {}, {}, bool(made), files, _identity(study, made, files))
     if not made:

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from mcukd.data.card import Card
+from mcukd.distillation.architectures import STUDENTS
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.options import stored, stored_name
+from mcukd.distillation.qat import LEARNT_BITS, check_learnable
 from mcukd.errors import UserError
-from mcukd.evaluation.baselines.filter_mlp import NAME as FILTER_MLP_BASELINE
-from mcukd.fixedpoint.qat import LEARNT_BITS, check_learnable
-from mcukd.fixedpoint.quantize import QuantizeConfig
+from mcukd.evaluation.baselines.filter_mlp import NAME as FILTER_MLP
+from mcukd.fixedpoint.config import QuantizeConfig
+from mcukd.fixedpoint.families import IntegerForm, integer_form
 from mcukd.fold_results import STUDENT, TEACHER
+from mcukd.models.families import DEFAULT_FAMILY, FAMILIES
 from mcukd.pipeline.distill import for_card
 from mcukd.pipeline.evaluate import usual_baselines
 from mcukd.sweep.grid import FLOAT, OPTIONS, Grid
 from mcukd.sweep.options import PLAIN, plain_config, reduced, unused_options
-
-GRU_MLP, FILTER_MLP = "gru-mlp", "filter-mlp"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Point:
     def columns(self) -> dict[str, Any]:
         """Return the table's columns: model, options, widths; None for what does not apply."""
         unused, bits = unused_options(self.model, self.config), self.integers
-        has_table = bits is not None and self.config.student == GRU_MLP
+        has_table = bits is not None and integer_form(self.config.student).gate_tables
         return {
             "model": self.model,
             **stored({name: None if name in unused else self.config.option(name) for name in OPTIONS}),
@@ -62,7 +63,7 @@ class Point:
         name = f"teacher {self.config.teacher_name}" if self.model == TEACHER else self.model
         if self.model == STUDENT:
             name = "plain" if self.is_plain else self.config.method
-            name += "" if self.config.student == GRU_MLP else f" {self.config.student}"
+            name += "" if self.config.student == DEFAULT_FAMILY else f" {self.config.student}"
         said = {"method", "student", "gru_units", "dense_units", *(["teacher"] * (self.model == TEACHER))}
         others = [
             f"{option} {self.config.option(option)}"
@@ -89,13 +90,15 @@ def points(grid: Grid, card: Card) -> dict[Point, DistillConfig]:
     """Return the points of a grid, each once, with the options of a training that makes it.
 
     The training of a distilled student makes a plain one as well, which is not trained again.
-    Raises UserError where the grid has no point, and for the filter-MLP on windows too short for it.
+    Raises UserError where the grid has no point, and for networks that its windows are too short for.
     """
     configs = list(dict.fromkeys(reduced(STUDENT, for_card(config, card)) for config in grid.configs()))
-    filters = FILTER_MLP_BASELINE in grid.axes.beside or any(one.student == FILTER_MLP for one in configs)
-    if filters and FILTER_MLP_BASELINE not in usual_baselines(card):
+    short = [one.student for one in configs if STUDENTS[one.student].least_steps > card.window]
+    if FILTER_MLP in grid.axes.beside and FILTER_MLP not in usual_baselines(card):
+        short.append(FILTER_MLP.replace("_", "-"))
+    if short:
         raise UserError(
-            f"card {card.name}: its windows of {card.window} samples are too short for {FILTER_MLP}; "
+            f"card {card.name}: its windows of {card.window} samples are too short for {short[0]}; "
             "leave it out."
         )
     made_beside: dict[DistillConfig, DistillConfig] = {}
@@ -114,28 +117,31 @@ def points(grid: Grid, card: Card) -> dict[Point, DistillConfig]:
     if not found:
         raise UserError(
             "the grid has no run in it: without bits there must be something beside, a teacher comes with "
-            f"methods that have one, mobilenet students are in float, and qat is for {GRU_MLP} students at "
-            f"{LEARNT_BITS} bits or fewer."
+            f"methods that have one, students without integer form are in float, and qat is for "
+            f"{DEFAULT_FAMILY} students at {LEARNT_BITS} bits or fewer."
         )
     return found
 
 
 def _students(grid: Grid, config: DistillConfig) -> Iterator[Point]:
-    """Yield a student's points: in float, and as integers where its architecture has an integer form."""
-    axes = grid.axes
+    """Yield a student's points: in float, and as integers where its family has an integer form."""
+    axes, form = grid.axes, _form_of(config)
     for bits in axes.bits:
         if bits == FLOAT:
             if False in axes.qat:
                 yield Point(STUDENT, config)
             continue
         for qat in axes.qat:
-            if config.student == GRU_MLP and (not qat or _learnable(config, bits)):
-                for gates in axes.gates:
-                    for activation_bits in axes.activation_bits:
-                        yield Point(STUDENT, config, QuantizeConfig(bits, activation_bits, gates), qat)
-            elif config.student == FILTER_MLP and not qat:
+            if form is None or (qat and not (form.qat and _learnable(config, bits))):
+                continue
+            for gates in axes.gates if form.gate_tables else (QuantizeConfig.gates,):
                 for activation_bits in axes.activation_bits:
-                    yield Point(STUDENT, config, QuantizeConfig(bits, activation_bits))
+                    yield Point(STUDENT, config, QuantizeConfig(bits, activation_bits, gates), qat)
+
+
+def _form_of(config: DistillConfig) -> Optional[IntegerForm]:
+    """Return the integer form of the student's family, or None."""
+    return integer_form(config.student) if FAMILIES[config.student].integers else None
 
 
 def _learnable(config: DistillConfig, bits: int) -> bool:

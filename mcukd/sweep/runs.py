@@ -14,20 +14,17 @@ from numpy.typing import NDArray
 from mcukd.data.card import load_card
 from mcukd.data.windows import Windows
 from mcukd.distillation.architectures import STUDENTS, Shape
+from mcukd.distillation.qat import EPOCHS, LEARNING_RATE, train_qat
+from mcukd.distillation.qat import VERSION as QAT_VERSION
 from mcukd.evaluation.baselines import BASELINES
 from mcukd.files import write_json
-from mcukd.fixedpoint.filters.quantize import quantize_filters
 from mcukd.fixedpoint.model import ARITHMETIC_VERSION, IntegerModel
-from mcukd.fixedpoint.qat import EPOCHS, LEARNING_RATE, train_qat
-from mcukd.fixedpoint.qat import VERSION as QAT_VERSION
 from mcukd.fixedpoint.quantize import VERSION as QUANTIZE_VERSION
 from mcukd.fixedpoint.quantize import quantize
 from mcukd.fold_results import DISTILLED, STUDENT, TEACHER, WEIGHTS, FoldResult
 from mcukd.inference.batch import run_fast
 from mcukd.metrics import confusion as merit
-from mcukd.models.filter_mlp import FilterMlpWeights
 from mcukd.models.student import stored_weights
-from mcukd.models.weights import StudentWeights
 from mcukd.sweep.grid import Measure
 from mcukd.sweep.jobs import BaselineJob, StudentJob, TeacherJob
 from mcukd.sweep.points import Point
@@ -112,9 +109,6 @@ class RunJob:
         config, hop = self.point.integers, load_card(self.work.source.card).operation_hop
         assert config is not None, f"{self.name} is in float"
         weights = stored_weights(FoldResult(self.training.path), WEIGHTS[self._student])
-        if isinstance(weights, FilterMlpWeights):
-            return quantize_filters(weights, train_windows, config, hop)
-        assert isinstance(weights, StudentWeights), f"{self.name} has no integer form"
         if not self.point.qat:
             return quantize(weights, train_windows, config, hop)
         with TRAINING:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mcukd.errors import UserError
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 from mcukd.tensorflow_setup import SCHEMA, part
 
 #: Name of our entry in the model's metadata table; it holds JSON and needs no extra library to read.
@@ -43,7 +43,7 @@ class CellFacts:
         return cls(tuple(facts["mean"]), tuple(facts["std"]), facts["hidden"], tuple(facts["classes"]))
 
 
-def build_cell(weights: StudentWeights) -> Any:
+def build_cell(weights: GruMlpWeights) -> Any:
     """Return a `tf.Module` whose `step` is the float one-step cell with head, batch 1.
 
     Each gate has matrices of its own, so that each gets a scale of its own when quantized.

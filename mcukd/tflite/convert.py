@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 from mcukd.tensorflow_setup import SCHEMA, part
 from mcukd.tflite.cell import FACTS_ENTRY, STATE_RANGE, CellFacts, build_cell
 from mcukd.tflite.network import Network, WindowFacts, build_graph
@@ -29,7 +29,7 @@ CALIBRATION_BATCH = 16
 CLIPPED = 1e-4
 
 
-def convert(weights: StudentWeights, counts: NDArray[np.int16], classes: Iterable[str]) -> bytes:
+def convert(weights: GruMlpWeights, counts: NDArray[np.int16], classes: Iterable[str]) -> bytes:
     """Quantize the one-step cell to int8 and return the file's bytes.
 
     counts: (N, T, C) calibration windows. The range of every tensor is what the float cell shows on all
@@ -83,7 +83,7 @@ def _quantized(
     )
 
 
-def roll_out(weights: StudentWeights, counts: NDArray[np.int16]) -> Iterator[dict[str, FloatArray]]:
+def roll_out(weights: GruMlpWeights, counts: NDArray[np.int16]) -> Iterator[dict[str, FloatArray]]:
     """Yield the T batches {"x": (N, C), "h": (N, H)} of standardised samples and the states they meet."""
     x = (counts.astype(np.float64) - weights.mean) / weights.std
     h = np.zeros((len(counts), weights.hidden))
@@ -212,7 +212,7 @@ def main() -> None:
                 if "stem/kernel" in stored:
                     model = convert_window(Network.from_stored(stored), counts, classes)
                 else:
-                    model = convert(StudentWeights.from_arrays(stored), counts, classes)
+                    model = convert(GruMlpWeights.from_arrays(stored), counts, classes)
             out.write_bytes(model)
             answer = "done"
         except Exception as error:  # whatever TensorFlow raises becomes the parent's one sentence

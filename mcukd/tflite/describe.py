@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 from mcukd.tensorflow_setup import SCHEMA, part
 
 LABELS_FILE = "labels.txt"
@@ -40,7 +40,7 @@ class Contents:
     std: Sequence[float]
 
 
-def cell_contents(weights: StudentWeights, window: int) -> Contents:
+def cell_contents(weights: GruMlpWeights, window: int) -> Contents:
     """Return what the one-step cell's tensors are; window: samples per window."""
     return Contents(
         f"One step of a GRU with its classifier head, int8; call it {window} times a window and carry h.",

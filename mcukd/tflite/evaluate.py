@@ -104,10 +104,19 @@ def evaluate(
     the windows done since the last call and a note (as `mcukd.progress.progress` yields it).
     Raises UserError where the file is missing, damaged or takes other channels.
     """
-    cell = Cell(path)
+    return evaluate_cell(Cell(path), counts, str(path), advance)
+
+
+def evaluate_cell(
+    cell: Cell,
+    counts: NDArray[np.int16],
+    name: str,
+    advance: Optional[Callable[[int, str], None]] = None,
+) -> NDArray[np.float32]:
+    """Run a cell over windows of counts (N, T, C), as `evaluate` does. name: of its file, for messages."""
     if counts.ndim != 3 or counts.shape[2] != len(cell.facts.mean):
         raise UserError(
-            f"{path}: windows have shape {counts.shape}, expected (windows, samples, {len(cell.facts.mean)})."
+            f"{name}: windows have shape {counts.shape}, expected (windows, samples, {len(cell.facts.mean)})."
         )
     logits = np.zeros((len(counts), len(cell.facts.classes)), np.float32)
     for start in range(0, len(counts), BATCH):

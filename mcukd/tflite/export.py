@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mcukd.errors import UserError
 from mcukd.files import replacing
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 from mcukd.tflite.describe import ModelInfo, cell_contents, describe
 from mcukd.tflite.process import converter
 
@@ -39,7 +39,7 @@ class ExportResult:
 
 
 def export(
-    weights: StudentWeights,
+    weights: GruMlpWeights,
     classes: Sequence[str],
     counts: NDArray[np.int16],
     path: Path,

@@ -47,7 +47,7 @@ class HostModel:
         self.library = ctypes.CDLL(str(library))
 
     def run(self, window: np.ndarray) -> tuple[int, list[int], int]:
-        hidden = self.model.hidden
+        hidden = self.model.state_halfwords
         state = (ctypes.c_uint32 * ((hidden + 1) // 2))()
         logits = (ctypes.c_int16 * len(self.model.classes))()
         self.library.mcukd_model_reset(state)
@@ -60,7 +60,7 @@ class HostModel:
 
     def trace(self, window: np.ndarray) -> list[dict[str, list[int]]]:
         names = self.model.trace_tensors
-        state = (ctypes.c_uint32 * ((self.model.hidden + 1) // 2))()
+        state = (ctypes.c_uint32 * ((self.model.state_halfwords + 1) // 2))()
         values = len(trace(self.model, window[:1])[0][names[0]])
         tensors = (ctypes.c_int16 * (values * len(names)))()
         steps = []

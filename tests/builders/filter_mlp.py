@@ -8,10 +8,10 @@ import numpy as np
 from builders.students import random_windows
 
 from mcukd.data.windows import Windows
-from mcukd.fixedpoint.filters.model import FilterModel
-from mcukd.fixedpoint.filters.quantize import quantize_filters
+from mcukd.fixedpoint.filter_mlp.model import FilterMlpModel
+from mcukd.fixedpoint.filter_mlp.quantize import quantize
 from mcukd.fixedpoint.quantize import QuantizeConfig
-from mcukd.models.filter_mlp import FilterMlpWeights
+from mcukd.models.filter_weights import FilterMlpWeights
 
 STEPS = 30
 
@@ -60,14 +60,14 @@ def filter_model(
     gain: float = 1.0,
     std: float = 1.0,
     activation_bits: int = 16,
-) -> FilterModel:
+) -> FilterMlpModel:
     """An integer model of a random filter-MLP."""
     weights = random_filters(seed, channels, 4, gain, std)
     config = QuantizeConfig(bits, activation_bits, gates)
-    return quantize_filters(weights, windows_of(channels, steps=steps, seed=seed), config, steps)
+    return quantize(weights, windows_of(channels, steps=steps, seed=seed), config, steps)
 
 
-def worst_windows(model: FilterModel, steps: int) -> np.ndarray:
+def worst_windows(model: FilterMlpModel, steps: int) -> np.ndarray:
     """Windows that drive sums to their ends: each tap met by the sample that adds to it, and constants."""
     taps = model.arrays["fir1"].astype(np.int64).T
     counts = []

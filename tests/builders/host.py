@@ -9,7 +9,7 @@ from builders.students import random_student, random_windows
 
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.fixedpoint.reference import Outcome
+from mcukd.fixedpoint.reference import InferenceResult
 
 STEPS = 9
 
@@ -42,7 +42,7 @@ def all_kinds(channels: int, count: int = 45, steps: int = STEPS, seed: int = 0)
     return np.clip(windows, -32768, 32767).astype(np.int16)
 
 
-def assert_same(found: Outcome, expected: Outcome) -> None:
+def assert_same(found: InferenceResult, expected: InferenceResult) -> None:
     for name in ("logits", "classes", "state", "state_crc"):
         got, wanted = getattr(found, name), getattr(expected, name)
         assert got.dtype == wanted.dtype, name

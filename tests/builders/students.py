@@ -7,7 +7,7 @@ import numpy as np
 from mcukd.data.windows import Windows
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.models.weights import Head, StudentWeights
+from mcukd.models.weights import GruMlpWeights, Head
 
 COUNTS_PER_G = 4096.0
 #: Prototypes a class has, by kind of head.
@@ -16,7 +16,7 @@ KINDS = {"linear": 1, "prototype": 3}
 
 def random_student(
     seed: int = 0, hidden: int = 8, dense: int = 8, classes: int = 4, channels: int = 3
-) -> StudentWeights:
+) -> GruMlpWeights:
     """A student with glorot kernels, orthogonal recurrence and biases that are not zero."""
     rng = np.random.default_rng(seed)
 
@@ -35,7 +35,7 @@ def random_student(
         "output_kernel": 2 * glorot(dense, classes),
         "output_bias": rng.uniform(-0.2, 0.2, classes),
     }
-    return StudentWeights.from_arrays(arrays)
+    return GruMlpWeights.from_arrays(arrays)
 
 
 def random_windows(count: int = 40, steps: int = 30, seed: int = 0, classes: int = 4) -> Windows:
@@ -83,7 +83,7 @@ def extreme_windows(count: int, steps: int, seed: int = 0) -> np.ndarray:
 
 def headed_student(
     kind: str, seed: int = 0, hidden: int = 8, classes: int = 4, gain: float = 1.0
-) -> StudentWeights:
+) -> GruMlpWeights:
     """A random student with patterns of the size of states as its head."""
     rng, prototypes = np.random.default_rng(seed), KINDS[kind]
     patterns = rng.uniform(-0.6, 0.6, (hidden, classes * prototypes))

@@ -22,7 +22,7 @@ from mcukd.boards.scale import board_scaling
 from mcukd.boards.toolchain import build
 from mcukd.codegen.firmware import generate_firmware, generate_model
 from mcukd.codegen.kernel import kernel_for
-from mcukd.fixedpoint.filters.model import FilterModel
+from mcukd.fixedpoint.filter_mlp.model import FilterMlpModel
 from mcukd.fixedpoint.reference import run, trace
 from mcukd.harness.comparison import mismatch_sentence, prove
 from mcukd.harness.probes import Probes
@@ -31,7 +31,7 @@ from mcukd.harness.protocol import Device, open_device
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
 
 
-def model_of(bits: int) -> FilterModel:
+def model_of(bits: int) -> FilterMlpModel:
     """Tables, axes, gains and activations take turns over the widths."""
     gates = ("interpolated", "direct")[bits % 2]
     channels, gain = (3, 1, 3, 2, 6)[bits % 5], (1.0, 20.0, 0.05)[bits % 3]
@@ -39,7 +39,7 @@ def model_of(bits: int) -> FilterModel:
     return filter_model(bits, bits, gates, channels, STEPS, gain, std, 16 - bits % 4 * 2)
 
 
-def windows_for(model: FilterModel, count: int) -> np.ndarray:
+def windows_for(model: FilterMlpModel, count: int) -> np.ndarray:
     """Windows like data, full-scale noise, constants, square waves, and those made for the model's sums."""
     usual = windows_of(model.channels, count, STEPS, seed=7).counts
     extreme = extreme_windows(count, STEPS)[:, :, :1]
@@ -109,7 +109,7 @@ def test_emulated_cores_equal_the_reference(tmp_path: Path, core: str, bits: int
 
 
 @pytest.fixture(scope="module")
-def native(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Device, FilterModel]]:
+def native(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Device, FilterMlpModel]]:
     """The native board with a filter student's firmware."""
     if shutil.which("cc") is None:
         pytest.skip("needs a host C compiler")
@@ -120,12 +120,12 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Device, F
         yield device, model
 
 
-def probes_for(model: FilterModel) -> Probes:
+def probes_for(model: FilterMlpModel) -> Probes:
     counts = windows_for(model, 4)
     return Probes(counts, tuple(f"number {n}" for n in range(len(counts))), 0)
 
 
-def test_the_firmware_is_proved_and_streams(native: tuple[Device, FilterModel]) -> None:
+def test_the_firmware_is_proved_and_streams(native: tuple[Device, FilterMlpModel]) -> None:
     device, model = native
     facts = prove(device, model, probes_for(model), device.who())
     assert facts["mismatches"] == 0 and facts["selftest"]["passed"], json.dumps(facts)
@@ -152,7 +152,7 @@ def test_the_firmware_is_proved_and_streams(native: tuple[Device, FilterModel]) 
     ],
 )
 def test_a_mismatch_is_named_by_step_tensor_and_axis(
-    native: tuple[Device, FilterModel], array: str, index: tuple[int, ...], by: int, tensor: str, unit: int
+    native: tuple[Device, FilterMlpModel], array: str, index: tuple[int, ...], by: int, tensor: str, unit: int
 ) -> None:
     device, model = native
     changed = model.arrays[array].copy()

@@ -16,7 +16,7 @@ from mcukd.codegen.kernel import kernel_for
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 
 STEPS = 12
 #: Weights made larger, so that sums, gates and states saturate. .01 and 64 are for what reads samples alone:
@@ -24,7 +24,7 @@ STEPS = 12
 GAINS = (1.0, 8.0, 0.01, 64.0)
 
 
-def extreme_student(seed: int, hidden: int, channels: int, gain: float) -> StudentWeights:
+def extreme_student(seed: int, hidden: int, channels: int, gain: float) -> GruMlpWeights:
     student = random_student(seed, hidden=hidden, dense=8, channels=channels)
     names = ("kernel", "recurrent", "bias") if 1 < gain < 64 else ("kernel",)
     return replace(student, **{name: (getattr(student, name) * gain).astype(np.float32) for name in names})

@@ -37,9 +37,9 @@ from mcukd.head_search.classifiers import FAMILIES
 from mcukd.head_search.search import OwnHeads, search_classifier
 from mcukd.head_search.trials import COMBINATION, OWN
 from mcukd.metrics.metrics_file import load_metrics
-from mcukd.models.gru_mlp import build_student, load_student, student_weights, with_head
-from mcukd.models.student import shipped_weights
-from mcukd.models.weights import Head, StudentWeights
+from mcukd.models.gru_mlp import build_student, student_weights, with_head
+from mcukd.models.student import load_student, shipped_weights
+from mcukd.models.weights import GruMlpWeights, Head
 from mcukd.pipeline import distill as stage
 from mcukd.pipeline.evaluate import beside, evaluate_study
 from mcukd.study import Study
@@ -122,7 +122,7 @@ def test_students_of_inner_folds_learn_from_other_animals_than_they_judge(
     windows, judged = herd(20), {}
 
     def spy(
-        student: StudentWeights, inner: Sequence[StudentWeights], windows: Windows, *rest: Any
+        student: GruMlpWeights, inner: Sequence[GruMlpWeights], windows: Windows, *rest: Any
     ) -> searching.HeadSearchResult:
         judged["inner"], judged["windows"], judged["student"] = inner, windows, student
         return searching.search_head(student, inner, windows, *rest)
@@ -346,7 +346,7 @@ def test_folds_and_shipped_student_have_the_head_found(studies: dict[str, Study]
             weights, counts = shipped_weights(stored), windows.counts[stored["test_index"]]
             logits = stored["student_searched_deployable_logits"]
             np.testing.assert_allclose(weights.logits(counts), logits, atol=1e-5)
-            own = StudentWeights.from_arrays(stored, "student__")
+            own = GruMlpWeights.from_arrays(stored, "student__")
             np.testing.assert_array_equal(weights.recurrent, own.recurrent)
             kind = "mlp" if facts["deployable"]["family"] == OWN else family
             assert weights.head.kind == kind

@@ -28,8 +28,9 @@ from mcukd.errors import UserError
 from mcukd.evaluation.baseline_jobs import BaselineJob
 from mcukd.evaluation.baselines.filter_mlp import NAME as FILTER_MLP
 from mcukd.evaluation.hand_features import FEATURES, hand_features, turned_copies
-from mcukd.models import filter_mlp
-from mcukd.models.filter_mlp import FilterMlpWeights, build_filter_mlp, filter_mlp_weights
+from mcukd.models import filter_weights
+from mcukd.models.filter_mlp import build_filter_mlp, filter_mlp_weights
+from mcukd.models.filter_weights import FilterMlpWeights
 from mcukd.training.augmentation import Augmentation, Augmenter
 
 CONFIG = DistillConfig(epochs=3, mounting="aligned", jobs=1)
@@ -128,14 +129,14 @@ def test_keras_and_the_arrays_taken_from_it_agree(keras_model: Any) -> None:
 
 
 def test_the_filter_mlp_of_six_classes_has_the_published_175_parameters(keras_model: Any) -> None:
-    assert filter_mlp.filter_mlp_parameters(3, 6) == 175
+    assert filter_weights.filter_mlp_parameters(3, 6) == 175
     assert sum(one.size for one in keras_model.get_weights()) == 175
     assert filter_mlp_weights(keras_model).parameters == 175
-    assert filter_mlp.filter_mlp_macs_per_window(50, 3, 6) == 3 * (49 + 8 * 43 + 8 * 36) + 9 * 7 + 7 * 6
+    assert filter_weights.filter_mlp_macs_per_window(50, 3, 6) == 3 * (49 + 8 * 43 + 8 * 36) + 9 * 7 + 7 * 6
 
 
 def test_a_saved_filter_mlp_is_refused_where_a_gru_is_needed(keras_model: Any, tmp_path: Any) -> None:
-    from mcukd.models.gru_mlp import load_student
+    from mcukd.models.student import load_student
 
     path = tmp_path / "student.keras"
     keras_model.save(path)

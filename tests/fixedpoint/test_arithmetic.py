@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import QFormat, closest_length, covering_length, round_shift, saturate
-from mcukd.fixedpoint.packing import Packing, pack, unpack
+from mcukd.fixedpoint.gru.packing import Packing, pack, unpack
+from mcukd.fixedpoint.gru.rounding import round_recurrent
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.reference import run
-from mcukd.fixedpoint.rounding import Moments, left_over, round_recurrent, round_rows
+from mcukd.fixedpoint.rounding import Moments, round_rows, rounding_bias
 
 ints = st.integers(-(2**31), 2**31 - 1)
 
@@ -118,7 +119,9 @@ def test_rounding_keeps_sums_closer_than_rounding_each_weight_does() -> None:
     fmt, moments, lengths = QFormat(4, 3), Moments.of(inputs), np.full(20, 3)
 
     def error(mantissas: np.ndarray) -> float:
-        sums = inputs @ (fmt.value(mantissas) - weights).T - left_over(weights, mantissas, lengths, moments)
+        sums = inputs @ (fmt.value(mantissas) - weights).T - rounding_bias(
+            weights, mantissas, lengths, moments
+        )
         assert np.abs(sums.mean(axis=0)).max() < 1e-9
         return float(np.sqrt(np.mean(sums**2)))
 

@@ -26,12 +26,12 @@ from mcukd.codegen.firmware import generate_firmware, generate_model
 from mcukd.errors import UserError
 from mcukd.evaluation.warmup import stepwise_classes
 from mcukd.fixedpoint.bounds import LIMIT
+from mcukd.fixedpoint.gru.ranges import measure_ranges
 from mcukd.fixedpoint.model import load_model, save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.fixedpoint.ranges import measure_ranges
 from mcukd.fixedpoint.reference import run
 from mcukd.inference.batch import backend, run_fast
-from mcukd.models.weights import Head, StudentWeights
+from mcukd.models.weights import GruMlpWeights, Head
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
 by_kind = pytest.mark.parametrize("kind", KINDS)
@@ -63,7 +63,7 @@ def test_weights_survive_a_file_and_count_themselves(kind: str, tmp_path: Path) 
     student = headed_student(kind)
     np.savez(tmp_path / "w.npz", **student.arrays("s__"))
     with np.load(tmp_path / "w.npz") as stored:
-        again = StudentWeights.from_arrays(stored, "s__")
+        again = GruMlpWeights.from_arrays(stored, "s__")
     assert (again.prototypes, again.classes, again.dense, again.head.kind) == (KINDS[kind], 4, 0, kind)
     assert again.arrays().keys() == student.arrays().keys()
     gru = random_student().parameters - (8 * 8 + 8 + 8 * 4 + 4)

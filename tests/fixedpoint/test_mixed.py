@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from mcukd.codegen.context import model_context
 from mcukd.errors import UserError
+from mcukd.fixedpoint.gru.mixed import candidates
 from mcukd.fixedpoint.mixed import (
     Candidate,
     Goal,
     Search,
-    candidates,
     choose,
     draw_pareto,
     parse_bytes,

@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 
 from mcukd.errors import UserError
 from mcukd.fixedpoint.bounds import LIMIT
-from mcukd.fixedpoint.model import WEIGHTS, load_model, save_model
+from mcukd.fixedpoint.gru.model import WEIGHTS
+from mcukd.fixedpoint.gru.reference import Machine
+from mcukd.fixedpoint.model import load_model, save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.fixedpoint.reference import Machine, run, trace
-from mcukd.models.weights import StudentWeights
+from mcukd.fixedpoint.reference import run, trace
+from mcukd.models.weights import GruMlpWeights
 
 
-def changed(student: StudentWeights, **arrays: np.ndarray) -> StudentWeights:
+def changed(student: GruMlpWeights, **arrays: np.ndarray) -> GruMlpWeights:
     return replace(student, **{name: np.asarray(a, np.float32) for name, a in arrays.items()})
 
 

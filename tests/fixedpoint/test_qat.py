@@ -15,17 +15,21 @@ from hypothesis import strategies as st
 
 from mcukd.data.load import load_windows
 from mcukd.data.windows import Windows
+from mcukd.distillation import qat
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.errors import UserError
-from mcukd.fixedpoint import mixed, qat
-from mcukd.fixedpoint.model import GATES, IntegerModel
-from mcukd.fixedpoint.packing import Packing
-from mcukd.fixedpoint.qat import device_values
-from mcukd.fixedpoint.quantize import QuantizeConfig, quantize, weight_lengths
+from mcukd.fixedpoint import mixed
+from mcukd.fixedpoint.gru.model import GATES
+from mcukd.fixedpoint.gru.packing import Packing
+from mcukd.fixedpoint.gru.qat import device_values
+from mcukd.fixedpoint.gru.quantize import weight_lengths
+from mcukd.fixedpoint.gru.rounding import round_recurrent
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.reference import run
-from mcukd.fixedpoint.rounding import Moments, round_recurrent
-from mcukd.models.weights import Head, StudentWeights
+from mcukd.fixedpoint.rounding import Moments
+from mcukd.models.weights import GruMlpWeights, Head
 from mcukd.pipeline import quantize as stage
 from mcukd.pipeline.distill import distill
 from mcukd.pipeline.quantize import quantize_study
@@ -61,7 +65,7 @@ def test_device_values_compute_what_the_integers_compute(bits: int) -> None:
 def test_fake_recurrent_weights_are_those_that_rows_share_words_for(
     bits: int, hidden: int, seed: int, size: float
 ) -> None:
-    from mcukd.fixedpoint.fake_layer import fake_recurrent
+    from mcukd.fixedpoint.gru.fake_layer import fake_recurrent
 
     rng, packing = np.random.default_rng(seed), Packing(bits)
     weights = rng.normal(0, size, (hidden, 3 * hidden)).astype(np.float32)
@@ -80,7 +84,7 @@ def test_fake_recurrent_weights_are_those_that_rows_share_words_for(
 def test_gradients_pass_fake_quantizers_as_if_they_were_not_there() -> None:
     import tensorflow as tf
 
-    from mcukd.fixedpoint.fake_layer import fake, fake_recurrent
+    from mcukd.fixedpoint.gru.fake_layer import fake, fake_recurrent
 
     weights = tf.Variable(np.random.default_rng(0).normal(size=(4, 12)).astype(np.float32))
     with tf.GradientTape() as tape:
@@ -110,7 +114,7 @@ def test_weights_on_the_grid_stay_where_they_are_when_quantized_again(bits: int)
 def test_the_layer_computes_what_numpy_computes_with_the_same_weights() -> None:
     import keras
 
-    from mcukd.fixedpoint.fake_layer import FakeQuantizedStudent
+    from mcukd.fixedpoint.gru.fake_layer import FakeQuantizedStudent
 
     student, model = integer_model(4, hidden=5)
     start, lengths = device_values(model, student), weight_lengths(model)
@@ -128,7 +132,7 @@ def test_the_layer_computes_what_numpy_computes_with_the_same_weights() -> None:
 
 
 def test_the_layer_refuses_heads_without_a_dense_layer() -> None:
-    from mcukd.fixedpoint.fake_layer import FakeQuantizedStudent
+    from mcukd.fixedpoint.gru.fake_layer import FakeQuantizedStudent
 
     student = random_student()
     linear = student.with_head(Head.direct(student.dense_kernel, student.dense_bias))
@@ -178,7 +182,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[str]]]:
         trained.append((student.kernel.tobytes().hex()[:16], set(map(str, seen.animals))))
         return train_qat(student, seen, *rest)
 
-    monkeypatch.setattr(qat, "run_jobs", _run_here)
+    monkeypatch.setattr("mcukd.pipeline.qat.run_jobs", _run_here)
     monkeypatch.setattr(qat, "train_qat", noted)
     return trained
 
@@ -197,7 +201,7 @@ def test_stage_trains_on_ships_and_scores_the_trained_students(made: Any, here: 
     folder = study.file("quantization", "qat-r4k4h4a16-interpolated")
     assert sorted(file.stem for file in folder.glob("*")) == ["A-s3", "B-s3", "C-s3", "shipped"]
     with np.load(folder / "shipped.npz") as stored:
-        learnt = StudentWeights.from_arrays(stored, "weights__")
+        learnt = GruMlpWeights.from_arrays(stored, "weights__")
     # What is shipped computes what was learnt.
     logits = run(facts.model, training.counts).logits * 2.0 ** -facts.model.length("logits")
     assert np.abs(logits - learnt.logits(training.counts)).max() < 0.05

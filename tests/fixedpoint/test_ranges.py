@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 from builders.students import extreme_windows, random_model, random_student, random_windows
 
-from mcukd.fixedpoint.ranges import measure_ranges, sentences
+from mcukd.fixedpoint.gru.ranges import measure_ranges
+from mcukd.fixedpoint.ranges import sentences
 from mcukd.fixedpoint.reference import run
 from mcukd.report.ranges_figure import ranges_figure
 

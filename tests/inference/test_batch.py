@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcukd.errors import UserError
-from mcukd.fixedpoint.bounds import accumulator_bounds
+from mcukd.fixedpoint.gru.bounds import accumulator_bounds
 from mcukd.fixedpoint.reference import run
 from mcukd.inference import batch
 from mcukd.inference.batch import backend, classify_stream, run_fast, window_count

@@ -22,7 +22,7 @@ from mcukd.boards.model import list_boards, load_board
 from mcukd.codegen.firmware import generate_firmware, generate_model
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run
-from mcukd.inference.library import Shape, source
+from mcukd.inference.gru import Shape, source
 
 PORTABLE = "-DMCUKD_BATCH_PORTABLE"
 

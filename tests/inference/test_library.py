@@ -14,9 +14,10 @@ import pytest
 from builders.students import random_model, random_windows
 
 from mcukd.fixedpoint.reference import run
-from mcukd.inference import library
+from mcukd.inference import gru, library
 from mcukd.inference.batch import backend, forget_libraries, run_fast
-from mcukd.inference.library import Shape, cache_dir, load_library
+from mcukd.inference.gru import Shape, load
+from mcukd.inference.library import cache_dir
 
 SHAPE = Shape(8, 3, 8, 4)
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
@@ -62,7 +63,7 @@ def test_a_compiler_that_cannot_be_parsed_is_no_compiler(monkeypatch: pytest.Mon
 
 @needs_cc
 def test_sources_that_do_not_compile_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "source", lambda shape: "#error broken here\n")
+    monkeypatch.setattr(gru, "source", lambda shape: "#error broken here\n")
     assert_numpy_does("broken here")
     assert list(cache_dir().iterdir()) == []
 
@@ -90,15 +91,15 @@ def test_the_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_
 
 @needs_cc
 def test_a_library_is_built_once_and_again_when_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
-    load_library(SHAPE)
+    load(SHAPE)
     [file] = cache_dir().iterdir()
     before = file.stat().st_mtime_ns
-    load_library(SHAPE)
+    load(SHAPE)
     assert file.stat().st_mtime_ns == before
     # Other flags are another library; the first stays.
     monkeypatch.setattr(library, "FLAGS", (*library.FLAGS, "-O1"))
     forget_libraries()
-    load_library(SHAPE)
+    load(SHAPE)
     assert len(list(cache_dir().iterdir())) == 2
 
 
@@ -106,7 +107,7 @@ def test_a_library_is_built_once_and_again_when_damaged(monkeypatch: pytest.Monk
 def test_a_damaged_library_is_built_anew() -> None:
     """In a process of its own: one that has loaded a library must not see its file change."""
     cache_dir().mkdir()
-    script = "from mcukd.inference.library import *; load_library(Shape(8, 3, 8, 4))"
+    script = "from mcukd.inference.gru import *; load(Shape(8, 3, 8, 4))"
     subprocess.run([sys.executable, "-c", script], check=True)
     [file] = cache_dir().iterdir()
     file.write_bytes(b"not a library")
@@ -119,7 +120,7 @@ def test_two_processes_that_build_at_once_both_compute(tmp_path: Path) -> None:
     script = """
 import sys, time
 from pathlib import Path
-from mcukd.inference import library
+from mcukd.inference import gru, library
 build = library.build
 def together(*arguments):
     Path(sys.argv[1]).touch()
@@ -128,7 +129,7 @@ def together(*arguments):
     build(*arguments)
     print("built")
 library.build = together
-print(library.load_library(library.Shape(8, 3, 8, 4)).mcukd_batch_run is not None)
+print(gru.load(gru.Shape(8, 3, 8, 4)).mcukd_batch_run is not None)
 """
     marks = [str(tmp_path / name) for name in "ab"]
     processes = [

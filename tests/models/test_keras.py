@@ -10,14 +10,9 @@ import numpy as np
 import pytest
 
 from mcukd.errors import UserError
-from mcukd.models.gru_mlp import (
-    build_student,
-    load_student,
-    student_macs_per_window,
-    student_parameters,
-    student_weights,
-)
+from mcukd.models.gru_mlp import build_student, student_macs_per_window, student_parameters, student_weights
 from mcukd.models.resnet import build_resnet, resnet_macs_per_window, resnet_parameters
+from mcukd.models.student import load_student
 
 MEAN, VARIANCE = np.array([120.0, -300.0, 2500.0]), np.array([4e5, 9e5, 1.6e6])
 

@@ -20,7 +20,7 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTraining
 from mcukd.distillation.workers import run_jobs
 from mcukd.errors import UserError
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 from mcukd.parallel.processes import leave_with_parent
 from mcukd.pipeline.distill import distill, fold_jobs, for_card, free_run, is_up_to_date
 from mcukd.study import Study
@@ -61,7 +61,7 @@ def test_fold_files_hold_out_their_animal(made):
             tested = set(evaluation.animals[stored["test_index"]])
             assert tested == set(stored["test_animals"]) == {file.stem[0]}
             assert not tested & set(stored["train_animals"])
-            weights = StudentWeights.from_arrays(stored, "student_distilled__")
+            weights = GruMlpWeights.from_arrays(stored, "student_distilled__")
             # The arrays are of the very student whose logits stand beside them, and take raw counts.
             np.testing.assert_allclose(
                 weights.logits(evaluation.counts[stored["test_index"]]),

@@ -15,15 +15,16 @@ from typer.testing import CliRunner
 
 from mcukd.cli.app import app
 from mcukd.errors import UserError
-from mcukd.fixedpoint.mixed import Goal, candidates, check_budget, flash_bytes
+from mcukd.fixedpoint.gru.mixed import candidates, flash_bytes
+from mcukd.fixedpoint.mixed import Goal, check_budget
 from mcukd.fixedpoint.model import save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 from mcukd.profiling.emulate import check_room
 from mcukd.study import Study
 
 
-def study_of(folder: Path, student: str, weights: StudentWeights) -> Study:
+def study_of(folder: Path, student: str, weights: GruMlpWeights) -> Study:
     """A study as `distill` leaves it, of random students and of a file that is no student."""
     study = Study.create(folder, "herd-sim", 0)
     study.file("student.keras").write_text("not to be read")
@@ -47,8 +48,8 @@ def nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "mcukd.pipeline.quantize.load_windows",
         "mcukd.pipeline.quantize.dataset_sha256",
         "mcukd.pipeline.quantize.load_any_student",
-        "mcukd.fixedpoint.ranges.load_windows",
-        "mcukd.fixedpoint.ranges.dataset_sha256",
+        "mcukd.pipeline.ranges.load_windows",
+        "mcukd.pipeline.ranges.dataset_sha256",
         "mcukd.pipeline.quantize_tflite.load_windows",
         "mcukd.pipeline.quantize_tflite.dataset_sha256",
         "mcukd.profiling.study.load_windows",

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from builders.data import write_moving_herd
 from builders.training import CONFIG
+from mcukd.metrics.agreement import agreement
 from typer.testing import CliRunner, Result
 
 from mcukd.boards.launch import tools_missing
@@ -19,9 +20,8 @@ from mcukd.cli import app as app_module
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import load_windows
 from mcukd.errors import UserError
-from mcukd.fixedpoint.filters.model import FilterModel
+from mcukd.fixedpoint.filter_mlp.model import FilterMlpModel
 from mcukd.fixedpoint.model import load_model
-from mcukd.metrics.agreement import agreement
 from mcukd.metrics.metrics_file import update_metrics
 from mcukd.metrics.scores import combine_seeds, score
 from mcukd.models.filter_mlp import build_filter_mlp, filter_mlp_weights
@@ -89,7 +89,7 @@ def test_quantize_takes_the_filters_road(study: Study) -> None:
     assert facts["ran"] and facts["bits"] == 8 and "fir1" in facts["formats"]
     assert any("TFLite" in remark for remark in facts["remarks"])
     model = load_model(study.path)
-    assert isinstance(model, FilterModel) and model.sha256 == facts["model_sha256"]
+    assert isinstance(model, FilterMlpModel) and model.sha256 == facts["model_sha256"]
     models = json.loads(study.file("metrics.json").read_text())["models"]
     integer, floats = models["fixed_point_8"], models["student_distilled"]
     assert abs(integer["mcc"] - floats["mcc"]) < 0.1 and integer["parameters"] == floats["parameters"]

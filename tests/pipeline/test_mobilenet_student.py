@@ -22,16 +22,17 @@ from mcukd.data.load import load_windows
 from mcukd.errors import UserError
 from mcukd.metrics.metrics_file import update_metrics
 from mcukd.metrics.scores import combine_seeds, score
-from mcukd.models.gru_mlp import build_student, load_student
+from mcukd.models.gru_mlp import build_student
 from mcukd.models.hopfield import without_intuition
 from mcukd.models.mobilenet import build_mobilenet, mobilenet_macs_per_window, mobilenet_parameters
-from mcukd.models.network import NetworkWeights
+from mcukd.models.mobilenet_weights import MobilenetWeights
 from mcukd.models.student import (
     TFLITE,
+    family_of,
     load_any_student,
+    load_student,
     shipped_weights,
     stored_weights,
-    structure_of,
     weights_of,
 )
 from mcukd.study import Study
@@ -65,9 +66,9 @@ def answers(model, counts):
 
 def test_weights_come_back_from_a_folds_file_as_the_same_model(student, counts, tmp_path):
     weights = weights_of(student)
-    assert isinstance(weights, NetworkWeights)
+    assert isinstance(weights, MobilenetWeights)
     back, shipped = kept(tmp_path / "fold.npz", weights, "student_distilled__")
-    assert isinstance(back, NetworkWeights) and isinstance(shipped, NetworkWeights)
+    assert isinstance(back, MobilenetWeights) and isinstance(shipped, MobilenetWeights)
     assert back.layers.keys() == weights.layers.keys() == shipped.layers.keys()
     rebuilt = back.model()
     assert [w.shape for w in rebuilt.get_weights()] == [w.shape for w in student.get_weights()]
@@ -85,7 +86,7 @@ def test_every_form_is_rebuilt_and_counted(form, counts):
     model = random_mobilenet(T, K, slim=slim, head=head, seed=3)
     if form == "memory alone":
         model = without_intuition(model)
-    weights = NetworkWeights.of(model)
+    weights = MobilenetWeights.of(model)
     np.testing.assert_array_equal(answers(weights.model(), counts), answers(model, counts))
     linear_path = (64 + 1) * K + 2 if form == "memory alone" else 0
     expected = mobilenet_parameters(3, K, slim=slim, head=head) - linear_path
@@ -102,7 +103,7 @@ def test_students_of_many_folds_share_one_traced_model_and_keep_their_own_answer
     """Trap: the second student answers with the first's weights, or with its standardisation."""
     first = weights_of(student)
     layers = {name: array * np.float32(0.9) for name, array in first.layers.items()}
-    second = NetworkWeights(T, first.mean + 50, first.variance * 2, layers)
+    second = MobilenetWeights(T, first.mean + 50, first.variance * 2, layers)
     for weights, model in ((first, student), (second, second.model()), (first, student)):
         np.testing.assert_allclose(weights.logits(counts), answers(model, counts), rtol=1e-4, atol=1e-4)
     assert np.abs(first.logits(counts) - second.logits(counts)).max() > 0.1
@@ -113,19 +114,19 @@ def test_weights_of_another_version_are_refused(student):
     weights = weights_of(student)
     layers = {name: array for name, array in weights.layers.items() if name != "b4_expand/kernel"}
     with pytest.raises(UserError, match="b4_expand/kernel.*mcukd distill"):
-        NetworkWeights(T, weights.mean, weights.variance, layers).model()
+        MobilenetWeights(T, weights.mean, weights.variance, layers).model()
 
 
 def test_files_of_all_structures_load(student, counts, tmp_path):
     path = tmp_path / "student.keras"
     student.save(path)
     loaded = load_any_student(path)
-    assert structure_of(loaded) == "mobilenet"
+    assert family_of(loaded) == "mobilenet"
     np.testing.assert_array_equal(answers(loaded, counts), answers(student, counts))
     with pytest.raises(UserError, match="a mobilenet student, and this is for gru-mlp"):
         load_student(path)
     build_student(T, 3, K, np.zeros(3), np.ones(3)).save(path)
-    assert structure_of(load_student(path)) == "gru-mlp"
+    assert family_of(load_student(path)) == "gru-mlp"
     build_mobilenet(T, 3, K, np.zeros(3), np.ones(3), slim=False).save(path)
     with pytest.raises(UserError, match="teacher"):
         load_any_student(path)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from mcukd.cli.app import app
 from mcukd.data.card import Card
 from mcukd.data.load import load_windows
-from mcukd.fixedpoint.qat import kind_of, read_taught
+from mcukd.distillation.qat import kind_of, read_taught
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fold_results import EVALUATION
 from mcukd.metrics.scores import score

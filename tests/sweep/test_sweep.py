@@ -167,10 +167,10 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
     from mcukd.data.folds import make_folds
     from mcukd.data.load import load_windows
     from mcukd.distillation.fold_trainer import FoldTraining
+    from mcukd.distillation.qat import train_qat
     from mcukd.distillation.workers import run_jobs
-    from mcukd.fixedpoint.qat import train_qat
     from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-    from mcukd.models.weights import StudentWeights
+    from mcukd.models.weights import GruMlpWeights
     from mcukd.pipeline.distill import fold_jobs
     from mcukd.pipeline.quantize import classes_of
     from mcukd.study import Study
@@ -215,8 +215,8 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
             np.testing.assert_array_equal(stored, made[array], err_msg=name)
             expected = counted(made[array].argmax(axis=1), labels)
             np.testing.assert_array_equal(confusion(name), expected)
-        student = StudentWeights.from_arrays(made, "student_distilled__")
-        plain = StudentWeights.from_arrays(made, "student__")
+        student = GruMlpWeights.from_arrays(made, "student_distilled__")
+        plain = GruMlpWeights.from_arrays(made, "student__")
     seen, test = work.windows()
     model = quantize(student, seen, QuantizeConfig(4), windows.operation_hop)
     assert table.model_sha256[distilled] == model.sha256

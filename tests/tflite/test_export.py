@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcukd.errors import UserError
-from mcukd.models.weights import StudentWeights
+from mcukd.models.weights import GruMlpWeights
 from mcukd.tflite import describe as describing
 from mcukd.tflite import process
 from mcukd.tflite.convert import roll_out
@@ -21,14 +21,14 @@ CLASSES = ("grazing", "resting", "walking", "drinking", "other")
 C, H, M, K, T = 3, 16, 16, 5, 64
 
 
-def random_weights(seed: int = 0, gain: float = 0.4) -> StudentWeights:
+def random_weights(seed: int = 0, gain: float = 0.4) -> GruMlpWeights:
     """Random weights, biases included: Keras starts them at zero, which would hide a misplaced one."""
     rng = np.random.default_rng(seed)
 
     def normal(*shape, scale):
         return (rng.normal(size=shape) * scale).astype(np.float32)
 
-    return StudentWeights(
+    return GruMlpWeights(
         mean=np.array([100, -50, -8000], np.float32),
         std=np.array([900, 1500, 700], np.float32),
         kernel=normal(C, 3 * H, scale=0.5 * gain),
@@ -41,7 +41,7 @@ def random_weights(seed: int = 0, gain: float = 0.4) -> StudentWeights:
     )
 
 
-def random_counts(weights: StudentWeights, windows: int = 60, seed: int = 1):
+def random_counts(weights: GruMlpWeights, windows: int = 60, seed: int = 1):
     rng = np.random.default_rng(seed)
     posture = rng.normal(size=(windows, 1, C)) * 0.6
     motion = rng.normal(size=(windows, T, C)) * rng.uniform(0.1, 1.5, size=(windows, 1, 1))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcukd.distillation.architectures import GRU_MLP
+from mcukd.distillation.architectures import STUDENTS
 from mcukd.models.gru_mlp import build_student
 from mcukd.training.augmentation import Augmentation
 from mcukd.training.checkpoints import Checkpoint
@@ -58,7 +58,8 @@ def test_a_rollback_is_restored_from_its_state():
 
 
 def test_students_of_long_windows_may_be_rolled_back():
-    assert GRU_MLP.defaults_for(256).rollback and not GRU_MLP.defaults_for(50).rollback
+    gru_mlp = STUDENTS["gru-mlp"]
+    assert gru_mlp.defaults_for(256).rollback and not gru_mlp.defaults_for(50).rollback
 
 
 @pytest.fixture(scope="module")

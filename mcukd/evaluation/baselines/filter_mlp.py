@@ -12,12 +12,8 @@ from mcukd.distillation.architectures import STUDENTS
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.training_configs import augmentation
 from mcukd.evaluation.baselines.baseline import Baseline, FoldTask, Result, predicted
-from mcukd.models.filter_mlp import (
-    TAPS,
-    filter_mlp_macs_per_window,
-    filter_mlp_parameters,
-    filter_mlp_weights,
-)
+from mcukd.models.filter_mlp import filter_mlp_weights
+from mcukd.models.filter_weights import TAPS, filter_mlp_macs_per_window, filter_mlp_parameters
 from mcukd.training.normalization import common_scale
 from mcukd.training.trainer import Targets, TrainingConfig, logits
 

@@ -15,28 +15,31 @@ from numpy.typing import NDArray
 
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import IntArray, round_shift, saturate
-from mcukd.fixedpoint.filters.model import FULL, KINDS, PASSED_LENGTH, POLE_LENGTH, FilterModel
-from mcukd.fixedpoint.outcome import Outcome
-from mcukd.models.filter_mlp import TAPS
+from mcukd.fixedpoint.filter_mlp.model import KINDS, PASSED_LENGTH, POLE_LENGTH, WARMUP_STEPS, FilterMlpModel
+from mcukd.fixedpoint.result import InferenceResult
+from mcukd.models.filter_weights import TAPS
 
 _CHUNK = 1024
 
 
 @dataclass
 class FilterState:
-    """States of N windows. passed (N, C), sums (N, 3, C), x and u (N, C, 8): delay lines; taken: samples."""
+    """States of N windows.
 
-    passed: IntArray
+    highpassed (N, C), sums (N, 3, C), x and u (N, C, 8): delay lines. sample_count: samples so far.
+    """
+
+    highpassed: IntArray
     sums: IntArray
-    taken: int
+    sample_count: int
     x: IntArray
     u: IntArray
 
     def halfwords(self) -> NDArray[np.int16]:
         """Return (N, H) int16, as a little-endian device holds them."""
-        windows = len(self.passed)
-        taken = np.full((windows, 1), self.taken)
-        wide = np.concatenate([self.passed, self.sums.reshape(windows, -1), taken], axis=1)
+        windows = len(self.highpassed)
+        sample_count = np.full((windows, 1), self.sample_count)
+        wide = np.concatenate([self.highpassed, self.sums.reshape(windows, -1), sample_count], axis=1)
         narrow = np.concatenate([self.x.reshape(windows, -1), self.u.reshape(windows, -1)], axis=1)
         return np.concatenate([wide.astype("<i4").view("<i2"), narrow.astype("<i2")], axis=1)
 
@@ -45,7 +48,7 @@ class FilterState:
 class FilterMachine:
     """The model's step and head, with saturation counters; the state is the caller's and is changed."""
 
-    model: FilterModel
+    model: FilterMlpModel
     saturations: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -64,23 +67,23 @@ class FilterMachine:
 
         A window of T samples is full; further samples leave its state as it is.
         """
-        model, t = self.model, state.taken
+        model, t = self.model, state.sample_count
         at = t % TAPS
         if t == model.window:
-            return self._tensors(state, *(np.zeros_like(state.passed) for _ in range(2)))
+            return self._tensors(state, *(np.zeros_like(state.highpassed) for _ in range(2)))
         self.saturations["input"] += int(np.count_nonzero((sample <= -32768) | (sample >= 32767)))
         if t:
             change = (sample - state.x[:, :, (t - 1) % TAPS]) << PASSED_LENGTH
-            state.passed = change + round_shift(self._arrays["pole"] * state.passed, POLE_LENGTH)
+            state.highpassed = change + round_shift(self._arrays["pole"] * state.highpassed, POLE_LENGTH)
         state.x[:, :, at] = sample
         pre = self._fir("fir1", state.x, t, "fir1_pre", gates.PRE_BITS[model.gates])
         state.u[:, :, at] = gates.gate(pre, model.gates) - 32768
         filtered = self._fir("fir2", state.u, t, "filtered", 16)
         state.sums[:, 0] += sample
-        state.sums[:, 1] += np.abs(state.passed) >> self._shifts["floor"]
-        if t >= FULL:
+        state.sums[:, 1] += np.abs(state.highpassed) >> self._shifts["floor"]
+        if t >= WARMUP_STEPS:
             state.sums[:, 2] += np.abs(filtered)
-        state.taken = t + 1
+        state.sample_count = t + 1
         return self._tensors(state, pre, filtered)
 
     def head(self, state: FilterState) -> dict[str, IntArray]:
@@ -114,12 +117,12 @@ class FilterMachine:
 
     @staticmethod
     def _tensors(state: FilterState, pre: IntArray, filtered: IntArray) -> dict[str, IntArray]:
-        newest = state.u[:, :, (state.taken - 1) % TAPS]
+        newest = state.u[:, :, (state.sample_count - 1) % TAPS]
         sums = {f"{kind}_sum": state.sums[:, n] for n, kind in enumerate(KINDS)}
-        return {"passed": state.passed, "fir1_pre": pre, "tanh": newest, "filtered": filtered, **sums}
+        return {"passed": state.highpassed, "fir1_pre": pre, "tanh": newest, "filtered": filtered, **sums}
 
 
-def run(model: FilterModel, counts: NDArray[np.int16], checksums: bool = True) -> Outcome:
+def run(model: FilterMlpModel, counts: NDArray[np.int16], checksums: bool = True) -> InferenceResult:
     """Run windows of counts (N, T, C) from the zero state. Without `checksums` state_crc stays 0.
 
     Windows shorter than the model's T are divided by T all the same; of longer ones the first T count.
@@ -127,7 +130,7 @@ def run(model: FilterModel, counts: NDArray[np.int16], checksums: bool = True) -
     machine = FilterMachine(model)
     parts = [_run_chunk(machine, counts[i : i + _CHUNK], checksums) for i in range(0, len(counts), _CHUNK)]
     logits, state, crcs = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    return Outcome(
+    return InferenceResult(
         logits=logits.astype(np.int32),
         classes=np.argmax(logits, axis=1),
         state=state,
@@ -136,7 +139,7 @@ def run(model: FilterModel, counts: NDArray[np.int16], checksums: bool = True) -
     )
 
 
-def trace(model: FilterModel, window: NDArray[np.int16]) -> list[dict[str, IntArray]]:
+def trace(model: FilterMlpModel, window: NDArray[np.int16]) -> list[dict[str, IntArray]]:
     """Run one window (T, C); return `model.trace_tensors` of every step, (C,) each, 32-bit ones in halves."""
     machine = FilterMachine(model)
     state, steps = machine.zero_state(1), []

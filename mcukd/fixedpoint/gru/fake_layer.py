@@ -12,9 +12,9 @@ import numpy as np
 
 from mcukd.errors import UserError
 from mcukd.fixedpoint import gates
-from mcukd.fixedpoint.packing import ROWS, Packing, pairs
-from mcukd.fixedpoint.quantize import QuantizeConfig
-from mcukd.models.weights import StudentWeights
+from mcukd.fixedpoint.config import QuantizeConfig
+from mcukd.fixedpoint.gru.packing import ROWS, Packing, pairs
+from mcukd.models.weights import GruMlpWeights
 from mcukd.tensorflow_setup import keras
 from mcukd.tensorflow_setup import tensorflow as tf
 
@@ -35,7 +35,7 @@ class FakeQuantizedStudent(keras.layers.Layer):
 
     def __init__(
         self,
-        start: StudentWeights,
+        start: GruMlpWeights,
         config: QuantizeConfig,
         lengths: dict[str, Any],
         dense_length: int,

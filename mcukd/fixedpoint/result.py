@@ -1,4 +1,4 @@
-"""What running an integer model gives."""
+"""Result of running an integer model on windows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the integer model gives for N windows.
+class InferenceResult:
+    """Results of an integer model for N windows.
 
     logits: (N, K) int32 mantissas of tensor `logits`. classes: (N,) int64, the first of the largest.
-    state: (N, H) int16 after the last step. state_crc: (N,) uint32, CRC-32 over h_1 … h_T, each as H
-    little-endian int16. saturations: by tensor, how many values were clipped.
+    state: (N, H) int16 after the last step, H halfwords as `IntegerModel.state_halfwords` counts them.
+    state_crc: (N,) uint32, CRC-32 over the states after step 1 … T, each as H little-endian int16.
+    saturations: by tensor, how many values were clipped.
     """
 
     logits: NDArray[np.int32]

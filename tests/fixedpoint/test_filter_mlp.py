@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from mcukd.errors import UserError
 from mcukd.fixedpoint import reference
 from mcukd.fixedpoint.bounds import LIMIT
-from mcukd.fixedpoint.filters.fitting import fir, fit_filters, observe_filters
-from mcukd.fixedpoint.filters.model import LONGEST_WINDOW, FilterModel
-from mcukd.fixedpoint.filters.quantize import quantize_filters
-from mcukd.fixedpoint.filters.reference import FilterMachine, FilterState
+from mcukd.fixedpoint.filter_mlp.fitting import collect_ranges, fir, fit
+from mcukd.fixedpoint.filter_mlp.model import LONGEST_WINDOW, FilterMlpModel
+from mcukd.fixedpoint.filter_mlp.quantize import quantize
+from mcukd.fixedpoint.filter_mlp.reference import FilterMachine, FilterState
 from mcukd.fixedpoint.gates import pre_length
 from mcukd.fixedpoint.model import IntegerModel, load_model, save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig
@@ -36,7 +36,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(3))
 def test_sixteen_bits_are_the_float_model(seed: int, bits: int, gates: str, largest: float) -> None:
     weights, windows = random_filters(seed), windows_of(count=300, steps=256, seed=seed + 10)
-    model = quantize_filters(weights, windows, QuantizeConfig(bits, 16, gates), 64)
+    model = quantize(weights, windows, QuantizeConfig(bits, 16, gates), 64)
     found = reference.run(model, windows.counts)
     floats = weights.logits(windows.counts)
     ours = found.logits * 2.0 ** -model.length("logits")
@@ -48,7 +48,7 @@ def test_fewer_bits_stray_further() -> None:
     weights, windows = random_filters(1), windows_of(count=300, steps=100, seed=3)
     floats, errors = weights.logits(windows.counts), []
     for bits in (4, 8, 12):
-        model = quantize_filters(weights, windows, QuantizeConfig(bits), 64)
+        model = quantize(weights, windows, QuantizeConfig(bits), 64)
         found = reference.run(model, windows.counts, checksums=False)
         errors.append(np.sqrt(np.mean((found.logits * 2.0 ** -model.length("logits") - floats) ** 2)))
     assert errors[0] > errors[1] > errors[2] and errors[2] < 0.02 * floats.std()
@@ -57,7 +57,7 @@ def test_fewer_bits_stray_further() -> None:
 def test_tensors_of_a_trace_are_the_float_models(seed: int = 4) -> None:
     """Step by step: high-pass, both filters and the sums, in counts and real values."""
     weights, windows = random_filters(seed), windows_of(count=20, steps=40, seed=seed)
-    model = quantize_filters(weights, windows, QuantizeConfig(16), 40)
+    model = quantize(weights, windows, QuantizeConfig(16), 40)
     window = windows.counts[3].astype(np.float64)
     machine, passed, total = FilterMachine(model), np.zeros(3), np.zeros(3)
     state = machine.zero_state(1)
@@ -88,12 +88,12 @@ def sums_of(machine: FilterMachine, state: FilterState) -> dict[str, int]:
     arrays = {name: array.astype(np.int64) for name, array in machine.model.arrays.items()}
     shifts, found = machine.model.shifts, {}
     for name, line in (("fir1", state.x), ("fir2", state.u)):
-        taps = np.roll(arrays[name], state.taken, axis=1)
+        taps = np.roll(arrays[name], state.sample_count, axis=1)
         addend = 1 << shifts[name] >> 1
         found[name] = int(np.abs((line * taps).sum(axis=2) + arrays[f"{name}_bias"] + addend).max())
     offset = arrays["offset"].reshape(3, -1)
     ended = np.abs(state.sums + offset).max(axis=(0, 2))
-    found["high-pass"] = int(np.abs(state.passed).max())
+    found["high-pass"] = int(np.abs(state.highpassed).max())
     names = ("sum of samples", "sum of passed", "sum of filtered")
     return {**found, **dict(zip(names, map(int, ended)))}
 
@@ -155,11 +155,11 @@ def test_no_weights_and_no_windows_pass_the_bounds(
 
 def test_a_long_window_keeps_its_sums_within_32_bits_and_a_longer_one_is_refused() -> None:
     weights, windows = random_filters(0), windows_of(count=2, steps=64, seed=1)
-    seen = observe_filters(weights, windows.counts)
-    made = fit_filters(weights, seen, LONGEST_WINDOW, 8, 16, "interpolated")
+    seen = collect_ranges(weights, windows.counts)
+    made = fit(weights, seen, LONGEST_WINDOW, 8, 16, "interpolated")
     assert max(made.bounds.values()) < LIMIT and made.lengths["passed_sum"] == 0
     with pytest.raises(UserError, match="window of 32768 samples is too long"):
-        fit_filters(weights, seen, LONGEST_WINDOW + 1, 8, 16, "interpolated")
+        fit(weights, seen, LONGEST_WINDOW + 1, 8, 16, "interpolated")
 
 
 # Traps
@@ -169,13 +169,13 @@ def test_a_slow_high_pass_forgets_a_step() -> None:
     """Rounded products could hold a small value for ever; what is left must be far below a count."""
     weights = replace(random_filters(0), pole=np.full(3, 0.999, np.float32))
     windows = windows_of(count=4, steps=5000)
-    model = quantize_filters(weights, windows, QuantizeConfig(8), 64)
+    model = quantize(weights, windows, QuantizeConfig(8), 64)
     machine = FilterMachine(model)
     state = machine.zero_state(1)
     machine.step(state, np.full((1, 3), -30_001))
     for _ in range(4900):
         machine.step(state, np.full((1, 3), -30_000))
-    assert np.abs(state.passed).max() * 2.0**-14 < 0.05
+    assert np.abs(state.highpassed).max() * 2.0**-14 < 0.05
 
 
 def test_gravity_cancels_as_in_float_however_coarse_the_taps() -> None:
@@ -185,7 +185,7 @@ def test_gravity_cancels_as_in_float_however_coarse_the_taps() -> None:
     counts = np.clip(level + windows.counts // 8, -32768, 32767).astype(np.int16)
     windows = replace(windows, counts=counts)
     weights = replace(weights, mean=level.astype(np.float32), std=np.full(3, 400, np.float32))
-    model = quantize_filters(weights, windows, QuantizeConfig(4), 40)
+    model = quantize(weights, windows, QuantizeConfig(4), 40)
     machine = FilterMachine(model)
     state = machine.zero_state(1)
     for _ in range(20):
@@ -198,9 +198,9 @@ def test_taps_of_zeros_and_axes_of_unlike_scale_are_quantized() -> None:
     weights = random_filters(3)
     still = replace(weights, fir1=np.zeros_like(weights.fir1), fir2=np.zeros_like(weights.fir2))
     windows = windows_of(count=40, steps=20)
-    assert quantize_filters(still, windows, QuantizeConfig(4), 20).arrays["fir1"].any() == np.False_
+    assert quantize(still, windows, QuantizeConfig(4), 20).arrays["fir1"].any() == np.False_
     unlike = replace(weights, std=np.array([5, 500, 20_000], np.float32))
-    model = quantize_filters(unlike, windows, QuantizeConfig(8), 20)
+    model = quantize(unlike, windows, QuantizeConfig(8), 20)
     rows = model.formats["fir1"].row_lengths
     assert rows is not None and rows[2] > rows[0] and model.formats["fir1"].fractional_length == min(rows)
 
@@ -210,11 +210,11 @@ def test_samples_beyond_the_window_change_nothing() -> None:
     counts = windows_of(steps=STEPS + 7, seed=5).counts
     longer, window = reference.run(model, counts), reference.run(model, counts[:, :STEPS])
     assert np.array_equal(longer.state, window.state) and np.array_equal(longer.logits, window.logits)
-    assert longer.state.shape == (len(counts), model.hidden) == (len(counts), 74)
+    assert longer.state.shape == (len(counts), model.state_halfwords) == (len(counts), 74)
 
 
 def test_one_calibration_window_is_enough() -> None:
-    model = quantize_filters(random_filters(0), windows_of(count=1), QuantizeConfig(8), STEPS)
+    model = quantize(random_filters(0), windows_of(count=1), QuantizeConfig(8), STEPS)
     assert np.isfinite(reference.run(model, windows_of(count=5).counts).logits).all()
 
 
@@ -229,7 +229,7 @@ def test_one_calibration_window_is_enough() -> None:
 )
 def test_weights_that_no_format_holds_are_one_sentence(changed: dict[str, np.ndarray], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
-        quantize_filters(replace(random_filters(0), **changed), windows_of(), QuantizeConfig(8), STEPS)
+        quantize(replace(random_filters(0), **changed), windows_of(), QuantizeConfig(8), STEPS)
 
 
 # One model, many places
@@ -239,7 +239,7 @@ def test_saved_and_loaded_without_tensorflow(tmp_path: Path) -> None:
     model = filter_model(0, 5, "direct")
     save_model(model, tmp_path)
     found = load_model(tmp_path)
-    assert isinstance(found, FilterModel) and found.sha256 == model.sha256
+    assert isinstance(found, FilterMlpModel) and found.sha256 == model.sha256
     assert found.formats == model.formats and found.shifts == model.shifts
     code = f"""
 import sys
@@ -268,7 +268,7 @@ def test_damaged_models_are_one_sentence(tmp_path: Path) -> None:
 def test_a_filter_model_is_no_gru_of_the_same_hash() -> None:
     model = filter_model(0)
     assert filter_model(0).sha256 == model.sha256 != filter_model(1).sha256
-    assert isinstance(model, IntegerModel) and model.student == "filter-mlp"
+    assert isinstance(model, IntegerModel) and model.family == "filter-mlp"
 
 
 def test_this_computer_classifies_with_the_reference() -> None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.fixedpoint.model import IntegerModel
-from mcukd.fixedpoint.packing import pack, pairs
+from mcukd.codegen.context import with_addend
+from mcukd.fixedpoint.gru.model import GruMlpModel
+from mcukd.fixedpoint.gru.packing import pack, pairs
 
 #: Words of samples that kernels keep in registers at a time.
 SAMPLE_GROUP = 2
@@ -41,7 +42,7 @@ def sample_words(channels: int) -> int:
     return (channels + 1) // 2
 
 
-def build_stream(model: IntegerModel) -> Stream:
+def build_stream(model: GruMlpModel) -> Stream:
     """Lay out a model's step."""
     shifts, count = model.shifts, pairs(model.hidden)
     early = shifts["state_z"] == 0 and shifts["state_r"] == 0
@@ -77,18 +78,12 @@ def build_stream(model: IntegerModel) -> Stream:
     return Stream(words.astype(np.uint32), early, bias, recurrent, kernel)
 
 
-def with_addend(model: IntegerModel, name: str, shift: str) -> NDArray[np.int64]:
-    """Return a bias with the addend of the rounding shift that follows its sum."""
-    addend = 1 << model.shifts[shift] >> 1
-    return model.arrays[name].astype(np.int64) + addend
-
-
 def _paired(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return (unit pairs, 2) of values (H,); the partner of an odd unit is 0."""
     return np.pad(values, (0, len(values) % 2)).reshape(-1, 2)
 
 
-def _kernel_words(model: IntegerModel, gate: str, word: int) -> NDArray[np.int64]:
+def _kernel_words(model: GruMlpModel, gate: str, word: int) -> NDArray[np.int64]:
     weights = model.arrays[f"kernel_{gate}"].astype(np.int64) & 0xFFFF
     weights = np.pad(weights, ((0, model.hidden % 2), (0, 0)))
     if 2 * word + 1 < model.channels:

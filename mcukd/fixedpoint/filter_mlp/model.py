@@ -8,14 +8,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.model import IntegerModel
-from mcukd.models.filter_mlp import TAPS
+from mcukd.models.filter_weights import TAPS, filter_mlp_macs_per_window
 
 #: The three kinds of features, each with one sum per axis, in the order of the perceptron's inputs.
 KINDS = ("mean", "passed", "filtered")
 WEIGHTS = ("fir1", "fir2", "dense", "output")
 #: A step from which on filtered values count: only then all taps of both filters fall on samples.
-FULL = 2 * TAPS - 2
+WARMUP_STEPS = 2 * TAPS - 2
 #: Fractional length of the pole. A coarser one would move the filter's corner.
 POLE_LENGTH = 15
 #: Fractional length of the high-passed counts: they stay below 2^17, so 31 bits hold them.
@@ -41,10 +42,10 @@ _ARRAY_TYPES = {
 
 
 @dataclass(frozen=True)
-class FilterModel(IntegerModel):
-    """Filters, their means, and 3C → Dense(M, ReLU) → Dense(K) on int16 sensor counts, in integers.
+class FilterMlpModel(IntegerModel):
+    """Filters, the means of what they pass, and 3C → Dense(M, ReLU) → Dense(K) on int16 counts, in integers.
 
-    bits: width of taps and perceptron. gates: the table that tanh is read from. state_shift: 0.
+    bits: width of taps and perceptron. gates: which kind of table tanh is read from, of `gates.KINDS`.
     formats: the weights `fir1`, `fir2` (their rows are axes), `pole`, `scale_mean`, `scale_passed`,
     `scale_filtered`, `dense`, `output`; the activations `input`, `fir1_pre`, `tanh`, `filtered`, `features`,
     `dense_out`, `logits`; the sums `passed`, `fir1_sum`, `fir2_sum`, `mean_sum`, `passed_sum`,
@@ -54,12 +55,17 @@ class FilterModel(IntegerModel):
     by kind; dense (M, 3C), output (K, M); biases at the length of the sum they start; known_windows.
     """
 
-    student: ClassVar[str] = "filter-mlp"
+    gates: str
+
+    family: ClassVar[str] = "filter-mlp"
     array_types: ClassVar[Mapping[str, Any]] = _ARRAY_TYPES
     trace_tensors: ClassVar[tuple[str, ...]] = (
         *("passed_low", "passed_high", "fir1_pre", "tanh", "filtered"),
         *(f"{kind}_sum_{half}" for kind in KINDS for half in ("low", "high")),
     )
+
+    head_input: ClassVar[str] = "features"
+    constant_facts: ClassVar[Mapping[str, Any]] = {"state_shift": 0}
 
     @property
     def channels(self) -> int:
@@ -67,8 +73,8 @@ class FilterModel(IntegerModel):
         return int(self.arrays["pole"].shape[0])
 
     @property
-    def hidden(self) -> int:
-        """H, the halfwords of a state: 16-bit delay lines, and 32-bit filters, sums and sample count."""
+    def state_halfwords(self) -> int:
+        """Halfwords of a state: 16-bit delay lines, and 32-bit filters, sums and sample count."""
         return 2 * TAPS * self.channels + 2 * (len(_WIDE) * self.channels + 1)
 
     @property
@@ -78,6 +84,25 @@ class FilterModel(IntegerModel):
         head = (1 if self.head_bits <= 8 else 2) * (size["dense"] + size["output"])
         wide = 4 * sum(number for name, number in size.items() if "bias" in name or name == "offset")
         return 2 * (2 * size["fir1"] + 2 * size["fir2"] + size["pole"] + size["scale"]) + head + wide
+
+    @property
+    def title(self) -> str:
+        """The model in a word, for tables."""
+        return "filter-MLP"
+
+    @property
+    def gate_table(self) -> str:
+        """The kind of the table of tanh."""
+        return self.gates
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of the table of tanh on the device."""
+        return gates.table_bytes(self.gates)
+
+    def macs_per_window(self, steps: int) -> int:
+        """Return the multiply-accumulates of one window of `steps` samples."""
+        return filter_mlp_macs_per_window(steps, self.channels, len(self.classes))
 
     @property
     def shifts(self) -> dict[str, int]:

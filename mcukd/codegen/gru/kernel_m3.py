@@ -9,9 +9,9 @@ stream, r8-r12 and lr the sums of z, r and h of a unit pair, r1 and r2 those of 
 from __future__ import annotations
 
 from mcukd.codegen.assembly import Assembly, Plan, shifted
-from mcukd.codegen.stream import build_stream
-from mcukd.fixedpoint.model import IntegerModel
-from mcukd.fixedpoint.packing import ROWS, pairs
+from mcukd.codegen.gru.stream import build_stream
+from mcukd.fixedpoint.gru.model import GruMlpModel
+from mcukd.fixedpoint.gru.packing import ROWS, pairs
 
 _SUMS = ("r8", "r9", "r10", "r11", "r12", "lr")
 _Z, _R, _H = _SUMS[0:2], _SUMS[2:4], _SUMS[4:6]
@@ -21,7 +21,7 @@ _SAVED = ("r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "lr")
 
 
 class _Writer:
-    def __init__(self, model: IntegerModel, plan: Plan) -> None:
+    def __init__(self, model: GruMlpModel, plan: Plan) -> None:
         self.model, self.unroll = model, plan.unroll
         self.stream = build_stream(model)
         self.out = Assembly()
@@ -266,7 +266,7 @@ class _Writer:
             out.op("bx", "lr")
 
 
-def write_m3(model: IntegerModel, plan: Plan) -> tuple[str, int]:
+def write_m3(model: GruMlpModel, plan: Plan) -> tuple[str, int]:
     """Return the body of the step and its stack in bytes."""
     writer = _Writer(model, plan)
     return writer.write(), writer.stack_bytes

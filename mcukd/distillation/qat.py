@@ -8,16 +8,13 @@ device's grid, so that quantizing them once more changes nothing. The arithmetic
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.card import Card
-from mcukd.data.folds import make_folds
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
@@ -26,17 +23,16 @@ from mcukd.distillation.methods import METHODS
 from mcukd.distillation.plan import progress_units, teacher_fits
 from mcukd.distillation.training_configs import augmentation
 from mcukd.distillation.training_set import FitContext, TrainingSet
-from mcukd.distillation.workers import run_jobs
 from mcukd.errors import UserError
 from mcukd.files import replacing, sha256_text
-from mcukd.fixedpoint.model import GATES, IntegerModel
-from mcukd.fixedpoint.quantize import VERSION as QUANTIZE_VERSION
-from mcukd.fixedpoint.quantize import QuantizeConfig, quantize, weight_lengths
-from mcukd.fold_results import TEACHER, FoldResult, is_made_with, read_text
-from mcukd.models.student import shipped_weights
-from mcukd.models.weights import StudentWeights
-from mcukd.pipeline.distill import fold_jobs, with_windows
-from mcukd.study import SOFT_LABELS_FILE, STUDENT_FILE, Study
+from mcukd.fixedpoint.config import VERSION as QUANTIZE_VERSION
+from mcukd.fixedpoint.config import QuantizeConfig
+from mcukd.fixedpoint.families import QatForm, QatStart, integer_form
+from mcukd.fixedpoint.quantize import quantize
+from mcukd.fold_results import TEACHER, FoldResult, is_made_with
+from mcukd.models.families import Weights
+from mcukd.models.student import load_any_student, shipped_weights, stored_weights, weights_of
+from mcukd.study import SOFT_LABELS_FILE, STUDENT_FILE
 from mcukd.training.trainer import FloatArray, Targets, Trainer, TrainingConfig
 
 if TYPE_CHECKING:
@@ -61,7 +57,7 @@ class QatResult:
     stored ones at most; None where its soft labels were kept.
     """
 
-    weights: StudentWeights
+    weights: Weights
     lengths: dict[str, NDArray[np.int64]]
     teacher_difference: Optional[float] = None
 
@@ -170,14 +166,10 @@ class QatJob:
         with replacing(self._soft_file) as temporary:
             np.savez(temporary, key=np.array(job.key), logits=soft, difference=difference)
 
-    def _student(self) -> StudentWeights:
-        from mcukd.models.gru_mlp import load_student, student_weights
-
+    def _student(self) -> Weights:
         if self.job.is_final:
-            return student_weights(load_student(self.job.path / STUDENT_FILE))
-        student = shipped_weights(FoldResult(self.job.path))
-        assert isinstance(student, StudentWeights), "students of other structures are refused before"
-        return student
+            return weights_of(load_any_student(self.job.path / STUDENT_FILE))
+        return shipped_weights(FoldResult(self.job.path))
 
 
 def kind_of(config: QuantizeConfig) -> str:
@@ -191,14 +183,14 @@ def read_taught(path: Path) -> QatResult:
     with np.load(path, allow_pickle=False) as stored:
         difference = float(stored["teacher_difference"])
         return QatResult(
-            StudentWeights.from_arrays(stored, "weights__"),
+            stored_weights(stored, "weights__"),
             {n.partition("__")[2]: stored[n] for n in stored.files if n.startswith("lengths__")},
             None if np.isnan(difference) else difference,
         )
 
 
 def train_qat(
-    student: StudentWeights,
+    student: Weights,
     training: Windows,
     soft: Optional[FloatArray],
     config: QuantizeConfig,
@@ -212,22 +204,15 @@ def train_qat(
     options: loss and augmentation, those of the student's own training. on_progress is given the units
     done. Raises UserError where training diverges.
     """
+    form = _qat_form(student)
     model = quantize(student, training, config, operation_hop)
-    start = device_values(model, student)
-    widths = config.widths
-    learnt = {"kernel": widths.kernel, "recurrent": widths.recurrent}
-    lengths = {
-        name: length
-        for name, length in weight_lengths(model).items()
-        if learnt.get(name.split("_")[0], widths.head) <= LEARNT_BITS
-    }
-    inputs = ((training.counts - start.mean) / start.std).astype(np.float32)
-    shape = (*inputs.shape[1:], start.hidden, start.dense, start.classes)
+    start = form.start(model, student, config, LEARNT_BITS)
+    inputs = ((training.counts - start.weights.mean) / start.weights.std).astype(np.float32)
     alpha = options.alpha if METHODS[options.method].reads_labels else 1.0
     if soft is None:
         alpha = 0.0
-    qat_trainer = _qat_trainer(config, frozenset(lengths), shape)
-    qat_trainer.set_initial(start, lengths, model.length("dense_out"))
+    qat_trainer = _qat_trainer(config, start)
+    qat_trainer.set_initial(start)
     trained = qat_trainer.trainer.fit(
         inputs,
         Targets(training.labels, soft, options.softness, alpha),
@@ -235,57 +220,26 @@ def train_qat(
         seed,
         on_progress,
     )
-    layer = trained.get_layer("student")
-    values = {name: np.asarray(getattr(layer, name)) for name in ("bias", "dense_bias", "output_bias")}
-    values.update({name: np.asarray(value) for name, value in layer.device_weights().items()})
-    return QatResult(StudentWeights.from_arrays({"mean": start.mean, "std": start.std, **values}), lengths)
+    return QatResult(form.trained(trained, start.weights), dict(start.lengths))
 
 
-def device_values(model: IntegerModel, student: StudentWeights) -> StudentWeights:
-    """Return the float student that an integer model's weights and biases stand for.
-
-    student: the one it was made from, whose standardisation it keeps. Both biases of z and r are in the first
-    row, since the device has them in one.
-    """
-
-    def value(name: str, length: int) -> NDArray[np.float64]:
-        return np.ldexp(model.arrays[name].astype(np.float64), -length)
-
-    length, shifts = model.length, model.shifts
-    std, mean = student.std.astype(np.float64), student.mean.astype(np.float64)
-    kernels = [value(f"kernel_{gate}", length(f"{gate}_sum")).T for gate in GATES]
-    slack = model.packing.slack
-    recurrent = [value(f"recurrent_{gate}", length(f"recurrent_{gate}") + slack).T for gate in GATES]
-    biases = [value(f"bias_{gate}", length(f"{gate}_sum")) for gate in GATES]
-    carried = value("bias_h_rec", length("h_rec") + shifts["h_rec"])
-    # Kernels read counts, not what the mean was taken off.
-    first = np.concatenate(biases) + mean @ np.concatenate(kernels, axis=1)
-    second = np.concatenate([np.zeros(2 * model.hidden), carried])
-    arrays = {
-        "mean": mean,
-        "std": std,
-        "kernel": np.concatenate(kernels, axis=1) * std[:, None],
-        "recurrent": np.concatenate(recurrent, axis=1),
-        "bias": np.stack([first, second]),
-        "dense_kernel": value("dense", length("dense")).T,
-        "dense_bias": value("dense_bias", length("dense") + length("h")),
-        "output_kernel": value("output", length("output")).T,
-        "output_bias": value("output_bias", length("output") + length("dense_out")),
-    }
-    return StudentWeights.from_arrays({name: array.astype(np.float32) for name, array in arrays.items()})
+def _qat_form(student: Weights) -> QatForm:
+    form = integer_form(student.family).qat
+    if form is None:
+        raise ValueError(f"students of the family {student.family} have no quantization-aware training")
+    return form
 
 
 class QatTrainer:
     """A compiled trainer for one quantizer and one shape of student, reused for every such student."""
 
-    def __init__(self, config: QuantizeConfig, shape: tuple[int, ...]) -> None:
-        self._config, self._shape = config, shape
-        self._start: Optional[tuple[StudentWeights, dict[str, Any], int]] = None
+    def __init__(self) -> None:
+        self._start: Optional[QatStart] = None
         self._trainer: Optional[Trainer] = None
 
-    def set_initial(self, start: StudentWeights, lengths: dict[str, Any], dense_length: int) -> None:
-        """Set the weights that the next training starts from."""
-        self._start = start, lengths, dense_length
+    def set_initial(self, start: QatStart) -> None:
+        """Set where the next training starts."""
+        self._start = start
 
     @property
     def trainer(self) -> Trainer:
@@ -295,25 +249,17 @@ class QatTrainer:
         return self._trainer
 
     def _build(self) -> keras.Model:
-        from mcukd.fixedpoint.fake_layer import FakeQuantizedStudent
-        from mcukd.tensorflow_setup import keras
-
         assert self._start is not None, "set_initial comes first"
-        start, lengths, dense_length = self._start
-        inputs = keras.Input(self._shape[:2])
-        layer = FakeQuantizedStudent(start, self._config, lengths, dense_length, name="student")
-        return keras.Model(inputs, layer(inputs), name="student_qat")
+        return self._start.build()
 
 
 _trainers: dict[tuple[Any, ...], QatTrainer] = {}
 
 
-def _qat_trainer(config: QuantizeConfig, learnt: frozenset[str], shape: tuple[int, ...]) -> QatTrainer:
+def _qat_trainer(config: QuantizeConfig, start: QatStart) -> QatTrainer:
     """Return this process's trainer for these widths, which groups are learnt, and the student's shape."""
-    kind = (json.dumps(asdict(config)), learnt, shape)
-    if kind not in _trainers:
-        _trainers[kind] = QatTrainer(config, shape)
-    return _trainers[kind]
+    kind = (start.weights.family, json.dumps(asdict(config)), frozenset(start.lengths), start.shape)
+    return _trainers.setdefault(kind, QatTrainer())
 
 
 def check_learnable(config: QuantizeConfig, goal: Optional[object], options: DistillConfig) -> None:
@@ -332,46 +278,3 @@ def check_learnable(config: QuantizeConfig, goal: Optional[object], options: Dis
             f"--qat with --bits {config.bits}: weights of more than {LEARNT_BITS} bits lose nothing that "
             f"training could win back; leave out --qat, or choose 4 to {LEARNT_BITS} bits."
         )
-
-
-def train_qat_study(
-    study: Study,
-    card: Card,
-    training: Windows,
-    evaluation: Windows,
-    data: str,
-    configs: Mapping[str, QuantizeConfig],
-    jobs: Optional[int] = None,
-) -> dict[str, QatResult]:
-    """Train all students of a study on with the device's weights; results are kept in `quantization/`.
-
-    data: identity of the samples, as in the manifest of distill. configs: widths by student, the name being
-    that of its evaluation file or `SHIPPED`; so are the names of what is returned. jobs: worker processes,
-    None for one per core. Finished students are used again as long as data, options and widths are the same,
-    so that an interrupted run goes on where it was. Raises UserError where the study's students are not of
-    its options.
-    """
-    options = replace(DistillConfig.of(study.options("distill")), jobs=jobs)
-    folds = make_folds(evaluation, options.split)
-    evaluated = with_windows(fold_jobs(study, folds, data, options), folds, training, evaluation, card)
-    for job in evaluated:
-        if not job.is_done():
-            raise UserError(
-                f"{job.path}: not made by this mcukd from this data and these options; run "
-                f"'{study.refresh('distill')}' to make it anew."
-            )
-    final = FoldJob(
-        name="all animals",
-        seed=options.seed,
-        train_animals=tuple(sorted({str(animal) for animal in training.animals})),
-        test_animals=(),
-        path=study.path,
-        key=read_text(study.file(SOFT_LABELS_FILE), "key")["key"],
-    )
-    folder, hop = study.file(FOLDER), card.operation_hop
-    tasks = {
-        name: QatJob(job, configs[name], folder, hop)
-        for name, job in [(SHIPPED, final), *((job.path.stem, job) for job in evaluated)]
-    }
-    run_jobs([task for task in tasks.values() if not task.is_done()], training, evaluation, options)
-    return {name: task.result() for name, task in tasks.items()}

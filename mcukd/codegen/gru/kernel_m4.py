@@ -7,9 +7,9 @@ r and h of a unit pair. The frame holds the coarse state, the samples and three 
 from __future__ import annotations
 
 from mcukd.codegen.assembly import Assembly, Plan, WordUse, shifted
-from mcukd.codegen.stream import SAMPLE_GROUP, Stream, build_stream, sample_words
-from mcukd.fixedpoint.model import IntegerModel
-from mcukd.fixedpoint.packing import ROWS, pairs
+from mcukd.codegen.gru.stream import SAMPLE_GROUP, Stream, build_stream, sample_words
+from mcukd.fixedpoint.gru.model import GruMlpModel
+from mcukd.fixedpoint.gru.packing import ROWS, pairs
 
 _LOW = ("r0", "r1", "r2", "r3", "r4", "r5", "r6")
 _STREAM = "r7"
@@ -19,7 +19,7 @@ _SAVED = ("r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "lr")
 
 
 class _Writer:
-    def __init__(self, model: IntegerModel, plan: Plan) -> None:
+    def __init__(self, model: GruMlpModel, plan: Plan) -> None:
         self.model, self.unroll = model, plan.unroll
         self.stream: Stream = build_stream(model)
         self.out = Assembly()
@@ -269,7 +269,7 @@ class _Writer:
         out.op("pop", "{" + ", ".join((*_SAVED[:-1], "pc")) + "}")
 
 
-def write_m4(model: IntegerModel, plan: Plan) -> tuple[str, int]:
+def write_m4(model: GruMlpModel, plan: Plan) -> tuple[str, int]:
     """Return the body of the step and its stack in bytes."""
     writer = _Writer(model, plan)
     return writer.write(), writer.stack_bytes

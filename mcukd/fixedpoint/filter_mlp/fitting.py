@@ -17,10 +17,10 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import IntArray, closest_length, covering_length, saturate
 from mcukd.fixedpoint.bounds import LIMIT, dot_bound, shifted
-from mcukd.fixedpoint.filters.model import FULL, KINDS, LONGEST_WINDOW, PASSED_LENGTH, POLE_LENGTH
-from mcukd.fixedpoint.observation import Observation
-from mcukd.fixedpoint.rounding import Moments, left_over, round_rows
-from mcukd.models.filter_mlp import TAPS, FilterMlpWeights
+from mcukd.fixedpoint.calibration import CalibrationStats
+from mcukd.fixedpoint.filter_mlp.model import KINDS, LONGEST_WINDOW, PASSED_LENGTH, POLE_LENGTH, WARMUP_STEPS
+from mcukd.fixedpoint.rounding import Moments, round_rows, rounding_bias
+from mcukd.models.filter_weights import TAPS, FilterMlpWeights
 
 FloatArray = NDArray[np.float64]
 
@@ -41,12 +41,12 @@ class FilterFit:
     bounds: dict[str, int] = field(default_factory=dict)
 
 
-def observe_filters(weights: FilterMlpWeights, counts: NDArray[np.int16]) -> Observation:
+def collect_ranges(weights: FilterMlpWeights, counts: NDArray[np.int16]) -> CalibrationStats:
     """Run the float model on counts (N, T, C); keep ranges, and moments of what each weight group reads.
 
     Moments of taps are by axis: `fir1 0` and so on.
     """
-    seen = Observation()
+    stats = CalibrationStats()
     x = (counts.astype(np.float64) - weights.mean) / weights.std
     pre = fir(x, weights.fir1) + weights.fir1_bias
     tanh = np.tanh(pre)
@@ -61,13 +61,13 @@ def observe_filters(weights: FilterMlpWeights, counts: NDArray[np.int16]) -> Obs
         ("dense_out", dense),
         ("logits", dense @ weights.output_kernel + weights.output_bias),
     ):
-        seen.note(name, values)
+        stats.update(name, values)
     for c in range(weights.channels):
         for name, line in (("fir1", counts), ("fir2", tanh)):
             shifts = np.lib.stride_tricks.sliding_window_view(line[:, :, c], TAPS, axis=1)
-            seen.moments[f"{name} {c}"] = Moments.of(shifts.reshape(-1, TAPS))
-    seen.moments["dense"], seen.moments["output"] = Moments.of(features), Moments.of(dense)
-    return seen
+            stats.moments[f"{name} {c}"] = Moments.of(shifts.reshape(-1, TAPS))
+    stats.moments["dense"], stats.moments["output"] = Moments.of(features), Moments.of(dense)
+    return stats
 
 
 def check_window(window: int) -> None:
@@ -79,8 +79,13 @@ def check_window(window: int) -> None:
         )
 
 
-def fit_filters(
-    weights: FilterMlpWeights, seen: Observation, window: int, bits: int, activation_bits: int, table: str
+def fit(
+    weights: FilterMlpWeights,
+    stats: CalibrationStats,
+    window: int,
+    bits: int,
+    activation_bits: int,
+    table: str,
 ) -> FilterFit:
     """Choose formats and round the weights so that every 32-bit accumulator is proven to hold.
 
@@ -89,10 +94,10 @@ def fit_filters(
     check_window(window)
 
     def covering(name: str, width: int) -> int:
-        low, high = seen.ranges[name]
+        low, high = stats.ranges[name]
         return min(covering_length(low * _HEADROOM, high * _HEADROOM, width), _FINEST_ACTIVATION)
 
-    made = FilterFit(
+    fitted = FilterFit(
         {
             "input": 0,
             "mean_sum": 0,
@@ -109,28 +114,28 @@ def fit_filters(
     scaled = weights.fir1.T.astype(np.float64) / weights.std[:, None].astype(np.float64)
     # Standardising subtracts the mean from every sample a tap meets.
     bias = weights.fir1_bias - scaled @ np.ones(TAPS) * weights.mean
-    _fit_taps(made, "fir1", scaled, np.asarray(bias, np.float64), "input", "fir1_pre", bits, seen)
+    _fit_taps(fitted, "fir1", scaled, np.asarray(bias, np.float64), "input", "fir1_pre", bits, stats)
     taps = weights.fir2.T.astype(np.float64)
-    _fit_taps(made, "fir2", taps, weights.fir2_bias.astype(np.float64), "tanh", "filtered", bits, seen)
-    _fit_high_pass(made, weights, window)
-    _fit_features(made, weights, window)
+    _fit_taps(fitted, "fir2", taps, weights.fir2_bias.astype(np.float64), "tanh", "filtered", bits, stats)
+    _fit_high_pass(fitted, weights, window)
+    _fit_features(fitted, weights, window)
     for name, source, target in (("dense", "features", "dense_out"), ("output", "dense_out", "logits")):
-        _fit_layer(made, weights, name, source, target, bits, activation_bits, seen)
-    return made
+        _fit_layer(fitted, weights, name, source, target, bits, activation_bits, stats)
+    return fitted
 
 
 def _fit_taps(
-    made: FilterFit,
+    fitted: FilterFit,
     name: str,
     taps: FloatArray,
     bias: FloatArray,
     source: str,
     target: str,
     bits: int,
-    seen: Observation,
+    stats: CalibrationStats,
 ) -> None:
     """Round taps (C, 8), oldest first; the sum's length is the longest at which it is proven to hold."""
-    lengths = made.lengths
+    lengths = fitted.lengths
     closest = np.array([closest_length(row, bits) for row in taps])
     length = covering_length(float(taps.min()), float(taps.max()), 16)
     length = min(length, lengths[target] - lengths[source] + _LARGEST_SHIFT)
@@ -147,9 +152,9 @@ def _fit_taps(
         rows = np.clip(closest, length - (16 - bits), length)
         rounded, added = np.zeros(taps.shape, np.int64), np.zeros(len(taps))
         for c in range(len(taps)):
-            row, moments = slice(c, c + 1), seen.moments[f"{name} {c}"]
+            row, moments = slice(c, c + 1), stats.moments[f"{name} {c}"]
             rounded[row] = round_rows(taps[row], rows[row], bits, moments)
-            added[row] = left_over(taps[row], rounded[row], rows[row], moments)
+            added[row] = rounding_bias(taps[row], rounded[row], rows[row], moments)
         stored = rounded << (length - rows)[:, None]
         start = _rounded(bias - added, length + lengths[source])
         bound = dot_bound(stored, start, _INT16, shift)
@@ -159,12 +164,12 @@ def _fit_taps(
         if target == "filtered":
             lengths[target] = min(lengths[target], length + lengths[source])
     lengths[name], lengths[f"{name}_sum"] = length, length + lengths[source]
-    made.row_lengths[name] = rows
-    made.arrays[name], made.arrays[f"{name}_bias"] = stored.astype(np.int16), start.astype(np.int32)
-    made.bounds[name] = bound
+    fitted.row_lengths[name] = rows
+    fitted.arrays[name], fitted.arrays[f"{name}_bias"] = stored.astype(np.int16), start.astype(np.int32)
+    fitted.bounds[name] = bound
 
 
-def _fit_high_pass(made: FilterFit, weights: FilterMlpWeights, window: int) -> None:
+def _fit_high_pass(fitted: FilterFit, weights: FilterMlpWeights, window: int) -> None:
     """Round the poles, and give the sum of magnitudes the longest length at which it holds.
 
     The high-pass of int16 samples from rest stays within 2^16 counts whatever its pole: its impulse response
@@ -172,31 +177,31 @@ def _fit_high_pass(made: FilterFit, weights: FilterMlpWeights, window: int) -> N
     half a step at most, summed over the pole's memory.
     """
     pole = saturate(np.floor(np.ldexp(weights.pole.astype(np.float64), POLE_LENGTH) + 0.5), 16)
-    made.arrays["pole"] = np.clip(pole, 1, None).astype(np.int16)
-    least = (1 << POLE_LENGTH) - int(made.arrays["pole"].max())
-    strayed = -(-(1 << POLE_LENGTH) // (2 * least))
-    passed = ((2 * _INT16) << PASSED_LENGTH) + strayed
+    fitted.arrays["pole"] = np.clip(pole, 1, None).astype(np.int16)
+    least = (1 << POLE_LENGTH) - int(fitted.arrays["pole"].max())
+    rounding_drift = -(-(1 << POLE_LENGTH) // (2 * least))
+    highpassed = ((2 * _INT16) << PASSED_LENGTH) + rounding_drift
     change = (2 * _INT16 - 1) << PASSED_LENGTH
-    made.bounds["high-pass"] = change + shifted(passed * int(made.arrays["pole"].max()), POLE_LENGTH)
-    bounds = [(window - 1) * (passed >> shift) + _lost(window, shift) for shift in range(_LARGEST_SHIFT)]
+    fitted.bounds["high-pass"] = change + shifted(highpassed * int(fitted.arrays["pole"].max()), POLE_LENGTH)
+    bounds = [(window - 1) * (highpassed >> shift) + _lost(window, shift) for shift in range(_LARGEST_SHIFT)]
     shift = next(shift for shift, bound in enumerate(bounds) if bound < LIMIT)
-    made.lengths["passed_sum"] = PASSED_LENGTH - shift
-    made.bounds["sum of passed"] = bounds[shift]
+    fitted.lengths["passed_sum"] = PASSED_LENGTH - shift
+    fitted.bounds["sum of passed"] = bounds[shift]
 
 
-def _fit_features(made: FilterFit, weights: FilterMlpWeights, window: int) -> None:
+def _fit_features(fitted: FilterFit, weights: FilterMlpWeights, window: int) -> None:
     """Choose what turns the 3C sums into features: an offset and a 16-bit factor for each."""
-    lengths, channels = made.lengths, weights.channels
+    lengths, channels = fitted.lengths, weights.channels
     lengths["filtered_sum"] = lengths["filtered"]
     mean = np.clip(_rounded(-weights.mean.astype(np.float64) * window, 0), -window * _INT16, window * _INT16)
     lost = _lost(window, PASSED_LENGTH - lengths["passed_sum"])
     offsets = [mean, np.full(channels, lost), np.zeros(channels)]
-    made.arrays["offset"] = np.concatenate(offsets).astype(np.int32)
+    fitted.arrays["offset"] = np.concatenate(offsets).astype(np.int32)
     std = weights.std.astype(np.float64)
     factors = {
         "mean": 1 / (window * std),
         "passed": 1 / ((window - 1) * std),
-        "filtered": np.full(channels, 1 / (window - FULL)),
+        "filtered": np.full(channels, 1 / (window - WARMUP_STEPS)),
     }
     scales = []
     for kind in KINDS:
@@ -209,29 +214,29 @@ def _fit_features(made: FilterFit, weights: FilterMlpWeights, window: int) -> No
             )
         lengths[f"scale_{kind}"] = length
         scales.append(_rounded(factors[kind], length))
-    made.arrays["scale"] = np.concatenate(scales).astype(np.int16)
-    made.bounds["sum of samples"] = window * _INT16 + int(np.abs(mean).max())
-    made.bounds["sum of filtered"] = (window - FULL) * _INT16
+    fitted.arrays["scale"] = np.concatenate(scales).astype(np.int16)
+    fitted.bounds["sum of samples"] = window * _INT16 + int(np.abs(mean).max())
+    fitted.bounds["sum of filtered"] = (window - WARMUP_STEPS) * _INT16
 
 
 def _fit_layer(
-    made: FilterFit,
+    fitted: FilterFit,
     weights: FilterMlpWeights,
     name: str,
     source: str,
     target: str,
     bits: int,
     activation_bits: int,
-    seen: Observation,
+    stats: CalibrationStats,
 ) -> None:
-    lengths, floats = made.lengths, getattr(weights, f"{name}_kernel").T.astype(np.float64)
+    lengths, floats = fitted.lengths, getattr(weights, f"{name}_kernel").T.astype(np.float64)
     length = closest_length(floats, bits)
     length = min(length, lengths[target] - lengths[source] + _LARGEST_SHIFT)
     while True:
         lengths[target] = min(lengths[target], length + lengths[source])
         rows = np.full(len(floats), length)
-        rounded = round_rows(floats, rows, bits, seen.moments[name])
-        bias = getattr(weights, f"{name}_bias") - left_over(floats, rounded, rows, seen.moments[name])
+        rounded = round_rows(floats, rows, bits, stats.moments[name])
+        bias = getattr(weights, f"{name}_bias") - rounding_bias(floats, rounded, rows, stats.moments[name])
         start, shift = _rounded(bias, length + lengths[source]), length + lengths[source] - lengths[target]
         total = dot_bound(rounded, start, 1 << (activation_bits - 1), shift)
         if max(total, shifted(total, shift)) < LIMIT:
@@ -243,8 +248,8 @@ def _fit_layer(
                 f"({np.abs(floats).max():.3g}); train it again with a smaller learning rate."
             )
     lengths[name] = length
-    made.arrays[name], made.arrays[f"{name}_bias"] = rounded.astype(np.int16), start.astype(np.int32)
-    made.bounds[name] = total
+    fitted.arrays[name], fitted.arrays[f"{name}_bias"] = rounded.astype(np.int16), start.astype(np.int32)
+    fitted.bounds[name] = total
 
 
 def _lost(window: int, shift: int) -> int:

@@ -1,4 +1,4 @@
-"""A mobilenet student's weights as plain arrays, as a fold's file keeps them, and the way back to Keras."""
+"""Weights of a mobilenet student as plain arrays, as a fold's file keeps them, and the way back to Keras."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.errors import UserError
+from mcukd.models.families import StudentNetwork
 from mcukd.models.mobilenet import TEACHER, build_mobilenet, mobilenet_macs_per_window
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _STATISTICS = ("/moving_mean", "/moving_variance")
 
 
 @dataclass(frozen=True)
-class NetworkWeights:
+class MobilenetWeights:
     """A network of `mcukd.models.mobilenet` on raw sensor counts of C channels; all arrays float32.
 
     window: T. mean, variance: (C,) in counts and counts². layers: an array for each variable of the Keras
@@ -32,8 +33,7 @@ class NetworkWeights:
     patterns follow from what is there.
     """
 
-    #: The structure, as options know it.
-    student: ClassVar[str] = "mobilenet"
+    family: ClassVar[str] = "mobilenet"
 
     window: int
     mean: FloatArray
@@ -41,7 +41,7 @@ class NetworkWeights:
     layers: dict[str, FloatArray]
 
     @classmethod
-    def of(cls, model: keras.Model) -> NetworkWeights:
+    def of(cls, model: keras.Model) -> MobilenetWeights:
         """Take the weights out of a model made by `build_mobilenet`, with or without the linear path."""
         scaling = model.get_layer("standardisation")
         return cls(
@@ -99,7 +99,7 @@ class NetworkWeights:
         return {prefix + name: array for name, array in {**own, **self.layers}.items()}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> NetworkWeights:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> MobilenetWeights:
         """Take the arrays that `arrays()` gave back out of an opened `.npz`."""
         names = [name for name in arrays if name.startswith(prefix) and "/" in name[len(prefix) :]]
         return cls(
@@ -181,3 +181,13 @@ def _runner(
     )
     signature = [tf.TensorSpec((None, window, channels), tf.float32)]
     return model, tf.function(lambda x: model(x, training=False), input_signature=signature)
+
+
+NETWORK = StudentNetwork(
+    layers=("b1_depthwise", "standardisation", "stem", "embedding", "logits"),
+    array="stem/kernel",
+    weights_of=MobilenetWeights.of,
+    from_arrays=MobilenetWeights.from_arrays,
+    layer_modules=("mcukd.models.hopfield",),
+    not_students={f"b{len(TEACHER)}_depthwise": "the teacher among mobilenets"},
+)

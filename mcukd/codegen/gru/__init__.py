@@ -1,0 +1,1 @@
+"""C and assembly of the GRU-MLP."""

@@ -1,0 +1,1 @@
+"""Networks that can be teachers and students: how each is built, sized and trained by default."""

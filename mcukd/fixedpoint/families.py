@@ -1,0 +1,93 @@
+"""Integer forms of student families: the part of a family that quantizes, runs and traces it in integers.
+
+The registry is `mcukd.models.families`; `integer_form` looks a family's form up there. Forms of mcukd's own
+lie in one folder each, `gru/` and `filter_mlp/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.windows import Windows
+from mcukd.fixedpoint.arithmetic import IntArray
+from mcukd.fixedpoint.config import QuantizeConfig
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.result import InferenceResult
+from mcukd.models.families import FAMILIES
+
+#: Fractional lengths by weight group that are not to be chosen, or None; for families with `qat`.
+Lengths = Optional[Mapping[str, NDArray[np.int64]]]
+
+
+@dataclass(frozen=True)
+class MixedWidths:
+    """How the widths of a family can be mixed (`mcukd.fixedpoint.mixed`).
+
+    candidates: widths to try, given the base and the kinds of gate table. flash_bytes: bytes of weights,
+    biases and tables that float weights take with some widths.
+    """
+
+    candidates: Callable[[QuantizeConfig, Any], list[QuantizeConfig]]
+    flash_bytes: Callable[[Any, QuantizeConfig], int]
+
+
+@dataclass(frozen=True)
+class QatStart:
+    """Where quantization-aware training of one student starts.
+
+    weights: the float weights that its integer model stands for, with `mean` and `std` of the samples.
+    lengths: fractional lengths of the weight groups that are trained on their grid. shape: all else that a
+    compiled training step depends on. build: the Keras model, from standardised windows to logits.
+    """
+
+    weights: Any
+    lengths: Mapping[str, NDArray[np.int64]]
+    shape: tuple[int, ...]
+    build: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class QatForm:
+    """How a family is fine-tuned with its quantized weights (`mcukd.distillation.qat`).
+
+    start: given the integer model, the weights it was made from, the widths, and the largest width whose
+    groups are trained on their grid. trained: the weights of the trained Keras model as a device would use
+    them, given that model and the weights it started from.
+    """
+
+    start: Callable[[Any, Any, QuantizeConfig, int], QatStart]
+    trained: Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class IntegerForm:
+    """The part `integers` of a family.
+
+    model: the class of its integer models. quantize: makes one of float weights, calibration windows, widths,
+    the hop in operation, and `Lengths`. run: the reference on counts (N, T, C), whose last argument says
+    whether checksums of states are wanted. trace: every tensor of `model.trace_tensors` of every step of one
+    window (T, C). check_window: raises UserError for a number of samples that a window cannot have.
+    gate_tables: whether the kind of gate table is worth varying. mixed, qat: None where the family has no
+    such thing. ranges: compares float weights and integer model step by step on windows, for `mcukd ranges`.
+    """
+
+    model: type[IntegerModel]
+    quantize: Callable[[Any, Windows, QuantizeConfig, int, Lengths], IntegerModel]
+    run: Callable[[Any, NDArray[np.int16], bool], InferenceResult]
+    trace: Callable[[Any, NDArray[np.int16]], list[dict[str, IntArray]]]
+    check_window: Callable[[int], None] = lambda steps: None
+    gate_tables: bool = False
+    mixed: Optional[MixedWidths] = None
+    qat: Optional[QatForm] = None
+    ranges: Optional[Callable[[Any, Any, Windows], dict[str, Any]]] = None
+
+
+def integer_form(family: str) -> IntegerForm:
+    """Return the integer form of a family. Raises ValueError for a family that has none."""
+    form: IntegerForm = FAMILIES[family].part("integers")
+    return form

@@ -1,0 +1,1 @@
+"""The integer form of the GRU-MLP (`docs/arithmetic.md`)."""

@@ -1,0 +1,171 @@
+"""Where an integer model's tensors lie in their ranges, what saturates for whom, and how far integers stray.
+
+The float student and the integer model run side by side on the same windows, step by step, each with its own
+state. What is left of the float model in the integers, tensor by tensor, is the error; what was clipped is
+counted by window, so that it can be laid at the door of a behaviour or an animal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.windows import Windows
+from mcukd.fixedpoint.arithmetic import IntArray, saturate
+from mcukd.fixedpoint.gru.model import GruMlpModel
+from mcukd.fixedpoint.gru.reference import Machine
+from mcukd.models.weights import GruMlpWeights
+from mcukd.progress import progress
+
+#: Percentages whose quantiles are kept.
+QUANTILES = (0, 1, 25, 50, 75, 99, 100)
+#: Quantiles are of the values at so many moments of each window; extremes and errors of all.
+_MOMENTS = 16
+_STEP_TENSORS = ("z_pre", "r_pre", "z", "r", "h_rec", "h_pre", "h_cand", "h")
+
+
+@dataclass
+class CountingMachine(Machine):
+    """A machine that also counts what it clips by window: `clipped` is tensor → (N,) counts."""
+
+    clipped: dict[str, IntArray] = field(default_factory=dict)
+
+    def _narrow(self, values: IntArray, tensor: str, bits: int) -> IntArray:
+        hits = np.count_nonzero(saturate(values, bits) != values, axis=1)
+        self.clipped[tensor] = self.clipped.get(tensor, np.zeros(len(values), np.int64)) + hits
+        return super()._narrow(values, tensor, bits)
+
+
+@dataclass
+class _Tensor:
+    """What was seen of one tensor's real values, and of the integers' error."""
+
+    kept: list[NDArray[np.float64]] = field(default_factory=list)
+    low: float = np.inf
+    high: float = -np.inf
+    squared_error: float = 0.0
+    worst_error: float = 0.0
+    count: int = 0
+
+    def add(self, real: NDArray[np.float64], integer: NDArray[np.float64], keep: bool) -> None:
+        self.low, self.high = min(self.low, float(real.min())), max(self.high, float(real.max()))
+        error = integer - real
+        self.squared_error += float(np.sum(error**2))
+        self.worst_error = max(self.worst_error, float(np.abs(error).max()))
+        self.count += real.size
+        if keep:
+            self.kept.append(real.ravel())
+
+
+def measure_ranges(weights: GruMlpWeights, model: GruMlpModel, windows: Windows) -> dict[str, Any]:
+    """Run both models on the windows and return what `ranges.json` holds.
+
+    tensors: by name the format (bits, fractional_length, step, low, high), `quantiles` of the float values
+    and of their `magnitudes`, their `minimum` and `maximum`, `rms_error` and `max_error` of the integers,
+    `values` seen, `saturated` and `saturated_share`, and both again `by_class` and `by_animal`.
+    """
+    made = [target for _, _, target in model.head_layers]
+    tensors = {name: _Tensor() for name in ("input", *_STEP_TENSORS, *made)}
+    machine, steps = CountingMachine(model), windows.counts.shape[1]
+    clipped_input = np.zeros(len(windows), np.int64)
+    state = machine.zero_state(len(windows))
+    real_state = np.zeros((len(windows), weights.hidden))
+    kept = set(np.linspace(0, steps - 1, min(_MOMENTS, steps)).astype(int).tolist())
+    with progress("Ranges", steps) as advance:
+        for t in range(steps):
+            sample = windows.counts[:, t].astype(np.int64)
+            clipped_input += np.count_nonzero((sample <= -32768) | (sample >= 32767), axis=1)
+            integers = machine.step(state, sample)
+            real = _float_step(weights, sample, real_state)
+            tensors["input"].add(sample.astype(np.float64), sample.astype(np.float64), t in kept)
+            for name in _STEP_TENSORS:
+                tensors[name].add(real[name], _value(model, name, integers[name]), t in kept)
+            state, real_state = integers["h"], real["h"]
+            advance(1, "")
+    head = weights.head
+    real = {"dense_out": head.hidden(real_state), "logits": head.logits(real_state)}
+    for name, mantissas in machine.head(state).items():
+        tensors[name].add(real[name], _value(model, name, mantissas), keep=True)
+    machine.clipped["input"] = clipped_input
+    return {
+        "model_sha256": model.sha256,
+        "windows": len(windows),
+        "steps": steps,
+        "tensors": {
+            name: _facts(name, seen, model, machine.clipped.get(name), windows)
+            for name, seen in tensors.items()
+        },
+    }
+
+
+def _float_step(
+    weights: GruMlpWeights, sample: IntArray, state: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """Take one step of the float student (N, C), (N, H) and return every tensor."""
+    x = (sample - weights.mean) / weights.std
+    xz, xr, xh = np.split(x @ weights.kernel + weights.bias[0], 3, axis=1)
+    hz, hr, h_rec = np.split(state @ weights.recurrent + weights.bias[1], 3, axis=1)
+    z, r = 1 / (1 + np.exp(-(xz + hz))), 1 / (1 + np.exp(-(xr + hr)))
+    h_pre = xh + r * h_rec
+    candidate = np.tanh(h_pre)
+    return {
+        "z_pre": xz + hz, "r_pre": xr + hr, "z": z, "r": r,
+        "h_rec": h_rec, "h_pre": h_pre, "h_cand": candidate, "h": z * state + (1 - z) * candidate,
+    }  # fmt: skip
+
+
+def _value(model: GruMlpModel, name: str, mantissas: IntArray) -> NDArray[np.float64]:
+    length = {"z": 16, "r": 16, "h_cand": 15}.get(name)
+    return np.ldexp(mantissas.astype(np.float64), -(model.length(name) if length is None else length))
+
+
+def _facts(
+    name: str, seen: _Tensor, model: GruMlpModel, clipped: Optional[IntArray], windows: Windows
+) -> dict[str, Any]:
+    counts = np.zeros(len(windows), np.int64) if clipped is None else clipped
+    values = seen.count // len(windows)
+    fmt = model.formats.get(name)
+    bits, length = (fmt.bits, fmt.fractional_length) if fmt else (16, 15 if name == "h_cand" else 16)
+    unsigned = fmt is None and name != "h_cand"
+    return {
+        "bits": bits,
+        "fractional_length": length,
+        "step": 2.0**-length,
+        "low": 0.0 if unsigned else -(2.0 ** (bits - 1 - length)),
+        "high": 2.0 ** (bits - (0 if unsigned else 1) - length),
+        "quantiles": dict(
+            zip(map(str, QUANTILES), np.percentile(np.concatenate(seen.kept), QUANTILES).tolist())
+        ),
+        "magnitudes": dict(
+            zip(map(str, QUANTILES), np.percentile(np.abs(np.concatenate(seen.kept)), QUANTILES).tolist())
+        ),
+        "minimum": seen.low,
+        "maximum": seen.high,
+        "rms_error": float(np.sqrt(seen.squared_error / seen.count)),
+        "max_error": seen.worst_error,
+        "values": seen.count,
+        "saturated": int(counts.sum()),
+        "saturated_share": float(counts.sum() / seen.count),
+        "by_class": _grouped(counts, values, np.array(windows.classes)[windows.labels]),
+        "by_animal": _grouped(counts, values, windows.animals),
+    }
+
+
+def _quantiles(values: NDArray[np.float64]) -> dict[str, float]:
+    return dict(zip(map(str, QUANTILES), np.percentile(values, QUANTILES).tolist()))
+
+
+def _grouped(counts: IntArray, values: int, groups: NDArray[Any]) -> dict[str, dict[str, Any]]:
+    """Return count and share of clipped values by group; `values` is how many a window has."""
+    windows = Counter(groups.tolist())
+    return {
+        str(group): {
+            "saturated": int(counts[groups == group].sum()),
+            "share": float(counts[groups == group].sum() / (number * values)),
+        }
+        for group, number in sorted(windows.items())
+    }

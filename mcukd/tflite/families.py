@@ -1,0 +1,66 @@
+"""TensorFlow Lite forms of student families: the part of a family that writes and runs its int8 file.
+
+The registry is `mcukd.models.families`; `tflite_form` looks a family's form up there.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.windows import Windows
+from mcukd.fixedpoint.calibration import calibration_subset
+from mcukd.models.families import FAMILIES, Weights
+from mcukd.tflite.describe import ModelInfo
+
+#: Counts (N, T, C) → classes (N,).
+Answer = Callable[[NDArray[np.int16]], NDArray[np.int64]]
+#: Weights, class names, calibration counts (N, T, C), path, origin → remarks for the user.
+Export = Callable[[Any, Sequence[str], NDArray[np.int16], Path, ModelInfo], Sequence[str]]
+
+
+def _nothing_against(weights: Any) -> Optional[str]:
+    return None
+
+
+@dataclass(frozen=True)
+class TfliteForm:
+    """The part `tflite` of a family.
+
+    name: of the model in the file's metadata. export: writes the file. answer: reads a file and returns what
+    takes counts (N, T, C) to classes (N,) on the reference kernels. whole_windows: whether the file takes a
+    window at a time, and not a step. refusal: why there is no file of some weights, or None.
+    """
+
+    name: str
+    export: Export
+    answer: Callable[[Path], Answer]
+    whole_windows: bool
+    refusal: Callable[[Any], Optional[str]] = _nothing_against
+
+
+def tflite_form(family: str) -> Optional[TfliteForm]:
+    """Return the TensorFlow Lite form of a family, or None."""
+    one = FAMILIES[family]
+    return one.part("tflite") if one.tflite else None
+
+
+def converted_answer(weights: Weights, calibration: Windows) -> Answer:
+    """Convert a student, calibrated on windows, and return what answers in its place; no file is left behind.
+
+    Raises ValueError for a family that has no TensorFlow Lite form, and UserError as its export does.
+    """
+    form = tflite_form(weights.family)
+    if form is None:
+        raise ValueError(f"students of the family {weights.family} have no TensorFlow Lite form")
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "student.tflite"
+        counts = calibration_subset(calibration).counts
+        form.export(weights, calibration.classes, counts, path, ModelInfo(form.name))
+        return form.answer(path)

@@ -1,0 +1,32 @@
+"""Entry of the mobilenets among the TensorFlow Lite forms of student families: a file for whole windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.models.mobilenet_weights import MobilenetWeights
+from mcukd.tflite.describe import ModelInfo
+from mcukd.tflite.families import Answer, TfliteForm
+from mcukd.tflite.window import WindowModel, export_window
+
+
+def _export(
+    weights: MobilenetWeights,
+    classes: Sequence[str],
+    counts: NDArray[np.int16],
+    path: Path,
+    origin: ModelInfo,
+) -> Sequence[str]:
+    return export_window(weights.model(), classes, counts, path, origin).remarks
+
+
+def _answer(path: Path) -> Answer:
+    model = WindowModel(path)
+    return lambda counts: np.argmax(model.logits(counts), axis=1)
+
+
+TFLITE = TfliteForm("mcukd mobilenet", _export, _answer, whole_windows=True)
