@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,9 @@ from typing import Any, Optional
 _OURS = re.compile(r"\..*-(?P<host>[0-9a-f]{6})-(?P<process>\d+)-[a-z0-9_]{8}(\..*)?$")
 _LONGEST = 150
 _tidied: set[Path] = set()
+#: State of a file → digest of its bytes.
+_digests: dict[tuple[int, ...], str] = {}
+_TOO_NEW_NS = 100_000_000
 
 
 @contextmanager
@@ -161,12 +165,35 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
+def file_state(path: Path) -> Optional[tuple[int, ...]]:
+    """Return what tells that a file is the same: its device, number, size and times.
+
+    None where it cannot be looked at, or was written within the last tenth of a second, so that it may change
+    again without another time.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _TOO_NEW_NS:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes in hexadecimal."""
+    """Return the SHA-256 of a file's bytes in hexadecimal.
+
+    A process reads a file once, and again only where its size or times have changed.
+    """
+    state = file_state(path)
+    if state is not None and state in _digests:
+        return _digests[state]
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
+    if state is not None:
+        _digests[state] = digest.hexdigest()
     return digest.hexdigest()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from mcukd.data.card import Card
 from mcukd.data.counts import count_limits
 from mcukd.data.folds import make_folds, natural_order
-from mcukd.data.load import count_windows, cut, dataset_sha256, load_recordings
+from mcukd.data.load import count_windows, cut, dataset_sha256, load_counts
 from mcukd.data.readers.reader import FolderSource
 from mcukd.data.sources import source_folder
 from mcukd.data.windows import Windows
@@ -38,7 +38,7 @@ def describe(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> dic
     that says why it is not possible).
     Raises UserError as load_windows does.
     """
-    recordings = load_recordings(card, data_root, seed=seed)
+    recordings = load_counts(card, data_root, seed=seed)
     windows = cut(card, recordings, card.hop)
     training = count_windows(card, recordings, card.train_hop)
     animals = sorted({str(animal) for animal in windows.animals}, key=natural_order)

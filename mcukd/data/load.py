@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import Card
+from mcukd.data.counted import CountedRecording, parsed_once
 from mcukd.data.counts import count_limits, to_counts
 from mcukd.data.extra import centred, vectors
 from mcukd.data.gaps import window_starts
@@ -24,10 +25,11 @@ from mcukd.data.recordings import (
     read_recordings,
     to_g,
 )
+from mcukd.data.resample import resampled
 from mcukd.data.sources import source_facts, source_files, source_folder
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
-from mcukd.files import sha256_file, sha256_text
+from mcukd.files import file_state, sha256_file, sha256_text
 from mcukd.text import listed
 
 
@@ -46,15 +48,24 @@ def load_windows(
     extra: read the channels of [[extra]] as well; a card that names none gives none.
     Raises UserError when data is missing or breaks the card's contract on labels, units, rate or length.
     """
-    recordings = load_recordings(card, data_root, seed=seed, extra=extra)
+    recordings = load_counts(card, data_root, seed=seed, extra=extra)
     return cut(card, recordings, card.train_hop if training else card.hop)
 
 
-def load_recordings(
+def load_counts(
     card: Card, data_root: Optional[Path] = None, *, seed: int = 0, extra: bool = False
-) -> list[Recording]:
-    """Read (or simulate) recordings without a gap at the board's rate, checked as `load_windows` says."""
+) -> tuple[CountedRecording, ...]:
+    """Return the recordings of a card as counts, checked as `load_windows` says.
+
+    A process parses a data set once: the same card and files give the recordings that are in memory.
+    """
     extra = extra and bool(card.extra)
+    key = _cache_key(card, data_root, seed, extra)
+    return parsed_once(key, lambda: tuple(counted(card, _checked(card, data_root, seed, extra))))
+
+
+def _checked(card: Card, data_root: Optional[Path], seed: int, extra: bool) -> list[Recording]:
+    """Read (or simulate) recordings without a gap at the board's rate and check the card's contract."""
     recordings = read_recordings(card, data_root, seed=seed, extra=extra)
     classes = [class_of(card, recording.label, recording.origin) for recording in recordings]
     check_classes_present(
@@ -63,14 +74,40 @@ def load_recordings(
     check_gravity(card, recordings)
     if extra:
         check_alive(card.extra, recordings)
-    if card.signal.resample_hz is not None:
-        from mcukd.data.resample import resampled
-
-        recordings = resampled(card, recordings)
-    return recordings
+    return recordings if card.signal.resample_hz is None else resampled(card, recordings)
 
 
-def cut(card: Card, recordings: Sequence[Recording], hop: int) -> Windows:
+def counted(card: Card, recordings: Sequence[Recording]) -> Iterator[CountedRecording]:
+    """Yield recordings as the board's sensor would give them."""
+    limits = count_limits(card.signal)
+    for number, recording in enumerate(recordings):
+        label = class_of(card, recording.label, recording.origin)
+        assert label is not None, "recordings of ignored labels are not read"
+        yield CountedRecording(
+            recording.animal,
+            label,
+            to_counts(to_g(card, recording.samples), card.counts_per_g, limits),
+            number if recording.group is None else recording.group,
+            recording.split,
+            recording.extra,
+        )
+
+
+def _cache_key(card: Card, data_root: Optional[Path], seed: int, extra: bool) -> Optional[str]:
+    """Return what tells samples apart within a process, None where a file has changed just now.
+
+    Sizes and times of files stand for their bytes, which would take long to hash.
+    """
+    facts = _facts(card, data_root, seed, extra)
+    if isinstance(card.source, FolderSource):
+        states = {str(path): file_state(path) for path in source_files(card, data_root, extra)}
+        if None in states.values():
+            return None
+        facts["files"] = states
+    return json.dumps(facts, sort_keys=True)
+
+
+def cut(card: Card, recordings: Sequence[CountedRecording], hop: int) -> Windows:
     """Cut recordings into windows `hop` samples apart; what is left at a recording's end is dropped.
 
     Raises UserError when an animal or a class is left without a window.
@@ -78,20 +115,17 @@ def cut(card: Card, recordings: Sequence[Recording], hop: int) -> Windows:
     parts: list[NDArray[np.int16]] = []
     others: list[NDArray[np.float32]] = []
     labels, animals, segments, splits = [], [], [], []
-    limits = count_limits(card.signal)
-    for number, recording in enumerate(recordings):
-        label = class_of(card, recording.label, recording.origin)
-        starts = window_starts(len(recording.samples), card.window, hop)
-        if label is None or not len(starts):
+    for recording in recordings:
+        starts = window_starts(len(recording.counts), card.window, hop)
+        if not len(starts):
             continue
-        counts = to_counts(to_g(card, recording.samples), card.counts_per_g, limits)
         index = starts[:, None] + np.arange(card.window)
-        parts.append(counts[index])
+        parts.append(recording.counts[index])
         if recording.extra is not None:
             others.append(centred(card.extra, recording.extra[index]))
-        labels += [label] * len(starts)
+        labels += [recording.label] * len(starts)
         animals += [recording.animal] * len(starts)
-        segments += [number if recording.group is None else recording.group] * len(starts)
+        segments += [recording.segment] * len(starts)
         splits += [recording.split] * len(starts)
     _check_nothing_lost(card, recordings, set(animals), set(labels))
     return Windows(
@@ -111,13 +145,9 @@ def cut(card: Card, recordings: Sequence[Recording], hop: int) -> Windows:
     )
 
 
-def count_windows(card: Card, recordings: Sequence[Recording], hop: int) -> int:
+def count_windows(card: Card, recordings: Sequence[CountedRecording], hop: int) -> int:
     """Return how many windows `cut` makes of recordings."""
-    return sum(
-        len(window_starts(len(one.samples), card.window, hop))
-        for one in recordings
-        if class_of(card, one.label, one.origin) is not None
-    )
+    return sum(len(window_starts(len(one.counts), card.window, hop)) for one in recordings)
 
 
 def dataset_sha256(
@@ -128,20 +158,8 @@ def dataset_sha256(
     It covers the source files' names and bytes, or the simulator's version and seed, and everything in
     the card that changes a window; the extra channels and their files only with `extra`.
     """
-    facts = card.model_dump(
-        mode="json", by_alias=True, exclude={"title", "description", "licence", "citation"}
-    )
-    # A key that came later leaves the identity of the sets that do not use it as it was.
-    if facts["signal"]["resample_hz"] is None:
-        del facts["signal"]["resample_hz"]
     extra = extra and bool(card.extra)
-    if not extra:
-        del facts["extra"]
-    if facts["source"].get("drop", 0) is None:
-        del facts["source"]["drop"]
-    # They name an axis, and where a choice is from, and change no window.
-    del facts["signal"]["neck_axis"], facts["signal"]["mounting_from"]
-    facts.update(source_facts(card, data_root, seed))
+    facts = _facts(card, data_root, seed, extra)
     if isinstance(card.source, FolderSource):
         folder = source_folder(card, data_root)
         facts["files"] = {
@@ -151,11 +169,29 @@ def dataset_sha256(
     return sha256_text(json.dumps(facts, sort_keys=True))
 
 
+def _facts(card: Card, data_root: Optional[Path], seed: int, extra: bool) -> dict[str, Any]:
+    """Return everything but the files that changes a window."""
+    facts = card.model_dump(
+        mode="json", by_alias=True, exclude={"title", "description", "licence", "citation"}
+    )
+    # A key that came later leaves the identity of the sets that do not use it as it was.
+    if facts["signal"]["resample_hz"] is None:
+        del facts["signal"]["resample_hz"]
+    if not extra:
+        del facts["extra"]
+    if facts["source"].get("drop", 0) is None:
+        del facts["source"]["drop"]
+    # They name an axis, and where a choice is from, and change no window.
+    del facts["signal"]["neck_axis"], facts["signal"]["mounting_from"]
+    facts.update(source_facts(card, data_root, seed))
+    return facts
+
+
 def _check_nothing_lost(
-    card: Card, recordings: Sequence[Recording], animals: set[str], labels: set[int]
+    card: Card, recordings: Sequence[CountedRecording], animals: set[str], labels: set[int]
 ) -> None:
     for animal in sorted({recording.animal for recording in recordings} - animals):
-        longest = max(len(recording.samples) for recording in recordings if recording.animal == animal)
+        longest = max(len(recording.counts) for recording in recordings if recording.animal == animal)
         raise UserError(
             f"animal {animal} of card {card.name} has no window: its longest segment has {longest} "
             f"samples where windows.length is {card.window}; shorten the window "

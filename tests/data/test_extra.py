@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from mcukd.data.card import Card, load_card
 from mcukd.data.describe import describe
 from mcukd.data.extra import turn_extra
-from mcukd.data.load import cut, dataset_sha256, load_windows
+from mcukd.data.load import counted, cut, dataset_sha256, load_windows
 from mcukd.data.recordings import Recording
 from mcukd.data.resample import resampled
 from mcukd.errors import UserError
@@ -339,4 +339,4 @@ def test_recordings_without_channels_give_windows_without(tmp_path: Path) -> Non
     recordings = [
         Recording(animal, label, samples(20), "here") for animal in "AB" for label in ("graze", "rest")
     ]
-    assert cut(card, recordings, 10).extra is None
+    assert cut(card, tuple(counted(card, recordings)), 10).extra is None

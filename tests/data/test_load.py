@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 from mcukd.data.card import load_card
 from mcukd.data.counts import count_limits, to_counts
 from mcukd.data.gaps import window_starts
-from mcukd.data.load import cut, dataset_sha256, load_windows
+from mcukd.data.load import counted, cut, dataset_sha256, load_counts, load_windows
+from mcukd.data.readers.segments import SegmentsReader
+from mcukd.data.readers.simulator import SimulatorReader
 from mcukd.data.recordings import Recording
+from mcukd.data.simulation.simulator import resized
 from mcukd.errors import UserError
 
 
@@ -288,7 +292,7 @@ def test_windows_never_cross_segments_or_animals(lengths: list[int], hop: int, a
     for animal in "AB":
         for label in card.classes:
             recordings.append(Recording(animal, label, np.zeros((10, 3)) - 1, "filler"))
-    windows = cut(card, recordings, hop)
+    windows = cut(card, tuple(counted(card, recordings)), hop)
     real = windows.segments < len(lengths)
     assert real.sum() == sum(len(window_starts(n, 10, hop)) for n in lengths)
     for counts, segment, animal, label in zip(
@@ -364,3 +368,38 @@ def test_uci_har_keeps_all_official_windows(real_data: Folders) -> None:
     assert windows.counts.shape == (3350, 128, 3)
     assert len(set(windows.animals)) == 30
     assert len(load_windows(load_card("ucihar-subset"), root, training=True)) == 3350
+
+
+def test_a_process_parses_a_data_set_once_until_a_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_herd(tmp_path)
+    card = write_card(tmp_path)
+    reads = []
+    read = SegmentsReader.read
+    monkeypatch.setattr(SegmentsReader, "read", lambda *args: reads.append(card.name) or read(*args))
+    time.sleep(0.2)  # a file written just now may change again without another time
+    _, evaluation, again = (load_windows(card, training=one) for one in (True, False, False))
+    assert len(reads) == 1
+    np.testing.assert_array_equal(evaluation.counts, again.counts)
+    assert not np.shares_memory(evaluation.counts, again.counts)
+    assert not any(one.counts.flags.writeable for one in load_counts(card))
+    again.counts[:] = 0
+    np.testing.assert_array_equal(load_windows(card).counts, evaluation.counts)
+    assert len(reads) == 1
+
+    before = dataset_sha256(card)
+    write_segment(tmp_path, "graze/A1.csv", samples(40, seed=9))
+    assert not np.array_equal(load_windows(card).counts, evaluation.counts)
+    assert len(reads) == 2 and dataset_sha256(card) != before
+
+
+def test_the_last_two_data_sets_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    card, seeds = resized(load_card("herd-sim"), 2, 5), []
+    read = SimulatorReader.read
+    monkeypatch.setattr(
+        SimulatorReader, "read", lambda self, request: seeds.append(request.seed) or read(self, request)
+    )
+    for seed in (70, 71, 72, 72, 71, 70):
+        load_windows(card, seed=seed)
+    assert seeds == [70, 71, 72, 70]

@@ -246,7 +246,7 @@ class Survey:
 
 
 def survey(runs: Iterable[RawSegment]) -> Survey:
-    """Survey runs (see `mcukd.data.runs`)."""
+    """Survey segments (see `mcukd.data.raw_segments`)."""
     result = Survey()
     for segment in runs:
         result.add(segment)
