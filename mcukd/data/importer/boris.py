@@ -19,12 +19,14 @@ from mcukd.data.importer.label_clocks import (
     DATED,
     OWN,
     Asked,
+    TimeColumns,
     Times,
     moment,
     offset_of,
     read_times,
     refuse_odd,
 )
+from mcukd.data.importer.label_text import LabelText
 from mcukd.data.importer.text import TextForm
 from mcukd.data.importer.times import numbers
 from mcukd.errors import UserError
@@ -33,40 +35,27 @@ _EPOCH = 631152000.0  # 1990: larger numbers of seconds count from 1970
 _NOBODY = ("", "No focal subject")
 
 
-def aggregated_events(
-    path: Path,
-    form: TextForm,
-    table: dict[str, list[str]],
-    names: dict[str, str],
-    first_line: int,
-    asked: Asked,
-) -> tuple[list[Interval], Times]:
+def aggregated_events(text: LabelText) -> tuple[list[Interval], Times]:
     """Return the intervals of aggregated events, and what clock they are on."""
-    columns = [names["start (s)"], names["stop (s)"]]
-    (starts, ends), clock = _seconds(path, form, table, names, columns, first_line, asked)
-    animals = _subjects(table, names, len(starts))
+    names = text.names
+    (starts, ends), clock = _seconds(text, [names["start (s)"], names["stop (s)"]])
+    animals = _subjects(text, len(starts))
     return [
-        Interval(who, float(a), float(b), what, first_line + row)
-        for row, (who, a, b, what) in enumerate(zip(animals, starts, ends, table[names["behavior"]]))
+        Interval(who, float(a), float(b), what, text.line + row)
+        for row, (who, a, b, what) in enumerate(zip(animals, starts, ends, text.cells[names["behavior"]]))
     ], clock
 
 
-def tabular_events(
-    path: Path,
-    form: TextForm,
-    table: dict[str, list[str]],
-    names: dict[str, str],
-    first_line: int,
-    asked: Asked,
-) -> tuple[list[Interval], Times]:
+def tabular_events(text: LabelText) -> tuple[list[Interval], Times]:
     """Return the intervals of tabular events, and what clock they are on.
 
     Raises UserError for a behaviour that starts without stopping or stops without having started.
     """
-    (times,), clock = _seconds(path, form, table, names, [names["time"]], first_line, asked)
-    states = table[_state_column(table, names)]
+    path, first_line, table, names = text.path, text.line, text.cells, text.names
+    (times,), clock = _seconds(text, [names["time"]])
+    states = table[_state_column(text)]
     observations = table[names["observation id"]] if "observation id" in names else [""] * len(times)
-    animals = _subjects(table, names, len(times))
+    animals = _subjects(text, len(times))
     behaviours = table[names["behavior"]]
     begun: dict[tuple[Any, ...], int] = {}
     intervals = []
@@ -98,41 +87,36 @@ def tabular_events(
     return intervals, clock
 
 
-def has_states(table: dict[str, list[str]], names: dict[str, str]) -> bool:
+def has_states(text: LabelText) -> bool:
     """Tell whether a table of events says where behaviours start and stop."""
-    return _state_column(table, names) != ""
+    return _state_column(text) != ""
 
 
-def _state_column(table: dict[str, list[str]], names: dict[str, str]) -> str:
+def _state_column(text: LabelText) -> str:
     """Return the column that says START and STOP: "Status" of old exports, "Behavior type" of new ones."""
     for name in ("status", "behavior type"):
-        if name in names and {one.upper() for one in table[names[name]]} & {"START", "STOP"}:
-            return names[name]
+        column = text.names.get(name)
+        if column is not None and {one.upper() for one in text.cells[column]} & {"START", "STOP"}:
+            return column
     return ""
 
 
-def _subjects(table: dict[str, list[str]], names: dict[str, str], rows: int) -> Sequence[Optional[str]]:
-    if "subject" not in names:
+def _subjects(text: LabelText, rows: int) -> Sequence[Optional[str]]:
+    column = text.names.get("subject")
+    if column is None:
         return [None] * rows
-    return [None if one in _NOBODY else one for one in table[names["subject"]]]
+    return [None if one in _NOBODY else one for one in text.cells[column]]
 
 
-def _seconds(
-    path: Path,
-    form: TextForm,
-    table: dict[str, list[str]],
-    names: dict[str, str],
-    columns: list[str],
-    line: int,
-    asked: Asked,
-) -> tuple[list[NDArray[np.float64]], Times]:
-    """Seconds of columns of events: from 1970 where they are that large, else from the observation's date."""
+def _seconds(text: LabelText, columns: list[str]) -> tuple[list[NDArray[np.float64]], Times]:
+    """Return columns of events in seconds: from 1970 where they are that large, else from the date."""
+    path, table, line, asked = text.path, text.cells, text.line, text.asked
     found = []
     for name in columns:
         values = numbers(np.array(table[name], dtype=object), "," if _commas(table[name]) else ".")
         refuse_odd(path, name, table[name], values, line, "a number of seconds")
         found.append(values)
-    dates = _observation_dates(path, form, table, names, line, asked)
+    dates = _observation_dates(text)
     first = found[0]
     if len(first) and float(np.median(first)) >= _EPOCH:
         if dates is not None and asked.timezone is not None:
@@ -162,21 +146,18 @@ def _check_epoch(path: Path, column: str, epoch: float, observed: float, line: i
         )
 
 
-def _observation_dates(
-    path: Path,
-    form: TextForm,
-    table: dict[str, list[str]],
-    names: dict[str, str],
-    line: int,
-    asked: Asked,
-) -> Optional[Times]:
-    """Seconds since 1970 of each row's observation; None where the export does not say it."""
-    column = names.get("observation date")
-    above = _date_above(path, form)
-    stamps = table[column] if column else [above or ""] * len(table[names["behavior"]])
+def _observation_dates(text: LabelText) -> Optional[Times]:
+    """Return seconds since 1970 of each row's observation; None where the export does not say it."""
+    column = text.names.get("observation date")
+    above = _date_above(text.path, text.form)
+    stamps = text.cells[column] if column else [above or ""] * len(text.cells[text.names["behavior"]])
     if not any(stamps):
         return None
-    return read_times(path, [column or "Observation date"], [stamps], line, form.decimal, asked)
+    return read_times(
+        TimeColumns(
+            text.path, [column or "Observation date"], [stamps], text.line, text.form.decimal, text.asked
+        )
+    )
 
 
 def _date_above(path: Path, form: TextForm) -> Optional[str]:

@@ -106,6 +106,31 @@ class Asked:
         return replace(self.options, timezone=self.timezone, time_unit=None, rate_hz=None)
 
 
+@dataclass(frozen=True)
+class TimeColumns:
+    """Columns of a label table that are on one clock.
+
+    names, cells: of the columns, (n,) texts each. line: of the first row. decimal: mark of numbers. animals:
+    of each row, where known; where their rows stand together, the clock of each starts anew.
+    """
+
+    path: Path
+    names: Sequence[str]
+    cells: Sequence[Sequence[str]]
+    line: int
+    decimal: str
+    asked: Asked
+    animals: Sequence[Optional[str]] = ()
+
+    def fresh(self) -> Optional[NDArray[np.bool_]]:
+        """Tell where another animal's rows begin (n,); None where those of animals do not stand together."""
+        named = np.array([str(animal) for animal in self.animals], dtype=object)
+        if not len(named):
+            return None
+        fresh = np.concatenate([[False], named[1:] != named[:-1]])
+        return fresh if fresh.sum() + 1 == len(set(named.tolist())) else None
+
+
 def named_units(words: Collection[str], unit: Unit) -> bool:
     """Tell whether one of the words of a column's name is a unit's."""
     # In "ss.msec" and the like the milliseconds are a fraction of seconds.
@@ -128,45 +153,29 @@ def offset_of(seconds: float, timezone: Optional[str]) -> float:
     return there.total_seconds() if there is not None else 0.0
 
 
-def read_times(
-    path: Path,
-    names: Sequence[str],
-    cells: Sequence[Sequence[str]],
-    line: int,
-    decimal: str,
-    asked: Asked,
-    animals: Sequence[Optional[str]] = (),
-) -> Times:
+def read_times(columns: TimeColumns) -> Times:
     """Read columns of a label table that are on one clock.
 
-    names, cells: of the columns. line: of the first row. animals: of each row; where their rows stand
-    together, the clock of each starts anew. Raises UserError that names the line of a cell that is no time,
-    and where the columns are on different clocks or on one that cannot be told.
+    Raises UserError that names the line of a cell that is no time, and where the columns are on different
+    clocks or on one that cannot be told.
     """
-    kinds = [_kind(column, decimal) for column in cells]
+    names, path = columns.names, columns.path
+    kinds = [_kind(cells, columns.decimal) for cells in columns.cells]
     if len(set(kinds)) > 1:
         first, other = names[0], names[kinds.index(next(kind for kind in kinds if kind != kinds[0]))]
         raise UserError(
             f"{path}: of {first} and {other}, one holds {kinds[0]} and the other "
-            f"{kinds[names.index(other)]}; "
-            f"use one of both"
+            f"{kinds[names.index(other)]}; use one of both"
         )
     if kinds[0] == OWN:
-        return _counted(path, names, cells, line, decimal, asked, _begins(animals))
+        return _counted(columns)
     if kinds[0] == OF_DAY:
         return Times(
-            tuple(_of_day(path, name, column, line) for name, column in zip(names, cells)),
+            tuple(_of_day(path, name, cells, columns.line) for name, cells in zip(names, columns.cells)),
             OF_DAY,
             "times of day without a date",
         )
-    return _dated(path, names, cells, line, decimal, asked, _begins(animals))
-
-
-def _begins(animals: Sequence[Optional[str]]) -> Optional[NDArray[np.bool_]]:
-    """Tell where another animal's rows begin (n,); None where those of animals do not stand together."""
-    named = np.array([str(animal) for animal in animals], dtype=object)
-    fresh = np.concatenate([[False], named[1:] != named[:-1]]) if len(named) else np.zeros(0, dtype=bool)
-    return fresh if len(named) and fresh.sum() + 1 == len(set(named.tolist())) else None
+    return _dated(columns)
 
 
 def _kind(cells: Sequence[str], decimal: str) -> str:
@@ -177,25 +186,22 @@ def _kind(cells: Sequence[str], decimal: str) -> str:
     return OF_DAY if holds_clocks(filled) else DATED
 
 
-def _dated(
-    path: Path,
-    names: Sequence[str],
-    cells: Sequence[Sequence[str]],
-    line: int,
-    decimal: str,
-    asked: Asked,
-    fresh: Optional[NDArray[np.bool_]],
-) -> Times:
-    columns = [Column(path, name, tuple(column), decimal) for name, column in zip(names, cells)]
-    for name, column in zip(names, cells):
-        known = np.array([1.0 if could_be_date(cell) else np.nan for cell in column])
-        refuse_odd(path, name, column, known, line, "a date and time")
-    forms = time_forms(columns, asked.stated, asked.talk)
+def _dated(columns: TimeColumns) -> Times:
+    path, line, fresh = columns.path, columns.line, columns.fresh()
+    pairs = list(zip(columns.names, columns.cells))
+    for name, cells in pairs:
+        known = np.array([1.0 if could_be_date(cell) else np.nan for cell in cells])
+        refuse_odd(path, name, cells, known, line, "a date and time")
+    forms = time_forms(
+        [Column(path, name, tuple(cells), columns.decimal) for name, cells in pairs],
+        columns.asked.stated,
+        columns.asked.talk,
+    )
     found = []
-    for name, column, form in zip(names, cells, forms):
-        stamps: NDArray[Any] = np.array(column, dtype=object)
+    for (name, cells), form in zip(pairs, forms):
+        stamps: NDArray[Any] = np.array(cells, dtype=object)
         seconds = Clock(path, name, form).seconds(stamps, line, fresh)
-        refuse_odd(path, name, column, seconds, line, "a date and time")
+        refuse_odd(path, name, cells, seconds, line, "a date and time")
         found.append(seconds)
     zone = next((form.timezone for form in forms if form.timezone), None)
     bare = any(form.bare for form in forms)
@@ -223,33 +229,23 @@ def refuse_odd(
         )
 
 
-def _counted(
-    path: Path,
-    names: Sequence[str],
-    cells: Sequence[Sequence[str]],
-    line: int,
-    decimal: str,
-    asked: Asked,
-    fresh: Optional[NDArray[np.bool_]],
-) -> Times:
-    """Numbers: seconds or another unit, from 1970, from a calendar's zero or from the recordings' own."""
+def _counted(columns: TimeColumns) -> Times:
+    """Read numbers: seconds or another unit, from 1970, a calendar's zero or the recordings' own zero."""
+    path, line, asked, fresh = columns.path, columns.line, columns.asked, columns.fresh()
+    marks = ["," if any("," in cell for cell in cells) else columns.decimal for cells in columns.cells]
+    stripped = [np.array([cell.strip() for cell in cells], dtype=object) for cells in columns.cells]
     found = []
-    for name, column in zip(names, cells):
-        mark = "," if any("," in cell for cell in column) else decimal
-        values = numbers(np.array([cell.strip() for cell in column], dtype=object), mark)
-        refuse_odd(path, name, column, values, line, "a number of seconds")
+    for name, cells, texts, mark in zip(columns.names, columns.cells, stripped, marks):
+        values = numbers(texts, mark)
+        refuse_odd(path, name, cells, values, line, "a number of seconds")
         found.append(values)
-    unit = _unit(path, names, found, asked)
-    marks = ["," if any("," in cell for cell in column) else decimal for column in cells]
+    unit = _unit(path, columns.names, found, asked)
     zone = asked.timezone if unit.local else None
     clocks = [
         Clock(path, name, TimeForm("number", unit, decimal=mark, timezone=zone))
-        for name, mark in zip(names, marks)
+        for name, mark in zip(columns.names, marks)
     ]
-    seconds = [
-        clock.seconds(np.array([cell.strip() for cell in column], dtype=object), line, fresh)
-        for clock, column in zip(clocks, cells)
-    ]
+    seconds = [clock.seconds(texts, line, fresh) for clock, texts in zip(clocks, stripped)]
     local = f", as local time of {asked.timezone}" if unit.local and asked.timezone else ""
     kind = OWN if unit.zero is None else DATED
     return Times(tuple(seconds), kind, unit.words + local, unit.local and asked.timezone is None)

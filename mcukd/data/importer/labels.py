@@ -15,10 +15,11 @@ import numpy as np
 from mcukd.data.importer.boris import aggregated_events, has_states, tabular_events
 from mcukd.data.importer.intervals import Interval, LabelTable, table_of
 from mcukd.data.importer.label_animals import as_recorded
-from mcukd.data.importer.label_clocks import DATED, OF_DAY, Asked, Times, read_times
+from mcukd.data.importer.label_clocks import DATED, OF_DAY, Asked, TimeColumns, Times, read_times
 from mcukd.data.importer.label_days import join_days, join_start
 from mcukd.data.importer.label_durations import read_durations
 from mcukd.data.importer.label_points import hold_points
+from mcukd.data.importer.label_text import LabelText
 from mcukd.data.importer.numerals import MISSING
 from mcukd.data.importer.text import TextForm, parse, read_blocks, sniff
 from mcukd.data.importer.times import holds_clocks, holds_dates
@@ -47,15 +48,14 @@ def read_labels(path: Path, asked: Asked) -> LabelTable:
     that are none, intervals that end before they start, that overlap with another label, behaviours that
     start without stopping, and clocks that fit the recordings in more than one way.
     """
-    form = sniff(path)
-    table, line = _rows(path, form)
-    names = {name.lower().strip(): name for name in form.header}
+    text = _text_of(path, asked)
+    names = text.names
     if "behavior" in names and ("start (s)" in names and "stop (s)" in names):
-        intervals, times = aggregated_events(path, form, table, names, line, asked)
-    elif "behavior" in names and "time" in names and has_states(table, names):
-        intervals, times = tabular_events(path, form, table, names, line, asked)
+        intervals, times = aggregated_events(text)
+    elif "behavior" in names and "time" in names and has_states(text):
+        intervals, times = tabular_events(text)
     else:
-        intervals, times = _generic(path, form, table, line, asked)
+        intervals, times = _generic(text)
     intervals = as_recorded(intervals, asked.animals, asked.talk)
     if times.kind == OF_DAY and not asked.options.labels_from_start:
         intervals, times = join_days(path, intervals, asked)
@@ -64,18 +64,18 @@ def read_labels(path: Path, asked: Asked) -> LabelTable:
     return table_of(path, intervals, times.kind == DATED, times.reason, times.bare)
 
 
-def _rows(path: Path, form: TextForm) -> tuple[dict[str, list[str]], int]:
+def _text_of(path: Path, asked: Asked) -> LabelText:
+    form = sniff(path)
     table: dict[str, list[str]] = {name: [] for name in form.header}
     for block in read_blocks(path, form):
         columns = parse(path, form, block, [], list(form.header))
         for name, values in columns.items():
             table[name] += [str(value).strip() for value in values]
-    return table, form.first_line
+    return LabelText(path, form, table, form.first_line, asked)
 
 
-def _generic(
-    path: Path, form: TextForm, table: dict[str, list[str]], line: int, asked: Asked
-) -> tuple[list[Interval], Times]:
+def _generic(text: LabelText) -> tuple[list[Interval], Times]:
+    path, form, table, line, asked = text.path, text.form, text.cells, text.line, text.asked
     start = _named(form.header, _START)
     end = _named(form.header, _END, [start])
     duration = _named(form.header, _DURATION, [start, end])
@@ -110,8 +110,8 @@ def _generic(
         cells = [_with_day(table[day], column) for column in cells]
     animals: Sequence[Optional[str]] = table[animal] if animal else [None] * len(table[start])
     if animal is None:
-        animals = _animals_of_files(path, form, table, line, asked) or animals
-    times = read_times(path, names, cells, line, form.decimal, asked, animals)
+        animals = _animals_of_files(text) or animals
+    times = read_times(TimeColumns(path, names, cells, line, form.decimal, asked, animals))
     starts = times.columns[0]
     if points:
         return hold_points(path, starts, animals, table[behaviour], line, times, asked), times
@@ -132,23 +132,21 @@ def _generic(
     ], times
 
 
-def _animals_of_files(
-    path: Path, form: TextForm, table: dict[str, list[str]], line: int, asked: Asked
-) -> Optional[list[Optional[str]]]:
+def _animals_of_files(text: LabelText) -> Optional[list[Optional[str]]]:
     """Return each row's animal by the file that it names, None where no column names the files of animals."""
-    name = next((one for one in form.header if _FILE.search(one.lower())), None)
+    asked = text.asked
+    name = next((one for one in text.form.header if _FILE.search(one.lower())), None)
     if name is None or not asked.files:
         return None
     found: list[Optional[str]] = []
-    for row, cell in enumerate(table[name]):
+    for row, cell in enumerate(text.cells[name]):
         key = cell.replace("\\", "/").rpartition("/")[2]
         animal = asked.files.get(cell, asked.files.get(key, asked.files.get(key.partition(".")[0])))
         if animal is None:
             known = listed(sorted(set(asked.files))[:6])
             raise UserError(
-                f"{path}, line {line + row}: column {name} is {cell!r}, which is no file of the recordings "
-                "(they are "
-                f"{known}); correct it, or name the animals in a column"
+                f"{text.path}, line {text.line + row}: column {name} is {cell!r}, which is no file of the "
+                f"recordings (they are {known}); correct it, or name the animals in a column"
             )
         found.append(animal)
     asked.talk.note(f"labels: animals by the column {name}, which names the file of each")
