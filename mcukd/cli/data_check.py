@@ -43,7 +43,7 @@ def check_data(
 
     Example: [bold]mcukd data check my-herd/card.toml --mounting[/bold]
     """
-    from mcukd.data.importer.look import card_of
+    from mcukd.data.importer.auto_card import card_of
     from mcukd.data.quality.check import check
 
     with card_of(card, data_root) as found:

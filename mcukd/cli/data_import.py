@@ -197,7 +197,7 @@ def import_data(
     import textwrap
 
     from mcukd.cli.asking import WIDTH, at_terminal
-    from mcukd.data.importer.options import Options, Talk
+    from mcukd.data.importer.options import Dialog, Options
     from mcukd.data.importer.run import import_data as run
     from mcukd.data.importer.run import summary
 
@@ -241,7 +241,7 @@ def import_data(
         yes=yes,
     )
     asks = sys.stdin.isatty() and sys.stderr.isatty() and not as_json
-    made = run(path, options, Talk(ask=at_terminal if asks else None, yes=yes))
+    made = run(path, options, Dialog(ask=at_terminal if asks else None, yes=yes))
     if as_json:
         print_json(summary(made))
         return

@@ -6,13 +6,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, Union
 
-from pydantic import Field, PlainValidator, PrivateAttr, SerializeAsAny, TypeAdapter, model_validator
+from pydantic import Field, PlainValidator, SerializeAsAny, TypeAdapter, model_validator
 
 from mcukd.config_files import ConfigFileType, load_toml
 from mcukd.data.extra import Extra, check_names
 from mcukd.data.readers.reader import Source
 from mcukd.data.readers.registry import READERS
-from mcukd.data.sections import Axis, ClassMap, Columns, Section, Signal, WindowPlan
+from mcukd.data.sections import Axis, CardFile, ClassMap, Columns, Signal, WindowPlan
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
 
@@ -30,7 +30,7 @@ def _source_union(sources: tuple[type[Source], ...]) -> TypeAdapter[Any]:
     return TypeAdapter(union)
 
 
-class Card(Section):
+class Card(CardFile):
     """A data set's card; see docs/reference/data.md for the TOML it is read from."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -46,7 +46,6 @@ class Card(Section):
     signal: Signal
     class_map: ClassMap = Field(alias="classes")
     windows: WindowPlan
-    _path: Optional[Path] = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Card:
@@ -69,11 +68,6 @@ class Card(Section):
         check_names(self.extra, columns.acceleration if columns else ())
         reader.check(columns, self.signal, self.simulated)
         return self
-
-    @property
-    def path(self) -> Optional[Path]:
-        """The TOML file this card was read from."""
-        return self._path
 
     @property
     def reference(self) -> str:

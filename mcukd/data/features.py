@@ -12,11 +12,11 @@ from typing import Any, Literal, Optional
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 
 from mcukd.config_files import ConfigFileType
 from mcukd.data.card import CARDS, Card, is_feature_card, read_card
-from mcukd.data.sections import ClassMap, Section
+from mcukd.data.sections import CardFile, ClassMap, Section
 from mcukd.data.sources import find_folder
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text
@@ -48,7 +48,7 @@ class FeatureColumns(Section):
         return self
 
 
-class FeatureCard(Section):
+class FeatureCard(CardFile):
     """The card of a table of features; see docs/reference/data.md for the TOML it is read from."""
 
     kind: Literal["features"]
@@ -62,12 +62,6 @@ class FeatureCard(Section):
     source: FeatureSource
     columns: FeatureColumns
     class_map: ClassMap = Field(alias="classes")
-    _path: Optional[Path] = PrivateAttr(default=None)
-
-    @property
-    def path(self) -> Optional[Path]:
-        """The TOML file this card was read from."""
-        return self._path
 
     @property
     def classes(self) -> tuple[str, ...]:

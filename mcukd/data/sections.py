@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal, Optional
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from mcukd.text import listed
 
@@ -16,6 +17,17 @@ class Section(BaseModel):
     """A section of a card: immutable, and without keys that it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CardFile(Section):
+    """A card that was read from a TOML file."""
+
+    _path: Optional[Path] = PrivateAttr(default=None)
+
+    @property
+    def path(self) -> Optional[Path]:
+        """The TOML file this card was read from."""
+        return self._path
 
 
 class Columns(Section):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Optional
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 
 from mcukd.config_files import ConfigFileType
 from mcukd.data.card import CARDS, UNLABELLED, is_unlabelled_card
 from mcukd.data.recordings import STANDARD_GRAVITY
-from mcukd.data.sections import Axis, Section
+from mcukd.data.sections import Axis, CardFile, Section
 from mcukd.errors import UserError
 
 
@@ -54,7 +54,7 @@ class UnlabelledRecording(Section):
     gravity_g: tuple[float, float, float]
 
 
-class UnlabelledCard(Section):
+class UnlabelledCard(CardFile):
     """The card of recordings without labels; see docs/reference/classify.md for the TOML it is read from."""
 
     kind: Literal["unlabelled"]
@@ -68,13 +68,13 @@ class UnlabelledCard(Section):
     source: UnlabelledSource
     signal: UnlabelledSignal
     recordings: tuple[UnlabelledRecording, ...] = Field(min_length=1)
-    _path: Path = PrivateAttr(default=Path())
 
     def file(self, recording: UnlabelledRecording) -> Path:
         """Return the path of a recording; UserError where it is gone."""
-        path = self._path.parent / self.source.folder / recording.file
+        assert self.path is not None
+        path = self.path.parent / self.source.folder / recording.file
         if not path.is_file():
-            raise UserError(f"{path} is gone, which {self._path} lists; restore it, or import the data again")
+            raise UserError(f"{path} is gone, which {self.path} lists; restore it, or import the data again")
         return path
 
 

@@ -21,7 +21,7 @@ from mcukd.classify.results import classify_file
 from mcukd.cli.app import app
 from mcukd.data.card import load_card
 from mcukd.data.counts import count_limits
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.run import Imported, import_data
 from mcukd.data.load import load_windows
 from mcukd.data.unlabelled import load_unlabelled
@@ -60,7 +60,7 @@ def herd(folder: Path, columns: str = "time,ax,ay,az,behaviour", unit: float = G
 
 
 def bring_in(path: Path, out: Path, **options: Any) -> Imported:
-    return import_data(path, Options(out=out, **options), Talk())
+    return import_data(path, Options(out=out, **options), Dialog())
 
 
 @pytest.fixture(scope="module")

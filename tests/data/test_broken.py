@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from mcukd.cli.app import app
 from mcukd.data.card import load_card
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.run import Imported, import_data
 from mcukd.data.load import load_windows
 from mcukd.data.quality.check import check
@@ -51,7 +51,7 @@ def text(rows: list[list[str]], header: list[str] = HEADER, delimiter: str = ","
 
 
 def run(path: Path, out: Path, **options: Any) -> tuple[Imported, Windows]:
-    made = import_data(path, Options(out=out, **options), Talk())
+    made = import_data(path, Options(out=out, **options), Dialog())
     return made, load_windows(load_card(str(made.cards[0])))
 
 

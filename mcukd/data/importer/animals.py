@@ -16,7 +16,7 @@ from mcukd.data.importer.found import (
     part_choice,
     told_apart,
 )
-from mcukd.data.importer.options import Choice, Talk
+from mcukd.data.importer.options import Choice, Dialog
 from mcukd.data.importer.paths import (
     GENERIC,
     NUMBERS,
@@ -45,7 +45,7 @@ def is_animal_name(name: str) -> bool:
 
 
 def find_animal(
-    root: Path, relatives: Sequence[str], tallies: Mapping[str, Tally], label: Optional[Found], talk: Talk
+    root: Path, relatives: Sequence[str], tallies: Mapping[str, Tally], label: Optional[Found], dialog: Dialog
 ) -> Found:
     """Return where the animals are.
 
@@ -64,10 +64,10 @@ def find_animal(
     parts = _candidates(every, label)
     if len(best) > 1:
         question = f"{len(best)} columns may name the animals, and they do not agree"
-        return _asked(question, root, best, parts, every, talk)
+        return _asked(question, root, best, parts, every, dialog)
     if best:
-        return _column_or_path(best[0], bool(strong), root, parts, every, talk)
-    return _from_path(root, relatives, parts, every, label, talk)
+        return _column_or_path(best[0], bool(strong), root, parts, every, dialog)
+    return _from_path(root, relatives, parts, every, label, dialog)
 
 
 def _rank(one: Tally) -> tuple[bool, bool, bool]:
@@ -104,16 +104,16 @@ def _goes_with(part: Part, label: Found) -> bool:
 
 
 def _column_or_path(
-    column: Tally, strong: bool, root: Path, parts: Sequence[Part], every: Sequence[Part], talk: Talk
+    column: Tally, strong: bool, root: Path, parts: Sequence[Part], every: Sequence[Part], dialog: Dialog
 ) -> Found:
     """A column by its name; asked where a part of the path groups the files otherwise and may be right."""
     for part in parts:
         how = _contradiction(column, strong, part)
         if how:
             question = f"the column {column.name} and the paths may both name the animals: {how}"
-            return _asked(question, root, [column], parts, every, talk)
+            return _asked(question, root, [column], parts, every, dialog)
     agreed = [part.key for part in parts if _same_as_files(column, part)]
-    talk.note(
+    dialog.note(
         f"animal: column {column.name}, by its name: {column.some()}"
         + (f", and {agreed[0]} of the path groups the files alike" if agreed else "")
     )
@@ -161,15 +161,15 @@ def _from_path(
     parts: Sequence[Part],
     every: Sequence[Part],
     label: Optional[Found],
-    talk: Talk,
+    dialog: Dialog,
 ) -> Found:
     varying = [one for one in every if len(one.different) > 1 and one.key != "file"]
     if len(parts) == 1:
-        talk.note(f"animal: {parts[0].key} of the path: {parts[0].some(5)}{_passed_over(varying, every)}")
+        dialog.note(f"animal: {parts[0].key} of the path: {parts[0].some(5)}{_passed_over(varying, every)}")
         return in_part(parts[0])
     if len(parts) > 1:
         question = f"{len(parts)} parts of the paths may name the animals"
-        return _asked(question, root, [], parts, every, talk)
+        return _asked(question, root, [], parts, every, dialog)
     lone = [
         one
         for one in every
@@ -178,7 +178,7 @@ def _from_path(
     lone = [one for one in lone if not kind_of(one, every)]
     kinds = {kind_of(one, every) for one in varying if label is None or one.key != label.key}
     if len({one.values[0] for one in lone}) == 1 and kinds <= {TIMES, NUMBERS, GENERIC, ""}:
-        talk.note(
+        dialog.note(
             f"animal: {lone[0].values[0]} for every file, by {lone[0].key} of the path"
             f"{_passed_over(varying, every)}; --animal states another, --animal-from another part"
         )
@@ -192,7 +192,7 @@ def _from_path(
     else:
         why = " and ".join(sorted(kind for kind in kinds if kind)) or "words that may be labels"
         question = f"no column tells the animals, and the paths differ only in {why}"
-    return _asked(question, root, [], offered, every, talk)
+    return _asked(question, root, [], offered, every, dialog)
 
 
 def _passed_over(varying: Sequence[Part], every: Sequence[Part]) -> str:
@@ -207,7 +207,7 @@ def _asked(
     columns: Sequence[Tally],
     offered: Sequence[Part],
     every: Sequence[Part],
-    talk: Talk,
+    dialog: Dialog,
 ) -> Found:
     choices = [column_choice("animal", one, "animal") for one in columns]
     choices += [part_choice("animal", one, "animal") for one in offered]
@@ -215,12 +215,12 @@ def _asked(
     if whole is not None and not any(same_groups(whole.values, one.values) for one in offered):
         choices.append(part_choice("animal", whole, "animal"))
     choices.append(Choice(ONE, "all recordings are of one", "--animal NAME"))
-    answer = talk.choose(question, "--animal-from, --animal-column or --animal", choices)
+    answer = dialog.choose(question, "--animal-from, --animal-column or --animal", choices)
     if answer == ONE:
         return Found()
     found = answered(answer, [*offered, *every])
     assert found is not None
-    talk.note(f"animal: {answer}{' of the path' if found.column is None else ''}, as you say")
+    dialog.note(f"animal: {answer}{' of the path' if found.column is None else ''}, as you say")
     return found
 
 

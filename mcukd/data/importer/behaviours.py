@@ -17,7 +17,7 @@ from mcukd.data.importer.found import (
     part_choice,
     told_apart,
 )
-from mcukd.data.importer.options import Choice, Talk
+from mcukd.data.importer.options import Choice, Dialog
 from mcukd.data.importer.paths import Part, is_behaviour, kind_of, mostly_nested, parts_of, some
 from mcukd.data.importer.tallies import Tally
 
@@ -34,7 +34,7 @@ _OTHER_WAYS = (
 
 
 def find_label(
-    relatives: Sequence[str], tallies: Mapping[str, Tally], numbers: Collection[str], talk: Talk
+    relatives: Sequence[str], tallies: Mapping[str, Tally], numbers: Collection[str], dialog: Dialog
 ) -> Optional[Found]:
     """Return where the labels are; None where the user says that there are none.
 
@@ -56,21 +56,21 @@ def find_label(
     ]
     if len(good) == 1:
         also = [one for one in words if one is not good[0]]
-        talk.note(f"label: column {good[0].name}, by its name: {good[0].some()}{_also(also)}")
+        dialog.note(f"label: column {good[0].name}, by its name: {good[0].some()}{_also(also)}")
         return Found(column=good[0].name)
     if len(good) > 1:
-        return _asked(f"{len(good)} columns are named like the label", good, [], parts, talk)
+        return _asked(f"{len(good)} columns are named like the label", good, [], parts, dialog)
     numbered = [one for one in named if one.numbered]
     if numbered:
-        return _beside_numbered(numbered[0], words, parts, talk)
+        return _beside_numbered(numbered[0], words, parts, dialog)
     constant = [one for one in named if len(one.values) == 1]
     if constant:
         if words or parts:
             question = f"the column {constant[0].name} is {constant[0].some()} in every row"
-            return _asked(question, [constant[0], *words], parts, parts, talk)
-        talk.note(f"label: column {constant[0].name}, by its name: {constant[0].some()} in every row")
+            return _asked(question, [constant[0], *words], parts, parts, dialog)
+        dialog.note(f"label: column {constant[0].name}, by its name: {constant[0].some()} in every row")
         return Found(column=constant[0].name)
-    return _unnamed(words, parts, relatives, talk)
+    return _unnamed(words, parts, relatives, dialog)
 
 
 def is_label_name(name: str) -> bool:
@@ -96,40 +96,40 @@ def label_parts(relatives: Sequence[str]) -> list[Part]:
 
 
 def _beside_numbered(
-    numbered: Tally, words: Sequence[Tally], parts: Sequence[Part], talk: Talk
+    numbered: Tally, words: Sequence[Tally], parts: Sequence[Part], dialog: Dialog
 ) -> Optional[Found]:
     """Numbered bouts are no label; a column that says the same without the numbers is."""
     what = f"{numbered.name} numbers its bouts ({len(numbered.values)} values in {numbered.runs} stretches)"
     same = [one for one in words if _without_numbers(numbered, one)]
     if len(same) == 1:
-        talk.note(f"label: column {same[0].name}, as {what}: {same[0].some()}")
+        dialog.note(f"label: column {same[0].name}, as {what}: {same[0].some()}")
         return Found(column=same[0].name)
     did_you_mean = f"; did you mean {words[0].name}?" if len(words) == 1 else ""
     return _asked(
-        f"no column of labels is found: {what}{did_you_mean}", [*words, numbered], parts, parts, talk
+        f"no column of labels is found: {what}{did_you_mean}", [*words, numbered], parts, parts, dialog
     )
 
 
 def _unnamed(
-    words: Sequence[Tally], parts: Sequence[Part], relatives: Sequence[str], talk: Talk
+    words: Sequence[Tally], parts: Sequence[Part], relatives: Sequence[str], dialog: Dialog
 ) -> Optional[Found]:
     likely = [one for one in words if _speaks_of_behaviour(one)]
     known = [one for one in parts if one.behaviours]
     if known and not likely:
         # The finest one: a folder "Others" may hold several labels that the names tell apart.
         if all(mostly_nested(known[0].values, one.values) for one in known[1:]):
-            talk.note(f"label: {known[0].key} of the path: {known[0].some()}{_also(words)}")
+            dialog.note(f"label: {known[0].key} of the path: {known[0].some()}{_also(words)}")
             return in_part(known[0])
-        return _asked("several parts of the paths hold behaviours", [], known, parts, talk)
+        return _asked("several parts of the paths hold behaviours", [], known, parts, dialog)
     if len(likely) == 1 and not known:
         others = [one for one in words if one is not likely[0]]
-        talk.note(
+        dialog.note(
             f"label: column {likely[0].name}, whose values are words for what animals do: "
             f"{likely[0].some()}{_also(others)}"
         )
         return Found(column=likely[0].name)
     if len(words) == 1 and not parts and not _ABOUT_PLACES.search(words[0].name):
-        talk.note(f"label: column {words[0].name}, the only column of words: {words[0].some()}")
+        dialog.note(f"label: column {words[0].name}, the only column of words: {words[0].some()}")
         return Found(column=words[0].name)
     default = parts[0].key if not words and len(parts) == 1 else None
     question = (
@@ -137,7 +137,7 @@ def _unnamed(
         if words or parts
         else f"neither a column nor the files' paths tell behaviours (first file: {relatives[0]})"
     )
-    return _asked(question, words, parts, parts, talk, default)
+    return _asked(question, words, parts, parts, dialog, default)
 
 
 def _asked(
@@ -145,7 +145,7 @@ def _asked(
     columns: Sequence[Tally],
     offered: Sequence[Part],
     parts: Sequence[Part],
-    talk: Talk,
+    dialog: Dialog,
     default: Optional[str] = None,
 ) -> Optional[Found]:
     choices = [column_choice("label", one, "value") for one in columns]
@@ -153,14 +153,14 @@ def _asked(
     choices.append(
         Choice(UNLABELLED_ANSWER, "no labels: the import makes what 'mcukd classify' reads", "--unlabelled")
     )
-    answer = talk.choose(
+    answer = dialog.choose(
         f"{question} ({_OTHER_WAYS})", "--label-column, --label-from or --unlabelled", choices, default
     )
     if answer == UNLABELLED_ANSWER:
         return None
     found = answered(answer, parts)
     assert found is not None
-    talk.note(f"label: {answer}{' of the path' if found.column is None else ''}, as you say")
+    dialog.note(f"label: {answer}{' of the path' if found.column is None else ''}, as you say")
     return found
 
 

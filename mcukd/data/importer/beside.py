@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mcukd.data.importer import columns as roles
 from mcukd.data.importer.dialect import HEAD_ROWS
-from mcukd.data.importer.options import Talk, quoted
+from mcukd.data.importer.options import Dialog, quoted
 from mcukd.data.importer.paths import path_tokens
 from mcukd.data.importer.sources import EOBS_RAW, form_of, plain_name
 from mcukd.data.importer.text import NoRows, TextForm
@@ -54,7 +54,7 @@ def _is_recording(form: TextForm, axes: set[str], header: set[str]) -> bool:
     return axes <= own or (len(axes & own) >= 2 and bool((header - axes) & own))
 
 
-def forms_of_filled(paths: Sequence[Path], talk: Talk) -> tuple[list[Path], list[TextForm]]:
+def forms_of_filled(paths: Sequence[Path], dialog: Dialog) -> tuple[list[Path], list[TextForm]]:
     """Return the files that hold rows, and their forms; UserError where none does, and as `form_of`."""
     found: list[tuple[Path, TextForm]] = []
     empty: list[NoRows] = []
@@ -69,7 +69,7 @@ def forms_of_filled(paths: Sequence[Path], talk: Talk) -> tuple[list[Path], list
         raise empty[0]
     if empty:
         shown = f"{listed(names[:6])}{'…' if len(names) > 6 else ''}"
-        talk.note(f"empty: {plural(len(names), 'file')} without a row, passed over: {shown}")
+        dialog.note(f"empty: {plural(len(names), 'file')} without a row, passed over: {shown}")
     return [path for path, _ in found], [form for _, form in found]
 
 

@@ -10,7 +10,7 @@ from typing import Optional
 
 from mcukd.config_files import toml_string
 from mcukd.data.card import FEATURES
-from mcukd.data.importer.infer import Draft
+from mcukd.data.importer.infer import InferredCard
 from mcukd.data.importer.options import Options
 
 
@@ -22,7 +22,7 @@ def card_name(text: str) -> str:
 
 def signal_card(
     name: str,
-    draft: Draft,
+    inferred: InferredCard,
     source: Mapping[str, str],
     columns: Mapping[str, str],
     options: Options,
@@ -35,7 +35,7 @@ def signal_card(
     """
     axes = "\n".join(
         f"  {{ name = {toml_string(axis)}, meaning = {toml_string(meaning)} }},"
-        for axis, meaning in zip("xyz", draft.meanings)
+        for axis, meaning in zip("xyz", inferred.meanings)
     )
     lines = [
         *head(name, description, options, notes),
@@ -45,30 +45,30 @@ def signal_card(
         *(["", "[columns]", *(f"{key} = {value}" for key, value in columns.items())] if columns else []),
         "",
         "[signal]",
-        f'units = "{draft.units}"',
+        f'units = "{inferred.units}"',
         *(
-            [f"recorded_counts_per_g = {draft.recorded_counts_per_g:.10g}   # of the files"]
-            if draft.recorded_counts_per_g is not None
+            [f"recorded_counts_per_g = {inferred.recorded_counts_per_g:.10g}   # of the files"]
+            if inferred.recorded_counts_per_g is not None
             else []
         ),
-        f"rate_hz = {draft.rate_hz:.10g}",
+        f"rate_hz = {inferred.rate_hz:.10g}",
         *([f"resample_hz = {options.resample_hz:.10g}   # of the board"] if options.resample_hz else []),
-        f"range_g = {draft.range_g:g}          # of the board's sensor",
-        f"counts_per_g = {draft.counts_per_g:g}   # of the board's sensor: {draft.sensor_origin}",
+        f"range_g = {inferred.range_g:g}          # of the board's sensor",
+        f"counts_per_g = {inferred.counts_per_g:g}   # of the board's sensor: {inferred.sensor_origin}",
         '# How alike the sensor sits on every animal: "aligned", "turned" or "any". A guess by gravity:',
         "# 'mcukd data check CARD --mounting' compares what each costs; write \"compared\" then.",
-        f'mounting = "{draft.mounting}"',
+        f'mounting = "{inferred.mounting}"',
         'mounting_from = "guess"',
         f"axes = [\n{axes}\n]",
         "",
-        *class_lines(draft.classes, draft.merge, draft.ignore, draft.ignored_because),
+        *class_lines(inferred.classes, inferred.merge, inferred.ignore, inferred.ignored_because),
         "",
         "[windows]",
-        f"length = {draft.window}",
-        f"hop = {draft.hop}",
+        f"length = {inferred.window}",
+        f"hop = {inferred.hop}",
         *(
-            [f"train_hop = {draft.train_hop}   # training windows overlap"]
-            if draft.train_hop != draft.hop
+            [f"train_hop = {inferred.train_hop}   # training windows overlap"]
+            if inferred.train_hop != inferred.hop
             else []
         ),
     ]

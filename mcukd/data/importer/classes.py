@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from mcukd.data.gaps import Cut
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.paths import natural, some
 from mcukd.data.importer.rows import UNLABELLED
 from mcukd.data.quality.survey import Survey
@@ -26,7 +26,7 @@ _NAMED = 8
 
 
 def labels_by_class(
-    survey: Survey, options: Options, talk: Talk
+    survey: Survey, options: Options, dialog: Dialog
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Return class → labels that count as it, and the same without its own name, for the card."""
     present = [label for label in survey.labels if label.strip().lower() not in UNLABELLED]
@@ -46,7 +46,7 @@ def labels_by_class(
         name = key if key in options.mapping.values() else best
         classes.setdefault(name, []).extend(spellings)
         if len(spellings) > 1 and key not in options.mapping.values():
-            talk.note(f"labels: {listed(repr(one) for one in spellings)} are taken as one, {name}")
+            dialog.note(f"labels: {listed(repr(one) for one in spellings)} are taken as one, {name}")
     return classes, {name: [one for one in labels if one != name] for name, labels in classes.items()}
 
 
@@ -55,7 +55,7 @@ def _folded(label: str) -> str:
 
 
 def learnable(
-    survey: Survey, options: Options, talk: Talk, labels: dict[str, list[str]], cut: Cut
+    survey: Survey, options: Options, dialog: Dialog, labels: dict[str, list[str]], cut: Cut
 ) -> tuple[tuple[str, ...], list[str], dict[str, str]]:
     """Choose the labels that can be learned; the others are ignored, and it is said why."""
     counts, animals = _windows(survey, labels, cut)
@@ -87,7 +87,7 @@ def learnable(
             f"{found}), and a classifier needs two; add recordings, or shorten the windows with --window"
         )
     for sentence in _grouped(because):
-        talk.note(f"labels ignored: {sentence}")
+        dialog.note(f"labels ignored: {sentence}")
     blank = [label for label in survey.labels if label and label.strip().lower() in UNLABELLED]
     ignore = [one for name in because for one in labels[name]] + blank
     return chosen, ignore, because
@@ -136,7 +136,7 @@ def refuse_short_animals(survey: Survey, options: Options) -> None:
 def window_length(
     survey: Survey,
     options: Options,
-    talk: Talk,
+    dialog: Dialog,
     labels: dict[str, list[str]],
     rate: float,
     source_rate: float,
@@ -170,16 +170,16 @@ def window_length(
     chosen = max(learned, key=lambda one: (len(learned[one]), one))
     if chosen != window:
         gained = sorted(learned[chosen] - learned[window])
-        talk.note(
+        dialog.note(
             f"window: {chosen} samples = {chosen / rate:g} s, the longest at which {listed(gained)} "
             f"{'has' if len(gained) == 1 else 'have'} {LEAST_WINDOWS} or more windows; --window states one"
         )
     elif seconds < USUAL_WINDOW_S:
-        talk.note(
+        dialog.note(
             f"window: {window} samples = {window / rate:g} s, as no labelled run of {shortest} is longer"
         )
     else:
-        talk.note(
+        dialog.note(
             f"window: {window} samples = {window / rate:g} s, usual for postures and gaits; --window "
             "states another"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mcukd.data.importer.options import Talk
+from mcukd.data.importer.options import Dialog
 from mcukd.data.quality.survey import AnimalSurvey, Survey
 from mcukd.errors import UserError
 from mcukd.text import plural, share
@@ -17,7 +17,7 @@ _FEW = 0.01
 _ALL = 0.98
 
 
-def refuse_copies(survey: Survey, file_of: Callable[[str], str], talk: Talk) -> None:
+def refuse_copies(survey: Survey, file_of: Callable[[str], str], dialog: Dialog) -> None:
     """Raise UserError where samples of an animal count twice; note where few do.
 
     file_of: names the file of a continuous recording, "" where it is not known.
@@ -43,7 +43,7 @@ def refuse_copies(survey: Survey, file_of: Callable[[str], str], talk: Talk) -> 
         )
         if copied >= _FEW:
             raise UserError(f"{found}; remove one of the two")
-        talk.note(f"copies: {found}; remove one of the two, or leave it out by source.exclude_files")
+        dialog.note(f"copies: {found}; remove one of the two, or leave it out by source.exclude_files")
 
 
 def _doubled(one: AnimalSurvey) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.importer.options import Talk
+from mcukd.data.importer.options import Dialog
 from mcukd.data.importer.sources import pieces
 from mcukd.data.importer.text import TextForm, is_number
 from mcukd.text import plural
@@ -33,7 +33,7 @@ class _Counted:
 
 
 def find_counter(
-    files: Sequence[tuple[Path, str, TextForm]], taken: Sequence[str], talk: Talk
+    files: Sequence[tuple[Path, str, TextForm]], taken: Sequence[str], dialog: Dialog
 ) -> Optional[str]:
     """Return the column that counts rows where it tells gaps, else None; say what it tells.
 
@@ -49,7 +49,7 @@ def find_counter(
         known = [one for one in counted if one is not None]
         if len(known) < len(counted):
             continue
-        _say(name, known, talk)
+        _say(name, known, dialog)
         return name if any(one.gaps for one in known) else None
     return None
 
@@ -117,21 +117,21 @@ def _count(path: Path, relative: str, form: TextForm, name: str) -> Optional[_Co
     )
 
 
-def _say(name: str, counted: Sequence[_Counted], talk: Talk) -> None:
+def _say(name: str, counted: Sequence[_Counted], dialog: Dialog) -> None:
     gaps = [one for one in counted if one.gaps]
     if gaps:
         total = sum(one.gaps for one in gaps)
-        talk.note(
+        dialog.note(
             f"gaps: the column {name} counts rows and jumps {plural(total, 'time')} "
             f"(first in {gaps[0].relative}); recordings are cut there"
         )
     else:
-        talk.note(f"gaps: the column {name} counts rows, and none is missing")
+        dialog.note(f"gaps: the column {name} counts rows, and none is missing")
     usual = int(np.median([one.held for one in counted]))
     odd = [one for one in counted if one.held != usual]
     if odd:
         others = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
-        talk.note(
+        dialog.note(
             f"rate: in {odd[0].relative}{others}, {odd[0].held} rows share each number of {name} where "
             f"{usual} {'does' if usual == 1 else 'do'} in the others: it may be recorded at "
             f"{odd[0].held / usual:g} times the rate, which nothing corrects; leave it out if so"

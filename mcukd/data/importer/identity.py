@@ -11,7 +11,7 @@ from mcukd.data.importer.animals import find_animal, is_animal_name, name_of_one
 from mcukd.data.importer.behaviours import find_label, is_label_name
 from mcukd.data.importer.beside import check_same_columns, notes_beside
 from mcukd.data.importer.found import Found
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.paths import stated_part
 from mcukd.data.importer.reading_plan import ReadingPlan, SourceFile
 from mcukd.data.importer.sources import EOBS_AXES, EOBS_RATE, plain_name
@@ -22,7 +22,11 @@ from mcukd.text import did_you_mean, listed
 
 
 def with_identities(
-    plan: ReadingPlan, options: Options, talk: Talk, taken: Sequence[str], beside: Sequence[SourceFile] = ()
+    plan: ReadingPlan,
+    options: Options,
+    dialog: Dialog,
+    taken: Sequence[str],
+    beside: Sequence[SourceFile] = (),
 ) -> ReadingPlan:
     """Return a plan that says where animals, labels and segments are.
 
@@ -34,18 +38,18 @@ def with_identities(
     relatives = [file.relative for file in plan.files]
     numbers = {name for form in forms for name in roles.number_columns(form)}
     tallies = _tallies(plan, forms, options, taken, numbers)
-    label = _label(plan, forms, tallies, numbers, options, talk)
+    label = _label(plan, forms, tallies, numbers, options, dialog)
     unlabelled = label is None
     found = label or Found()
     told = [found.column] if found.column else []
-    animal = _animal(plan, forms, {n: t for n, t in tallies.items() if n not in told}, found, options, talk)
+    animal = _animal(plan, forms, {n: t for n, t in tallies.items() if n not in told}, found, options, dialog)
     told += [animal.column] if animal.column else []
     check_same_columns([file.path for file in plan.files], forms, told)
-    segment = _segment(plan, forms, tallies, [*taken, *told], talk)
+    segment = _segment(plan, forms, tallies, [*taken, *told], dialog)
     lone = None
     if animal == Found():
         lone = options.animal or name_of_one(plan.root)
-        talk.note(f"animal: {lone} for every recording" + ("" if options.animal else ", after the path"))
+        dialog.note(f"animal: {lone} for every recording" + ("" if options.animal else ", after the path"))
     files = [
         replace(
             file,
@@ -58,7 +62,7 @@ def with_identities(
     names |= {lone} if lone is not None else set()
     lying = [file.form for file in beside if file.form is not None]
     for sentence in notes_beside([file.path for file in beside], lying, relatives, names):
-        talk.note(sentence)
+        dialog.note(sentence)
     return replace(
         plan,
         files=tuple(files),
@@ -135,23 +139,23 @@ def _label(
     tallies: dict[str, Tally],
     numbers: set[str],
     options: Options,
-    talk: Talk,
+    dialog: Dialog,
 ) -> Optional[Found]:
     """Return where the labels are, None where there are none."""
     relatives = [file.relative for file in plan.files]
     if options.unlabelled:
-        talk.note("label: none, as you say")
+        dialog.note("label: none, as you say")
         return None
     if options.labels_table is not None:
         return Found()
     if options.label is not None:
-        talk.note(f"label: {options.label} for every recording, as you say")
+        dialog.note(f"label: {options.label} for every recording, as you say")
         return Found()
     if options.label_from is not None:
-        return _part("label", options.label_from, relatives, talk)
+        return _part("label", options.label_from, relatives, dialog)
     if options.label_column is not None:
-        return _column("label", options.label_column, forms, talk)
-    return find_label(relatives, tallies, numbers, talk)
+        return _column("label", options.label_column, forms, dialog)
+    return find_label(relatives, tallies, numbers, dialog)
 
 
 def _animal(
@@ -160,39 +164,43 @@ def _animal(
     tallies: dict[str, Tally],
     label: Found,
     options: Options,
-    talk: Talk,
+    dialog: Dialog,
 ) -> Found:
     relatives = [file.relative for file in plan.files]
     if options.animal is not None:
         return Found()
     if options.animal_from is not None:
-        return _part("animal", options.animal_from, relatives, talk)
+        return _part("animal", options.animal_from, relatives, dialog)
     if options.animal_column is not None:
-        return _column("animal", options.animal_column, forms, talk)
-    return find_animal(plan.root, relatives, tallies, label, talk)
+        return _column("animal", options.animal_column, forms, dialog)
+    return find_animal(plan.root, relatives, tallies, label, dialog)
 
 
-def _part(role: str, text: str, relatives: Sequence[str], talk: Talk) -> Found:
+def _part(role: str, text: str, relatives: Sequence[str], dialog: Dialog) -> Found:
     key, values = stated_part(f"--{role}-from", text, relatives)
     different = sorted(set(values))
     shown = ", ".join(different[:5]) + ("…" if len(different) > 5 else "")
-    talk.note(f"{role}: {key} of the path, as you say: {shown} ({len(different)})")
+    dialog.note(f"{role}: {key} of the path, as you say: {shown} ({len(different)})")
     return Found(key=key, values=values)
 
 
-def _column(role: str, name: str, forms: Sequence[TextForm], talk: Talk) -> Found:
+def _column(role: str, name: str, forms: Sequence[TextForm], dialog: Dialog) -> Found:
     header = forms[0].header if forms else ()
     if name not in header:
         raise UserError(
             f"--{role}-column names {name!r}{did_you_mean(name, header)}, which is no column; the columns "
             f"are {listed(header)}"
         )
-    talk.note(f"{role}: column {name}, as you say")
+    dialog.note(f"{role}: column {name}, as you say")
     return Found(column=name)
 
 
 def _segment(
-    plan: ReadingPlan, forms: Sequence[TextForm], tallies: dict[str, Tally], taken: Sequence[str], talk: Talk
+    plan: ReadingPlan,
+    forms: Sequence[TextForm],
+    tallies: dict[str, Tally],
+    taken: Sequence[str],
+    dialog: Dialog,
 ) -> Optional[str]:
     """Return the column that tells recordings apart: one with fewer values than rows."""
     if plan.layout != "rows":
@@ -201,8 +209,8 @@ def _segment(
         if name in taken or not roles.SEGMENT_NAME.search(name.lower()) or not one.rows:
             continue
         if len(one.values) > one.rows // 2:
-            talk.note(f"segment: column {name} is not taken, for nearly every row has a value of its own")
+            dialog.note(f"segment: column {name} is not taken, for nearly every row has a value of its own")
             continue
-        talk.note(f"segment: column {name}, by its name: {len(one.values)} values in {one.runs} stretches")
+        dialog.note(f"segment: column {name}, by its name: {len(one.values)} values in {one.runs} stretches")
         return name
     return None

@@ -10,7 +10,7 @@ import numpy as np
 from mcukd.data.gaps import Cut
 from mcukd.data.importer.classes import labels_by_class, learnable, refuse_short_animals, window_length
 from mcukd.data.importer.columns import ONE_G, units_of
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.sensor import board_sensor
 from mcukd.data.quality.survey import AnimalSurvey, Survey
 from mcukd.data.recordings import GRAVITY_BAND, RATE_TOLERANCE
@@ -26,7 +26,7 @@ _COMPARE = "a guess: 'mcukd data check CARD --mounting' compares aligned, turned
 
 
 @dataclass(frozen=True)
-class Draft:
+class InferredCard:
     """What a card will say of the signal and the classes."""
 
     units: str
@@ -46,33 +46,33 @@ class Draft:
     sensor_origin: str = ""
 
 
-def draft(
+def infer_card(
     survey: Survey,
     options: Options,
-    talk: Talk,
+    dialog: Dialog,
     *,
     eobs: bool = False,
     fixed: Optional[tuple[int, float]] = None,
-) -> Draft:
+) -> InferredCard:
     """Work out what the card says; UserError for what contradicts itself and what nobody answers.
 
     fixed: window length in samples and rate in Hz where the source has its windows cut.
     """
     if not survey.animals:
         raise UserError("the files hold no sample of any animal that is not excluded; check --exclude-animal")
-    units, recorded = _units(survey, options, talk, eobs)
+    units, recorded = _units(survey, options, dialog, eobs)
     one_g = recorded if recorded is not None else ONE_G[units]
     _check_animals_agree(survey, units, one_g)
     refuse_short_animals(survey, options)
-    rate = fixed[1] if fixed else _rate(survey, options, talk)
-    sensor = board_sensor(survey, options, talk, one_g, options.resample_hz or rate)
-    mounting, meanings = _mounting(survey, one_g, talk)
-    labels, merge = labels_by_class(survey, options, talk)
+    rate = fixed[1] if fixed else _rate(survey, options, dialog)
+    sensor = board_sensor(survey, options, dialog, one_g, options.resample_hz or rate)
+    mounting, meanings = _mounting(survey, one_g, dialog)
+    labels, merge = labels_by_class(survey, options, dialog)
     board_rate = options.resample_hz or rate
-    window = fixed[0] if fixed else window_length(survey, options, talk, labels, board_rate, rate)
+    window = fixed[0] if fixed else window_length(survey, options, dialog, labels, board_rate, rate)
     cut = Cut(window, window, resampling(options.resample_hz, rate))
-    classes, ignore, because = learnable(survey, options, talk, labels, cut)
-    return Draft(
+    classes, ignore, because = learnable(survey, options, dialog, labels, cut)
+    return InferredCard(
         units=units,
         recorded_counts_per_g=recorded,
         rate_hz=rate,
@@ -91,24 +91,24 @@ def draft(
     )
 
 
-def draft_unlabelled(
-    survey: Survey, options: Options, talk: Talk, *, eobs: bool = False
+def infer_unlabelled_signal(
+    survey: Survey, options: Options, dialog: Dialog, *, eobs: bool = False
 ) -> tuple[str, Optional[float], float]:
     """Work out units, counts per g (None where the units are others) and rate of recordings without labels.
 
-    Raises UserError as `draft` does.
+    Raises UserError as `infer_card` does.
     """
     if not survey.animals:
         raise UserError("the files hold no sample of any animal that is not excluded; check --exclude-animal")
-    units, recorded = _units(survey, options, talk, eobs)
+    units, recorded = _units(survey, options, dialog, eobs)
     _check_animals_agree(survey, units, recorded if recorded is not None else ONE_G[units])
-    return units, recorded, _rate(survey, options, talk)
+    return units, recorded, _rate(survey, options, dialog)
 
 
-def _units(survey: Survey, options: Options, talk: Talk, eobs: bool) -> tuple[str, Optional[float]]:
+def _units(survey: Survey, options: Options, dialog: Dialog, eobs: bool) -> tuple[str, Optional[float]]:
     length = survey.median_length
     if options.counts_per_g is not None or options.units == "counts" or (eobs and options.units is None):
-        return "counts", _scale(length, options, talk, eobs)
+        return "counts", _scale(length, options, dialog, eobs)
     if options.units is not None:
         if not GRAVITY_BAND[0] < length / ONE_G[options.units] < GRAVITY_BAND[1]:
             fits = units_of(length)
@@ -124,15 +124,15 @@ def _units(survey: Survey, options: Options, talk: Talk, eobs: bool) -> tuple[st
                 f"{length:.4g}, which is "
                 f"{length / ONE_G[options.units]:.3g} g where about 1 g is expected{hint}"
             )
-        talk.note(f"units: {options.units}, as you say")
+        dialog.note(f"units: {options.units}, as you say")
         return options.units, None
     units = units_of(length)
     if units is not None:
-        talk.note(
+        dialog.note(
             f"units: {units}, for the median length of the acceleration is {length:.4g}, which is about 1 g"
         )
         if units == "mg" and all(one.whole_numbers for one in survey.animals.values()):
-            talk.note(
+            dialog.note(
                 "units: whole numbers near 1000 may also be counts at 1024 per g; if the sensor's sheet "
                 "says so, "
                 "give --counts-per-g 1024"
@@ -150,10 +150,10 @@ def _units(survey: Survey, options: Options, talk: Talk, eobs: bool) -> tuple[st
             "m/s2 and mg; "
             f"check the columns with --acceleration, or say the scale with --counts-per-g"
         )
-    return "counts", _scale(length, options, talk, eobs)
+    return "counts", _scale(length, options, dialog, eobs)
 
 
-def _scale(length: float, options: Options, talk: Talk, eobs: bool) -> float:
+def _scale(length: float, options: Options, dialog: Dialog, eobs: bool) -> float:
     if options.counts_per_g is not None:
         ratio = length / options.counts_per_g
         if not GRAVITY_BAND[0] < ratio < GRAVITY_BAND[1]:
@@ -162,11 +162,11 @@ def _scale(length: float, options: Options, talk: Talk, eobs: bool) -> float:
                 f"{length:.4g} counts, which is {ratio:.3g} g where about 1 g is expected; correct it "
                 "or --offset"
             )
-        talk.note(f"units: raw counts, {options.counts_per_g:g} per g as you say")
+        dialog.note(f"units: raw counts, {options.counts_per_g:g} per g as you say")
         return options.counts_per_g
     near = min(EOBS_SCALES if eobs else SCALES, key=lambda scale: abs(np.log(length / scale)))
     if not 0.9 < length / near < 1.1:
-        answer = talk.choose(
+        answer = dialog.choose(
             f"the median length of the acceleration is {length:.4g}, as of raw counts, but near no "
             "usual scale",
             "--counts-per-g",
@@ -175,7 +175,7 @@ def _scale(length: float, options: Options, talk: Talk, eobs: bool) -> float:
             return float(answer)
         except ValueError:
             raise UserError(f"--counts-per-g is {answer!r} where a number is expected") from None
-    talk.note(
+    dialog.note(
         f"units: raw counts, {near:.5g} per g, for the median length of the acceleration is "
         f"{length:.4g} counts and "
         f"this is the nearest usual scale; --counts-per-g states another"
@@ -210,12 +210,12 @@ def _check_animals_agree(survey: Survey, units: str, one_g: float) -> None:
             )
 
 
-def _rate(survey: Survey, options: Options, talk: Talk) -> float:
+def _rate(survey: Survey, options: Options, dialog: Dialog) -> float:
     rates = {name: 1 / one.step for name, one in survey.animals.items() if one.step}
     if not rates:
         if options.rate_hz is None:
-            return stated_rate(talk)
-        talk.note(f"rate: {options.rate_hz:g} Hz, as you say")
+            return stated_rate(dialog)
+        dialog.note(f"rate: {options.rate_hz:g} Hz, as you say")
         return options.rate_hz
     usual = float(np.median(list(rates.values())))
     for name, rate in rates.items():
@@ -245,13 +245,13 @@ def _rate(survey: Survey, options: Options, talk: Talk) -> float:
         ),
         usual,
     )
-    talk.note(f"rate: {rounded:g} Hz, for the usual step between stamps is {1000 / usual:.4g} ms")
+    dialog.note(f"rate: {rounded:g} Hz, for the usual step between stamps is {1000 / usual:.4g} ms")
     return float(rounded)
 
 
-def stated_rate(talk: Talk) -> float:
+def stated_rate(dialog: Dialog) -> float:
     """Ask for the rate in samples per second; UserError where the answer is none."""
-    return talk.number("no stamps tell the sampling rate", "--rate HZ")
+    return dialog.number("no stamps tell the sampling rate", "--rate HZ")
 
 
 def gravity_of(one: AnimalSurvey) -> np.ndarray:
@@ -263,7 +263,7 @@ def gravity_of(one: AnimalSurvey) -> np.ndarray:
     return direction
 
 
-def _mounting(survey: Survey, one_g: float, talk: Talk) -> tuple[str, tuple[str, str, str]]:
+def _mounting(survey: Survey, one_g: float, dialog: Dialog) -> tuple[str, tuple[str, str, str]]:
     directions = {name: gravity_of(one) for name, one in survey.animals.items()}
     mean = np.mean(list(directions.values()), axis=0)
     axis = int(np.argmax(np.abs(mean)))
@@ -277,14 +277,14 @@ def _mounting(survey: Survey, one_g: float, talk: Talk) -> tuple[str, tuple[str,
     sign = "+" if mean[axis] > 0 else "−"
     if spread[farthest] < 60 and float(np.linalg.norm(mean)) > 0.5:
         mounting = "turned"
-        talk.note(
+        dialog.note(
             f"gravity: mostly on {'xyz'[axis]}, which reads {sign}{abs(mean[axis]):.2f} g on average; "
             "every animal "
             f"within {spread[farthest]:.0f}° of it, so the mounting is taken as the same way up; {_COMPARE}"
         )
     else:
         mounting = "any"
-        talk.note(
+        dialog.note(
             f"gravity: mostly on {'xyz'[axis]} ({sign}{abs(mean[axis]):.2f} g on average), but "
             f"{farthest} differs by "
             f"{spread[farthest]:.0f}°, so the mounting is taken as any; {_COMPARE}"

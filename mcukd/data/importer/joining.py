@@ -10,7 +10,7 @@ from mcukd.data.importer.intervals import LabelTable
 from mcukd.data.importer.label_clocks import Asked, Spans, moment
 from mcukd.data.importer.label_days import unlike_clocks
 from mcukd.data.importer.labels import read_labels
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.reading_plan import ReadingPlan
 from mcukd.data.importer.spans import read_spans
 from mcukd.data.importer.times import TimeForm
@@ -23,7 +23,7 @@ _ZONES = tuple(half / 2 for half in range(-24, 29))
 _FITS = 0.95
 
 
-def labels_of(options: Options, plan: ReadingPlan, talk: Talk) -> Optional[LabelTable]:
+def labels_of(options: Options, plan: ReadingPlan, dialog: Dialog) -> Optional[LabelTable]:
     """Read the table of labels that is stated, None where none is.
 
     Raises UserError as `read_labels`, and where labels and recordings are on clocks that do not go together.
@@ -35,13 +35,13 @@ def labels_of(options: Options, plan: ReadingPlan, talk: Talk) -> Optional[Label
             "--labels-table needs stamps in the recordings to join by, and no column holds any: --time-column"
         )
     spans = lru_cache(maxsize=None)(lambda: read_spans(plan, options))
-    table = read_labels(options.labels_table, Asked(options, talk, spans, _files(plan), plan.animals))
+    table = read_labels(options.labels_table, Asked(options, dialog, spans, _files(plan), plan.animals))
     form = plan.files[0].time
     if form is None or form.dated != table.dated:
         raise unlike_clocks(table.path, table.reason, table.dated)
-    _check_zones(table, form, options, spans, talk)
+    _check_zones(table, form, options, spans, dialog)
     bare = " (no --timezone is stated: taken as UTC)" if table.bare else ""
-    talk.note(
+    dialog.note(
         f"labels: {len(table.all())} intervals of {options.labels_table.name}, {table.reason}{bare}"
         + (f"; {table.left_out} events without length left out" if table.left_out else "")
     )
@@ -61,7 +61,7 @@ def _files(plan: ReadingPlan) -> dict[str, str]:
 
 
 def _check_zones(
-    table: LabelTable, form: TimeForm, options: Options, spans: Callable[[], Spans], talk: Talk
+    table: LabelTable, form: TimeForm, options: Options, spans: Callable[[], Spans], dialog: Dialog
 ) -> None:
     """Take times whose zone is not known as UTC only where no other zone fits as well.
 
@@ -78,7 +78,7 @@ def _check_zones(
     if not fitting:
         return
     if fitting == [0.0]:
-        talk.note(
+        dialog.note(
             f"zones: the {bare} say none and are taken as UTC, for in any other zone fewer labels lie within "
             "the recordings"
         )
@@ -103,7 +103,7 @@ def _inside(table: LabelTable, spans: Spans, hours: float) -> int:
     return count
 
 
-def check_coverage(table: LabelTable, spans: dict[str, tuple[float, float]], talk: Talk) -> None:
+def check_coverage(table: LabelTable, spans: dict[str, tuple[float, float]], dialog: Dialog) -> None:
     """Say which intervals lie outside of the recordings, which happens when clocks or zones differ.
 
     spans: of each animal, first and last seconds. Raises UserError where all do.
@@ -128,7 +128,7 @@ def check_coverage(table: LabelTable, spans: dict[str, tuple[float, float]], tal
                 f"{did_you_mean(name, unlabelled)}; spell it as they do, or remove its labels"
             )
     if outside:
-        talk.note(
+        dialog.note(
             f"labels: {len(outside)} of {len(table.all())} intervals lie outside of the recordings and "
             "label nothing "
             f"(first: line {outside[0].line}, {outside[0].label})"

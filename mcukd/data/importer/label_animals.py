@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from mcukd.data.importer.animal_names import spelling_key
 from mcukd.data.importer.intervals import Interval
-from mcukd.data.importer.options import Talk
+from mcukd.data.importer.options import Dialog
 from mcukd.text import listed
 
 
-def as_recorded(intervals: Sequence[Interval], recorded: Iterable[str], talk: Talk) -> list[Interval]:
+def as_recorded(intervals: Sequence[Interval], recorded: Iterable[str], dialog: Dialog) -> list[Interval]:
     """Return intervals whose animals are spelled as in the recordings, where only the spelling differs.
 
     recorded: the recordings' animals. Spellings differ by case, by the marks between words, by zeros in front
@@ -28,7 +28,7 @@ def as_recorded(intervals: Sequence[Interval], recorded: Iterable[str], talk: Ta
     if not spelled:
         return list(intervals)
     pairs = listed(f"{name} for {own}" for name, own in [*spelled.items()][:6])
-    talk.note(f"labels: animals are spelled otherwise than in the recordings: {pairs}")
+    dialog.note(f"labels: animals are spelled otherwise than in the recordings: {pairs}")
     return [
         one if one.animal not in spelled else replace(one, animal=spelled[one.animal]) for one in intervals
     ]

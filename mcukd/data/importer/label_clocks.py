@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mcukd.data.importer.clocks import Clock
 from mcukd.data.importer.numerals import MISSING
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.time_units import CALENDARS, OWN_ZERO, SINCE_1970, Unit, stated_unit, words_of
 from mcukd.data.importer.times import (
     Column,
@@ -90,7 +90,7 @@ class Asked:
     """
 
     options: Options
-    talk: Talk
+    dialog: Dialog
     spans: Optional[Callable[[], Spans]] = None
     files: Mapping[str, str] = field(default_factory=dict)
     animals: tuple[str, ...] = ()
@@ -195,7 +195,7 @@ def _dated(columns: TimeColumns) -> Times:
     forms = time_forms(
         [Column(path, name, tuple(cells), columns.decimal) for name, cells in pairs],
         columns.asked.stated,
-        columns.asked.talk,
+        columns.asked.dialog,
     )
     found = []
     for (name, cells), form in zip(pairs, forms):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mcukd.data.importer.clocks import resolution
 from mcukd.data.importer.label_clocks import named_units, refuse_odd
-from mcukd.data.importer.options import Talk
+from mcukd.data.importer.options import Dialog
 from mcukd.data.importer.time_units import OWN_ZERO, Unit, words_of
 from mcukd.data.importer.times import numbers
 from mcukd.errors import UserError
@@ -31,7 +31,7 @@ def read_durations(
     animals: Sequence[Optional[str]],
     line: int,
     decimal: str,
-    talk: Talk,
+    dialog: Dialog,
 ) -> NDArray[np.float64]:
     """Return seconds (n,) that a column of durations says, as numbers or as hours, minutes and seconds.
 
@@ -54,7 +54,7 @@ def read_durations(
     told = named or _by_next(counted, until) or _SECONDS
     if told.name != "s":
         why = "as its name says" if named else "for most labels then end where the next one begins"
-        talk.note(f"labels: the column {name} holds {told.words.partition(' ')[0]}, {why}")
+        dialog.note(f"labels: the column {name} holds {told.words.partition(' ')[0]}, {why}")
     values = told.to_seconds(counted)
     # Rounded durations may reach into the next label by a unit of their last place.
     written = float(told.to_seconds(np.array([resolution(order, mark)]))[0])

@@ -43,13 +43,13 @@ def hold_points(
     several = spans is not None and any(len(one) > 1 for one in spans.begins.values())
     if hold is None and share >= _MOSTLY and several:
         hold = BURST
-        asked.talk.note(
+        asked.dialog.note(
             f"labels: one stamp each, without an end; {int(matched.sum())} of {len(matched)} are exactly "
             "those of "
             f"bursts, so each holds for its burst (--labels-hold {NEXT}: up to the next stamp)"
         )
     if hold is None:
-        hold = asked.talk.choose(
+        hold = asked.dialog.choose(
             f"{path} has one stamp per label and no column for the end or duration, and "
             f"{int(matched.sum())} of its "
             f"{len(matched)} stamps are the first of a burst or recording",

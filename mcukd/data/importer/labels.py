@@ -56,7 +56,7 @@ def read_labels(path: Path, asked: Asked) -> LabelTable:
         intervals, times = tabular_events(text)
     else:
         intervals, times = _generic(text)
-    intervals = as_recorded(intervals, asked.animals, asked.talk)
+    intervals = as_recorded(intervals, asked.animals, asked.dialog)
     if times.kind == OF_DAY and not asked.options.labels_from_start:
         intervals, times = join_days(path, intervals, asked)
     elif times.kind != DATED and asked.options.labels_from_start:
@@ -124,7 +124,7 @@ def _generic(text: LabelText) -> tuple[list[Interval], Times]:
     else:
         assert duration is not None
         ends = starts + read_durations(
-            path, duration, table[duration], starts, animals, line, form.decimal, asked.talk
+            path, duration, table[duration], starts, animals, line, form.decimal, asked.dialog
         )
     return [
         Interval(who, float(a), float(b), what, line + row)
@@ -149,7 +149,7 @@ def _animals_of_files(text: LabelText) -> Optional[list[Optional[str]]]:
                 f"recordings (they are {known}); correct it, or name the animals in a column"
             )
         found.append(animal)
-    asked.talk.note(f"labels: animals by the column {name}, which names the file of each")
+    asked.dialog.note(f"labels: animals by the column {name}, which names the file of each")
     return found
 
 

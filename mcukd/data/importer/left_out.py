@@ -10,7 +10,7 @@ import numpy as np
 
 from mcukd.data.drop import Drop
 from mcukd.data.importer.columns import ONE_G, units_of
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.quality.row_faults import RowFaults
 from mcukd.data.quality.survey import Place, Survey
 from mcukd.data.raw_segments import RawSegment
@@ -29,7 +29,7 @@ def wanted(segments: Iterator[RawSegment], options: Options) -> Iterator[RawSegm
     return (segment for segment in segments if segment.animal not in options.exclude_animals)
 
 
-def note_animals(segments: Iterator[RawSegment], options: Options, talk: Talk) -> None:
+def note_animals(segments: Iterator[RawSegment], options: Options, dialog: Dialog) -> None:
     """Say how many rows the animals hold that are left out as the user says."""
     if not options.exclude_animals:
         return
@@ -39,10 +39,12 @@ def note_animals(segments: Iterator[RawSegment], options: Options, talk: Talk) -
     total = max(sum(rows.values()), 1)
     for name in options.exclude_animals:
         part = share(rows[name] / total)
-        talk.note(f"animal {name}: left out as you say, {plural(rows[name], 'row')} = {part} of all")
+        dialog.note(f"animal {name}: left out as you say, {plural(rows[name], 'row')} = {part} of all")
 
 
-def dropping(kept: Survey, segments: Iterator[RawSegment], options: Options, talk: Talk) -> Optional[Drop]:
+def dropping(
+    kept: Survey, segments: Iterator[RawSegment], options: Options, dialog: Dialog
+) -> Optional[Drop]:
     """Return which rows are no measurement and are left out, and say so; None where every row may be one.
 
     kept: the survey of `segments`.
@@ -55,7 +57,7 @@ def dropping(kept: Survey, segments: Iterator[RawSegment], options: Options, tal
     drop = faults.drop()
     if drop is not None:
         for one in faults.told(drop):
-            talk.note(f"no measurement: {one}; left out, and recordings are cut there")
+            dialog.note(f"no measurement: {one}; left out, and recordings are cut there")
     return drop
 
 
@@ -99,7 +101,7 @@ def _one_g(kept: Survey, options: Options) -> float:
 
 
 def note_excluded(
-    kept: Survey, faulty: Sequence[Place], files: Sequence[str], options: Options, talk: Talk
+    kept: Survey, faulty: Sequence[Place], files: Sequence[str], options: Options, dialog: Dialog
 ) -> None:
     """Say of each recording left out which it is, and how much of all rows it holds."""
     if not faulty:
@@ -111,7 +113,7 @@ def note_excluded(
         for file, place in zip(files, faulty)
     ]
     rows = sum(place.samples for place in faulty)
-    talk.note(
+    dialog.note(
         f"recordings left out: {len(faulty)}, {plural(rows, 'row')} = {share(rows / total)} of all, in which "
         f"the median length of the acceleration is far from 1 g over the whole recording, while the others "
         f"have about that: "

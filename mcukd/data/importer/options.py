@@ -104,7 +104,7 @@ class Ask(Protocol):
 
 
 @dataclass
-class Talk:
+class Dialog:
     """Collects what was inferred and why, and asks for what was not.
 
     ask: None where nobody is there to answer. notes: sentences in the order they were found.

@@ -10,8 +10,8 @@ from typing import Optional
 from mcukd.config_files import toml_string
 from mcukd.data.card import Card
 from mcukd.data.importer import card_text
-from mcukd.data.importer.infer import Draft
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.infer import InferredCard
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.paths import path_tokens
 from mcukd.data.importer.reading_plan import ReadingPlan
 
@@ -19,7 +19,7 @@ from mcukd.data.importer.reading_plan import ReadingPlan
 PLAIN_BYTES = 64_000_000
 
 
-def plain_source(plan: ReadingPlan, options: Options, talk: Talk) -> Optional[dict[str, str]]:
+def plain_source(plan: ReadingPlan, options: Options, dialog: Dialog) -> Optional[dict[str, str]]:
     """Return the [source] of a card that points at the files as they are, None where they need conversion."""
     why = _needs_conversion(plan, options)
     source: Optional[dict[str, str]] = None
@@ -42,7 +42,7 @@ def plain_source(plan: ReadingPlan, options: Options, talk: Talk) -> Optional[di
                     "pattern": card_text.literal(pattern),
                 }
     if why is not None:
-        talk.note(f"conversion: to Parquet, for {why}")
+        dialog.note(f"conversion: to Parquet, for {why}")
     return source
 
 
@@ -121,7 +121,7 @@ def provisional(name: str, source: dict[str, str], columns: dict[str, str], opti
     """A card good enough to read the runs with: nothing of it but source and columns is used."""
     from mcukd.config_files import tomllib
 
-    blank = Draft("g", None, 1.0, 2.0, 1.0, "any", ("", "", ""), ("a", "b"), {}, [], 2, 2, 2)
+    blank = InferredCard("g", None, 1.0, 2.0, 1.0, "any", ("", "", ""), ("a", "b"), {}, [], 2, 2, 2)
     card: Card = Card.model_validate(
         tomllib.loads(
             card_text.signal_card(name, blank, source, columns, replace(options, resample_hz=None), [], "")

@@ -15,7 +15,7 @@ from mcukd.data.importer import columns as roles
 from mcukd.data.importer.beside import check_same_columns, forms_of_filled, recordings_among
 from mcukd.data.importer.counters import find_counter
 from mcukd.data.importer.identity import check_stated, with_identities
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.place import MANIFEST, is_own_output
 from mcukd.data.importer.preamble import STAMPS, start_and_rate
 from mcukd.data.importer.reading_plan import ReadingPlan, SourceFile
@@ -71,16 +71,16 @@ def find_files(path: Path) -> list[Path]:
     return sorted(found)
 
 
-def make_plan(path: Path, options: Options, talk: Talk) -> ReadingPlan:
+def make_plan(path: Path, options: Options, dialog: Dialog) -> ReadingPlan:
     """Look at the files and decide how to read them; UserError for what can neither be told nor asked."""
     paths = find_files(path)
     root = path if path.is_dir() else path.parent
     relatives = [one.relative_to(root).as_posix() for one in paths]
     if any(is_device(one) for one in paths):
-        return _device_plan(root, paths, relatives, options, talk)
+        return _device_plan(root, paths, relatives, options, dialog)
     if options.labels_table is not None and len(paths) > 1:
         paths = [one for one in paths if one.resolve() != options.labels_table.resolve()]
-    paths, forms = forms_of_filled(paths, talk)
+    paths, forms = forms_of_filled(paths, dialog)
     held = recordings_among(paths, forms, options.acceleration)
     beside = [
         SourceFile(one, one.relative_to(root).as_posix(), form)
@@ -93,37 +93,37 @@ def make_plan(path: Path, options: Options, talk: Talk) -> ReadingPlan:
     form = forms[0]
     kinds = Counter(one.description for one in forms)
     several = [f"{number} {kind}" for kind, number in kinds.most_common()]
-    talk.note(f"{plural(len(paths), 'file')}: {form.description if len(kinds) == 1 else listed(several)}")
+    dialog.note(f"{plural(len(paths), 'file')}: {form.description if len(kinds) == 1 else listed(several)}")
     refuse_features(path, form, options)
     files = [SourceFile(*three) for three in zip(paths, relatives, forms)]
     eobs = next((name for name in form.header if plain_name(name) == EOBS_RAW), None)
     bursts = None if eobs or options.acceleration else roles.acceleration_bursts(form)
     if eobs:
         plan = ReadingPlan(root, tuple(files), "e-obs", acceleration=(eobs,))
-        talk.note(f"e-obs bursts: raw samples of several axes in the column {eobs}")
+        dialog.note(f"e-obs bursts: raw samples of several axes in the column {eobs}")
     elif bursts:
         plan = ReadingPlan(root, tuple(files), "bursts", bursts=bursts)
-        talk.note(
+        dialog.note(
             f"bursts: every row holds {len(bursts['x'])} samples per axis, in columns {bursts['x'][0]} "
             "and so on"
         )
     else:
         plan = ReadingPlan(
-            root, tuple(files), "rows", acceleration=_acceleration(paths[0], forms, options, talk)
+            root, tuple(files), "rows", acceleration=_acceleration(paths[0], forms, options, dialog)
         )
         roles.refuse_other_units(paths[0], form, plan.acceleration, options.units)
     _check_same_columns(plan, _needed(plan))
-    plan = _with_time(plan, options, talk)
+    plan = _with_time(plan, options, dialog)
     taken = [*_needed(plan), *(name for name in (plan.time, plan.clock_column) if name)]
     taken += plan.parts.columns.values() if plan.parts else ()
     if plan.time is None and plan.layout == "rows":
         tables = [(file.path, file.relative, file.form) for file in plan.files if file.form is not None]
-        counter = find_counter(tables, taken, talk)
+        counter = find_counter(tables, taken, dialog)
         plan, taken = replace(plan, counter=counter), [*taken, *([counter] if counter else [])]
-    plan = with_identities(plan, options, talk, taken, beside)
+    plan = with_identities(plan, options, dialog, taken, beside)
     sensor = sensor_column(forms, (plan.animal, plan.label, plan.time)) if plan.layout == "rows" else None
     if sensor:
-        talk.note(f"sensor: column {sensor} says which sensor a row is of; those of others are set aside")
+        dialog.note(f"sensor: column {sensor} says which sensor a row is of; those of others are set aside")
     return replace(plan, sensor=sensor)
 
 
@@ -140,7 +140,7 @@ def refuse_features(path: Path, form: TextForm, options: Options) -> None:
         )
 
 
-def _acceleration(path: Path, forms: Sequence[TextForm], options: Options, talk: Talk) -> tuple[str, ...]:
+def _acceleration(path: Path, forms: Sequence[TextForm], options: Options, dialog: Dialog) -> tuple[str, ...]:
     form = forms[0]
     if options.acceleration:
         for name in options.acceleration:
@@ -154,7 +154,7 @@ def _acceleration(path: Path, forms: Sequence[TextForm], options: Options, talk:
     triples = roles.acceleration_triples(form)
     if not triples:
         roles.refuse_odd_axes(path, form)
-        return _asked_for(form, talk)
+        return _asked_for(form, dialog)
     # Judged over several files, for a single one may be of a faulty or lively stretch.
     step = max(1, len(forms) // _PROBED)
     votes: dict[tuple[str, str, str], list[float]] = {one.columns: [] for one in triples}
@@ -167,25 +167,25 @@ def _acceleration(path: Path, forms: Sequence[TextForm], options: Options, talk:
     )
     best = ranked[0]
     if len(ranked) > 1:
-        chosen = talk.choose(
+        chosen = dialog.choose(
             f"the tables have {len(ranked)} sets of columns that may be the accelerometer",
             "--acceleration",
             [",".join(names) for names in ranked],
             ",".join(best),
         )
         best = next(names for names in ranked if ",".join(names) == chosen)
-        talk.note(
+        dialog.note(
             f"acceleration: columns {listed(best)}, nearest to 1 g in the median among {len(ranked)} "
             "candidates"
         )
     else:
-        talk.note(f"acceleration: columns {listed(best)}, the only three that differ by x, y and z")
+        dialog.note(f"acceleration: columns {listed(best)}, the only three that differ by x, y and z")
     return best
 
 
-def _asked_for(form: TextForm, talk: Talk) -> tuple[str, ...]:
+def _asked_for(form: TextForm, dialog: Dialog) -> tuple[str, ...]:
     numbers = roles.number_columns(form)
-    answer = talk.choose(
+    answer = dialog.choose(
         f"no three columns named for x, y and z hold numbers (columns: {listed(form.header)}; of numbers: "
         f"{listed(numbers)})",
         "--acceleration X,Y,Z",
@@ -196,7 +196,7 @@ def _asked_for(form: TextForm, talk: Talk) -> tuple[str, ...]:
     return names
 
 
-def _started(plan: ReadingPlan, options: Options, talk: Talk) -> Optional[ReadingPlan]:
+def _started(plan: ReadingPlan, options: Options, dialog: Dialog) -> Optional[ReadingPlan]:
     """Return the plan with stamps from the lines above the headers, None where one says no start."""
     files, rates = [], []
     clock = TimeForm("logger", timezone=options.timezone, reason="start and rate above the header")
@@ -208,7 +208,7 @@ def _started(plan: ReadingPlan, options: Options, talk: Talk) -> Optional[Readin
         files.append(replace(file, form=replace(file.form, start=start), time=clock))
         rates.append(start[1])
     zone = f"local time of {options.timezone}" if options.timezone else "without a time zone: taken as UTC"
-    talk.note(f"time: {clock.reason} of each file ({rates[0]:g} Hz), {zone}")
+    dialog.note(f"time: {clock.reason} of each file ({rates[0]:g} Hz), {zone}")
     return replace(plan, files=tuple(files), time=STAMPS)
 
 
@@ -223,13 +223,13 @@ def _check_same_columns(plan: ReadingPlan, names: Sequence[str]) -> None:
     check_same_columns([file.path for file in plan.files], forms, names)
 
 
-def _with_time(plan: ReadingPlan, options: Options, talk: Talk) -> ReadingPlan:
+def _with_time(plan: ReadingPlan, options: Options, dialog: Dialog) -> ReadingPlan:
     form = plan.files[0].form
     assert form is not None
     clock: Optional[str] = None
     parts = None if options.time_column is not None else time_parts(form)
     if options.time_column == NO_COLUMN and NO_COLUMN not in form.header:
-        talk.note(
+        dialog.note(
             "time: stamps are left out, as you say, so gaps cannot be seen and the rate has to be stated"
         )
         return plan
@@ -250,10 +250,10 @@ def _with_time(plan: ReadingPlan, options: Options, talk: Talk) -> ReadingPlan:
             name, clock = apart
             why = f"with the clock in {clock}"
         elif found is None:
-            started = _started(plan, options, talk)
+            started = _started(plan, options, dialog)
             if started is not None:
                 return started
-            talk.note("time: no column of stamps, so gaps cannot be seen and the rate has to be stated")
+            dialog.note("time: no column of stamps, so gaps cannot be seen and the rate has to be stated")
             return plan
         else:
             name = found
@@ -271,14 +271,14 @@ def _with_time(plan: ReadingPlan, options: Options, talk: Talk) -> ReadingPlan:
         title = listed(joined) if parts else f"{name} and {clock}" if clock else name
         columns.append(Column(file.path, title, tuple(stamps), file.form.decimal))
     burst = len(plan.bursts["x"]) if plan.bursts else 2 if plan.layout == "e-obs" else 1
-    times = time_forms(columns, options, talk, burst)
-    talk.note(f"time: column {name} ({why}), {times[0].reason}{zone_words(times[0], options)}")
+    times = time_forms(columns, options, dialog, burst)
+    dialog.note(f"time: column {name} ({why}), {times[0].reason}{zone_words(times[0], options)}")
     files = tuple(replace(file, time=time) for file, time in zip(plan.files, times))
     return replace(plan, files=files, time=name, clock_column=clock, parts=parts)
 
 
 def _device_plan(
-    root: Path, paths: Sequence[Path], relatives: Sequence[str], options: Options, talk: Talk
+    root: Path, paths: Sequence[Path], relatives: Sequence[str], options: Options, dialog: Dialog
 ) -> ReadingPlan:
     other = next((path for path in paths if not is_device(path)), None)
     if other is not None:
@@ -293,8 +293,8 @@ def _device_plan(
         zone_of(options.timezone)
     clock = TimeForm("logger", timezone=options.timezone, reason="the logger's clock")
     files = [SourceFile(*three, time=clock) for three in zip(paths, relatives, [None] * len(paths))]
-    talk.note(f"{len(paths)} file{'s' if len(paths) > 1 else ''} of loggers")
-    talk.note(f"time: {clock.reason}{zone_words(clock, options)}")
+    dialog.note(f"{len(paths)} file{'s' if len(paths) > 1 else ''} of loggers")
+    dialog.note(f"time: {clock.reason}{zone_words(clock, options)}")
     if len(paths) == 1 and options.animal is None and options.animal_from is None:
         options = replace(options, animal_from="file")
-    return with_identities(ReadingPlan(root, tuple(files), "device", time="datetime"), options, talk, [])
+    return with_identities(ReadingPlan(root, tuple(files), "device", time="datetime"), options, dialog, [])

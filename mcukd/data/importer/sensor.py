@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcukd.data.importer.options import Accelerometer, Options, Talk
+from mcukd.data.importer.options import Accelerometer, Dialog, Options
 from mcukd.data.quality.survey import LENGTH_EDGES, Survey
 from mcukd.data.sections import INT16_SPAN
 from mcukd.errors import UserError
@@ -25,18 +25,20 @@ class BoardSensor:
     origin: str
 
 
-def board_sensor(survey: Survey, options: Options, talk: Talk, one_g: float, rate_hz: float) -> BoardSensor:
+def board_sensor(
+    survey: Survey, options: Options, dialog: Dialog, one_g: float, rate_hz: float
+) -> BoardSensor:
     """Return range and scale of the board's sensor.
 
     one_g: what 1 g is in the survey's units. rate_hz: of the board.
     """
     if options.board is not None:
-        return _of_board(options.board, survey, talk, one_g, rate_hz)
-    range_g = options.range_g if options.range_g is not None else _range(survey, talk, one_g)
+        return _of_board(options.board, survey, dialog, one_g, rate_hz)
+    range_g = options.range_g if options.range_g is not None else _range(survey, dialog, one_g)
     made = BoardSensor(
         range_g, INT16_SPAN / range_g, "here 16 bits over the range; --board NAME takes a board's"
     )
-    _note_boards(made, options.boards, talk)
+    _note_boards(made, options.boards, dialog)
     return made
 
 
@@ -50,9 +52,11 @@ def check_range(options: Options) -> None:
         )
 
 
-def _of_board(sensor: Accelerometer, survey: Survey, talk: Talk, one_g: float, rate_hz: float) -> BoardSensor:
+def _of_board(
+    sensor: Accelerometer, survey: Survey, dialog: Dialog, one_g: float, rate_hz: float
+) -> BoardSensor:
     beyond = _share_beyond(survey, sensor.range_g * one_g)
-    talk.note(
+    dialog.note(
         f"board: {sensor.board}, whose {sensor.part} has ±{sensor.range_g:g} g and {sensor.counts_per_g:g} "
         "counts per g"
         + (f"; {beyond:.2%} of the vectors here are longer; axes beyond it are clipped" if beyond else "")
@@ -60,20 +64,20 @@ def _of_board(sensor: Accelerometer, survey: Survey, talk: Talk, one_g: float, r
     if min(abs(rate_hz / one - 1) for one in sensor.rates_hz) > 0.01:
         near = min(sensor.rates_hz, key=lambda one: abs(np.log(rate_hz / one)))
         rates = listed(f"{one:g}" for one in sensor.rates_hz)
-        talk.note(
+        dialog.note(
             f"board: {rate_hz:g} Hz is none of its sensor's rates ({rates}); "
             f"--resample {near:g} brings the recordings to the nearest"
         )
     return BoardSensor(sensor.range_g, sensor.counts_per_g, f"of board {sensor.board}")
 
 
-def _note_boards(made: BoardSensor, boards: Sequence[Accelerometer], talk: Talk) -> None:
+def _note_boards(made: BoardSensor, boards: Sequence[Accelerometer], dialog: Dialog) -> None:
     """Say which boards have the card's range and scale, and what naming one would write."""
     said = (
         f"board: none is stated, so the card says ±{made.range_g:g} g and {made.counts_per_g:g} counts per g"
     )
     if not boards:
-        talk.note(said)
+        dialog.note(said)
         return
     fits = [
         one.board for one in boards if (one.range_g, one.counts_per_g) == (made.range_g, made.counts_per_g)
@@ -85,22 +89,22 @@ def _note_boards(made: BoardSensor, boards: Sequence[Accelerometer], talk: Talk)
             others.setdefault(sensor, []).append(f"--board {one.board}")
     known = "; ".join(f"{' or '.join(names)} writes {sensor}" for sensor, names in others.items())
     says = f"{listed(fits)} has" if fits else "no bundled board has"
-    talk.note(f"{said}, which {says}" + (f"; {known}" if known else ""))
+    dialog.note(f"{said}, which {says}" + (f"; {known}" if known else ""))
 
 
-def _range(survey: Survey, talk: Talk, one_g: float) -> float:
+def _range(survey: Survey, dialog: Dialog, one_g: float) -> float:
     ends = [one.at_ends() for one in survey.animals.values()]
     level = max(level for level, _ in ends) / one_g
     clipped = sum(count for other, count in ends if other / one_g > level * 0.999)
     near = next((one for one in RANGES_G if level <= one * 1.02), RANGES_G[-1])
     if clipped >= 10 and abs(level / near - 1) < 0.05:
-        talk.note(
+        dialog.note(
             f"range: ±{near:g} g, for {clipped} values lie exactly at {level:.3g} g, where the sensor clips"
         )
         return near
     typical = [one for one in RANGES_G if _share_beyond(survey, one * one_g) < 1e-4]
     chosen = typical[0] if typical else RANGES_G[-1]
-    talk.note(
+    dialog.note(
         f"range: ±{chosen:g} g, the smallest usual one that fewer than one vector in 10,000 is longer "
         f"than (the greatest value is {level:.3g} g); it should be your board's sensor's: --board or --range"
     )

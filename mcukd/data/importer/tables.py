@@ -8,7 +8,7 @@ from mcukd.config_files import toml_string
 from mcukd.data.features import load_feature_card, load_features
 from mcukd.data.importer import card_text
 from mcukd.data.importer.columns import looks_like_features, number_columns, text_role
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.plan import find_files
 from mcukd.data.importer.text import TextForm, parse, read_blocks, sniff
 from mcukd.errors import UserError
@@ -17,7 +17,7 @@ from mcukd.text import did_you_mean, listed
 
 
 def import_tables(
-    path: Path, name: str, out: Path, options: Options, talk: Talk
+    path: Path, name: str, out: Path, options: Options, dialog: Dialog
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Write a card for every table at a path and return the cards and what was found.
 
@@ -34,21 +34,21 @@ def import_tables(
             raise UserError(
                 f"{target} is there already; edit it, remove it, or name another folder with --out"
             )
-        texts[target] = _card(file, own, options, talk)
+        texts[target] = _card(file, own, options, dialog)
     for target, text in texts.items():
         write_text(target, text)
         load_features(load_feature_card(str(target)))
-    return tuple(texts), tuple(talk.notes)
+    return tuple(texts), tuple(dialog.notes)
 
 
-def _card(file: Path, name: str, options: Options, talk: Talk) -> str:
+def _card(file: Path, name: str, options: Options, dialog: Dialog) -> str:
     form = sniff(file)
     if not form.is_plain:
         raise UserError(
             f"{file} is {form.description}; a table of features has to be plain UTF-8 CSV: save it so"
         )
-    animal = _column(form, "animal", options.animal_column, [], talk, file)
-    label = _column(form, "label", options.label_column, [animal], talk, file)
+    animal = _column(form, "animal", options.animal_column, [], dialog, file)
+    label = _column(form, "label", options.label_column, [animal], dialog, file)
     found = [column for column in looks_like_features(form) if column not in (animal, label)]
     numbers = [column for column in number_columns(form) if column not in (animal, label)]
     features = found or numbers
@@ -74,12 +74,12 @@ def _card(file: Path, name: str, options: Options, talk: Talk) -> str:
             f"{file} has {len(classes)} class ({listed(classes)}), and a classifier needs two; add rows"
         )
     ignore = [one for name_, members in merge.items() if name_ not in classes for one in members]
-    talk.note(
+    dialog.note(
         f"{file.name}: {sum(labels.values())} rows of {len(features)} features ({listed(features)}); "
         f"animal: {animal}; "
         f"label: {label}; other columns, not taken: {listed(rest)}"
     )
-    talk.note(
+    dialog.note(
         f"{file.name}: a table for a classifier head; no signal can be made from it, so no board can "
         "run it alone"
     )
@@ -100,12 +100,14 @@ def _card(file: Path, name: str, options: Options, talk: Talk) -> str:
         },
         ignore,
         options,
-        talk.notes[-2:],
+        dialog.notes[-2:],
         f"Features imported from {file.name}.",
     )
 
 
-def _column(form: TextForm, role: str, stated: str | None, taken: list[str], talk: Talk, file: Path) -> str:
+def _column(
+    form: TextForm, role: str, stated: str | None, taken: list[str], dialog: Dialog, file: Path
+) -> str:
     if stated is not None:
         if stated not in form.header:
             raise UserError(
@@ -116,7 +118,7 @@ def _column(form: TextForm, role: str, stated: str | None, taken: list[str], tal
         return stated
     guess, _ = text_role(form, role, taken)
     if guess is None:
-        guess = talk.choose(
+        guess = dialog.choose(
             f"no column of {file.name} is named like the {role}", f"--{role}-column", form.header
         )
     return guess

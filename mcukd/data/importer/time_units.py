@@ -14,7 +14,7 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.importer.options import Choice, Talk
+from mcukd.data.importer.options import Choice, Dialog
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed
 
@@ -146,7 +146,7 @@ def decide_unit(
     values: NDArray[np.float64],
     stated: Optional[str],
     rate_hz: Optional[float],
-    talk: Talk,
+    dialog: Dialog,
     burst: int = 1,
 ) -> tuple[Unit, str]:
     """Decide what numbers (n,) count; return the unit and why.
@@ -156,7 +156,7 @@ def decide_unit(
     none fits, and where what is stated cannot be.
     """
     if stated == COUNTER:
-        return _counter(column, rate_hz, talk), "samples are numbered, as you say"
+        return _counter(column, rate_hz, dialog), "samples are numbered, as you say"
     if stated is not None:
         unit = stated_unit(f"the column {column}", "--time-unit", stated, values)
         return unit, f"{unit.words}, as you say"
@@ -170,9 +170,9 @@ def decide_unit(
         return fitting[0].unit, f"{fitting[0].unit.words}{_at(fitting[0])}, as the column's name says"
     if rate_hz is not None and not found:
         if counted:
-            return _counter(column, rate_hz, talk), "samples are numbered, for no unit of time gives --rate"
+            return _counter(column, rate_hz, dialog), "samples are numbered, for no unit of time gives --rate"
         # The rate that the stamps give is compared with the stated one later.
-        return decide_unit(column, values, None, None, talk, burst)
+        return decide_unit(column, values, None, None, dialog, burst)
     if rate_hz is not None and len(found) == 1:
         return found[0].unit, f"{found[0].unit.words}{_at(found[0])}, which gives --rate"
     if not found and not counted:
@@ -181,7 +181,7 @@ def decide_unit(
     if clear and not named and not counted and found[0].unit.common:
         return found[0].unit, f"{found[0].unit.words}{_at(found[0])}{_instead(found)}"
     found += [one for one in named if one.unit.name not in [other.unit.name for other in found]]
-    return _asked(column, values, found, counted, rate_hz, talk)
+    return _asked(column, values, found, counted, rate_hz, dialog)
 
 
 def usual_step(values: NDArray[np.float64]) -> Optional[float]:
@@ -277,9 +277,9 @@ def _is_counter(values: NDArray[np.float64]) -> bool:
     return whole and len(steps) > 0 and float(np.mean(steps == 1)) > _COUNTING
 
 
-def _counter(column: str, rate_hz: Optional[float], talk: Talk) -> Unit:
+def _counter(column: str, rate_hz: Optional[float], dialog: Dialog) -> Unit:
     if rate_hz is None:
-        rate_hz = talk.number(f"the column {column} numbers the samples, which tells no rate", "--rate HZ")
+        rate_hz = dialog.number(f"the column {column} numbers the samples, which tells no rate", "--rate HZ")
     return Unit(COUNTER, f"samples numbered, {rate_hz:g} a second", (1.0, rate_hz))
 
 
@@ -315,16 +315,16 @@ def _asked(
     found: Sequence[Reading],
     counted: bool,
     rate_hz: Optional[float],
-    talk: Talk,
+    dialog: Dialog,
 ) -> tuple[Unit, str]:
     choices = [one.choice for one in found]
     if counted:
         choices.insert(0, Reading(Unit(COUNTER, "", (1.0, 1.0)), None, 1.0).choice)
     shown = ", ".join(f"{value:.15g}" for value in values[:3])
     question = f"the column {column} counts {shown}, … and nothing says in what unit"
-    answer = talk.choose(question, "--time-unit", choices)
+    answer = dialog.choose(question, "--time-unit", choices)
     if answer == COUNTER:
-        return _counter(column, rate_hz, talk), "samples are numbered, as you say"
+        return _counter(column, rate_hz, dialog), "samples are numbered, as you say"
     unit = next(one.unit for one in found if one.unit.name == answer)
     return unit, f"{unit.words}, as you say"
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.importer.numerals import MISSING
-from mcukd.data.importer.options import Choice, Options, Talk
+from mcukd.data.importer.options import Choice, Dialog, Options
 from mcukd.data.importer.time_units import Unit, decide_unit, words_of
 from mcukd.data.stamps import ORDERS, Dates, depends_on_order, read_dates, zone_abbreviation
 from mcukd.errors import UserError
@@ -144,7 +144,7 @@ def could_be_date(stamp: str) -> bool:
     return _kind(stamp, ".") == "date"
 
 
-def time_forms(columns: Sequence[Column], options: Options, talk: Talk, burst: int = 1) -> list[TimeForm]:
+def time_forms(columns: Sequence[Column], options: Options, dialog: Dialog, burst: int = 1) -> list[TimeForm]:
     """Find out how the time columns of all files are written, judged over all of them.
 
     burst: samples per stamp. Raises UserError that names file, column and stamp where that cannot be told,
@@ -158,7 +158,7 @@ def time_forms(columns: Sequence[Column], options: Options, talk: Talk, burst: i
                 f"{column.path}: the time column {column.name} is empty; name another with --time-column"
             )
     kinds = [_kind_of(column) for column in columns]
-    order = _order([column for column, kind in zip(columns, kinds) if kind == "date"], options, talk)
+    order = _order([column for column, kind in zip(columns, kinds) if kind == "date"], options, dialog)
     unit: Optional[tuple[Unit, str]] = None
     judged: Optional[Column] = None
     forms = []
@@ -167,7 +167,7 @@ def time_forms(columns: Sequence[Column], options: Options, talk: Talk, burst: i
             values = _numbers(column)
             _refuse_cut_short(column, values)
             unit, judged = (
-                decide_unit(column.name, values, options.time_unit, options.rate_hz, talk, burst),
+                decide_unit(column.name, values, options.time_unit, options.rate_hz, dialog, burst),
                 column,
             )
         if kind == "number":
@@ -297,7 +297,7 @@ def _refuse_cut_short(column: Column, values: NDArray[np.float64]) -> None:
         )
 
 
-def _order(columns: Sequence[Column], options: Options, talk: Talk) -> Optional[str]:
+def _order(columns: Sequence[Column], options: Options, dialog: Dialog) -> Optional[str]:
     """Decide in which order dates like 03/04/2024 are written, None where no stamp depends on it."""
     found: list[tuple[Column, str]] = []
     for column in columns:
@@ -331,10 +331,10 @@ def _order(columns: Sequence[Column], options: Options, talk: Talk) -> Optional[
         "told apart"
     )
     flag = "--day-first or --month-first" + (" or --year-first" if "ymd" in fitting else "")
-    if talk.ask is None:
+    if dialog.ask is None:
         meant = ", ".join(f"{ORDER_WORDS[one.value]} it is {one.meaning}" for one in choices)
         raise UserError(f"{question} ({meant}); say {flag}")
-    return talk.choose(question, flag, choices)
+    return dialog.choose(question, flag, choices)
 
 
 def _as_date(stamp: str, order: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from mcukd.data.card import load_card
 from mcukd.data.importer.animal_names import refuse_alike
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.run import import_data
 from mcukd.data.recordings import read_recordings
 from mcukd.errors import UserError
@@ -28,13 +28,13 @@ def bring_in(
                 f"{row / 20:.2f},{name(animal, row)},{label},{x:.3f},0.{row % 3},{-0.95 + row % 7 / 500:.3f}"
             )
     (folder / "herd.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    talk = Talk()
+    dialog = Dialog()
     options = Options(out=folder / "out", window_s=1.0, convert=convert)
-    made = import_data(folder / "herd.csv", options, talk)
+    made = import_data(folder / "herd.csv", options, dialog)
     rows: dict[str, int] = {}
     for one in read_recordings(load_card(str(made.cards[0])), None):
         rows[one.animal] = rows.get(one.animal, 0) + len(one.samples)
-    return rows, talk.notes
+    return rows, dialog.notes
 
 
 @pytest.mark.parametrize("convert", [False, True])

@@ -12,7 +12,7 @@ import pytest
 from builders.places import Folders
 
 from mcukd.data.card import load_card
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.plan import make_plan
 from mcukd.data.importer.reading_plan import ReadingPlan
 from mcukd.data.importer.run import import_data
@@ -38,9 +38,9 @@ def table(
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def planned(folder: Path, **options: Any) -> tuple[ReadingPlan, Talk]:
-    talk = Talk()
-    return make_plan(folder, Options(**options), talk), talk
+def planned(folder: Path, **options: Any) -> tuple[ReadingPlan, Dialog]:
+    dialog = Dialog()
+    return make_plan(folder, Options(**options), dialog), dialog
 
 
 TAKEN: dict[str, tuple[dict[str, Callable[[int, str], object]], str]] = {
@@ -114,7 +114,7 @@ def test_the_label_is_asked_with_the_values_of_each_column(
 def test_the_terminal_can_say_that_there_are_no_labels(tmp_path: Path) -> None:
     for name in ("bella", "max"):
         table(tmp_path / f"{name}.csv", {})
-    plan = make_plan(tmp_path, Options(), Talk(ask=lambda question, flag, choices, default: "unlabelled"))
+    plan = make_plan(tmp_path, Options(), Dialog(ask=lambda question, flag, choices, default: "unlabelled"))
     assert plan.unlabelled and [file.animal for file in plan.files] == ["bella", "max"]
 
 
@@ -135,9 +135,9 @@ def test_tables_beside_recordings_are_named_and_passed_over(
     (tmp_path / "about.csv").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match="--animal-from"):
         planned(tmp_path, animal_from="file 9")
-    plan, talk = planned(tmp_path, animal_from="file 1")
+    plan, dialog = planned(tmp_path, animal_from="file 1")
     assert [file.relative for file in plan.files] == ["bella_1.csv", "bella_2.csv", "max_1.csv", "max_2.csv"]
-    note = next(note for note in talk.notes if note.startswith("beside: about.csv"))
+    note = next(note for note in dialog.notes if note.startswith("beside: about.csv"))
     assert sentence in note
 
 
@@ -160,7 +160,7 @@ def test_files_that_disagree_are_counted_and_named(tmp_path: Path) -> None:
 def test_windows_get_shorter_where_most_labels_need_it_and_it_is_said(tmp_path: Path) -> None:
     for name in ("bella", "max"):
         table(tmp_path / "in" / f"{name}.csv", {"type": lambda n, label: label})
-    made = import_data(tmp_path / "in", Options(out=tmp_path / "out"), Talk())
+    made = import_data(tmp_path / "in", Options(out=tmp_path / "out"), Dialog())
     card = load_card(str(made.cards[0]))
     assert (card.window, card.classes) == (50, ("Grooming", "Resting", "Travelling"))
     assert len(load_windows(card)) == 120
@@ -172,13 +172,13 @@ def test_many_labels_that_are_ignored_are_counted_in_one_note(tmp_path: Path) ->
 
     for name in ("bella", "max"):
         table(tmp_path / "in" / f"{name}.csv", {"label": rare}, bout=150, rows=54_000)
-    made = import_data(tmp_path / "in", Options(out=tmp_path / "out"), Talk())
+    made = import_data(tmp_path / "in", Options(out=tmp_path / "out"), Dialog())
     ignored = [note for note in made.notes if "ignored" in note]
     assert len(ignored) == 1 and "… (40): " in ignored[0] and len(ignored[0]) < 300
 
 
 def test_the_fur_seals_are_six_animals(tmp_path: Path, real_data: Folders) -> None:
-    made = import_data(real_data("fur-seals"), Options(out=tmp_path / "out", rate_hz=25.0), Talk())
+    made = import_data(real_data("fur-seals"), Options(out=tmp_path / "out", rate_hz=25.0), Dialog())
     assert made.converted is not None and made.converted.samples == 597_376
     labels, animals = _counted(tmp_path / "out")
     assert sorted(animals) == ["abbey", "groucho", "malie", "maxine", "nelson", "rocky"]
@@ -189,7 +189,7 @@ def test_the_fur_seals_are_six_animals(tmp_path: Path, real_data: Folders) -> No
 
 
 def test_the_watch_set_is_twelve_people_and_two_tables_beside(tmp_path: Path, real_data: Folders) -> None:
-    made = import_data(real_data("watch-har"), Options(out=tmp_path / "out"), Talk())
+    made = import_data(real_data("watch-har"), Options(out=tmp_path / "out"), Dialog())
     assert made.converted is not None and made.converted.samples == 135_894
     _, animals = _counted(tmp_path / "out")
     assert sorted(animals) == [f"s{number:02d}" for number in range(1, 13)]

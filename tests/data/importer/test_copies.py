@@ -10,7 +10,7 @@ import pytest
 
 from mcukd.data.card import load_card
 from mcukd.data.importer.copies import refuse_copies
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.run import import_data
 from mcukd.data.quality.survey import survey
 from mcukd.data.raw_segments import RawSegment
@@ -40,7 +40,7 @@ def run(folder: Path, files: dict[str, list[str]], **options: Any) -> int:
         path = folder / "herd" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join([HEAD, *lines]) + "\n", encoding="utf-8")
-    made = import_data(folder / "herd", Options(out=folder / "out", window_s=1.0, **options), Talk())
+    made = import_data(folder / "herd", Options(out=folder / "out", window_s=1.0, **options), Dialog())
     return sum(len(one.samples) for one in read_recordings(load_card(str(made.cards[0])), None))
 
 
@@ -73,14 +73,14 @@ def test_a_small_copy_is_said_and_stops_nothing() -> None:
         RawSegment("bella", "rest", name, samples, np.arange(len(samples)) / 10, name)
         for name, samples in (("a.csv", short), ("b.csv", long), ("c.csv", short))
     ]
-    talk = Talk()
-    refuse_copies(survey(runs), lambda place: place, talk)
+    dialog = Dialog()
+    refuse_copies(survey(runs), lambda place: place, dialog)
     assert (
         "1 labelled run = 0.44 % of all samples (first: 40 samples of bella, a.csv and c.csv)"
-        in talk.notes[0]
+        in dialog.notes[0]
     )
     with pytest.raises(UserError, match="50.0 % of all samples"):
-        refuse_copies(survey([runs[0], runs[2]]), lambda place: place, talk)
+        refuse_copies(survey([runs[0], runs[2]]), lambda place: place, dialog)
 
 
 def test_a_row_or_two_written_twice_stop_nothing(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_stamps_of_whole_seconds_tell_the_rate_although_recordings_begin_within_
     (tmp_path / "herd").mkdir()
     both = [one for animal in ("bella", "cora") for one in rows(animal, rate, stamps="s")[round(rate / 3) :]]
     (tmp_path / "herd/herd.csv").write_text("\n".join([HEAD, *both]) + "\n", encoding="utf-8")
-    made = import_data(tmp_path / "herd", Options(out=tmp_path / "out", window_s=1.0), Talk())
+    made = import_data(tmp_path / "herd", Options(out=tmp_path / "out", window_s=1.0), Dialog())
     assert load_card(str(made.cards[0])).signal.rate_hz == rate
 
 
@@ -118,9 +118,9 @@ def test_files_without_a_row_are_named_and_passed_over(tmp_path: Path, content: 
     for animal in ("bella", "cora"):
         lines = "\n".join([HEAD, *rows(animal)])
         (tmp_path / f"herd/{animal}.csv").write_text(f"{lines}\n", encoding="utf-8")
-    talk = Talk()
-    made = import_data(tmp_path / "herd", Options(out=tmp_path / "out", window_s=1.0), talk)
-    assert "empty: 1 file without a row, passed over: a0.csv" in talk.notes
+    dialog = Dialog()
+    made = import_data(tmp_path / "herd", Options(out=tmp_path / "out", window_s=1.0), dialog)
+    assert "empty: 1 file without a row, passed over: a0.csv" in dialog.notes
     assert sum(len(one.samples) for one in read_recordings(load_card(str(made.cards[0])), None)) == 3600
 
 
@@ -128,4 +128,4 @@ def test_a_folder_of_empty_files_only_is_refused(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("", encoding="utf-8")
     with pytest.raises(UserError, match=r"a.csv is empty; remove it"):
-        import_data(tmp_path, Options(out=tmp_path.parent / "out"), Talk())
+        import_data(tmp_path, Options(out=tmp_path.parent / "out"), Dialog())

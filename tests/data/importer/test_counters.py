@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcukd.data.importer.counters import jumps
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.run import Imported, import_data
 
 
@@ -28,7 +28,7 @@ def herd(folder: Path, name: str = "frame", drop: tuple[int, ...] = (), held: in
 
 
 def bring_in(tmp_path: Path) -> Imported:
-    return import_data(tmp_path / "in", Options(out=tmp_path / "out", rate_hz=25.0), Talk())
+    return import_data(tmp_path / "in", Options(out=tmp_path / "out", rate_hz=25.0), Dialog())
 
 
 def segments(tmp_path: Path) -> list[int]:

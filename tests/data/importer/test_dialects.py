@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from mcukd.data.card import load_card
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.run import import_data
 from mcukd.data.recordings import read_recordings
 from mcukd.errors import UserError
@@ -57,7 +57,7 @@ def outcome(dialect: Dialect) -> str:
     try:
         truth = write(dialect, folder)
         try:
-            made = import_data(truth.path, Options(out=folder / "out", **truth.options), Talk())
+            made = import_data(truth.path, Options(out=folder / "out", **truth.options), Dialog())
         except UserError as error:
             assert not (folder / "out").exists(), "a failed import leaves nothing behind"
             sentence = str(error)

@@ -9,7 +9,7 @@ import pytest
 from mcukd.data.importer.intervals import LabelTable
 from mcukd.data.importer.label_clocks import Asked, Spans
 from mcukd.data.importer.labels import read_labels
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.errors import UserError
 
 #: 2024-05-15 09:20:30 UTC.
@@ -25,8 +25,8 @@ def labels(folder: Path, name: str, cells: list[str], seconds: float) -> tuple[L
     ]
     path = folder / "labels.csv"
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    talk = Talk()
-    return read_labels(path, Asked(Options(), talk, lambda: SPANS)), talk.notes
+    dialog = Dialog()
+    return read_labels(path, Asked(Options(), dialog, lambda: SPANS)), dialog.notes
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from mcukd.data.folds import make_folds
 from mcukd.data.importer import convert as conversion
 from mcukd.data.importer.label_clocks import Asked
 from mcukd.data.importer.labels import read_labels
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.run import Imported, import_data
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.errors import UserError
@@ -40,7 +40,7 @@ def motion(seconds: float, lively: bool, seed: int = 0) -> np.ndarray:
 
 
 def bring_in(path: Path, out: Path, **options: Any) -> Imported:
-    return import_data(path, Options(out=out, **options), Talk())
+    return import_data(path, Options(out=out, **options), Dialog())
 
 
 def long_table(path: Path, animals: str = "AB", bouts: int = 4, start: Optional[float] = None) -> int:
@@ -347,14 +347,14 @@ def test_exports_of_boris_are_joined_in_their_time_zone(tmp_path: Path, content:
 def test_events_of_boris_that_do_not_stop_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "tab.csv").write_text(TABULAR.replace("one,2024-07-01 12:00:00,A,rest,STOP,60,\n", ""))
     with pytest.raises(UserError, match="line 4: rest starts and never stops"):
-        read_labels(tmp_path / "tab.csv", Asked(Options(), Talk()))
+        read_labels(tmp_path / "tab.csv", Asked(Options(), Dialog()))
 
 
 KILLED = """
 import sys
 from pathlib import Path
 from mcukd.data.importer import convert
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Options, Dialog
 from mcukd.data.importer.run import import_data
 import mcukd.data.importer.sources as sources, time
 convert.PART_ROWS = 2000
@@ -364,7 +364,7 @@ def slow(path, form, start=0, line=0, size=0):
         time.sleep(0.1)
         yield block
 sources.read_blocks = slow
-import_data(Path(sys.argv[1]), Options(out=Path(sys.argv[2]), convert=True), Talk())
+import_data(Path(sys.argv[1]), Options(out=Path(sys.argv[2]), convert=True), Dialog())
 """
 
 
@@ -457,7 +457,7 @@ def test_the_cow_collars_are_imported_as_the_card_that_was_written_by_hand(
     cows = real_data("cow-collar")
     with pytest.raises(UserError, match="--acceleration MPU9250_AX,MPU9250_AY,MPU9250_AZ looks likeliest"):
         bring_in(cows, tmp_path / "no")
-    made = import_data(cows, Options(out=tmp_path / "out", yes=True), Talk(yes=True))
+    made = import_data(cows, Options(out=tmp_path / "out", yes=True), Dialog(yes=True))
     card, by_hand = load_card(str(made.cards[0])), load_card("cow-collar")
     assert card.columns == by_hand.columns
     assert (card.signal.units, card.rate_hz, card.signal.range_g) == ("m/s2", 10, 8)

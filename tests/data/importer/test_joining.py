@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mcukd.data.importer.joining import check_coverage, labels_of
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.plan import make_plan
 from mcukd.data.importer.rows import State, read_rows
 from mcukd.errors import UserError
@@ -43,13 +43,13 @@ def write_labels(folder: Path, hours: float, shift: float = 0.0, suffix: str = "
 
 def joined(path: Path, table: Path, **options: Any) -> tuple[list[Any], list[str]]:
     """Return the labels of A's samples, and notes."""
-    talk, stated = Talk(), Options(labels_table=table, animal_column="cow", **options)
-    plan = make_plan(path, stated, talk)
-    found = labels_of(stated, plan, talk)
+    dialog, stated = Dialog(), Options(labels_table=table, animal_column="cow", **options)
+    plan = make_plan(path, stated, dialog)
+    found = labels_of(stated, plan, dialog)
     rows = list(read_rows(plan, stated, found, State()))
     names = np.concatenate([one.label.texts() for one in rows])
     animals = np.concatenate([one.animal.texts() for one in rows])
-    return names[animals == "A"].tolist(), talk.notes
+    return names[animals == "A"].tolist(), dialog.notes
 
 
 def right(hours: float, step: int = 600) -> list[str]:
@@ -96,12 +96,12 @@ def test_utc_is_taken_where_no_other_zone_fits(tmp_path: Path) -> None:
 
 def test_labels_of_another_date_are_said_as_dates(tmp_path: Path) -> None:
     path, table = recordings(tmp_path, 0.3), write_labels(tmp_path, 0.3, shift=24 * 400, step=120)
-    talk, stated = Talk(), Options(labels_table=table, animal_column="cow")
-    found = labels_of(stated, make_plan(path, stated, talk), talk)
+    dialog, stated = Dialog(), Options(labels_table=table, animal_column="cow")
+    found = labels_of(stated, make_plan(path, stated, dialog), dialog)
     assert found is not None
     first = START.replace(tzinfo=dt.timezone.utc).timestamp()
     with pytest.raises(UserError) as caught:
-        check_coverage(found, {"A": (first, first + 1080)}, talk)
+        check_coverage(found, {"A": (first, first + 1080)}, dialog)
     assert "from 2025-08-05 08:00:00 to 2025-08-05 08:18:00 UTC, and they were made from 2024-07-01" in str(
         caught.value
     )

@@ -13,7 +13,7 @@ from mcukd.data.importer.intervals import Interval
 from mcukd.data.importer.label_animals import as_recorded
 from mcukd.data.importer.label_clocks import Asked, Spans
 from mcukd.data.importer.labels import read_labels
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.errors import UserError
 
 #: 2024-05-15 09:20:30 UTC.
@@ -25,7 +25,7 @@ DATED = Spans({"A": (START, START + 120), "B": (START, START + 120)})
 def read(folder: Path, rows: list[str], spans: Spans, **options: Any) -> list[Interval]:
     path = folder / "labels.txt"
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    asked = Asked(Options(**options), Talk(), lambda: spans, animals=("A", "B"))
+    asked = Asked(Options(**options), Dialog(), lambda: spans, animals=("A", "B"))
     return read_labels(path, asked).all()
 
 
@@ -94,10 +94,10 @@ def test_tables_of_labels_need_no_english(tmp_path: Path, header: str) -> None:
 def test_animals_of_labels_are_those_of_the_recordings_where_only_the_spelling_differs(
     names: list[str], recorded: list[str], wanted: list[str]
 ) -> None:
-    talk = Talk()
+    dialog = Dialog()
     intervals = [Interval(name, 0.0, 1.0, "graze", 2 + row) for row, name in enumerate(names)]
-    assert [one.animal for one in as_recorded(intervals, recorded, talk)] == wanted
-    assert bool(talk.notes) == (names != wanted)
+    assert [one.animal for one in as_recorded(intervals, recorded, dialog)] == wanted
+    assert bool(dialog.notes) == (names != wanted)
 
 
 #: 00:00 UTC on 2024-10-27, when Berlin's clocks went back from 03:00 to 02:00 an hour later.

@@ -11,7 +11,7 @@ import pytest
 from mcukd.data.importer.intervals import LabelTable
 from mcukd.data.importer.label_clocks import Asked, Spans
 from mcukd.data.importer.labels import read_labels
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.errors import UserError
 
 #: 2024-05-15 09:20:30 UTC, 11:20:30 in Berlin.
@@ -28,7 +28,7 @@ def labels(
 ) -> LabelTable:
     path = folder / "labels.csv"
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return read_labels(path, Asked(Options(**options), Talk(ask=ask), lambda: spans or DATED))
+    return read_labels(path, Asked(Options(**options), Dialog(ask=ask), lambda: spans or DATED))
 
 
 def first(table: LabelTable) -> tuple[float, float, str]:
@@ -103,7 +103,7 @@ def test_rows_may_name_the_file_of_their_animal(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     rows = ["file,start,end,behaviour", "C:\\data\\a1.csv,0,30,graze", "b2,0,30,rest"]
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    asked = Asked(Options(), Talk(), lambda: OWN, {"a1.csv": "A", "a1": "A", "b2": "B"})
+    asked = Asked(Options(), Dialog(), lambda: OWN, {"a1.csv": "A", "a1": "A", "b2": "B"})
     assert [(one.animal, one.label) for one in read_labels(path, asked).all()] == [
         ("A", "graze"),
         ("B", "rest"),

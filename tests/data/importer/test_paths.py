@@ -12,7 +12,7 @@ import pytest
 from mcukd.data.importer.animals import find_animal
 from mcukd.data.importer.behaviours import find_label
 from mcukd.data.importer.found import Found
-from mcukd.data.importer.options import Choice, Options, Talk
+from mcukd.data.importer.options import Choice, Dialog, Options
 from mcukd.data.importer.paths import is_time, path_tokens
 from mcukd.data.importer.plan import make_plan
 from mcukd.data.importer.reading_plan import ReadingPlan
@@ -23,7 +23,7 @@ DATES = ("2013-07-04", "2013-07-05", "2013-07-06")
 
 def animals(paths: Sequence[str], label: Optional[Found] = None) -> list[str]:
     """Animal of each file by its path alone; UserError where it is asked."""
-    return list(find_animal(Path("herd"), list(paths), {}, label, Talk()).values)
+    return list(find_animal(Path("herd"), list(paths), {}, label, Dialog()).values)
 
 
 def both(pattern: str, *lists: Sequence[str]) -> list[str]:
@@ -98,7 +98,7 @@ def test_the_animal_is_asked_where_parts_fit_about_as_well(paths: list[str]) -> 
         animals(paths)
     assert "--animal NAME (all recordings are of one)" in str(caught.value)
     with pytest.raises(UserError):
-        find_animal(Path("herd"), paths, {}, None, Talk(yes=True))
+        find_animal(Path("herd"), paths, {}, None, Dialog(yes=True))
 
 
 def test_the_choices_say_which_animals_each_would_give() -> None:
@@ -110,7 +110,7 @@ def test_the_choices_say_which_animals_each_would_give() -> None:
 
 def test_labels_and_animals_of_the_same_paths() -> None:
     paths = both("{a}/{b}_{c}.csv", ("walk", "rest"), ("bella", "max", "moe"), "12")
-    label = find_label(paths, {}, (), Talk())
+    label = find_label(paths, {}, (), Dialog())
     assert label is not None and label.key == "folder 1"
     assert sorted(set(animals(paths, label))) == ["bella", "max", "moe"]
 
@@ -119,14 +119,14 @@ def test_folders_of_labels_that_names_tell_finer() -> None:
     paths = [f"{folder}/{n}_{label}_{cow}_20240515_13265{n}.csv"
              for folder, label in (("Others", "Standing"), ("Others", "Licking"), ("Walking", "Walking"))
              for cow in (2016, 3120, 6019) for n in range(3)]  # fmt: skip
-    label = find_label(paths, {}, (), Talk())
+    label = find_label(paths, {}, (), Dialog())
     assert label is not None and label.key == "file 2"
     assert sorted(set(animals(paths, label))) == ["2016", "3120", "6019"]
 
 
 def test_words_that_are_no_behaviours_are_asked_about() -> None:
     with pytest.raises(UserError, match="--label-from 'folder 1'.*--unlabelled"):
-        find_label(both("{a}/{b}.csv", ("bella", "max"), DATES), {}, (), Talk())
+        find_label(both("{a}/{b}.csv", ("bella", "max"), DATES), {}, (), Dialog())
 
 
 def write(
@@ -144,9 +144,9 @@ def write(
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def planned(folder: Path, **options: Any) -> tuple[ReadingPlan, Talk]:
-    talk = Talk()
-    return make_plan(folder, Options(**options), talk), talk
+def planned(folder: Path, **options: Any) -> tuple[ReadingPlan, Dialog]:
+    dialog = Dialog()
+    return make_plan(folder, Options(**options), dialog), dialog
 
 
 @pytest.mark.parametrize(
@@ -203,9 +203,9 @@ def test_a_column_and_a_path_that_disagree_are_asked_about(
 def test_a_column_and_a_path_that_agree_are_said(tmp_path: Path) -> None:
     for relative, animal in (("bella/1.csv", "BE"), ("bella/2.csv", "BE"), ("rocky/1.csv", "RO")):
         write(tmp_path, relative, "t,x,y,z,type,animal", animal)
-    plan, talk = planned(tmp_path)
+    plan, dialog = planned(tmp_path)
     assert plan.animal == "animal" and any(
-        "folder 1 of the path groups the files alike" in n for n in talk.notes
+        "folder 1 of the path groups the files alike" in n for n in dialog.notes
     )
 
 
@@ -215,9 +215,9 @@ def test_the_terminal_takes_the_whole_of_one_animal(tmp_path: Path) -> None:
 
     for name in DATES:
         write(tmp_path, f"bella/{name}.csv")
-    plan = make_plan(tmp_path / "bella", Options(), talk := Talk(ask=ask))
+    plan = make_plan(tmp_path / "bella", Options(), dialog := Dialog(ask=ask))
     assert {file.animal for file in plan.files} == {"bella"}
-    assert "animal: bella for every recording, after the path" in talk.notes
+    assert "animal: bella for every recording, after the path" in dialog.notes
 
 
 def test_two_flags_for_one_thing_are_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mcukd.data.card import load_card
 from mcukd.data.importer import convert as conversion
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.run import Imported, import_data
 from mcukd.errors import UserError
 
@@ -34,7 +34,7 @@ def files(folder: Path) -> set[str]:
 
 
 def bring_in(path: Path, **options: Any) -> Imported:
-    return import_data(path, Options(**options), Talk())
+    return import_data(path, Options(**options), Dialog())
 
 
 def test_a_failed_import_leaves_nothing_and_the_retry_reads_no_output_of_it(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcukd.data.importer.clocks import Clock
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.times import Column, time_forms
 from mcukd.errors import UserError
 
@@ -52,7 +52,7 @@ def test_dates_in_any_form_and_zone_are_read_to_their_seconds_or_refused(
     if said == "nowhere":
         wanted = np.array([one.replace(tzinfo=dt.timezone.utc).timestamp() for one in there])
     try:
-        form = time_forms([Column(Path("a.csv"), "time", tuple(cells))], options, Talk())[0]
+        form = time_forms([Column(Path("a.csv"), "time", tuple(cells))], options, Dialog())[0]
         seconds = Clock(Path("a.csv"), "time", form).seconds(np.array(cells, dtype=object), 2)
     except UserError as error:
         assert any(one in str(error) for one in ASKED) and ("\n" not in str(error))

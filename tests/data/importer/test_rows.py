@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from builders.places import Folders
 
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.run import Imported, import_data
 from mcukd.data.raw_segments import RawSegment
 from mcukd.data.readers.parquet import parquet_segments
@@ -43,7 +43,7 @@ def bring_in(tmp_path: Path, lines: list[str], header: str = HEADER, **stated: A
     path = tmp_path / "herd.csv"
     path.write_text("\n".join([header, *lines]) + "\n")
     options = replace(Options(out=tmp_path / "out", range_g=4.0, window_s=2.0), **stated)
-    return import_data(path, options, Talk(yes=True))
+    return import_data(path, options, Dialog(yes=True))
 
 
 def stretches(tmp_path: Path, animal: str) -> list[np.ndarray]:
@@ -116,7 +116,7 @@ def test_what_is_left_out_is_told_by_file(tmp_path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text("\n".join([HEADER, *rows]) + "\n")
     options = Options(out=tmp_path / "out", range_g=4.0, window_s=2.0)
-    made = import_data(tmp_path / "herd", options, Talk(yes=True))
+    made = import_data(tmp_path / "herd", options, Dialog(yes=True))
     (note,) = [one for one in made.notes if "rows left out = " in one]
     assert "360 rows left out = 7.5 % of 4,800" in note
     assert "in 3 files, most in c3.csv 180 = 15.0 %, c2.csv 120 = 10.0 %, c1.csv 60 = 5.0 %" in note
@@ -133,6 +133,6 @@ def test_what_is_left_out_is_told_by_file(tmp_path: Path) -> None:
 )
 def test_inputs_that_went_wrong(tmp_path: Path, repro: Folders, name: str, samples: int, said: str) -> None:
     path = repro(name) / "herd.csv"
-    made = import_data(path, Options(out=tmp_path / "out"), Talk(yes=True))
+    made = import_data(path, Options(out=tmp_path / "out"), Dialog(yes=True))
     assert made.converted is not None and made.converted.samples == samples
     assert any(said in note for note in made.notes) and any("range: ±2 g" in note for note in made.notes)

@@ -11,7 +11,7 @@ import pytest
 from mcukd.boards.model import load_board
 from mcukd.cli.data_import import accelerometer, bundled_accelerometers
 from mcukd.data.card import Card, load_card
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.run import Imported, import_data
 from mcukd.errors import UserError
 
@@ -33,7 +33,7 @@ def herd(folder: Path, most: float = 0.5) -> Path:
 def bring_in(path: Path, out: Path, **options: Any) -> tuple[Imported, Card]:
     if "board" in options:
         options["board"] = accelerometer(options["board"])
-    made = import_data(path, Options(out=out, boards=bundled_accelerometers(), **options), Talk())
+    made = import_data(path, Options(out=out, boards=bundled_accelerometers(), **options), Dialog())
     return made, load_card(str(made.cards[0]))
 
 

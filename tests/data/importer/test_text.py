@@ -208,11 +208,11 @@ def test_units_and_decimal_marks_are_told() -> None:
 
 @pytest.mark.parametrize("cell", ["1.0±0.1", "0.1 furlong", "0x3f", "1,2,3", "12:30"])
 def test_axes_that_hold_no_numbers_are_named_with_a_cell(tmp_path: Path, cell: str) -> None:
-    from mcukd.data.importer.options import Options, Talk
+    from mcukd.data.importer.options import Dialog, Options
     from mcukd.data.importer.run import import_data
 
     path = tmp_path / "herd.csv"
     path.write_text(text([[*row[:4], f'"{cell}"', row[5]] for row in ROWS], ",".join(NAMES)))
     with pytest.raises(UserError) as caught:
-        import_data(path, Options(out=tmp_path / "out"), Talk())
+        import_data(path, Options(out=tmp_path / "out"), Dialog())
     assert f"line 2: column ay, named like an axis of the accelerometer, is {cell!r}" in str(caught.value)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.plan import make_plan
 from mcukd.data.importer.rows import State, read_rows
 from mcukd.data.importer.text import sniff
@@ -60,8 +60,8 @@ def written(folder: Path, header: str, cells: str) -> Path:
     ],
 )
 def test_parts_of_a_stamp_are_joined(tmp_path: Path, header: str, cells: str, dated: bool) -> None:
-    path, talk, options = written(tmp_path, header, cells), Talk(), Options(label_column="label")
-    rows = list(read_rows(make_plan(path, options, talk), options, None, State()))
+    path, dialog, options = written(tmp_path, header, cells), Dialog(), Options(label_column="label")
+    rows = list(read_rows(make_plan(path, options, dialog), options, None, State()))
     seconds = np.concatenate([one.time for one in rows])
     first = FIRST.timestamp() if dated else 9 * 3600 + 59 * 60 + 50
     np.testing.assert_allclose(seconds, first + np.arange(ROWS) / 10, atol=1e-5)
@@ -102,7 +102,7 @@ def test_a_row_that_lacks_a_part_is_a_missing_row(
     row[place] = gone
     lines[100] = ",".join(row)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    rows = list(read_rows(make_plan(path, options, Talk()), options, None, State()))
+    rows = list(read_rows(make_plan(path, options, Dialog()), options, None, State()))
     assert sum(len(one.time) for one in rows) == ROWS - 1
     assert [reason for one in rows for reason in one.left_out] == [
         "a stamp is missing or cannot be read (first: herd.csv, line 101)"
@@ -124,7 +124,7 @@ def test_files_whose_stamps_are_in_different_units_are_refused(
     with pytest.raises(
         UserError, match=f"b.csv: the usual step of the time column time is {step}, and that of"
     ):
-        make_plan(tmp_path, Options(label_column="label"), Talk())
+        make_plan(tmp_path, Options(label_column="label"), Dialog())
 
 
 def test_a_clock_of_twelve_hours_is_told_from_rows_out_of_order(tmp_path: Path) -> None:
@@ -136,14 +136,14 @@ def test_a_clock_of_twelve_hours_is_told_from_rows_out_of_order(tmp_path: Path) 
     (tmp_path / "herd.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     options = Options(label_column="label", animal="A")
     with pytest.raises(UserError, match="a clock of twelve hours without AM and PM"):
-        list(read_rows(make_plan(tmp_path / "herd.csv", options, Talk()), options, None, State()))
+        list(read_rows(make_plan(tmp_path / "herd.csv", options, Dialog()), options, None, State()))
 
 
 def test_blanks_around_cells_are_no_part_of_the_stamps(tmp_path: Path) -> None:
     path, options = written(tmp_path, "time", "iso"), Options(label_column="label")
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace(",", " , "), encoding="utf-8")
-    rows = list(read_rows(make_plan(path, options, Talk()), options, None, State()))
+    rows = list(read_rows(make_plan(path, options, Dialog()), options, None, State()))
     np.testing.assert_allclose(
         np.concatenate([one.time for one in rows]), FIRST.timestamp() + np.arange(ROWS) / 10, atol=1e-5
     )

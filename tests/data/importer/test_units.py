@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mcukd.data.importer.clocks import Clock
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.plan import make_plan
 from mcukd.data.importer.time_units import decide_unit, usual_step
 from mcukd.data.importer.times import Column, time_forms
@@ -25,7 +25,7 @@ START = 1715764830.0
 def decided(
     name: str, values: np.ndarray, rate: Optional[float] = None, stated: Optional[str] = None
 ) -> tuple[str, str]:
-    unit, words = decide_unit(name, np.asarray(values, dtype=np.float64), stated, rate, Talk())
+    unit, words = decide_unit(name, np.asarray(values, dtype=np.float64), stated, rate, Dialog())
     return unit.name, words
 
 
@@ -91,14 +91,14 @@ def test_what_fits_two_units_is_asked_with_what_each_means(
         return
     for yes in (False, True):
         with pytest.raises(UserError, match="--time-unit") as caught:
-            decide_unit(name, np.asarray(values, dtype=np.float64), None, None, Talk(yes=yes))
+            decide_unit(name, np.asarray(values, dtype=np.float64), None, None, Dialog(yes=yes))
         assert all(choice in str(caught.value) for choice in choices)
 
 
 def test_a_stated_rate_or_unit_decides() -> None:
     assert decided("t", STEPS, rate=1000)[0] == "ms"
     assert decided("t", STEPS, rate=1)[0] == "s"
-    unit, _ = decide_unit("t", STEPS.astype(float), None, 25.0, Talk())
+    unit, _ = decide_unit("t", STEPS.astype(float), None, 25.0, Dialog())
     assert unit.name == "counter" and unit.to_seconds(np.array([50.0])) == 2.0
     assert decided("t", STEPS, stated="ms")[0] == "ms"
     with pytest.raises(UserError, match="'mss'.*did you mean"):
@@ -111,8 +111,8 @@ def test_a_stated_rate_or_unit_decides() -> None:
 
 def test_the_answer_at_the_terminal_is_taken() -> None:
     answers = ["counter", "25"]
-    talk = Talk(ask=lambda question, flag, choices, default: answers.pop(0))
-    unit, _ = decide_unit("t", STEPS.astype(float), None, None, talk)
+    dialog = Dialog(ask=lambda question, flag, choices, default: answers.pop(0))
+    unit, _ = decide_unit("t", STEPS.astype(float), None, None, dialog)
     assert unit.to_seconds(np.array([50.0])) == 2.0 and not answers
 
 
@@ -129,7 +129,7 @@ def test_the_step_is_judged_over_the_column() -> None:
 
 
 def read(name: str, cells: list[str], options: Options) -> np.ndarray:
-    form = time_forms([Column(Path("a.csv"), name, tuple(cells))], options, Talk())[0]
+    form = time_forms([Column(Path("a.csv"), name, tuple(cells))], options, Dialog())[0]
     return Clock(Path("a.csv"), name, form).seconds(np.array(cells, dtype=object), 2)
 
 
@@ -176,7 +176,7 @@ def test_centimetres_per_second_squared_are_not_taken_for_milli_g(
     lines += [f"{row / 20},A,walk,{row % 7},100,{-970 - row % 5}" for row in range(100)]
     (tmp_path / "herd.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(UserError, match="are in cm/s², as they say; take them as counts with --units counts"):
-        make_plan(tmp_path / "herd.csv", Options(), Talk())
+        make_plan(tmp_path / "herd.csv", Options(), Dialog())
     assert make_plan(
-        tmp_path / "herd.csv", Options(units="counts", counts_per_g=980.665), Talk()
+        tmp_path / "herd.csv", Options(units="counts", counts_per_g=980.665), Dialog()
     ).acceleration

@@ -14,7 +14,7 @@ import pytest
 
 from mcukd.data.importer.clocks import Clock
 from mcukd.data.importer.columns import split_date_and_clock, time_column
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.plan import make_plan
 from mcukd.data.importer.rows import State, read_rows
 from mcukd.data.importer.text import TextForm
@@ -43,8 +43,8 @@ def written(folder: Path, content: str) -> Path:
 
 def read(path: Path, **options: Any) -> tuple[np.ndarray, np.ndarray, dict[str, int], list[str]]:
     """Return seconds, segments, rows left out by reason, and notes."""
-    talk, stated = Talk(), Options(**{"label_column": None if "label" in options else "label", **options})
-    rows = list(read_rows(make_plan(path, stated, talk), stated, None, State()))
+    dialog, stated = Dialog(), Options(**{"label_column": None if "label" in options else "label", **options})
+    rows = list(read_rows(make_plan(path, stated, dialog), stated, None, State()))
     left_out: dict[str, int] = {}
     for one in rows:
         left_out.update(one.left_out)
@@ -52,7 +52,7 @@ def read(path: Path, **options: Any) -> tuple[np.ndarray, np.ndarray, dict[str, 
         np.concatenate([one.time for one in rows]),
         np.concatenate([one.segment for one in rows]),
         left_out,
-        talk.notes,
+        dialog.notes,
     )
 
 
@@ -194,7 +194,7 @@ def test_an_odd_stamp_is_a_missing_row(tmp_path: Path, odd: str, kind: str) -> N
 def test_a_column_that_is_mostly_odd_stops_the_import(tmp_path: Path, cell: str, said: str) -> None:
     # In the first rows it looks good.
     path = written(tmp_path, table(local_stamps()))
-    plan = make_plan(path, Options(), Talk())
+    plan = make_plan(path, Options(), Dialog())
     written(tmp_path, table(local_stamps()[:30] + [cell] * 30))
     with pytest.raises(UserError) as caught:
         list(read_rows(plan, Options(), None, State()))

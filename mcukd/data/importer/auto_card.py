@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Optional
 
 from mcukd.data.card import CARDS, Card, load_card
-from mcukd.data.importer.options import Options, Talk
+from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.run import import_data
 
 
@@ -29,6 +29,6 @@ def card_of(name_or_path: str, data_root: Optional[Path]) -> Iterator[Card]:
         yield load_card(str(own))
         return
     with tempfile.TemporaryDirectory(prefix="mcukd-check-") as folder:
-        talk = Talk(yes=True)
-        made = import_data(path, Options(out=Path(folder) / "data", yes=True), talk)
+        dialog = Dialog(yes=True)
+        made = import_data(path, Options(out=Path(folder) / "data", yes=True), dialog)
         yield load_card(str(made.cards[0]))
