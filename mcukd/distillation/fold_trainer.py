@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
 from mcukd.distillation.architectures import ENSEMBLE
-from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.head_search import HeadSearchResult, search_head
 from mcukd.distillation.hyperparameters import MethodOptions, choose_epochs, choose_options
 from mcukd.distillation.jobs import FoldJob
@@ -26,19 +25,15 @@ from mcukd.distillation.plan import (
     ENSEMBLE_PARTS,
     Member,
     epoch_factors,
-    fold_fits,
     members,
-    progress_units,
     students,
 )
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_configs import student_training_config, teacher_training_config
 from mcukd.distillation.training_set import FitContext, TrainingSet
-from mcukd.files import replacing, sha256_file
 from mcukd.fold_results import STUDENT, TEACHER, WEIGHTS, logits_name
 from mcukd.models.gru_mlp import student_weights
 from mcukd.models.student import weights_of
-from mcukd.study import SOFT_LABELS_FILE, STUDENT_FILE, TEACHER_FILE
 from mcukd.training.checkpoints import Checkpoints
 from mcukd.training.trainer import FloatArray, Targets, Trainer, TrainingConfig, logits, logits_model
 
@@ -49,27 +44,6 @@ if TYPE_CHECKING:
 
 #: Logit of the right class that replaces a wrong teacher output, times the temperature.
 ONE_HOT_LOGIT = 30.0
-
-
-@dataclass(frozen=True)
-class FoldTraining:
-    """Training of one fold's models, as a job for a worker process."""
-
-    fold: FoldJob
-
-    @property
-    def name(self) -> str:
-        """The name shown beside the progress bar."""
-        return self.fold.name
-
-    def work(self, training: Windows, config: DistillConfig) -> int:
-        """Return the job's length in the progress bar's units."""
-        animals = [str(animal) for animal in self.fold.training_of(training).animals]
-        return progress_units(fold_fits(config, animals, final=self.fold.is_final))
-
-    def run(self, trainer: FoldTrainer, on_progress: Callable[[int], None]) -> None:
-        """Train the models and write the result."""
-        trainer.train_fold(self.fold, on_progress)
 
 
 @dataclass
@@ -145,7 +119,8 @@ class FoldTrainer(Networks):
             else:
                 arrays.update(found.arrays(test.counts))
         if job.is_final:
-            self.export_final_models(job, teacher, student, data, soft)
+            whole = None if teacher is None else self._teacher_on_counts(teacher, data)
+            job.write_final(data.windows, student, whole, soft)
         else:
             job.write(self.evaluation, arrays)
         checkpoints.clear()
@@ -249,41 +224,6 @@ class FoldTrainer(Networks):
         right = outputs.argmax(axis=1) == labels
         return np.where(right[:, None], outputs, one_hot).astype(np.float32)
 
-    def export_final_models(
-        self,
-        job: FoldJob,
-        teacher: Optional[Teacher],
-        student: keras.Model,
-        data: TrainingSet,
-        soft: Optional[FloatArray],
-    ) -> None:
-        """Write the study's `teacher.keras`, `student.keras` (on counts) and `soft_labels.npz`."""
-        models = {STUDENT_FILE: student}
-        if teacher is not None:
-            normalizer = data.normalizer
-            scales = {"teacher": normalizer.scales, "student": normalizer.scales[: normalizer.channels]}
-            networks = zip(members(self.config), teacher.models)
-            models[TEACHER_FILE] = Teacher(
-                tuple(self.copied(member.role, model, scales[member.role]) for member, model in networks)
-            ).as_single_model
-        digests = {}
-        for name, model in models.items():
-            with replacing(job.path / name) as temporary:
-                model.save(temporary)
-            digests[f"{name.partition('.')[0]}_sha256"] = np.array(sha256_file(job.path / name))
-        soft_labels = {} if soft is None else {"logits": soft}
-        # Written last: its key and digests certify the models.
-        with replacing(job.path / SOFT_LABELS_FILE) as temporary:
-            np.savez(
-                temporary,
-                key=np.array(job.key),
-                labels=data.windows.labels,
-                animals=data.windows.animals,
-                classes=np.array(data.windows.classes),
-                **soft_labels,
-                **digests,
-            )
-
     @property
     def _method(self) -> Method:
         return METHODS[self.config.method]
@@ -372,6 +312,16 @@ class FoldTrainer(Networks):
             }
 
         return corrected
+
+    def _teacher_on_counts(self, teacher: Teacher, data: TrainingSet) -> keras.Model:
+        """Return the teacher as one model that takes raw counts and the extra channels."""
+        own, scales = data.normalizer.channels, data.normalizer.scales
+        roles = [member.role for member in members(self.config)]
+        models = [
+            self.copied(role, model, scales if role == "teacher" else scales[:own])
+            for role, model in zip(roles, teacher.models)
+        ]
+        return Teacher(tuple(models)).as_single_model
 
     def _weights(self, student: keras.Model, data: TrainingSet, prefix: str) -> dict[str, Any]:
         return weights_of(self.on_counts("student", student, data.normalizer.scale)).arrays(prefix)

@@ -1,6 +1,6 @@
 """Search of the classifier head in a job, validated by students that were not trained on the inner animals.
 
-A search sees the training windows of its job and no others.
+A search uses the training windows of its job and no others.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from mcukd.training.trainer import in_units
 if TYPE_CHECKING:
     import keras
 
-#: Smallest probability whose logarithm is stored as a logit: a forest's may be 0.
+#: Smallest probability whose logarithm is stored as a logit; a forest's probability may be 0.
 LEAST_PROBABILITY = 1e-7
 
 
 @dataclass(frozen=True)
 class HeadSearchResult:
-    """What a search found; the student with its own head, and with the best deployable one."""
+    """Result of a head search: the classifiers found, and the student with its own and with the best head."""
 
     found: Found
     student: GruMlpWeights
@@ -44,7 +44,7 @@ class HeadSearchResult:
 
         `student_searched_logits`: logarithms (N, K) of the winner's probabilities.
         `student_searched_deployable_logits`: logits (N, K) of the student to deploy, whose weights are there
-        as well. `search`: which classifiers were found and what each family reached, as JSON.
+        as well. `search`: the classifiers found and the best score of each family, as JSON.
         """
         probabilities = self.found.winner.predict_proba(self.student.state(counts))
         return {
@@ -88,7 +88,7 @@ def search_head(
     found, deployed = search_student(
         student,
         windows,
-        Fold("lesson", animals, ()),
+        Fold("training", animals, ()),
         inner=inner,
         own=True,
         trials=config.search_trials,

@@ -1,6 +1,6 @@
 """Hyperparameters chosen on inner animals: epochs of a network, options of a method.
 
-A choice sees the training windows of a job and no others.
+A choice uses the training windows of a job and no others.
 """
 
 from __future__ import annotations

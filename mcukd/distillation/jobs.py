@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
-from mcukd.files import sha256_file
+from mcukd.files import replacing, sha256_file
 from mcukd.fold_results import is_made_with, read_text, write_fold_result
 from mcukd.study import SOFT_LABELS_FILE, STUDENT_FILE, TEACHER_FILE
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -81,3 +84,33 @@ class FoldJob:
             test_animals=self.test_animals,
             arrays=arrays,
         )
+
+    def write_final(
+        self,
+        training: Windows,
+        student: keras.Model,
+        teacher: Optional[keras.Model],
+        soft: Optional[NDArray[np.float32]],
+    ) -> None:
+        """Write `student.keras`, `teacher.keras` and `soft_labels.npz` of the final models.
+
+        student, teacher: on raw counts. soft: the teacher's logits (N, K) for the training windows.
+        """
+        models = {STUDENT_FILE: student, **({} if teacher is None else {TEACHER_FILE: teacher})}
+        digests = {}
+        for name, model in models.items():
+            with replacing(self.path / name) as temporary:
+                model.save(temporary)
+            digests[f"{name.partition('.')[0]}_sha256"] = np.array(sha256_file(self.path / name))
+        soft_labels = {} if soft is None else {"logits": soft}
+        # Written last: its key and digests certify the models.
+        with replacing(self.path / SOFT_LABELS_FILE) as temporary:
+            np.savez(
+                temporary,
+                key=np.array(self.key),
+                labels=training.labels,
+                animals=training.animals,
+                classes=np.array(training.classes),
+                **soft_labels,
+                **digests,
+            )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Callable, Optional, Protocol
 
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
+from mcukd.distillation.jobs import FoldJob
+from mcukd.distillation.plan import fold_fits, progress_units
 from mcukd.parallel.executor import LocalProcesses, OnProgress, Task, run_tasks
 from mcukd.training.devices import require_device, use_device, usual_workers
 
@@ -24,6 +27,27 @@ class TrainingJob(Protocol):
 
     def run(self, trainer: FoldTrainer, on_progress: Callable[[int], None]) -> None:
         """Train and write the result; on_progress is given the units done."""
+
+
+@dataclass(frozen=True)
+class FoldTraining:
+    """Training of one fold's models, as a job for a worker process."""
+
+    fold: FoldJob
+
+    @property
+    def name(self) -> str:
+        """The name shown beside the progress bar."""
+        return self.fold.name
+
+    def work(self, training: Windows, config: DistillConfig) -> int:
+        """Return the job's length in the progress bar's units."""
+        animals = [str(animal) for animal in self.fold.training_of(training).animals]
+        return progress_units(fold_fits(config, animals, final=self.fold.is_final))
+
+    def run(self, trainer: FoldTrainer, on_progress: Callable[[int], None]) -> None:
+        """Train the models and write the result."""
+        trainer.train_fold(self.fold, on_progress)
 
 
 def run_jobs(

@@ -1,1 +1,1 @@
-"""The search among heterogeneous classifiers on a frozen embedding."""
+"""Search of the classifier head on a frozen embedding, among families of classifiers."""

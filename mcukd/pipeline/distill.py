@@ -18,12 +18,11 @@ from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.distillation.architectures import STUDENTS, Shape
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.fold_trainer import FoldTraining
 from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.plan import members, teacher_architecture
 from mcukd.distillation.training_configs import TEACHERS_VERSION
-from mcukd.distillation.workers import run_jobs
+from mcukd.distillation.workers import FoldTraining, run_jobs
 from mcukd.errors import UserError
 from mcukd.files import sha256_text, write_json
 from mcukd.fold_results import (

@@ -13,9 +13,9 @@ from mcukd.data.extra import turn_extra
 
 FloatArray = NDArray[np.float32]
 
-#: Below this length of the mean of all windows' directions, animals do not agree on which way is down.
+#: The windows have no common vertical where the mean of their unit directions is shorter than this.
 AGREEMENT = 0.5
-#: Few enough tempos that each one's resampling is worked out once.
+#: Steps of tempo in each direction: few, so that the resampling matrix of each is computed once.
 TEMPOS = 16
 
 Turn = Literal["vertical", "any", "none"]
@@ -23,22 +23,23 @@ Turn = Literal["vertical", "any", "none"]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Which changes are drawn anew for every window at every presentation.
+    """Random changes to a window, drawn anew each time it is presented.
 
-    turn: "vertical" turns the sensor about the vertical by any angle: weight or strap keep one face of a tag
-    down, but which way round it is worn differs between animals; where the training animals do not agree on
-    the vertical, it turns in every direction. "any" always does that, "none" never turns.
+    turn: "vertical" turns the sensor about the vertical by any angle, because the weight of a tag or its
+    strap keeps one face down, but animals wear it either way round; where the training windows have no common
+    vertical, it turns in every direction. "any" always does that, "none" never turns.
     tilt: standard deviation, in degrees, of a further turn about a random axis, for straps that sit askew.
     scale: standard deviation of the logarithm of a common gain. stretch: largest logarithm of a change of
     tempo, drawn evenly both ways, in `TEMPOS` steps each.
-    roll_axis: number of the axis along the neck, about which the sensor then turns by any angle; None for
-    not. flip: reverse the sign of no axis or of one, each equally likely. scale_axes: as scale, for each axis
-    on its own. noise: largest standard deviation of white noise in g; each window's is drawn uniformly.
-    drop: largest share of samples that a driver lost and holds the one before for, drawn alike. clip: lowest
-    limit in g at which samples are cut off; each window's is drawn log-uniformly from there to eight times.
-    extra_vectors: of windows with more channels than the accelerometer's three, the first channel of each
-    vector that turns with it, counted from the fourth channel. Other changes but those in time leave extra
-    channels as they are.
+    roll_axis: index of the axis along the neck, about which the sensor then turns by any angle; None for no
+    roll. flip: reverse the sign of no axis or of one, each equally likely. scale_axes: as scale, for each
+    axis on its own. noise: largest standard deviation of white noise in g; each window has its own, drawn
+    uniformly.
+    drop: largest fraction of samples that are lost and replaced by the sample before; that of a window is
+    drawn uniformly. clip: lowest limit in g at which samples are clipped; that of a window is drawn
+    log-uniformly from there to eight times as much. extra_vectors: of windows with more channels than the
+    accelerometer's three, the first channel of each vector that turns with it, counted from the fourth
+    channel. Of the other changes only those of tempo apply to extra channels.
     """
 
     turn: Turn = "vertical"
@@ -55,7 +56,7 @@ class Augmentation:
 
 
 class Augmenter:
-    """Augments windows of one training set, whose vertical, and 1 g in its units, it has measured.
+    """Augments windows of one training set, from which it estimates the vertical and the counts of 1 g.
 
     windows: the training set (N, T, C + E), in any unit: the accelerometer's axes, at most three, and extra
     channels. Axes are turned only where there are three.
@@ -100,7 +101,7 @@ class Augmenter:
         return turn_extra(extra, rotations, self._how.extra_vectors) if extra.shape[2] else extra
 
     def _as_sensed(self, windows: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Return windows as a noisier sensor of less range and a driver that loses samples would."""
+        """Return windows with noise, clipped range and lost samples."""
         how, count = self._how, len(windows)
         if how.noise:
             deviation = rng.uniform(0, how.noise * self._one_g, (count, 1, 1)).astype(np.float32)
@@ -126,7 +127,7 @@ class Augmenter:
 
 
 def vertical(windows: FloatArray) -> Optional[NDArray[np.float64]]:
-    """Return the unit vector (3,) in which windows (N, T, 3) feel gravity; None where they do not agree."""
+    """Return the unit vector (3,) of gravity in windows (N, T, 3); None where they have no common one."""
     means = windows.mean(axis=1, dtype=np.float64)
     directions = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
     common = directions.mean(axis=0)
@@ -135,14 +136,14 @@ def vertical(windows: FloatArray) -> Optional[NDArray[np.float64]]:
 
 
 def one_g(windows: FloatArray) -> float:
-    """Return what gravity is in the units of windows (N, T, C): the median length of their means."""
+    """Return 1 g in the units of windows (N, T, C): the median length of their means."""
     return float(np.median(np.linalg.norm(windows.mean(axis=1, dtype=np.float64), axis=1)))
 
 
 def held(windows: NDArray[Any], lost: NDArray[np.bool_]) -> NDArray[Any]:
-    """Return windows (n, T, C) in which the sample before stands for each that is `lost` (n, T).
+    """Return windows (n, T, C) in which each sample that is `lost` (n, T) repeats the sample before.
 
-    The first sample stays: what came before it is not known.
+    The first sample is kept, because the one before it is not known.
     """
     steps = np.arange(windows.shape[1])
     kept = np.where(lost & (steps > 0), 0, steps)
@@ -171,25 +172,26 @@ def random_rotations(count: int, rng: np.random.Generator) -> FloatArray:
 
 
 def stretched(windows: FloatArray, tempo: NDArray[np.float64]) -> FloatArray:
-    """Play windows (n, T, C) at another tempo (n,) about their middle; out of samples, it turns back.
+    """Return windows (n, T, C) resampled about their middle, each at its own tempo (n,).
 
-    Band-limited: between samples runs the cosine series through all of a window's, whose mirror image goes on
-    beyond the ends. Straight lines would take away fast movements, which are what tells behaviours apart.
+    Band-limited: samples are interpolated by the cosine series of the whole window, which continues as its
+    mirror image beyond the ends. Linear interpolation would attenuate the fast movements by which behaviours
+    differ.
     """
-    played = np.empty_like(windows)
+    resampled = np.empty_like(windows)
     for one in np.unique(tempo):
         chosen = tempo == one
-        played[chosen] = np.matmul(_resampling(windows.shape[1], float(one)), windows[chosen])
-    return played
+        resampled[chosen] = np.matmul(_resampling(windows.shape[1], float(one)), windows[chosen])
+    return resampled
 
 
 @lru_cache(maxsize=256)
 def _resampling(steps: int, tempo: float) -> FloatArray:
-    """Return the matrix (T, T) that takes T samples to those at another tempo about the middle."""
+    """Return the matrix (T, T) that resamples T samples at another tempo about their middle."""
     frequency = np.pi * np.arange(steps)[:, None] / steps
     middle = (steps - 1) / 2
-    there = np.arange(steps) + 0.5
-    series = np.cos(frequency * there) * 2 / steps
+    given = np.arange(steps) + 0.5
+    series = np.cos(frequency * given) * 2 / steps
     series[0] /= 2
     wanted = (np.arange(steps) - middle) * tempo + middle + 0.5
     return np.asarray(np.cos(frequency * wanted).T @ series, np.float32)

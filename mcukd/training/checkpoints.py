@@ -16,21 +16,21 @@ import numpy as np
 
 from mcukd.files import replacing
 
-#: Seconds between two saves: little against the time a fit takes, and all that a kill can cost.
+#: Seconds between two saves, which is what a killed fit loses at most.
 INTERVAL = float(os.environ.get("MCUKD_CHECKPOINT_SECONDS", "15"))
 
 State = Mapping[str, Any]
 
 
 class Checkpoint:
-    """The stored state of one fit. key: identity of everything that decides its result."""
+    """Stored state of one fit. key: identity of everything that decides its result."""
 
     def __init__(self, path: Path, key: str, interval: float = INTERVAL) -> None:
         self.path, self._key, self._interval = path, key, interval
         self._saved = time.monotonic()
 
     def load(self) -> Optional[dict[str, Any]]:
-        """Return the arrays saved last; None where there are none, or they are damaged or of another fit."""
+        """Return the arrays saved last; None where they are missing, damaged or of another fit."""
         try:
             with np.load(self.path, allow_pickle=False) as stored:
                 if str(stored["key"]) != self._key:
@@ -52,7 +52,7 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints of one job, in a folder of their own until the job's result is written."""
+    """Checkpoints of one job, in a folder that is removed once the job's result is written."""
 
     def __init__(self, folder: Path, key: str, interval: float = INTERVAL) -> None:
         self._folder, self._key, self._interval = folder, key, interval

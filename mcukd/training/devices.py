@@ -1,4 +1,4 @@
-"""Devices to train on: the processor with one thread per process, or a graphics card."""
+"""Devices to train on: the CPU with one thread per process, or a GPU."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COUNT_DEVICES = (
 
 
 def require_device(device: str) -> None:
-    """Raise UserError where TensorFlow sees no such device. A process of its own looks, and lets go of it."""
+    """Raise UserError where TensorFlow sees no such device; a process of its own checks and releases it."""
     if device == CPU:
         return
     asked = subprocess.run([sys.executable, "-c", COUNT_DEVICES], capture_output=True, text=True, check=False)
@@ -31,8 +31,8 @@ def require_device(device: str) -> None:
 def use_device(device: str) -> None:
     """Set TensorFlow up in this process, before it computes anything.
 
-    On the processor a single thread computes, so that results do not depend on the number of cores. A card's
-    memory is taken as it is needed, for workers that share it.
+    On the CPU a single thread computes, so that results do not depend on the number of cores. Memory of a GPU
+    is allocated as it is needed, because workers share it.
     """
     from mcukd.tensorflow_setup import tensorflow as tf
 
@@ -45,5 +45,5 @@ def use_device(device: str) -> None:
 
 
 def usual_workers(device: str) -> int:
-    """Return how many processes train at a time: one per core, and one alone on a card."""
+    """Return how many processes train at a time: one per core, or a single one on a GPU."""
     return (os.cpu_count() or 1) if device == CPU else 1

@@ -12,7 +12,7 @@ from builders.training import ANIMALS, herd, job
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.fold_trainer import FoldTrainer, FoldTraining
+from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.hyperparameters import choose_options
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.smldist import ANCHORS, SmlDist, features_loss, teacher_target
@@ -21,6 +21,7 @@ from mcukd.distillation.plan import ENSEMBLE_PARTS, progress_units, teacher_fits
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_configs import augmentation
 from mcukd.distillation.training_set import FitContext, TrainingSet
+from mcukd.distillation.workers import FoldTraining
 from mcukd.errors import UserError
 from mcukd.training.augmentation import Augmenter
 from mcukd.training.losses import LossInputs

@@ -25,10 +25,11 @@ from mcukd.data.load import load_windows
 from mcukd.data.windows import Windows
 from mcukd.distillation import head_search as searching
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.fold_trainer import FoldTrainer, FoldTraining
+from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_configs import student_training_config
 from mcukd.distillation.training_set import FitContext, TrainingSet
+from mcukd.distillation.workers import FoldTraining
 from mcukd.errors import UserError
 from mcukd.evaluation.fold_students import fold_students
 from mcukd.fixedpoint.model import load_model

@@ -21,9 +21,10 @@ from hypothesis.extra import numpy as hnp
 from mcukd.data.folds import Fold
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.fold_trainer import FoldTrainer, FoldTraining
+from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.nested_selection import select
+from mcukd.distillation.workers import FoldTraining
 from mcukd.errors import UserError
 from mcukd.evaluation.baseline_jobs import BaselineJob
 from mcukd.evaluation.baselines.filter_mlp import NAME as FILTER_MLP

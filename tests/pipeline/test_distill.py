@@ -17,8 +17,7 @@ from builders.training import CONFIG
 from mcukd.data.folds import make_folds
 from mcukd.data.load import load_windows
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.fold_trainer import FoldTraining
-from mcukd.distillation.workers import run_jobs
+from mcukd.distillation.workers import FoldTraining, run_jobs
 from mcukd.errors import UserError
 from mcukd.models.weights import GruMlpWeights
 from mcukd.parallel.processes import leave_with_parent

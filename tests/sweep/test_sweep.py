@@ -166,9 +166,8 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
     from mcukd.data.card import load_card
     from mcukd.data.folds import make_folds
     from mcukd.data.load import load_windows
-    from mcukd.distillation.fold_trainer import FoldTraining
     from mcukd.distillation.qat import train_qat
-    from mcukd.distillation.workers import run_jobs
+    from mcukd.distillation.workers import FoldTraining, run_jobs
     from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
     from mcukd.models.weights import GruMlpWeights
     from mcukd.pipeline.distill import fold_jobs

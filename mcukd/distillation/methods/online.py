@@ -1,4 +1,4 @@
-"""Online distillation: the teacher labels the very augmented windows that the student is trained on.
+"""Online distillation: the teacher labels the same augmented windows that the student is trained on.
 
 After Beyer et al., "Knowledge distillation: a good teacher is patient and consistent" (CVPR 2022): the
 student learns a function, so both networks must get the same input. A label computed once is a mean over

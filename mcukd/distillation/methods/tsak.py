@@ -18,7 +18,7 @@ class Tsak(Method):
     """Learn the logits of the teacher's semantic classifier and of its three representations."""
 
     name = "tsak"
-    title = "the semantic classifier of a teacher that may see more sensors, and its representations"
+    title = "the semantic classifier of a teacher that may have more sensors, and its representations"
     teachers = ("tsak",)
     students = ("gru-mlp", "mobilenet", "filter-mlp")
     parts = ("representations",)
