@@ -62,34 +62,16 @@ LEAST_TRIALS = 8
 class DistillConfig:
     """Configuration of the distill stage; docs/reference/distillation.md has the reasons for its defaults.
 
-    split: as `make_folds` takes it. seeds: of the evaluation; teacher and students of every fold are trained
-    once with each. seed: of the final models, trained on all animals, and of simulated data.
+    Fields are options of `mcukd distill`, and are described by their help. split: as `make_folds` takes
+    it. seeds: of the evaluation; teacher and students of every fold are trained once with each. seed: of
+    the final models, trained on all animals, and of simulated data. neck_axis: index of the axis along
+    the neck, which the card states where `augment` has "rotation". jobs does not change the results. None
+    stands for the default of the card (mounting), the method (teacher, teacher_sensors, temperature) or
+    the architecture (epochs, learning_rate).
 
-    Networks and training:
-    student: "gru-mlp", "mobilenet", or "filter-mlp" (`mcukd.models.filter_mlp`). gru_units, dense_units: H
-    and M of the GRU-MLP. epochs, learning_rate: of the students, the rate being the peak of the schedule;
-    None for the defaults of the architecture (`mcukd.distillation.architectures`). teacher: what the student
-    learns from; None for the method's first. teacher_epochs: its epochs. teacher_width: filters of the
-    ResNet's first block. teacher_sensors: "all" gives the teacher the card's extra channels as well; None for
-    the method's default. choose_epochs, choose_teacher_epochs: select the epochs of each fold on inner
-    animals, among half, once and twice those given.
-
-    Augmentation:
-    mounting: how training windows are turned, see `Signal.mounting`; None for what the card says. augment:
-    disturbances to train against, names of `AUGMENTS` with commas, "all" or "none". neck_axis: index of the
-    axis along the neck, which the card states where "rotation" is among them.
-
-    Distillation:
-    method: a name of `mcukd.distillation.methods`. ablate: parts of the method to leave out, with commas.
-    temperature: T of the distillation loss; None for the method's default. alpha: weight of its soft term.
-    smoothing: label smoothing of the hard labels. correct_teacher: replace the teacher's output by the label
-    where the teacher is wrong. method_options: values of options that methods declare (`Method.options`),
-    where they are not the defaults, sorted by name; `of` and `with_options` take them as any other option.
-    search: search for a better head of the student on inner animals (gru-mlp only); search_trials:
-    classifiers it tries in each fold.
-
-    device: "cpu" or "gpu", whose results differ in the last bits. jobs: worker processes, None for one per
-    core; it does not change the results. Raises UserError for values that cannot work.
+    method_options: values of options that methods declare (`Method.options`), where they are not the
+    defaults, sorted by name; `of` and `with_options` take them as any other option.
+    Raises UserError for values that cannot work.
     """
 
     split: str = option(
