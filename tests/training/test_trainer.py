@@ -33,6 +33,7 @@ from mcukd.training.trainer import (
     Targets,
     Trainer,
     TrainingConfig,
+    in_units,
     learning_rates,
     logits,
     random_crops,
@@ -203,6 +204,16 @@ def test_threads_that_draw_random_numbers_do_not_change_the_first_weights(studen
         thread.join()
     for ours, theirs in zip(alone, beside):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("total", [1, 7, 18, 100, 1234])
+def test_progress_of_a_fit_grows_to_its_whole_length(total: int) -> None:
+    reported: list[int] = []
+    advance = in_units(reported.append, total)
+    for _ in range(total):
+        advance(1)
+    assert min(reported) >= 0 and sum(reported) == FIT_UNITS
+    assert sum(reported[: total // 2]) <= FIT_UNITS // 2
 
 
 class _Killed(Exception):
