@@ -13,6 +13,8 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.data.counts import unclipped_counts
+from mcukd.data.recordings import RECORDING_BAND
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed
 
@@ -253,7 +255,7 @@ def _counts(recording: Recording, values: NDArray[Any], first: int) -> tuple[NDA
         values_g = values.astype(np.float64, copy=False)
         if recording.layout.per_g is not None:
             values_g = values_g / recording.layout.per_g
-        scaled = np.floor(values_g * recording.layout.counts_per_g + 0.5)
+        scaled = unclipped_counts(values_g, recording.layout.counts_per_g)
     else:
         low, high = INT16
         scaled = values
@@ -275,7 +277,8 @@ def _check_gravity(recording: Recording, values: NDArray[Any]) -> None:
     scale = recording.layout.counts_per_g
     some = recording.in_g(values[:: max(1, len(values) // 10_000)])
     length = float(np.nanmedian(np.linalg.norm(some, axis=1)))
-    if 0.5 <= length <= 2 or not np.isfinite(length):
+    low, high = RECORDING_BAND
+    if low <= length <= high or not np.isfinite(length):
         return  # of what is not finite `_counts` tells the row
     if recording.units == "card":
         remedy = "correct signal.units of its card, or import the data again with --units"

@@ -1,4 +1,4 @@
-"""The command that checks data against its card."""
+"""`mcukd data check`: the command that checks data against its card."""
 
 from __future__ import annotations
 

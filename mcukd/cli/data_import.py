@@ -12,7 +12,7 @@ from mcukd.cli.common import JsonOption, print_json
 
 if TYPE_CHECKING:
     from mcukd.boards.model import Board
-    from mcukd.data.importer.options import Accelerometer
+    from mcukd.data.importer.options import BoardAccelerometer
 
 _COLUMNS, _SIGNAL, _LABELS = "Columns", "Signal", "Behaviours and animals"
 
@@ -259,7 +259,7 @@ def import_data(
             print(f"Card written to {card}; read it, then look with 'mcukd data check {card}'.")
 
 
-def accelerometer(board: str) -> Accelerometer:
+def accelerometer(board: str) -> BoardAccelerometer:
     """Return the sensor of a board by its name or TOML file; UserError where it has none."""
     from mcukd.boards.model import load_board
     from mcukd.errors import UserError
@@ -270,7 +270,7 @@ def accelerometer(board: str) -> Accelerometer:
     return found
 
 
-def bundled_accelerometers() -> tuple[Accelerometer, ...]:
+def bundled_accelerometers() -> tuple[BoardAccelerometer, ...]:
     """Return the sensors of the bundled boards that are not emulated."""
     from mcukd.boards.model import list_boards
 
@@ -278,13 +278,13 @@ def bundled_accelerometers() -> tuple[Accelerometer, ...]:
     return tuple(one for one in found if one is not None)
 
 
-def _accelerometer(board: Board) -> Optional[Accelerometer]:
-    from mcukd.data.importer.options import Accelerometer
+def _accelerometer(board: Board) -> Optional[BoardAccelerometer]:
+    from mcukd.data.importer.options import BoardAccelerometer
 
     sensor = board.sensor
     if sensor is None:
         return None
-    return Accelerometer(board.name, sensor.part, sensor.range_g, sensor.counts_per_g, sensor.rates_hz)
+    return BoardAccelerometer(board.name, sensor.part, sensor.range_g, sensor.counts_per_g, sensor.rates_hz)
 
 
 def _split(text: Optional[str]) -> tuple[str, ...]:

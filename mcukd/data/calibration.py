@@ -1,4 +1,4 @@
-"""What a sensor at rest says of its own error: offset and gain per axis."""
+"""Offset and gain of each axis of a sensor, estimated from stretches at rest."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mcukd.data.sections import Signal
 
 
-def scaled(samples_g: NDArray[np.float64], counts_per_g: float) -> NDArray[np.float64]:
+def unclipped_counts(samples_g: NDArray[np.float64], counts_per_g: float) -> NDArray[np.float64]:
     """Return samples in g as counts, rounded half up and not clipped."""
     return np.asarray(np.floor(samples_g * counts_per_g + 0.5), np.float64)
 
@@ -19,7 +19,7 @@ def to_counts(
     samples_g: NDArray[np.float64], counts_per_g: float, limits: tuple[int, int]
 ) -> NDArray[np.int16]:
     """Return samples in g as the sensor's integers: rounded half up, then clipped to lowest and highest."""
-    return np.clip(scaled(samples_g, counts_per_g), *limits).astype(np.int16)
+    return np.clip(unclipped_counts(samples_g, counts_per_g), *limits).astype(np.int16)
 
 
 def count_limits(signal: Signal) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Channels beside the acceleration that only a teacher sees: what a card says of them, and what is done."""
+"""Extra channels, which only a teacher sees: their section of a card, and their values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which animals train and which test.
+"""Folds: partitions of the animals into those that train and those that test.
 
 Whole animals, because windows of one animal look much alike. The one exception, "random", is there to show
 how much it flatters.

@@ -1,4 +1,4 @@
-"""From a card to windows of sensor counts."""
+"""Windows of sensor counts from a card, and the identity of a data set."""
 
 from __future__ import annotations
 

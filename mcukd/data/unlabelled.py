@@ -1,4 +1,4 @@
-"""Cards of recordings that nobody labelled: `mcukd data import --unlabelled` writes them, classify reads."""
+"""Cards of recordings without labels: `mcukd data import --unlabelled` writes them, classify reads them."""
 
 from __future__ import annotations
 

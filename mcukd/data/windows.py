@@ -1,4 +1,4 @@
-"""The windows every later stage works on."""
+"""Labelled windows of sensor counts, the data type of every later stage."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Recordings in whatever form they come, turned into a card and, where needed, into Parquet."""
+"""Import of recordings: a card and, where needed, Parquet for whatever files there are."""

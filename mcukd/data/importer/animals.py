@@ -1,4 +1,4 @@
-"""Which column or part of the path tells the animals: never dates or running numbers, asked if in doubt."""
+"""Search for the animals: the column or part of the path that names them, asked where in doubt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A card for whatever is named: a card itself, or data that has none yet."""
+"""A temporary card for data that has none yet; cards themselves are read as they are."""
 
 from __future__ import annotations
 

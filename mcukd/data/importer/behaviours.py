@@ -1,4 +1,4 @@
-"""Which column or part of the path tells what the animals did: by what they hold, asked where in doubt."""
+"""Search for the labels: the column or part of the path that names them, asked where in doubt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that lie beside recordings and hold no acceleration: named, passed over, and offered as metadata."""
+"""Tables beside the recordings that hold no acceleration: left out, and mentioned to the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two exports of BORIS (Friard and Gamba 2016, doi 10.1111/2041-210X.12584).
+"""Readers of the two exports of BORIS (Friard and Gamba 2016, doi 10.1111/2041-210X.12584).
 
 Aggregated events ("Start (s)", "Stop (s)") and tabular events (one row where a behaviour starts and one where
 it stops). Their seconds count from the "Observation date", or from 1970 where BORIS was told to take the time

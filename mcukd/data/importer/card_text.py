@@ -1,4 +1,4 @@
-"""Writes what was worked out as a card to read and edit."""
+"""Text of a card (TOML) with comments that say where each value is from."""
 
 from __future__ import annotations
 

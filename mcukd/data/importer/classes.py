@@ -1,4 +1,4 @@
-"""From the labels of a source to classes that can be learned, and the window they are learned in."""
+"""Classes that can be learned, chosen from the labels of a source, and the length of their windows."""
 
 from __future__ import annotations
 

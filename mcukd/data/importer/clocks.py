@@ -1,4 +1,4 @@
-"""Clocks: the stamps of one file turned into seconds, block by block."""
+"""Clocks of files: stamps turned into seconds, block by block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column is what: guessed from names and first values, and said."""
+"""Roles of columns, guessed from their names and first values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes an import as Parquet, part by part, so that one that was killed goes on where it stopped."""
+"""Conversion of an import to Parquet, part by part, so that a killed one is resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples that stand in the data twice: copies of files, tables appended to themselves, doubled rows."""
+"""Duplicate samples: copies of files, tables appended to themselves, doubled rows."""
 
 from __future__ import annotations
 

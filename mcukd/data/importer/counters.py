@@ -1,4 +1,4 @@
-"""Columns that count rows or frames: where no stamps do, they tell rows that are missing, and other rates."""
+"""Columns that count rows or frames, which without stamps show missing rows and other rates."""
 
 from __future__ import annotations
 

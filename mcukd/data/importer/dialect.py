@@ -1,4 +1,4 @@
-"""Which separator a table of text uses, and which of its lines names the columns."""
+"""Dialect of a table of text: its separator, and the line that names the columns."""
 
 from __future__ import annotations
 

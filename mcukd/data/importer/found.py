@@ -1,4 +1,4 @@
-"""Where an animal or a label is told: a column, a part of the path or nowhere; and choices to ask among."""
+"""Result of a search for animals or labels: a column, a part of the path or nothing, and choices to ask."""
 
 from __future__ import annotations
 

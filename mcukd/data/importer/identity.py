@@ -1,4 +1,4 @@
-"""Who was recorded and what was done: in a column, in a part of the path, in a table apart, or as stated."""
+"""Animals, labels and segments of an import: in columns, in parts of the path, in a table, or as stated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what the samples look like to what a card says: units, rate, range, axes, classes, windows."""
+"""Values of a card inferred from the samples: units, rate, range, axes, classes, windows."""
 
 from __future__ import annotations
 

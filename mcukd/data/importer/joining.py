@@ -1,4 +1,4 @@
-"""Labels kept apart, joined to recordings: their clocks and zones, and whether they meet."""
+"""Join of a separate table of labels to recordings, with checks of clocks, zones and overlap."""
 
 from __future__ import annotations
 

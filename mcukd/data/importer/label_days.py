@@ -1,4 +1,4 @@
-"""Labels that say less than a date: times of day, and seconds from the start of each recording."""
+"""Dates for labels without one: times of day, and seconds from the start of each recording."""
 
 from __future__ import annotations
 

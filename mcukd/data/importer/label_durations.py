@@ -1,4 +1,4 @@
-"""How long labels last, where a table gives a start and a duration."""
+"""Durations of labels, where a table gives a start and a duration."""
 
 from __future__ import annotations
 

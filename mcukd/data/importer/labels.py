@@ -1,4 +1,4 @@
-"""Tables of labels kept apart from the samples: start, end and behaviour, per animal.
+"""Reader of label tables kept apart from the samples: start, end and behaviour, per animal.
 
 Any table of intervals, of stamps that each hold for a burst of samples, and the two exports of BORIS.
 """

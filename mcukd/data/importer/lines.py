@@ -1,4 +1,4 @@
-"""Files of text as blocks of whole lines in UTF-8, whatever encoding, compression and line ends they have."""
+"""Text files as blocks of whole lines in UTF-8, whatever their encoding, compression and line ends."""
 
 from __future__ import annotations
 

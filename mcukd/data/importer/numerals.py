@@ -1,4 +1,4 @@
-"""Cells that hold a number, however it is written: decimal marks, thousands, signs, blanks and units."""
+"""Numbers in cells, however written: decimal marks, thousands, signs, blanks and units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user of an import may state, and how what is missing is asked for."""
+"""Options of an import, and the dialog that asks for what is missing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mcukd.text import did_you_mean
 
 
 @dataclass(frozen=True)
-class Accelerometer:
+class BoardAccelerometer:
     """The sensor of a board. board: its name. part: the chip. range_g: ±. rates_hz: what it samples at."""
 
     board: str
@@ -51,8 +51,8 @@ class Options:
     unlabelled: bool = False
     units: Optional[str] = None
     rate_hz: Optional[float] = None
-    board: Optional[Accelerometer] = None
-    boards: tuple[Accelerometer, ...] = ()
+    board: Optional[BoardAccelerometer] = None
+    boards: tuple[BoardAccelerometer, ...] = ()
     range_g: Optional[float] = None
     counts_per_g: Optional[float] = None
     offset: Optional[float] = None

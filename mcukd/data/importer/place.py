@@ -1,4 +1,4 @@
-"""Where an import is written: never among the recordings, and nothing of it is left where it failed."""
+"""Output folder of an import: never among the recordings, and removed where the import fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies at a path: which files, in which layout, and which of their columns is what."""
+"""Making of a reading plan: the files at a path, their layout, and the roles of their columns."""
 
 from __future__ import annotations
 

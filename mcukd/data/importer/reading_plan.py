@@ -1,4 +1,4 @@
-"""How the files of an import are to be read: their layout, and which of their columns is what."""
+"""Reading plan of an import: its files, their layout, and the roles of their columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what a plan's files hold to rows of animal, label, segment, time and acceleration."""
+"""Rows of animal, label, segment, time and acceleration, read from the files of a plan."""
 
 from __future__ import annotations
 

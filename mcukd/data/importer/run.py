@@ -1,4 +1,4 @@
-"""The import: look, ask, convert where needed, and write the card."""
+"""The import as a whole: plan, ask, convert where needed, and write the card."""
 
 from __future__ import annotations
 

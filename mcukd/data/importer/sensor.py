@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcukd.data.importer.options import Accelerometer, Dialog, Options
+from mcukd.data.importer.options import BoardAccelerometer, Dialog, Options
 from mcukd.data.quality.survey import LENGTH_EDGES, Survey
 from mcukd.data.sections import INT16_SPAN
 from mcukd.errors import UserError
@@ -53,7 +53,7 @@ def check_range(options: Options) -> None:
 
 
 def _of_board(
-    sensor: Accelerometer, survey: Survey, dialog: Dialog, one_g: float, rate_hz: float
+    sensor: BoardAccelerometer, survey: Survey, dialog: Dialog, one_g: float, rate_hz: float
 ) -> BoardSensor:
     beyond = _share_beyond(survey, sensor.range_g * one_g)
     dialog.note(
@@ -71,7 +71,7 @@ def _of_board(
     return BoardSensor(sensor.range_g, sensor.counts_per_g, f"of board {sensor.board}")
 
 
-def _note_boards(made: BoardSensor, boards: Sequence[Accelerometer], dialog: Dialog) -> None:
+def _note_boards(made: BoardSensor, boards: Sequence[BoardAccelerometer], dialog: Dialog) -> None:
     """Say which boards have the card's range and scale, and what naming one would write."""
     said = (
         f"board: none is stated, so the card says ±{made.range_g:g} g and {made.counts_per_g:g} counts per g"

@@ -1,4 +1,4 @@
-"""Rows of several sensors in one table: which of them are the accelerometer's."""
+"""Tables with rows of several sensors: selection of the accelerometer's rows."""
 
 from __future__ import annotations
 

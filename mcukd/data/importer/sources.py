@@ -1,4 +1,4 @@
-"""Readers of what a plan names: pieces of tables that can be gone on with from where an import stopped."""
+"""Readers of tables and of loggers' files, in pieces that can be resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When each animal was recorded, for joining labels whose clocks say too little by themselves."""
+"""Periods in which each animal was recorded, to join labels with incomplete clocks."""
 
 from __future__ import annotations
 

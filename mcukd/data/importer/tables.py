@@ -1,4 +1,4 @@
-"""Imports tables of features: a card each, for training a classifier head."""
+"""Import of tables of features: a card each, for training a classifier head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What columns of words hold over the files, not only in their first rows: values, and how they alternate."""
+"""Values of word columns counted over all files: how many, and how they alternate."""
 
 from __future__ import annotations
 

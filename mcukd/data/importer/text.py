@@ -1,4 +1,4 @@
-"""Tables of text: how they are written, and their columns as numbers and words."""
+"""Tables of text: their form, and their columns as numbers and words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stamps that are apart in several columns: hours, minutes and seconds, with or without a date."""
+"""Stamps split over several columns: hours, minutes and seconds, with or without a date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes recordings without labels for `mcukd classify`: Parquet per animal, cut at gaps, and a card."""
+"""Output for recordings without labels, for `mcukd classify`: Parquet per animal, cut at gaps, and a card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract between a card and its data, checked animal by animal."""
+"""Check of a data set against its card, animal by animal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From facts about the data to sentences: what was found, and what it does to training."""
+"""Findings of a check: sentences from facts about the data, with what they do to training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings that several animals share, told once: which animals have it, and the worst of them."""
+"""Groups of findings that several animals share, with the animals and the worst of them."""
 
 from __future__ import annotations
 

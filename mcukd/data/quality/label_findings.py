@@ -1,4 +1,4 @@
-"""What a check finds about labels: their numbers, their mixing within windows, and which look alike."""
+"""Findings on labels: their numbers, their mixing within windows, and which look alike."""
 
 from __future__ import annotations
 

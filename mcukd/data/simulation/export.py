@@ -1,4 +1,4 @@
-"""Writes a simulated herd as files and a card, in the shape a user's own data would have."""
+"""Export of a simulated herd as files and a card, in the shape a user's own data would have."""
 
 from __future__ import annotations
 
