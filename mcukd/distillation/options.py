@@ -18,7 +18,7 @@ from mcukd.errors import UserError
 DATA, MODELS, METHOD = "Data and evaluation", "Models and their training", "Distillation method"
 SEARCH, MACHINE = "Search of the classifier head", "Machine"
 
-#: Names that options had first. Manifests and fingerprints keep them, and users may go on writing them.
+#: Earlier names of options: manifests and fingerprints keep them, and they are still accepted.
 STORED_NAMES = {
     "alpha": "mixing",
     "correct_teacher": "gate",
@@ -26,7 +26,7 @@ STORED_NAMES = {
     "choose_spectral_weight": "choose_frequency",
     "ablate": "without",
 }
-#: Values likewise, by option.
+#: Earlier spellings of values, by option, likewise.
 STORED_VALUES = {
     "method": {"online": "same-view", "function-matching": "mixed-view"},
     "teacher": {"mixed-ensemble": "committee"},

@@ -26,7 +26,7 @@ ENSEMBLE_PARTS = 4
 
 #: Members of a mixed ensemble, by role.
 MIXED_MEMBERS = {"teacher": 3, "student": 4}
-#: Their checkpoints' names and seeds are made of this word.
+#: Prefix of their checkpoints' names, from which their seeds are made as well.
 _MIXED_PREFIX = stored_value("teacher", MIXED_ENSEMBLE)
 
 

@@ -118,7 +118,7 @@ def for_card(config: DistillConfig, card: Card) -> DistillConfig:
 
 
 def is_up_to_date(study: Study, card: Card, data_root: Optional[Path], config: DistillConfig) -> bool:
-    """Tell whether the study holds exactly what `distill` would make of this data and these options."""
+    """Return whether the study holds exactly what `distill` would make of this data and these options."""
     config = for_card(config, card)
     return (
         study.is_current("distill", _inputs(card, data_root, config), config.options())
@@ -127,7 +127,7 @@ def is_up_to_date(study: Study, card: Card, data_root: Optional[Path], config: D
 
 
 def free_run(card: str, config: DistillConfig, runs: Path = RUNS) -> Path:
-    """Return where a study goes that the user gave no place: `runs/<card>`, or `runs/<card>-2` and so on.
+    """Return the default directory of a study: `runs/<card>`, or `runs/<card>-2` and so on.
 
     The first directory that has no study, or one of this card that is unfinished or made with these options.
     """
@@ -209,7 +209,7 @@ def _key(
 
 
 def _forget_models(study: Study, names: set[str]) -> None:
-    """Remove the figures of models that the study had before and no longer has."""
+    """Remove the figures of models that the study no longer has."""
     path = study.file(METRICS)
     known = load_metrics(path) if path.is_file() else {"models": {}}
     if names & set(known["models"]):
@@ -248,9 +248,9 @@ def _models(config: DistillConfig) -> list[str]:
 
 
 def _searched_sizes(results: Sequence[FoldResult], steps: int) -> dict[str, dict[str, Any]]:
-    """Return what the searches of the folds found, and how large the largest student to deploy is.
+    """Return what the searches of the folds found, and the size of the largest deployable student.
 
-    The overall winner may be a forest, whose size in these terms is none.
+    The overall winner has no size here, because it may be a forest.
     """
     parameters, macs = [], []
     families: dict[str, dict[str, int]] = {"winner": {}, "deployable": {}}
