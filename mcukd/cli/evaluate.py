@@ -208,7 +208,7 @@ def _evaluate_random(
     study: Study, config: DistillConfig, models: list[str], nested: bool, json: bool
 ) -> None:
     from mcukd.metrics.metrics_file import load_metrics
-    from mcukd.pipeline.evaluate import beside, flattery
+    from mcukd.pipeline.evaluate import split_optimism, with_split
     from mcukd.study import Study
 
     typer.echo(
@@ -216,13 +216,13 @@ def _evaluate_random(
         "well those animals are remembered, not how a new one is recognised; use it for comparison only.",
         err=True,
     )
-    honest = _evaluated(study, config, models, nested)
+    by_animals = _evaluated(study, config, models, nested)
     other = study.path.with_name(f"{study.path.name}-random")
     random = Study.prepare(other, study.card, int(study.manifest["seed"]))
     root = study.data_root(None)
     random.data_root(root)
-    _evaluated(random, beside(config, "random"), models, nested)
-    found = flattery(random, study)
+    _evaluated(random, with_split(config, "random"), models, nested)
+    found = split_optimism(random, study)
     if json:
         print_json({"run": str(study.path), "random_run": str(random.path), "random_split": found})
         return
@@ -237,9 +237,9 @@ def _evaluate_random(
         for name, one in found.items()
     ]
     print_table(
-        f"{honest['data']}: what a random split would have claimed "
+        f"{by_animals['data']}: what a random split would have claimed "
         f"({plural(len(config.seeds), 'seed')}, pooled MCC)",
-        ["model", "random", honest["split"], "points of flattery", "95 % over animals"],
+        ["model", "random", by_animals["split"], "points of optimism", "95 % over animals"],
         rows,
     )
     _print(load_metrics(study.file(METRICS)), study.path)

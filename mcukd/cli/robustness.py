@@ -26,9 +26,10 @@ def robustness(
             "--augmented", help="A study of the same folds, distilled with --augment.", show_default=False
         ),
     ] = None,
-    disturbances: Annotated[
+    perturbations: Annotated[
         Optional[str],
         typer.Option(
+            "--perturbations",
             "--disturbances",
             help="Some of rotation, flip, gain, gain-axes, rate, noise, drop, clip, added to those scored "
             "before. Default: all.",
@@ -63,7 +64,7 @@ def robustness(
         study,
         data_root,
         augmented=None if augmented is None else Study.open(augmented),
-        disturbances=[name.strip() for name in (disturbances or "").split(",") if name.strip()],
+        perturbations=[name.strip() for name in (perturbations or "").split(",") if name.strip()],
         integers=integers,
     )
     if figure is not None:
@@ -85,7 +86,7 @@ def _print(content: dict[str, Any]) -> None:
     from mcukd.text import figure, with_spread
 
     models = in_order(content["undisturbed"])
-    rows = [["", "none", *(with_spread(*_undisturbed(content, name)) for name in models)]]
+    rows = [["", "none", *(with_spread(*_unperturbed(content, name)) for name in models)]]
     for one in content["disturbances"].values():
         for place, label in enumerate(one["labels"]):
             if one["levels"][place]:
@@ -98,12 +99,12 @@ def _print(content: dict[str, Any]) -> None:
     print_table(
         f"{origin} {content['data']}, {content['split']}, {plural(len(content['seeds']), 'seed')}: pooled "
         f"MCC on unseen animals; neck along {content['neck_axis']}",
-        ["disturbance", "level", *(title_of(name) for name in models)],
+        ["perturbation", "level", *(title_of(name) for name in models)],
         rows,
         left=2,
     )
 
 
-def _undisturbed(content: dict[str, Any], name: str) -> tuple[Optional[float], Optional[float]]:
+def _unperturbed(content: dict[str, Any], name: str) -> tuple[Optional[float], Optional[float]]:
     one = content["undisturbed"][name]
     return one["mcc"], one["mcc_sd"]

@@ -113,7 +113,7 @@ class DistillConfig:
         False, "Choose the teacher's epochs likewise: half, once or twice --teacher-epochs.", MODELS
     )
     augment: str = option(
-        "", f"Disturbances to train against: {', '.join(AUGMENTS)}; with commas, or all.", MODELS, "none"
+        "", f"Perturbations to train against: {', '.join(AUGMENTS)}; with commas, or all.", MODELS, "none"
     )
     neck_axis: Optional[int] = None
     method: str = option("soft-labels", f"How the student is trained: {', '.join(METHODS.registered)}.")
@@ -258,7 +258,7 @@ class DistillConfig:
 
     @property
     def augments(self) -> tuple[str, ...]:
-        """The disturbances to train against."""
+        """The perturbations to train against."""
         return tuple(self.augment.split(",")) if self.augment else ()
 
     @classmethod

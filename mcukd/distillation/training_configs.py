@@ -15,7 +15,7 @@ TEACHERS_VERSION = 3
 
 _TURNS: dict[Optional[str], Turn] = {"aligned": "none", "turned": "vertical", "any": "any"}
 
-#: What `--augment` adds: about as much as `mcukd robustness` disturbs, see docs/reference/robustness.md.
+#: What `--augment` adds: about as much as `mcukd robustness` perturbs, see docs/reference/robustness.md.
 _AGAINST: dict[str, dict[str, Any]] = {
     "rotation": {},
     "flip": {"flip": True},

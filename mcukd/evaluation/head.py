@@ -47,7 +47,7 @@ def evaluate_table(
     table = load_features(card, data_root)
     windows = as_windows(table)
     folds = make_folds(windows, split)
-    guesses = {(model, seed): np.full(len(table), -1) for model in models for seed in seeds}
+    predictions = {(model, seed): np.full(len(table), -1) for model in models for seed in seeds}
     penalties = []
     with progress("Heads", len(models) * len(folds)) as advance:
         for model in models:
@@ -56,18 +56,18 @@ def evaluate_table(
                 seen, unseen = table.take(train), table.values[test]
                 if model == "majority":
                     for seed in seeds:
-                        guesses[model, seed][test] = np.bincount(seen.labels).argmax()
+                        predictions[model, seed][test] = np.bincount(seen.labels).argmax()
                 else:
                     penalty = chosen_penalty(seen, seeds[0])
                     penalties.append(penalty)
                     for seed in seeds:
-                        guesses[model, seed][test] = head_classes(seen, unseen, penalty, seed)
+                        predictions[model, seed][test] = head_classes(seen, unseen, penalty, seed)
                 advance(1, f"{model} {fold.name}")
     found = {}
     for model in models:
         scores = []
         for seed in seeds:
-            answer = guesses[model, seed]
+            answer = predictions[model, seed]
             tested = table.take(answer >= 0)
             scores.append(score(tested.labels, answer[answer >= 0], tested.animals, table.classes))
         found[model] = {**combine_seeds(scores), "parameters": _parameters(table, model)}

@@ -34,9 +34,9 @@ class Predictions:
     def scores(self, evaluation: Windows) -> list[dict[str, Any]]:
         """Return the score of each seed, as `combine_seeds` takes them."""
         scores = []
-        for index, guesses in zip(self.index, self.classes()):
+        for index, predictions in zip(self.index, self.classes()):
             tested = evaluation.take(index)
-            scores.append(score(tested.labels, guesses, tested.animals, evaluation.classes))
+            scores.append(score(tested.labels, predictions, tested.animals, evaluation.classes))
         return scores
 
     def scored_windows(self, evaluation: Windows) -> ScoredWindows:
@@ -57,12 +57,12 @@ class Predictions:
         made = []
         for seed in self.seeds if seeds is None else seeds:
             place = self.seeds.index(seed)
-            index, guesses = self.index[place], self.classes()[place]
+            index, predictions = self.index[place], self.classes()[place]
             kept = np.isin(evaluation.animals[index], list(animals))
             tested = evaluation.take(index[kept])
             made.append(
                 confusion_by_animal(
-                    tested.labels, guesses[kept], tested.animals, animals, len(evaluation.classes)
+                    tested.labels, predictions[kept], tested.animals, animals, len(evaluation.classes)
                 )
             )
         return np.stack(made)

@@ -19,7 +19,7 @@ def settling_samples(student: GruMlpWeights, counts: NDArray[np.int16]) -> NDArr
     classes = stepwise_classes(student, counts)
     steps = classes.shape[1]
     differs = classes != classes[:, -1:]
-    # The last step that differs from the final answer, counted from the end; none means settled at once.
+    # The last step that differs from the final answer, counted from the end; none: the class never changed.
     last = np.where(differs.any(axis=1), steps - np.argmax(differs[:, ::-1], axis=1), 0)
     return np.asarray(last + 1, np.int64)
 
@@ -35,9 +35,9 @@ def stepwise_classes(student: GruMlpWeights, counts: NDArray[np.int16]) -> NDArr
     return classes
 
 
-def warm_up(settled: Sequence[NDArray[np.int64]], window: int) -> dict[str, Any]:
+def warm_up(settling_times: Sequence[NDArray[np.int64]], window: int) -> dict[str, Any]:
     """Summarise settling times of windows of `window` samples, as JSON: median, 95th percentile, worst."""
-    samples = np.concatenate(list(settled))
+    samples = np.concatenate(list(settling_times))
     return {
         "median_samples": float(np.median(samples)),
         "p95_samples": float(np.quantile(samples, 0.95, method="higher")),

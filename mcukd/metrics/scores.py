@@ -41,18 +41,18 @@ def score(
     its mean with sign.
     Raises ValueError where the arrays differ in length, are empty or hold no class numbers.
     """
-    truth, guess = np.asarray(labels), np.asarray(predictions)
+    truth, predicted = np.asarray(labels), np.asarray(predictions)
     owner = np.asarray(animals).astype(str)
-    if truth.ndim != 1 or truth.shape != guess.shape or truth.shape != owner.shape or not truth.size:
+    if truth.ndim != 1 or truth.shape != predicted.shape or truth.shape != owner.shape or not truth.size:
         raise ValueError(
-            f"labels {truth.shape}, predictions {guess.shape} and animals {owner.shape} must be "
+            f"labels {truth.shape}, predictions {predicted.shape} and animals {owner.shape} must be "
             "equally long and not empty"
         )
-    for name, values in (("labels", truth), ("predictions", guess)):
+    for name, values in (("labels", truth), ("predictions", predicted)):
         if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= len(classes):
             raise ValueError(f"{name} must be integers from 0 to {len(classes) - 1}")
 
-    windows = ScoredWindows(truth, guess, owner, tuple(classes))
+    windows = ScoredWindows(truth, predicted, owner, tuple(classes))
     by_animal = {animal: windows.of_animal(animal) for animal in sorted(set(owner.tolist()))}
     metrics, matrix = of_predictions(), windows.confusion
     minutes = np.array([_excess_share(one.confusion) for one in by_animal.values()]) * MINUTES_PER_DAY

@@ -1,8 +1,8 @@
 """Time budgets, raw and corrected for the errors the classifier is known to make.
 
 The corrected budget is the confusion-matrix method of aquatic and remote-sensing surveys (Solow, Davis and Hu
-2001; in statistics, misclassification-corrected prevalence): where P[i, j] is the chance that behaviour i
-is called j, an animal's predicted shares q are Pᵀ p of its true shares p, so p = (Pᵀ)⁻¹ q. Shares that come
+2001; in statistics, misclassification-corrected prevalence): where P[i, j] is the probability that behaviour
+i is called j, an animal's predicted shares q are Pᵀ p of its true shares p, so p = (Pᵀ)⁻¹ q. Shares that come
 out negative are set to nought and the rest is scaled to one.
 """
 
@@ -33,8 +33,8 @@ def corrected_shares(predicted: NDArray[Any], confusion: NDArray[Any]) -> FloatA
     confusion = np.asarray(confusion, np.float64)
     shares = np.asarray(predicted, np.float64) / np.sum(predicted)
     support = confusion.sum(axis=1, keepdims=True)
-    chances = np.where(support > 0, confusion / np.maximum(support, 1), np.eye(len(confusion)))
-    solution = np.linalg.lstsq(chances.T, shares, rcond=1e-6)[0]
+    probabilities = np.where(support > 0, confusion / np.maximum(support, 1), np.eye(len(confusion)))
+    solution = np.linalg.lstsq(probabilities.T, shares, rcond=1e-6)[0]
     clipped = np.clip(solution, 0, None)
     total = clipped.sum()
     return np.asarray(clipped / total if total > 0 else shares)

@@ -213,21 +213,21 @@ def compare_studies(
     return replace(found, caveats=footing_caveats(trained[0], trained[1], names, (splits[0], splits[1])))
 
 
-def flattery(random: Study, honest: Study, data_root: Optional[Path] = None) -> dict[str, Any]:
-    """Return how much a random split flatters, by model: both MCCs and the points between them.
+def split_optimism(random: Study, by_animals: Study, data_root: Optional[Path] = None) -> dict[str, Any]:
+    """Return by model how much better a random split makes it look: both MCCs and the points between them.
 
     `points`: 100 · (MCC on the random split − MCC by whole animals), with `low` and `high`, its interval over
     animals. Written to both studies' `metrics.json` as `random_split`. Raises UserError where the two share
     no model.
     """
-    card = load_card(honest.card)
-    evaluation = load_windows(card, honest.data_root(data_root), seed=int(honest.manifest["seed"]))
+    card = load_card(by_animals.card)
+    evaluation = load_windows(card, by_animals.data_root(data_root), seed=int(by_animals.manifest["seed"]))
     shared = [
         name
-        for name in load_metrics(honest.file(METRICS))["models"]
+        for name in load_metrics(by_animals.file(METRICS))["models"]
         if name in load_metrics(random.file(METRICS))["models"]
     ]
-    sides = [stored_predictions(study.path, shared, evaluation) for study in (random, honest)]
+    sides = [stored_predictions(study.path, shared, evaluation) for study in (random, by_animals)]
     found: dict[str, Any] = {}
     for name in shared:
         if name not in sides[0] or name not in sides[1]:
@@ -243,10 +243,10 @@ def flattery(random: Study, honest: Study, data_root: Optional[Path] = None) -> 
         }
     if not found:
         raise UserError(
-            f"{random.path} and {honest.path} share no model; evaluate the same --models on both."
+            f"{random.path} and {by_animals.path} share no model; evaluate the same --models on both."
         )
-    split = load_metrics(honest.file(METRICS))["split"]
-    for study in (random, honest):
+    split = load_metrics(by_animals.file(METRICS))["split"]
+    for study in (random, by_animals):
         add_findings(study.file(METRICS), {}, random_split={"against": split, "models": found})
     return found
 
@@ -272,15 +272,15 @@ def _predictions(study: Study, model: str, evaluation: Windows) -> Predictions:
 
 def _warm_up(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
     """Return the warm-up of the folds' distilled students on their test windows; None without a GRU."""
-    settled = []
+    settling_times = []
     for result in fold_results(study.path):
         if f"{WEIGHTS[DISTILLED]}recurrent" not in result:
             return None
         weights = GruMlpWeights.from_arrays(result, WEIGHTS[DISTILLED])
-        settled.append(settling_samples(weights, evaluation.counts[result.test_index]))
-    return warm_up(settled, evaluation.counts.shape[1]) if settled else None
+        settling_times.append(settling_samples(weights, evaluation.counts[result.test_index]))
+    return warm_up(settling_times, evaluation.counts.shape[1]) if settling_times else None
 
 
-def beside(config: DistillConfig, split: str) -> DistillConfig:
+def with_split(config: DistillConfig, split: str) -> DistillConfig:
     """Return the options with another split, for a study beside this one; of a random one no search."""
     return replace(config, split=split, search=config.search and split != "random")

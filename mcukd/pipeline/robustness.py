@@ -1,15 +1,13 @@
-"""The robustness stage: a study's fold students on disturbed windows of animals they never saw.
+"""The robustness stage: scores of a study's fold students on perturbed windows of the animals held out.
 
-Nothing is trained. Disturbances change the held-out windows only; the students, and the integer models made
-of them, are those of the undisturbed road.
+Nothing is trained. Perturbations change the held-out windows only; the students, and the integer models made
+of them, are those of the other stages.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -23,10 +21,9 @@ from mcukd.errors import UserError
 from mcukd.evaluation.fold_students import FoldStudent, fold_students
 from mcukd.files import sha256_file, sha256_text, write_json, write_text
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, EVALUATION, STUDENT
-from mcukd.metrics.confusion import confusion_matrix, pooled_mcc
-from mcukd.progress import progress
 from mcukd.robustness.figure import robustness_figure
-from mcukd.robustness.perturbations import Counts, Disturbance, Sensor, chosen
+from mcukd.robustness.measure import ModelUnderTest, measure
+from mcukd.robustness.perturbations import Sensor, chosen
 from mcukd.robustness.record import ROBUSTNESS, Record, grouped_work
 from mcukd.robustness.shipped import Shipped, shipped_form
 from mcukd.robustness.students import Predict, integer_form
@@ -34,23 +31,8 @@ from mcukd.robustness.text import AUGMENTED
 from mcukd.study import Study
 
 FIGURE = "robustness.svg"
-#: Raise it when a disturbance changes in a way its levels do not show: results made before are then stale.
+#: Raise it when a perturbation changes in a way its levels do not show: results made before are then stale.
 VERSION = 1
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """A model in all its folds: who answers for which windows, by seed."""
-
-    name: str
-    by_seed: dict[int, list[tuple[NDArray[np.int64], Predict]]]
-
-    def score(self, seed: int, counts: Counts, evaluation: Windows) -> float:
-        """Return the pooled MCC with a seed, of evaluation windows whose counts are now these."""
-        total = np.zeros((len(evaluation.classes),) * 2, np.int64)
-        for index, answer in self.by_seed[seed]:
-            total += confusion_matrix(evaluation.labels[index], answer(counts[index]), len(total))
-        return pooled_mcc(total)
 
 
 def robustness_study(
@@ -58,36 +40,36 @@ def robustness_study(
     data_root: Optional[Path] = None,
     *,
     augmented: Optional[Study] = None,
-    disturbances: Sequence[str] = (),
+    perturbations: Sequence[str] = (),
     integers: bool = True,
 ) -> dict[str, Any]:
-    """Score a study's students on disturbed windows, write `robustness.json` and `.svg`, return the former.
+    """Score a study's students on perturbed windows, write `robustness.json` and `.svg`, return the former.
 
-    For every disturbance and level: the pooled MCC of each seed, its mean and sample standard deviation
+    For every perturbation and level: the pooled MCC of each seed, its mean and sample standard deviation
     (None with one seed), for the plain and the distilled student, the one whose head a search found, the
     integer model that the study ships (`shipped`), unless `integers` is False, and the distilled student of
-    the study `augmented`, made with `--augment` on the same folds. disturbances: names, all by default.
+    the study `augmented`, made with `--augment` on the same folds. perturbations: names, all by default.
     What was scored before is kept and added to, and not scored again; what was scored on other students,
     data or integers is dropped, and `dropped` of what is returned says so in sentences. Raises UserError for
     stale or missing students, a random split, and studies of other folds, before any work.
     """
-    wanted = chosen(disturbances)
+    wanted = chosen(perturbations)
     study.require("distill")
     if study.options("distill").get("split") == "random":
         raise UserError(
             f"{study.path}: its split is random, so that every animal was seen in training; robustness is "
             f"measured on animals never seen: distil a study with --split loao or animals=K."
         )
-    taught = _taught_students(study)
+    students = _float_students(study)
     form = _form(study, integers)
-    helped = None if augmented is None else _augmented(augmented, study)
+    augmented_model = None if augmented is None else _augmented(augmented, study)
     card = load_card(study.card)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     sensor = Sensor.of(card)
     base = {"data": dataset_sha256(card, root, seed), **study.inputs(*_fold_files(study))}
     neck = sensor.axes[sensor.neck_axis]
     shared = sha256_text(json.dumps([VERSION, neck, base], sort_keys=True))
-    identities = dict.fromkeys(taught, shared)
+    identities = dict.fromkeys(students, shared)
     if form is not None:
         identities[form.name] = sha256_text(f"{shared} {form.identity}")
     if augmented is not None:
@@ -102,21 +84,21 @@ def robustness_study(
 
     if missing:
         evaluation = load_windows(card, root, seed=seed)
-        contestants = [_floats(name, found) for name, found in taught.items()]
+        models = [_floats(name, found) for name, found in students.items()]
         if form is not None and form.name in missing:
             training = load_windows(card, root, training=True, seed=seed)
-            contestants.append(_integers(study, training, form, card.operation_hop))
-        if helped is not None:
-            contestants.append(helped)
+            models.append(_integers(study, training, form, card.operation_hop))
+        if augmented_model is not None:
+            models.append(augmented_model)
         for names, tried in grouped_work(missing):
-            record.add(measure([one for one in contestants if one.name in names], evaluation, sensor, tried))
+            record.add(measure([one for one in models if one.name in names], evaluation, sensor, tried))
         record.content.update(
             {
                 "data": card.name,
                 "simulated": card.simulated,
                 "split": study.options("distill")["split"],
-                "seeds": sorted({one.seed for found in taught.values() for one in found}),
-                "windows": _windows(taught),
+                "seeds": sorted({one.seed for found in students.values() for one in found}),
+                "windows": _windows(students),
                 "scored_on": "windows of held-out animals, disturbed; nothing was trained on them",
                 "neck_axis": neck,
             }
@@ -145,54 +127,6 @@ def robustness_study(
     return {**record.stored(), **({"dropped": dropped} if dropped else {})}
 
 
-def measure(
-    contestants: Sequence[Contestant], evaluation: Windows, sensor: Sensor, wanted: Sequence[Disturbance]
-) -> dict[str, Any]:
-    """Score contestants under disturbances.
-
-    Returns `undisturbed` {model: scores} and `disturbances` {name: title, unit, sentence, against, levels,
-    labels, models {model: scores by level}}; scores are `mcc`, `mcc_sd` and `mcc_by_seed`. All models get the
-    same disturbed windows, drawn anew for each seed.
-    """
-    seeds = sorted(contestants[0].by_seed)
-    levels = sum(sum(level != 0 for level in one.levels) for one in wanted)
-    with progress("Disturbing", (levels + 1) * len(seeds)) as advance:
-
-        def scores(disturbance: Optional[Disturbance], level: float) -> dict[str, list[float]]:
-            found: dict[str, list[float]] = {one.name: [] for one in contestants}
-            for seed in seeds:
-                counts = evaluation.counts
-                if disturbance is not None:
-                    counts = disturbance(counts, sensor, level, seed)
-                for one in contestants:
-                    found[one.name].append(one.score(seed, counts, evaluation))
-                advance(1, disturbance.name if disturbance else "")
-            return found
-
-        undisturbed = scores(None, 0)
-        measured = {}
-        for one in wanted:
-            by_level = [scores(one, level) if level else undisturbed for level in one.levels]
-            measured[one.name] = {
-                "title": one.title,
-                "unit": one.unit,
-                "sentence": one.sentence,
-                "against": one.against,
-                "levels": list(one.levels),
-                "labels": [one.label(level, sensor) for level in one.levels],
-                "models": {
-                    model.name: _columns([found[model.name] for found in by_level]) for model in contestants
-                },
-            }
-    return {
-        "undisturbed": {
-            name: {"mcc": statistics.fmean(values), "mcc_sd": _spread(values), "mcc_by_seed": values}
-            for name, values in undisturbed.items()
-        },
-        "disturbances": measured,
-    }
-
-
 def read_robustness(study: Study) -> dict[str, Any]:
     """Read `robustness.json` back. Raises UserError where it is missing or stale."""
     study.require("robustness")
@@ -204,20 +138,20 @@ def standalone(svg: str) -> str:
     return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
 
 
-def _taught_students(study: Study) -> dict[str, list[FoldStudent]]:
+def _float_students(study: Study) -> dict[str, list[FoldStudent]]:
     """Return the float students of the folds by name. Raises UserError where none are kept."""
-    taught = {model: fold_students(study, model) for model in (STUDENT, DISTILLED, DEPLOYABLE)}
-    taught = {name: found for name, found in taught.items() if found}
-    if not taught:
+    students = {model: fold_students(study, model) for model in (STUDENT, DISTILLED, DEPLOYABLE)}
+    students = {name: found for name, found in students.items() if found}
+    if not students:
         raise UserError(
             f"{study.file(EVALUATION)}: its students' weights are not kept there; only students that a "
-            "device can run are disturbed, gru-mlp and filter-mlp."
+            "device can run are perturbed, gru-mlp and filter-mlp."
         )
-    return taught
+    return students
 
 
-def _windows(taught: Mapping[str, Sequence[FoldStudent]]) -> int:
-    first = next(iter(taught.values()))
+def _windows(students: Mapping[str, Sequence[FoldStudent]]) -> int:
+    first = next(iter(students.values()))
     return int(sum(len(one.test_index) for one in first if one.seed == first[0].seed))
 
 
@@ -231,7 +165,7 @@ def _form(study: Study, integers: bool) -> Optional[Shipped]:
         return None
 
 
-def _integers(study: Study, training: Windows, form: Shipped, hop: int) -> Contestant:
+def _integers(study: Study, training: Windows, form: Shipped, hop: int) -> ModelUnderTest:
     return _of(form.name, _deployed(study), lambda student: integer_form(student, training, form, hop))
 
 
@@ -242,18 +176,18 @@ def _deployed(study: Study) -> list[FoldStudent]:
     )
 
 
-def _floats(name: str, found: Sequence[FoldStudent]) -> Contestant:
+def _floats(name: str, found: Sequence[FoldStudent]) -> ModelUnderTest:
     return _of(name, found, lambda student: student.predict)
 
 
-def _of(name: str, found: Sequence[FoldStudent], form: Callable[[FoldStudent], Predict]) -> Contestant:
+def _of(name: str, found: Sequence[FoldStudent], form: Callable[[FoldStudent], Predict]) -> ModelUnderTest:
     by_seed: dict[int, list[tuple[NDArray[np.int64], Predict]]] = {}
     for student in found:
         by_seed.setdefault(student.seed, []).append((student.test_index, form(student)))
-    return Contestant(name, by_seed)
+    return ModelUnderTest(name, by_seed)
 
 
-def _augmented(augmented: Study, study: Study) -> Contestant:
+def _augmented(augmented: Study, study: Study) -> ModelUnderTest:
     """Return the student of the study trained with --augment, on the folds of the other."""
     if not augmented.options("distill").get("augment"):
         raise UserError(
@@ -291,15 +225,3 @@ def _fold_files(study: Study) -> list[str]:
 
 def _identity(study: Study) -> str:
     return sha256_text(" ".join(sha256_file(study.file(name)) for name in _fold_files(study)))
-
-
-def _columns(by_level: Sequence[Sequence[float]]) -> dict[str, list[Any]]:
-    return {
-        "mcc": [statistics.fmean(values) for values in by_level],
-        "mcc_sd": [_spread(values) for values in by_level],
-        "mcc_by_seed": [list(values) for values in by_level],
-    }
-
-
-def _spread(values: Sequence[float]) -> Optional[float]:
-    return statistics.stdev(values) if len(values) > 1 else None

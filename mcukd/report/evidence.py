@@ -33,7 +33,7 @@ class Evidence:
 
     card: None where its file is no longer there (then `card_problem` says so). builds: size reports by
     firmware (`firmware/<name>/size.json`). proofs: validations by board (`validation/<name>.json`); the proof
-    of a board in emulation goes with the build of its twin. robustness: scores on disturbed windows.
+    of a board in emulation goes with the build of its twin. robustness: scores on perturbed windows.
     files: names of the study's files that were read.
     """
 

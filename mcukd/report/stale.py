@@ -132,11 +132,11 @@ def _quantize(study: Study, made: dict[str, Any]) -> list[str]:
 
 
 def _robustness(study: Study, made: dict[str, Any]) -> list[str]:
-    from mcukd.robustness.perturbations import DISTURBANCES
+    from mcukd.robustness.perturbations import PERTURBATIONS
 
     options, tried = [], list(made.get("disturbances", ()))
-    if tried and set(tried) != {one.name for one in DISTURBANCES}:
-        options += ["--disturbances", ",".join(tried)]
+    if tried and set(tried) != set(PERTURBATIONS):
+        options += ["--perturbations", ",".join(tried)]
     if not made.get("integers", made.get("quantize", True)):
         options.append("--no-integers")
     if made.get("augmented"):

@@ -47,7 +47,7 @@ def comparison(metrics: Mapping[str, Any], a: str, b: str) -> Optional[Mapping[s
 
 
 def random_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
-    """Return how much a random split flatters, by the model it flatters most; None where none was run."""
+    """Return the optimism of a random split, of the model it raises most; None where none was run."""
     found = metrics.get("random_split")
     if not found:
         return None
@@ -58,7 +58,7 @@ def random_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
     return (
         f"A random split of the same windows would have shown {model_in_prose(name)} at an MCC of "
         f"{figure(most['mcc_random'])} instead of {figure(most['mcc'])}: {most['points']:.1f} points of "
-        "flattery."
+        "optimism."
     )
 
 
@@ -66,12 +66,12 @@ def sentences(metrics: Mapping[str, Any]) -> list[str]:
     """Return all that can be said, most important first."""
     said = [baseline_sentence(metrics), *(one["sentence"] for one in metrics.get("comparisons", ()))]
     said.append(random_sentence(metrics))
-    settled = metrics["models"].get("student_distilled", {}).get("warm_up")
-    if settled:
+    warm_up = metrics["models"].get("student_distilled", {}).get("warm_up")
+    if warm_up:
         said.append(
-            f"The distilled student's answer settles after {settled['median_samples']:.0f} of "
-            f"{settled['window_samples']} samples in the median, after {settled['p95_samples']:.0f} in 95 % "
-            f"of windows, after {settled['worst_samples']} in the worst."
+            f"The distilled student's answer settles after {warm_up['median_samples']:.0f} of "
+            f"{warm_up['window_samples']} samples in the median, after {warm_up['p95_samples']:.0f} in 95 % "
+            f"of windows, after {warm_up['worst_samples']} in the worst."
         )
     agreed = metrics.get("agreement")
     if agreed and "problem" in agreed:

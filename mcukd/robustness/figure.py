@@ -1,4 +1,4 @@
-"""Small multiples of MCC against disturbance."""
+"""Small multiples of MCC against perturbation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PER_ROW = 2
 
 
 def robustness_figure(content: Mapping[str, Any], among: Iterable[str] = ()) -> str:
-    """Draw a panel per disturbance as inline SVG: MCC at each level, a line per model, bars of one SD.
+    """Draw a panel per perturbation as inline SVG: MCC at each level, a line per model, bars of one SD.
 
     content: as in `robustness.json`. among: other models of the same page, whose marks are left to them.
     Chance, which is also what answering the most frequent behaviour gets, is MCC 0.

@@ -1,8 +1,9 @@
-"""Disturbances of recorded windows: what a slipped collar, another sensor or a busy driver would have given.
+"""Registry of perturbations of recorded windows: a slipped collar, another sensor, a busy driver.
 
 Each is a pure function on counts (N, T, C) int16. Counts are rounded to the nearest integer and saturate at
-the sensor's limits, as its own converter would do. No animal is asked: these are computed from recordings,
-and a real collar that slips may also sit looser.
+the sensor's limits, as its own converter would do. They are computed from recordings: a real collar that
+slips may also sit looser. To add one, add an entry to `PERTURBATIONS`; a plugin (`mcukd.plugins`) registers
+it there.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import Card
 from mcukd.errors import UserError
+from mcukd.plugins import Registry
 from mcukd.text import did_you_mean, listed
 from mcukd.training.augmentation import held, rotations_about, stretched
 
@@ -26,7 +28,7 @@ Counts = NDArray[np.int16]
 
 @dataclass(frozen=True)
 class Sensor:
-    """What the disturbances need to know of a sensor as worn.
+    """What the perturbations need to know of a sensor as worn.
 
     neck_axis: number of the axis along the neck. range_g: full scale, both ways.
     """
@@ -105,11 +107,12 @@ Apply = Callable[[Counts, Sensor, float, np.random.Generator], Counts]
 
 
 @dataclass(frozen=True)
-class Disturbance:
+class Perturbation:
     """One way for windows to differ from those trained on, at some levels; level 0 leaves them as they are.
 
     unit: of the levels, empty where they are numbers of something. sentence: what it stands for. against: the
-    name in `--augment` that trains against it.
+    name in `--augment` that trains against it, empty without one. text: how a level is called where number
+    and unit do not say it.
     """
 
     name: str
@@ -119,9 +122,10 @@ class Disturbance:
     sentence: str
     against: str
     change: Apply
+    text: Optional[Callable[[float, Sensor], str]] = None
 
     def __call__(self, counts: Counts, sensor: Sensor, level: float, seed: int = 0) -> Counts:
-        """Return counts (N, T, C) int16 disturbed at `level`; equal arguments give equal counts."""
+        """Return counts (N, T, C) int16 perturbed at `level`; equal arguments give equal counts."""
         if level == 0:
             return counts.copy()
         key = [seed, zlib.crc32(self.name.encode()), round(abs(level) * 1000)]
@@ -129,10 +133,8 @@ class Disturbance:
 
     def label(self, level: float, sensor: Sensor) -> str:
         """Return a level for people, such as "+5 %" or "axis y"."""
-        if self.name == "flip":
-            return f"axis {sensor.axes[int(level) - 1]}" if level else "none"
-        if self.name == "clip":
-            return f"±{sensor.range_g / 2**level:g} g"
+        if self.text is not None:
+            return self.text(level, sensor)
         sign = "+" if level > 0 and min(self.levels) < 0 else ""
         return f"{sign}{level:g} {self.unit}".replace("-", "−").replace(" °", "°")
 
@@ -145,9 +147,8 @@ def _apart(counts: Counts, sensor: Sensor, level: float, rng: np.random.Generato
     return scaled(counts, sensor, [level if axis % 2 == 0 else -level for axis in range(counts.shape[2])])
 
 
-#: What `mcukd robustness` tries, in this order.
-DISTURBANCES: tuple[Disturbance, ...] = (
-    Disturbance(
+_ENTRIES = (
+    Perturbation(
         "rotation",
         "Collar turned about the neck",
         "°",
@@ -156,7 +157,7 @@ DISTURBANCES: tuple[Disturbance, ...] = (
         "rotation",
         lambda counts, sensor, level, rng: turned(counts, sensor, level),
     ),
-    Disturbance(
+    Perturbation(
         "flip",
         "Axis with the wrong sign",
         "",
@@ -164,8 +165,9 @@ DISTURBANCES: tuple[Disturbance, ...] = (
         "One axis has the wrong sign, by a misread data sheet or a board mounted in mirror image.",
         "flip",
         lambda counts, sensor, level, rng: flipped(counts, sensor, int(level) - 1),
+        lambda level, sensor: f"axis {sensor.axes[int(level) - 1]}" if level else "none",
     ),
-    Disturbance(
+    Perturbation(
         "gain",
         "Gain error, all axes",
         "%",
@@ -174,7 +176,7 @@ DISTURBANCES: tuple[Disturbance, ...] = (
         "scale",
         lambda counts, sensor, level, rng: scaled(counts, sensor, [level] * counts.shape[2]),
     ),
-    Disturbance(
+    Perturbation(
         "gain-axes",
         "Gain error, axes apart",
         "%",
@@ -183,7 +185,7 @@ DISTURBANCES: tuple[Disturbance, ...] = (
         "scale",
         _apart,
     ),
-    Disturbance(
+    Perturbation(
         "rate",
         "Clock fast or slow",
         "%",
@@ -192,7 +194,7 @@ DISTURBANCES: tuple[Disturbance, ...] = (
         "rate",
         lambda counts, sensor, level, rng: at_rate(counts, sensor, level),
     ),
-    Disturbance(
+    Perturbation(
         "noise",
         "White noise",
         "mg rms",
@@ -201,7 +203,7 @@ DISTURBANCES: tuple[Disturbance, ...] = (
         "noise",
         noisy,
     ),
-    Disturbance(
+    Perturbation(
         "drop",
         "Samples lost and held",
         "%",
@@ -210,7 +212,7 @@ DISTURBANCES: tuple[Disturbance, ...] = (
         "drop",
         lambda counts, sensor, level, rng: lossy(counts, level, rng),
     ),
-    Disturbance(
+    Perturbation(
         "clip",
         "Range halved",
         "halvings",
@@ -218,17 +220,20 @@ DISTURBANCES: tuple[Disturbance, ...] = (
         "The sensor is set to a smaller range and saturates earlier.",
         "clip",
         lambda counts, sensor, level, rng: clipped(counts, sensor, level),
+        lambda level, sensor: f"±{sensor.range_g / 2**level:g} g",
     ),
 )
 
+#: What `mcukd robustness` tries, in this order.
+PERTURBATIONS: Registry[Perturbation] = Registry("perturbation", _ENTRIES)
 
-def chosen(names: Sequence[str]) -> list[Disturbance]:
-    """Return disturbances by name, all without any. Raises UserError for a name that is none."""
-    known: dict[str, Any] = {one.name: one for one in DISTURBANCES}
+
+def chosen(names: Sequence[str]) -> list[Perturbation]:
+    """Return perturbations by name, all without any. Raises UserError for a name that is none."""
     for name in names:
-        if name not in known:
+        if name not in PERTURBATIONS:
             raise UserError(
-                f"there is no disturbance '{name}'{did_you_mean(name, known)}; expected one or more of "
-                f"{listed(known)}."
+                f"there is no perturbation '{name}'{did_you_mean(name, PERTURBATIONS)}; expected one or more "
+                f"of {listed(PERTURBATIONS)}."
             )
-    return [one for one in DISTURBANCES if not names or one.name in names]
+    return [one for one in PERTURBATIONS.values() if not names or one.name in names]

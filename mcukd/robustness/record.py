@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcukd.robustness.perturbations import DISTURBANCES, Disturbance
+from mcukd.robustness.perturbations import PERTURBATIONS, Perturbation
 from mcukd.robustness.text import AUGMENTED, title_of
 from mcukd.study import Study
 from mcukd.text import listed
@@ -17,7 +17,7 @@ ROBUSTNESS = "robustness.json"
 
 @dataclass
 class Record:
-    """Scores by disturbance and model, as in `robustness.json`, and the identity of each model scored.
+    """Scores by perturbation and model, as in `robustness.json`, and the identity of each model scored.
 
     content: `undisturbed`, `disturbances` and what stands beside them. identities: a hash by model of all
     that decides its scores.
@@ -72,14 +72,14 @@ class Record:
             name: one for name, one in self.content["disturbances"].items() if one["models"]
         }
         why = (
-            "the students, their data or the disturbances have changed since"
+            "the students, their data or the perturbations have changed since"
             if floats
             else "the study ships another integer model now, or another study is given"
         )
         return [f"Dropped the earlier scores of {listed(map(title_of, lost))} ({listed(tried)}): {why}."]
 
-    def missing(self, wanted: Iterable[str], tried: Sequence[Disturbance]) -> dict[str, list[Disturbance]]:
-        """Return by model which of these disturbances it was not scored on yet, if there are any."""
+    def missing(self, wanted: Iterable[str], tried: Sequence[Perturbation]) -> dict[str, list[Perturbation]]:
+        """Return by model which of these perturbations it was not scored on yet, if there are any."""
         there = self.content["disturbances"]
         found = {
             model: [one for one in tried if model not in there.get(one.name, {}).get("models", {})]
@@ -88,18 +88,18 @@ class Record:
         return {model: left for model, left in found.items() if left}
 
     def add(self, measured: Mapping[str, Any]) -> None:
-        """Add what `measure` found, and put disturbances in the usual order."""
+        """Add what `measure` found, and put perturbations in the usual order."""
         self.content["undisturbed"].update(measured["undisturbed"])
         there = self.content["disturbances"]
         for name, one in measured["disturbances"].items():
             models = {**there.get(name, {}).get("models", {}), **one["models"]}
             there[name] = {**one, "models": models}
-        order = [one.name for one in DISTURBANCES]
+        order = list(PERTURBATIONS)
         self.content["disturbances"] = {name: there[name] for name in sorted(there, key=order.index)}
 
 
-def grouped_work(missing: Mapping[str, Sequence[Disturbance]]) -> list[tuple[list[str], list[Disturbance]]]:
-    """Return models and disturbances to score, models that lack the same ones together."""
+def grouped_work(missing: Mapping[str, Sequence[Perturbation]]) -> list[tuple[list[str], list[Perturbation]]]:
+    """Return models and perturbations to score, models that lack the same ones together."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for model, left in missing.items():
         groups.setdefault(tuple(one.name for one in left), []).append(model)

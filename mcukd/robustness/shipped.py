@@ -1,7 +1,7 @@
 """The integer model that a study ships, fold by fold: the widths chosen, and the weights taught for them.
 
 The integer model of a fold is made as `mcukd quantize` makes it: with the fold's own widths where they were
-searched, and from its own weights where they were trained on with the device's. So what is disturbed is what
+searched, and from its own weights where they were trained on with the device's. So what is perturbed is what
 the study ships, trained without the animals it is asked about.
 """
 

@@ -19,7 +19,7 @@ def title_of(model: str) -> str:
 
 
 def sentences(content: Mapping[str, Any]) -> list[str]:
-    """Say for every disturbance where the student for the device does worst, and the augmented one there.
+    """Say for every perturbation where the student for the device does worst, and the augmented one there.
 
     content: as in `robustness.json`.
     """

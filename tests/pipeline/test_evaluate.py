@@ -23,13 +23,13 @@ from mcukd.evaluation.predictions import stored_predictions
 from mcukd.evaluation.warmup import settling_samples, stepwise_classes, warm_up
 from mcukd.metrics.metrics_file import load_metrics
 from mcukd.pipeline.evaluate import (
-    beside,
     compare_studies,
     evaluate_study,
-    flattery,
     forget_baselines,
+    split_optimism,
     train_baselines,
     usual_baselines,
+    with_split,
 )
 from mcukd.report.verdict import baseline_sentence, sentences
 from mcukd.study import Study
@@ -130,9 +130,9 @@ def test_a_forest_is_better_than_the_majority_and_says_so(made: Any) -> None:
 def test_a_random_split_is_shown_beside_the_honest_one(made: Any) -> None:
     study, card, root = made
     other = Study.create(study.path.with_name("small-random"), study.card, 0)
-    train_baselines(other, card, root, beside(CONFIG, "random"), MODELS)
+    train_baselines(other, card, root, with_split(CONFIG, "random"), MODELS)
     evaluate_study(other, root)
-    found = flattery(other, study, root)
+    found = split_optimism(other, study, root)
     assert set(found) == set(MODELS)
     assert found["random_forest"]["points"] == pytest.approx(
         100 * (found["random_forest"]["mcc_random"] - found["random_forest"]["mcc"])
@@ -140,7 +140,7 @@ def test_a_random_split_is_shown_beside_the_honest_one(made: Any) -> None:
     for place in (study, other):
         assert load_metrics(place.file("metrics.json"))["random_split"]["models"] == found
     assert "flatters" in load_metrics(other.file("metrics.json"))["models"]["majority"]["scored_on"]
-    assert any("points of flattery" in one for one in sentences(load_metrics(study.file("metrics.json"))))
+    assert any("points of optimism" in one for one in sentences(load_metrics(study.file("metrics.json"))))
 
 
 def test_commands_print_tables_json_and_sentences(made: Any) -> None:

@@ -25,7 +25,7 @@ from mcukd.models.student import stored_weights
 from mcukd.pipeline.quantize import classes_of
 from mcukd.pipeline.report import report_study
 from mcukd.pipeline.robustness import FIGURE, ROBUSTNESS
-from mcukd.robustness.perturbations import DISTURBANCES, Sensor, chosen
+from mcukd.robustness.perturbations import PERTURBATIONS, Sensor, chosen
 from mcukd.robustness.text import sentences
 from mcukd.study import Study
 
@@ -86,19 +86,19 @@ def refused(found: Result) -> str:
     return said
 
 
-def test_scores_are_those_of_each_fold_s_own_students_on_its_own_disturbed_windows(herd, made) -> None:
+def test_scores_are_those_of_each_fold_s_own_students_on_its_own_perturbed_windows(herd, made) -> None:
     card, root = herd
     study, augmented, content = made
     windows, sensor = load_windows(card, root), Sensor.of(card)
     for model, home in (("student", study), ("student_distilled", study), ("student_augmented", augmented)):
         prefix = "student__" if model == "student" else "student_distilled__"
         for name, level in (("rotation", 45), ("noise", 100), ("flip", 2)):
-            (disturbance,) = chosen([name])
+            (perturbation,) = chosen([name])
             for place, seed in enumerate(SEEDS):
                 labels, guesses = [], []
                 for animal in "ABC":
                     own = windows.take(windows.animals == animal)
-                    changed = disturbance(windows.counts, sensor, level, seed)[windows.animals == animal]
+                    changed = perturbation(windows.counts, sensor, level, seed)[windows.animals == animal]
                     with np.load(home.file(EVALUATION, f"{animal}-s{seed}.npz")) as stored:
                         guesses.append(stored_weights(stored, prefix).logits(changed).argmax(axis=1))
                     labels.append(own.labels)
@@ -109,11 +109,11 @@ def test_scores_are_those_of_each_fold_s_own_students_on_its_own_disturbed_windo
                 assert by_seed[place] == pytest.approx(expected, abs=1e-12), (model, name, seed)
 
 
-def test_level_0_is_the_undisturbed_score_and_mean_and_spread_are_over_seeds(made) -> None:
+def test_level_0_is_the_unperturbed_score_and_mean_and_spread_are_over_seeds(made) -> None:
     _, _, content = made
     models = ["student", "student_distilled", "fixed_point_8", "student_augmented"]
     assert list(content["undisturbed"]) == models
-    assert list(content["disturbances"]) == [one.name for one in DISTURBANCES]
+    assert list(content["disturbances"]) == list(PERTURBATIONS)
     for table in content["disturbances"].values():
         assert len(table["levels"]) == len(table["labels"])
         for model in models:
@@ -137,7 +137,7 @@ def test_files_are_written_and_nothing_is_done_twice(made) -> None:
     assert json.loads(study.file(ROBUSTNESS).read_text()) == content
     drawn = study.file(FIGURE).read_text()
     assert drawn.startswith("<svg") and "xmlns=" in drawn
-    for one in DISTURBANCES:
+    for one in PERTURBATIONS.values():
         assert one.title in drawn
     assert "Student, augmented" in drawn and "chance" in drawn
     Study.open(study.path).require("robustness")
@@ -147,7 +147,7 @@ def test_files_are_written_and_nothing_is_done_twice(made) -> None:
     assert "unseen animals" in found.stdout and "robustness.json" in found.stdout
 
 
-def test_chosen_disturbances_alone_without_integers_and_a_figure_elsewhere(made, tmp_path) -> None:
+def test_chosen_perturbations_alone_without_integers_and_a_figure_elsewhere(made, tmp_path) -> None:
     study = moved(made[0], tmp_path)
     figure = tmp_path / "figure.svg"
     options = ("--disturbances", "clip, flip", "--no-integers", "--figure", str(figure), "--json")
@@ -163,7 +163,7 @@ def test_old_studies_have_no_plain_student_and_those_without_distillation_no_dis
 ) -> None:
     for lost, left in (("student__", "student_distilled"), ("student_distilled__", "student")):
         study = moved(made[0], tmp_path / left, without=lost)
-        content = json.loads(robustness(study, "--disturbances", "flip", "--json").stdout)
+        content = json.loads(robustness(study, "--perturbations", "flip", "--json").stdout)
         assert list(content["undisturbed"]) == [left, "fixed_point_8"]
         assert sentences(content)[0].startswith("Axis with the wrong sign")
 
@@ -215,7 +215,7 @@ def moved(study: Study, folder: Path, without: str = "") -> Study:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--disturbances", "rotations"), ("'rotations'", "did you mean 'rotation'", "gain-axes")),
+        (("--perturbations", "rotations"), ("'rotations'", "did you mean 'rotation'", "gain-axes")),
         (("--augmented", "SELF"), ("--augmented", "without --augment")),
         (("--augmented", "OTHER"), ("other folds", "seeds 0,1", "same --split and --seeds")),
         (("--augmented", "nowhere"), ("nowhere", "no study there")),
@@ -258,7 +258,7 @@ def test_bad_input_leaves_with_code_2_and_no_traceback(made) -> None:
     import sys
 
     command = [sys.executable, "-m", "mcukd", "robustness", "--run", str(made[0].path)]
-    found = subprocess.run([*command, "--disturbances", "wind"], capture_output=True, text=True, check=False)
+    found = subprocess.run([*command, "--perturbations", "wind"], capture_output=True, text=True, check=False)
     assert found.returncode == 2 and "'wind'" in found.stderr and "Traceback" not in found.stderr
     command = [sys.executable, "-m", "mcukd", "distill", "--augment", "wind", "--data", "herd-sim"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -306,7 +306,7 @@ def test_the_integer_model_scored_has_the_widths_that_were_chosen_for_each_fold(
     facts = {name: {**one, "flash_bytes": 100, "mcc": 0.5, "float_mcc": 0.6} for name, one in widths.items()}
     study.file("pareto.json").write_text(json.dumps({"folds": facts}))
     quantized(study, bits=8, activation_bits=16, gates="interpolated", goal={"budget_flash": 3072})
-    content = json.loads(robustness(study, "--disturbances", "flip", "--json").stdout)
+    content = json.loads(robustness(study, "--perturbations", "flip", "--json").stdout)
     assert list(content["undisturbed"]) == ["student", "student_distilled", "fixed_point_auto"]
     expected = integer_answers(study, herd, {name: QuantizeConfig(**one) for name, one in widths.items()})
     assert content["undisturbed"]["fixed_point_auto"]["mcc_by_seed"] == pytest.approx(expected, abs=1e-12)
@@ -327,7 +327,7 @@ def test_the_integer_model_scored_has_the_weights_that_were_taught_for_it(herd, 
             weights = random_student(200 + 10 * place + ord(animal), classes=2)
             arrays = weights.arrays("weights__")
             np.savez(folder / f"{animal}-s{seed}.npz", key="", teacher_difference=np.nan, **arrays)
-    content = json.loads(robustness(study, "--disturbances", "flip", "--json").stdout)
+    content = json.loads(robustness(study, "--perturbations", "flip", "--json").stdout)
     names = [f"{animal}-s{seed}" for seed in SEEDS for animal in "ABC"]
     expected = integer_answers(study, herd, dict.fromkeys(names, config))
     assert content["undisturbed"]["fixed_point_5_qat"]["mcc_by_seed"] == pytest.approx(expected, abs=1e-12)
@@ -344,36 +344,36 @@ def test_a_study_that_is_not_quantized_says_what_was_scored_instead(made) -> Non
     )
 
 
-def test_a_run_with_some_disturbances_adds_to_the_record(made, tmp_path) -> None:
+def test_a_run_with_some_perturbations_adds_to_the_record(made, tmp_path) -> None:
     study = moved(made[0], tmp_path)
-    first = json.loads(robustness(study, "--disturbances", "noise", "--json").stdout)
-    both = json.loads(robustness(study, "--disturbances", "flip", "--json").stdout)
+    first = json.loads(robustness(study, "--perturbations", "noise", "--json").stdout)
+    both = json.loads(robustness(study, "--perturbations", "flip", "--json").stdout)
     assert list(both["disturbances"]) == ["flip", "noise"] and "dropped" not in both
     assert both["disturbances"]["noise"] == first["disturbances"]["noise"]
     assert Study.open(study.path).options("robustness")["disturbances"].keys() == both["disturbances"].keys()
-    again = json.loads(robustness(study, "--disturbances", "noise", "--json").stdout)
+    again = json.loads(robustness(study, "--perturbations", "noise", "--json").stdout)
     assert again == both
     augmented = moved(made[1], tmp_path / "other")
-    more = robustness(study, "--disturbances", "flip", "--augmented", str(augmented.path), "--json")
+    more = robustness(study, "--perturbations", "flip", "--augmented", str(augmented.path), "--json")
     tables = json.loads(more.stdout)["disturbances"]
     assert "student_augmented" in tables["flip"]["models"]
     assert "student_augmented" not in tables["noise"]["models"]
     for name in ("flip", "noise"):
         for model, scores in both["disturbances"][name]["models"].items():
             assert tables[name]["models"][model] == scores
-    kept = json.loads(robustness(study, "--disturbances", "flip", "--no-integers", "--json").stdout)
+    kept = json.loads(robustness(study, "--perturbations", "flip", "--no-integers", "--json").stdout)
     assert kept["disturbances"] == tables
-    shown = robustness(study, "--disturbances", "noise")
+    shown = robustness(study, "--perturbations", "noise")
     assert shown.exit_code == 0 and "White noise" in shown.stdout and "Axis with the wrong" in shown.stdout
 
 
 def test_scores_of_another_integer_model_are_dropped_and_that_is_said(made, tmp_path) -> None:
     study = moved(made[0], tmp_path)
     quantized(study, bits=8, activation_bits=16, gates="interpolated")
-    robustness(study, "--disturbances", "noise")
+    robustness(study, "--perturbations", "noise")
     study = Study.open(study.path)
     quantized(study, bits=4, activation_bits=16, gates="interpolated")
-    found = json.loads(robustness(study, "--disturbances", "flip", "--json").stdout)
+    found = json.loads(robustness(study, "--perturbations", "flip", "--json").stdout)
     assert len(found["dropped"]) == 1
     assert found["dropped"][0].startswith("Dropped the earlier scores of Fixed point, 8 bits (noise)")
     assert set(found["disturbances"]["noise"]["models"]) == {"student", "student_distilled"}
@@ -384,9 +384,9 @@ def test_scores_of_another_integer_model_are_dropped_and_that_is_said(made, tmp_
 
 def test_scores_of_other_students_or_a_changed_record_are_dropped_and_that_is_said(made, tmp_path) -> None:
     study = moved(made[0], tmp_path)
-    robustness(study, "--disturbances", "noise", "--no-integers")
+    robustness(study, "--perturbations", "noise", "--no-integers")
     study.file(ROBUSTNESS).write_text(study.file(ROBUSTNESS).read_text().replace("0.", "0.1", 1))
-    found = json.loads(robustness(study, "--disturbances", "flip", "--no-integers", "--json").stdout)
+    found = json.loads(robustness(study, "--perturbations", "flip", "--no-integers", "--json").stdout)
     assert found["dropped"] == [
         "Dropped the earlier scores (noise): robustness.json or its figure was changed."
     ]
@@ -398,8 +398,8 @@ def test_scores_of_other_students_or_a_changed_record_are_dropped_and_that_is_sa
     record = study.manifest["stages"]["distill"]
     outputs = [study.file(name) for name in record["outputs"]]
     study.finish("distill", inputs={}, options=record["options"], outputs=outputs)
-    found = json.loads(robustness(study, "--disturbances", "clip", "--no-integers", "--json").stdout)
-    assert "students, their data or the disturbances have changed" in found["dropped"][0]
+    found = json.loads(robustness(study, "--perturbations", "clip", "--no-integers", "--json").stdout)
+    assert "students, their data or the perturbations have changed" in found["dropped"][0]
     assert list(found["disturbances"]) == ["clip"]
 
 
@@ -407,8 +407,8 @@ def test_a_stale_integer_model_is_refused_and_left_out_where_it_is_not_asked_for
     study = moved(made[0], tmp_path)
     quantized(study, bits=8)
     study.file("fixedpoint.npz").write_bytes(b"another")
-    assert "fixedpoint.npz" in refused(robustness(study, "--disturbances", "flip"))
-    assert robustness(study, "--disturbances", "flip", "--no-integers").exit_code == 0
+    assert "fixedpoint.npz" in refused(robustness(study, "--perturbations", "flip"))
+    assert robustness(study, "--perturbations", "flip", "--no-integers").exit_code == 0
 
 
 def test_refusals_come_before_samples_are_read(made, tmp_path, monkeypatch) -> None:
@@ -418,7 +418,7 @@ def test_refusals_come_before_samples_are_read(made, tmp_path, monkeypatch) -> N
     monkeypatch.setattr("mcukd.pipeline.robustness.load_windows", late)
     monkeypatch.setattr("mcukd.pipeline.robustness.dataset_sha256", late)
     study = moved(made[0], tmp_path)
-    assert "'wind'" in refused(robustness(study, "--disturbances", "flip,wind"))
+    assert "'wind'" in refused(robustness(study, "--perturbations", "flip,wind"))
     assert "without --augment" in refused(robustness(study, "--augmented", str(study.path)))
     assert "is a directory" in refused(robustness(study, "--figure", str(tmp_path)))
     bare = moved(made[0], tmp_path / "bare", without="student")

@@ -129,7 +129,7 @@ def test_quantize_is_run_again_as_it_was_run(tmp_path: Path, options: dict[str, 
         (
             "robustness",
             {"disturbances": {"flip": [0, 1]}, "quantize": None},
-            "robustness --disturbances flip --no-integers",
+            "robustness --perturbations flip --no-integers",
         ),
         ("distill", {"epochs": 3}, "distill"),
         ("ranges", {"windows": 100}, "ranges"),

@@ -10,7 +10,7 @@ from mcukd.distillation.config import AUGMENTS, DistillConfig
 from mcukd.distillation.training_configs import augmentation
 from mcukd.errors import UserError
 from mcukd.pipeline.distill import for_card
-from mcukd.robustness.perturbations import DISTURBANCES
+from mcukd.robustness.perturbations import PERTURBATIONS
 from mcukd.training.augmentation import Augmentation, Augmenter, one_g
 
 NOTHING = Augmentation(turn="none")
@@ -133,5 +133,5 @@ def test_without_augment_options_are_those_of_studies_made_before() -> None:
     assert for_card(DistillConfig.of(rolled), card).options() == rolled
 
 
-def test_every_disturbance_can_be_trained_against() -> None:
-    assert {one.against for one in DISTURBANCES} == set(AUGMENTS)
+def test_every_perturbation_can_be_trained_against() -> None:
+    assert {one.against for one in PERTURBATIONS.values()} == set(AUGMENTS)

@@ -11,8 +11,8 @@ from mcukd.data.card import load_card
 from mcukd.data.counts import count_limits
 from mcukd.errors import UserError
 from mcukd.robustness.perturbations import (
-    DISTURBANCES,
-    Disturbance,
+    PERTURBATIONS,
+    Perturbation,
     Sensor,
     at_rate,
     chosen,
@@ -26,7 +26,7 @@ from mcukd.robustness.perturbations import (
 
 SENSOR = Sensor(counts_per_g=4096, range_g=8, neck_axis=1)
 COUNTS_PER_G = 4096
-BY_NAME = {one.name: one for one in DISTURBANCES}
+BY_NAME = PERTURBATIONS
 angles = st.floats(-720, 720)
 seeds = st.integers(0, 10_000)
 
@@ -41,26 +41,26 @@ def lengths(counts: np.ndarray) -> np.ndarray:
     return np.linalg.norm(counts.astype(np.float64), axis=2)
 
 
-@pytest.mark.parametrize("disturbance", DISTURBANCES, ids=lambda one: one.name)
-def test_level_0_is_identity_and_every_level_keeps_shape_type_and_input(disturbance: Disturbance) -> None:
+@pytest.mark.parametrize("perturbation", PERTURBATIONS.values(), ids=lambda one: one.name)
+def test_level_0_is_identity_and_every_level_keeps_shape_type_and_input(perturbation: Perturbation) -> None:
     counts = windows(1)
     counts[0, 0] = -32768
     before = counts.copy()
-    assert 0 in disturbance.levels and list(disturbance.levels) == sorted(disturbance.levels)
-    np.testing.assert_array_equal(disturbance(counts, SENSOR, 0), before)
-    for level in disturbance.levels:
-        changed = disturbance(counts, SENSOR, level, seed=3)
+    assert 0 in perturbation.levels and list(perturbation.levels) == sorted(perturbation.levels)
+    np.testing.assert_array_equal(perturbation(counts, SENSOR, 0), before)
+    for level in perturbation.levels:
+        changed = perturbation(counts, SENSOR, level, seed=3)
         assert changed.shape == counts.shape and changed.dtype == np.int16
-        np.testing.assert_array_equal(changed, disturbance(counts, SENSOR, level, seed=3))
-        if level and disturbance.name != "clip":
+        np.testing.assert_array_equal(changed, perturbation(counts, SENSOR, level, seed=3))
+        if level and perturbation.name != "clip":
             assert np.any(changed != before), level
-        assert disturbance.label(level, SENSOR)
+        assert perturbation.label(level, SENSOR)
     np.testing.assert_array_equal(counts, before)
 
 
 def test_only_noise_and_losses_depend_on_the_seed_and_levels_draw_anew() -> None:
     counts = windows(2)
-    for one in DISTURBANCES:
+    for one in PERTURBATIONS.values():
         first, second = (one(counts, SENSOR, one.levels[-1], seed) for seed in (0, 1))
         assert np.array_equal(first, second) == (one.name not in ("noise", "drop")), one.name
     noise = BY_NAME["noise"]
@@ -186,8 +186,8 @@ def test_clipping_cuts_at_the_halved_range_and_nothing_else() -> None:
     assert BY_NAME["gain"].label(5, SENSOR) == "+5 %"
 
 
-def test_disturbances_are_chosen_by_name_and_a_wrong_one_is_named() -> None:
-    assert chosen([]) == list(DISTURBANCES)
+def test_perturbations_are_chosen_by_name_and_a_wrong_one_is_named() -> None:
+    assert chosen([]) == list(PERTURBATIONS.values())
     assert [one.name for one in chosen(["clip", "flip"])] == ["flip", "clip"]
     with pytest.raises(UserError, match="'rotatoin' .did you mean 'rotation'.*gain-axes"):
         chosen(["rotatoin"])

@@ -1,4 +1,4 @@
-"""Training against disturbances from the command line, with real workers, and what comes of it."""
+"""Training against perturbations from the command line, with real workers, and what comes of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mcukd.models.student import stored_weights
 from mcukd.study import Study
 
 
-def test_a_study_distilled_against_all_keeps_both_students_and_is_disturbed(tmp_path: Path) -> None:
+def test_a_study_distilled_against_all_keeps_both_students_and_is_perturbed(tmp_path: Path) -> None:
     card = write_moving_herd(tmp_path)
     options = ["--data", str(card.path), "--data-root", str(tmp_path), "--split", "holdout=A", "--seeds", "1"]
     sizes = ["--epochs", "5", "--teacher-epochs", "2", "--teacher-width", "1", "--gru-units", "4"]
@@ -43,7 +43,7 @@ def test_a_study_distilled_against_all_keeps_both_students_and_is_disturbed(tmp_
         for model in ("student", "student_distilled"):
             own = stored_weights(stored, f"{model}__").logits(counts)
             np.testing.assert_allclose(own, stored[f"{model}_logits"], atol=1e-3)
-    found = CliRunner().invoke(app, ["robustness", *run, "--disturbances", "rotation,flip", "--json"])
+    found = CliRunner().invoke(app, ["robustness", *run, "--perturbations", "rotation,flip", "--json"])
     assert found.exit_code == 0, found.output
     content = json.loads(found.stdout)
     metrics = json.loads(made.stdout)["metrics"]["models"]
