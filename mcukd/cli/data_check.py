@@ -81,7 +81,7 @@ def _facts(compared: Comparison) -> dict[str, Any]:
     return {
         **asdict(compared),
         "best": compared.best.mounting,
-        "told_apart": compared.told_apart,
+        "told_apart": compared.is_shown,
         "sentence": sentence(compared),
     }
 

@@ -181,8 +181,8 @@ def _named_option(text: str) -> tuple[str, Any]:
 
 
 def _print(metrics: dict[str, Any], path: Path, simulated: bool, config: DistillConfig) -> None:
+    from mcukd.report.findings import sentences
     from mcukd.report.table import short_rows
-    from mcukd.report.verdict import sentences
 
     sizes = {"parameters": "parameters", "macs_per_window": "MACs/window"}
     columns, rows = short_rows(metrics["models"], sizes)

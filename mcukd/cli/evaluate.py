@@ -272,8 +272,8 @@ def _evaluate_table(
 
 
 def _print(metrics: dict[str, Any], path: Path) -> None:
+    from mcukd.report.findings import sentences
     from mcukd.report.table import budget_rows, evaluation_rows
-    from mcukd.report.verdict import sentences
 
     columns, rows = evaluation_rows(metrics)
     seeds = plural(len(metrics["seeds"]), "seed")

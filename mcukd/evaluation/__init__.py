@@ -1,1 +1,1 @@
-"""What the models are worth on animals they never saw, beside baselines and with intervals."""
+"""Evaluation of models on held-out animals: predictions, baselines, comparisons and agreement."""

@@ -1,4 +1,4 @@
-"""Whether two models may be compared: on the same data, and whether on an equal footing."""
+"""Checks that two models may be compared: the same data, and what else differs between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paired comparisons: whether one model is better than another on the same animals, as a tested sentence."""
+"""Paired comparison of two models on the same animals: difference, interval and verdict."""
 
 from __future__ import annotations
 

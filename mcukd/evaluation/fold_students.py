@@ -1,4 +1,4 @@
-"""Students of a study's evaluation folds, and scores of what is made of them on the animals held out."""
+"""Students of a study's evaluation folds, and scores of their deployed forms on held-out animals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hand-made features of a window, for the random forest that stands beside every trained network.
+"""Hand-made features of windows, for the random forest.
 
 The list is what field studies of livestock have used for years: posture (means, pitch, roll), strength of
 movement (deviations, ODBA, VeDBA, jerk) and rhythm (spectrum), with the vertical and the horizontal told

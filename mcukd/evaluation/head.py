@@ -1,4 +1,4 @@
-"""A classifier head on tables of features: what published features are worth on animals held out."""
+"""Classifier heads trained on tables of features and scored on held-out animals."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from mcukd.progress import progress
 from mcukd.text import did_you_mean, listed
 
 MODELS = ("majority", "mlp_head")
-#: The head: one hidden layer of 32 ReLU units, Adam at .003 with batches of 256, 40 passes.
-HIDDEN, RATE, BATCH, PASSES = 32, 3e-3, 256, 40
+#: The head: one hidden layer of 32 ReLU units, Adam at .003 with batches of 256, 40 epochs.
+HIDDEN, RATE, BATCH, EPOCHS = 32, 3e-3, 256, 40
 #: Weight penalties (L2) to choose from on inner animals.
 PENALTIES = (0.01, 0.1, 1.0)
 
@@ -53,23 +53,23 @@ def evaluate_table(
         for model in models:
             for fold in folds:
                 train, test = _sides(windows, fold)
-                seen, unseen = table.take(train), table.values[test]
+                training, test_values = table.take(train), table.values[test]
                 if model == "majority":
                     for seed in seeds:
-                        predictions[model, seed][test] = np.bincount(seen.labels).argmax()
+                        predictions[model, seed][test] = np.bincount(training.labels).argmax()
                 else:
-                    penalty = chosen_penalty(seen, seeds[0])
+                    penalty = chosen_penalty(training, seeds[0])
                     penalties.append(penalty)
                     for seed in seeds:
-                        predictions[model, seed][test] = head_classes(seen, unseen, penalty, seed)
+                        predictions[model, seed][test] = head_classes(training, test_values, penalty, seed)
                 advance(1, f"{model} {fold.name}")
     found = {}
     for model in models:
         scores = []
         for seed in seeds:
-            answer = predictions[model, seed]
-            tested = table.take(answer >= 0)
-            scores.append(score(tested.labels, answer[answer >= 0], tested.animals, table.classes))
+            predicted = predictions[model, seed]
+            tested = table.take(predicted >= 0)
+            scores.append(score(tested.labels, predicted[predicted >= 0], tested.animals, table.classes))
         found[model] = {**combine_seeds(scores), "parameters": _parameters(table, model)}
     if "mlp_head" in found:
         found["mlp_head"]["settings_chosen"] = "on inner animals"
@@ -77,32 +77,35 @@ def evaluate_table(
     return {"data": card.name, "split": split, "seeds": list(seeds), "models": found}
 
 
-def chosen_penalty(seen: Features, seed: int) -> float:
-    """Return the weight penalty that does best on inner animals of the rows `seen`, which hold no other."""
+def chosen_penalty(training: Features, seed: int) -> float:
+    """Return the weight penalty that does best on inner animals. training: rows of the training animals."""
 
     def predict(penalty: float, train_windows: Windows, validation_windows: Windows) -> NDArray[np.int64]:
         # A row's number stands for it in `segments`, see `as_windows`.
-        rows, others = seen.take(train_windows.segments), seen.values[validation_windows.segments]
+        rows, others = training.take(train_windows.segments), training.values[validation_windows.segments]
         return head_classes(rows, others, penalty, seed)
 
-    return select(PENALTIES, as_windows(seen), predict).best
+    return select(PENALTIES, as_windows(training), predict).best
 
 
-def head_classes(seen: Features, unseen: NDArray[np.float64], penalty: float, seed: int) -> NDArray[np.int64]:
-    """Train the head on rows `seen` and return the classes (N,) of feature vectors `unseen` (N, F).
+def head_classes(
+    training: Features, test_values: NDArray[np.float64], penalty: float, seed: int
+) -> NDArray[np.int64]:
+    """Train the head and return the classes (N,) of feature vectors `test_values` (N, F).
 
-    Features that are positive in all rows seen, such as deviations, enter as logarithms: strengths of
-    movement spread over orders of magnitude. All are standardised by mean and deviation of the rows seen.
+    Features that are positive in all training rows, such as deviations, enter as logarithms: strengths of
+    movement spread over orders of magnitude. All are standardised by mean and deviation of the training rows.
     """
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    positive = np.all(seen.values > 0, axis=0)
-    least = np.where(positive, seen.values.min(axis=0), 1.0)
+    positive = np.all(training.values > 0, axis=0)
+    least = np.where(positive, training.values.min(axis=0), 1.0)
     rows, others = (
-        np.where(positive, np.log(np.maximum(values, least)), values) for values in (seen.values, unseen)
+        np.where(positive, np.log(np.maximum(values, least)), values)
+        for values in (training.values, test_values)
     )
     mean, deviation = rows.mean(axis=0), rows.std(axis=0)
     deviation[deviation == 0] = 1
@@ -110,14 +113,14 @@ def head_classes(seen: Features, unseen: NDArray[np.float64], penalty: float, se
         (HIDDEN,),
         alpha=penalty,
         learning_rate_init=RATE,
-        batch_size=min(BATCH, len(seen)),
-        max_iter=PASSES,
+        batch_size=min(BATCH, len(training)),
+        max_iter=EPOCHS,
         random_state=seed,
     )
     with warnings.catch_warnings():
-        # A fixed number of passes is the recipe here; stopping before convergence is meant.
+        # The number of epochs is fixed on purpose; training may stop before convergence.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        head.fit((rows - mean) / deviation, seen.labels)
+        head.fit((rows - mean) / deviation, training.labels)
     return np.asarray(head.predict((others - mean) / deviation), np.int64)
 
 

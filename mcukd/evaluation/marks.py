@@ -1,4 +1,4 @@
-"""The marks of models in figures: a shape and a colour each, alike in all figures of a page."""
+"""Marks of models in figures: a shape and a colour each, the same in all figures of a page."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What each mounting costs: a forest on hand features, trained with windows turned as each mounting says.
+"""Comparison of mountings: MCC of a random forest trained on windows turned as each mounting says.
 
-The learner is no student, but turning costs it for the same reason: what a posture tells is lost where
-training windows are turned away from it, and where sensors do sit differently, a forest that was not shown
-it fails on the next animal. It takes seconds where students take an hour.
+A forest stands in for a student, which takes an hour where the forest takes seconds. The cause is the same
+for both: turned training windows hide the information in postures; without them, a model fails on an animal
+whose sensor sits differently.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Comparison:
         return max(self.costs, key=lambda one: (one.mcc, one.mounting == self.stated))
 
     @property
-    def told_apart(self) -> bool:
+    def is_shown(self) -> bool:
         """Whether the best is ahead of the card's by more than animals vary."""
         low = self.best.ahead_interval
         return self.best.mounting != self.stated and low is not None and low[0] > 0
@@ -77,8 +77,9 @@ class Comparison:
 def compare_mountings(windows: Windows, stated: str, seed: int, advance: Advance) -> Comparison:
     """Compare "aligned", "turned" and "any" on animals that a forest was not trained on.
 
-    windows: of all animals, of three axes. stated: the card's mounting. advance: told of `work(windows)`
-    steps. The same windows and seed give the same figures. Raises UserError with fewer than two animals.
+    windows: of all animals, of three axes. stated: the card's mounting. advance: given the steps done,
+    of `work(windows)`. The same windows and seed give the same figures. Raises UserError with fewer than two
+    animals.
     """
     names = sorted({str(animal) for animal in windows.animals})
     if len(names) < 2:
@@ -90,13 +91,13 @@ def compare_mountings(windows: Windows, stated: str, seed: int, advance: Advance
     folds = inner_folds(names, GROUPS)
     counts = {}
     for mounting in MOUNTINGS:
-        told = np.zeros(len(windows), np.int64)
+        predicted = np.zeros(len(windows), np.int64)
         for fold in folds:
             test = np.isin(windows.animals, fold.test_animals)
-            told[test] = predictions(windows.take(~test), windows.take(test), mounting, seed)
+            predicted[test] = predictions(windows.take(~test), windows.take(test), mounting, seed)
             advance(1, mounting)
         counts[mounting] = merit.confusion_by_animal(
-            windows.labels, told, windows.animals, names, len(windows.classes)
+            windows.labels, predicted, windows.animals, names, len(windows.classes)
         )
     return _compared(counts, stated, len(folds), len(windows))
 
@@ -138,18 +139,20 @@ def _some(windows: Windows, names: Sequence[str], seed: int) -> Windows:
     return windows.take(np.sort(np.concatenate(chosen)))
 
 
-def predictions(seen: Windows, test: Windows, mounting: str, seed: int) -> NDArray[np.int64]:
-    """Return the classes of `test` by a forest that saw `seen` turned, and tilted, as students see it."""
+def predictions(training: Windows, test: Windows, mounting: str, seed: int) -> NDArray[np.int64]:
+    """Return the classes of `test` by a forest trained on turned and tilted copies of `training`."""
     from sklearn.ensemble import RandomForestClassifier
 
-    counts = seen.counts.astype(np.float32)
+    counts = training.counts.astype(np.float32)
     change = Augmenter(counts, augmentation(replace(DistillConfig(), mounting=mounting)))
     rng = np.random.default_rng([seed, 7])
     copies = np.concatenate([change(counts, rng) for _ in range(COPIES)])
     forest = RandomForestClassifier(TREES, min_samples_leaf=_LEAF, random_state=seed, n_jobs=-1)
-    forest.fit(hand_features(copies, seen.rate_hz, seen.counts_per_g), np.tile(seen.labels, COPIES))
-    told = forest.predict(hand_features(test.counts, test.rate_hz, test.counts_per_g))
-    return np.asarray(told, np.int64)
+    forest.fit(
+        hand_features(copies, training.rate_hz, training.counts_per_g), np.tile(training.labels, COPIES)
+    )
+    predicted = forest.predict(hand_features(test.counts, test.rate_hz, test.counts_per_g))
+    return np.asarray(predicted, np.int64)
 
 
 def never_compared(card: Card) -> Optional[str]:
@@ -170,7 +173,7 @@ def sentence(found: Comparison) -> str:
             f'the card\'s mounting, "{stated}", is the best of the three on {found.animals} animals: keep it'
         )
     ahead = f"{best.ahead:.3f} MCC {_range(best.ahead_interval)}"
-    if not found.told_apart:
+    if not found.is_shown:
         return (
             f'"{best.mounting}" is ahead of the card\'s "{stated}" by {ahead}, no more than the '
             f"{found.animals} animals vary: that is no reason to change the card"

@@ -1,4 +1,4 @@
-"""Warm-up: how many samples a recurrent student needs before its answer stays what it will be."""
+"""Settling time: after how many samples the class that a recurrent student gives no longer changes."""
 
 from __future__ import annotations
 

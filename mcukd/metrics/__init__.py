@@ -1,1 +1,1 @@
-"""Figures of merit from labels, predictions and probabilities, with their intervals."""
+"""Metrics of labels, predictions and probabilities, with their intervals over animals."""

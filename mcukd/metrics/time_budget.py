@@ -1,4 +1,4 @@
-"""Time budgets, raw and corrected for the errors the classifier is known to make.
+"""Time budgets of animals, as predicted and as corrected for the classifier's known errors.
 
 The corrected budget is the confusion-matrix method of aquatic and remote-sensing surveys (Solow, Davis and Hu
 2001; in statistics, misclassification-corrected prevalence): where P[i, j] is the probability that behaviour

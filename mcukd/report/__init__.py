@@ -1,1 +1,1 @@
-"""Metrics, figures and the HTML page."""
+"""The report of a study: verdict, tables, figures and the HTML page."""

@@ -1,4 +1,4 @@
-"""What a whole study comes to: the verdict, what it was proven on, and whether to correct time budgets."""
+"""Conclusions about a study: its verdict, what devices proved, and whether to correct time budgets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gathers what a study holds, for the report and the console. Reads files only; nothing is computed anew."""
+"""Everything of a study that the report and the console show, read from its files."""
 
 from __future__ import annotations
 

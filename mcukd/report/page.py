@@ -23,11 +23,11 @@ from mcukd.report.conclusion import (
 )
 from mcukd.report.evidence import Evidence
 from mcukd.report.figures import animals_figure, budget_figure, formats_figure, reliability_figure
+from mcukd.report.findings import baseline_sentence
 from mcukd.report.ranges_figure import ranges_figure
 from mcukd.report.table import work_per_window
 from mcukd.report.tensors import in_computation_order
 from mcukd.report.trust import ANIMALS, GOOD, POOR, WINDOWS
-from mcukd.report.verdict import baseline_sentence
 from mcukd.robustness.figure import robustness_figure
 from mcukd.robustness.text import sentences as robustness_sentences
 from mcukd.text import between, figure, grouped, number, of_limit, signed, with_spread

@@ -1,4 +1,4 @@
-"""Everything of a study that is stale, why, and the commands that bring it up to date, in their order."""
+"""Stale stages of a study, why they are, and the commands that bring it up to date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The summary tables of the console: what the models are worth, and what the boards proved."""
+"""Tables of the console: scores of models, time budgets, and validations of boards."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How accuracy holds up when collar, sensor and driver are not as they were in training."""
+"""Accuracy on windows perturbed as by another collar, sensor or driver."""

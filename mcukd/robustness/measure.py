@@ -1,4 +1,4 @@
-"""Scores of models on perturbed windows, every model on the same ones."""
+"""Scores of models on perturbed windows."""
 
 from __future__ import annotations
 

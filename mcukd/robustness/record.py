@@ -1,4 +1,4 @@
-"""The record of a study's robustness: what was scored, on which models, and what of it still holds."""
+"""Record of a study's robustness scores, and which of them are still valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the models and findings of `robustness.json` are called wherever people read them."""
+"""Titles of the models of `robustness.json`, and sentences about its scores."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_turning_costs_where_sensors_sit_alike() -> None:
     steps: list[int] = []
     windows = herd(turned=False)
     found = compare_mountings(windows, "turned", 0, lambda done, note="": steps.append(done))
-    assert found.best.mounting == "aligned" and found.told_apart
+    assert found.best.mounting == "aligned" and found.is_shown
     assert found.best.mcc > 0.9 and found.best.ahead > 0.2
     assert sum(steps) == work(windows) == 12
     assert 'the card\'s "turned" costs 0.' in sentence(found) and 'signal.mounting = "aligned"' in sentence(
@@ -91,7 +91,7 @@ def test_the_same_windows_give_the_same_figures() -> None:
 
 def test_a_card_whose_mounting_is_best_is_kept() -> None:
     found = compare_mountings(herd(turned=False), "aligned", 0, silent)
-    assert found.best.mounting == "aligned" and not found.told_apart
+    assert found.best.mounting == "aligned" and not found.is_shown
     assert (
         sentence(found) == 'the card\'s mounting, "aligned", is the best of the three on 6 animals: keep it'
     )

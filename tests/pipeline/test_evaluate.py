@@ -31,7 +31,7 @@ from mcukd.pipeline.evaluate import (
     usual_baselines,
     with_split,
 )
-from mcukd.report.verdict import baseline_sentence, sentences
+from mcukd.report.findings import baseline_sentence, sentences
 from mcukd.study import Study
 
 CONFIG = DistillConfig(split="loao", seeds=(0, 1), jobs=1)

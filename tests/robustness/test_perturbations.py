@@ -119,7 +119,7 @@ def test_gain_scales_each_axis_within_rounding(seed: int, percent: float) -> Non
 
 def test_counts_saturate_at_the_sensor_s_range_not_at_16_bits() -> None:
     small = Sensor(counts_per_g=512, range_g=4)
-    assert small.limits(4) == count_limits(load_card("herd-sim")) == (-2048, 2047)
+    assert small.limits(4) == count_limits(load_card("herd-sim").signal) == (-2048, 2047)
     counts = np.array([[[2000, -2000, 100]]], np.int16)
     assert scaled(counts, small, [20, 20, 20])[0, 0].tolist() == [2047, -2048, 120]
     assert Sensor.of(load_card("cow-collar")).neck_axis == 1

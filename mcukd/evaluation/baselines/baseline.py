@@ -1,4 +1,4 @@
-"""What a baseline is: its names, how it is trained on a fold, its size, and what its result depends on."""
+"""Declaration of a baseline: names, training on a fold, size, and what its result depends on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The filter-MLP as a baseline: a student of this family, trained on hard labels with its defaults."""
+"""The filter-MLP baseline: a student of this family, trained on hard labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The majority class: the shares of the classes in the training windows, whatever the window."""
+"""The majority-class baseline: shares of the classes in the training windows."""
 
 from __future__ import annotations
 

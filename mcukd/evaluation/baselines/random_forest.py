@@ -1,4 +1,4 @@
-"""A random forest on hand features of windows, and of copies turned as the student's are."""
+"""The random-forest baseline, on hand features of windows and of augmented copies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the figures of `metrics.json` say, in sentences."""
+"""Sentences about the scores and findings in `metrics.json`."""
 
 from __future__ import annotations
 
