@@ -31,8 +31,8 @@ def robustness(
         typer.Option(
             "--perturbations",
             "--disturbances",
-            help="Some of rotation, flip, gain, gain-axes, rate, noise, drop, clip, added to those scored "
-            "before. Default: all.",
+            help="Names with commas, such as rotation,noise; added to those scored before. Default: all. An "
+            "unknown name lists them.",
             show_default=False,
         ),
     ] = None,

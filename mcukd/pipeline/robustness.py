@@ -127,12 +127,6 @@ def robustness_study(
     return {**record.stored(), **({"dropped": dropped} if dropped else {})}
 
 
-def read_robustness(study: Study) -> dict[str, Any]:
-    """Read `robustness.json` back. Raises UserError where it is missing or stale."""
-    study.require("robustness")
-    return dict(json.loads(study.file(ROBUSTNESS).read_text(encoding="utf-8")))
-
-
 def standalone(svg: str) -> str:
     """Return a figure of a page as a file of its own: there it needs a namespace."""
     return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
