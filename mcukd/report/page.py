@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from mcukd import __version__
 from mcukd.drawing import STYLE_FOLDER
