@@ -11,7 +11,7 @@ WordUse = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Unrolling:
     """How far a kernel is unrolled.
 
     unroll: unit pairs per round of the loop; all of them for no loop. rolled: whether the columns of a unit

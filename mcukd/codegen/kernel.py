@@ -1,4 +1,4 @@
-"""The assembly step of a model for a core, where its family writes one."""
+"""Assembly step of a model for a core, where its family writes one."""
 
 from __future__ import annotations
 

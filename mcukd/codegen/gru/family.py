@@ -10,7 +10,7 @@ import math
 from typing import Any, Optional
 
 from mcukd.boards.cores import Core
-from mcukd.codegen.assembly import Plan
+from mcukd.codegen.assembly import Unrolling
 from mcukd.codegen.context import gate_context, nested
 from mcukd.codegen.families import CodeForm, Kernel
 from mcukd.codegen.gru.kernel_m3 import write_m3
@@ -49,19 +49,19 @@ def kernel(model: GruMlpModel, core: Core, optimize: str) -> Optional[Kernel]:
     if model.hidden % 2 or model.activation_bits != 16:
         return None
     kernels = str(core.kernels)
-    plan = _fast_plan(model, kernels) if optimize == "speed" else Plan(unroll=1, rolled=True)
+    plan = _fast_plan(model, kernels) if optimize == "speed" else Unrolling(unroll=1, rolled=True)
     body, stack = WRITERS[kernels](model, plan)
     return Kernel(core.title, body, model.table_bytes // 2, build_stream(model).words.nbytes, stack)
 
 
-def _fast_plan(model: GruMlpModel, kernels: str) -> Plan:
+def _fast_plan(model: GruMlpModel, kernels: str) -> Unrolling:
     """Unroll as far as flash stays small: what a round of the loop saves is little where rounds are long."""
     count = pairs(model.hidden)
     if kernels == "armv7-m":
-        return Plan(1)
+        return Unrolling(1)
     if model.packing.slots == 1 and model.hidden <= _UNROLL_UNITS:
-        return Plan(count)
-    return Plan(2 if count % 2 == 0 else 1)
+        return Unrolling(count)
+    return Unrolling(2 if count % 2 == 0 else 1)
 
 
 CODE = CodeForm("model/gru", context, kernel)

@@ -1,4 +1,4 @@
-"""The step for Cortex-M3: one product per instruction, weights read as the halfwords and bytes they are.
+"""Kernel of the step for Cortex-M3: one product per instruction, weights read as halfwords and bytes.
 
 Of two rows that share a word, the first row's mantissas are its halfwords. The second row's are the upper
 lane's halfword one byte further down, and the lower lane's byte times 256; that factor goes to the state, of
@@ -8,7 +8,7 @@ stream, r8-r12 and lr the sums of z, r and h of a unit pair, r1 and r2 those of 
 
 from __future__ import annotations
 
-from mcukd.codegen.assembly import Assembly, Plan, shifted
+from mcukd.codegen.assembly import Assembly, Unrolling, shifted
 from mcukd.codegen.gru.stream import build_stream
 from mcukd.fixedpoint.gru.model import GruMlpModel
 from mcukd.fixedpoint.gru.packing import ROWS, pairs
@@ -21,7 +21,7 @@ _SAVED = ("r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "lr")
 
 
 class _Writer:
-    def __init__(self, model: GruMlpModel, plan: Plan) -> None:
+    def __init__(self, model: GruMlpModel, plan: Unrolling) -> None:
         self.model, self.unroll = model, plan.unroll
         self.stream = build_stream(model)
         self.out = Assembly()
@@ -266,7 +266,7 @@ class _Writer:
             out.op("bx", "lr")
 
 
-def write_m3(model: GruMlpModel, plan: Plan) -> tuple[str, int]:
+def write_m3(model: GruMlpModel, plan: Unrolling) -> tuple[str, int]:
     """Return the body of the step and its stack in bytes."""
     writer = _Writer(model, plan)
     return writer.write(), writer.stack_bytes

@@ -1,4 +1,4 @@
-"""The step for Cortex-M4: two products per instruction through the DSP extension.
+"""Kernel of the step for Cortex-M4: two products per instruction through the DSP extension.
 
 Registers: r0-r6 weights and state (temporary afterwards), r7 the weight stream, r8-r12 and lr the sums of z,
 r and h of a unit pair. The frame holds the coarse state, the samples and three pointers.
@@ -6,7 +6,7 @@ r and h of a unit pair. The frame holds the coarse state, the samples and three 
 
 from __future__ import annotations
 
-from mcukd.codegen.assembly import Assembly, Plan, WordUse, shifted
+from mcukd.codegen.assembly import Assembly, Unrolling, WordUse, shifted
 from mcukd.codegen.gru.stream import SAMPLE_GROUP, Stream, build_stream, sample_words
 from mcukd.fixedpoint.gru.model import GruMlpModel
 from mcukd.fixedpoint.gru.packing import ROWS, pairs
@@ -19,7 +19,7 @@ _SAVED = ("r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "lr")
 
 
 class _Writer:
-    def __init__(self, model: GruMlpModel, plan: Plan) -> None:
+    def __init__(self, model: GruMlpModel, plan: Unrolling) -> None:
         self.model, self.unroll = model, plan.unroll
         self.stream: Stream = build_stream(model)
         self.out = Assembly()
@@ -269,7 +269,7 @@ class _Writer:
         out.op("pop", "{" + ", ".join((*_SAVED[:-1], "pc")) + "}")
 
 
-def write_m4(model: GruMlpModel, plan: Plan) -> tuple[str, int]:
+def write_m4(model: GruMlpModel, plan: Unrolling) -> tuple[str, int]:
     """Return the body of the step and its stack in bytes."""
     writer = _Writer(model, plan)
     return writer.write(), writer.stack_bytes

@@ -1,4 +1,4 @@
-"""The weights of the step in the order in which kernels read them: one row of 32-bit words per unit pair.
+"""Stream of the weights of a step, in the order in which kernels read them: a row of words per unit pair.
 
 A row holds, one after the other: the biases that sums start with, the recurrent words (`packing.py`), the
 input kernels of z and r, and those of h after its input bias. Biases carry the addend of the rounding that
