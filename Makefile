@@ -17,6 +17,7 @@ lint: setup
 	@.venv/bin/ruff format --check -q
 	@.venv/bin/mypy
 	@.venv/bin/vermin --no-tips -q -t=3.9- --eval-annotations mcukd
+	@.venv/bin/lint-imports --no-cache
 
 # Golden files of generated code, after an intended change: read the difference before committing it.
 golden: setup
