@@ -9,7 +9,7 @@ demo: setup
 
 test: setup lint
 	@rm -f .coverage*
-	@.venv/bin/python -m pytest -q -n 2 -m "not slow" --cov --cov-report= 
+	@.venv/bin/python -m pytest -q -n 2 --dist worksteal -m "not slow" --cov --cov-report= 
 	@.venv/bin/coverage report --skip-covered --fail-under=85
 
 lint: setup

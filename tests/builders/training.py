@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.jobs import FoldJob
 
 CONFIG = DistillConfig(
@@ -40,3 +42,22 @@ def herd(per_animal: int = 40) -> Windows:
 def job(tmp_path: Path, key: str = "key") -> FoldJob:
     """A fold that holds out the last animal."""
     return FoldJob("e-s3", 3, ANIMALS[:4], ANIMALS[4:], tmp_path / "evaluation" / "e-s3.npz", key)
+
+
+class CompiledOnce(FoldTrainer):
+    """A fold trainer whose networks on labels are compiled once per process, whichever test trains them.
+
+    Compiling takes most of a small fit's time. A fit starts from weights of its own seed, so that what was
+    trained before does not matter.
+    """
+
+    compiled: ClassVar[dict[Any, Any]] = {}
+
+    def trainer(self, role: str) -> Any:
+        """Return the process's trainer of this structure."""
+        sizes = (self.config.teacher_width, self.config.gru_units, self.config.dense_units)
+        key = (self.architecture(role).name, self.trained_shape(role), self.shape(role).steps, *sizes)
+        if key not in self.compiled:
+            self.compiled[key] = super().trainer(role)
+        self.trainers[role] = self.compiled[key]
+        return self.compiled[key]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.training import ANIMALS, herd, job
+from builders.training import ANIMALS, CompiledOnce, herd, job
 
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
@@ -56,7 +56,7 @@ def test_a_method_trains_a_student(tmp_path, method, student):
         nonlocal shown
         shown += count
 
-    FoldTrainer(windows, windows, config).train_fold(task, advance)
+    CompiledOnce(windows, windows, config).train_fold(task, advance)
     with np.load(task.path) as fold:
         names = set(fold.files)
         assert np.isfinite(fold["student_logits"]).all() and fold["student_logits"].shape == (40, 3)
@@ -89,7 +89,7 @@ def test_a_teacher_with_more_sensors_is_shown_them_and_the_student_is_not(tmp_pa
     extra = np.random.default_rng(5).normal(size=(*windows.counts.shape[:2], 2)).astype(np.float32)
     windows = replace(windows, extra=extra, extra_names=("p", "q"))
     config = replace(CONFIG, method="tsak", teacher_sensors="all", student="filter-mlp")
-    trainer = FoldTrainer(windows, windows, config)
+    trainer = CompiledOnce(windows, windows, config)
     trainer.train_fold(job(tmp_path))
     assert trainer.trainer("teacher").model.input_shape == (None, 32, 5)
     assert trainer.trainer("student").model.input_shape == (None, 32, 3)
@@ -211,7 +211,7 @@ def test_an_ensemble_is_trained_on_inner_animals_and_kept_as_one_model(tmp_path)
 
     windows = herd()
     config = replace(CONFIG, teacher="ensemble", student="filter-mlp")
-    trainer = FoldTrainer(windows, windows, config)
+    trainer = CompiledOnce(windows, windows, config)
     data = thousandths(windows)
     shown = data.inputs
     teacher = trainer.train_teacher(data, FitContext(1))
@@ -228,7 +228,7 @@ def test_a_mixed_ensemble_has_members_of_two_kinds_that_differ_by_chance_and_is_
 
     windows = herd()
     config = replace(CONFIG, method="function-matching", teacher="mixed-ensemble", student="filter-mlp")
-    trainer = FoldTrainer(windows, windows, config)
+    trainer = CompiledOnce(windows, windows, config)
     data = thousandths(windows)
     shown = data.inputs
     done: list[int] = []
@@ -262,7 +262,7 @@ def test_a_teacher_s_passes_are_chosen_on_inner_animals(tmp_path, monkeypatch):
     config = replace(CONFIG, method="online", teacher="tsak", student="filter-mlp", teacher_epochs=2)
     config = replace(config, choose_teacher_epochs=True)
     windows, task = herd(), job(tmp_path)
-    FoldTrainer(windows, windows, config).train_fold(task)
+    CompiledOnce(windows, windows, config).train_fold(task)
     assert asked == [([1, 2, 4], set(ANIMALS[:4]))]
     with np.load(task.path) as fold:
         assert fold["teacher_epochs"] == 4 and fold["epochs"] == config.epochs

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from builders.data import write_moving_herd
 from builders.students import headed_student, random_student, random_windows
-from builders.training import ANIMALS, herd, job
+from builders.training import ANIMALS, CompiledOnce, herd, job
 from typer.testing import CliRunner, Result
 
 from mcukd.boards.launch import tools_missing
@@ -71,7 +71,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def trainer() -> FoldTrainer:
     """A trainer whose compiled models serve all tests."""
-    return FoldTrainer(herd(20), herd(20), CONFIG)
+    return CompiledOnce(herd(20), herd(20), CONFIG)
 
 
 def searched(windows: Windows, path: Path, trainer: FoldTrainer) -> dict[str, Any]:
@@ -292,14 +292,11 @@ def test_a_shipped_student_carries_any_head_through_its_file(kind: str, tmp_path
 # --- The whole road -------------------------------------------------------------------------------------
 
 
-COMPILED: dict[str, Any] = {}
-
-
 def in_process(
     jobs: Sequence[FoldTraining], training: Windows, evaluation: Windows, config: DistillConfig, **rest: Any
 ) -> None:
     """In place of worker processes, in which nothing can be forced; all students are of one shape."""
-    trainer = FoldTrainer(training, evaluation, config, COMPILED)
+    trainer = CompiledOnce(training, evaluation, config)
     for task in jobs:
         task.fold.path.parent.mkdir(parents=True, exist_ok=True)
         trainer.train_fold(task.fold)

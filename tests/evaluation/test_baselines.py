@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from builders.data import write_card
 from builders.students import random_windows
+from builders.training import CompiledOnce
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -21,7 +22,6 @@ from hypothesis.extra import numpy as hnp
 from mcukd.data.folds import Fold
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.nested_selection import select
 from mcukd.distillation.workers import FoldTraining
@@ -35,8 +35,6 @@ from mcukd.models.filter_weights import FilterMlpWeights
 from mcukd.training.augmentation import Augmentation, Augmenter
 
 CONFIG = DistillConfig(epochs=3, mounting="aligned", jobs=1)
-#: Shared by all trainers here, as by the jobs of one worker: compiling takes longer than the rest.
-COMPILED: dict[str, Any] = {}
 FOREST = "random_forest"
 
 
@@ -222,7 +220,7 @@ def test_copies_begin_with_the_windows_themselves() -> None:
 def trained(windows: Windows, model: str, nested: bool, path: Any) -> dict[str, np.ndarray]:
     """Train a baseline with animal D held out, and return all that was kept of it but its test answers."""
     job = FoldJob("D-s0", 0, ("A", "B", "C"), ("D",), path / f"{model}-{nested}.npz", "key")
-    BaselineJob(model, job, nested).run(FoldTrainer(windows, windows, CONFIG, COMPILED), lambda units: None)
+    BaselineJob(model, job, nested).run(CompiledOnce(windows, windows, CONFIG), lambda units: None)
     assert BaselineJob(model, job, nested).is_done()
     with np.load(job.path) as stored:
         return {name: stored[name] for name in stored if name not in ("labels", "logits")}
@@ -233,7 +231,7 @@ def answers(windows: Windows, model: str, nested: bool, path: Any, probe: np.nda
     counts = windows.counts.copy()
     counts[windows.animals == "D"] = probe
     job = FoldJob("D-s0", 0, ("A", "B", "C"), ("D",), path / "probe.npz", "key")
-    trainer = FoldTrainer(windows, replace(windows, counts=counts), CONFIG, COMPILED)
+    trainer = CompiledOnce(windows, replace(windows, counts=counts), CONFIG)
     BaselineJob(model, job, nested).run(trainer, lambda units: None)
     with np.load(job.path) as stored:
         return np.asarray(stored["logits"])
@@ -319,8 +317,7 @@ def test_the_majority_answers_what_is_most_common_among_the_seen(tmp_path: Any) 
 def test_a_filter_mlp_is_taught_as_a_student_with_chosen_epochs(tmp_path: Any) -> None:
     """The whole job with the other structure; the arrays kept are of the student whose logits are kept."""
     config = replace(CONFIG, student="filter-mlp", choose_epochs=True, teacher_epochs=1, teacher_width=2)
-    compiled = {"student": COMPILED[FILTER_MLP]} if FILTER_MLP in COMPILED else {}
-    trainer = FoldTrainer(herd(), herd(), config, compiled)
+    trainer = CompiledOnce(herd(), herd(), config)
     job = FoldJob("D-s0", 0, ("A", "B", "C"), ("D",), tmp_path / "D-s0.npz", "key")
     training = FoldTraining(job)
     assert training.work(herd(), config) > training.work(herd(), replace(config, choose_epochs=False))

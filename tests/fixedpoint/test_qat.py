@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from builders.data import write_card
 from builders.students import random_student, random_windows
+from builders.training import CompiledOnce
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,6 @@ from mcukd.data.load import load_windows
 from mcukd.data.windows import Windows
 from mcukd.distillation import qat
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.errors import UserError
 from mcukd.fixedpoint import mixed
 from mcukd.fixedpoint.gru.model import GATES
@@ -144,7 +144,7 @@ def test_the_layer_refuses_heads_without_a_dense_layer() -> None:
 
 
 def _run_here(jobs: Any, training: Windows, evaluation: Windows, config: DistillConfig, **rest: Any) -> None:
-    trainer = FoldTrainer(training, evaluation, config)
+    trainer = CompiledOnce(training, evaluation, config)
     for job in jobs:
         job.run(trainer, lambda units: None)
 
