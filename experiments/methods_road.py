@@ -29,6 +29,7 @@ from mcukd.distillation.architectures import STUDENTS
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.methods import METHODS
 from mcukd.files import write_json
+from mcukd.models.families import FAMILIES
 from mcukd.pipeline.distill import fold_jobs, for_card
 from mcukd.study import Study
 
@@ -50,7 +51,7 @@ def main() -> int:
     options = parser.parse_args()
     rows = []
     for method in (METHODS[name] for name in options.methods):
-        for student in (one for one in method.students if one in options.students):
+        for student in (one for one in method.students or FAMILIES if one in options.students):
             run = options.out / f"{method.name}-{student}"
             row = {
                 "method": method.name,

@@ -23,6 +23,7 @@ from mcukd.distillation.options import (
     stored,
 )
 from mcukd.errors import UserError
+from mcukd.models.families import FAMILIES
 from mcukd.text import did_you_mean, listed
 from mcukd.training.devices import CPU, DEVICES
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 DEFAULT_SEEDS = 3
 MOUNTINGS = ("aligned", "turned", "any")
-STUDENTS = ("gru-mlp", "mobilenet", "filter-mlp")
 SENSORS = ("accelerometer", "all")
 #: What `--augment` can train against, in the order in which it is recorded.
 AUGMENTS = ("rotation", "flip", "scale", "rate", "noise", "drop", "clip")
@@ -103,7 +103,9 @@ class DistillConfig:
         None, "Temperature of the soft labels.", default_text="the method's", low=0.1, high=100
     )
     alpha: float = option(0.5, "Weight of the soft labels in the loss, 0 to 1.", low=0, high=1)
-    student: str = option("gru-mlp", f"Architecture of the student: {', '.join(STUDENTS)}.", MODELS)
+    student: str = option(
+        "gru-mlp", f"Architecture of the student: {', '.join(FAMILIES.registered)}.", MODELS
+    )
     choose_epochs: bool = option(
         False,
         "Choose the students' epochs in each fold on inner animals: half, once or twice --epochs.",
@@ -172,7 +174,7 @@ class DistillConfig:
 
     def _check_names(self) -> None:
         for name, value, known in (
-            ("student", self.student, STUDENTS),
+            ("student", self.student, tuple(FAMILIES)),
             ("method", self.method, tuple(METHODS)),
             ("teacher_sensors", self.teacher_sensors or SENSORS[0], SENSORS),
             ("device", self.device, DEVICES),
@@ -183,7 +185,8 @@ class DistillConfig:
                     f"{', '.join(known)}."
                 )
         method = METHODS[self.method]
-        asked = {"student": (self.student, method.students), "teacher": (self.teacher, method.teachers)}
+        students = tuple(FAMILIES) if method.students is None else method.students
+        asked = {"student": (self.student, students), "teacher": (self.teacher, method.teachers)}
         for name, (choice, known) in asked.items():
             if choice is not None and choice not in known:
                 raise UserError(
@@ -206,14 +209,22 @@ class DistillConfig:
             )
         for method in METHODS.values():
             method.check(self.settings_of(method))
-        if self.search and self.student != "gru-mlp":
-            raise UserError(
-                f"--search works with gru-mlp students, and --student is {self.student}; leave one out."
-            )
+        if self.search:
+            self._check_search()
         if self.search and self.split == "random":
             raise UserError(
                 "--search chooses on animals that are new to the students, and --split random has every "
                 "animal on both sides; give a split by animal."
+            )
+
+    def _check_search(self) -> None:
+        from mcukd.distillation.architectures import STUDENTS
+
+        able = [name for name, architecture in STUDENTS.items() if architecture.head_search]
+        if self.student not in able:
+            raise UserError(
+                f"--search works with {listed(able)} students, and --student is {self.student}; leave one "
+                "out."
             )
 
     def option(self, name: str) -> Any:

@@ -23,13 +23,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mcukd.plugins import Registry
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from mcukd.evaluation import baseline_jobs
 from mcukd.evaluation.baselines import BASELINES
 from mcukd.files import replacing
 from mcukd.fold_results import TEACHER, is_made_with, logits_name
+from mcukd.models.families import DEFAULT_FAMILY
 from mcukd.sweep.options import PLAIN, plain_config, reduced
 from mcukd.sweep.work import TRAINING, CachedFoldTrainer, Work, fold_trainer, use_one_thread
 from mcukd.training.checkpoints import Checkpoints
@@ -106,7 +107,7 @@ class StudentJob:
     def name(self) -> str:
         """What the progress bar shows."""
         config = self.work.config
-        size = f" {config.gru_units}/{config.dense_units}" if config.student == "gru-mlp" else ""
+        size = f" {config.gru_units}/{config.dense_units}" if config.student == DEFAULT_FAMILY else ""
         return f"{config.method} {config.student}{size} {self.work.who}"
 
     @property

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from builders.data import write_moving_herd
 from builders.training import CONFIG
-from mcukd.metrics.agreement import agreement
 from typer.testing import CliRunner, Result
 
 from mcukd.boards.launch import tools_missing
@@ -20,6 +19,7 @@ from mcukd.cli import app as app_module
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import load_windows
 from mcukd.errors import UserError
+from mcukd.evaluation.agreement import agreement
 from mcukd.fixedpoint.filter_mlp.model import FilterMlpModel
 from mcukd.fixedpoint.model import load_model
 from mcukd.metrics.metrics_file import update_metrics

@@ -50,7 +50,8 @@ class Architecture:
     build_with_features: builds the same network with the outputs that distillation methods match, in layers
     of the same names; None where `build` has them. uses_length_curriculum: whether it accepts windows of any
     length, and is trained on crops first (`length_curriculum`). least_steps: the shortest window it can have.
-    options: of `mcukd distill`, those that say how wide it is.
+    options: of `mcukd distill`, those that say how wide it is. head_search: whether its head can be searched
+    (`mcukd.head_search`).
     """
 
     name: str
@@ -65,6 +66,7 @@ class Architecture:
     uses_length_curriculum: bool = False
     least_steps: int = 1
     options: tuple[str, ...] = ()
+    head_search: bool = False
 
     def defaults_for(self, steps: int) -> TrainingDefaults:
         """Return the defaults for windows of `steps` samples."""

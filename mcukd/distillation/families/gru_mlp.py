@@ -31,4 +31,5 @@ STUDENT = Architecture(
     build_with_features=lambda *arguments: _gru_mlp(*arguments, sequences=True),
     uses_length_curriculum=True,
     options=("gru_units", "dense_units"),
+    head_search=True,
 )

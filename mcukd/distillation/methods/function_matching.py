@@ -22,7 +22,6 @@ class FunctionMatching(Method):
     title = "the teacher's probabilities for augmented windows and mixtures of them, without hard labels"
     # A member of an ensemble must not label windows it was trained on, and a mixture has two.
     teachers = ("resnet", "mobilenet", "mixed-ensemble", "tsak")
-    students = ("gru-mlp", "mobilenet", "filter-mlp")
     default_temperature = 2.0
     uses_soft_labels = False
     reads_labels = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
 from mcukd.distillation.options import Option
 from mcukd.training.phases import LABELS, Phase
@@ -40,15 +40,15 @@ class MethodSettings:
 class Method:
     """How a student is trained from a teacher. A new method is a subclass in a file of its own, and a test.
 
-    name: as `--method` knows it. title: a line that describes it. teachers, students: names of architectures
-    it works with, the default first. parts: what `--ablate` can leave out. options: those that only this
-    method has.
+    name: as `--method` knows it. title: a line that describes it. teachers: names of architectures it works
+    with, the default first. students: of student families it works with, None for any. parts: what `--ablate`
+    can leave out. options: those that only this method has.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     teachers: ClassVar[tuple[str, ...]] = ("resnet", "ensemble")
-    students: ClassVar[tuple[str, ...]] = ("gru-mlp", "filter-mlp")
+    students: ClassVar[Optional[tuple[str, ...]]] = None
     parts: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[tuple[Option, ...]] = ()
     #: Default input of the teacher: "accelerometer", or "all" channels where the card has more.

@@ -18,7 +18,6 @@ class Online(Method):
     name = "online"
     title = "the teacher's probabilities for every augmented window the student is trained on"
     teachers = ("resnet", "mobilenet", "ensemble", "mixed-ensemble", "tsak")
-    students = ("gru-mlp", "mobilenet", "filter-mlp")
     uses_soft_labels = False
 
     def phases(self, settings: MethodSettings) -> tuple[Phase, ...]:

@@ -11,5 +11,4 @@ class Plain(Method):
     name = "none"
     title = "hard labels only, no teacher"
     teachers = ()
-    students = ("gru-mlp", "mobilenet", "filter-mlp")
     uses_soft_labels = False

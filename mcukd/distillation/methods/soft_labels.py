@@ -11,4 +11,3 @@ class SoftLabels(Method):
     name = "soft-labels"
     title = "the teacher's probabilities for each training window, computed once"
     teachers = ("resnet", "mobilenet", "ensemble", "mixed-ensemble")
-    students = ("gru-mlp", "mobilenet", "filter-mlp")

@@ -20,7 +20,6 @@ class Tsak(Method):
     name = "tsak"
     title = "the semantic classifier of a teacher that may have more sensors, and its representations"
     teachers = ("tsak",)
-    students = ("gru-mlp", "mobilenet", "filter-mlp")
     parts = ("representations",)
     default_sensors = "all"
     uses_soft_labels = False
