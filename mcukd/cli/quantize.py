@@ -10,7 +10,7 @@ from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, 
 from mcukd.errors import UserError
 
 if TYPE_CHECKING:
-    from mcukd.fixedpoint.mixed import Goal
+    from mcukd.fixedpoint.mixed import Objective
     from mcukd.fixedpoint.model import IntegerModel
     from mcukd.pipeline.quantize import QuantizeFacts
     from mcukd.study import Study
@@ -28,7 +28,7 @@ def quantize(
         str,
         typer.Option(
             envvar="MCUKD_BITS",
-            help="Width of the weights, 4 to 16, or [bold]auto[/bold]: search widths for a goal.",
+            help="Width of the weights, 4 to 16, or [bold]auto[/bold]: search widths for an objective.",
         ),
     ] = "8",
     activation_bits: Annotated[int, typer.Option(help="Width of state and dense output, 8 to 16.")] = 16,
@@ -82,19 +82,26 @@ def quantize(
     from mcukd.pipeline.quantize import quantize_study
     from mcukd.study import Study
 
-    goal = _goal(bits, budget_flash, max_mcc_drop)
+    objective = _objective(bits, budget_flash, max_mcc_drop)
     # Of a search the width is one of the results.
-    config = QuantizeConfig(8 if goal else _width(bits), activation_bits, gates or "interpolated")
+    config = QuantizeConfig(8 if objective else _width(bits), activation_bits, gates or "interpolated")
     if jobs is not None and not 1 <= jobs <= 1024:
         raise UserError(f"--jobs is {jobs}, expected 1 to 1024 worker processes.")
     study = Study.open(run)
     facts = quantize_study(
-        study, config, data_root, tflite, qat=qat, goal=goal, kinds=[gates] if gates else None, jobs=jobs
+        study,
+        config,
+        data_root,
+        tflite,
+        qat=qat,
+        objective=objective,
+        kinds=[gates] if gates else None,
+        jobs=jobs,
     )
     if json:
         print_json(_facts(study, facts))
     else:
-        _print(study, facts, goal)
+        _print(study, facts, objective)
 
 
 def _width(bits: str) -> int:
@@ -104,11 +111,11 @@ def _width(bits: str) -> int:
         raise UserError(f"--bits is '{bits}', expected 4 to 16, or {AUTO}.") from None
 
 
-def _goal(bits: str, budget_flash: Optional[str], max_mcc_drop: Optional[float]) -> Optional[Goal]:
-    from mcukd.fixedpoint.mixed import Goal, parse_bytes
+def _objective(bits: str, budget_flash: Optional[str], max_mcc_drop: Optional[float]) -> Optional[Objective]:
+    from mcukd.fixedpoint.mixed import Objective, parse_bytes
 
     if bits.strip().lower() == AUTO:
-        return Goal(None if budget_flash is None else parse_bytes(budget_flash), max_mcc_drop)
+        return Objective(None if budget_flash is None else parse_bytes(budget_flash), max_mcc_drop)
     for option, value in (("--budget-flash", budget_flash), ("--max-mcc-drop", max_mcc_drop)):
         if value is not None:
             raise UserError(f"{option} goes with --bits {AUTO}, found --bits {bits}; leave one of them out.")
@@ -139,14 +146,14 @@ def _integers(model: IntegerModel) -> dict[str, Any]:
     }
 
 
-def _print(study: Study, facts: QuantizeFacts, goal: Optional[Goal]) -> None:
+def _print(study: Study, facts: QuantizeFacts, objective: Optional[Objective]) -> None:
     if not facts.ran:
         typer.echo(f"{study.path}: already quantized so; nothing to do.")
     if facts.model is not None:
         _print_formats(facts.model)
     elif facts.tflite is not None:
         _print_tflite(facts.tflite)
-    if goal is not None:
+    if objective is not None:
         _print_search(study)
     for name, values in facts.metrics.items():
         typer.echo(f"{name}: MCC {values['mcc']:.3f}, accuracy {values['accuracy']:.3f} on animals held out")

@@ -262,7 +262,7 @@ def _qat_trainer(config: QuantizeConfig, start: QatStart) -> QatTrainer:
     return _trainers.setdefault(kind, QatTrainer())
 
 
-def check_learnable(config: QuantizeConfig, goal: Optional[object], options: DistillConfig) -> None:
+def check_learnable(config: QuantizeConfig, objective: Optional[object], options: DistillConfig) -> None:
     """Raise UserError where no group is narrow enough for training to matter, or the teacher is out of reach.
 
     options: of the study's students.
@@ -273,7 +273,7 @@ def check_learnable(config: QuantizeConfig, goal: Optional[object], options: Dis
             "saw the card's extra channels as well; leave --qat out, or distil with --teacher-sensors "
             "accelerometer."
         )
-    if goal is None and min(config.widths[:3]) > LEARNT_BITS:
+    if objective is None and min(config.widths[:3]) > LEARNT_BITS:
         raise UserError(
             f"--qat with --bits {config.bits}: weights of more than {LEARNT_BITS} bits lose nothing that "
             f"training could win back; leave out --qat, or choose 4 to {LEARNT_BITS} bits."

@@ -36,11 +36,11 @@ Runner = Callable[[IntegerModel, NDArray[np.int16]], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
-class Goal:
+class Objective:
     """What to choose for: the best MCC within `budget_flash` bytes, or the least flash within `max_mcc_drop`.
 
     With both, the least flash that loses no more and is within the budget; with neither, a drop of .005.
-    Raises UserError for goals that cannot be met by anything.
+    Raises UserError for objectives that cannot be met by anything.
     """
 
     budget_flash: Optional[int] = None
@@ -60,7 +60,7 @@ class Goal:
         return self.max_mcc_drop
 
     def options(self) -> dict[str, Any]:
-        """Return the goal as JSON knows it."""
+        """Return the objective as JSON knows it."""
         return {"budget_flash": self.budget_flash, "max_mcc_drop": self.drop}
 
 
@@ -135,43 +135,45 @@ def mixed_widths(family: str) -> MixedWidths:
 def search(
     weights: Weights,
     calibration: Windows,
-    judged: Windows,
-    goal: Goal,
+    validation: Windows,
+    objective: Objective,
     tried: Sequence[QuantizeConfig],
     runner: Runner,
     operation_hop: int,
-    lenient: bool = False,
+    best_effort: bool = False,
     advance: Callable[[int], None] = lambda candidates: None,
 ) -> Search:
-    """Quantize a student with all widths of `tried`, score each on `judged`, and choose by the goal.
+    """Quantize a student with all widths of `tried`, score each on `validation`, and choose by the objective.
 
-    calibration: training windows, for formats and rounding. judged: windows of the training animals; whoever
-    calls this hands over no held-out one. advance is told of each candidate.
-    Raises UserError where nothing meets the goal; with `lenient` the candidate nearest to it is chosen, but
-    none is over the budget even then.
+    calibration: training windows, for formats and rounding. validation: windows of the training animals; the
+    caller passes no held-out one. advance is given each candidate.
+    Raises UserError where nothing meets the objective; with `best_effort` the candidate nearest to it is
+    chosen, but none is over the budget even then.
     """
     found = []
     for config in tried:
         model = quantize(weights, calibration, config, operation_hop)
-        mcc = _mcc(judged, runner(model, judged.counts))
+        mcc = _mcc(validation, runner(model, validation.counts))
         found.append(Candidate(config, model.weight_bytes + model.table_bytes, mcc))
         advance(1)
     found.sort(key=lambda c: (c.flash_bytes, -c.mcc))
-    float_mcc = _mcc(judged, np.argmax(weights.logits(judged.counts), axis=1))
-    return Search(tuple(found), float_mcc, choose(found, float_mcc, goal, lenient))
+    float_mcc = _mcc(validation, np.argmax(weights.logits(validation.counts), axis=1))
+    return Search(tuple(found), float_mcc, choose(found, float_mcc, objective, best_effort))
 
 
-def choose(found: Sequence[Candidate], float_mcc: float, goal: Goal, lenient: bool = False) -> Candidate:
-    """Return the candidate that a goal asks for; see `search`."""
-    budget, drop = goal.budget_flash, goal.drop
+def choose(
+    found: Sequence[Candidate], float_mcc: float, objective: Objective, best_effort: bool = False
+) -> Candidate:
+    """Return the candidate that an objective asks for; see `search`."""
+    budget, drop = objective.budget_flash, objective.drop
     affordable = [c for c in found if budget is None or c.flash_bytes <= budget]
     if not affordable:
-        raise _over_budget(goal, min(c.flash_bytes for c in found))
+        raise _over_budget(objective, min(c.flash_bytes for c in found))
     best = max(affordable, key=lambda c: (c.mcc, -c.flash_bytes))
     if drop is None:
         return best
     close = [c for c in affordable if float_mcc - c.mcc <= drop]
-    if not close and not lenient:
+    if not close and not best_effort:
         within = "" if budget is None else f" within {budget} bytes"
         raise UserError(
             f"--max-mcc-drop allows a loss of {drop:g}, but the best widths{within} lose "
@@ -181,19 +183,19 @@ def choose(found: Sequence[Candidate], float_mcc: float, goal: Goal, lenient: bo
     return min(close, key=lambda c: (c.flash_bytes, -c.mcc)) if close else best
 
 
-def check_budget(goal: Goal, tried: Sequence[QuantizeConfig], students: Iterable[Weights]) -> None:
-    """Raise UserError where a student's shape alone says that no widths of `tried` fit the goal's budget."""
-    if goal.budget_flash is None:
+def check_budget(objective: Objective, tried: Sequence[QuantizeConfig], students: Iterable[Weights]) -> None:
+    """Raise UserError where no widths of `tried` fit the objective's budget, whatever the weights."""
+    if objective.budget_flash is None:
         return
     for weights in students:
         least = min(mixed_widths(weights.family).flash_bytes(weights, config) for config in tried)
-        if least > goal.budget_flash:
-            raise _over_budget(goal, least)
+        if least > objective.budget_flash:
+            raise _over_budget(objective, least)
 
 
-def _over_budget(goal: Goal, least: int) -> UserError:
+def _over_budget(objective: Objective, least: int) -> UserError:
     return UserError(
-        f"--budget-flash allows {goal.budget_flash} bytes, but the smallest model takes {least} bytes of "
+        f"--budget-flash allows {objective.budget_flash} bytes, but the smallest model takes {least} bytes of "
         "weights and gate table; allow that, or distil a student with fewer --gru-units."
     )
 
@@ -255,5 +257,5 @@ def read_search(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _mcc(judged: Windows, guesses: NDArray[np.int64]) -> float:
-    return pooled_mcc(confusion_matrix(judged.labels, guesses, len(judged.classes)))
+def _mcc(validation: Windows, predictions: NDArray[np.int64]) -> float:
+    return pooled_mcc(confusion_matrix(validation.labels, predictions, len(validation.classes)))

@@ -34,7 +34,7 @@ from mcukd.fixedpoint.gates import KINDS
 from mcukd.fixedpoint.mixed import (
     PARETO,
     PARETO_FIGURE,
-    Goal,
+    Objective,
     Search,
     check_budget,
     draw_pareto,
@@ -64,28 +64,28 @@ def quantize_study(
     tflite: bool = True,
     *,
     qat: bool = False,
-    goal: Optional[Goal] = None,
+    objective: Optional[Objective] = None,
     kinds: Optional[Sequence[str]] = None,
     jobs: Optional[int] = None,
 ) -> QuantizeFacts:
     """Quantize a study's student; write `fixedpoint.npz`, `fixedpoint.json` and, if asked, the TFLite file.
 
     qat: fine-tune shipped and fold students with the device's weights first (`mcukd.distillation.qat`).
-    goal: search widths for it (`mcukd.fixedpoint.mixed`) instead of taking those of `config`; the shipped
+    objective: search widths for it (`mcukd.fixedpoint.mixed`) instead of taking those of `config`; the shipped
     student's on all animals, each fold's on its own training animals, with `pareto.json` and `pareto.png`.
     kinds: gate tables it tries, by default all. jobs: worker processes of the training. A student of a family
     without integer form becomes a TFLite file alone, and takes none of these options
     (`mcukd.pipeline.quantize_tflite`).
     Adds the model's figures (`metrics_name`) and `tflite_int8` to `metrics.json`. Does nothing where nothing
-    changed. Raises UserError for a stale or missing student, and where nothing meets the goal.
+    changed. Raises UserError for a stale or missing student, and where nothing meets the objective.
     """
     study.require("distill")
     if not has_integers(study):
-        check_options(study, config, tflite, qat=qat, searched=goal is not None, gates=bool(kinds))
+        check_options(study, config, tflite, qat=qat, searched=objective is not None, gates=bool(kinds))
         return export_study(study, data_root)
     family = family_of_study(study)
     form = integer_form(family)
-    _check_form(family, form, qat, goal)
+    _check_form(family, form, qat, objective)
     remarks: list[str] = []
     tflite_of = tflite_form(family)
     if tflite and tflite_of is None:
@@ -98,14 +98,14 @@ def quantize_study(
                 f"{study.path}: --qat goes on with the head a student was taught with, and this study's "
                 "students may have one that a search found; leave --qat out, or distil without --search."
             )
-        check_learnable(config, goal, trained_with)
+        check_learnable(config, objective, trained_with)
     card = load_card(study.card)
     form.check_window(card.window)
     students = fold_students(study)
     tried: Sequence[QuantizeConfig] = ()
-    if goal is not None:
+    if objective is not None:
         tried = mixed_widths(family).candidates(config, kinds or KINDS)
-        check_budget(goal, tried, (student.weights for student in students))
+        check_budget(objective, tried, (student.weights for student in students))
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     data = dataset_sha256(card, root, seed)
     inputs = {**study.inputs(STUDENT_FILE, *([SOFT_LABELS_FILE] if qat else [])), "data": data}
@@ -113,8 +113,8 @@ def quantize_study(
     # Only what is asked for is recorded, so that studies made before there was a choice stay current.
     if qat:
         options["qat"] = {"version": QAT_VERSION, "epochs": EPOCHS, "learning_rate": LEARNING_RATE}
-    if goal is not None:
-        options["goal"] = {**goal.options(), "gates": list(kinds or KINDS)}
+    if objective is not None:
+        options["goal"] = {**objective.options(), "gates": list(kinds or KINDS)}
     if study.is_current("quantize", inputs, options):
         known = recorded_metrics(study, (metrics_name(options), TFLITE_METRIC))
         if WORN not in study.manifest:
@@ -123,19 +123,19 @@ def quantize_study(
         return QuantizeFacts(load_model(study.path), known, remarks, ran=False)
 
     shipped = weights_of(load_any_student(study.file(STUDENT_FILE)))
-    if goal is not None:
+    if objective is not None:
         # A search may have given the shipped student another head than any fold's.
-        check_budget(goal, tried, [shipped])
+        check_budget(objective, tried, [shipped])
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed)
     remember_worn(study, card, evaluation)
     remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g, training.counts)
     configs = dict.fromkeys([SHIPPED, *(student.name for student in students)], config)
     outputs: list[Path] = []
-    if goal is not None:
-        searches = _search(students, shipped, training, evaluation, tried, goal, card.operation_hop)
+    if objective is not None:
+        searches = _search(students, shipped, training, evaluation, tried, objective, card.operation_hop)
         configs = {name: found.chosen.config for name, found in searches.items()}
-        outputs += _write_searches(study, card, searches, goal, evaluation)
+        outputs += _write_searches(study, card, searches, objective, evaluation)
     trained = {SHIPPED: QatResult(shipped, {}), **{s.name: QatResult(s.weights, {}) for s in students}}
     if qat:
         trained = train_qat_study(study, card, training, evaluation, data, configs, jobs)
@@ -180,9 +180,9 @@ def _families_with(part: str) -> str:
     return listed(able)
 
 
-def _check_form(family: str, form: IntegerForm, qat: bool, goal: Optional[Goal]) -> None:
+def _check_form(family: str, form: IntegerForm, qat: bool, objective: Optional[Objective]) -> None:
     """Raise UserError for options that need what the family's integer form does not have."""
-    for asked, part, option in ((qat, "qat", "--qat"), (goal is not None, "mixed", "--bits auto")):
+    for asked, part, option in ((qat, "qat", "--qat"), (objective is not None, "mixed", "--bits auto")):
         if asked and getattr(form, part) is None:
             raise UserError(
                 f"{option} is for {_families_with(part)} students, and this study's is a {family}; give "
@@ -196,33 +196,43 @@ def _search(
     training: Windows,
     evaluation: Windows,
     tried: Sequence[QuantizeConfig],
-    goal: Goal,
+    objective: Objective,
     hop: int,
 ) -> dict[str, Search]:
     """Search widths for the shipped student and, on its own training animals alone, for each fold's."""
     found = {}
     with progress("Trying widths", len(tried) * (1 + len(students))) as advance:
-        found[SHIPPED] = search(shipped, training, evaluation, goal, tried, classes_of, hop, advance=advance)
+        found[SHIPPED] = search(
+            shipped, training, evaluation, objective, tried, classes_of, hop, advance=advance
+        )
         for student in students:
             seen = student.training_of(training)
             index = np.setdiff1d(
                 np.flatnonzero(np.isin(evaluation.animals, student.train_animals)), student.test_index
             )
-            judged = evaluation.take(index)
+            validation = evaluation.take(index)
             found[student.name] = search(
-                student.weights, seen, judged, goal, tried, classes_of, hop, lenient=True, advance=advance
+                student.weights,
+                seen,
+                validation,
+                objective,
+                tried,
+                classes_of,
+                hop,
+                best_effort=True,
+                advance=advance,
             )
     return found
 
 
 def _write_searches(
-    study: Study, card: Card, searches: dict[str, Search], goal: Goal, evaluation: Windows
+    study: Study, card: Card, searches: dict[str, Search], objective: Objective, evaluation: Windows
 ) -> list[Path]:
     shipped = searches[SHIPPED]
     content = {
         "data": card.name,
         "simulated": card.simulated,
-        "goal": goal.options(),
+        "goal": objective.options(),
         "scored_on": "calibration animals: those the student was trained on; no held-out animal",
         "windows": len(evaluation),
         **shipped.facts(),

@@ -22,10 +22,10 @@ from mcukd.evaluation.fold_students import FoldStudent, fold_students
 from mcukd.files import sha256_file, sha256_text, write_json, write_text
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, EVALUATION, STUDENT
 from mcukd.robustness.figure import robustness_figure
+from mcukd.robustness.final_integers import FinalIntegers, final_integers
 from mcukd.robustness.measure import ModelUnderTest, measure
 from mcukd.robustness.perturbations import Sensor, chosen
 from mcukd.robustness.record import ROBUSTNESS, Record, grouped_work
-from mcukd.robustness.shipped import Shipped, shipped_form
 from mcukd.robustness.students import Predict, integer_form
 from mcukd.robustness.text import AUGMENTED
 from mcukd.study import Study
@@ -47,7 +47,7 @@ def robustness_study(
 
     For every perturbation and level: the pooled MCC of each seed, its mean and sample standard deviation
     (None with one seed), for the plain and the distilled student, the one whose head a search found, the
-    integer model that the study ships (`shipped`), unless `integers` is False, and the distilled student of
+    integer model that the study ships (`final_integers`), unless `integers` is False, and the distilled student of
     the study `augmented`, made with `--augment` on the same folds. perturbations: names, all by default.
     What was scored before is kept and added to, and not scored again; what was scored on other students,
     data or integers is dropped, and `dropped` of what is returned says so in sentences. Raises UserError for
@@ -149,17 +149,17 @@ def _windows(students: Mapping[str, Sequence[FoldStudent]]) -> int:
     return int(sum(len(one.test_index) for one in first if one.seed == first[0].seed))
 
 
-def _form(study: Study, integers: bool) -> Optional[Shipped]:
+def _form(study: Study, integers: bool) -> Optional[FinalIntegers]:
     """Return the integer form that the study ships; None where it cannot be told and is not asked for."""
     try:
-        return shipped_form(study, [student.name for student in _deployed(study)])
+        return final_integers(study, [student.name for student in _deployed(study)])
     except UserError:
         if integers:
             raise
         return None
 
 
-def _integers(study: Study, training: Windows, form: Shipped, hop: int) -> ModelUnderTest:
+def _integers(study: Study, training: Windows, form: FinalIntegers, hop: int) -> ModelUnderTest:
     return _of(form.name, _deployed(study), lambda student: integer_form(student, training, form, hop))
 
 

@@ -12,25 +12,25 @@ from mcukd.evaluation.fold_students import FoldStudent
 from mcukd.fixedpoint.quantize import quantize
 from mcukd.inference.batch import classes_of
 from mcukd.models.families import FAMILIES, Weights
-from mcukd.robustness.shipped import Shipped
+from mcukd.robustness.final_integers import FinalIntegers
 from mcukd.tflite.families import converted_answer
 
 #: Counts (N, T, C) int16 → classes (N,).
 Predict = Callable[[NDArray[np.int16]], NDArray[np.int64]]
 
 
-def integer_form(student: FoldStudent, training: Windows, shipped: Shipped, hop: int) -> Predict:
+def integer_form(student: FoldStudent, training: Windows, final: FinalIntegers, hop: int) -> Predict:
     """Quantize a student on the windows it was trained on, and return the function of its integer model.
 
-    Widths and weights are those that `shipped` has for this fold. Of a family without integer form it is its
+    Widths and weights are those that `final` has for this fold. Of a family without integer form it is its
     TFLite int8 file on the reference kernels.
     """
     train_windows, weights = student.training_of(training), student.weights
     if FAMILIES[weights.family].integers is None:
         return _converted(weights, train_windows)
-    config, lengths = shipped.configs[student.name], None
-    if student.name in shipped.taught:
-        weights, lengths = shipped.taught[student.name].weights, shipped.taught[student.name].lengths
+    config, lengths = final.configs[student.name], None
+    if student.name in final.trained:
+        weights, lengths = final.trained[student.name].weights, final.trained[student.name].lengths
     model = quantize(weights, train_windows, config, hop, lengths)
     return lambda counts: classes_of(model, counts)
 

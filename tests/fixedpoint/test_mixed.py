@@ -16,7 +16,7 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.gru.mixed import candidates
 from mcukd.fixedpoint.mixed import (
     Candidate,
-    Goal,
+    Objective,
     Search,
     choose,
     draw_pareto,
@@ -102,7 +102,7 @@ def test_search_scores_every_candidate_on_what_it_is_given() -> None:
     tried = candidates(QuantizeConfig())
     seen: list[int] = []
     found = search(
-        student, windows, windows, Goal(max_mcc_drop=1.0), tried, classes_of, STEPS, advance=seen.append
+        student, windows, windows, Objective(max_mcc_drop=1.0), tried, classes_of, STEPS, advance=seen.append
     )
     assert len(seen) == len(tried) == len(found.candidates) == 16
     assert found.float_mcc == pytest.approx(1.0)
@@ -132,29 +132,31 @@ def test_choices_are_on_the_front_and_none_is_better(
         assert bool(better) or any(c.flash_bytes <= one.flash_bytes and c.mcc == one.mcc for c in front)
     affordable = [c for c in found if c.flash_bytes <= budget]
     if affordable:
-        chosen = choose(found, 1.0, Goal(budget_flash=budget))
+        chosen = choose(found, 1.0, Objective(budget_flash=budget))
         assert chosen in affordable and chosen.mcc == max(c.mcc for c in affordable) and chosen in front
     else:
         with pytest.raises(UserError, match="smallest model takes"):
-            choose(found, 1.0, Goal(budget_flash=budget))
+            choose(found, 1.0, Objective(budget_flash=budget))
     close = [c for c in found if 1.0 - c.mcc <= drop]
     if close:
-        chosen = choose(found, 1.0, Goal(max_mcc_drop=drop))
+        chosen = choose(found, 1.0, Objective(max_mcc_drop=drop))
         assert chosen.flash_bytes == min(c.flash_bytes for c in close) and chosen in close
     else:
         with pytest.raises(UserError, match="max-mcc-drop"):
-            choose(found, 1.0, Goal(max_mcc_drop=drop))
-        assert choose(found, 1.0, Goal(max_mcc_drop=drop), lenient=True).mcc == max(c.mcc for c in found)
+            choose(found, 1.0, Objective(max_mcc_drop=drop))
+        assert choose(found, 1.0, Objective(max_mcc_drop=drop), best_effort=True).mcc == max(
+            c.mcc for c in found
+        )
 
 
 def test_both_goals_hold_at_once_and_none_means_a_small_drop() -> None:
     found = [candidate(1000, 0.80), candidate(2000, 0.896), candidate(3000, 0.899), candidate(4000, 0.9)]
-    assert choose(found, 0.9, Goal(3500, 0.005)).flash_bytes == 2000
-    assert choose(found, 0.9, Goal()).flash_bytes == 2000
-    assert choose(found, 0.9, Goal(3500)).flash_bytes == 3000
+    assert choose(found, 0.9, Objective(3500, 0.005)).flash_bytes == 2000
+    assert choose(found, 0.9, Objective()).flash_bytes == 2000
+    assert choose(found, 0.9, Objective(3500)).flash_bytes == 3000
     with pytest.raises(UserError, match="within 1500 bytes"):
-        choose(found, 0.9, Goal(1500, 0.005))
-    assert choose(found, 0.9, Goal(1500, 0.005), lenient=True).flash_bytes == 1000
+        choose(found, 0.9, Objective(1500, 0.005))
+    assert choose(found, 0.9, Objective(1500, 0.005), best_effort=True).flash_bytes == 1000
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_sizes_that_are_none(text: str) -> None:
 @pytest.mark.parametrize("drop", [-0.1, 2.5, float("nan")])
 def test_drops_that_are_none(drop: float) -> None:
     with pytest.raises(UserError, match="--max-mcc-drop is"):
-        Goal(max_mcc_drop=drop)
+        Objective(max_mcc_drop=drop)
 
 
 def test_figure_and_record(tmp_path: Path) -> None:

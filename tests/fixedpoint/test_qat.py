@@ -239,26 +239,28 @@ def test_a_search_judges_each_fold_on_its_own_training_animals(
     made: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study, _, root = made
-    judged: list[set[str]] = []
+    validation: list[set[str]] = []
 
     def noted(weights: Any, seen: Windows, windows: Windows, *rest: Any, **more: Any) -> Any:
-        judged.append(set(map(str, windows.animals)))
-        assert set(map(str, seen.animals)) == judged[-1]
+        validation.append(set(map(str, windows.animals)))
+        assert set(map(str, seen.animals)) == validation[-1]
         return mixed.search(weights, seen, windows, *rest, **more)
 
     monkeypatch.setattr(stage, "search", noted)
-    goal = mixed.Goal(budget_flash=1800)
-    facts = quantize_study(study, QuantizeConfig(), root, tflite=False, goal=goal)
-    assert judged == [set("ABC"), set("BC"), set("AC"), set("AB")]
+    objective = mixed.Objective(budget_flash=1800)
+    facts = quantize_study(study, QuantizeConfig(), root, tflite=False, objective=objective)
+    assert validation == [set("ABC"), set("BC"), set("AC"), set("AB")]
     assert facts.model.weight_bytes + facts.model.table_bytes <= 1800
     assert facts.model.formats["kernel_z"].bits == 16
     record = json.loads(study.file("pareto.json").read_text())
     assert record["chosen"]["bits"] == facts.model.bits and set(record["folds"]) == {"A-s3", "B-s3", "C-s3"}
     assert set(facts.metrics) == {"fixed_point_auto"}
     assert {"pareto.json", "pareto.png"} <= set(study.manifest["stages"]["quantize"]["outputs"])
-    assert not quantize_study(study, QuantizeConfig(), root, tflite=False, goal=goal).ran
+    assert not quantize_study(study, QuantizeConfig(), root, tflite=False, objective=objective).ran
     with pytest.raises(UserError, match="smallest model takes"):
-        quantize_study(study, QuantizeConfig(), root, tflite=False, goal=mixed.Goal(budget_flash=100))
+        quantize_study(
+            study, QuantizeConfig(), root, tflite=False, objective=mixed.Objective(budget_flash=100)
+        )
 
 
 def test_wide_weights_have_nothing_to_learn(made: Any) -> None:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from mcukd.cli.app import app
 from mcukd.errors import UserError
 from mcukd.fixedpoint.gru.mixed import candidates, flash_bytes
-from mcukd.fixedpoint.mixed import Goal, check_budget
+from mcukd.fixedpoint.mixed import Objective, check_budget
 from mcukd.fixedpoint.model import save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.models.weights import GruMlpWeights
@@ -80,15 +80,15 @@ def test_bytes_follow_from_shapes_alone(kind: str, hidden: int) -> None:
 def test_a_budget_is_refused_below_the_least_and_met_at_it() -> None:
     student, tried = random_student(0, hidden=8), candidates(QuantizeConfig())
     least = min(flash_bytes(student, config) for config in tried)
-    check_budget(Goal(budget_flash=least), tried, [student])
-    check_budget(Goal(max_mcc_drop=0.0), tried, [student])
+    check_budget(Objective(budget_flash=least), tried, [student])
+    check_budget(Objective(max_mcc_drop=0.0), tried, [student])
     with pytest.raises(
         UserError, match=f"allows {least - 1} bytes, but the smallest model takes {least} bytes"
     ):
-        check_budget(Goal(budget_flash=least - 1), tried, [random_student(0, hidden=2), student])
+        check_budget(Objective(budget_flash=least - 1), tried, [random_student(0, hidden=2), student])
     direct = candidates(QuantizeConfig(), ["direct"])
     with pytest.raises(UserError, match=f"takes {least + 1024} bytes"):
-        check_budget(Goal(budget_flash=least), direct, [student])
+        check_budget(Objective(budget_flash=least), direct, [student])
 
 
 @pytest.mark.parametrize(

@@ -334,7 +334,7 @@ def test_the_integer_model_scored_has_the_weights_that_were_taught_for_it(herd, 
     assert "trained on with the device's weights" in content["integers"]["sentence"]
     shutil.rmtree(folder)
     study.file(ROBUSTNESS).unlink()
-    assert "--qat taught in this fold cannot be read" in refused(robustness(study))
+    assert "--qat trained in this fold cannot be read" in refused(robustness(study))
 
 
 def test_a_study_that_is_not_quantized_says_what_was_scored_instead(made) -> None:

@@ -1,8 +1,8 @@
-"""The integer model that a study ships, fold by fold: the widths chosen, and the weights taught for them.
+"""The integer model that a study ships, fold by fold: the widths chosen, and the weights trained for them.
 
 The integer model of a fold is made as `mcukd quantize` makes it: with the fold's own widths where they were
 searched, and from its own weights where they were trained on with the device's. So what is perturbed is what
-the study ships, trained without the animals it is asked about.
+the study ships, trained without the animals it is scored on.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from mcukd.study import Study
 
 
 @dataclass(frozen=True)
-class Shipped:
+class FinalIntegers:
     """How each fold's integer model is made.
 
-    name: that in `metrics.json`. configs, taught: widths, and weights taught for them, by the fold's file
-    (`A-s0`); taught is empty without quantization-aware training. made: whether the study is quantized.
+    name: that in `metrics.json`. configs, trained: widths, and weights trained for them, by the fold's file
+    (`A-s0`); trained is empty without quantization-aware training. made: whether the study is quantized.
     files: what it was read from, for the manifest.
     """
 
     name: str
     configs: dict[str, QuantizeConfig]
-    taught: dict[str, QatResult]
+    trained: dict[str, QatResult]
     made: bool
     files: tuple[str, ...]
     identity: str
@@ -46,14 +46,14 @@ class Shipped:
                 "makes when nothing is chosen."
             )
         own = "the float student of each fold"
-        if self.taught:
+        if self.trained:
             own = "each fold's student as it was trained on with the device's weights"
         if len(set(self.configs.values())) > 1:
             own += ", with the widths chosen for that fold"
         return f"The integer model scored is {self.name}, as the study ships it: of {own}."
 
 
-def shipped_form(study: Study, folds: Sequence[str]) -> Shipped:
+def final_integers(study: Study, folds: Sequence[str]) -> FinalIntegers:
     """Return the integer form that a study ships, for the folds (`A-s0`) of its students.
 
     Raises UserError where `quantize` is stale or what it kept of a fold is missing.
@@ -64,10 +64,10 @@ def shipped_form(study: Study, folds: Sequence[str]) -> Shipped:
         study.require("quantize")
     if tflite_only:
         files = (TFLITE,) if made else ()
-        return Shipped(TFLITE_METRIC, {}, {}, bool(made), files, _identity(study, made, files))
+        return FinalIntegers(TFLITE_METRIC, {}, {}, bool(made), files, _identity(study, made, files))
     if not made:
         config = QuantizeConfig()
-        return Shipped(
+        return FinalIntegers(
             metrics_name(config.options()),
             dict.fromkeys(folds, config),
             {},
@@ -76,9 +76,9 @@ def shipped_form(study: Study, folds: Sequence[str]) -> Shipped:
             _identity(study, {}, ()),
         )
     configs = _searched(study, folds) if "goal" in made else dict.fromkeys(folds, _config(made))
-    taught = {fold: _taught(study, fold, configs[fold]) for fold in folds} if "qat" in made else {}
+    trained = {fold: _trained(study, fold, configs[fold]) for fold in folds} if "qat" in made else {}
     files = (ARRAYS_FILE,)
-    return Shipped(metrics_name(made), configs, taught, True, files, _identity(study, made, files))
+    return FinalIntegers(metrics_name(made), configs, trained, True, files, _identity(study, made, files))
 
 
 def _config(options: dict[str, Any]) -> QuantizeConfig:
@@ -98,13 +98,13 @@ def _searched(study: Study, folds: Sequence[str]) -> dict[str, QuantizeConfig]:
         ) from error
 
 
-def _taught(study: Study, fold: str, config: QuantizeConfig) -> QatResult:
+def _trained(study: Study, fold: str, config: QuantizeConfig) -> QatResult:
     path = study.file(FOLDER, kind_of(config), f"{fold}.npz")
     try:
         return read_taught(path)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
-            f"{path}: the weights that --qat taught in this fold cannot be read ({error}); delete "
+            f"{path}: the weights that --qat trained in this fold cannot be read ({error}); delete "
             f"{ARRAYS_FILE} and run 'mcukd quantize --qat' to make them anew."
         ) from error
 
