@@ -195,8 +195,8 @@ def check_budget(objective: Objective, tried: Sequence[QuantizeConfig], students
 
 def _over_budget(objective: Objective, least: int) -> UserError:
     return UserError(
-        f"--budget-flash allows {objective.budget_flash} bytes, but the smallest model takes {least} bytes of "
-        "weights and gate table; allow that, or distil a student with fewer --gru-units."
+        f"--budget-flash allows {objective.budget_flash} bytes, but the smallest model takes {least} bytes "
+        "of weights and gate table; allow that, or distil a student with fewer --gru-units."
     )
 
 

@@ -71,7 +71,7 @@ def quantize_study(
     """Quantize a study's student; write `fixedpoint.npz`, `fixedpoint.json` and, if asked, the TFLite file.
 
     qat: fine-tune shipped and fold students with the device's weights first (`mcukd.distillation.qat`).
-    objective: search widths for it (`mcukd.fixedpoint.mixed`) instead of taking those of `config`; the shipped
+    objective: search widths for it (`mcukd.fixedpoint.mixed`) instead of taking those of `config`; the final
     student's on all animals, each fold's on its own training animals, with `pareto.json` and `pareto.png`.
     kinds: gate tables it tries, by default all. jobs: worker processes of the training. A student of a family
     without integer form becomes a TFLite file alone, and takes none of these options

@@ -47,8 +47,8 @@ def robustness_study(
 
     For every perturbation and level: the pooled MCC of each seed, its mean and sample standard deviation
     (None with one seed), for the plain and the distilled student, the one whose head a search found, the
-    integer model that the study ships (`final_integers`), unless `integers` is False, and the distilled student of
-    the study `augmented`, made with `--augment` on the same folds. perturbations: names, all by default.
+    study's integer model (`final_integers`), unless `integers` is False, and the distilled student of the
+    study `augmented`, made with `--augment` on the same folds. perturbations: names, all by default.
     What was scored before is kept and added to, and not scored again; what was scored on other students,
     data or integers is dropped, and `dropped` of what is returned says so in sentences. Raises UserError for
     stale or missing students, a random split, and studies of other folds, before any work.
