@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -96,3 +97,14 @@ def test_reader(tmp_path: Path) -> None:
     assert {name: one["windows"] for name, one in facts["animals"].items()} == {
         name: {"graze": 6, "rest": 4} for name in "ABC"
     }
+
+
+def test_student_is_registered_as_the_guide_says() -> None:
+    """tests/test_toy_family.py takes that student from training to its firmware."""
+    (shown,) = blocks("add-a-student.md", "python")
+    registered = (ROOT / "tests" / "toy_family" / "__init__.py").read_text(encoding="utf-8")
+    calls = [
+        next(node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+        for text in (shown, registered)
+    ]
+    assert ast.dump(calls[0]) == ast.dump(calls[1])
