@@ -42,7 +42,7 @@ from mcukd.models.gru_mlp import build_student, student_weights, with_head
 from mcukd.models.student import load_student, shipped_weights
 from mcukd.models.weights import GruMlpWeights, Head
 from mcukd.pipeline import distill as stage
-from mcukd.pipeline.evaluate import beside, evaluate_study
+from mcukd.pipeline.evaluate import evaluate_study, with_split
 from mcukd.study import Study
 from mcukd.training.normalization import Normalizer
 
@@ -269,7 +269,7 @@ def test_options_are_recorded_only_when_asked_for() -> None:
     options = DistillConfig(search=True, search_trials=50).options()
     assert (options["search"], options["search_trials"]) == (True, 50)
     assert DistillConfig.of(options) == DistillConfig(search=True, search_trials=50)
-    assert not beside(CONFIG, "random").search and beside(CONFIG, "loao").search
+    assert not with_split(CONFIG, "random").search and with_split(CONFIG, "loao").search
 
 
 @pytest.mark.parametrize("kind", ["mlp", "linear", "prototype"])
