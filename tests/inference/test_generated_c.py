@@ -1,6 +1,6 @@
 """All generated C: no warnings under two compilers, clean under sanitizers, and no library in the model.
 
-The application is run under the same sanitizers over a byte line in `test_harness_device.py`.
+The application is run under the same sanitizers over a byte line in `tests/harness/test_device.py`.
 """
 
 from __future__ import annotations
