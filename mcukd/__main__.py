@@ -1,4 +1,4 @@
-"""`python -m mcukd`."""
+"""Entry point of `python -m mcukd`."""
 
 from mcukd.cli import main
 

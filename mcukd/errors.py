@@ -1,4 +1,4 @@
-"""The one error a user is meant to see."""
+"""`UserError`, the one error that a user is meant to see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old content or the new, never half of either."""
+"""Atomic writing of files: a reader sees the old content or the new, never half of either."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the data folders that travel beside the package: templates, boards and dataset cards."""
+"""Data folders that travel beside the package: templates, boards and dataset cards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study: one run's directory, its manifest, and the knowledge of which artefacts still belong together.
+"""A study: one run's directory, its manifest, and which of its artefacts still belong together.
 
 Every stage records the SHA-256 of what it read and of what it wrote. Whether a stage is current is
 never stored: it is derived by comparing those records with the files that are there now, so that an

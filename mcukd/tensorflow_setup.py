@@ -1,4 +1,4 @@
-"""Keras and TensorFlow as mcukd uses them: with the settings that results depend on, whatever the user's are.
+"""Set-up of Keras and TensorFlow with the settings that results depend on, whatever the user's are.
 
 Every module takes them from here, inside the function that needs them:
 

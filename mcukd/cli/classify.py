@@ -1,4 +1,4 @@
-"""`mcukd classify`."""
+"""Command `mcukd classify`."""
 
 from __future__ import annotations
 

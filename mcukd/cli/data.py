@@ -1,4 +1,4 @@
-"""Commands on data sets: list, describe, simulate; import and check are in their own file."""
+"""Commands `mcukd data list`, `describe` and `simulate`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcukd data check`: the command that checks data against its card."""
+"""Command `mcukd data check`: checks of data against its card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcukd data import`: the command that writes a card for one's own recordings."""
+"""Command `mcukd data import`: a card for one's own recordings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcukd demo`."""
+"""Command `mcukd demo`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcukd distill`."""
+"""Command `mcukd distill`."""
 
 from __future__ import annotations
 

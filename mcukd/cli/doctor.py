@@ -1,4 +1,4 @@
-"""`mcukd doctor`."""
+"""Command `mcukd doctor`."""
 
 from __future__ import annotations
 

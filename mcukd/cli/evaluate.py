@@ -1,4 +1,4 @@
-"""`mcukd evaluate` and `mcukd evaluate compare`."""
+"""Commands `mcukd evaluate` and `mcukd evaluate compare`."""
 
 from __future__ import annotations
 

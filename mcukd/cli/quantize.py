@@ -1,4 +1,4 @@
-"""`mcukd quantize`."""
+"""Command `mcukd quantize`."""
 
 from __future__ import annotations
 

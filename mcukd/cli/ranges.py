@@ -1,4 +1,4 @@
-"""`mcukd ranges`."""
+"""Command `mcukd ranges`."""
 
 from __future__ import annotations
 

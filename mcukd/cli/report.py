@@ -1,4 +1,4 @@
-"""`mcukd report`."""
+"""Command `mcukd report`."""
 
 from __future__ import annotations
 

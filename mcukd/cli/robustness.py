@@ -1,4 +1,4 @@
-"""`mcukd robustness`."""
+"""Command `mcukd robustness`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcukd sweep`."""
+"""Command `mcukd sweep`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sensors sat on the animals a model learned from, by where gravity lay, and whether a recording fits it.
+"""Mounting of the sensors that a model was trained on, by the direction of gravity, and that of a recording.
 
 Gravity shows axes that are swapped or point the other way where it lies on them. It does not show a turn
 about the vertical, nor two axes swapped that are both level.

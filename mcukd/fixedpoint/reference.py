@@ -1,4 +1,4 @@
-"""The integer reference: the specification that host C, emulator and board must equal on every value.
+"""Integer reference: the specification that host C, emulator and board must equal on every value.
 
 Every family computes its own, as its integer form says (`mcukd.fixedpoint.families`).
 """

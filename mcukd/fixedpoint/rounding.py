@@ -1,4 +1,4 @@
-"""Rounding weights so that sums, not weights, stay close to the float model's.
+"""Rounding of weights that keeps their sums, not each weight, close to the float model's.
 
 Rounding each weight to its nearest mantissa is best for the weight and not for the sum it goes into: errors
 of weights whose inputs move together add up. So columns are rounded one after another, and what rounding one

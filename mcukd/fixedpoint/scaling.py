@@ -1,4 +1,4 @@
-"""From the counts of a sensor to those a model was taught with, in integers (`docs/arithmetic.md`)."""
+"""Scaling of a sensor's counts to those a model was trained with, in integers (`docs/arithmetic.md`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The teacher: the residual network for time series of Wang, Yan and Oates (IJCNN 2017), on sensor counts."""
+"""Residual network of Wang, Yan and Oates (IJCNN 2017) on sensor counts: the usual teacher."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The teacher of TSAK: attention, causal and combined representations, and a semantic classifier over them.
+"""Teacher of TSAK: attention, causal and combined representations, and a semantic classifier over them.
 
 TSAK (Bello et al., arXiv 2408.14146) has a first stage with these three representations and a second that
 merges them; a student with fewer sensors learns from the second. Its layers and sizes are not known: those

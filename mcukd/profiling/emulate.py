@@ -1,4 +1,4 @@
-"""Running an image under QEMU: over windows for time and results, over one window for what it executes."""
+"""Runs of an image under QEMU: over windows for time and results, over one window for its instructions."""
 
 from __future__ import annotations
 

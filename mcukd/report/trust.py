@@ -1,4 +1,4 @@
-"""The verdict: whether a tag may be trusted, for which behaviours, and how far off its time budgets are.
+"""Verdict on a tag: whether it may be trusted, for which behaviours, and how far off its time budgets are.
 
 The rules are explicit and few; `docs/reference/evaluation.md` states them with their reasons.
 """

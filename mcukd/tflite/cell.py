@@ -1,4 +1,4 @@
-"""One step of the student as a TensorFlow graph, and what a TFLite file of ours says about itself.
+"""Cell of the GRU-MLP: one step as a TensorFlow graph, and the facts in its TFLite file.
 
 The exported graph is one GRU step with the head, never the unrolled window: unrolled int8 files are some
 thirty times larger, and the converter crashes on the loop form. Whoever runs it carries the state.

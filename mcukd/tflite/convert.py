@@ -1,4 +1,4 @@
-"""The conversion to int8, run as a process of its own: `python -m mcukd.tflite.convert`.
+"""Conversion to int8, run as a process of its own: `python -m mcukd.tflite.convert`.
 
 Quantized conversions are known to crash the whole process; here that costs a child, not the user's run.
 Each line on standard input is a job, `JOB.npz<tab>OUT.tflite`; each is answered by a line on standard

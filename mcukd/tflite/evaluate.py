@@ -1,4 +1,4 @@
-"""Runs an exported cell over windows, as a microcontroller would.
+"""Interpreter of an exported cell over windows, step by step as on a microcontroller.
 
 Reference kernels are used (`OpResolverType.BUILTIN_REF`): they give the bits of TensorFlow Lite Micro,
 while the desktop's default kernels (XNNPACK) differ in the last bit on some windows.

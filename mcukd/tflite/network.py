@@ -1,4 +1,4 @@
-"""The mobilenet student as plain arrays with batch normalizations folded, and as a TensorFlow graph of them.
+"""Mobilenet student as plain arrays with batch normalizations folded, and as a TensorFlow graph of them.
 
 The graph is made here and not by converting the Keras model, whose variables and one-dimensional layers
 TFLite turns into nine hundred operations instead of ninety. Its tensors are (N, 1, steps, channels) up to the

@@ -1,4 +1,4 @@
-"""The converter's process: started once, because TensorFlow takes seconds to import, and watched."""
+"""Process of the TFLite converter: started once, because TensorFlow takes seconds to import, and watched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mobilenet student as a TensorFlow Lite file for whole windows: int8, its export and its runner.
+"""Export of the mobilenet student as an int8 TensorFlow Lite file for whole windows, and its interpreter.
 
 Standardisation stays outside the file, as in the one-step cell: whoever fills the int8 input takes counts to
 (counts − mean) / std and that to the input's scale, one multiplication and one addition a sample.

@@ -1,4 +1,4 @@
-"""The training loop of every teacher, student and distillation method.
+"""Training loop of every teacher, student and distillation method.
 
 TensorFlow compiles a training step once per model and batch shape, which takes seconds where a whole fit
 takes ten. A Trainer therefore lives as long as its process, and each fit starts again from weights drawn with

@@ -1,4 +1,4 @@
-"""What an import leaves out: rows that are no measurement, and recordings that are faulty as a whole."""
+"""Samples that an import leaves out: rows that are no measurement, and recordings faulty as a whole."""
 
 from __future__ import annotations
 

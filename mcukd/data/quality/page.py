@@ -1,4 +1,4 @@
-"""The page of a check: findings, figures and facts per animal in one self-contained HTML file."""
+"""Page of a check: findings, figures and facts per animal in one self-contained HTML file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the samples of a data set look like, animal by animal, gathered in one pass and bounded memory.
+"""Survey of the samples of a data set, animal by animal, gathered in one pass and bounded memory.
 
 Used to work out the card of new data, and to check a card against the data it is of.
 """

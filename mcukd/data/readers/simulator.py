@@ -1,4 +1,4 @@
-"""Reader "simulator": no files, but a herd made in memory."""
+"""Reader "simulator": a herd made in memory, without files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a simulated animal moves its head: one function per behaviour. SIMULATED, not fitted to recordings.
+"""Motion of a simulated animal's head: one function per behaviour. SIMULATED, not fitted to recordings.
 
 Every function returns `Motion` for n samples at rate_hz. Amplitudes are in g, angles in degrees,
 frequencies in Hz. Behaviours are built to overlap in posture and in vigour, between animals and between

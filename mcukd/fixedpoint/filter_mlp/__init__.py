@@ -1,1 +1,1 @@
-"""The integer form of the filter-MLP (`docs/arithmetic.md`, "The filter student")."""
+"""Integer form of the filter-MLP (`docs/arithmetic.md`, "The filter student")."""

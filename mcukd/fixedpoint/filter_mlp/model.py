@@ -1,4 +1,4 @@
-"""The filter-MLP in integers: what a device computes with where it is the student."""
+"""Integer model of the filter-MLP: everything that a device computes with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a float filter-MLP and calibration windows to its integer model."""
+"""Quantization of the filter-MLP: from its float weights and calibration windows to its integer model."""
 
 from __future__ import annotations
 

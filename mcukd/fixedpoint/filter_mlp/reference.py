@@ -1,4 +1,4 @@
-"""The integer reference of the filter student: the specification, vectorised over windows.
+"""Integer reference of the filter-MLP: the specification, vectorised over windows.
 
 It computes what `docs/arithmetic.md`, "The filter student", says. Everything is int64 here, so nothing can
 overflow that the proof (`fitting`) left within 32 bits.

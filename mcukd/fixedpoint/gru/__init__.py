@@ -1,1 +1,1 @@
-"""The integer form of the GRU-MLP (`docs/arithmetic.md`)."""
+"""Integer form of the GRU-MLP (`docs/arithmetic.md`)."""

@@ -1,4 +1,4 @@
-"""The student with fake quantizers as a Keras layer; `qat` imports this only when it must.
+"""Keras layer of the student with fake quantizers; `qat` imports this only when it must.
 
 A fake quantizer gives the value that a device would use and passes the gradient on as if it had not been
 there (straight-through estimator, Bengio, Léonard and Courville 2013).

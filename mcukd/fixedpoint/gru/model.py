@@ -1,4 +1,4 @@
-"""The GRU-MLP in integers: what a device computes with where it is the student."""
+"""Integer model of the GRU-MLP: everything that a device computes with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an integer model's tensors lie in their ranges, what saturates for whom, and how far integers stray.
+"""Ranges of an integer model's tensors: where they lie, what saturates and how far they are from float.
 
 The float student and the integer model run side by side on the same windows, step by step, each with its own
 state. What is left of the float model in the integers, tensor by tensor, is the error; what was clipped is

@@ -1,4 +1,4 @@
-"""The integer reference of the GRU-MLP: the specification, vectorised over windows.
+"""Integer reference of the GRU-MLP: the specification, vectorised over windows.
 
 It computes exactly what `docs/arithmetic.md` says. Matrix products run in float64, which is exact here: every
 partial sum is an integer below 2^31 (`bounds.py`), far below 2^53.
