@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mcukd.data.importer.numerals import MISSING
 from mcukd.data.importer.options import Choice, Dialog, Options
 from mcukd.data.importer.time_units import Unit, decide_unit, words_of
-from mcukd.data.stamps import ORDERS, Dates, depends_on_order, read_dates, zone_abbreviation
+from mcukd.data.stamps import ORDERS, depends_on_order, read_dates, zone_abbreviation
 from mcukd.errors import UserError
 
 #: What the readers of a card take as dates: ISO 8601.
@@ -395,8 +395,3 @@ def _check_alike(columns: Sequence[Column], forms: Sequence[TimeForm]) -> None:
                 f"{column.path} has {form.reason} in the column {column.name}, and {columns[0].path} has "
                 f"{forms[0].reason}; bring both to one clock, or import the files apart"
             )
-
-
-def dates_of(stamps: Sequence[Any], form: TimeForm) -> Dates:
-    """Read cells as the dates of a form."""
-    return read_dates(stamps, form.order)
