@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from host_speed import output_of, processor
 
-from mcukd.fold_results import DEPLOYABLE, DISTILLED, SEARCHED, WEIGHTS, FoldResult, fold_results
+from mcukd.fold_results import DEPLOYABLE, DISTILLED, SEARCHED, WEIGHT_PREFIXES, FoldResult, fold_results
 from mcukd.study import METRICS
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
@@ -105,7 +105,7 @@ def search_without_inner_students(
     from mcukd.head_search.student import search_student
     from mcukd.models.weights import GruMlpWeights
 
-    student = GruMlpWeights.from_arrays(fold, WEIGHTS[DISTILLED])
+    student = GruMlpWeights.from_arrays(fold, WEIGHT_PREFIXES[DISTILLED])
     inner = Fold("fold", fold.train_animals or (), ())
     found, searched = search_student(student, training, inner, trials=trials, seed=seed)
     counts = evaluation.counts[fold.test_index]

@@ -25,7 +25,7 @@ from mcukd.files import replacing
 
 EVALUATION = "evaluation"
 #: Folder of the baselines' results, in `evaluation`.
-BASELINES = "baselines"
+BASELINES_FOLDER = "baselines"
 
 #: Models of a fold's file, by their names in `metrics.json`. SEARCHED: the distilled student with the best
 #: classifier that a search found, of any kind; DEPLOYABLE: with the best head that a device can run.
@@ -34,7 +34,7 @@ SEARCHED, DEPLOYABLE = "student_searched", "student_searched_deployable"
 TRAINED = (TEACHER, STUDENT, DISTILLED, SEARCHED, DEPLOYABLE)
 
 #: Prefixes of the students' weights. The best student for a device comes last.
-WEIGHTS = {STUDENT: "student__", DISTILLED: "student_distilled__", DEPLOYABLE: "student_deployed__"}
+WEIGHT_PREFIXES = {STUDENT: "student__", DISTILLED: "student_distilled__", DEPLOYABLE: "student_deployed__"}
 
 #: What NumPy raises for a file that is missing, cut short or something else.
 UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
@@ -113,13 +113,13 @@ class FoldResult(Mapping[str, NDArray[Any]]):
         return self[logits_name(model)]
 
     def has_weights(self, model: str) -> bool:
-        """Tell whether the weights of a student, a key of `WEIGHTS`, are here."""
-        return any(name.startswith(WEIGHTS[model]) for name in self)
+        """Tell whether the weights of a student, a key of `WEIGHT_PREFIXES`, are here."""
+        return any(name.startswith(WEIGHT_PREFIXES[model]) for name in self)
 
     @property
     def best_student(self) -> str:
         """The student meant for the device: the one with a searched head, else distilled, else plain."""
-        return next((model for model in reversed(WEIGHTS) if self.has_weights(model)), STUDENT)
+        return next((model for model in reversed(WEIGHT_PREFIXES) if self.has_weights(model)), STUDENT)
 
     def facts(self, name: str) -> dict[str, Any]:
         """Return what an array keeps as JSON, such as `search`."""
@@ -162,7 +162,7 @@ def logits_name(model: str) -> str:
 
 def results_folder(study: Path, model: str = DISTILLED) -> Path:
     """Return where the results of a model of `metrics.json` are, given the study's directory."""
-    return study / EVALUATION if model in TRAINED else study / EVALUATION / BASELINES / model
+    return study / EVALUATION if model in TRAINED else study / EVALUATION / BASELINES_FOLDER / model
 
 
 def fold_results(study: Path, model: str = DISTILLED) -> list[FoldResult]:

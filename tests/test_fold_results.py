@@ -15,7 +15,7 @@ from mcukd.fold_results import (
     STUDENT,
     TEACHER,
     TRAINED,
-    WEIGHTS,
+    WEIGHT_PREFIXES,
     FoldResult,
     fold_results,
     is_made_with,
@@ -66,7 +66,7 @@ def test_names_of_arrays_are_those_of_studies_made_before() -> None:
         "student_searched_deployable_logits",
     ]
     assert logits_name("random_forest") == "logits"
-    assert WEIGHTS == {
+    assert WEIGHT_PREFIXES == {
         "student": "student__",
         "student_distilled": "student_distilled__",
         "student_searched_deployable": "student_deployed__",
@@ -74,13 +74,13 @@ def test_names_of_arrays_are_those_of_studies_made_before() -> None:
 
 
 def test_the_best_student_is_the_one_meant_for_the_device(tmp_path: Path) -> None:
-    students = {model: random_student(seed=number) for number, model in enumerate(WEIGHTS)}
+    students = {model: random_student(seed=number) for number, model in enumerate(WEIGHT_PREFIXES)}
     arrays: dict[str, object] = {}
     for model in (STUDENT, DISTILLED, DEPLOYABLE):
-        arrays.update(students[model].arrays(WEIGHTS[model]))
+        arrays.update(students[model].arrays(WEIGHT_PREFIXES[model]))
         result = write(tmp_path / "A-s0.npz", **arrays)
         assert result.best_student == model
-        for taken in (shipped_weights(result), stored_weights(result, WEIGHTS[model])):
+        for taken in (shipped_weights(result), stored_weights(result, WEIGHT_PREFIXES[model])):
             np.testing.assert_array_equal(taken.recurrent, students[model].recurrent)
 
 

@@ -31,7 +31,7 @@ from mcukd.distillation.plan import (
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_configs import student_training_config, teacher_training_config
 from mcukd.distillation.training_set import FitContext, TrainingSet
-from mcukd.fold_results import STUDENT, TEACHER, WEIGHTS, logits_name
+from mcukd.fold_results import STUDENT, TEACHER, WEIGHT_PREFIXES, logits_name
 from mcukd.models.gru_mlp import student_weights
 from mcukd.models.student import weights_of
 from mcukd.training.checkpoints import Checkpoints
@@ -105,7 +105,7 @@ class FoldTrainer(Networks):
             if not job.is_final:
                 own_inputs = np.ascontiguousarray(test_inputs[..., : data.normalizer.channels])
                 arrays[logits_name(name)] = logits(student, own_inputs)
-                arrays.update(self._weights(student, data, WEIGHTS[name]))
+                arrays.update(self._weights(student, data, WEIGHT_PREFIXES[name]))
         if job.is_final or config.search:
             student = self.on_counts("student", student, data.normalizer.scale)
         if config.search:

@@ -71,12 +71,12 @@ def training_animals(study: Study, model: str) -> dict[tuple[int, str], frozense
     return found
 
 
-def footing_caveats(
+def comparison_caveats(
     a: Trained, b: Trained, names: tuple[str, str], splits: tuple[str, str]
 ) -> tuple[str, ...]:
-    """Return in sentences why a difference of two models may not be one of the models.
+    """Return sentences on why a difference may have other causes than the two models.
 
-    a, b: whom they were trained on. splits: those of their studies.
+    a, b: the animals that they were trained on. splits: those of their studies.
     """
     said = []
     for mine, name in ((a, names[0]), (b, names[1])):

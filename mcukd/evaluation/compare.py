@@ -50,7 +50,7 @@ class Comparison:
         return f"{self.shown}, but not on an equal footing" if self.caveats else self.shown
 
     def facts(self) -> dict[str, Any]:
-        """Return the comparison as JSON knows it, with its verdict and its sentence."""
+        """Return the comparison in JSON types, with its verdict and its sentence."""
         facts = {**asdict(self), "caveats": list(self.caveats)}
         if not self.caveats:
             del facts["caveats"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
-from mcukd.fold_results import EVALUATION, WEIGHTS, FoldResult, fold_results
+from mcukd.fold_results import EVALUATION, WEIGHT_PREFIXES, FoldResult, fold_results
 from mcukd.metrics.scores import combine_seeds, score
 from mcukd.models.student import stored_weights
 from mcukd.progress import progress
@@ -39,8 +39,8 @@ class FoldStudent:
 
     @classmethod
     def of(cls, result: FoldResult, model: str) -> FoldStudent:
-        """Take a student out of a fold's result. model: a key of `fold_results.WEIGHTS`."""
-        weights = stored_weights(result, WEIGHTS[model])
+        """Take a student out of a fold's result. model: a key of `fold_results.WEIGHT_PREFIXES`."""
+        weights = stored_weights(result, WEIGHT_PREFIXES[model])
         trained_on = result.train_animals or ()
         return cls(result.name, result.fold, result.seed, weights, result.test_index, trained_on)
 
@@ -56,9 +56,9 @@ class FoldStudent:
 def fold_students(study: Study, model: Optional[str] = None) -> list[FoldStudent]:
     """Return the students of a study's folds by seed and fold.
 
-    model: a key of `fold_results.WEIGHTS`; the list is empty where its weights were not kept, as those of
-    plain students in studies of early versions. By default each fold's student meant for the device. Raises
-    UserError where the study has no folds.
+    model: a key of `fold_results.WEIGHT_PREFIXES`, by default each fold's student meant for the device; the
+    list is empty where the model's weights were not kept, as those of plain students in studies of early
+    versions. Raises UserError where the study has no folds.
     """
     results = fold_results(study.path)
     if not results:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcukd.errors import UserError
-from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, WEIGHTS
+from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, WEIGHT_PREFIXES
 from mcukd.models.families import DEFAULT_FAMILY, FAMILIES, Weights, student_network
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def shipped_weights(fold: Mapping[str, Any]) -> Weights:
     The one with the head that a search found, else the distilled one, else the plain one.
     """
     for model in (DEPLOYABLE, DISTILLED):
-        if any(name.startswith(WEIGHTS[model]) for name in fold):
-            return stored_weights(fold, WEIGHTS[model])
-    return stored_weights(fold, WEIGHTS[STUDENT])
+        if any(name.startswith(WEIGHT_PREFIXES[model]) for name in fold):
+            return stored_weights(fold, WEIGHT_PREFIXES[model])
+    return stored_weights(fold, WEIGHT_PREFIXES[STUDENT])
 
 
 def load_any_student(path: Path) -> keras.Model:

@@ -31,7 +31,7 @@ from mcukd.fold_results import (
     SEARCHED,
     STUDENT,
     TRAINED,
-    WEIGHTS,
+    WEIGHT_PREFIXES,
     FoldResult,
     fold_name,
     remove_other_results,
@@ -57,8 +57,8 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     `config.search` the final student, and a third and fourth one of every fold, have the classifier that a
     search on inner animals found.
 
-    Finished folds are kept in `evaluation/` and used again as long as data and options are the same, so
-    that an interrupted run goes on where it was. Does nothing if nothing changed (`is_up_to_date`).
+    Finished folds are kept in `evaluation/` and reused while data and options stay the same, so that an
+    interrupted run can be resumed. Does nothing if nothing changed (`is_up_to_date`).
     Raises UserError for faulty data or options and when a worker dies.
     """
     config = for_card(config, card)
@@ -71,7 +71,7 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     training = load_windows(card, data_root, training=True, seed=config.seed, extra=extra)
     evaluation = load_windows(card, data_root, seed=config.seed, extra=extra)
     folds = make_folds(evaluation, config.split)
-    final = _final_job(study, training, inputs["data"], config)
+    final = final_job(study, training, inputs["data"], config)
     jobs = with_windows(fold_jobs(study, folds, inputs["data"], config), folds, training, evaluation, card)
     remove_other_results(results_folder(study.path), [job.path for job in jobs])
     # The final models take about as long as a fold; they start first, so that no worker idles at the end.
@@ -98,7 +98,7 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
 
 
 def for_card(config: DistillConfig, card: Card) -> DistillConfig:
-    """Return the configuration with what the card decides filled in."""
+    """Return the configuration with the options that the card decides filled in. Raises UserError."""
     if config.teacher_sensors is None and METHODS[config.method].default_sensors == "all" and card.extra:
         config = replace(config, teacher_sensors="all")
     if config.uses_extra_channels:
@@ -118,7 +118,7 @@ def for_card(config: DistillConfig, card: Card) -> DistillConfig:
 
 
 def is_up_to_date(study: Study, card: Card, data_root: Optional[Path], config: DistillConfig) -> bool:
-    """Return whether the study holds exactly what `distill` would make of this data and these options."""
+    """Return whether the study already holds the results of this data and these options."""
     config = for_card(config, card)
     return (
         study.is_current("distill", _inputs(card, data_root, config), config.options())
@@ -180,7 +180,8 @@ def with_windows(
     return complete
 
 
-def _final_job(study: Study, training: Windows, data: str, config: DistillConfig) -> FoldJob:
+def final_job(study: Study, training: Windows, data: str, config: DistillConfig) -> FoldJob:
+    """Return the job of the final models, trained on all animals; data: identity of the samples."""
     animals = tuple(sorted({str(animal) for animal in training.animals}))
     return FoldJob(
         name="all animals",
@@ -255,7 +256,7 @@ def _searched_sizes(results: Sequence[FoldResult], steps: int) -> dict[str, dict
     parameters, macs = [], []
     families: dict[str, dict[str, int]] = {"winner": {}, "deployable": {}}
     for result in results:
-        weights = GruMlpWeights.from_arrays(result, WEIGHTS[DEPLOYABLE])
+        weights = GruMlpWeights.from_arrays(result, WEIGHT_PREFIXES[DEPLOYABLE])
         facts = result.facts("search")
         parameters.append(weights.parameters)
         macs.append(weights.macs_per_window(steps))

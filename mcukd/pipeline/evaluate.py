@@ -1,4 +1,4 @@
-"""The evaluate stage: baselines beside the model, and everything about both that predictions can tell."""
+"""The evaluate stage: trains baselines, and computes scores and findings from stored predictions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mcukd.evaluation.agreement import agreement
 from mcukd.evaluation.baseline_jobs import baseline_jobs
 from mcukd.evaluation.baselines import BASELINES
 from mcukd.evaluation.comparable import (
-    footing_caveats,
+    comparison_caveats,
     require_current,
     require_same_data,
     training_animals,
@@ -39,7 +39,7 @@ from mcukd.fold_results import (
     STUDENT,
     TEACHER,
     TRAINED,
-    WEIGHTS,
+    WEIGHT_PREFIXES,
     fold_results,
     remove_other_results,
     results_folder,
@@ -148,7 +148,7 @@ def forget_baselines(study: Study) -> None:
 
 
 def evaluate_study(study: Study, data_root: Optional[Path] = None) -> dict[str, Any]:
-    """Compute all that the kept predictions of a study tell, put it into `metrics.json` and return that.
+    """Compute scores and findings from stored predictions, write them to `metrics.json` and return it.
 
     Nothing is trained. For each model whose predictions are kept: scores with intervals, and `calibration`;
     for the distilled GRU student `warm_up`. Beside the models: `comparisons` (of `_pairs`) and `agreement`.
@@ -184,7 +184,7 @@ def evaluate_study(study: Study, data_root: Optional[Path] = None) -> dict[str, 
 
 
 def _pairs() -> list[tuple[str, str]]:
-    """Return the pairs whose difference is tested where both were evaluated; a user deploys the first."""
+    """Return the pairs of models to compare where both were evaluated; the first is the one to deploy."""
     baselines = ((DISTILLED, baseline) for baseline in BASELINES)
     searched = ((DEPLOYABLE, DISTILLED), (SEARCHED, DISTILLED))
     return [(DISTILLED, STUDENT), (DISTILLED, TEACHER), *baselines, *searched]
@@ -210,7 +210,7 @@ def compare_studies(
     found = compare(sides[0], sides[1], evaluation, names)
     trained = [training_animals(study, model) for study, model in zip((a, b), models)]
     splits = tuple(config_of(study).split for study in (a, b))
-    return replace(found, caveats=footing_caveats(trained[0], trained[1], names, (splits[0], splits[1])))
+    return replace(found, caveats=comparison_caveats(trained[0], trained[1], names, (splits[0], splits[1])))
 
 
 def split_optimism(random: Study, by_animals: Study, data_root: Optional[Path] = None) -> dict[str, Any]:
@@ -274,13 +274,13 @@ def _warm_up(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
     """Return the warm-up of the folds' distilled students on their test windows; None without a GRU."""
     settling_times = []
     for result in fold_results(study.path):
-        if f"{WEIGHTS[DISTILLED]}recurrent" not in result:
+        if f"{WEIGHT_PREFIXES[DISTILLED]}recurrent" not in result:
             return None
-        weights = GruMlpWeights.from_arrays(result, WEIGHTS[DISTILLED])
+        weights = GruMlpWeights.from_arrays(result, WEIGHT_PREFIXES[DISTILLED])
         settling_times.append(settling_samples(weights, evaluation.counts[result.test_index]))
     return warm_up(settling_times, evaluation.counts.shape[1]) if settling_times else None
 
 
 def with_split(config: DistillConfig, split: str) -> DistillConfig:
-    """Return the options with another split, for a study beside this one; of a random one no search."""
+    """Return the options with another split, for a second study; a random split excludes `--search`."""
     return replace(config, split=split, search=config.search and split != "random")

@@ -10,13 +10,12 @@ from mcukd.data.card import Card
 from mcukd.data.folds import make_folds
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.qat import FOLDER, SHIPPED, QatJob, QatResult
 from mcukd.distillation.workers import run_jobs
 from mcukd.errors import UserError
 from mcukd.fixedpoint.config import QuantizeConfig
 from mcukd.fold_results import read_text
-from mcukd.pipeline.distill import fold_jobs, with_windows
+from mcukd.pipeline.distill import final_job, fold_jobs, with_windows
 from mcukd.study import SOFT_LABELS_FILE, Study
 
 
@@ -29,13 +28,12 @@ def train_qat_study(
     configs: Mapping[str, QuantizeConfig],
     jobs: Optional[int] = None,
 ) -> dict[str, QatResult]:
-    """Train all students of a study on with the device's weights; results are kept in `quantization/`.
+    """Fine-tune all students of a study with the device's weights; results are kept in `quantization/`.
 
-    data: identity of the samples, as in the manifest of distill. configs: widths by student, the name being
-    that of its evaluation file or `SHIPPED`; so are the names of what is returned. jobs: worker processes,
-    None for one per core. Finished students are used again as long as data, options and widths are the same,
-    so that an interrupted run goes on where it was. Raises UserError where the study's students are not of
-    its options.
+    data: identity of the samples, as in the manifest of distill. configs: widths by student, named as its
+    evaluation file or `SHIPPED`; results have the same names. jobs: worker processes, None for one per core.
+    Finished students are reused while data, options and widths stay the same, so that an interrupted run can
+    be resumed. Raises UserError where the study's students were made with other options.
     """
     options = replace(DistillConfig.of(study.options("distill")), jobs=jobs)
     folds = make_folds(evaluation, options.split)
@@ -46,14 +44,8 @@ def train_qat_study(
                 f"{job.path}: not made by this mcukd from this data and these options; run "
                 f"'{study.refresh('distill')}' to make it anew."
             )
-    final = FoldJob(
-        name="all animals",
-        seed=options.seed,
-        train_animals=tuple(sorted({str(animal) for animal in training.animals})),
-        test_animals=(),
-        path=study.path,
-        key=read_text(study.file(SOFT_LABELS_FILE), "key")["key"],
-    )
+    key = read_text(study.file(SOFT_LABELS_FILE), "key")["key"]
+    final = replace(final_job(study, training, data, options), key=key)
     folder, hop = study.file(FOLDER), card.operation_hop
     tasks = {
         name: QatJob(job, configs[name], folder, hop)

@@ -21,7 +21,7 @@ from mcukd.files import write_json
 from mcukd.fixedpoint.model import ARITHMETIC_VERSION, IntegerModel
 from mcukd.fixedpoint.quantize import VERSION as QUANTIZE_VERSION
 from mcukd.fixedpoint.quantize import quantize
-from mcukd.fold_results import DISTILLED, STUDENT, TEACHER, WEIGHTS, FoldResult
+from mcukd.fold_results import DISTILLED, STUDENT, TEACHER, WEIGHT_PREFIXES, FoldResult
 from mcukd.inference.batch import run_fast
 from mcukd.metrics import confusion as merit
 from mcukd.models.student import stored_weights
@@ -108,7 +108,7 @@ class RunJob:
         """Return the integer model of the student, made from the fold's training windows."""
         config, hop = self.point.integers, load_card(self.work.source.card).operation_hop
         assert config is not None, f"{self.name} is in float"
-        weights = stored_weights(FoldResult(self.training.path), WEIGHTS[self._student])
+        weights = stored_weights(FoldResult(self.training.path), WEIGHT_PREFIXES[self._student])
         if not self.point.qat:
             return quantize(weights, train_windows, config, hop)
         with TRAINING:
