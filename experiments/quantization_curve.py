@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from mcukd.data.card import load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
-from mcukd.distillation.qat import EPOCHS, LEARNING_RATE, LEARNT_BITS, SHIPPED, QatResult
+from mcukd.distillation.qat import EPOCHS, LARGEST_QAT_BITS, LEARNING_RATE, SHIPPED, QatResult
 from mcukd.evaluation.fold_students import FoldStudent, evaluate_folds, fold_students
 from mcukd.files import replacing, write_json
 from mcukd.fixedpoint.gru.mixed import KERNEL_BITS
@@ -82,9 +82,9 @@ def measure(study: Study, jobs: int) -> dict[str, Any]:
     for bits in BITS:
         config = QuantizeConfig(bits)
         found["ptq"][str(bits)] = scored(f"PTQ {bits}", as_integers(config, untouched))
-        if bits > LEARNT_BITS:
+        if bits > LARGEST_QAT_BITS:
             continue
-        free = QuantizeConfig(bits, kernel_bits=KERNEL_BITS, head_bits=LEARNT_BITS)
+        free = QuantizeConfig(bits, kernel_bits=KERNEL_BITS, head_bits=LARGEST_QAT_BITS)
         found["free"][str(bits)] = scored(f"PTQ {bits}/16/8", as_integers(free, untouched))
         found["qat"][str(bits)] = scored(f"QAT {bits}", as_integers(config, trained_on(config)))
     # At 16 bits there is no fake quantizer: the same further training, of a student that stays float.

@@ -50,7 +50,7 @@ def _common(model: IntegerModel) -> dict[str, Any]:
 
 
 def gate_context(kind: str) -> dict[str, Any]:
-    """Return the facts of a gate table, for families whose step reads one. kind: of `gates.KINDS`."""
+    """Return the facts of a gate table, for families whose step reads one. kind: of `gates.GATE_TABLES`."""
     if kind == "direct":
         table = rows([str(v) for v in gates.values()])
     else:

@@ -8,20 +8,20 @@ import numpy as np
 
 from mcukd.codegen.context import gate_context, literal, nested, with_addend
 from mcukd.codegen.families import CodeForm
-from mcukd.fixedpoint.filter_mlp.model import KINDS, WARMUP_STEPS, FilterMlpModel
+from mcukd.fixedpoint.filter_mlp.model import FEATURE_KINDS, WARMUP_STEPS, FilterMlpModel
 
 
 def context(model: FilterMlpModel) -> dict[str, Any]:
     """Return what the templates in `model/filter_mlp` print of a model."""
     taps = {name: np.tile(model.arrays[name], 2) for name in ("fir1", "fir2")}
     taps["fir1"][:, -1] = taps["fir2"][:, -1] = 0  # never read: the window of eight has eight places
-    kinds = {name: model.arrays[name].reshape(len(KINDS), -1) for name in ("offset", "scale")}
+    kinds = {name: model.arrays[name].reshape(len(FEATURE_KINDS), -1) for name in ("offset", "scale")}
     biases = {name: with_addend(model, f"{name}_bias", name) for name in ("fir1", "fir2")}
     return {
         **gate_context(model.gates),
-        "kinds": KINDS,
+        "kinds": FEATURE_KINDS,
         "full": WARMUP_STEPS,
-        "features": len(KINDS) * model.channels,
+        "features": len(FEATURE_KINDS) * model.channels,
         "pole": ", ".join(map(literal, model.arrays["pole"])),
         "taps": {name: nested(rows, literal, 16) for name, rows in taps.items()},
         "tap_biases": {name: ", ".join(map(literal, values)) for name, values in biases.items()},

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from mcukd.data.folds import Fold
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
-from mcukd.fold_results import DEPLOYABLE, SEARCHED, WEIGHTS, logits_name
-from mcukd.head_search.classifiers import FAMILIES
+from mcukd.fold_results import DEPLOYABLE, SEARCHED, WEIGHT_PREFIXES, logits_name
+from mcukd.head_search.classifiers import CLASSIFIER_FAMILIES
 from mcukd.head_search.search import Classifier, Found, trials_in_all
 from mcukd.head_search.student import search_student
 from mcukd.head_search.trials import OWN
@@ -50,7 +50,7 @@ class HeadSearchResult:
         return {
             logits_name(SEARCHED): np.log(np.maximum(probabilities, LEAST_PROBABILITY)).astype(np.float32),
             logits_name(DEPLOYABLE): self.deployed.logits(counts).astype(np.float32),
-            **self.deployed.arrays(WEIGHTS[DEPLOYABLE]),
+            **self.deployed.arrays(WEIGHT_PREFIXES[DEPLOYABLE]),
             "search": np.array(json.dumps(self.facts())),
         }
 
@@ -93,7 +93,7 @@ def search_head(
         own=True,
         trials=config.search_trials,
         seed=seed,
-        families=FAMILIES,
+        families=CLASSIFIER_FAMILIES,
         advance=lambda count, note="": advance(count),
     )
     return HeadSearchResult(found, student, deployed)

@@ -1,8 +1,8 @@
 """Quantization-aware training: a float student is fine-tuned with the quantized weights of the device.
 
-Training starts where quantization ended, at the float values of the integer model, with its formats; distils
-from soft labels of the student's own teacher, where it had one; and hands back weights that lie on the
-device's grid, so that quantizing them once more changes nothing. The arithmetic of the device is untouched.
+Training starts at the float values of the student's integer model and keeps its formats. It distils from soft
+labels of the student's own teacher, if there is one. The trained weights lie on the device's grid, so that
+quantizing them again changes nothing. The arithmetic of the device stays the same.
 """
 
 from __future__ import annotations
@@ -43,18 +43,19 @@ FOLDER = "quantization"
 SHIPPED = "shipped"
 #: Raise it when this training changes in a way options do not show.
 VERSION = 1
-#: Up to this width weights are learnt on their grid; finer grids lose nothing that training could win back.
-LEARNT_BITS = 8
+#: Largest width whose weights are trained on their grid; rounding to finer grids loses next to nothing.
+LARGEST_QAT_BITS = 8
 EPOCHS = 10
 LEARNING_RATE = 2e-3
 
 
 @dataclass(frozen=True)
 class QatResult:
-    """What quantization-aware training hands to `quantize`: weights, and the formats they were learnt in.
+    """Result of quantization-aware training, for `quantize`: weights, and the formats they were trained in.
 
-    teacher_difference: by how much the logits of the fold's teacher, trained once more, differ from the
-    stored ones at most; None where its soft labels were kept.
+    lengths: fractional lengths of the weight groups trained on their grid. teacher_difference: largest
+    difference between the logits of the fold's teacher, trained again, and the stored ones; None where its
+    soft labels were kept.
     """
 
     weights: Weights
@@ -66,7 +67,7 @@ class QatResult:
 class QatJob:
     """Quantization-aware training of one student, for a worker process.
 
-    job: the one the float student came from, with its animals, seed and key. config: widths.
+    job: that of the float student, with its animals, seed and key. config: widths.
     folder: where results are kept.
     """
 
@@ -77,13 +78,13 @@ class QatJob:
 
     @property
     def name(self) -> str:
-        """What the progress bar shows."""
+        """The name shown beside the progress bar."""
         return self.job.name
 
     @property
     def path(self) -> Path:
         """The file of the result."""
-        return self.folder / kind_of(self.config) / self._file
+        return self.folder / widths_folder(self.config) / self._file
 
     @property
     def key(self) -> str:
@@ -128,7 +129,7 @@ class QatJob:
 
     def result(self) -> QatResult:
         """Read the result of a finished training."""
-        return read_taught(self.path)
+        return read_qat_result(self.path)
 
     @property
     def _file(self) -> str:
@@ -144,10 +145,10 @@ class QatJob:
     def _soft_labels(
         self, trainer: FoldTrainer, on_progress: Callable[[int], None]
     ) -> tuple[FloatArray, Optional[float]]:
-        """Return the soft labels (N, K) of the fold's teacher, trained once more where none are kept.
+        """Return the soft labels (N, K) of the fold's teacher, which is trained again where none are kept.
 
-        The same data, options and seed give the same teacher on the same machine; the second value says by
-        how much its answers on the fold's test windows differ from those stored.
+        The same data, options and seed give the same teacher on the same machine. The second value is the
+        largest difference between its logits on the fold's test windows and the stored ones.
         """
         if not self._has_soft_labels():
             self._train_teacher(trainer, on_progress)
@@ -159,7 +160,7 @@ class QatJob:
         job, config = self.job, trainer.config
         data = TrainingSet.normalized(job.training_of(trainer.training), config)
         teacher = trainer.train_teacher(data, FitContext(job.seed, on_progress))
-        assert teacher is not None, "no soft labels are asked for where there is no teacher"
+        assert teacher is not None, "soft labels are only needed where there is a teacher"
         soft = teacher.soft_labels(data.inputs, augmentation(config, data.windows.extra_vectors), job.seed)
         test = data.normalizer.transform(trainer.evaluation.take(job.test_index(trainer.evaluation)))
         difference = np.abs(teacher.logits(test) - FoldResult(job.path).logits(TEACHER)).max()
@@ -172,14 +173,14 @@ class QatJob:
         return shipped_weights(FoldResult(self.job.path))
 
 
-def kind_of(config: QuantizeConfig) -> str:
-    """Return the name of the folder in `quantization/` that keeps students taught with these widths."""
+def widths_folder(config: QuantizeConfig) -> str:
+    """Return the name of the folder in `quantization/` with the students trained with these widths."""
     widths = config.widths
     return f"qat-r{widths.recurrent}k{widths.kernel}h{widths.head}a{widths.activation}-{config.gates}"
 
 
-def read_taught(path: Path) -> QatResult:
-    """Read what a finished training wrote."""
+def read_qat_result(path: Path) -> QatResult:
+    """Read the result that a finished training wrote."""
     with np.load(path, allow_pickle=False) as stored:
         difference = float(stored["teacher_difference"])
         return QatResult(
@@ -199,14 +200,14 @@ def train_qat(
     operation_hop: int,
     on_progress: Callable[[int], None] = lambda units: None,
 ) -> QatResult:
-    """Train a float student on with the device's weights, on training windows with soft labels (N, K).
+    """Fine-tune a float student with the device's weights, on training windows with soft labels (N, K).
 
     options: loss and augmentation, those of the student's own training. on_progress is given the units
     done. Raises UserError where training diverges.
     """
     form = _qat_form(student)
     model = quantize(student, training, config, operation_hop)
-    start = form.start(model, student, config, LEARNT_BITS)
+    start = form.start(model, student, config, LARGEST_QAT_BITS)
     inputs = ((training.counts - start.weights.mean) / start.weights.std).astype(np.float32)
     alpha = options.alpha if METHODS[options.method].reads_labels else 1.0
     if soft is None:
@@ -238,7 +239,7 @@ class QatTrainer:
         self._trainer: Optional[Trainer] = None
 
     def set_initial(self, start: QatStart) -> None:
-        """Set where the next training starts."""
+        """Set the weights and formats that the next training starts from."""
         self._start = start
 
     @property
@@ -257,24 +258,24 @@ _trainers: dict[tuple[Any, ...], QatTrainer] = {}
 
 
 def _qat_trainer(config: QuantizeConfig, start: QatStart) -> QatTrainer:
-    """Return this process's trainer for these widths, which groups are learnt, and the student's shape."""
+    """Return this process's trainer for these widths, trained weight groups and shape of student."""
     kind = (start.weights.family, json.dumps(asdict(config)), frozenset(start.lengths), start.shape)
     return _trainers.setdefault(kind, QatTrainer())
 
 
-def check_learnable(config: QuantizeConfig, objective: Optional[object], options: DistillConfig) -> None:
-    """Raise UserError where no group is narrow enough for training to matter, or the teacher is out of reach.
+def check_qat(config: QuantizeConfig, objective: Optional[object], options: DistillConfig) -> None:
+    """Raise UserError where `--qat` cannot help or cannot work.
 
-    options: of the study's students.
+    It cannot help where all weights are wider than `LARGEST_QAT_BITS`. It cannot work where the teacher's
+    soft labels come from extra channels. options: of the study's students.
     """
     if options.uses_extra_channels:
         raise UserError(
-            "--qat goes on from the answers of a teacher that sees what the student sees, and this study's "
-            "saw the card's extra channels as well; leave --qat out, or distil with --teacher-sensors "
-            "accelerometer."
+            "--qat needs a teacher with the student's inputs, and the teacher of this study also has the "
+            "card's extra channels; leave --qat out, or distil with --teacher-sensors accelerometer."
         )
-    if objective is None and min(config.widths[:3]) > LEARNT_BITS:
+    if objective is None and min(config.widths[:3]) > LARGEST_QAT_BITS:
         raise UserError(
-            f"--qat with --bits {config.bits}: weights of more than {LEARNT_BITS} bits lose nothing that "
-            f"training could win back; leave out --qat, or choose 4 to {LEARNT_BITS} bits."
+            f"--qat with --bits {config.bits}: rounding to more than {LARGEST_QAT_BITS} bits loses nothing "
+            f"that training could recover; leave out --qat, or choose 4 to {LARGEST_QAT_BITS} bits."
         )

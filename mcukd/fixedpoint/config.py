@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Optional
 
 from mcukd.errors import UserError
-from mcukd.fixedpoint.gates import KINDS
+from mcukd.fixedpoint.gates import GATE_TABLES
 from mcukd.text import did_you_mean, listed
 
 #: Name in `metrics.json` of the student as TensorFlow Lite int8.
@@ -55,10 +55,10 @@ class QuantizeConfig:
                     f"{option} {value}: weights and activations have {allowed.start} to {allowed.stop - 1} "
                     f"bits here; choose a width in that range."
                 )
-        if self.gates not in KINDS:
+        if self.gates not in GATE_TABLES:
             raise UserError(
-                f"--gates {self.gates}: no such gate table{did_you_mean(self.gates, KINDS)}; "
-                f"choose one of {listed(KINDS)}."
+                f"--gates {self.gates}: no such gate table{did_you_mean(self.gates, GATE_TABLES)}; "
+                f"choose one of {listed(GATE_TABLES)}."
             )
 
     @property
@@ -69,7 +69,7 @@ class QuantizeConfig:
         return Widths(self.bits, kernel, head, self.activation_bits)
 
     def options(self) -> dict[str, Any]:
-        """Return everything that decides the results, as JSON knows it, without widths not given."""
+        """Return everything that decides the results, in JSON types, without widths not given."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""Pieces that the quantization of every family needs: checks, known windows, and facts of the data."""
+"""Functions that the quantization of every family uses: checks, known windows, and facts of the data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def data_facts(calibration: Windows, operation_hop: int) -> dict[str, Any]:
 
 
 def known_windows(counts: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Return two windows for the known-answer test: one of the data, one that drives every gate hard."""
+    """Return two windows for the known-answer test: one of the data, and random int16 samples."""
     extreme = np.random.default_rng(0).integers(-32768, 32768, counts.shape[1:])
     return np.stack([counts[len(counts) // 2], extreme]).astype(np.int16)
 

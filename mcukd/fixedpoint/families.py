@@ -69,11 +69,12 @@ class IntegerForm:
     """The part `integers` of a family.
 
     model: the class of its integer models. quantize: makes one of float weights, calibration windows, widths,
-    the hop in operation, and `Lengths`. run: the reference on counts (N, T, C), whose last argument says
-    whether checksums of states are wanted. trace: every tensor of `model.trace_tensors` of every step of one
+    the hop in operation, and `Lengths`. run: the reference on counts (N, T, C); its last argument says
+    whether to compute checksums of states. trace: every tensor of `model.trace_tensors` of every step of one
     window (T, C). check_window: raises UserError for a number of samples that a window cannot have.
-    gate_tables: whether the kind of gate table is worth varying. mixed, qat: None where the family has no
-    such thing. ranges: compares float weights and integer model step by step on windows, for `mcukd ranges`.
+    gate_tables: whether the kind of gate table is worth varying. mixed, qat: mixed widths and
+    quantization-aware training; None where the family has none. ranges: compares float weights and integer
+    model step by step on windows, for `mcukd ranges`.
     """
 
     model: type[IntegerModel]

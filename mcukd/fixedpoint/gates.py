@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mcukd.fixedpoint.arithmetic import IntArray
 
-KINDS = ("interpolated", "direct")
+GATE_TABLES = ("interpolated", "direct")
 #: Bits of a pre-activation, by kind of table.
 PRE_BITS = {"interpolated": 16, "direct": 10}
 #: A pre-activation covers ±2^RANGE_BITS: beyond ±8 a sigmoid is within 3.4e-4 of 0 or 1, beyond ±4 a tanh
@@ -44,8 +44,8 @@ def pre_length(gate: str, kind: str) -> int:
 def lines() -> Lines:
     """Return the interpolated table: in each segment the line with the least largest error.
 
-    Slopes are those of the chord. The intercept is the integer in the middle of what the true function
-    leaves over, with the floor of the product as the device computes it, so floors bring no bias.
+    Slopes are those of the chord. The intercept is the integer in the middle of the remainder of the true
+    function after the product, floored as on the device, so floors add no bias.
     """
     mantissas = np.arange(-32768, 32768)
     wanted = 65536.0 / (1.0 + np.exp(-np.ldexp(mantissas.astype(np.float64), -12)))

@@ -1,8 +1,7 @@
-"""Mixed precision: the widths that need least flash for what they keep of the MCC, and the Pareto front.
+"""Mixed precision: search for the widths with the least flash at a given loss of MCC, and the Pareto front.
 
-What a device can mix is few enough to try all of it; which widths those are, the student's family says
-(`families.MixedWidths`). Every candidate is scored on windows of the student's own training animals; animals
-held out have no part in the choice.
+A family lists the widths that a device can mix (`families.MixedWidths`), few enough to try them all. Every
+candidate is scored on windows of the student's own training animals; held-out animals decide nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from mcukd.errors import UserError
 from mcukd.files import replacing
 from mcukd.fixedpoint.config import QuantizeConfig
 from mcukd.fixedpoint.families import MixedWidths, integer_form
-from mcukd.fixedpoint.gates import KINDS
+from mcukd.fixedpoint.gates import GATE_TABLES
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import quantize
 from mcukd.metrics.confusion import confusion_matrix, pooled_mcc
@@ -37,10 +36,10 @@ Runner = Callable[[IntegerModel, NDArray[np.int16]], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class Objective:
-    """What to choose for: the best MCC within `budget_flash` bytes, or the least flash within `max_mcc_drop`.
+    """Objective of a search: the best MCC within `budget_flash` bytes, or the least flash at `max_mcc_drop`.
 
-    With both, the least flash that loses no more and is within the budget; with neither, a drop of .005.
-    Raises UserError for objectives that cannot be met by anything.
+    With both, the least flash within the budget that loses at most that much MCC; with neither, the least
+    flash that loses at most .005. Raises UserError for objectives that nothing can meet.
     """
 
     budget_flash: Optional[int] = None
@@ -60,26 +59,26 @@ class Objective:
         return self.max_mcc_drop
 
     def options(self) -> dict[str, Any]:
-        """Return the objective as JSON knows it."""
+        """Return the objective in JSON types."""
         return {"budget_flash": self.budget_flash, "max_mcc_drop": self.drop}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Widths that were tried: bytes of weights, biases and gate table, and MCC on calibration animals."""
+    """One candidate: widths, bytes of weights, biases and gate table, and MCC on calibration animals."""
 
     config: QuantizeConfig
     flash_bytes: int
     mcc: float
 
     def facts(self) -> dict[str, Any]:
-        """Return it as JSON knows it."""
+        """Return it in JSON types."""
         return {**self.config.options(), "flash_bytes": self.flash_bytes, "mcc": self.mcc}
 
 
 @dataclass(frozen=True)
 class Search:
-    """All candidates of one student by flash, the float student's MCC on the same windows, the choice."""
+    """Result of a search: candidates by flash, the float student's MCC on the same windows, the choice."""
 
     candidates: tuple[Candidate, ...]
     float_mcc: float
@@ -87,7 +86,7 @@ class Search:
 
     @property
     def front(self) -> tuple[Candidate, ...]:
-        """The Pareto front: candidates that none of as little flash beats, by flash."""
+        """The Pareto front, by flash: candidates with a larger MCC than all that take as little flash."""
         best, front = -np.inf, []
         for candidate in sorted(self.candidates, key=lambda c: (c.flash_bytes, -c.mcc)):
             if candidate.mcc > best:
@@ -96,7 +95,7 @@ class Search:
         return tuple(front)
 
     def facts(self) -> dict[str, Any]:
-        """Return everything as JSON knows it."""
+        """Return everything in JSON types."""
         front = self.front
         return {
             "float_mcc": self.float_mcc,
@@ -146,7 +145,7 @@ def search(
     """Quantize a student with all widths of `tried`, score each on `validation`, and choose by the objective.
 
     calibration: training windows, for formats and rounding. validation: windows of the training animals; the
-    caller passes no held-out one. advance is given each candidate.
+    caller passes no held-out one. advance: called with 1 after each candidate.
     Raises UserError where nothing meets the objective; with `best_effort` the candidate nearest to it is
     chosen, but none is over the budget even then.
     """
@@ -216,7 +215,7 @@ def draw_pareto(found: Search, path: Path, title: str) -> None:
         "float student", (0.01, found.float_mcc), xycoords=("axes fraction", "data"), xytext=(0, 3),
         textcoords="offset points", ha="left", color=MUTED, fontsize=8,
     )  # fmt: skip
-    for kind, marker, colour in zip(KINDS, ("o", "s"), (COLOURS[2], COLOURS[1])):
+    for kind, marker, colour in zip(GATE_TABLES, ("o", "s"), (COLOURS[2], COLOURS[1])):
         own = [c for c in found.candidates if c.config.gates == kind]
         if own:
             axes.plot(

@@ -42,7 +42,7 @@ def head_layers(names: Container[str], source: str = "h") -> tuple[tuple[str, st
 
 @dataclass(frozen=True)
 class TensorFormat:
-    """The format of one group of numbers and what calibration saw of it.
+    """The format of one group of numbers, and its range on the calibration windows.
 
     observed_min, observed_max: values on the calibration windows (for weights: the float weights).
     saturations: how many of the calibration values were clipped. kind: "weight", "activation" or "sum"
@@ -138,7 +138,7 @@ class IntegerModel(ABC):
 
     @property
     def gate_table(self) -> Optional[str]:
-        """The kind of gate table that its step reads, of `gates.KINDS`; None for none."""
+        """The kind of gate table that its step reads, of `gates.GATE_TABLES`; None for none."""
         return None
 
     @property

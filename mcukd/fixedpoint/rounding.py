@@ -1,10 +1,10 @@
 """Rounding of weights that keeps their sums, not each weight, close to the float model's.
 
-Rounding each weight to its nearest mantissa is best for the weight and not for the sum it goes into: errors
-of weights whose inputs move together add up. So columns are rounded one after another, and what rounding one
-column did to the sum is made up for by the columns still to come, as far as their inputs go along with it in
-calibration: optimal brain compression (Frantar and Alistarh 2022), one layer at a time. The mean of what is
-left goes into the bias.
+Rounding each weight to its nearest mantissa is best for the weight, but not for its sum: errors of weights
+whose inputs are correlated add up. Columns are therefore rounded one after another, and the columns not yet
+rounded compensate for the error of each, as far as their inputs are correlated with its own on the
+calibration windows: optimal brain compression (Frantar and Alistarh 2022), one layer at a time. The mean of
+the remaining error is subtracted from the bias.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from mcukd.fixedpoint.arithmetic import IntArray, saturate
 
 FloatArray = NDArray[np.float64]
-#: Turns (rows,) wanted mantissas of a column, as floats, into the integers they become.
+#: Rounds a column, given by its index, from wanted mantissas (rows,) as floats to integers.
 ColumnRounder = Callable[[int, FloatArray], IntArray]
 
-#: Share of the mean variance added to every input's, so that inputs which hardly move keep their weights.
+#: Fraction of the mean variance that is added to every input's, so that weights of nearly
+#: constant inputs change little.
 _DAMPING = 0.01
 
 
@@ -55,7 +56,7 @@ def round_rows(weights: FloatArray, lengths: NDArray[np.int64], bits: int, momen
 def rounding_bias(
     weights: FloatArray, mantissas: IntArray, lengths: NDArray[np.int64], moments: Moments
 ) -> FloatArray:
-    """Return (rows,) the mean that rounding adds to each sum, to be taken off its bias."""
+    """Return the mean that rounding adds to each sum (rows,), to be subtracted from its bias."""
     return np.asarray((np.ldexp(mantissas.astype(np.float64), -lengths[:, None]) - weights) @ moments.mean)
 
 
@@ -69,7 +70,7 @@ def round_columns(
     if damping > 0.0:
         covariance = moments.covariance[np.ix_(columns, columns)]
         inverse = np.linalg.inv(covariance + damping * np.eye(len(columns)))
-        # Row i of the factor says how the columns after i make up for an error in column i.
+        # Row i of the factor says how the columns after i compensate for an error in column i.
         factor = np.linalg.cholesky((inverse + inverse.T) / 2).T
     wanted = scaled[:, columns].copy()
     mantissas = np.zeros(scaled.shape, np.int64)

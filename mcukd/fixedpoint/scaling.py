@@ -14,7 +14,7 @@ from mcukd.errors import UserError
 LOWEST, HIGHEST = -32768, 32767
 #: Factors are rounded to so many bits, which at the ends of int16 is half a count.
 _BITS = 15
-#: A sensor this much finer or coarser than the model's counts is told in other units, or of no use.
+#: Largest factor between a sensor's counts and the model's; beyond it the units are probably wrong.
 LARGEST_FACTOR = 256
 _CHUNK = 1024
 
@@ -60,7 +60,7 @@ UNSCALED = Scaling()
 
 
 def scaling_between(sensor: float, model: float) -> Scaling:
-    """Return what makes a model's counts of a sensor's, both given in counts per g.
+    """Return the scaling from a sensor's counts to a model's, both given in counts per g.
 
     A ratio that is a power of two is met exactly, any other within 1 part in 32,768; a ratio so near to 1
     counts as 1. Raises UserError for a ratio above 256 or below 1/256.
@@ -82,7 +82,7 @@ def scaling_between(sensor: float, model: float) -> Scaling:
 
 
 def sensor_ends(range_g: float, counts_per_g: float) -> tuple[int, int]:
-    """Return the least and the most count that a sensor gives: 12 bits at ±4 g are −2048 and 2047."""
+    """Return the smallest and the largest count that a sensor gives: 12 bits at ±4 g are −2048 and 2047."""
     full = math.floor(range_g * counts_per_g)
     return max(-full, LOWEST), min(full - 1, HIGHEST)
 

@@ -38,8 +38,8 @@ class OneOf:
 
 
 @dataclass(frozen=True)
-class Family:
-    """Kind of classifier.
+class ClassifierFamily:
+    """Family of classifiers that a head search tries.
 
     space: its settings. build: makes an estimator with scikit-learn's `fit`, `predict_proba` and `classes_`
     from settings and a seed. layers: the layers of a fitted estimator where it has an integer form on the
@@ -72,7 +72,7 @@ class Fitted:
     mean, std: (E,), of the training rows. classes: K; classes without a training row have probability 0.
     """
 
-    family: Family
+    family: ClassifierFamily
     estimator: Any
     mean: FloatArray
     std: FloatArray
@@ -160,7 +160,12 @@ class _Margins:
 
 
 def fit(
-    family: Family, settings: Settings, x: NDArray[Any], y: NDArray[np.int64], classes: int, seed: int
+    family: ClassifierFamily,
+    settings: Settings,
+    x: NDArray[Any],
+    y: NDArray[np.int64],
+    classes: int,
+    seed: int,
 ) -> Fitted:
     """Train a family's classifier on embeddings x (N, E), which it standardises, and labels y (N,)."""
     from sklearn.exceptions import ConvergenceWarning
@@ -259,9 +264,11 @@ _CLASS_WEIGHT = OneOf((None, "balanced"))
 _PATTERNS = {"passes": Range(10, 80, 40, whole=True), "pull": Range(1e-5, 1.0, 1e-3)}
 
 #: The families searched, those that deploy first.
-FAMILIES = (
-    Family("linear", {"c": Range(1e-3, 1e2, 1.0), "class_weight": _CLASS_WEIGHT}, _linear, _linear_layers),
-    Family(
+CLASSIFIER_FAMILIES = (
+    ClassifierFamily(
+        "linear", {"c": Range(1e-3, 1e2, 1.0), "class_weight": _CLASS_WEIGHT}, _linear, _linear_layers
+    ),
+    ClassifierFamily(
         "mlp",
         {
             "units": Range(4, 32, 16, whole=True),
@@ -272,20 +279,20 @@ FAMILIES = (
         _mlp,
         _mlp_layers,
     ),
-    Family(
+    ClassifierFamily(
         "prototype",
         {"patterns": Range(2, 8, 3, log=False, whole=True), **_PATTERNS},
         _prototype,
         _prototype_layers,
     ),
-    Family("centroid", {"shrink": Range(0.0, 2.0, 0.0, log=False)}, _centroid, _prototype_layers),
-    Family("hopfield", {"patterns": Range(2, 24, 8, whole=True), **_PATTERNS}, _hopfield),
-    Family(
+    ClassifierFamily("centroid", {"shrink": Range(0.0, 2.0, 0.0, log=False)}, _centroid, _prototype_layers),
+    ClassifierFamily("hopfield", {"patterns": Range(2, 24, 8, whole=True), **_PATTERNS}, _hopfield),
+    ClassifierFamily(
         "svm",
         {"c": Range(1e-1, 1e2, 1.0), "gamma": Range(1e-2, 1e1, 1.0), "class_weight": _CLASS_WEIGHT},
         _Margins,
     ),
-    Family(
+    ClassifierFamily(
         "forest",
         {
             "trees": OneOf((100,)),
@@ -295,7 +302,7 @@ FAMILIES = (
         },
         _forest,
     ),
-    Family(
+    ClassifierFamily(
         "boosting",
         {
             "learning_rate": Range(2e-2, 3e-1, 1e-1),

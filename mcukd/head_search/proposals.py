@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any, Callable
 
 from mcukd.errors import UserError
-from mcukd.head_search.classifiers import Family, OneOf, Range
+from mcukd.head_search.classifiers import ClassifierFamily, OneOf, Range
 from mcukd.head_search.trials import Trial, TrialScorer
 from mcukd.progress import Advance
 
@@ -27,7 +27,12 @@ def require_optuna() -> Any:
 
 
 def search_families(
-    optuna: Any, scorer: TrialScorer, families: Sequence[Family], trials: int, seed: int, advance: Advance
+    optuna: Any,
+    scorer: TrialScorer,
+    families: Sequence[ClassifierFamily],
+    trials: int,
+    seed: int,
+    advance: Advance,
 ) -> None:
     """Try `trials` classifiers of some families, the defaults of each family first."""
     by_name = {family.name: family for family in families}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mcukd.data.folds import inner_folds
 from mcukd.errors import UserError
-from mcukd.head_search.classifiers import FAMILIES, Family, Fitted, Trained, fit
+from mcukd.head_search.classifiers import CLASSIFIER_FAMILIES, ClassifierFamily, Fitted, Trained, fit
 from mcukd.head_search.proposals import require_optuna, search_combinations, search_families
 from mcukd.head_search.trials import COMBINATION, OWN, InnerFold, Trial, TrialScorer
 from mcukd.models.weights import Head
@@ -41,7 +41,8 @@ class OwnHeads(NamedTuple):
 class Classifier:
     """Classifier of a trial, fitted to all rows: the weighted sum of its members' class probabilities.
 
-    family: one of `FAMILIES`, `OWN` or `COMBINATION`. members: one classifier, or those of a combination.
+    family: one of `CLASSIFIER_FAMILIES`, `OWN` or `COMBINATION`. members: one classifier, or those of a
+    combination.
     """
 
     family: str
@@ -88,7 +89,7 @@ def search_classifier(
     *,
     trials: int = TRIALS,
     seed: int = 0,
-    families: Sequence[Family] = FAMILIES,
+    families: Sequence[ClassifierFamily] = CLASSIFIER_FAMILIES,
     rows: int = ROWS,
     inner: Optional[Sequence[NDArray[Any]]] = None,
     own: Optional[OwnHeads] = None,

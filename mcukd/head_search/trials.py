@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.head_search.classifiers import Family, Trained, fit
+from mcukd.head_search.classifiers import ClassifierFamily, Trained, fit
 from mcukd.metrics.confusion import confusion_matrix, pooled_mcc
 from mcukd.models.weights import Head
 
@@ -55,7 +55,7 @@ class TrialScorer:
         self.trials: list[Trial] = []
         self.best: dict[str, tuple[Trial, FloatArray]] = {}
 
-    def try_family(self, family: Family, settings: dict[str, Any]) -> Trial:
+    def try_family(self, family: ClassifierFamily, settings: dict[str, Any]) -> Trial:
         """Fit a classifier to the training animals of each fold and score it on the test animals."""
         start = time.perf_counter()
         probabilities = np.zeros((len(self.labels), self.classes))

@@ -24,7 +24,7 @@ from mcukd.inference.library import CannotBuild, compiler
 from mcukd.models.families import FAMILIES
 from mcukd.text import listed
 
-#: Steps of windows between two returns to Python: some tenths of a second, so that an interrupt is heard.
+#: Steps of windows between two returns to Python: some tenths of a second, so that an interrupt takes effect.
 STEPS_PER_CALL = 1 << 22
 _BLOCK = 32
 

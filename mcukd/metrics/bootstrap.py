@@ -54,7 +54,7 @@ def interval(values: FloatArray, units: int, level: float = LEVEL) -> Interval:
 def intervals(
     by_animal: NDArray[Any], classes: Sequence[str], draws: int = DRAWS
 ) -> Optional[dict[str, Any]]:
-    """Return intervals of every figure of merit, as JSON knows them; None with fewer than two animals.
+    """Return intervals of every figure of merit, in JSON types; None with fewer than two animals.
 
     by_animal: confusion matrices (S, A, K, K) of S training seeds and the same A animals. In each draw the
     matrices of the drawn animals are summed for each seed and the figure is the mean over the seeds, as in

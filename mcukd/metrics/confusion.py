@@ -41,7 +41,7 @@ def confusion_by_animal(
 
 
 def mcc(matrices: NDArray[Any]) -> FloatArray:
-    """Multiclass MCC (Gorodkin's R_K, 2004); NaN where the truth holds one class, 0 where the answer does."""
+    """Multiclass MCC (Gorodkin's R_K, 2004); NaN if all labels are one class, 0 if all predictions are."""
     total, hits, true, predicted = _sums(matrices)
     covariance = hits * total - (true * predicted).sum(-1)
     spread_true = total**2 - (true**2).sum(-1)

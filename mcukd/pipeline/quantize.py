@@ -22,7 +22,7 @@ from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.data.worn import WORN, worn_in
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.qat import EPOCHS, LEARNING_RATE, SHIPPED, QatResult, check_learnable
+from mcukd.distillation.qat import EPOCHS, LEARNING_RATE, SHIPPED, QatResult, check_qat
 from mcukd.distillation.qat import VERSION as QAT_VERSION
 from mcukd.errors import UserError
 from mcukd.evaluation.fold_students import FoldStudent, evaluate_folds, fold_students
@@ -30,7 +30,7 @@ from mcukd.files import write_json
 from mcukd.fixedpoint.calibration import calibration_subset
 from mcukd.fixedpoint.config import TFLITE_METRIC, VERSION, QuantizeConfig, metrics_name
 from mcukd.fixedpoint.families import IntegerForm, integer_form
-from mcukd.fixedpoint.gates import KINDS
+from mcukd.fixedpoint.gates import GATE_TABLES
 from mcukd.fixedpoint.mixed import (
     PARETO,
     PARETO_FIGURE,
@@ -95,16 +95,16 @@ def quantize_study(
         trained_with = DistillConfig.of(study.options("distill"))
         if trained_with.search:
             raise UserError(
-                f"{study.path}: --qat goes on with the head a student was taught with, and this study's "
+                f"{study.path}: --qat trains the head that a student was distilled with, and this study's "
                 "students may have one that a search found; leave --qat out, or distil without --search."
             )
-        check_learnable(config, objective, trained_with)
+        check_qat(config, objective, trained_with)
     card = load_card(study.card)
     form.check_window(card.window)
     students = fold_students(study)
     tried: Sequence[QuantizeConfig] = ()
     if objective is not None:
-        tried = mixed_widths(family).candidates(config, kinds or KINDS)
+        tried = mixed_widths(family).candidates(config, kinds or GATE_TABLES)
         check_budget(objective, tried, (student.weights for student in students))
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     data = dataset_sha256(card, root, seed)
@@ -114,7 +114,7 @@ def quantize_study(
     if qat:
         options["qat"] = {"version": QAT_VERSION, "epochs": EPOCHS, "learning_rate": LEARNING_RATE}
     if objective is not None:
-        options["goal"] = {**objective.options(), "gates": list(kinds or KINDS)}
+        options["goal"] = {**objective.options(), "gates": list(kinds or GATE_TABLES)}
     if study.is_current("quantize", inputs, options):
         known = recorded_metrics(study, (metrics_name(options), TFLITE_METRIC))
         if WORN not in study.manifest:

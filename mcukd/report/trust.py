@@ -58,7 +58,7 @@ class Trust:
     caveats: tuple[str, ...]
 
     def facts(self) -> dict[str, Any]:
-        """Return the verdict as JSON knows it."""
+        """Return the verdict in JSON types."""
         return asdict(self)
 
     def lines(self) -> list[str]:

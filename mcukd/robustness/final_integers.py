@@ -1,8 +1,8 @@
 """The integer model that a study ships, fold by fold: the widths chosen, and the weights trained for them.
 
 The integer model of a fold is made as `mcukd quantize` makes it: with the fold's own widths where they were
-searched, and from its own weights where they were trained on with the device's. So what is perturbed is what
-the study ships, trained without the animals it is scored on.
+searched, and from its own weights where quantization-aware training changed them. It is therefore the model
+that the study ships, trained without the animals it is scored on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from mcukd.distillation.qat import FOLDER, QatResult, kind_of, read_taught
+from mcukd.distillation.qat import FOLDER, QatResult, read_qat_result, widths_folder
 from mcukd.errors import UserError
 from mcukd.files import sha256_text
 from mcukd.fixedpoint.mixed import PARETO
@@ -99,9 +99,9 @@ def _searched(study: Study, folds: Sequence[str]) -> dict[str, QuantizeConfig]:
 
 
 def _trained(study: Study, fold: str, config: QuantizeConfig) -> QatResult:
-    path = study.file(FOLDER, kind_of(config), f"{fold}.npz")
+    path = study.file(FOLDER, widths_folder(config), f"{fold}.npz")
     try:
-        return read_taught(path)
+        return read_qat_result(path)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"{path}: the weights that --qat trained in this fold cannot be read ({error}); delete "

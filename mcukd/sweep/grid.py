@@ -18,7 +18,7 @@ from mcukd.config_files import ConfigFileType
 from mcukd.distillation.config import DistillConfig, distill_options
 from mcukd.distillation.options import current_value, stored_name
 from mcukd.errors import UserError
-from mcukd.fixedpoint.gates import KINDS
+from mcukd.fixedpoint.gates import GATE_TABLES
 from mcukd.fixedpoint.quantize import ACTIVATION_BITS, BITS
 from mcukd.fold_results import STUDENT
 from mcukd.sweep.options import BESIDE, PLAIN, student_config, unused_options
@@ -49,7 +49,7 @@ class Axes(_Strict):
     seeds: tuple[int, ...] = (0,)
     beside: tuple[str, ...] = ()
     bits: tuple[Any, ...] = (FLOAT, 8)
-    gates: tuple[str, ...] = (KINDS[0],)
+    gates: tuple[str, ...] = (GATE_TABLES[0],)
     activation_bits: tuple[int, ...] = (16,)
     qat: tuple[bool, ...] = (False,)
 
@@ -102,7 +102,7 @@ class Axes(_Strict):
     @field_validator("gates")
     @classmethod
     def _gates(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        return _each_among(values, KINDS)
+        return _each_among(values, GATE_TABLES)
 
     def options(self) -> dict[str, tuple[Any, ...]]:
         """Return the options of `mcukd distill` that are crossed, with their values."""

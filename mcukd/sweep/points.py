@@ -10,7 +10,7 @@ from mcukd.data.card import Card
 from mcukd.distillation.architectures import STUDENTS
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.options import stored, stored_name
-from mcukd.distillation.qat import LEARNT_BITS, check_learnable
+from mcukd.distillation.qat import LARGEST_QAT_BITS, check_qat
 from mcukd.errors import UserError
 from mcukd.evaluation.baselines.filter_mlp import NAME as FILTER_MLP
 from mcukd.fixedpoint.config import QuantizeConfig
@@ -118,7 +118,7 @@ def points(grid: Grid, card: Card) -> dict[Point, DistillConfig]:
         raise UserError(
             "the grid has no run in it: without bits there must be something beside, a teacher comes with "
             f"methods that have one, students without integer form are in float, and qat is for "
-            f"{DEFAULT_FAMILY} students at {LEARNT_BITS} bits or fewer."
+            f"{DEFAULT_FAMILY} students at {LARGEST_QAT_BITS} bits or fewer."
         )
     return found
 
@@ -147,7 +147,7 @@ def _form_of(config: DistillConfig) -> Optional[IntegerForm]:
 def _learnable(config: DistillConfig, bits: int) -> bool:
     """Tell whether `mcukd quantize --qat` can train such a student on at this width."""
     try:
-        check_learnable(QuantizeConfig(bits), None, config)
+        check_qat(QuantizeConfig(bits), None, config)
     except UserError:
         return False
     return True

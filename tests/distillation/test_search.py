@@ -33,8 +33,8 @@ from mcukd.distillation.workers import FoldTraining
 from mcukd.errors import UserError
 from mcukd.evaluation.fold_students import fold_students
 from mcukd.fixedpoint.model import load_model
-from mcukd.fold_results import DEPLOYABLE, WEIGHTS
-from mcukd.head_search.classifiers import FAMILIES
+from mcukd.fold_results import DEPLOYABLE, WEIGHT_PREFIXES
+from mcukd.head_search.classifiers import CLASSIFIER_FAMILIES
 from mcukd.head_search.search import OwnHeads, search_classifier
 from mcukd.head_search.trials import COMBINATION, OWN
 from mcukd.metrics.metrics_file import load_metrics
@@ -47,7 +47,7 @@ from mcukd.study import Study
 from mcukd.training.normalization import Normalizer
 
 NAMES = ("linear", "centroid", "hopfield")
-QUICK = tuple(family for family in FAMILIES if family.name in NAMES)
+QUICK = tuple(family for family in CLASSIFIER_FAMILIES if family.name in NAMES)
 CONFIG = DistillConfig(
     method="none",
     epochs=2,
@@ -62,7 +62,7 @@ SEARCHED = ("student_searched", "student_searched_deployable")
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "FAMILIES", QUICK)
+    monkeypatch.setattr(searching, "CLASSIFIER_FAMILIES", QUICK)
 
 
 # --- A fold -------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def test_permuting_and_leaking_held_out_labels_changes_nothing_that_a_fold_searc
     again = searched(replace(windows, labels=labels, counts=counts), tmp_path / "b", trainer)
     assert str(again["search"]) == str(first["search"])
     chosen = [name for name in first if "__" in name]
-    assert len([name for name in chosen if name.startswith(WEIGHTS[DEPLOYABLE])]) >= 9
+    assert len([name for name in chosen if name.startswith(WEIGHT_PREFIXES[DEPLOYABLE])]) >= 9
     for name in chosen:
         assert np.array_equal(again[name], first[name]), name
     # What was held out was different: it is answered differently.
@@ -306,7 +306,9 @@ def study_with(family: str, split: str, root: Path, patch: pytest.MonkeyPatch) -
     """A study whose students hardly learned, so that a head of the one family that is searched is better."""
     write_moving_herd(root)
     card: Card = load_card(str(root / "card.toml"))
-    patch.setattr(searching, "FAMILIES", [one for one in FAMILIES if one.name == family])
+    patch.setattr(
+        searching, "CLASSIFIER_FAMILIES", [one for one in CLASSIFIER_FAMILIES if one.name == family]
+    )
     patch.setattr(stage, "run_jobs", in_process)
     study = Study.create(root / "runs" / family, str(card.path), 0)
     stage.distill(study, card, root, replace(CONFIG, epochs=1, seeds=(0,), split=split, mounting=None))

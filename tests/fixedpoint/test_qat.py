@@ -302,5 +302,5 @@ def test_students_of_every_method_learn_on(
 
 def test_a_teacher_of_more_sensors_cannot_be_asked_again() -> None:
     options = DistillConfig(method="tsak", teacher_sensors="all")
-    with pytest.raises(UserError, match="--qat goes on from the answers.*--teacher-sensors accelerometer"):
-        qat.check_learnable(QuantizeConfig(4), None, options)
+    with pytest.raises(UserError, match="--qat needs a teacher with.*--teacher-sensors accelerometer"):
+        qat.check_qat(QuantizeConfig(4), None, options)

@@ -12,7 +12,7 @@ from mcukd.data.folds import Fold, inner_folds, make_folds
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.head_search import search, trials
-from mcukd.head_search.classifiers import FAMILIES, Fitted, fit
+from mcukd.head_search.classifiers import CLASSIFIER_FAMILIES, Fitted, fit
 from mcukd.head_search.proposals import COMBINED
 from mcukd.head_search.prototypes import Prototypes
 from mcukd.head_search.search import Found, search_classifier
@@ -23,8 +23,10 @@ from mcukd.models.weights import HEADS
 
 NAMES = ("graze", "ruminate", "walk")
 #: Fast to fit; one that does not deploy, so that there are combinations.
-QUICK = tuple(family for family in FAMILIES if family.name in ("linear", "prototype", "centroid", "hopfield"))
-DEPLOYING = [family for family in FAMILIES if family.deploys]
+QUICK = tuple(
+    family for family in CLASSIFIER_FAMILIES if family.name in ("linear", "prototype", "centroid", "hopfield")
+)
+DEPLOYING = [family for family in CLASSIFIER_FAMILIES if family.deploys]
 
 
 def blobs(
@@ -70,7 +72,9 @@ def test_search_tries_every_family_and_finds_one_that_fits_the_data(found: Found
 def test_all_families_of_the_list_can_be_searched_and_combined() -> None:
     x, labels, animals = blobs(90, noise=1.0)
     all_of_them = search_classifier(x, labels, animals, NAMES, trials=10)
-    assert {trial.family for trial in all_of_them.trials} == {f.name for f in FAMILIES} | {COMBINATION}
+    assert {trial.family for trial in all_of_them.trials} == {f.name for f in CLASSIFIER_FAMILIES} | {
+        COMBINATION
+    }
     weights = [t.settings for t in all_of_them.trials if t.family == COMBINATION]
     assert all(len(w) == COMBINED and abs(sum(w.values()) - 1) < 1e-9 for w in weights)
 
@@ -110,7 +114,7 @@ def test_head_of_a_deploying_family_is_the_classifier_itself(family: object, cla
 
 def test_families_without_an_integer_form_give_no_head() -> None:
     x, labels, _ = blobs(60)
-    machine = next(family for family in FAMILIES if family.name == "svm")
+    machine = next(family for family in CLASSIFIER_FAMILIES if family.name == "svm")
     with pytest.raises(ValueError, match="no integer form"):
         fit(machine, machine.defaults, x, labels, 3, 0).head()
 
@@ -146,7 +150,7 @@ def test_patterns_of_a_class_with_fewer_rows_than_patterns_repeat() -> None:
 
 def test_an_inner_fold_with_one_class_still_gets_an_answer() -> None:
     x = blobs(60)[0]
-    for family in FAMILIES:
+    for family in CLASSIFIER_FAMILIES:
         made = fit(family, family.defaults, x, np.full(60, 1), 3, 0)
         assert isinstance(made, Fitted)
         assert made.predict_proba(x).tolist() == [[0, 1, 0]] * 60

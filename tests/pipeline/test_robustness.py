@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from mcukd.cli.app import app
 from mcukd.data.card import Card
 from mcukd.data.load import load_windows
-from mcukd.distillation.qat import kind_of, read_taught
+from mcukd.distillation.qat import read_qat_result, widths_folder
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fold_results import EVALUATION
 from mcukd.metrics.scores import score
@@ -282,9 +282,9 @@ def integer_answers(study: Study, herd: tuple[Card, Path], configs: dict[str, Qu
         for animal in "ABC":
             name = f"{animal}-s{seed}"
             seen = training.take(training.animals != animal)
-            taught = study.file("quantization", kind_of(configs[name]), f"{name}.npz")
+            taught = study.file("quantization", widths_folder(configs[name]), f"{name}.npz")
             if taught.is_file():
-                one = read_taught(taught)
+                one = read_qat_result(taught)
                 model = quantize(one.weights, seen, configs[name], card.operation_hop, one.lengths)
             else:
                 with np.load(study.file(EVALUATION, f"{name}.npz")) as stored:
@@ -320,7 +320,7 @@ def test_the_integer_model_scored_has_the_weights_that_were_taught_for_it(herd, 
     study = moved(made[0], tmp_path)
     config = QuantizeConfig(5, 16)
     quantized(study, bits=5, activation_bits=16, gates="interpolated", qat={"version": 1})
-    folder = study.file("quantization", kind_of(config))
+    folder = study.file("quantization", widths_folder(config))
     folder.mkdir(parents=True)
     for place, seed in enumerate(SEEDS):
         for animal in "ABC":

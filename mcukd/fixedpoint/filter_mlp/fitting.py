@@ -18,7 +18,13 @@ from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import IntArray, closest_length, covering_length, saturate
 from mcukd.fixedpoint.bounds import LIMIT, dot_bound, shifted
 from mcukd.fixedpoint.calibration import CalibrationStats
-from mcukd.fixedpoint.filter_mlp.model import KINDS, LONGEST_WINDOW, PASSED_LENGTH, POLE_LENGTH, WARMUP_STEPS
+from mcukd.fixedpoint.filter_mlp.model import (
+    FEATURE_KINDS,
+    LONGEST_WINDOW,
+    PASSED_LENGTH,
+    POLE_LENGTH,
+    WARMUP_STEPS,
+)
 from mcukd.fixedpoint.rounding import Moments, round_rows, rounding_bias
 from mcukd.models.filter_weights import TAPS, FilterMlpWeights
 
@@ -112,7 +118,7 @@ def fit(
         }
     )
     scaled = weights.fir1.T.astype(np.float64) / weights.std[:, None].astype(np.float64)
-    # Standardising subtracts the mean from every sample a tap meets.
+    # Standardisation subtracts the mean from every sample that a tap multiplies.
     bias = weights.fir1_bias - scaled @ np.ones(TAPS) * weights.mean
     _fit_taps(fitted, "fir1", scaled, np.asarray(bias, np.float64), "input", "fir1_pre", bits, stats)
     taps = weights.fir2.T.astype(np.float64)
@@ -190,7 +196,7 @@ def _fit_high_pass(fitted: FilterFit, weights: FilterMlpWeights, window: int) ->
 
 
 def _fit_features(fitted: FilterFit, weights: FilterMlpWeights, window: int) -> None:
-    """Choose what turns the 3C sums into features: an offset and a 16-bit factor for each."""
+    """Choose the offset and the 16-bit factor that turn each of the 3C sums into a feature."""
     lengths, channels = fitted.lengths, weights.channels
     lengths["filtered_sum"] = lengths["filtered"]
     mean = np.clip(_rounded(-weights.mean.astype(np.float64) * window, 0), -window * _INT16, window * _INT16)
@@ -204,7 +210,7 @@ def _fit_features(fitted: FilterFit, weights: FilterMlpWeights, window: int) -> 
         "filtered": np.full(channels, 1 / (window - WARMUP_STEPS)),
     }
     scales = []
-    for kind in KINDS:
+    for kind in FEATURE_KINDS:
         length = covering_length(0.0, float(factors[kind].max()), 16)
         shift = lengths[f"{kind}_sum"] + length - lengths["features"]
         if not 1 <= shift <= 2 * _LARGEST_SHIFT:
@@ -253,7 +259,7 @@ def _fit_layer(
 
 
 def _lost(window: int, shift: int) -> int:
-    """Return what T − 1 floor shifts take from a sum on average."""
+    """Return by how much T − 1 right shifts without rounding lower a sum on average."""
     return (window - 1) * ((1 << shift) - 1) >> (shift + 1)
 
 

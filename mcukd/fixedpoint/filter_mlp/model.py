@@ -13,18 +13,18 @@ from mcukd.fixedpoint.model import IntegerModel
 from mcukd.models.filter_weights import TAPS, filter_mlp_macs_per_window
 
 #: The three kinds of features, each with one sum per axis, in the order of the perceptron's inputs.
-KINDS = ("mean", "passed", "filtered")
+FEATURE_KINDS = ("mean", "passed", "filtered")
 WEIGHTS = ("fir1", "fir2", "dense", "output")
-#: A step from which on filtered values count: only then all taps of both filters fall on samples.
+#: Steps before the first filtered value that counts: only then all taps of both filters have samples.
 WARMUP_STEPS = 2 * TAPS - 2
 #: Fractional length of the pole. A coarser one would move the filter's corner.
 POLE_LENGTH = 15
 #: Fractional length of the high-passed counts: they stay below 2^17, so 31 bits hold them.
 PASSED_LENGTH = 14
-#: Windows may be no longer: a sum less its mean must fit 32 bits.
+#: Longest window: a sum minus its mean must fit 32 bits.
 LONGEST_WINDOW = (1 << 15) - 1
 
-_WIDE = (*(f"{part}_sum" for part in KINDS), "passed")
+_WIDE = (*(f"{part}_sum" for part in FEATURE_KINDS), "passed")
 _ARRAY_TYPES = {
     "pole": np.int16,
     "fir1": np.int16,
@@ -43,16 +43,16 @@ _ARRAY_TYPES = {
 
 @dataclass(frozen=True)
 class FilterMlpModel(IntegerModel):
-    """Filters, the means of what they pass, and 3C → Dense(M, ReLU) → Dense(K) on int16 counts, in integers.
+    """Filters, mean magnitudes of their outputs, and 3C → Dense(M, ReLU) → Dense(K), in integers.
 
-    bits: width of taps and perceptron. gates: which kind of table tanh is read from, of `gates.KINDS`.
+    bits: width of taps and perceptron. gates: which kind of table tanh is read from, of `gates.GATE_TABLES`.
     formats: the weights `fir1`, `fir2` (their rows are axes), `pole`, `scale_mean`, `scale_passed`,
     `scale_filtered`, `dense`, `output`; the activations `input`, `fir1_pre`, `tanh`, `filtered`, `features`,
     `dense_out`, `logits`; the sums `passed`, `fir1_sum`, `fir2_sum`, `mean_sum`, `passed_sum`,
     `filtered_sum`.
     arrays: pole (C,); fir1, fir2 (C, 8), oldest sample first, at the length of their sum less that of what
-    they read; offset, scale (3C,): what is added to a sum and what it is multiplied by to be a feature, kind
-    by kind; dense (M, 3C), output (K, M); biases at the length of the sum they start; known_windows.
+    they read; offset, scale (3C,): added to a sum, and multiplied with it, to make a feature, kind by
+    kind; dense (M, 3C), output (K, M); biases at the length of the sum they start; known_windows.
     """
 
     gates: str
@@ -61,7 +61,7 @@ class FilterMlpModel(IntegerModel):
     array_types: ClassVar[Mapping[str, Any]] = _ARRAY_TYPES
     trace_tensors: ClassVar[tuple[str, ...]] = (
         *("passed_low", "passed_high", "fir1_pre", "tanh", "filtered"),
-        *(f"{kind}_sum_{half}" for kind in KINDS for half in ("low", "high")),
+        *(f"{kind}_sum_{half}" for kind in FEATURE_KINDS for half in ("low", "high")),
     )
 
     head_input: ClassVar[str] = "features"
@@ -112,7 +112,10 @@ class FilterMlpModel(IntegerModel):
             "fir1": length("fir1_sum") - length("fir1_pre"),
             "fir2": length("fir2_sum") - length("filtered"),
             "floor": length("passed") - length("passed_sum"),
-            **{kind: length(f"{kind}_sum") + length(f"scale_{kind}") - length("features") for kind in KINDS},
+            **{
+                kind: length(f"{kind}_sum") + length(f"scale_{kind}") - length("features")
+                for kind in FEATURE_KINDS
+            },
             "dense": length("dense") + length("features") - length("dense_out"),
             "output": length("output") + length("dense_out") - length("logits"),
         }

@@ -15,12 +15,12 @@ from mcukd.fixedpoint.calibration import CalibrationStats, calibration_subset
 from mcukd.fixedpoint.config import QuantizeConfig
 from mcukd.fixedpoint.conversion import check_finite, clipped_weights, data_facts, known_windows
 from mcukd.fixedpoint.filter_mlp.fitting import FilterFit, collect_ranges, fit
-from mcukd.fixedpoint.filter_mlp.model import KINDS, WEIGHTS, FilterMlpModel
+from mcukd.fixedpoint.filter_mlp.model import FEATURE_KINDS, WEIGHTS, FilterMlpModel
 from mcukd.fixedpoint.filter_mlp.reference import run
 from mcukd.fixedpoint.model import TensorFormat
 from mcukd.models.filter_weights import FilterMlpWeights
 
-_SUMS = ("fir1_sum", "fir2_sum", "passed", *(f"{kind}_sum" for kind in KINDS))
+_SUMS = ("fir1_sum", "fir2_sum", "passed", *(f"{kind}_sum" for kind in FEATURE_KINDS))
 
 
 def quantize(
@@ -77,7 +77,7 @@ def _formats(
     floats = _floats(weights)
     widths = {"features": config.activation_bits, "dense_out": config.activation_bits}
     widths["fir1_pre"] = gates.PRE_BITS[config.gates]
-    scales = fitted.arrays["scale"].astype(np.float64).reshape(len(KINDS), -1)
+    scales = fitted.arrays["scale"].astype(np.float64).reshape(len(FEATURE_KINDS), -1)
     formats = {}
     for name, length in sorted(fitted.lengths.items()):
         if name in WEIGHTS:
@@ -90,7 +90,7 @@ def _formats(
             low, high = float(weights.pole.min()), float(weights.pole.max())
             formats[name] = TensorFormat(16, length, low, high, 0, "weight")
         elif name.startswith("scale_"):
-            values = np.ldexp(scales[KINDS.index(name.removeprefix("scale_"))], -length)
+            values = np.ldexp(scales[FEATURE_KINDS.index(name.removeprefix("scale_"))], -length)
             formats[name] = TensorFormat(16, length, float(values.min()), float(values.max()), 0, "weight")
         elif name in _SUMS:
             formats[name] = TensorFormat(32, length, 0.0, 0.0, 0, "sum")

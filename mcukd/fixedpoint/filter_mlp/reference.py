@@ -1,7 +1,7 @@
 """Integer reference of the filter-MLP: the specification, vectorised over windows.
 
-It computes what `docs/arithmetic.md`, "The filter student", says. Everything is int64 here, so nothing can
-overflow that the proof (`fitting`) left within 32 bits.
+It computes what `docs/arithmetic.md`, "The filter student", specifies. All integers are int64 here;
+that 32 bits hold the sums of a device is proven in `fitting`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import IntArray, round_shift, saturate
-from mcukd.fixedpoint.filter_mlp.model import KINDS, PASSED_LENGTH, POLE_LENGTH, WARMUP_STEPS, FilterMlpModel
+from mcukd.fixedpoint.filter_mlp.model import (
+    FEATURE_KINDS,
+    PASSED_LENGTH,
+    POLE_LENGTH,
+    WARMUP_STEPS,
+    FilterMlpModel,
+)
 from mcukd.fixedpoint.result import InferenceResult
 from mcukd.models.filter_weights import TAPS
 
@@ -59,7 +65,7 @@ class FilterMachine:
         """Return the state every window starts from."""
         channels = self.model.channels
         line = np.zeros((windows, channels, TAPS), np.int64)
-        sums = np.zeros((windows, len(KINDS), channels), np.int64)
+        sums = np.zeros((windows, len(FEATURE_KINDS), channels), np.int64)
         return FilterState(sums[:, 0].copy(), sums, 0, line, line.copy())
 
     def step(self, state: FilterState, sample: IntArray) -> dict[str, IntArray]:
@@ -90,7 +96,7 @@ class FilterMachine:
         """Return `features` (N, 3C), `dense_out` (N, M) after ReLU, and `logits` (N, K)."""
         model, arrays = self.model, self._arrays
         sums = state.sums.reshape(len(state.sums), -1) + arrays["offset"]
-        shifts = np.repeat([self._shifts[kind] for kind in KINDS], model.channels)
+        shifts = np.repeat([self._shifts[kind] for kind in FEATURE_KINDS], model.channels)
         scaled = (sums * arrays["scale"] + (np.int64(1) << (shifts - 1))) >> shifts
         features = self._narrow(scaled, "features", model.activation_bits)
         hidden = np.maximum(self._layer("dense", features, "dense_out", model.activation_bits), 0)
@@ -118,7 +124,7 @@ class FilterMachine:
     @staticmethod
     def _tensors(state: FilterState, pre: IntArray, filtered: IntArray) -> dict[str, IntArray]:
         newest = state.u[:, :, (state.sample_count - 1) % TAPS]
-        sums = {f"{kind}_sum": state.sums[:, n] for n, kind in enumerate(KINDS)}
+        sums = {f"{kind}_sum": state.sums[:, n] for n, kind in enumerate(FEATURE_KINDS)}
         return {"passed": state.highpassed, "fir1_pre": pre, "tanh": newest, "filtered": filtered, **sums}
 
 

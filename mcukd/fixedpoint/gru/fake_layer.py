@@ -1,7 +1,7 @@
-"""Keras layer of the student with fake quantizers; `qat` imports this only when it must.
+"""Keras layer of the GRU-MLP with fake quantizers; `qat` imports it only to build a model.
 
-A fake quantizer gives the value that a device would use and passes the gradient on as if it had not been
-there (straight-through estimator, Bengio, Léonard and Courville 2013).
+A fake quantizer returns the value that a device would use, and its gradient is that of the identity
+(straight-through estimator, Bengio, Léonard and Courville 2013).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TRAINED = (
 class FakeQuantizedStudent(keras.layers.Layer):
     """GRU → Dense(ReLU) → Dense on standardised windows (N, T, C), to logits (N, K), with a device's weights.
 
-    start: where training begins. lengths: fractional lengths of weight groups (`quantize.weight_lengths`);
+    start: the initial weights. lengths: fractional lengths of weight groups (`quantize.weight_lengths`);
     groups that are not named keep their float values, and so do activations of 16 bits. dense_length: that
     of the dense layer's output. Raises UserError for a head without a dense layer.
     """
@@ -44,7 +44,7 @@ class FakeQuantizedStudent(keras.layers.Layer):
         super().__init__(**options)
         if start.head.kind != "mlp":
             raise UserError(
-                f"training on with the device's weights (--qat) knows mlp heads, and this student's is a "
+                f"quantization-aware training (--qat) needs an mlp head, and this student has a "
                 f"{start.head.kind} head; quantize it without."
             )
         self._config, self._named = config, frozenset(lengths)

@@ -25,17 +25,17 @@ from mcukd.models.weights import GruMlpWeights
 
 FloatArray = NDArray[np.float64]
 
-#: Animals not stats in calibration may go further; a 16-bit activation can spare the bit.
+#: Factor on calibrated ranges, which other animals may exceed; a 16-bit activation has a bit to spare.
 _HEADROOM = 2.0
 #: Shifts stay below the width of the accumulator.
 _LARGEST_SHIFT = 30
-#: No activation is given a finer step than this, however small calibration saw it: what follows it could not
-#: be added up in 32 bits.
+#: Longest fractional length of an activation, however small its range: sums of finer ones would not fit 32
+#: bits.
 _FINEST_ACTIVATION = 20
-#: What is finer than this gives up bits down to it if that spares the device a shift.
+#: Longer fractional lengths are shortened, at most to this, where that saves the device a shift.
 _FINE_ENOUGH = 11
-#: Likewise, sums of packed weights may leave out bits of the state as long as weights and what is left of the
-#: state have this many together: the weights' rounding is then still several times coarser.
+#: For the same reason sums of packed weights may leave out low bits of the state, as long as a weight and the
+#: remaining state have this many bits together: the weights' rounding is then still several times coarser.
 _BITS_OF_WEIGHT_AND_STATE = 17
 #: Bits of the state that sums may leave out to make room for packed weights.
 _LARGEST_STATE_SHIFT = 6
@@ -171,7 +171,7 @@ def _sum_lengths(
 
 
 def _spare_shifts(fitted: Fit, longest: dict[str, int]) -> None:
-    """Give up bits that a sum cannot hold anyway where that spares the device a shift."""
+    """Shorten lengths by bits that a sum cannot hold anyway, where that saves the device a shift."""
     lengths = fitted.lengths
     excess = {gate: _arriving(fitted, gate) - longest[gate] for gate in GATES}
     if lengths["h_rec"] - excess["h"] >= _FINE_ENOUGH:
@@ -199,7 +199,7 @@ def state_sum_length(fitted: Fit, gate: str) -> int:
 
 
 def _make_room(fitted: Fit, floats: dict[str, FloatArray], limits: dict[str, int], unsafe: list[str]) -> None:
-    """Shorten what lets an accumulator overflow by one bit."""
+    """Shorten by one bit the formats that let an accumulator overflow."""
     crowded = [name for name in unsafe if name.startswith("state sum")]
     if crowded and fitted.packing.slots > 1 and fitted.state_shift < _LARGEST_STATE_SHIFT:
         fitted.state_shift += 1
@@ -235,7 +235,7 @@ def _too_large(floats: dict[str, FloatArray]) -> str:
 def _round(
     fitted: Fit, weights: GruMlpWeights, floats: dict[str, FloatArray], stats: CalibrationStats
 ) -> None:
-    """Round weights and biases (int64); each bias takes over what rounding adds to its sum on average."""
+    """Round weights and biases (int64); biases are reduced by the mean that rounding adds to their sums."""
     lengths, widths, shifts = fitted.lengths, fitted.widths, fitted.shifts
     arrays: dict[str, NDArray[Any]] = {}
     added: dict[str, FloatArray] = {}
@@ -280,7 +280,7 @@ def _round(
 
 
 def _bias(values: FloatArray, length: int, lost: float = 0.0) -> NDArray[np.int64]:
-    """Round a bias at its sum's length; it is never given a length of its own, however small it is.
+    """Round a bias at the fractional length of its sum; biases have no format of their own.
 
     lost: what a shift without rounding takes from the sum on average, in units of its last place.
     """

@@ -13,7 +13,7 @@ from dataclasses import replace
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.config import QuantizeConfig
 from mcukd.fixedpoint.families import MixedWidths
-from mcukd.fixedpoint.gates import KINDS
+from mcukd.fixedpoint.gates import GATE_TABLES
 from mcukd.fixedpoint.gru.model import gru_weight_bytes
 from mcukd.models.weights import GruMlpWeights
 
@@ -22,7 +22,7 @@ HEAD_BITS = (8, 16)
 KERNEL_BITS = 16
 
 
-def candidates(base: QuantizeConfig, kinds: Sequence[str] = KINDS) -> list[QuantizeConfig]:
+def candidates(base: QuantizeConfig, kinds: Sequence[str] = GATE_TABLES) -> list[QuantizeConfig]:
     """Return all widths that are tried; `base` gives the activations' width."""
     return [
         replace(base, bits=bits, kernel_bits=KERNEL_BITS, head_bits=head, gates=kind)

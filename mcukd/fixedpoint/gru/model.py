@@ -34,7 +34,7 @@ WEIGHTS = (*(f"kernel_{g}" for g in GATES), *(f"recurrent_{g}" for g in GATES), 
 class GruMlpModel(IntegerModel):
     """GRU(H) and a head on int16 sensor counts, in integers.
 
-    bits: width of the recurrent weights. gates: which kind of gate table, of `gates.KINDS`.
+    bits: width of the recurrent weights. gates: which kind of gate table, of `gates.GATE_TABLES`.
     state_shift: bits of the state that sums leave out, so that they stay within 32 bits.
     formats: the weights in `WEIGHTS`, the activations `input`, `z_pre`, `r_pre`, `h_rec`, `h_pre`, `h`
     (state), `dense_out`, `logits`, and the sums `z_sum`, `r_sum`, `h_sum`.

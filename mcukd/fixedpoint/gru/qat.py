@@ -1,4 +1,4 @@
-"""Quantization-aware training of the GRU-MLP: where it starts, what it trains, and what it gives back."""
+"""Quantization-aware training of the GRU-MLP: initial weights, the model to train, and its weights."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     import keras
 
 
-def start(model: GruMlpModel, student: GruMlpWeights, config: QuantizeConfig, learnt_bits: int) -> QatStart:
-    """Start at the values of an integer model; groups of at most `learnt_bits` bits keep its formats."""
+def start(model: GruMlpModel, student: GruMlpWeights, config: QuantizeConfig, largest_bits: int) -> QatStart:
+    """Return the start at the values of an integer model; groups of up to `largest_bits` keep its formats."""
     values, widths = device_values(model, student), config.widths
     bits = {"kernel": widths.kernel, "recurrent": widths.recurrent}
     lengths = {
         name: length
         for name, length in weight_lengths(model).items()
-        if bits.get(name.split("_")[0], widths.head) <= learnt_bits
+        if bits.get(name.split("_")[0], widths.head) <= largest_bits
     }
     dense_length = model.length("dense_out") if model.dense else 0
     window, channels = model.window, model.channels
@@ -52,8 +52,8 @@ def trained(model: keras.Model, start: GruMlpWeights) -> GruMlpWeights:
 def device_values(model: GruMlpModel, student: GruMlpWeights) -> GruMlpWeights:
     """Return the float student that an integer model's weights and biases stand for.
 
-    student: the one it was made from, whose standardisation it keeps. Both biases of z and r are in the first
-    row, since the device has them in one.
+    student: the one it was made from, whose standardisation it keeps. The two biases of z and r are summed in
+    the first row, as on the device.
     """
 
     def value(name: str, length: int) -> NDArray[np.float64]:
@@ -66,7 +66,7 @@ def device_values(model: GruMlpModel, student: GruMlpWeights) -> GruMlpWeights:
     recurrent = [value(f"recurrent_{gate}", length(f"recurrent_{gate}") + slack).T for gate in GATES]
     biases = [value(f"bias_{gate}", length(f"{gate}_sum")) for gate in GATES]
     carried = value("bias_h_rec", length("h_rec") + shifts["h_rec"])
-    # Kernels read counts, not what the mean was taken off.
+    # The integer kernels read counts, from which no mean is subtracted.
     first = np.concatenate(biases) + mean @ np.concatenate(kernels, axis=1)
     second = np.concatenate([np.zeros(2 * model.hidden), carried])
     arrays = {

@@ -1,8 +1,8 @@
 """Ranges of an integer model's tensors: where they lie, what saturates and how far they are from float.
 
 The float student and the integer model run side by side on the same windows, step by step, each with its own
-state. What is left of the float model in the integers, tensor by tensor, is the error; what was clipped is
-counted by window, so that it can be laid at the door of a behaviour or an animal.
+state. The error of a tensor is the difference between the two. Clipped values are counted by window, so that
+they can be attributed to a behaviour or an animal.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from mcukd.progress import progress
 
 #: Percentages whose quantiles are kept.
 QUANTILES = (0, 1, 25, 50, 75, 99, 100)
-#: Quantiles are of the values at so many moments of each window; extremes and errors of all.
-_MOMENTS = 16
+#: Steps of each window whose values the quantiles are computed from; extremes and errors are of all steps.
+_QUANTILE_STEPS = 16
 _STEP_TENSORS = ("z_pre", "r_pre", "z", "r", "h_rec", "h_pre", "h_cand", "h")
 
 
 @dataclass
 class CountingMachine(Machine):
-    """A machine that also counts what it clips by window: `clipped` is tensor → (N,) counts."""
+    """A machine that also counts clipped values by window: `clipped` is tensor → (N,) counts."""
 
     clipped: dict[str, IntArray] = field(default_factory=dict)
 
@@ -42,7 +42,7 @@ class CountingMachine(Machine):
 
 @dataclass
 class _Tensor:
-    """What was seen of one tensor's real values, and of the integers' error."""
+    """Statistics of one tensor: its values in the float model, and the error of its integers."""
 
     kept: list[NDArray[np.float64]] = field(default_factory=list)
     low: float = np.inf
@@ -74,7 +74,7 @@ def measure_ranges(weights: GruMlpWeights, model: GruMlpModel, windows: Windows)
     clipped_input = np.zeros(len(windows), np.int64)
     state = machine.zero_state(len(windows))
     real_state = np.zeros((len(windows), weights.hidden))
-    kept = set(np.linspace(0, steps - 1, min(_MOMENTS, steps)).astype(int).tolist())
+    kept = set(np.linspace(0, steps - 1, min(_QUANTILE_STEPS, steps)).astype(int).tolist())
     with progress("Ranges", steps) as advance:
         for t in range(steps):
             sample = windows.counts[:, t].astype(np.int64)
@@ -127,7 +127,7 @@ def _facts(
     name: str, seen: _Tensor, model: GruMlpModel, clipped: Optional[IntArray], windows: Windows
 ) -> dict[str, Any]:
     counts = np.zeros(len(windows), np.int64) if clipped is None else clipped
-    values = seen.count // len(windows)
+    values, kept = seen.count // len(windows), np.concatenate(seen.kept)
     fmt = model.formats.get(name)
     bits, length = (fmt.bits, fmt.fractional_length) if fmt else (16, 15 if name == "h_cand" else 16)
     unsigned = fmt is None and name != "h_cand"
@@ -137,12 +137,8 @@ def _facts(
         "step": 2.0**-length,
         "low": 0.0 if unsigned else -(2.0 ** (bits - 1 - length)),
         "high": 2.0 ** (bits - (0 if unsigned else 1) - length),
-        "quantiles": dict(
-            zip(map(str, QUANTILES), np.percentile(np.concatenate(seen.kept), QUANTILES).tolist())
-        ),
-        "magnitudes": dict(
-            zip(map(str, QUANTILES), np.percentile(np.abs(np.concatenate(seen.kept)), QUANTILES).tolist())
-        ),
+        "quantiles": _quantiles(kept),
+        "magnitudes": _quantiles(np.abs(kept)),
         "minimum": seen.low,
         "maximum": seen.high,
         "rms_error": float(np.sqrt(seen.squared_error / seen.count)),

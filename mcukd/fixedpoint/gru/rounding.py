@@ -1,4 +1,4 @@
-"""Rounding of recurrent weights that share words (`packing`): lower bits of a mantissa are other rows'."""
+"""Rounding of recurrent weights that share words (`packing`): low bits of a mantissa belong to other rows."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def round_recurrent(
 ) -> dict[str, IntArray]:
     """Return the 16-bit mantissas {gate: (H, H)} of weights {gate: (H, H)} at their gates' lengths.
 
-    A mantissa's lower `packing.slack` bits are what the rows it shares words with put there. empty: by gate,
-    bits below a mantissa's own that stay zero, where it shares no word.
+    The lower `packing.slack` bits of a mantissa belong to the rows that share its words. empty: by gate, bits
+    below a mantissa's own that stay zero, where it shares no word.
     """
     hidden, count = len(weights["z"]), pairs(len(weights["z"]))
     scaled = np.zeros((len(ROWS), count, hidden))
