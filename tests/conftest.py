@@ -1,4 +1,4 @@
-"""What holds for every test, and fixtures that several folders use.
+"""Settings of all tests, and fixtures that several folders use.
 
 - The environment of whoever runs the tests does not reach into them, nor into programs that they start.
 - `real_data` and `repro` give recorded data beside the checkout and skip where it is not.

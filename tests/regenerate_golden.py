@@ -1,4 +1,4 @@
-"""Writes the golden files anew (`make golden`)."""
+"""Script that rewrites the golden files (`make golden`)."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A disk that is full, a folder that is read-only, a path that leads nowhere: one sentence each."""
+"""Full disks, read-only folders and paths that lead nowhere: one sentence each."""
 
 from __future__ import annotations
 

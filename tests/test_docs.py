@@ -1,4 +1,4 @@
-"""Links of README, CONTRIBUTING and docs lead to files and headings that exist."""
+"""Links of README, CONTRIBUTING and docs: all files and headings exist."""
 
 from __future__ import annotations
 

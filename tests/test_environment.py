@@ -1,4 +1,4 @@
-"""Settings of whoever runs the tests reach neither the tests nor the programs that they start."""
+"""Environment of tests: the user's settings reach neither the tests nor the programs they start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files: the digest of a file is computed once, and again where the file has changed."""
+"""Digests of files: computed once, and again after a change."""
 
 from __future__ import annotations
 

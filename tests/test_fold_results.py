@@ -1,4 +1,4 @@
-"""The file of an evaluation fold: what is written is read back, lazily, under the names others rely on."""
+"""File of an evaluation fold: read back as written, lazily, under stored names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples in docs/guides work as they stand there."""
+"""Examples in docs/guides: they work as written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The structure of imports: no circle between files or rooms. `make lint` checks the layers themselves."""
+"""Import structure: no circle between files or rooms. `make lint` checks the layers themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wheel works outside the checkout: it carries templates, boards and cards, and finds them."""
+"""Wheel outside the checkout: it contains and finds templates, boards and cards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plugins: found, imported once and before a registry's first lookup, and named where they fail."""
+"""Plugins: imported once, before a registry's first lookup, and named in errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a log of a long run shows."""
+"""Progress of a long run in a log."""
 
 from __future__ import annotations
 

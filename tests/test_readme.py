@@ -1,4 +1,4 @@
-"""The commands in the README run as they stand there."""
+"""Commands in the README: they run as written."""
 
 from __future__ import annotations
 

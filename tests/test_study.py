@@ -1,3 +1,5 @@
+"""Studies: latest link, current and stale stages, moves and damaged manifests."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,4 @@
-"""The settings that weights depend on are ours, whatever the user's environment and keras.json say."""
+"""Settings of TensorFlow: independent of the user's environment and keras.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A family of a plugin goes from data to a proved firmware, and nothing of mcukd names it.
+"""Toy family of a plugin: from data to a validated firmware, without a change in mcukd.
 
 Commands run in a process of their own, whose environment names the plugin; their workers inherit it.
 """

@@ -1,4 +1,4 @@
-"""The ports of emulated boards: UART, counter, faults and stack, under QEMU."""
+"""Ports of emulated boards under QEMU: UART, counter, faults and stack."""
 
 from __future__ import annotations
 

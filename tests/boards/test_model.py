@@ -1,4 +1,4 @@
-"""Board files: what is read, and the sentence for whatever is wrong."""
+"""Board files: valid ones are read, invalid ones are refused with one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several debug probes, or not the one that was named: told with the serial numbers and --probe."""
+"""Debug probes: several connected, or not the one named; the error lists serial numbers and --probe."""
 
 from __future__ import annotations
 

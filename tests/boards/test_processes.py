@@ -1,4 +1,4 @@
-"""Runners that ask, hang, talk without end or leave something running are stopped, and told so."""
+"""Runners that ask, hang, print without end or leave a process behind are stopped with an error."""
 
 from __future__ import annotations
 

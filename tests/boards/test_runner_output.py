@@ -1,4 +1,4 @@
-"""What a runner says, turned into one sentence: what failed, and what to do."""
+"""Output of flash runners as one sentence: what failed, and what to do."""
 
 from __future__ import annotations
 

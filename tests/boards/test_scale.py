@@ -1,4 +1,4 @@
-"""Boards whose sensor has another scale or range than the card: said, and scaled bit for bit."""
+"""Boards whose sensor has another scale or range than the card: the message, and exact scaling."""
 
 from __future__ import annotations
 

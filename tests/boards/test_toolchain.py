@@ -1,4 +1,4 @@
-"""Builds of boards: flags, sizes, reproducible bytes, and refusals."""
+"""Builds of boards: flags, sizes, reproducible bytes, and errors."""
 
 from __future__ import annotations
 

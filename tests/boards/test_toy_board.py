@@ -1,4 +1,4 @@
-"""A board that mcukd does not know: one TOML file outside the repository, proved like a bundled one."""
+"""A board outside mcukd, one TOML file: it is validated like a bundled one."""
 
 from __future__ import annotations
 

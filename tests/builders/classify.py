@@ -1,4 +1,4 @@
-"""A study with nothing but an integer model in it, and recordings for it."""
+"""Builders for classify: a study with only an integer model, and recordings for it."""
 
 from __future__ import annotations
 

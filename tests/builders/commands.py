@@ -1,4 +1,4 @@
-"""Commands as a user types them."""
+"""Runner of mcukd commands as a user types them."""
 
 from __future__ import annotations
 

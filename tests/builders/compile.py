@@ -1,4 +1,4 @@
-"""Generated C through compilers: strict, sanitized, and called from Python."""
+"""Compilation of generated C: strict warnings, sanitizers, and calls from Python."""
 
 from __future__ import annotations
 

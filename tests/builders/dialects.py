@@ -1,4 +1,4 @@
-"""Known recordings written the way loggers, spreadsheets and people write them.
+"""Known recordings, written in the formats of loggers, spreadsheets and people.
 
 A `Dialect` names one way; `write` turns the known recordings into files of it and returns what an import must
 find in them. Used by tests/data/importer/test_dialects.py.

@@ -1,4 +1,4 @@
-"""Generated C on emulated cores, beside the reference."""
+"""Generated C on emulated cores, compared with the reference."""
 
 from __future__ import annotations
 

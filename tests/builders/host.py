@@ -1,4 +1,4 @@
-"""Models and windows for the batch on this computer, which computes what the reference computes."""
+"""Models and windows for comparing the compiled batch with the reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mobilenet of random weights whose activations have the sizes of a trained one, and windows for it."""
+"""A random mobilenet whose activations are as large as those of a trained one, and windows for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stand-ins for OpenOCD and pyOCD, and what the real ones print."""
+"""Stand-ins for OpenOCD and pyOCD that print what the real ones print."""
 
 from __future__ import annotations
 

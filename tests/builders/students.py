@@ -1,4 +1,4 @@
-"""Random students and windows, so that tests of one room need no other."""
+"""Random students and windows, for tests of all rooms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Studies on disk as their stages leave them, of random students: none is trained."""
+"""Studies on disk as their stages leave them, with random students in place of trained ones."""
 
 from __future__ import annotations
 

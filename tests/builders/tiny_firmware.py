@@ -1,4 +1,4 @@
-"""A board's port with a main of our own, so that ports are tested without model and application."""
+"""Firmware with a board's port and a main of its own, to test ports without model and application."""
 
 from __future__ import annotations
 

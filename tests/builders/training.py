@@ -1,4 +1,4 @@
-"""What the smallest trainings need: windows in memory, jobs and options."""
+"""Inputs of the smallest trainings: windows in memory, jobs and options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcukd classify` as a user types it: results, and one sentence with exit code 2 for what does not fit."""
+"""Command `mcukd classify`: results, and one sentence with exit code 2 for wrong input."""
 
 from __future__ import annotations
 

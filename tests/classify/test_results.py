@@ -1,4 +1,4 @@
-"""Classifying long recordings: blocks equal one pass, budgets add up, results belong to file and model."""
+"""Classification of long recordings: blocks equal one pass, budgets add up, results match file and model."""
 
 from __future__ import annotations
 

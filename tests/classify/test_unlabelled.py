@@ -1,4 +1,4 @@
-"""Recordings without labels: imported, classified as labelled ones are, refused where axes are swapped."""
+"""Recordings without labels: imported, classified like labelled ones, refused where axes are swapped."""
 
 from __future__ import annotations
 

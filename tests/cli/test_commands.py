@@ -1,3 +1,5 @@
+"""Command line as a whole: help, versions, errors and tables."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,4 @@
-"""Commands on terminals and pipes that show less than UTF-8, are full, or go away."""
+"""Output of commands on narrow encodings, full disks and closed pipes."""
 
 from __future__ import annotations
 

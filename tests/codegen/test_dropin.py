@@ -1,4 +1,4 @@
-"""Several models in one C or C++ program: names of their own, headers for C++, no wish to execute stacks."""
+"""Several models in one C or C++ program: prefixes, C++ headers, no executable stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The filter student's C: every value of the reference on this computer and on both emulated cores."""
+"""Generated C of the filter-MLP: every value of the reference, on this computer and on emulated cores."""
 
 from __future__ import annotations
 

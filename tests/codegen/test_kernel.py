@@ -1,4 +1,4 @@
-"""Assembly steps on emulated cores, and the host's C: the reference's bits for every width and input."""
+"""Assembly kernels on emulated cores, and C on this computer: the reference's bits for every width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated C of a GRU: the reference's values on this computer, strict compilers, golden files."""
+"""Generated C of the GRU-MLP: the reference's values on this computer, strict compilers, golden files."""
 
 from __future__ import annotations
 

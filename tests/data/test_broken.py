@@ -1,4 +1,4 @@
-"""Broken input: each kind is handled, or answered with one sentence; never a traceback, never silently wrong.
+"""Broken input: each kind is handled or refused with one sentence; no traceback, no silent error.
 
 A case is a function that writes files and returns what to import with which options, and what must come of
 it: a part of the sentence, or a check of the windows that the written card gives.

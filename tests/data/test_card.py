@@ -1,4 +1,4 @@
-"""Cards: the bundled ones load, and a broken one is answered with one sentence."""
+"""Cards: bundled ones load, broken ones are refused with one sentence."""
 
 from __future__ import annotations
 

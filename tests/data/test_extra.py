@@ -1,4 +1,4 @@
-"""Channels for a teacher only: what a card may say, what is read, and that it goes where its window goes."""
+"""Extra channels for teachers: the card's section, reading, and alignment with the windows."""
 
 from __future__ import annotations
 

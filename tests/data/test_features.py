@@ -1,4 +1,4 @@
-"""Tables of features: for a head, never for the signal path."""
+"""Tables of features: for heads only, never for sensor windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is a gap, and that every command counts the same windows."""
+"""Gaps in recordings, and the same count of windows in every command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readers, the contract they check, and windows that stay inside their segment."""
+"""Loading of windows: readers, the contract they check, and windows that stay inside their segment."""
 
 from __future__ import annotations
 

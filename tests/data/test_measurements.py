@@ -1,4 +1,4 @@
-"""Rows that are no measurement: what is told apart, and that animals at rest are let be."""
+"""Rows that are no measurement: which are found, and that animals at rest are not among them."""
 
 from __future__ import annotations
 

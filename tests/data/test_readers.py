@@ -1,4 +1,4 @@
-"""The registry of readers: a plugin's reader is used by cards, checks, windows and training."""
+"""Registry of readers: cards, checks, windows and training use a plugin's reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Methods of distillation: what each declares, and that it trains what it says on whom it may."""
+"""Distillation methods: their declarations, their training, and the students and teachers they accept."""
 
 from __future__ import annotations
 

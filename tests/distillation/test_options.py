@@ -1,4 +1,4 @@
-"""Options of `mcukd distill`: the command line is made from their declaration, and earlier spellings hold."""
+"""Options of `mcukd distill`: the command line is made from their declaration; earlier spellings work."""
 
 from __future__ import annotations
 

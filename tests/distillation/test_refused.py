@@ -1,4 +1,4 @@
-"""A `distill` that is refused or fails before it made anything: the latest study stays the latest."""
+"""A `distill` that fails before it has a result: the latest study stays the latest."""
 
 from __future__ import annotations
 

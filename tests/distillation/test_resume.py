@@ -1,4 +1,4 @@
-"""A killed `mcukd distill` goes on where it was and ends with the weights of an unbroken run."""
+"""Resuming of a killed `mcukd distill`: the weights are those of an uninterrupted run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`distill --search`: a job's search reads no held-out animal, and what it finds goes the whole road."""
+"""`distill --search`: a search reads no held-out animal, and later stages use the head it finds."""
 
 from __future__ import annotations
 

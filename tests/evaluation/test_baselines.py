@@ -1,4 +1,4 @@
-"""The baselines: hand features, the filter-MLP's numbers, choices on inner animals, and leaks."""
+"""Baselines: hand features, the filter-MLP's values, choices on inner animals, and leaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each mounting costs, on herds whose sensors are made to sit alike or not."""
+"""Cost of each mounting, on herds whose sensors are mounted alike or not."""
 
 from __future__ import annotations
 

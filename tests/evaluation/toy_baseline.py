@@ -1,4 +1,4 @@
-"""A baseline that mcukd does not know, as a plugin registers it: the class whose mean swing is nearest."""
+"""Toy baseline, as a plugin registers it: the class with the nearest mean swing."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Fixed-point arithmetic: rounding shifts, saturation, formats and gate tables."""
+
 from __future__ import annotations
 
 import math

@@ -1,4 +1,4 @@
-"""The filter student in integers: close to float, proven, and the same wherever it is computed."""
+"""Integer filter-MLP: close to float, proven not to overflow, and the same bits wherever it is computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heads without a hidden layer, linear and of prototypes: float, integers, generated C, emulated cores."""
+"""Heads without a hidden layer, linear and prototype: float, integers, generated C, emulated cores."""
 
 from __future__ import annotations
 

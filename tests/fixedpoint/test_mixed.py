@@ -1,4 +1,4 @@
-"""Mixed precision: widths of their own for recurrent weights, kernels and head, and the search over them."""
+"""Mixed precision: separate widths of recurrent weights, kernels and head, and the search over them."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Integer GRU-MLP: widths, overflow bounds, files, and traps of its quantization."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,4 @@
-"""Quantization-aware training: fake quantizers equal the device's weights, and training keeps them so."""
+"""Quantization-aware training: fake quantizers equal the device's weights, before and after training."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Ranges of tensors: clipped values by class and animal, errors, sentences and the figure."""
+
 from __future__ import annotations
 
 import json

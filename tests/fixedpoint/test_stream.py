@@ -1,4 +1,4 @@
-"""A stream with the state carried on: errors must not grow with the hours (experiments/long_stream.py)."""
+"""Streaming with carried state: errors do not grow with time (experiments/long_stream.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generated C behind a real byte line, good and bad, and things that are no device."""
+"""Generated C behind a byte line, intact and faulty, and ports without a device."""
 
 from __future__ import annotations
 

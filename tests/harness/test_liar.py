@@ -1,4 +1,4 @@
-"""A device whose frames are right and whose replies are not: one sentence, no traceback."""
+"""A device with valid frames and false replies: one sentence, no traceback."""
 
 from __future__ import annotations
 

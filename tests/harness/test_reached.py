@@ -1,4 +1,4 @@
-"""Where a proof ran is what this computer saw, never what the image says of itself."""
+"""Evidence of where a proof ran: what this computer observed, never what the image claims."""
 
 from __future__ import annotations
 

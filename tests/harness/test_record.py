@@ -1,4 +1,4 @@
-"""Proofs read from files: damaged ones are refused by key, and nothing that failed counts as proved."""
+"""Records of validations: damaged files are refused by key, and failed runs do not count as proofs."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Head search: trials, scores on inner animals, heads, prototypes, and leaks."""
+
 from __future__ import annotations
 
 import sys

@@ -1,4 +1,4 @@
-"""The compiled batch computes what the reference computes, on every value."""
+"""Compiled batch: equal to the reference on every value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All generated C: no warnings under two compilers, clean under sanitizers, and no library in the model.
+"""All generated C: no warnings under two compilers, clean under sanitizers, no library in the model.
 
 The application is run under the same sanitizers over a byte line in `tests/harness/test_device.py`.
 """

@@ -1,4 +1,4 @@
-"""The cache of compiled libraries, and what happens without a compiler."""
+"""Cache of compiled libraries, and errors without a compiler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of merit of many matrices, intervals over animals, and corrected time budgets."""
+"""Metrics of many matrices, intervals over animals, and corrected time budgets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry of metrics: declarations agree with each other, and one more metric needs no other change."""
+"""Registry of metrics: declarations are consistent, and a new metric needs no other change."""
 
 from __future__ import annotations
 

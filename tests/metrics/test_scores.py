@@ -1,3 +1,5 @@
+"""Scores: agreement with scikit-learn, invariants, seeds and JSON."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,4 @@
-"""Two metrics that mcukd does not know, as a plugin registers them: one of classes, one of probabilities."""
+"""Two toy metrics, as a plugin registers them: one of classes, one of probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The memory head: what it computes, what is inherited, what is dropped."""
+"""Memory head: its output, what is inherited, and what is dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Teacher and student as Keras models: sizes, and the student's NumPy twin."""
+"""Teacher and student as Keras models: sizes, and the float model in NumPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TSAK's teacher: its names, stages and sizes, that causal means causal, and what it can learn."""
+"""TSAK's teacher: names, stages and sizes, causality, and what it can learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Executor: the same results in this process and in workers, in order, and what a failure takes along."""
+"""Executor: equal results in this process and in workers, order, and the effect of a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worker processes: Ctrl-C ends them without a word, and what fails at their start is told."""
+"""Worker processes: Ctrl-C ends them without output, and errors at their start are reported."""
 
 from __future__ import annotations
 

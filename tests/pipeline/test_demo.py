@@ -1,4 +1,4 @@
-"""The whole road, as a newcomer walks it; minutes long."""
+"""The demo: the whole pipeline, minutes long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study cannot have is refused before samples are read, a student is loaded or a core is emulated."""
+"""Options that a study cannot have are refused before samples are read, models loaded or cores emulated."""
 
 from __future__ import annotations
 

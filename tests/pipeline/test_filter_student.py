@@ -1,4 +1,4 @@
-"""A filter-mlp student along the whole road: taught, quantized, generated, proven, reported."""
+"""Pipeline with a filter-mlp student: distill, quantize, generate, validate, report."""
 
 from __future__ import annotations
 

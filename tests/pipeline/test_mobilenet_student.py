@@ -1,4 +1,4 @@
-"""A mobilenet student along its road: kept in a fold's file, turned into TFLite int8, scored, refused."""
+"""Pipeline with a mobilenet student: a fold's file, TFLite int8, scores, and refused stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcukd robustness` end to end, on small studies whose students are random or, in one test, taught."""
+"""`mcukd robustness` end to end, on small studies with random students and one trained study."""
 
 from __future__ import annotations
 

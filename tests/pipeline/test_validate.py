@@ -1,4 +1,4 @@
-"""The validate stage and command, on a study whose student is random: proofs need no training."""
+"""Validate stage and command, on a study with a random student."""
 
 from __future__ import annotations
 

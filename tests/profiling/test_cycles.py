@@ -1,4 +1,4 @@
-"""The cycle tables, the disassembly they are applied to, and the trace of what is executed."""
+"""Cycle tables, the disassembly they are applied to, and the trace of executed instructions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measuring a model on emulated cores: rows, baselines, the command."""
+"""Measurement of a model on emulated cores: rows, baselines, the command."""
 
 from __future__ import annotations
 

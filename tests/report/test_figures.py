@@ -1,4 +1,4 @@
-"""Marks in the page's figures: none outside of its row, no two models with the same, none of them red."""
+"""Figures of the page: marks inside their rows, different for each model, none of them red."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Page of a report: self-contained, reproducible, and honest about simulation and emulation."""
+
 from __future__ import annotations
 
 import json

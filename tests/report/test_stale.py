@@ -1,4 +1,4 @@
-"""Everything stale is told at once, with the commands that bring a study up to date in their order."""
+"""Stale stages: all reported at once, with the commands to refresh them in order."""
 
 from __future__ import annotations
 

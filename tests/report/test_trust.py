@@ -1,4 +1,4 @@
-"""The verdict in words: its rules, one by one, and where it stands on the page and on the terminal."""
+"""Verdict: its rules one by one, and its place on the page and the terminal."""
 
 from __future__ import annotations
 

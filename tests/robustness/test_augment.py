@@ -1,3 +1,5 @@
+"""Augmentations of `--augment`: seeded, and each within its documented limits."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Perturbations: identities, invariants and seeds."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Training against perturbations from the command line, with real workers, and what comes of it."""
+"""Training with `--augment` from the command line, with real workers, and its effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grids: what they stand for, and one sentence for whatever is wrong with one."""
+"""Grids: the points they list, and one sentence for each error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedule of a sweep: jobs run once, after what they require, and a failure skips those that require it."""
+"""Schedule of a sweep: jobs run once, after those they require; a failure skips those that require it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sweeps: nothing is lost, nothing is done twice, and rows are what the other stages would have found."""
+"""Sweeps: nothing is lost or repeated, and rows equal the results of the other stages."""
 
 from __future__ import annotations
 

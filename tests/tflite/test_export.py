@@ -1,3 +1,5 @@
+"""TFLite export of the GRU-MLP: one step per call, metadata, and converter failures."""
+
 from __future__ import annotations
 
 import os

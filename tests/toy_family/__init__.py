@@ -1,4 +1,4 @@
-"""A student family that mcukd does not know: a linear classifier of each axis's mean over the window.
+"""Toy student family outside mcukd: a linear classifier of each axis's mean over the window.
 
 Everything it needs lies in this folder, and MCUKD_PLUGINS=toy_family registers it.
 """

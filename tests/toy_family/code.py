@@ -1,4 +1,4 @@
-"""The C: templates beside this file, in portable C alone."""
+"""Code form of the toy family: templates beside this file, portable C only."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The integer form: sums of counts in 32 bits, their means as 16-bit features, and a linear head."""
+"""Integer form of the toy family: 32-bit sums of counts, 16-bit means, and a linear head."""
 
 from __future__ import annotations
 

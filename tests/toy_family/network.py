@@ -1,4 +1,4 @@
-"""The network: standardisation → means over the window → Dense(K), and its weights as arrays."""
+"""Network of the toy family: standardisation → means over the window → Dense(K), and its weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the network is built and sized for training."""
+"""Architecture of the toy family: how the network is built and sized."""
 
 from mcukd.distillation.families.architecture import Architecture
 from toy_family.network import build

@@ -1,4 +1,4 @@
-"""Augmentation: how training windows are turned, tilted and stretched."""
+"""Augmentation of training windows: turns, tilts and tempo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training computes on."""
+"""Devices to train on, and the error without a GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fit of long windows that loses what it knew goes back, and takes smaller steps."""
+"""Rollback of a diverging fit to earlier weights, at a smaller learning rate."""
 
 from __future__ import annotations
 

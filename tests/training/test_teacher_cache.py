@@ -1,4 +1,4 @@
-"""The teacher cache: outputs belong to the windows drawn, and the teacher is not called needlessly."""
+"""Teacher cache: outputs belong to the windows drawn, and the teacher is called no more than needed."""
 
 from __future__ import annotations
 

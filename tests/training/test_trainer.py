@@ -1,4 +1,4 @@
-"""Config, schedule, loss and the training loop."""
+"""Training: configuration, schedule, loss, loop and checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the import asks: choices with what each would mean, at a terminal and without one."""
+"""Questions of the import: choices and their meaning, at a terminal and without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column is the label, which tables are metadata, and how long the windows are."""
+"""Roles of columns: which is the label, which tables are metadata, and how long the windows are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples that stand in the data twice stop an import; files without any are passed over."""
+"""Duplicate samples stop an import; files without samples are skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counters of rows and frames: missing rows where no stamps tell them, and recordings at another rate."""
+"""Counters of rows and frames: missing rows without stamps, and recordings at another rate."""
 
 from __future__ import annotations
 

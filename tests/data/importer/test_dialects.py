@@ -1,4 +1,4 @@
-"""Whatever way known recordings are written, an import finds exactly them or stops with one sentence."""
+"""Known recordings in many formats: an import reads exactly them or stops with one sentence."""
 
 from __future__ import annotations
 

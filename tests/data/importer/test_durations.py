@@ -1,4 +1,4 @@
-"""Durations of labels: their unit by the column's name, by where the next label begins, and written out."""
+"""Durations of labels: units from the column's name, from the next label, or written out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports: layouts, labels kept apart, resuming after a kill, and the cards they write."""
+"""Imports: layouts, separate labels, resuming after a kill, and the cards they write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels and recordings on different clocks: what is taken as UTC, and what is asked."""
+"""Labels and recordings on different clocks: when UTC is assumed, and when the user is asked."""
 
 from __future__ import annotations
 

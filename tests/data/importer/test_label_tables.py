@@ -1,4 +1,4 @@
-"""Label tables as programs and people in several languages write them, and their animals' names."""
+"""Label tables of programs and people in several languages, and the names of their animals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which part of a path is the animal, the label and the recording, and what is asked where two fit."""
+"""Parts of paths as animal, label and recording, and the question where two fit."""
 
 from __future__ import annotations
 

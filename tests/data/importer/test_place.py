@@ -1,4 +1,4 @@
-"""Where an import is written, and what is left where it fails."""
+"""Output folder of an import, and what a failed import leaves there."""
 
 from __future__ import annotations
 

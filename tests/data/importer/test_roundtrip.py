@@ -1,4 +1,4 @@
-"""A known series of seconds, written in a random form and zone with odd cells, is read exactly or refused."""
+"""Round trip: known times in a random form and zone, with odd cells, are read exactly or refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that an import sets aside or keeps apart: counted, said by file, and cut where some are missing."""
+"""Rows that an import leaves out or separates: counted, reported by file, and cut at gaps."""
 
 from __future__ import annotations
 

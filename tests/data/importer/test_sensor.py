@@ -1,4 +1,4 @@
-"""The board in the card: range and scale from its sensor, and the guess of the mounting."""
+"""Sensor of the card: range and scale from the board's sensor, and the guess of the mounting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tables of text are written: headers, separators and numbers in many forms, read alike or named."""
+"""Tables of text: headers, separators and numbers in many forms, read alike or refused."""
 
 from __future__ import annotations
 

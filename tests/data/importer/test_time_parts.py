@@ -1,4 +1,4 @@
-"""Stamps whose hours, minutes and seconds stand in columns of their own."""
+"""Stamps whose hours, minutes and seconds are in separate columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Units of stamps that are numbers: by name, rate and date; what fits two is asked."""
+"""Units of numeric stamps: by name, rate and date; the user is asked where two fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The zone of stamps, in every format, and columns of stamps with odd cells."""
+"""Time zones of stamps in every format, and columns with odd cells."""
 
 from __future__ import annotations
 

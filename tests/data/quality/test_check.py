@@ -1,4 +1,4 @@
-"""The check of data against its card, resampling, and the survey they rest on."""
+"""Check of data against its card, resampling, and the survey that both use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recordings that are left out as faulty, and what is said of them."""
+"""Recordings left out as faulty, and the messages about them."""
 
 from __future__ import annotations
 

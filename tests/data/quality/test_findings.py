@@ -1,4 +1,4 @@
-"""Findings of rows that are no measurement, and findings that several animals share."""
+"""Findings about rows that are no measurement, and findings that several animals share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated herd: reproducible, fast, physically plausible, and no giveaway."""
+"""Simulated herd: reproducible, fast, physically plausible, and without label leaks."""
 
 from __future__ import annotations
 
