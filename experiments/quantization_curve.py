@@ -56,8 +56,8 @@ def measure(study: Study, jobs: int) -> dict[str, Any]:
 
     def as_integers(config: QuantizeConfig, made: Mapping[str, QatResult]) -> Any:
         def predict(student: FoldStudent, seen: Windows, test: Windows) -> NDArray[np.int64]:
-            taught = made[student.name]
-            model = quantize(taught.weights, seen, config, card.operation_hop, taught.lengths)
+            trained = made[student.name]
+            model = quantize(trained.weights, seen, config, card.operation_hop, trained.lengths)
             return classes_of(model, test.counts)
 
         return predict
@@ -73,7 +73,7 @@ def measure(study: Study, jobs: int) -> dict[str, Any]:
             study, card, training, evaluation, dataset_sha256(card, root, seed),
             dict.fromkeys([SHIPPED, *untouched], config), jobs,
         )  # fmt: skip
-        differences.extend(taught.teacher_difference or 0.0 for taught in made.values())
+        differences.extend(trained.teacher_difference or 0.0 for trained in made.values())
         return made
 
     untouched = {student.name: QatResult(student.weights, {}) for student in students}

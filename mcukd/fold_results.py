@@ -12,7 +12,7 @@ import json
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
@@ -114,12 +114,12 @@ class FoldResult(Mapping[str, NDArray[Any]]):
 
     def has_weights(self, model: str) -> bool:
         """Tell whether the weights of a student, a key of `WEIGHT_PREFIXES`, are here."""
-        return any(name.startswith(WEIGHT_PREFIXES[model]) for name in self)
+        return _has_weights(self, model)
 
     @property
     def best_student(self) -> str:
-        """The student meant for the device: the one with a searched head, else distilled, else plain."""
-        return next((model for model in reversed(WEIGHT_PREFIXES) if self.has_weights(model)), STUDENT)
+        """The student meant for the device, see `best_student`."""
+        return best_student(self)
 
     def facts(self, name: str) -> dict[str, Any]:
         """Return what an array keeps as JSON, such as `search`."""
@@ -148,6 +148,18 @@ class FoldResult(Mapping[str, NDArray[Any]]):
             raise UserError(
                 f"{self.path}: missing or damaged ({error}); run the command that made it again."
             ) from error
+
+
+def best_student(names: Collection[str]) -> str:
+    """Return the student meant for the device, given the names of a fold's arrays.
+
+    The one with a searched head, else the distilled one, else the plain one.
+    """
+    return next((model for model in reversed(WEIGHT_PREFIXES) if _has_weights(names, model)), STUDENT)
+
+
+def _has_weights(names: Iterable[str], model: str) -> bool:
+    return any(name.startswith(WEIGHT_PREFIXES[model]) for name in names)
 
 
 def fold_name(fold: str, seed: int) -> str:

@@ -66,7 +66,7 @@ def test_the_example_of_a_sweep_is_a_grid(words: list[str], tmp_path: Path, monk
     assert "4 runs" in result.output
 
 
-def test_commands_are_listed_in_the_order_of_the_road() -> None:
+def test_commands_are_listed_in_the_order_of_the_pipeline() -> None:
     order = ["data", "distill", "evaluate", "quantize", "generate", "build", "flash", "validate", "report"]
     listed = COMMAND.list_commands(None)
     assert [name for name in listed if name in order] == order

@@ -1,4 +1,4 @@
-"""Needs of ports: data beside the templates of a port, checked when a board file is read.
+"""Requirements of ports: data beside their templates, checked when a board file is read.
 
 Example: the CC26x0's port sets up 48 MHz and no other clock, so a board file of 24 MHz would build an image
 with a wrong baud divisor and wrong times, and say nothing.

@@ -1,4 +1,4 @@
-"""Scale and range of a board's sensor beside those of a card: the scaling, and the sentence about it.
+"""Scale and range of a board's sensor compared with a card's: the scaling, and a sentence about it.
 
 A firmware takes samples as its board's sensor gives them. Where the card has another scale, the application
 scales every sample before the model (`mcukd.fixedpoint.scaling`); samples that the sensor clips are lost.

@@ -1,4 +1,4 @@
-"""Predictions of a study's models on the windows held out, read back from its folds' files."""
+"""Predictions of a study's models on held-out windows, read from its folds' files."""
 
 from __future__ import annotations
 

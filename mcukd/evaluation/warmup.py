@@ -19,7 +19,7 @@ def settling_samples(student: GruMlpWeights, counts: NDArray[np.int16]) -> NDArr
     classes = stepwise_classes(student, counts)
     steps = classes.shape[1]
     differs = classes != classes[:, -1:]
-    # The last step that differs from the final answer, counted from the end; none: the class never changed.
+    # The last step that differs from the final class, counted from the end; none: the class never changed.
     last = np.where(differs.any(axis=1), steps - np.argmax(differs[:, ::-1], axis=1), 0)
     return np.asarray(last + 1, np.int64)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcukd.errors import UserError
-from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, WEIGHT_PREFIXES
+from mcukd.fold_results import WEIGHT_PREFIXES, best_student
 from mcukd.models.families import DEFAULT_FAMILY, FAMILIES, Weights, student_network
 
 if TYPE_CHECKING:
@@ -41,14 +41,8 @@ def stored_weights(arrays: Mapping[str, Any], prefix: str = "") -> Weights:
 
 
 def shipped_weights(fold: Mapping[str, Any]) -> Weights:
-    """Take the student meant for the device out of a fold's file.
-
-    The one with the head that a search found, else the distilled one, else the plain one.
-    """
-    for model in (DEPLOYABLE, DISTILLED):
-        if any(name.startswith(WEIGHT_PREFIXES[model]) for name in fold):
-            return stored_weights(fold, WEIGHT_PREFIXES[model])
-    return stored_weights(fold, WEIGHT_PREFIXES[STUDENT])
+    """Take the student meant for the device out of a fold's file, see `fold_results.best_student`."""
+    return stored_weights(fold, WEIGHT_PREFIXES[best_student(fold)])
 
 
 def load_any_student(path: Path) -> keras.Model:

@@ -1,8 +1,7 @@
-"""The quantize stage: from a study's distilled student to its integer model, and how well that does.
+"""The quantize stage: from a study's distilled student to its integer model, and its scores.
 
-The shipped integer model comes from the student trained on all animals. Its accuracy is measured on the
-students of the evaluation folds instead, each quantized with the animals it was trained on and scored on
-those it never saw.
+The shipped integer model is made from the student trained on all animals. Scores are those of the students
+of the evaluation folds, each quantized with windows of its training animals and scored on the others.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ from mcukd.study import SOFT_LABELS_FILE, STUDENT_FILE, Study
 from mcukd.text import listed
 from mcukd.tflite.describe import ModelInfo
 from mcukd.tflite.evaluate import KERNELS
-from mcukd.tflite.families import TfliteForm, converted_answer, tflite_form
+from mcukd.tflite.families import TfliteForm, converted_predictor, tflite_form
 
 
 def quantize_study(
@@ -260,7 +259,7 @@ def _tflite(
     first = [student for student in students if student.seed == students[0].seed]
 
     def predict(student: FoldStudent, train_windows: Windows, test: Windows) -> NDArray[np.int64]:
-        return converted_answer(student.weights, train_windows)(test.counts)
+        return converted_predictor(student.weights, train_windows)(test.counts)
 
     origin = ModelInfo(form.name, card.name, card.licence, __version__, card.simulated)
     calibration = calibration_subset(training).counts

@@ -28,7 +28,7 @@ from mcukd.pipeline.scores import merge_metrics, recorded_metrics
 from mcukd.study import STUDENT_FILE, Study
 from mcukd.tflite.describe import ModelInfo
 from mcukd.tflite.evaluate import KERNELS
-from mcukd.tflite.families import converted_answer, tflite_form
+from mcukd.tflite.families import converted_predictor, tflite_form
 from mcukd.tflite.window import WindowModel
 
 #: Raise it when the same student gives another file: results made before are then stale.
@@ -108,7 +108,7 @@ def export_study(study: Study, data_root: Optional[Path] = None) -> QuantizeFact
     same: list[float] = []
 
     def predict(student: FoldStudent, train_windows: Windows, test: Windows) -> NDArray[np.int64]:
-        found = converted_answer(student.weights, train_windows)(test.counts)
+        found = converted_predictor(student.weights, train_windows)(test.counts)
         same.append(float(np.mean(found == student.predict(test.counts))))
         return found
 

@@ -26,7 +26,7 @@ from mcukd.robustness.final_integers import FinalIntegers, final_integers
 from mcukd.robustness.measure import ModelUnderTest, measure
 from mcukd.robustness.perturbations import Sensor, chosen
 from mcukd.robustness.record import ROBUSTNESS, Record, grouped_work
-from mcukd.robustness.students import Predict, integer_form
+from mcukd.robustness.students import Predict, integer_predictor
 from mcukd.robustness.text import AUGMENTED
 from mcukd.study import Study
 
@@ -150,7 +150,7 @@ def _windows(students: Mapping[str, Sequence[FoldStudent]]) -> int:
 
 
 def _form(study: Study, integers: bool) -> Optional[FinalIntegers]:
-    """Return the integer form that the study ships; None where it cannot be told and is not asked for."""
+    """Return the integer model that the study ships; None where it is unknown and not required."""
     try:
         return final_integers(study, [student.name for student in _deployed(study)])
     except UserError:
@@ -160,7 +160,7 @@ def _form(study: Study, integers: bool) -> Optional[FinalIntegers]:
 
 
 def _integers(study: Study, training: Windows, form: FinalIntegers, hop: int) -> ModelUnderTest:
-    return _of(form.name, _deployed(study), lambda student: integer_form(student, training, form, hop))
+    return _of(form.name, _deployed(study), lambda student: integer_predictor(student, training, form, hop))
 
 
 def _deployed(study: Study) -> list[FoldStudent]:

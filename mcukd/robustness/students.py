@@ -13,17 +13,17 @@ from mcukd.fixedpoint.quantize import quantize
 from mcukd.inference.batch import classes_of
 from mcukd.models.families import FAMILIES, Weights
 from mcukd.robustness.final_integers import FinalIntegers
-from mcukd.tflite.families import converted_answer
+from mcukd.tflite.families import converted_predictor
 
 #: Counts (N, T, C) int16 → classes (N,).
 Predict = Callable[[NDArray[np.int16]], NDArray[np.int64]]
 
 
-def integer_form(student: FoldStudent, training: Windows, final: FinalIntegers, hop: int) -> Predict:
-    """Quantize a student on the windows it was trained on, and return the function of its integer model.
+def integer_predictor(student: FoldStudent, training: Windows, final: FinalIntegers, hop: int) -> Predict:
+    """Quantize a student on the windows it was trained on, and return a function that runs the integer model.
 
-    Widths and weights are those that `final` has for this fold. Of a family without integer form it is its
-    TFLite int8 file on the reference kernels.
+    Widths and weights are those that `final` has for this fold. A family without integer form is run as its
+    TFLite int8 file, on the reference kernels.
     """
     train_windows, weights = student.training_of(training), student.weights
     if FAMILIES[weights.family].integers is None:
@@ -36,12 +36,12 @@ def integer_form(student: FoldStudent, training: Windows, final: FinalIntegers, 
 
 
 def _converted(weights: Weights, train_windows: Windows) -> Predict:
-    """Return the function of a student's TFLite int8 file, which is made at the first call."""
+    """Return a function that runs a student's TFLite int8 file, which is made at the first call."""
     made: list[Predict] = []
 
     def predict(counts: NDArray[np.int16]) -> NDArray[np.int64]:
         if not made:
-            made.append(converted_answer(weights, train_windows))
+            made.append(converted_predictor(weights, train_windows))
         return made[0](counts)
 
     return predict

@@ -20,7 +20,7 @@ from mcukd.models.families import FAMILIES, Weights
 from mcukd.tflite.describe import ModelInfo
 
 #: Counts (N, T, C) → classes (N,).
-Answer = Callable[[NDArray[np.int16]], NDArray[np.int64]]
+Predictor = Callable[[NDArray[np.int16]], NDArray[np.int64]]
 #: Weights, class names, calibration counts (N, T, C), path, origin → remarks for the user.
 Export = Callable[[Any, Sequence[str], NDArray[np.int16], Path, ModelInfo], Sequence[str]]
 
@@ -33,14 +33,14 @@ def _nothing_against(weights: Any) -> Optional[str]:
 class TfliteForm:
     """The part `tflite` of a family.
 
-    name: of the model in the file's metadata. export: writes the file. answer: reads a file and returns what
-    takes counts (N, T, C) to classes (N,) on the reference kernels. whole_windows: whether the file takes a
-    window at a time, and not a step. refusal: why there is no file of some weights, or None.
+    name: of the model in the file's metadata. export: writes the file. predictor: reads a file and returns
+    a function that predicts with it on the reference kernels. whole_windows: whether a call takes a window,
+    and not a step. refusal: returns why weights cannot be exported, or None.
     """
 
     name: str
     export: Export
-    answer: Callable[[Path], Answer]
+    predictor: Callable[[Path], Predictor]
     whole_windows: bool
     refusal: Callable[[Any], Optional[str]] = _nothing_against
 
@@ -51,10 +51,11 @@ def tflite_form(family: str) -> Optional[TfliteForm]:
     return one.part("tflite") if one.tflite else None
 
 
-def converted_answer(weights: Weights, calibration: Windows) -> Answer:
-    """Convert a student, calibrated on windows, and return what answers in its place; no file is left behind.
+def converted_predictor(weights: Weights, calibration: Windows) -> Predictor:
+    """Convert a student, calibrated on windows, and return a function that predicts with the int8 model.
 
-    Raises ValueError for a family that has no TensorFlow Lite form, and UserError as its export does.
+    No file is left behind. Raises ValueError for a family without TensorFlow Lite form, and UserError as its
+    export does.
     """
     form = tflite_form(weights.family)
     if form is None:
@@ -63,4 +64,4 @@ def converted_answer(weights: Weights, calibration: Windows) -> Answer:
         path = Path(scratch) / "student.tflite"
         counts = calibration_subset(calibration).counts
         form.export(weights, calibration.classes, counts, path, ModelInfo(form.name))
-        return form.answer(path)
+        return form.predictor(path)

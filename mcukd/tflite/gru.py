@@ -13,7 +13,7 @@ from mcukd.models.weights import GruMlpWeights
 from mcukd.tflite.describe import ModelInfo
 from mcukd.tflite.evaluate import Cell, evaluate_cell
 from mcukd.tflite.export import export
-from mcukd.tflite.families import Answer, TfliteForm
+from mcukd.tflite.families import Predictor, TfliteForm
 
 
 def _export(
@@ -22,7 +22,7 @@ def _export(
     return export(weights, classes, counts, path, origin).remarks
 
 
-def _answer(path: Path) -> Answer:
+def _predictor(path: Path) -> Predictor:
     cell = Cell(path)
     return lambda counts: np.argmax(evaluate_cell(cell, counts, str(path)), axis=1)
 
@@ -33,4 +33,4 @@ def _refusal(weights: GruMlpWeights) -> Optional[str]:
     return None
 
 
-TFLITE = TfliteForm(ModelInfo.name, _export, _answer, whole_windows=False, refusal=_refusal)
+TFLITE = TfliteForm(ModelInfo.name, _export, _predictor, whole_windows=False, refusal=_refusal)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mcukd.models.mobilenet_weights import MobilenetWeights
 from mcukd.tflite.describe import ModelInfo
-from mcukd.tflite.families import Answer, TfliteForm
+from mcukd.tflite.families import Predictor, TfliteForm
 from mcukd.tflite.window import WindowModel, export_window
 
 
@@ -24,9 +24,9 @@ def _export(
     return export_window(weights.model(), classes, counts, path, origin).remarks
 
 
-def _answer(path: Path) -> Answer:
+def _predictor(path: Path) -> Predictor:
     model = WindowModel(path)
     return lambda counts: np.argmax(model.logits(counts), axis=1)
 
 
-TFLITE = TfliteForm("mcukd mobilenet", _export, _answer, whole_windows=True)
+TFLITE = TfliteForm("mcukd mobilenet", _export, _predictor, whole_windows=True)

@@ -105,7 +105,7 @@ def test_gaps_anywhere_equal_a_pass_over_each_stretch(
     assert counters.stretches == len(lengths)
 
 
-def test_answers_are_the_references(study: tuple[Path, IntegerModel], tmp_path: Path) -> None:
+def test_classes_are_those_of_the_reference(study: tuple[Path, IntegerModel], tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", recording(900))
     one = task(study, path, hop=10, sample=50)
     summary = classify_file(one)

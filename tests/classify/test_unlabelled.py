@@ -104,7 +104,7 @@ def tasks(
 
 
 @pytest.mark.parametrize("unit", [G, 1.0, 1000.0], ids=["m/s2", "g", "mg"])
-def test_classify_equals_what_the_labelled_road_gives(
+def test_classify_equals_predictions_on_labelled_windows(
     learned: tuple[Path, Study, IntegerModel], tmp_path: Path, unit: float
 ) -> None:
     _, _, model = learned

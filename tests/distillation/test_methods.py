@@ -84,7 +84,7 @@ def test_extra_channels_turn_with_the_acceleration_and_one_scale_serves_a_vector
     np.testing.assert_allclose(turned[..., 3:], turned[..., :3], rtol=1e-4, atol=1e-5)
 
 
-def test_a_teacher_with_more_sensors_is_shown_them_and_the_student_is_not(tmp_path):
+def test_extra_channels_are_inputs_of_the_teacher_and_not_of_the_student(tmp_path):
     windows = herd()
     extra = np.random.default_rng(5).normal(size=(*windows.counts.shape[:2], 2)).astype(np.float32)
     windows = replace(windows, extra=extra, extra_names=("p", "q"))
@@ -185,7 +185,7 @@ def test_a_stage_changes_its_own_layers_only():
     assert sum(phase.epoch_fraction for phase in phases[:-1]) == pytest.approx(0.5)
 
 
-def test_an_ensemble_never_answers_about_a_window_whose_label_a_member_saw(monkeypatch):
+def test_no_member_of_an_ensemble_labels_a_window_it_was_trained_on(monkeypatch):
     asked: list[tuple[int, np.ndarray]] = []
 
     class Member:
@@ -249,7 +249,7 @@ def test_a_mixed_ensemble_has_members_of_two_kinds_that_differ_by_chance_and_is_
     np.testing.assert_allclose(np.asarray(again(shown[:9])), teacher.logits(shown[:9]), atol=1e-5)
 
 
-def test_a_teacher_s_passes_are_chosen_on_inner_animals(tmp_path, monkeypatch):
+def test_the_epochs_of_a_teacher_are_chosen_on_inner_animals(tmp_path, monkeypatch):
     asked = []
 
     def select(candidates, seen, predict):

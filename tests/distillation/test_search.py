@@ -142,13 +142,13 @@ def test_students_of_inner_folds_learn_from_other_animals_than_they_judge(
     again = student_weights(trainer.on_counts("student", alone, scale))
     np.testing.assert_allclose(again.recurrent, judged["inner"][1].recurrent, atol=1e-6)
     assert not np.allclose(again.recurrent, judged["inner"][0].recurrent, atol=1e-4)
-    # Nor is the student itself one of them: the search left it as it was taught.
+    # The student is none of them: the search left its weights as they were trained.
     np.testing.assert_array_equal(judged["student"].recurrent, shipped_weights(found).recurrent)
     for one in judged["inner"]:
         assert not np.allclose(judged["student"].recurrent, one.recurrent, atol=1e-4)
 
 
-def test_an_ensemble_teaches_inner_students_by_the_numbers_of_their_windows() -> None:
+def test_an_ensemble_labels_inner_students_by_the_indices_of_their_windows() -> None:
     teacher = Teacher((None, None), out_of_fold_model=np.array([0, 1, 1, 0]))  # type: ignore[arg-type]
     about = teacher.for_subset(np.array([False, True, False, True]))
     assert about.out_of_fold_model is not None and about.out_of_fold_model.tolist() == [1, 0]
@@ -203,7 +203,7 @@ def test_own_head_that_others_equal_stays() -> None:
 
 
 def test_each_inner_head_is_scored_on_its_own_network_and_combines_with_others() -> None:
-    """Each inner network knows the class in a column of its own, which only its head was taught to read."""
+    """Each inner embedding has the class in another column, which only its own head reads."""
     x, labels, animals, _ = own_data(True)
     x = x + np.random.default_rng(1).normal(0, 0.6, x.shape)
     folds, embeddings, heads = inner_folds(animals.tolist()), [], []
@@ -404,7 +404,7 @@ def test_linear_cell_computes_the_student(tmp_path: Path) -> None:
         np.testing.assert_allclose(made["logits"][0], student.logits(counts[n : n + 1])[0], atol=1e-4)
 
 
-def test_a_study_taught_again_without_search_forgets_what_was_found(
+def test_a_study_distilled_again_without_search_drops_the_heads_found(
     studies: dict[str, Study], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = studies["linear"]

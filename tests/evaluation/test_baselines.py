@@ -305,7 +305,7 @@ def test_a_planted_leak_into_the_inner_folds_is_noticed(monkeypatch: pytest.Monk
     assert all("D" not in animals for animals in asked)
 
 
-def test_the_majority_answers_what_is_most_common_among_the_seen(tmp_path: Any) -> None:
+def test_the_majority_predicts_the_most_common_training_class(tmp_path: Any) -> None:
     windows = herd()
     labels = windows.labels.copy()
     labels[:30] = 1
@@ -314,7 +314,7 @@ def test_the_majority_answers_what_is_most_common_among_the_seen(tmp_path: Any) 
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, rtol=1e-5)
 
 
-def test_a_filter_mlp_is_taught_as_a_student_with_chosen_epochs(tmp_path: Any) -> None:
+def test_a_filter_mlp_is_trained_as_a_student_with_chosen_epochs(tmp_path: Any) -> None:
     """The whole job with the other structure; the arrays kept are of the student whose logits are kept."""
     config = replace(CONFIG, student="filter-mlp", choose_epochs=True, teacher_epochs=1, teacher_width=2)
     trainer = CompiledOnce(herd(), herd(), config)

@@ -218,7 +218,7 @@ def test_stage_trains_on_ships_and_scores_the_trained_students(made: Any, here: 
 def test_training_on_lowers_the_loss_of_a_narrow_model(made: Any, here: Any) -> None:
     study, card, root = made
     training = load_windows(card, root, training=True)
-    taught = np.load(study.file("soft_labels.npz"))["logits"]
+    soft_labels = np.load(study.file("soft_labels.npz"))["logits"]
 
     def likelihood(logits: Any) -> Any:
         shifted = logits - logits.max(axis=1, keepdims=True)
@@ -227,7 +227,7 @@ def test_training_on_lowers_the_loss_of_a_narrow_model(made: Any, here: Any) -> 
     def loss(facts: Any) -> float:
         logits = run(facts.model, training.counts).logits * 2.0 ** -facts.model.length("logits")
         hard = -likelihood(logits)[np.arange(len(training)), training.labels].mean()
-        soft = -(np.exp(likelihood(taught)) * likelihood(logits)).sum(axis=1).mean()
+        soft = -(np.exp(likelihood(soft_labels)) * likelihood(logits)).sum(axis=1).mean()
         return float((hard + soft) / 2)
 
     plain = loss(quantize_study(study, QuantizeConfig(4), root, tflite=False))
@@ -295,12 +295,12 @@ def test_students_of_every_method_learn_on(
     study = Study.create(tmp_path / "study", str(card.path), 0)
     distill(study, card, root, config)
     facts = quantize_study(study, QuantizeConfig(4), root, tflite=False, qat=True)
-    # A teacher that had to be trained once more is the one that taught the student.
+    # A teacher that had to be trained again is the one that trained the student.
     assert facts.metrics["fixed_point_4_qat"]["teacher_difference"] == 0.0
     assert len(here) == 2
 
 
-def test_a_teacher_of_more_sensors_cannot_be_asked_again() -> None:
+def test_qat_is_refused_where_the_teacher_has_extra_channels() -> None:
     options = DistillConfig(method="tsak", teacher_sensors="all")
     with pytest.raises(UserError, match="--qat needs a teacher with.*--teacher-sensors accelerometer"):
         qat.check_qat(QuantizeConfig(4), None, options)

@@ -215,10 +215,10 @@ def test_a_callers_search_is_the_same_whatever_the_held_out_animal_does() -> Non
     counts[held_out, :, 0] = 1000 * labels[held_out, None]  # a leak, too
     assert np.any(labels != windows.labels)
     options = {"trials": 8, "families": QUICK}
-    found, taught = search_student(student, windows, fold, **options)
+    found, student_with_head = search_student(student, windows, fold, **options)
     again, also = search_student(student, replace(windows, labels=labels, counts=counts), fold, **options)
     assert outcome(found) == outcome(again)
-    for name, array in taught.arrays().items():
+    for name, array in student_with_head.arrays().items():
         assert np.array_equal(array, also.arrays()[name]), name
 
 
@@ -239,9 +239,9 @@ def test_embedding_is_asked_for_training_animals_only() -> None:
 def test_student_with_the_head_found_classifies_as_the_search_said() -> None:
     windows, student = windows_of_animals(), random_student(3, hidden=6, classes=3)
     fold = make_folds(windows, "loao")[1]
-    found, taught = search_student(student, windows, fold, trials=8, families=QUICK)
+    found, student_with_head = search_student(student, windows, fold, trials=8, families=QUICK)
     expected = found.deployable.predict(student.state(windows.counts).astype(np.float32))
-    assert np.array_equal(taught.logits(windows.counts).argmax(axis=1), expected)
+    assert np.array_equal(student_with_head.logits(windows.counts).argmax(axis=1), expected)
 
 
 def test_inner_networks_keep_the_search_from_trusting_an_embedding_that_learned_the_labels() -> None:

@@ -44,7 +44,7 @@ def prepared(on_progress: Callable[[int], None]) -> str:
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
-    """What the progress bar was told: units and name."""
+    """Units and names that the progress bar received."""
     from contextlib import contextmanager
 
     told: list[tuple[int, str]] = []

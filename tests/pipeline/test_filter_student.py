@@ -37,8 +37,8 @@ def herd(root: Path) -> Card:
     return load_card(str(card))
 
 
-def untaught_study(root: Path, card: Card) -> Study:
-    """A study as `distill --student filter-mlp` leaves it, but with random students: none needs teaching."""
+def random_study(root: Path, card: Card) -> Study:
+    """A study as `distill --student filter-mlp` leaves it, with random students in place of trained ones."""
     study = Study.create(root / "runs" / "filters", str(card.path), 0)
     windows = load_windows(card, root)
     mean, variance = np.zeros(3), np.full(3, 70.0**2)
@@ -67,7 +67,7 @@ def untaught_study(root: Path, card: Card) -> Study:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     root = tmp_path_factory.mktemp("herd")
-    return untaught_study(root, herd(root))
+    return random_study(root, herd(root))
 
 
 def command(study: Study, *arguments: str) -> Result:
@@ -82,7 +82,7 @@ def quantized(study: Study, *options: str) -> Result:
     return command(study, "quantize", "--data-root", root_of(study), *options)
 
 
-def test_quantize_takes_the_filters_road(study: Study) -> None:
+def test_quantize_makes_the_integer_model_of_the_filters(study: Study) -> None:
     result = quantized(study, "--bits", "8", "--json")
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
@@ -132,14 +132,14 @@ def test_the_native_board_is_proved_and_the_report_shows_it(study: Study) -> Non
 
 
 @pytest.mark.slow
-def test_a_student_that_was_really_taught_goes_the_same_way(tmp_path: Path) -> None:
+def test_a_trained_student_goes_through_the_pipeline(tmp_path: Path) -> None:
     card = herd(tmp_path)
-    taught = Study.create(tmp_path / "runs" / "taught", str(card.path), 0)
+    trained = Study.create(tmp_path / "runs" / "trained", str(card.path), 0)
     config = replace(CONFIG, student="filter-mlp", epochs=60, teacher_epochs=4)
-    metrics = distill(taught, card, tmp_path, config)
+    metrics = distill(trained, card, tmp_path, config)
     assert metrics["models"]["student_distilled"]["mcc"] > 0.8
-    proved(taught, "--board", "native")
-    models = json.loads(taught.file("metrics.json").read_text())["models"]
+    proved(trained, "--board", "native")
+    models = json.loads(trained.file("metrics.json").read_text())["models"]
     assert models["fixed_point_8"]["mcc"] > models["student_distilled"]["mcc"] - 0.1
 
 

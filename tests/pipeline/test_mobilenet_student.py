@@ -99,7 +99,7 @@ def _statistics(model) -> int:
     return sum(int(np.prod(v.shape)) for v in model.non_trainable_variables)
 
 
-def test_students_of_many_folds_share_one_traced_model_and_keep_their_own_answers(student, counts):
+def test_students_of_many_folds_share_one_traced_model_and_keep_their_own_predictions(student, counts):
     """Trap: the second student answers with the first's weights, or with its standardisation."""
     first = weights_of(student)
     layers = {name: array * np.float32(0.9) for name, array in first.layers.items()}
@@ -132,8 +132,8 @@ def test_files_of_all_structures_load(student, counts, tmp_path):
         load_any_student(path)
 
 
-def untaught_study(root: Path) -> Study:
-    """A study as `distill --student mobilenet` leaves it, but with random students: none needs teaching."""
+def random_study(root: Path) -> Study:
+    """A study as `distill --student mobilenet` leaves it, with random students in place of trained ones."""
     write_moving_herd(root)
     card = load_card(str(root / "card.toml"))
     windows, study = load_windows(card, root), Study.create(root / "runs" / "net", str(card.path), 0)
@@ -169,7 +169,7 @@ def untaught_study(root: Path) -> Study:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Study:
-    return untaught_study(tmp_path_factory.mktemp("herd"))
+    return random_study(tmp_path_factory.mktemp("herd"))
 
 
 def command(study: Study, *arguments: str):
@@ -252,15 +252,15 @@ def test_the_model_of_an_earlier_student_is_not_mixed_with_this_one(study, tmp_p
 
 
 @pytest.mark.slow
-def test_a_taught_student_goes_the_whole_road(tmp_path):
+def test_a_trained_student_goes_through_the_pipeline(tmp_path):
     """distill → quantize → evaluate → robustness → report, by the command line alone."""
     write_moving_herd(tmp_path)
     card, run = str(tmp_path / "card.toml"), tmp_path / "runs" / "net"
     short = [f"--{name}=1" for name in ("seeds", "epochs", "teacher-epochs", "jobs")]
     short += ["--student", "mobilenet", "--no-baselines"]
     options = ["--data", card, "--data-root", str(tmp_path), "--split", "holdout=A", "--run", str(run)]
-    taught = CliRunner().invoke(app_module.app, ["distill", *options, "--method", "none", *short])
-    assert taught.exit_code == 0, taught.output
+    distilled = CliRunner().invoke(app_module.app, ["distill", *options, "--method", "none", *short])
+    assert distilled.exit_code == 0, distilled.output
     study = Study.open(run)
     with np.load(study.file("evaluation", "holdout-s0.npz")) as stored:
         windows = load_windows(load_card(card), tmp_path).take(stored["test_index"])

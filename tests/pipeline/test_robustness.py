@@ -32,7 +32,7 @@ from mcukd.study import Study
 SEEDS = (0, 1)
 
 
-def untaught_study(path: Path, card: Card, root: Path, first: int = 0, **options: Any) -> Study:
+def random_study(path: Path, card: Card, root: Path, first: int = 0, **options: Any) -> Study:
     """A study as `distill` leaves its folds, but with random students."""
     study = Study.create(path, str(card.path), 0)
     study.data_root(root)
@@ -65,8 +65,8 @@ def herd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Card, Path]:
 def made(herd: tuple[Card, Path]) -> tuple[Study, Study, dict[str, Any]]:
     """A study, another with other students called augmented, and what the command says of both."""
     card, root = herd
-    study = untaught_study(root / "runs" / "plain", card, root)
-    augmented = untaught_study(root / "runs" / "augmented", card, root, 50, augment="flip")
+    study = random_study(root / "runs" / "plain", card, root)
+    augmented = random_study(root / "runs" / "augmented", card, root, 50, augment="flip")
     found = robustness(study, "--augmented", str(augmented.path), "--json")
     assert found.exit_code == 0, found.output
     return study, augmented, json.loads(found.stdout)
@@ -272,8 +272,8 @@ def quantized(study: Study, **options: Any) -> None:
     study.finish("quantize", inputs={}, options=options, outputs=[file])
 
 
-def integer_answers(study: Study, herd: tuple[Card, Path], configs: dict[str, QuantizeConfig]) -> list[float]:
-    """MCC by seed of integer models with these widths for each fold, or with the weights taught for them."""
+def integer_scores(study: Study, herd: tuple[Card, Path], configs: dict[str, QuantizeConfig]) -> list[float]:
+    """MCC by seed of integer models with these widths for each fold, or with the weights trained for them."""
     card, root = herd
     windows, training = load_windows(card, root), load_windows(card, root, training=True)
     found = []
@@ -282,9 +282,9 @@ def integer_answers(study: Study, herd: tuple[Card, Path], configs: dict[str, Qu
         for animal in "ABC":
             name = f"{animal}-s{seed}"
             seen = training.take(training.animals != animal)
-            taught = study.file("quantization", widths_folder(configs[name]), f"{name}.npz")
-            if taught.is_file():
-                one = read_qat_result(taught)
+            trained = study.file("quantization", widths_folder(configs[name]), f"{name}.npz")
+            if trained.is_file():
+                one = read_qat_result(trained)
                 model = quantize(one.weights, seen, configs[name], card.operation_hop, one.lengths)
             else:
                 with np.load(study.file(EVALUATION, f"{name}.npz")) as stored:
@@ -308,7 +308,7 @@ def test_the_integer_model_scored_has_the_widths_that_were_chosen_for_each_fold(
     quantized(study, bits=8, activation_bits=16, gates="interpolated", goal={"budget_flash": 3072})
     content = json.loads(robustness(study, "--perturbations", "flip", "--json").stdout)
     assert list(content["undisturbed"]) == ["student", "student_distilled", "fixed_point_auto"]
-    expected = integer_answers(study, herd, {name: QuantizeConfig(**one) for name, one in widths.items()})
+    expected = integer_scores(study, herd, {name: QuantizeConfig(**one) for name, one in widths.items()})
     assert content["undisturbed"]["fixed_point_auto"]["mcc_by_seed"] == pytest.approx(expected, abs=1e-12)
     assert content["integers"]["sentence"].endswith("with the widths chosen for that fold.")
     study.file("pareto.json").write_text("{}")
@@ -316,7 +316,7 @@ def test_the_integer_model_scored_has_the_widths_that_were_chosen_for_each_fold(
     assert "widths of the folds cannot be read" in refused(robustness(study))
 
 
-def test_the_integer_model_scored_has_the_weights_that_were_taught_for_it(herd, made, tmp_path) -> None:
+def test_the_integer_model_scored_has_the_weights_trained_for_it(herd, made, tmp_path) -> None:
     study = moved(made[0], tmp_path)
     config = QuantizeConfig(5, 16)
     quantized(study, bits=5, activation_bits=16, gates="interpolated", qat={"version": 1})
@@ -329,7 +329,7 @@ def test_the_integer_model_scored_has_the_weights_that_were_taught_for_it(herd, 
             np.savez(folder / f"{animal}-s{seed}.npz", key="", teacher_difference=np.nan, **arrays)
     content = json.loads(robustness(study, "--perturbations", "flip", "--json").stdout)
     names = [f"{animal}-s{seed}" for seed in SEEDS for animal in "ABC"]
-    expected = integer_answers(study, herd, dict.fromkeys(names, config))
+    expected = integer_scores(study, herd, dict.fromkeys(names, config))
     assert content["undisturbed"]["fixed_point_5_qat"]["mcc_by_seed"] == pytest.approx(expected, abs=1e-12)
     assert "trained on with the device's weights" in content["integers"]["sentence"]
     shutil.rmtree(folder)

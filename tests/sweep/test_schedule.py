@@ -11,7 +11,7 @@ from mcukd.sweep.schedule import missing, run_jobs
 
 @dataclass(frozen=True)
 class Chore:
-    """A job that writes a line to a log; of the kind that fails where it is told to."""
+    """A job that writes a line to a log, and fails where `fails` is set."""
 
     folder: Path
     name: str

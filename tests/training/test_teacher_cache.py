@@ -32,7 +32,7 @@ def cache_of(teacher: Teacher, passes: float, seed: int = 0) -> AugmentedTeacher
 
 
 @given(passes=st.sampled_from([1, COPIES, COPIES + 1, 500]), seed=st.integers(0, 5))
-def test_answers_are_those_to_the_very_windows_shown(passes: float, seed: int) -> None:
+def test_outputs_are_those_of_the_windows_drawn(passes: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(WINDOWS), size=30)
     drawn, outputs = cache_of(Teacher(), passes, seed).draw(chosen, rng, OUTPUTS)
@@ -45,7 +45,7 @@ def test_answers_are_those_to_the_very_windows_shown(passes: float, seed: int) -
     )
 
 
-def test_a_teacher_is_asked_about_each_copy_once() -> None:
+def test_the_teacher_is_called_once_for_each_copy() -> None:
     teacher = Teacher()
     cache, rng, seen = cache_of(teacher, 100), np.random.default_rng(0), set()
     for _ in range(200):
@@ -63,8 +63,8 @@ def test_few_passes_get_a_new_view_each_time() -> None:
 
 
 @pytest.mark.parametrize("passes", [COPIES, 100])
-def test_who_hears_one_answer_gets_the_same_views(passes: float) -> None:
-    """Phases may hear different answers of a teacher that is asked for all of them at once."""
+def test_phases_that_read_one_output_draw_the_same_windows(passes: float) -> None:
+    """Phases may read different outputs of a teacher, which one forward pass computes."""
     teacher, chosen = Teacher(), np.arange(20)
     cache = cache_of(teacher, passes)
     both, one = (

@@ -65,7 +65,7 @@ def test_jobs_are_no_part_of_the_options():
 
 
 @pytest.mark.parametrize("student", ARCHITECTURES)
-def test_a_student_s_pace_is_that_of_its_structure_unless_given(student):
+def test_a_student_has_the_training_defaults_of_its_architecture_unless_given(student):
     kind, usual = ARCHITECTURES[student], DistillConfig(student=student, mounting="any")
     for steps, pace in ((50, kind.defaults), (256, kind.long_defaults or kind.defaults)):
         recipe = student_training_config(usual, steps)
@@ -79,7 +79,7 @@ def test_a_student_s_pace_is_that_of_its_structure_unless_given(student):
         DistillConfig(learning_rate=2)
 
 
-def test_long_windows_are_those_that_grow():
+def test_long_windows_have_a_length_curriculum():
     slow = ARCHITECTURES["gru-mlp"].long_defaults
     assert slow is not None and slow != ARCHITECTURES["gru-mlp"].defaults
     for steps in (32, 63, 64, 128):
@@ -175,7 +175,7 @@ def test_training_learns_and_same_seed_gives_identical_weights(student_trainer):
         np.testing.assert_array_equal(before, after)
 
 
-def test_soft_labels_alone_teach_the_student(student_trainer):
+def test_soft_labels_alone_train_the_student(student_trainer):
     """With alpha = 1 the hard labels are unused: wrong ones must not matter."""
     windows, labels = _rhythms()
     soft = 6 * np.eye(3, dtype=np.float32)[labels]
@@ -221,7 +221,7 @@ class _Killed(Exception):
 
 
 def test_an_interrupted_fit_ends_with_the_same_weights(student_trainer, tmp_path):
-    """Stopped three times at odd moments, it goes on from what was saved last."""
+    """Interrupted three times at arbitrary steps, the fit resumes from its checkpoint."""
     windows, labels = _rhythms()
     kept = [w.copy() for w in student_trainer.fit(windows, Targets(labels), RECIPE, seed=5).get_weights()]
     student_trainer.fit(windows, Targets(labels), replace(RECIPE, epochs=3), seed=6)
@@ -296,7 +296,7 @@ def test_weight_decay_pulls_matrices_and_not_biases(student_trainer):
 
 
 @pytest.mark.parametrize("steps", [32, 50, 63, 64, 100, 128, 200, 256, 1000])
-def test_windows_that_grow_cost_as_many_samples_as_whole_ones(steps):
+def test_a_length_curriculum_costs_as_many_samples_as_whole_windows(steps):
     phases = length_curriculum((replace(LABELS, epoch_fraction=0.5),), steps)
     lengths = [phase.crop_length or steps for phase in phases]
     assert lengths == sorted(set(lengths)) and lengths[-1] == steps and phases[-1].crop_length is None

@@ -1,4 +1,4 @@
-"""Protocol of a flash runner: its section of a board file, its command line, and its words of success."""
+"""Protocol of a flash runner: its section of a board file, its command line, and its success messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Registry of baselines: the simple models that stand beside a student, in the order they are trained.
+"""Registry of baselines: simple models to compare students with, in the order they are trained.
 
 To add a baseline, declare a `Baseline` in a module of its own and name it in `BASELINES`; a plugin
 (`mcukd.plugins`) calls `BASELINES.register`.

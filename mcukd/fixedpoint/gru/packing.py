@@ -1,4 +1,4 @@
-"""Packing of recurrent weights of eight bits and less: rows share halfwords, and no instruction parts them.
+"""Packing of recurrent weights of eight bits and less: rows share halfwords, without unpacking.
 
 The state is multiplied two units at a time: a 32-bit word holds the weights of two columns (lanes), and one
 instruction adds both products. With n slots, n rows share a word. Shifting the word left brings the next

@@ -252,7 +252,7 @@ def test_cells_with_and_without_a_zone_need_the_zone_of_those_without(tmp_path: 
         assert np.abs(seconds - (UTC + np.arange(ROWS) / 10)).max() < 1e-6
 
 
-def test_both_roads_give_the_same_seconds() -> None:
+def test_both_readers_give_the_same_seconds() -> None:
     stamps = [
         one[: len(one) - (6 if n % 10 == 0 else 3)].rstrip(".") + ("+02" if n % 2 else "+0200")
         for n, one in enumerate(local_stamps())
