@@ -12,7 +12,7 @@ from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
 if TYPE_CHECKING:
     from mcukd.data.card import Card
     from mcukd.data.quality.check import Checked
-    from mcukd.evaluation.mounting import Comparison
+    from mcukd.evaluation.mounting import MountingComparison
 
 
 def check_data(
@@ -63,7 +63,7 @@ def check_data(
         print(f"\nPage written to {page}.")
 
 
-def _compared(card: Card, data_root: Optional[Path], seed: int) -> Comparison:
+def _compared(card: Card, data_root: Optional[Path], seed: int) -> MountingComparison:
     from mcukd.data.load import load_windows
     from mcukd.evaluation.mounting import compare_mountings, work
     from mcukd.progress import progress
@@ -73,7 +73,7 @@ def _compared(card: Card, data_root: Optional[Path], seed: int) -> Comparison:
         return compare_mountings(windows, card.signal.mounting, seed, advance)
 
 
-def _facts(compared: Comparison) -> dict[str, Any]:
+def _facts(compared: MountingComparison) -> dict[str, Any]:
     from dataclasses import asdict
 
     from mcukd.evaluation.mounting import sentence
@@ -86,7 +86,7 @@ def _facts(compared: Comparison) -> dict[str, Any]:
     }
 
 
-def _print_mounting(compared: Comparison) -> None:
+def _print_mounting(compared: MountingComparison) -> None:
     from mcukd.evaluation.mounting import sentence
 
     def with_range(value: float, found: Optional[tuple[float, float]]) -> str:

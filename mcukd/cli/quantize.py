@@ -95,7 +95,7 @@ def quantize(
         tflite,
         qat=qat,
         objective=objective,
-        kinds=[gates] if gates else None,
+        gate_tables=[gates] if gates else None,
         jobs=jobs,
     )
     if json:

@@ -23,7 +23,7 @@ def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
 
     Float and integer are compared on all `evaluation` windows; the devices' shares are of the windows they
     were proven on (`validation/<board>.json`: class, logits and state equal to the integer reference, bit for
-    bit). Those models saw all animals in training: this is about arithmetic, not about accuracy. None where
+    bit). These models were trained on all animals, so the shares measure arithmetic, not accuracy. None where
     the study has no integer model; only `problem`, a sentence, where that is stale or damaged.
     """
     if not study.file(FACTS_FILE).is_file():

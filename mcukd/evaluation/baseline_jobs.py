@@ -1,6 +1,6 @@
-"""Training jobs of the baselines, one per baseline, fold and seed, whose results are kept and found again.
+"""Training jobs of the baselines, one per baseline, fold and seed, whose results are stored and reused.
 
-Each result has the identity of all that decided it, so that an interrupted run goes on where it was and
+Each result has the identity of everything that decides it, so that an interrupted run can be resumed and
 nothing stale is used.
 """
 

@@ -56,7 +56,7 @@ def require_current(study: Study) -> None:
 
 
 def training_animals(study: Study, model: str) -> dict[tuple[int, str], frozenset[str]]:
-    """Return whom a model of a study was trained on, by seed and animal tested.
+    """Return the animals that a model of a study was trained on, by seed and animal tested.
 
     Empty where the model's folds are not kept, or were made by a version that did not note the animals.
     """

@@ -39,14 +39,14 @@ class Comparison:
 
     @property
     def shown(self) -> str:
-        """ "better", "worse" or "no difference shown": what the interval allows to say of `a`."""
+        """ "better", "worse" or "no difference shown": what the interval shows about `a`."""
         if self.low is not None and self.low > 0:
             return "better"
         return "worse" if self.high is not None and self.high < 0 else "no difference shown"
 
     @property
     def verdict(self) -> str:
-        """What is shown of `a`, and whether other things than the models differ too."""
+        """What the interval shows about `a`, and whether other things than the models differ."""
         return f"{self.shown}, but not on an equal footing" if self.caveats else self.shown
 
     def facts(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def paired(a: NDArray[Any], b: NDArray[Any], names: tuple[str, str], draws: int 
 def compare(
     a: Predictions, b: Predictions, evaluation: Windows, names: Optional[tuple[str, str]] = None
 ) -> Comparison:
-    """Compare two models' kept answers on the animals and seeds they share.
+    """Compare two models' stored predictions on the animals and seeds they share.
 
     evaluation: the windows that both were scored on. names: what to call them, default their models' names.
     Raises UserError where they share no seed or animal, or were tested on different windows.

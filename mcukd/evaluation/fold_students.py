@@ -18,8 +18,8 @@ from mcukd.models.student import stored_weights
 from mcukd.progress import progress
 from mcukd.study import Study
 
-#: Turns a fold's float student, its training windows and its test windows into predicted classes (N,).
-Predictor = Callable[["FoldStudent", Windows, Windows], NDArray[np.int64]]
+#: A fold's float student, its training windows and its test windows → predicted classes (N,).
+FoldPredictor = Callable[["FoldStudent", Windows, Windows], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def evaluate_folds(
     students: Sequence[FoldStudent],
     training: Windows,
     evaluation: Windows,
-    predict: Predictor,
+    predict: FoldPredictor,
     label: str,
 ) -> dict[str, Any]:
     """Score a deployed form of the fold students: predictions pooled over folds, combined over seeds.

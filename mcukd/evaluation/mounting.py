@@ -1,4 +1,4 @@
-"""Comparison of mountings: MCC of a random forest trained on windows turned as each mounting says.
+"""Comparison of mountings: MCC of a random forest trained with the rotations of each mounting.
 
 A forest stands in for a student, which takes an hour where the forest takes seconds. The cause is the same
 for both: turned training windows hide the information in postures; without them, a model fails on an animal
@@ -36,7 +36,7 @@ Interval = Optional[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Cost:
+class MountingCost:
     """One mounting. mcc: over animals that were held out, with its interval over animals.
 
     cost: by how much the best mounting's MCC is higher, 0 for itself; ahead: by how much this one's is higher
@@ -53,17 +53,17 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MountingComparison:
     """All mountings on the same windows. stated: the card's. groups: of animals, each left out once."""
 
     stated: str
-    costs: tuple[Cost, ...]
+    costs: tuple[MountingCost, ...]
     animals: int
     groups: int
     windows: int
 
     @property
-    def best(self) -> Cost:
+    def best(self) -> MountingCost:
         """The mounting with the highest MCC; of equals the card's."""
         return max(self.costs, key=lambda one: (one.mcc, one.mounting == self.stated))
 
@@ -74,7 +74,7 @@ class Comparison:
         return self.best.mounting != self.stated and low is not None and low[0] > 0
 
 
-def compare_mountings(windows: Windows, stated: str, seed: int, advance: Advance) -> Comparison:
+def compare_mountings(windows: Windows, stated: str, seed: int, advance: Advance) -> MountingComparison:
     """Compare "aligned", "turned" and "any" on animals that a forest was not trained on.
 
     windows: of all animals, of three axes. stated: the card's mounting. advance: given the steps done,
@@ -107,14 +107,16 @@ def work(windows: Windows) -> int:
     return len(MOUNTINGS) * min(GROUPS, len(set(windows.animals)))
 
 
-def _compared(counts: dict[str, NDArray[np.int64]], stated: str, groups: int, windows: int) -> Comparison:
+def _compared(
+    counts: dict[str, NDArray[np.int64]], stated: str, groups: int, windows: int
+) -> MountingComparison:
     animals = len(counts[stated])
     weights = drawn_weights(animals).astype(np.float64)
     drawn = {one: merit.mcc(np.einsum("ba,aij->bij", weights, count)) for one, count in counts.items()}
     mcc = {one: float(np.nan_to_num(merit.mcc(count.sum(axis=0)))) for one, count in counts.items()}
     best = max(mcc, key=lambda one: (mcc[one], one == stated))
     costs = [
-        Cost(
+        MountingCost(
             one,
             mcc[one],
             interval(drawn[one], animals),
@@ -125,7 +127,7 @@ def _compared(counts: dict[str, NDArray[np.int64]], stated: str, groups: int, wi
         )
         for one in counts
     ]
-    return Comparison(stated, tuple(costs), animals, groups, windows)
+    return MountingComparison(stated, tuple(costs), animals, groups, windows)
 
 
 def _some(windows: Windows, names: Sequence[str], seed: int) -> Windows:
@@ -165,7 +167,7 @@ def never_compared(card: Card) -> Optional[str]:
     )
 
 
-def sentence(found: Comparison) -> str:
+def sentence(found: MountingComparison) -> str:
     """Say in a sentence what the comparison means for the card."""
     best, stated = found.best, found.stated
     if best.mounting == stated:

@@ -32,8 +32,8 @@ def build_student(
     counts². units, dense: H, M.
     The GRU is Keras's with `reset_after=True`, the form that the integer reference and the C compute.
 
-    sequences: build the twin for training against a teacher's features. Its layer "states" gives the state
-    after every sample (N, T, H), its weights are the same in the same order, and so are its logits.
+    sequences: build the variant for training against a teacher's features. It has a layer "states", the state
+    after every sample (N, T, H), and the same weights in the same order and the same logits.
     """
     from mcukd.tensorflow_setup import keras
 
@@ -73,7 +73,7 @@ def with_head(model: keras.Model, head: Head) -> keras.Model:
     layers = keras.layers
     x, loaded = model.get_layer("gru").output, []
     if len(x.shape) == 3:
-        raise ValueError("the head of a twin for training cannot be replaced; give the student itself")
+        raise ValueError("a student built with sequences=True keeps its head; give one built without")
     if head.kind == "mlp":
         loaded.append(("dense", head.dense_kernel, head.dense_bias))
         x = layers.Dense(head.dense_kernel.shape[1], activation="relu", name="dense")(x)

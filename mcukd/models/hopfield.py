@@ -1,8 +1,8 @@
 """The memory head of SMLDist as Keras layers: a Hopfield memory and a linear "intuition", mixed.
 
 Modern Hopfield networks (Ramsauer et al., ICLR 2021) recall by softmax attention over stored patterns. In
-SMLDist (arXiv 2107.07331, as its published code has it) such a memory stands beside a linear layer; the
-probabilities of both are mixed, and the student begins with the memory of its teacher.
+SMLDist (arXiv 2107.07331, as its published code has it) such a memory is combined with a linear layer;
+the probabilities of both are mixed, and the student starts with the memory of its teacher.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class HopfieldMemory(keras.layers.Layer):
 class Mixture(keras.layers.Layer):
     """Log of w₀ · softmax(memory) + w₁ · softmax(intuition), w a softmax of two: twice (N, K) to (N, K).
 
-    The sum is taken among logarithms, so it is never the log of zero and needs no clipping. Its own softmax
-    is the mixture: whoever takes it gets probabilities and must not take a second one.
+    The sum is taken among logarithms, so it is never the log of zero and needs no clipping. The softmax
+    of the result is the mixture, so apply softmax to it once only.
     """
 
     def build(self, shapes: Any) -> None:

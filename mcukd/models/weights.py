@@ -18,7 +18,7 @@ _HEAD_ARRAYS = ("dense_kernel", "dense_bias", "output_kernel", "output_bias")
 
 @dataclass(frozen=True)
 class Head:
-    """What takes an embedding (N, E) to logits (N, K), of one of three kinds; all arrays float32.
+    """Classifier head: from an embedding (N, E) to logits (N, K), of one of three kinds; arrays float32.
 
     "mlp": Dense(M, ReLU) → Dense(K). "linear": Dense(K). "prototype": Dense(K·P), of whose P scores per class
     the largest is the class's logit. Columns of the scores go class by class.
@@ -69,7 +69,7 @@ class Head:
         return int(self.output_kernel.shape[1]) // self.prototypes
 
     def hidden(self, embedding: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return what the scores read of an embedding (N, E): the hidden layer's output, or itself."""
+        """Return the output layer's input for an embedding (N, E): the hidden layer's output, or itself."""
         x = np.asarray(embedding, np.float64)
         if not self.dense_kernel.shape[1]:
             return x
@@ -83,7 +83,8 @@ class Head:
     def as_mlp(self) -> Head:
         """Return the same function as an "mlp": a linear head reads ReLU(h) − ReLU(−h), which is h.
 
-        For what knows no other kind. Raises ValueError for a prototype head, whose maximum has no such form.
+        For code that supports no other kind. Raises ValueError for a prototype head, whose maximum has no
+        such form.
         """
         if self.kind == "mlp":
             return self

@@ -64,7 +64,7 @@ def quantize_study(
     *,
     qat: bool = False,
     objective: Optional[Objective] = None,
-    kinds: Optional[Sequence[str]] = None,
+    gate_tables: Optional[Sequence[str]] = None,
     jobs: Optional[int] = None,
 ) -> QuantizeFacts:
     """Quantize a study's student; write `fixedpoint.npz`, `fixedpoint.json` and, if asked, the TFLite file.
@@ -72,15 +72,15 @@ def quantize_study(
     qat: fine-tune shipped and fold students with the device's weights first (`mcukd.distillation.qat`).
     objective: search widths for it (`mcukd.fixedpoint.mixed`) instead of taking those of `config`; the final
     student's on all animals, each fold's on its own training animals, with `pareto.json` and `pareto.png`.
-    kinds: gate tables it tries, by default all. jobs: worker processes of the training. A student of a family
-    without integer form becomes a TFLite file alone, and takes none of these options
+    gate_tables: kinds of gate table to try, by default all. jobs: worker processes of the training. A student
+    of a family without integer form becomes a TFLite file alone, and takes none of these options
     (`mcukd.pipeline.quantize_tflite`).
     Adds the model's figures (`metrics_name`) and `tflite_int8` to `metrics.json`. Does nothing where nothing
     changed. Raises UserError for a stale or missing student, and where nothing meets the objective.
     """
     study.require("distill")
     if not has_integers(study):
-        check_options(study, config, tflite, qat=qat, searched=objective is not None, gates=bool(kinds))
+        check_options(study, config, tflite, qat=qat, searched=objective is not None, gates=bool(gate_tables))
         return export_study(study, data_root)
     family = family_of_study(study)
     form = integer_form(family)
@@ -103,7 +103,7 @@ def quantize_study(
     students = fold_students(study)
     tried: Sequence[QuantizeConfig] = ()
     if objective is not None:
-        tried = mixed_widths(family).candidates(config, kinds or GATE_TABLES)
+        tried = mixed_widths(family).candidates(config, gate_tables or GATE_TABLES)
         check_budget(objective, tried, (student.weights for student in students))
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     data = dataset_sha256(card, root, seed)
@@ -113,7 +113,7 @@ def quantize_study(
     if qat:
         options["qat"] = {"version": QAT_VERSION, "epochs": EPOCHS, "learning_rate": LEARNING_RATE}
     if objective is not None:
-        options["goal"] = {**objective.options(), "gates": list(kinds or GATE_TABLES)}
+        options["goal"] = {**objective.options(), "gates": list(gate_tables or GATE_TABLES)}
     if study.is_current("quantize", inputs, options):
         known = recorded_metrics(study, (metrics_name(options), TFLITE_METRIC))
         if WORN not in study.manifest:
@@ -168,7 +168,7 @@ def quantize_study(
 
 
 def remember_worn(study: Study, card: Card, windows: Windows) -> None:
-    """Keep how sensors sat in the data, so that recordings to classify can be compared with it."""
+    """Record how sensors were mounted in the data, to compare recordings to classify with it."""
     mounting = study.options("distill").get("mounting") or card.signal.mounting
     study.remember(WORN, worn_in(windows, card.axes, mounting).as_dict())
 

@@ -1,7 +1,7 @@
 """The quantize stage of students without integer form: TensorFlow Lite int8 on reference kernels.
 
-As with the integer models of our own, the shipped file comes from the student trained on all animals, and
-accuracy is measured on the folds' students, each converted with the animals it was trained on.
+As with integer models, the shipped file is made from the student trained on all animals, and scores are those
+of the folds' students, each converted with windows of its training animals.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def export_study(study: Study, data_root: Optional[Path] = None) -> QuantizeFact
     """Write a study's student as `student_int8.tflite` and score its folds' students as such.
 
     Adds `tflite_int8` to `metrics.json`: predictions of all folds' files on the animals held out, pooled,
-    seeds combined, with `float_agreement`, the share of windows that file and float student call the same.
+    seeds combined, with `float_agreement`, the share of windows that file and float student classify alike.
     Does nothing where nothing changed. Raises UserError for a stale or missing student, where the study holds
     another student's integer model, and where the conversion fails.
     """

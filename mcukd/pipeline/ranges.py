@@ -67,7 +67,7 @@ def read_ranges(study: Study, model: IntegerModel) -> Optional[dict[str, Any]]:
 
 
 def _require_ranges(study: Study, family: str) -> Measure:
-    """Return what measures students of a family. Raises UserError where nothing does."""
+    """Return the function that measures students of a family. Raises UserError where there is none."""
     measure = integer_form(family).ranges
     if measure is None:
         able = [one.name for one in FAMILIES.values() if one.integers and integer_form(one.name).ranges]

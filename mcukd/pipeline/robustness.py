@@ -1,7 +1,7 @@
 """The robustness stage: scores of a study's fold students on perturbed windows of the animals held out.
 
-Nothing is trained. Perturbations change the held-out windows only; the students, and the integer models made
-of them, are those of the other stages.
+Nothing is trained. Perturbations change the held-out windows only; students and integer models are those of
+the other stages.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from mcukd.robustness.final_integers import FinalIntegers, final_integers
 from mcukd.robustness.measure import ModelUnderTest, measure
 from mcukd.robustness.perturbations import Sensor, chosen
 from mcukd.robustness.record import ROBUSTNESS, Record, grouped_work
-from mcukd.robustness.students import Predict, integer_predictor
+from mcukd.robustness.students import integer_predictor
 from mcukd.robustness.text import AUGMENTED
 from mcukd.study import Study
+from mcukd.tflite.families import Predict
 
 FIGURE = "robustness.svg"
 #: Raise it when a perturbation changes in a way its levels do not show: results made before are then stale.
@@ -128,7 +129,7 @@ def robustness_study(
 
 
 def standalone(svg: str) -> str:
-    """Return a figure of a page as a file of its own: there it needs a namespace."""
+    """Return a figure as a file of its own, which needs the SVG namespace."""
     return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
 
 
@@ -164,10 +165,8 @@ def _integers(study: Study, training: Windows, form: FinalIntegers, hop: int) ->
 
 
 def _deployed(study: Study) -> list[FoldStudent]:
-    """Return the students meant for the device: those with a searched head, else distilled, else plain."""
-    return (
-        fold_students(study, DEPLOYABLE) or fold_students(study, DISTILLED) or fold_students(study, STUDENT)
-    )
+    """Return the students meant for the device."""
+    return fold_students(study)
 
 
 def _floats(name: str, found: Sequence[FoldStudent]) -> ModelUnderTest:

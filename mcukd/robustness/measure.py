@@ -14,7 +14,7 @@ from mcukd.data.windows import Windows
 from mcukd.metrics.confusion import confusion_matrix, pooled_mcc
 from mcukd.progress import progress
 from mcukd.robustness.perturbations import Counts, Perturbation, Sensor
-from mcukd.robustness.students import Predict
+from mcukd.tflite.families import Predict
 
 
 @dataclass(frozen=True)

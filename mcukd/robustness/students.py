@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,10 +11,7 @@ from mcukd.fixedpoint.quantize import quantize
 from mcukd.inference.batch import classes_of
 from mcukd.models.families import FAMILIES, Weights
 from mcukd.robustness.final_integers import FinalIntegers
-from mcukd.tflite.families import converted_predictor
-
-#: Counts (N, T, C) int16 → classes (N,).
-Predict = Callable[[NDArray[np.int16]], NDArray[np.int64]]
+from mcukd.tflite.families import Predict, converted_predictor
 
 
 def integer_predictor(student: FoldStudent, training: Windows, final: FinalIntegers, hop: int) -> Predict:

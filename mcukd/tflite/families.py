@@ -20,7 +20,7 @@ from mcukd.models.families import FAMILIES, Weights
 from mcukd.tflite.describe import ModelInfo
 
 #: Counts (N, T, C) → classes (N,).
-Predictor = Callable[[NDArray[np.int16]], NDArray[np.int64]]
+Predict = Callable[[NDArray[np.int16]], NDArray[np.int64]]
 #: Weights, class names, calibration counts (N, T, C), path, origin → remarks for the user.
 Export = Callable[[Any, Sequence[str], NDArray[np.int16], Path, ModelInfo], Sequence[str]]
 
@@ -40,7 +40,7 @@ class TfliteForm:
 
     name: str
     export: Export
-    predictor: Callable[[Path], Predictor]
+    predictor: Callable[[Path], Predict]
     whole_windows: bool
     refusal: Callable[[Any], Optional[str]] = _nothing_against
 
@@ -51,7 +51,7 @@ def tflite_form(family: str) -> Optional[TfliteForm]:
     return one.part("tflite") if one.tflite else None
 
 
-def converted_predictor(weights: Weights, calibration: Windows) -> Predictor:
+def converted_predictor(weights: Weights, calibration: Windows) -> Predict:
     """Convert a student, calibrated on windows, and return a function that predicts with the int8 model.
 
     No file is left behind. Raises ValueError for a family without TensorFlow Lite form, and UserError as its

@@ -13,7 +13,7 @@ from mcukd.models.weights import GruMlpWeights
 from mcukd.tflite.describe import ModelInfo
 from mcukd.tflite.evaluate import Cell, evaluate_cell
 from mcukd.tflite.export import export
-from mcukd.tflite.families import Predictor, TfliteForm
+from mcukd.tflite.families import Predict, TfliteForm
 
 
 def _export(
@@ -22,7 +22,7 @@ def _export(
     return export(weights, classes, counts, path, origin).remarks
 
 
-def _predictor(path: Path) -> Predictor:
+def _predictor(path: Path) -> Predict:
     cell = Cell(path)
     return lambda counts: np.argmax(evaluate_cell(cell, counts, str(path)), axis=1)
 

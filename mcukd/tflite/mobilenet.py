@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mcukd.models.mobilenet_weights import MobilenetWeights
 from mcukd.tflite.describe import ModelInfo
-from mcukd.tflite.families import Predictor, TfliteForm
+from mcukd.tflite.families import Predict, TfliteForm
 from mcukd.tflite.window import WindowModel, export_window
 
 
@@ -24,7 +24,7 @@ def _export(
     return export_window(weights.model(), classes, counts, path, origin).remarks
 
 
-def _predictor(path: Path) -> Predictor:
+def _predictor(path: Path) -> Predict:
     model = WindowModel(path)
     return lambda counts: np.argmax(model.logits(counts), axis=1)
 
