@@ -107,7 +107,7 @@ def require_writable(folder: Path) -> None:
 
 
 def _hidden(name: str) -> str:
-    """Return what a temporary name begins with, which tells whose it is."""
+    """Return the prefix of a temporary name, which identifies its owner."""
     return f".{name[:_LONGEST]}-{_host()}-{os.getpid()}-"
 
 
@@ -166,7 +166,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def file_state(path: Path) -> Optional[tuple[int, ...]]:
-    """Return what tells that a file is the same: its device, number, size and times.
+    """Return the identity of a file's content: its device, number, size and times.
 
     None where it cannot be looked at, or was written within the last tenth of a second, so that it may change
     again without another time.

@@ -12,7 +12,7 @@ WordUse = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Unrolling:
-    """How far a kernel is unrolled.
+    """Unrolling of a kernel.
 
     unroll: unit pairs per round of the loop; all of them for no loop. rolled: whether the columns of a unit
     pair are a loop too.

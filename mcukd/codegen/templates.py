@@ -1,4 +1,4 @@
-"""Rendering of `firmware_templates` by Jinja, under names with the prefix that is asked for."""
+"""Rendering of `firmware_templates` by Jinja, with a prefix of generated names."""
 
 from __future__ import annotations
 

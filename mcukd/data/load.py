@@ -94,7 +94,7 @@ def counted(card: Card, recordings: Sequence[Recording]) -> Iterator[CountedReco
 
 
 def _cache_key(card: Card, data_root: Optional[Path], seed: int, extra: bool) -> Optional[str]:
-    """Return what tells samples apart within a process, None where a file has changed just now.
+    """Return the identity of samples within a process, None where a file has changed just now.
 
     Sizes and times of files stand for their bytes, which would take long to hash.
     """

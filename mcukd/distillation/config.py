@@ -234,13 +234,13 @@ class DistillConfig:
         return dict(self.method_options).get(name, distill_options()[name].default)
 
     def settings_of(self, method: Method) -> MethodSettings:
-        """Return what a method reads of this configuration, whichever method is configured."""
+        """Return the settings of a method, configured or not."""
         options = {own.name: self.option(own.name) for own in method.options}
         return MethodSettings(self.method, self.student, self.ablated, options)
 
     @property
     def method_settings(self) -> MethodSettings:
-        """What the configured method reads of this configuration."""
+        """The settings of the configured method."""
         return self.settings_of(METHODS[self.method])
 
     @property
@@ -317,7 +317,7 @@ class DistillConfig:
         )
 
     def training(self) -> dict[str, Any]:
-        """Return what decides one training, whichever fold and seed it is of."""
+        """Return the options that decide a training, apart from its fold and seed."""
         options = self.options()
         for key in ("split", "seeds", "seed"):
             del options[key]

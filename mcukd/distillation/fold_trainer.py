@@ -230,7 +230,7 @@ class FoldTrainer(Networks):
 
     @property
     def method_settings(self) -> MethodSettings:
-        """What the configured method reads, with the options of this trainer."""
+        """The settings of the configured method, with the options of this trainer."""
         return self.config.method_settings.with_options(self.method_options)
 
     def _fit_on_labels(

@@ -33,7 +33,7 @@ LEAST_PROBABILITY = 1e-7
 
 @dataclass(frozen=True)
 class HeadSearchResult:
-    """Result of a head search: the classifiers found, and the student with its own and with the best head."""
+    """Result of a head search: the classifiers found, the student, and the student with the best head."""
 
     found: Found
     student: GruMlpWeights

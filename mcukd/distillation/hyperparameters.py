@@ -35,7 +35,8 @@ def choose_epochs(
 ) -> TrainingConfig:
     """Return the training with the epochs that do best on inner animals; unchanged without factors.
 
-    factors: of the epochs of `training`. train: trains the network on a set; the text names its checkpoint.
+    factors: multiples of `training.epochs` to choose among. train: trains the network on a set; the text is
+    its checkpoint's name.
     """
     if not factors:
         return training

@@ -33,7 +33,7 @@ class Networks:
     trainers: dict[str, Trainer] = field(default_factory=dict)
 
     def trainer(self, role: str) -> Trainer:
-        """Return this process's trainer of a network on labels."""
+        """Return this process's trainer that fits a network to labels."""
         if role not in self.trainers:
             architecture, channels = self.architecture(role), self.channels(role)
             on_labels = architecture.phases == (LABELS,)

@@ -29,8 +29,8 @@ COPIES = 4
 class Teacher:
     """One network, or several: an ensemble or a mixed ensemble.
 
-    models: from normalized windows (N, T, C) to logits (N, K). out_of_fold_model: (N,) of an ensemble, for
-    each training window the index of the model that was not trained on its animal; None where every model may
+    models: from normalized windows (N, T, C) to logits (N, K). out_of_fold_model: (N,), for each training
+    window the index of the ensemble's model that was not trained on its animal; None where every model may
     label every window. A model with fewer channels than the windows gets the first ones. feature_extractors:
     compiled functions by the layers they return; teachers that reuse one Keras model may share them.
     """

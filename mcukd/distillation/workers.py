@@ -16,7 +16,7 @@ from mcukd.training.devices import require_device, use_device, usual_workers
 
 
 class TrainingJob(Protocol):
-    """What a worker process runs: it trains something with a FoldTrainer and writes the result."""
+    """A job for a worker process: it trains with a FoldTrainer and writes the result."""
 
     @property
     def name(self) -> str:

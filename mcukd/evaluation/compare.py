@@ -20,7 +20,7 @@ from mcukd.text import listed
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far model `a` is above model `b` in pooled MCC on the same windows.
+    """Difference of the pooled MCC of models `a` and `b` on the same windows.
 
     caveats: sentences about what else differs, such as the training animals.
     difference: mean over seeds of MCC(a) − MCC(b). low, high: its 95 % interval from a paired bootstrap over

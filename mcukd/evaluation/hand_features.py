@@ -41,7 +41,7 @@ def hand_features(counts: NDArray[Any], rate_hz: float, counts_per_g: float) -> 
     the window's mean is taken off: ODBA is the mean over the window of |x| + |y| + |z| of it, VeDBA of its
     length. Vertical is the direction of the window's mean, so that `vertical_…` and `horizontal_sd` do not
     depend on how the sensor is turned. The spectrum is the sum of the three axes' (Hann window), and does
-    not either. What is undefined for a constant axis (correlation, skewness) is nought.
+    not either. Features undefined for a constant axis (correlation, skewness) are zero.
     """
     parts = [
         np.column_stack(list(_columns(counts[i : i + _CHUNK].astype(np.float64) / counts_per_g, rate_hz)))

@@ -33,7 +33,7 @@ class Scaling:
 
     @property
     def factor(self) -> float:
-        """What it multiplies by."""
+        """The factor that counts are multiplied by."""
         return self.multiplier / (1 << self.shift)
 
     def apply(self, counts: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -55,7 +55,7 @@ class Scaling:
         return f"{multiply} samples by {factor}, with rounding,"
 
 
-#: Of a sensor with the model's own scale.
+#: Scaling for a sensor with the model's own scale.
 UNSCALED = Scaling()
 
 

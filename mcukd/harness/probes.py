@@ -12,7 +12,7 @@ from mcukd.data.windows import Windows
 from mcukd.fixedpoint.scaling import UNSCALED, Scaling
 
 LOWEST, HIGHEST = -32768, 32767
-#: Of the windows asked for, how many are extremes where there is data for the rest.
+#: Number of extreme windows among those requested, where there is data for the rest.
 _EXTREMES_LEAST, _EXTREMES_MOST = 3, 8
 
 

@@ -26,7 +26,7 @@ from mcukd.text import listed
 FloatArray = NDArray[np.float64]
 
 TRIALS = 80
-#: Rows that trials are fitted to and scored on; the final classifiers are fitted to so many times as many.
+#: Rows that trials are fitted to and scored on; final classifiers are fitted to REFIT times as many.
 ROWS, REFIT = 6000, 5
 
 

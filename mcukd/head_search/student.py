@@ -54,8 +54,8 @@ def search_student(
     """Search the classifier on a student's last state; return also the student with the best head.
 
     As `search_fold`; inner: students of the inner folds. own: keep the student's own head unless another is
-    better by the inner folds. The student must not
-    have been trained on a held-out animal, because its states would show the search that animal.
+    better on the inner folds. The student must not have been trained on a held-out animal, because its states
+    would leak that animal to the search.
     """
     inner_embeddings = None if inner is None else [other.state for other in inner]
     heads = OwnHeads(student.head, [other.head for other in inner or ()]) if own else None

@@ -27,7 +27,7 @@ _SHIFTS = (
 
 
 class Shape(NamedTuple):
-    """What a library is made for."""
+    """Facts that a compiled library depends on."""
 
     hidden: int
     channels: int

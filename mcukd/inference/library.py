@@ -87,7 +87,7 @@ def build(command: tuple[str, ...], text: str, path: Path) -> None:
 
 @cache
 def compiler(name: str) -> tuple[tuple[str, ...], str]:
-    """Return the command that compiles, and what tells this compiler on this processor from others.
+    """Return the command that compiles, and the identity of this compiler on this processor.
 
     Predefined macros name the compiler's version and each extension of the processor that it will use.
     """

@@ -3,9 +3,9 @@
 Predictions of all LOAO folds are pooled before anything is computed, so that every animal counts by
 its windows and rare behaviours are not averaged away fold by fold.
 
-What cannot be computed is None (JSON null), never NaN and never a flattering or damning number:
-recall of a behaviour that never occurs, precision of one that is never predicted, the MCC of an animal
-seen in one behaviour only. Where the truth varies and the prediction does not, MCC is 0: no information.
+Values that are undefined are None (JSON null), never NaN and never a number that looks good or bad: recall of
+a behaviour that never occurs, precision of one that is never predicted, the MCC of an animal seen in one
+behaviour only. Where labels vary and predictions do not, MCC is 0: no information.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def score(
 ) -> dict[str, Any]:
     """Compare predictions with the truth.
 
-    labels, predictions: (N,) integers into `classes` (K names). animals: (N,) who each window is of.
+    labels, predictions: (N,) integers into `classes` (K names). animals: (N,) the animal of each window.
     Returns a JSON-safe dict: every metric of `mcukd.metrics.registry` that needs no logits by name (`mcc`,
     `accuracy`, `macro_f1`, `kappa`), `per_class` {name: precision, recall, f1, mcc (one against the rest),
     support}, `per_animal` {id: every metric, windows, confusion}, `confusion` (K×K, rows are the truth), and

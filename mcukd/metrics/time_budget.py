@@ -81,15 +81,15 @@ def corrected_budget(by_animal: NDArray[Any], classes: Sequence[str]) -> dict[st
 
 
 def misplaced_minutes(excess: NDArray[Any]) -> FloatArray:
-    """Return how many minutes of a day are booked on the wrong behaviour, (…), of excess minutes (…, K).
+    """Return the minutes of a day assigned to a wrong behaviour (…), given excess minutes (…, K).
 
-    Each is too many for one behaviour and too few for another, so half of the sum of the absolute values.
+    Each of them is one too many for one behaviour and one too few for another: half the sum of magnitudes.
     """
     return np.asarray(np.abs(excess).sum(axis=-1) / 2)
 
 
 def correction_gains(by_animal: NDArray[Any]) -> FloatArray:
-    """Return by how many misplaced minutes a day the correction betters each animal's budget: (A,).
+    """Return by how many misplaced minutes a day the correction improves each animal's budget: (A,).
 
     by_animal: (S, A, K, K). The correction comes from the others of these animals, for each seed; the mean is
     taken over the seeds. Negative where it makes the budget worse, NaN for animals without windows.
@@ -100,7 +100,7 @@ def correction_gains(by_animal: NDArray[Any]) -> FloatArray:
 
 
 def gain_is_shown(gains: NDArray[Any]) -> bool:
-    """Tell whether the mean gain (A,) is above nought: the lower end of its 95 % interval over animals is."""
+    """Tell whether the 95 % interval over animals of the mean gain (A,) is above zero."""
     gains = np.asarray(gains, np.float64)
     gains = gains[~np.isnan(gains)]
     if len(gains) < INNER_ANIMALS:
@@ -110,7 +110,7 @@ def gain_is_shown(gains: NDArray[Any]) -> bool:
 
 
 def correction_advice(by_animal: NDArray[Any], animals: Sequence[str]) -> dict[str, Any]:
-    """Return whether time budgets should be corrected, decided for each animal on the other ones alone.
+    """Return whether time budgets should be corrected, decided for each animal from the others only.
 
     by_animal: (S, A, K, K), each matrix of predictions by a model that never saw the animal. For each
     held-out animal the *inner* animals, all others, decide: each is left out in turn, corrected by the rest

@@ -32,7 +32,7 @@ def family_of(student: keras.Model) -> str:
 
 
 def stored_weights(arrays: Mapping[str, Any], prefix: str = "") -> Weights:
-    """Take weights of whichever family back out of an opened `.npz`, where `arrays(prefix)` put them."""
+    """Read the weights of a student of any family from an opened `.npz`, as `arrays(prefix)` wrote them."""
     for family in FAMILIES:
         network = student_network(family)
         if prefix + network.array in arrays:
@@ -99,14 +99,14 @@ def family_of_study(study: Study) -> str:
 
 
 def has_integers(study: Study) -> bool:
-    """Tell whether mcukd makes an integer model, and so firmware, of a study's student."""
+    """Tell whether the family of a study's student has an integer form, and so firmware."""
     return FAMILIES.find(family_of_study(study), f"{study.path}: student").integers is not None
 
 
 def require_integers(study: Study, what: str) -> None:
-    """Raise UserError where a study's student is one of which no integer model of ours is made.
+    """Raise UserError where the family of a study's student has no integer form, but TensorFlow Lite only.
 
-    Its integers are TensorFlow Lite's. what: the command that needs an integer model.
+    what: the command that needs an integer model.
     """
     if not has_integers(study):
         raise UserError(

@@ -14,7 +14,7 @@ BOARDS = ("collar", "eartag")
 
 @dataclass(frozen=True)
 class DemoFacts:
-    """What the demo made: its study, the proofs by board, the report's path, and remarks for the user."""
+    """Results of the demo: its study, the proofs by board, the report's path, and remarks for the user."""
 
     study: Study
     validations: dict[str, dict[str, Any]]

@@ -64,9 +64,9 @@ def train_baselines(
 ) -> dict[str, Any]:
     """Train baselines on the folds and seeds of `config`, add them to `metrics.json` and return that.
 
-    models: their names, all by default. nested: choose leaf size and learning rate on inner animals. What is
-    there already is kept. Raises UserError for an unknown model, faulty data, and windows too short for a
-    model.
+    models: their names, all by default. nested: choose leaf size and learning rate on inner animals.
+    Finished results are reused. Raises UserError for an unknown model, faulty data, and windows too short for
+    a model.
     """
     models = tuple(BASELINES) if models is None else models
     check_models(models, card)

@@ -37,7 +37,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class QuantizeFacts:
-    """What the stage made: the shipped model, its metrics by model name, and remarks for the user.
+    """Results of the stage: the shipped model, its metrics by model name, and remarks for the user.
 
     model: None for a student without integer form, of whose TFLite file `tflite` holds the facts.
     """

@@ -33,7 +33,7 @@ _TIME_LIMIT_S = 900
 
 @dataclass(frozen=True)
 class DeviceRun:
-    """What an image saw.
+    """Results of a run of an image.
 
     instructions: (N,) float64, reset, steps and classification of each window, to one tick of the timer.
     logits: (N, K) int16 or float32. state_crc: (N,) uint32. state_bytes: of one state. stack_bytes: most

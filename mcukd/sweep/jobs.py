@@ -38,7 +38,7 @@ class TeacherJob:
 
     @property
     def name(self) -> str:
-        """What the progress bar shows."""
+        """The name shown beside the progress bar."""
         return f"{self.work.config.teacher_name} {self.work.who}"
 
     @property
@@ -105,7 +105,7 @@ class StudentJob:
 
     @property
     def name(self) -> str:
-        """What the progress bar shows."""
+        """The name shown beside the progress bar."""
         config = self.work.config
         size = f" {config.gru_units}/{config.dense_units}" if config.student == DEFAULT_FAMILY else ""
         return f"{config.method} {config.student}{size} {self.work.who}"
@@ -163,7 +163,7 @@ class BaselineJob:
 
     @property
     def name(self) -> str:
-        """What the progress bar shows."""
+        """The name shown beside the progress bar."""
         return f"{self.model} {self.work.who}"
 
     @property

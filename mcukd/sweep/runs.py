@@ -51,7 +51,7 @@ class RunJob:
 
     @property
     def name(self) -> str:
-        """What the progress bar shows."""
+        """The name shown beside the progress bar."""
         return f"{self.title} {self.work.who}"
 
     @property
@@ -165,12 +165,12 @@ class CostJob:
 
     @property
     def name(self) -> str:
-        """What the progress bar shows."""
+        """The name shown beside the progress bar."""
         return f"{self.run_job.title} on {self.measure.core}"
 
     @property
     def requires(self) -> tuple[Any, ...]:
-        """What the run requires; the integer model is made anew from it."""
+        """The training that the run requires; the integer model is made from it."""
         return self.run_job.requires
 
     @cached_property

@@ -23,7 +23,7 @@ class Job(Protocol):
 
     @property
     def name(self) -> str:
-        """What the progress bar and errors call it."""
+        """The name in the progress bar and in errors."""
 
     @property
     def requires(self) -> tuple[Job, ...]:

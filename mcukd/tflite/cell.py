@@ -1,7 +1,7 @@
 """Cell of the GRU-MLP: one step as a TensorFlow graph, and the facts in its TFLite file.
 
 The exported graph is one GRU step with the head, never the unrolled window: unrolled int8 files are some
-thirty times larger, and the converter crashes on the loop form. Whoever runs it carries the state.
+thirty times larger, and the converter crashes on the loop form. The caller carries the state.
 
 Inputs: `x` (1, C), a sample standardised by the file's mean and standard deviation, and `h` (1, H), the
 state, zeros at the start of a window. Outputs: `h_next` (1, H) and `logits` (1, K).
@@ -25,7 +25,7 @@ STATE_RANGE = (-1.0, 1.0)
 
 @dataclass(frozen=True)
 class CellFacts:
-    """What is needed to run a cell: standardisation in counts, sizes and class names."""
+    """Facts needed to run a cell: standardisation in counts, sizes and class names."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]

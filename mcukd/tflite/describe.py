@@ -16,7 +16,7 @@ LABELS_FILE = "labels.txt"
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What the file says of its origin. Empty texts are left out."""
+    """Origin of a model, as its file states it. Empty texts are left out."""
 
     name: str = "mcukd student"
     card: str = ""
@@ -27,7 +27,7 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Contents:
-    """What the tensors of a file are: an opening sentence, a sentence for each end, the one with the classes.
+    """Descriptions of the tensors of a file: opening sentence, a sentence for each end, the one with classes.
 
     tensors: by name in the signature. scores: the output with a value per class. mean, std: (C,) in counts,
     of the input `x`.

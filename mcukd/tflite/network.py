@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float32]
 
-#: What a graph gives: scores whose softmax the probabilities are, or, where a head mixes, these themselves.
+#: Outputs of a graph: logits, or, where the head mixes two classifiers, probabilities.
 LOGITS, PROBABILITIES = "logits", "probabilities"
 
 
@@ -57,7 +57,7 @@ class Network:
 
     @property
     def output(self) -> str:
-        """What the graph gives: `PROBABILITIES` where memory and intuition are mixed, otherwise `LOGITS`."""
+        """The output of the graph: `PROBABILITIES` where memory and intuition are mixed, else `LOGITS`."""
         return PROBABILITIES if "shares" in self.arrays else LOGITS
 
     def stored(self) -> dict[str, NDArray[Any]]:
@@ -74,7 +74,7 @@ class Network:
 
 @dataclass(frozen=True)
 class WindowFacts:
-    """What is needed to run a file: standardisation in counts, samples per window, classes, what it gives."""
+    """What is needed to run a file: standardisation in counts, samples per window, classes, output."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]

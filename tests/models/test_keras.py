@@ -59,26 +59,26 @@ def test_teacher_names_its_blocks_and_its_pooled_features():
     assert model.layers[-1].name == "logits"
 
 
-def test_twin_with_all_states_takes_the_students_weights_both_ways():
+def test_the_variant_with_all_states_exchanges_weights_with_the_student():
     import keras
 
     rng = np.random.default_rng(5)
     student = _random_student(rng)
-    twin = build_student(40, 3, 5, MEAN, VARIANCE, units=7, dense=6, sequences=True)
-    twin.set_weights(student.get_weights())
+    variant = build_student(40, 3, 5, MEAN, VARIANCE, units=7, dense=6, sequences=True)
+    variant.set_weights(student.get_weights())
     counts = rng.normal(MEAN, np.sqrt(VARIANCE), size=(30, 40, 3)).astype(np.float32)
-    np.testing.assert_allclose(twin(counts).numpy(), student(counts).numpy(), atol=1e-5)
+    np.testing.assert_allclose(variant(counts).numpy(), student(counts).numpy(), atol=1e-5)
     # The layer gives every state: the tenth is the one after ten samples.
-    states = keras.Model(twin.input, twin.get_layer("states").output)(counts).numpy()
-    weights = student_weights(twin)
+    states = keras.Model(variant.input, variant.get_layer("states").output)(counts).numpy()
+    weights = student_weights(variant)
     h = np.zeros((30, 7))
     for t in range(10):
         h = weights.step((counts[:, t] - weights.mean) / weights.std, h)
     assert states.shape == (30, 40, 7)
     np.testing.assert_allclose(states[:, 9], h, atol=1e-5)
-    twin.set_weights([rng.normal(scale=0.4, size=w.shape) for w in twin.get_weights()])
-    student.set_weights(twin.get_weights())
-    np.testing.assert_allclose(twin(counts).numpy(), student(counts).numpy(), atol=1e-5)
+    variant.set_weights([rng.normal(scale=0.4, size=w.shape) for w in variant.get_weights()])
+    student.set_weights(variant.get_weights())
+    np.testing.assert_allclose(variant(counts).numpy(), student(counts).numpy(), atol=1e-5)
 
 
 def test_student_weights_compute_what_keras_computes():

@@ -13,7 +13,7 @@ from mcukd.data.importer.tallies import Tally, same_rows
 
 @dataclass(frozen=True)
 class Found:
-    """Where a role is told. column: in the tables. key, values: part of the path, and each file's."""
+    """Source of a role (animal or label). column: in the tables. key, values: part of the path, by file."""
 
     column: Optional[str] = None
     key: Optional[str] = None
@@ -21,12 +21,12 @@ class Found:
 
 
 def in_part(part: Part) -> Found:
-    """Return that a part of the path tells it."""
+    """Return a source that is a part of the path."""
     return Found(key=part.key, values=part.values)
 
 
 def column_choice(role: str, one: Tally, noun: str) -> Choice:
-    """Return the answer that a column tells the role."""
+    """Return the choice of a column as source."""
     count = len(one.values)
     return Choice(
         f"column {one.name}",
@@ -36,7 +36,7 @@ def column_choice(role: str, one: Tally, noun: str) -> Choice:
 
 
 def part_choice(role: str, part: Part, noun: str) -> Choice:
-    """Return the answer that a part of the path tells the role."""
+    """Return the choice of a part of the path as source."""
     count = len(part.different)
     return Choice(
         part.key,

@@ -1,4 +1,4 @@
-"""The text of a label table, as its readers take it."""
+"""Text of a label table, prepared for its readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Behaviours that look alike: pairs of labels told apart, or not, on animals that were held out.
+"""Behaviours that look alike: pairs of labels that are hard to separate on held-out animals.
 
 A linear discriminant on a few features of a window is no ceiling for a network, but where it does little
 better than chance on another animal, the difference is small or differs from animal to animal.

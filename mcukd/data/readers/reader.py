@@ -1,4 +1,4 @@
-"""Protocol of readers: the section [source] a reader takes, what it is asked for and what it yields."""
+"""Protocol of readers: their section [source], their requests, and the segments they yield."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AnySource = TypeVar("AnySource", bound=Source)
 
 @dataclass(frozen=True)
 class Request(Generic[AnySource]):
-    """What a reader is asked for.
+    """Request to a reader.
 
     card: the card's name, for messages. source, columns, signal, position: as in the card. window: length in
     samples. extra: the channels of [[extra]] to read. folder: of the files; None where the source has none.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MethodSettings:
-    """What a method reads of a configuration.
+    """Settings of a method, from a configuration.
 
     method: the one configured. student: name of the student's architecture. ablate: parts of the method that
     are left out. options: values of the method's own options, by name.
@@ -40,9 +40,9 @@ class MethodSettings:
 class Method:
     """How a student is trained from a teacher. A new method is a subclass in a file of its own, and a test.
 
-    name: as `--method` knows it. title: a line that describes it. teachers: names of architectures it works
-    with, the default first. students: of student families it works with, None for any. parts: what `--ablate`
-    can leave out. options: those that only this method has.
+    name: the value of `--method`. title: a line that describes it. teachers: names of the architectures it
+    works with, the default first. students: names of the student families it works with, None for any. parts:
+    names that `--ablate` can leave out. options: those that only this method has.
     """
 
     name: ClassVar[str]
@@ -65,7 +65,7 @@ class Method:
     reads_labels: ClassVar[bool] = True
 
     def check(self, settings: MethodSettings) -> None:
-        """Raise UserError where this method's options cannot work, whichever method is configured."""
+        """Raise UserError where this method's options cannot work; also called for methods not configured."""
 
     def candidates(self, settings: MethodSettings) -> Sequence[Mapping[str, Any]]:
         """Return the values of options to choose among on inner animals, for each fold; none by default."""

@@ -83,7 +83,7 @@ def _formats(
         if name in WEIGHTS:
             low, high = float(floats[name].min()), float(floats[name].max())
             rows = tuple(map(int, fitted.row_lengths[name])) if name in fitted.row_lengths else None
-            # Of taps the coarsest axis's; their integers are stored at the length of their sum.
+            # Taps show the length of the coarsest axis; their integers are stored at the length of their sum.
             shown = min(rows) if rows else length
             formats[name] = TensorFormat(config.bits, shown, low, high, 0, "weight", rows)
         elif name == "pole":

@@ -25,7 +25,7 @@ ARRAY_TYPES = {
     "output_bias": np.int32,
     "known_windows": np.int16,
 }
-#: What a trace gives of one step, each (H,).
+#: Tensors of one step in a trace, each (H,).
 TRACE_TENSORS = ("z_pre", "r_pre", "z", "r", "h_rec", "h_pre", "h_cand", "h")
 WEIGHTS = (*(f"kernel_{g}" for g in GATES), *(f"recurrent_{g}" for g in GATES), "dense", "output")
 

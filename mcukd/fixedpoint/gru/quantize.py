@@ -78,7 +78,7 @@ def _format(
 ) -> TensorFormat:
     if name in WEIGHTS:
         rows = None if name not in fitted.row_lengths else tuple(map(int, fitted.row_lengths[name]))
-        # Of input kernels the coarsest row's; their integers are stored at the length of their sum.
+        # Kernels show the length of the coarsest row; their integers are stored at the length of their sum.
         length = min(rows) if rows and name.startswith("kernel") else length
         widths = config.widths
         bits = {"kernel": widths.kernel, "recurrent": widths.recurrent}.get(name.split("_")[0], widths.head)
