@@ -131,10 +131,11 @@ def _modules() -> list[tuple[str, str]]:
 def _import(module: str, origin: str) -> None:
     try:
         importlib.import_module(module)
-    except UserError:
-        raise
-    except Exception as error:  # a plugin is another's code: any exception may come out of it
-        missing = isinstance(error, ModuleNotFoundError) and module.startswith(str(error.name))
+    except UserError as error:
+        raise UserError(f"{origin}: plugin '{module}': {error}") from error
+    except (Exception, SystemExit) as error:  # another's code: any exception may come out of it
+        # Of a package's module the package itself may be missing.
+        missing = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
         reason = "no such module" if missing else f"its import failed ({type(error).__name__}: {error})"
         remedy = "put its folder on PYTHONPATH or correct the name" if missing else "mend it or leave it out"
         raise UserError(f"{origin}: plugin '{module}': {reason}; {remedy}.") from error

@@ -32,6 +32,17 @@ print("imported")
 things.registry.register(Thing("extra"))
 assert "extra" in things.registry  # a lookup while plugins are imported
 """
+CLASHES = """
+from typing import NamedTuple
+from mcukd.plugins import Registry
+
+class Thing(NamedTuple):
+    name: str
+    number: int
+
+registry = Registry("thing", [Thing("extra", 1)])
+registry.register(Thing("extra", 2))
+"""
 
 
 class Thing(NamedTuple):
@@ -69,6 +80,9 @@ def test_plugins_of_installed_packages_are_found_by_their_entry_point(tmp_path: 
         (None, "MCUKD_PLUGINS: plugin 'lab_plugin': no such module; put its folder on PYTHONPATH"),
         ("1/0", "plugin 'lab_plugin': its import failed (ZeroDivisionError: division by zero); mend it"),
         ("import no_such_part", "its import failed (ModuleNotFoundError: No module named 'no_such_part')"),
+        ("import lab", "its import failed (ModuleNotFoundError: No module named 'lab')"),
+        ("raise SystemExit(3)", "its import failed (SystemExit: 3); mend it"),
+        (CLASHES, "MCUKD_PLUGINS: plugin 'lab_plugin': thing extra: registered twice; give one of the two"),
     ],
 )
 def test_a_plugin_that_fails_is_one_sentence_every_time(tmp_path: Path, text: str, said: str) -> None:
