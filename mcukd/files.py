@@ -19,8 +19,9 @@ from typing import Any, Optional
 _OURS = re.compile(r"\..*-(?P<host>[0-9a-f]{6})-(?P<process>\d+)-[a-z0-9_]{8}(\..*)?$")
 _LONGEST = 150
 _tidied: set[Path] = set()
-#: State of a file → digest of its bytes.
-_digests: dict[tuple[int, ...], str] = {}
+#: Path and state of a file → digest of its bytes. Some file systems do not number files, so that two may have
+#: one state.
+_digests: dict[tuple[str, Optional[tuple[int, ...]]], str] = {}
 _TOO_NEW_NS = 100_000_000
 
 
@@ -186,14 +187,15 @@ def sha256_file(path: Path) -> str:
     A process reads a file once, and again only where its size or times have changed.
     """
     state = file_state(path)
-    if state is not None and state in _digests:
-        return _digests[state]
+    key = str(path.absolute()), state
+    if state is not None and key in _digests:
+        return _digests[key]
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     if state is not None:
-        _digests[state] = digest.hexdigest()
+        _digests[key] = digest.hexdigest()
     return digest.hexdigest()
 
 

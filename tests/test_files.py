@@ -30,3 +30,13 @@ def test_a_file_is_hashed_once_until_it_changes(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(Path, "open", real)
     path.write_bytes(b"3,2,1")
     assert sha256_file(path) == hashlib.sha256(b"3,2,1").hexdigest()
+
+
+def test_files_of_one_state_have_digests_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcukd.files.file_state", lambda path: (1, 0, 5, 2, 2))
+    for content in (b"1,2,3", b"3,2,1"):
+        path = tmp_path / f"{content[0]}.csv"
+        path.write_bytes(content)
+        assert sha256_file(path) == hashlib.sha256(content).hexdigest()
