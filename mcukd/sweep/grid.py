@@ -11,12 +11,20 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Optional
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from mcukd.boards.cores import cores_with
 from mcukd.config_files import ConfigFileType
 from mcukd.distillation.config import DistillConfig, distill_options
-from mcukd.distillation.options import current_value, stored_name
+from mcukd.distillation.options import STORED_NAMES, current_value, stored_name
 from mcukd.errors import UserError
 from mcukd.fixedpoint.gates import GATE_TABLES
 from mcukd.fixedpoint.quantize import ACTIVATION_BITS, BITS
@@ -37,7 +45,19 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Axes(_Strict):
+class _Options(_Strict):
+    """Section with options of `mcukd distill`, each in its present or its earlier spelling."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_one_spelling(cls, values: Any) -> Any:
+        for name, earlier in STORED_NAMES.items():
+            if isinstance(values, dict) and name in values and earlier in values:
+                raise ValueError(f"{earlier} is the earlier spelling of {name}; give one of them")
+        return values
+
+
+class Axes(_Options):
     """Axes of a grid besides the options of `OPTIONS`. A single value may stand for a list of one.
 
     folds: names of some of the split's folds; without them all. seeds: how many, or a list. beside: of
@@ -110,7 +130,7 @@ class Axes(_Strict):
         return {name: values for name, values in found.items() if values is not None}
 
 
-class _Shared(_Strict):
+class _Shared(_Options):
     @field_validator("*", mode="before")
     @classmethod
     def _in_current_spelling(cls, value: Any, info: Any) -> Any:

@@ -121,6 +121,15 @@ def test_any_option_of_distill_may_be_an_axis(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("section", ["grid", "training"])
+def test_an_option_in_both_spellings_is_refused(tmp_path: Path, section: str) -> None:
+    value = "[0.3]" if section == "grid" else "0.3"
+    content = f'data = "herd-sim"\n[{section}]\nmixing = {value}\nalpha = {value}\n'
+    said = rf"in \[{section}\], mixing is the earlier spelling of alpha; give one of them\.$"
+    with pytest.raises(UserError, match=said):
+        read_grid(_grid(tmp_path, content))
+
+
 def test_earlier_spellings_are_read_as_today_s_and_kept_in_the_table(tmp_path: Path) -> None:
     earlier = """[grid]
     bits = "float"
