@@ -109,7 +109,7 @@ def distill(
 ) -> None:
     """Train a teacher, distil it into a student, and score both on animals they never saw.
 
-    A run that was stopped goes on where it was. With --run and without --data, an existing study is brought
+    An interrupted run is resumed. With --run and without --data, an existing study is brought
     up to date with the options it was made with.
 
     Example: [bold]mcukd distill --data cow-collar --split loao[/bold]

@@ -21,7 +21,7 @@ from mcukd.data.card import Card
 from mcukd.errors import UserError
 from mcukd.plugins import Registry
 from mcukd.text import did_you_mean, listed
-from mcukd.training.augmentation import held, rotations_about, stretched
+from mcukd.training.augmentation import hold_lost_samples, rotations_about, stretched
 
 Counts = NDArray[np.int16]
 
@@ -95,7 +95,7 @@ def lossy(counts: Counts, percent: float, rng: np.random.Generator) -> Counts:
 
     A window's first sample is never lost.
     """
-    return np.asarray(held(counts, rng.random(counts.shape[:2]) < percent / 100))
+    return np.asarray(hold_lost_samples(counts, rng.random(counts.shape[:2]) < percent / 100))
 
 
 def clipped(counts: Counts, sensor: Sensor, halvings: float) -> Counts:

@@ -132,7 +132,7 @@ def _students(grid: Grid, config: DistillConfig) -> Iterator[Point]:
                 yield Point(STUDENT, config)
             continue
         for qat in axes.qat:
-            if form is None or (qat and not (form.qat and _learnable(config, bits))):
+            if form is None or (qat and not (form.qat and _qat_possible(config, bits))):
                 continue
             for gates in axes.gates if form.gate_tables else (QuantizeConfig.gates,):
                 for activation_bits in axes.activation_bits:
@@ -144,8 +144,8 @@ def _form_of(config: DistillConfig) -> Optional[IntegerForm]:
     return integer_form(config.student) if FAMILIES[config.student].integers else None
 
 
-def _learnable(config: DistillConfig, bits: int) -> bool:
-    """Tell whether `mcukd quantize --qat` can train such a student on at this width."""
+def _qat_possible(config: DistillConfig, bits: int) -> bool:
+    """Tell whether `mcukd quantize --qat` works for such a student at this width."""
     try:
         check_qat(QuantizeConfig(bits), None, config)
     except UserError:

@@ -110,7 +110,8 @@ class Augmenter:
             limit = how.clip * self._one_g * np.exp(rng.uniform(0, np.log(8), (count, 1, 1)))
             windows = np.clip(windows, -limit, limit).astype(np.float32)
         if how.drop:
-            windows = held(windows, rng.random(windows.shape[:2]) < rng.uniform(0, how.drop, (count, 1)))
+            lost = rng.random(windows.shape[:2]) < rng.uniform(0, how.drop, (count, 1))
+            windows = hold_lost_samples(windows, lost)
         return windows
 
     def _rotations(self, count: int, rng: np.random.Generator) -> FloatArray:
@@ -140,7 +141,7 @@ def one_g(windows: FloatArray) -> float:
     return float(np.median(np.linalg.norm(windows.mean(axis=1, dtype=np.float64), axis=1)))
 
 
-def held(windows: NDArray[Any], lost: NDArray[np.bool_]) -> NDArray[Any]:
+def hold_lost_samples(windows: NDArray[Any], lost: NDArray[np.bool_]) -> NDArray[Any]:
     """Return windows (n, T, C) in which each sample that is `lost` (n, T) repeats the sample before.
 
     The first sample is kept, because the one before it is not known.
