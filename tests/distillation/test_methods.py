@@ -11,6 +11,7 @@ from builders.training import ANIMALS, CompiledOnce, herd, job
 
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
+from mcukd.distillation.architectures import STUDENTS
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.hyperparameters import choose_options
@@ -100,7 +101,7 @@ def test_extra_channels_are_inputs_of_the_teacher_and_not_of_the_student(tmp_pat
 def test_every_method_can_be_asked_for_and_names_what_it_works_with():
     for name, method in METHODS.items():
         assert method.name == name and method.title
-        for student in method.students:
+        for student in method.students or STUDENTS:
             for teacher in method.teachers or (None,):
                 config = DistillConfig(method=name, student=student, teacher=teacher)
                 assert len(method.phases(config.method_settings)) >= 1
