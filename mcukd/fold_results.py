@@ -36,8 +36,9 @@ TRAINED = (TEACHER, STUDENT, DISTILLED, SEARCHED, DEPLOYABLE)
 #: Prefixes of the students' weights. The best student for a device comes last.
 WEIGHT_PREFIXES = {STUDENT: "student__", DISTILLED: "student_distilled__", DEPLOYABLE: "student_deployed__"}
 
-#: What NumPy raises for a file that is missing, cut short or something else.
-UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+#: What NumPy raises for a file that is missing, cut short or something else. RuntimeError: damage that looks
+#: like a password or an unknown compression.
+UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 _NAME = re.compile(r"(?P<fold>.+)-s(?P<seed>\d+)")
 

@@ -104,5 +104,15 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         assert not is_made_with(path, "as it was")
         with pytest.raises(UserError, match=r"A-s0\.npz: missing or damaged"):
             FoldResult(path).logits(TEACHER)
+    result = write(tmp_path / "C-s0.npz")
+    whole = result.path.read_bytes()
+    directory = whole.index(b"PK\x01\x02")
+    for place, value in ((6, 210), (8, 1)):  # version needed to extract; flag of encryption
+        damaged = bytearray(whole)
+        damaged[directory + place] = value
+        result.path.write_bytes(damaged)
+        assert not is_made_with(result.path, "as it was")
+        with pytest.raises(UserError, match=r"C-s0\.npz: missing or damaged"):
+            FoldResult(result.path)["key"]
     with pytest.raises(UserError, match="missing or damaged"):
         FoldResult(tmp_path / "B-s0.npz").logits(TEACHER)
