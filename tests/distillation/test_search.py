@@ -363,7 +363,7 @@ def test_folds_and_shipped_student_have_the_head_found(studies: dict[str, Study]
 
 def test_a_searched_study_is_quantized_evaluated_and_reported(studies: dict[str, Study]) -> None:
     study = studies["linear"]
-    with pytest.raises(UserError, match="--qat goes on with the head"):
+    with pytest.raises(UserError, match="--qat trains the head"):
         raise quantized(study, "--qat").exception or AssertionError("not refused")
     result = quantized(study, "--bits", "8", "--no-tflite", "--json")
     assert result.exit_code == 0, result.output
