@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from mcukd.cli.app import app
 from mcukd.errors import UserError
-from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.model import IntegerModel, save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.profiling import study as bench_study
 from mcukd.profiling.baselines import measure_float, write_float
@@ -132,7 +132,8 @@ def test_missing_tool_is_one_sentence_and_exit_2(tmp_path, monkeypatch) -> None:
     assert ended.stderr.count("\n") == 1
 
 
-def test_command_prints_a_row(tmp_path, monkeypatch) -> None:
+def test_command_prints_a_row(tmp_path, monkeypatch, model) -> None:
+    save_model(model, tmp_path)
     (tmp_path / "study.json").write_text(
         json.dumps({"schema": 1, "card": "herd-sim", "seed": 0, "stages": {}}), encoding="utf-8"
     )
@@ -147,7 +148,7 @@ def test_command_prints_a_row(tmp_path, monkeypatch) -> None:
     arguments = ["bench", "--run", str(tmp_path), "--core", "m3", "--optimize", "size", "--windows", "7"]
     table = CliRunner().invoke(app, arguments)
     assert table.exit_code == 0, table.output
-    assert "1 of 1" in table.output
+    assert "1 of 1" in table.output and model.title in table.output
     facts = CliRunner().invoke(app, [*arguments, "--json"])
     assert json.loads(facts.output) == row
     assert asked == [("m3", "size", 7, False, None)] * 2
