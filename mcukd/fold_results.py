@@ -88,12 +88,12 @@ class FoldResult(Mapping[str, NDArray[Any]]):
     @property
     def test_index(self) -> NDArray[np.int64]:
         """Indices (N,) of the test windows among the study's evaluation windows."""
-        return self["test_index"]
+        return self._always_there("test_index")
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """Classes (N,) of the test windows."""
-        return self["labels"]
+        return self._always_there("labels")
 
     @property
     def train_animals(self) -> Optional[tuple[str, ...]]:
@@ -132,6 +132,11 @@ class FoldResult(Mapping[str, NDArray[Any]]):
         if found is None:
             raise ValueError(f"{self.path.name} is not named by fold and seed")
         return found.groupdict()
+
+    def _always_there(self, name: str) -> NDArray[Any]:
+        if name not in self:
+            raise UserError(f"{self.path}: no array '{name}' in it; run the command that made it again.")
+        return self[name]
 
     @cached_property
     def _names(self) -> tuple[str, ...]:

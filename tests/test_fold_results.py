@@ -116,3 +116,10 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
             FoldResult(result.path)["key"]
     with pytest.raises(UserError, match="missing or damaged"):
         FoldResult(tmp_path / "B-s0.npz").logits(TEACHER)
+
+
+@pytest.mark.parametrize("name", ["labels", "test_index"])
+def test_a_file_without_an_array_that_all_have_is_one_sentence(tmp_path: Path, name: str) -> None:
+    np.savez(tmp_path / "A-s0.npz", other=np.zeros(1))
+    with pytest.raises(UserError, match=f"A-s0.npz: no array '{name}' in it"):
+        getattr(FoldResult(tmp_path / "A-s0.npz"), name)

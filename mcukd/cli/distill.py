@@ -177,7 +177,9 @@ def _named_option(text: str) -> tuple[str, Any]:
     try:
         return name, TypeAdapter(kind).validate_python(value)
     except ValueError:
-        raise UserError(f"--set {text}: expected a value of type {kind.__name__}.") from None
+        raise UserError(
+            f"--set {text}: expected a value of type {getattr(kind, '__name__', kind)}."
+        ) from None
 
 
 def _print(metrics: dict[str, Any], path: Path, simulated: bool, config: DistillConfig) -> None:
