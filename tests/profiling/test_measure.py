@@ -148,7 +148,9 @@ def test_command_prints_a_row(tmp_path, monkeypatch, model) -> None:
     arguments = ["bench", "--run", str(tmp_path), "--core", "m3", "--optimize", "size", "--windows", "7"]
     table = CliRunner().invoke(app, arguments)
     assert table.exit_code == 0, table.output
-    assert "1 of 1" in table.output and model.title in table.output
+    # The title is wrapped where the run's path puts it.
+    printed = "".join(table.output.split())
+    assert "1of1" in printed and "".join(model.title.split()) in printed
     facts = CliRunner().invoke(app, [*arguments, "--json"])
     assert json.loads(facts.output) == row
     assert asked == [("m3", "size", 7, False, None)] * 2
