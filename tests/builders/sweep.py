@@ -6,9 +6,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from builders.data import write_moving_herd
 
-#: 3 folds × 7 seeds of two baselines: 42 runs, half of which take long enough to be killed.
+from mcukd.parallel.executor import InProcess
+
+#: 3 folds × 4 seeds of two baselines: 24 runs, half of which take long enough to be killed.
 FORESTS = """
 data = "{card}"
 [grid]
@@ -16,6 +19,14 @@ seeds = {seeds}
 beside = ["random_forest", "majority"]
 bits = []
 """
+
+
+def train_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a sweep's jobs in this process, where TensorFlow has started and models stay compiled."""
+    monkeypatch.setattr("mcukd.sweep.schedule.LocalProcesses", lambda *_: InProcess())
+    for module in ("jobs", "runs"):
+        # The number of threads cannot be set any more. It affects last bits only.
+        monkeypatch.setattr(f"mcukd.sweep.{module}.use_one_thread", lambda: None)
 
 
 def herd_card(folder: Path) -> Path:
@@ -27,7 +38,7 @@ def herd_card(folder: Path) -> Path:
 
 def write_grid(folder: Path, card: Path, content: str = FORESTS, **values: object) -> Path:
     path = folder / "grid.toml"
-    path.write_text(content.format(card=card.as_posix(), **{"seeds": 7, **values}), encoding="utf-8")
+    path.write_text(content.format(card=card.as_posix(), **{"seeds": 4, **values}), encoding="utf-8")
     return path
 
 

@@ -262,7 +262,7 @@ def test_the_command_tells_what_it_would_do(tmp_path: Path) -> None:
     arguments = ("sweep", str(grid), "--out", "out", "--data-root", str(card.parent))
     result = mcukd(*arguments, "--dry-run", cwd=tmp_path)
     assert (
-        result.returncode == 0 and "2 points × 3 folds × 7 seeds = 42 runs, 0 of them done" in result.stdout
+        result.returncode == 0 and "2 points × 3 folds × 4 seeds = 24 runs, 0 of them done" in result.stdout
     )
     assert not (tmp_path / "out").exists()
     refused = mcukd(*arguments, "--workers", "2", "--scheduler", "tcp://localhost:1", cwd=tmp_path)

@@ -14,7 +14,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders.processes import is_running
-from builders.sweep import command, finished, herd_card, results, wait_for_results, write_grid
+from builders.sweep import (
+    command,
+    finished,
+    herd_card,
+    results,
+    train_here,
+    wait_for_results,
+    write_grid,
+)
 
 from mcukd.errors import UserError
 from mcukd.parallel.executor import LocalProcesses, Task, run_tasks
@@ -43,17 +51,17 @@ def test_a_killed_sweep_goes_on_with_nothing_lost_or_redone(card: Path, tmp_path
     for pid in children:
         _wait_until_gone(pid)
     before = finished(out)
-    assert 5 <= len(results(out)) < 42 and not (out / "table.parquet").exists()
+    assert 5 <= len(results(out)) < 24 and not (out / "table.parquet").exists()
     second = subprocess.run(line, capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stderr
     facts = json.loads(second.stdout)
     # Each row has a training of its own.
-    assert facts["complete"] and facts["runs"] == 42 and facts["ran"] == 2 * 42 - len(before)
+    assert facts["complete"] and facts["runs"] == 24 and facts["ran"] == 2 * 24 - len(before)
     after = finished(out)
-    assert len(after) == 2 * 42 and {name: after[name] for name in before} == before
+    assert len(after) == 2 * 24 and {name: after[name] for name in before} == before
     table = pd.read_parquet(out / "table.parquet")
-    assert len(table) == 42 and table["key"].is_unique
-    assert len(table[["fold", "seed", "model"]].drop_duplicates()) == 42
+    assert len(table) == 24 and table["key"].is_unique
+    assert len(table[["fold", "seed", "model"]].drop_duplicates()) == 24
     assert (out / "pareto.png").read_bytes()[:4] == b"\x89PNG"
 
 
@@ -133,7 +141,10 @@ teacher_width = 2
 """
 
 
-def test_the_plain_student_beside_all_methods_is_trained_once(card: Path, tmp_path: Path) -> None:
+def test_the_plain_student_beside_all_methods_is_trained_once(
+    card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_here(monkeypatch)
     content = (
         'data = "{card}"\nsplit = "holdout=A"\n[grid]\nseeds = 1\nmethod = ["soft-labels", "online"]\n'
         "[training]\nepochs = 1\nteacher_epochs = 1\nteacher_width = 1\ngru_units = 2\ndense_units = 2\n"
@@ -232,7 +243,10 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
 
 
 @pytest.mark.emulator
-def test_costs_are_measured_once_for_each_size_and_width(card: Path, tmp_path: Path) -> None:
+def test_costs_are_measured_once_for_each_size_and_width(
+    card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_here(monkeypatch)
     content = TRAINED.replace('beside = ["teacher"]', 'method = "none"').replace("[false, true]", "false")
     content += '[measure]\ncore = "m3"\n'
     facts = run_sweep(write_grid(tmp_path, card, content), tmp_path / "out", card.parent, workers=1)
