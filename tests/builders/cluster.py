@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,32 +18,45 @@ there = importlib.util.find_spec("distributed") is not None
 needs_dask = pytest.mark.skipif(not there, reason="needs the extra 'cluster'")
 
 
+Workers = list["subprocess.Popen[bytes]"]
+
+
 @contextmanager
-def cluster(folder: Path, workers: int = 2) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+def cluster(folder: Path, workers: int = 2) -> Iterator[tuple[str, Workers]]:
     """Start a Dask scheduler and workers, each a process; yield its address and the workers."""
     file = folder / "scheduler.json"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": (folder / "cluster.log").open("ab")}
-    environment = {**os.environ, "DASK_DISTRIBUTED__WORKER__DAEMON": "False"}
-    base = [sys.executable, "-m"]
-    started: list[subprocess.Popen[bytes]] = []
-    try:
-        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
-        scheduler = [*base, "distributed.cli.dask_scheduler", *options]
-        started.append(subprocess.Popen(scheduler, env=environment, **quiet))  # type: ignore[call-overload]
+    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+    with _running(folder, [["distributed.cli.dask_scheduler", *options]]):
         deadline = time.monotonic() + 60
         while not file.exists() or not file.read_text().strip():
             assert time.monotonic() < deadline, "no scheduler"
             time.sleep(0.05)
         address = json.loads(file.read_text())["address"]
-        worker = [*base, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny"]
-        options = ["--no-dashboard", "--host", "127.0.0.1", "--local-directory", str(folder)]
-        for _ in range(workers):
-            started.append(
-                subprocess.Popen([*worker, *options], env=environment, **quiet)  # type: ignore[call-overload]
-            )
-        yield address, started[1:]
-    finally:
-        for process in reversed(started):
-            process.kill()
-            process.wait()
-        quiet["stderr"].close()  # type: ignore[attr-defined]
+        with joined(address, folder, workers) as started:
+            yield address, started
+
+
+@contextmanager
+def joined(address: str, folder: Path, workers: int = 1) -> Iterator[Workers]:
+    """Start workers of a scheduler, each a process."""
+    options = ["--no-dashboard", "--host", "127.0.0.1", "--local-directory", str(folder)]
+    worker = ["distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", *options]
+    with _running(folder, [worker] * workers) as started:
+        yield started
+
+
+@contextmanager
+def _running(folder: Path, modules: Sequence[Sequence[str]]) -> Iterator[Workers]:
+    """Run modules with their arguments, and kill them at the end."""
+    environment = {**os.environ, "DASK_DISTRIBUTED__WORKER__DAEMON": "False"}
+    started: Workers = []
+    with (folder / "cluster.log").open("ab") as log:
+        try:
+            for module in modules:
+                line = [sys.executable, "-m", *module]
+                started.append(subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, stderr=log))
+            yield started
+        finally:
+            for process in reversed(started):
+                process.kill()
+                process.wait()

@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from builders.classify import START, make_study, recording, started, write_parquet
-from builders.cluster import cluster, needs_dask, there
+from builders.cluster import Workers, cluster, needs_dask, there
 from builders.commands import mcukd
 
 from mcukd.classify.job import ClassifyJob
@@ -26,8 +27,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_study(tmp_path_factory.mktemp("study") / "run")[0]
 
 
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Workers]]:
+    """A scheduler's address and its workers, of which a test may kill the first."""
+    with cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
 @needs_dask
-def test_a_cluster_gives_the_same(run: Path, tmp_path: Path) -> None:
+def test_a_cluster_gives_the_same(run: Path, tmp_path: Path, two_workers: tuple[str, Workers]) -> None:
     tasks = [
         ClassifyJob(
             write_parquet(tmp_path / f"cow{n}.parquet", recording(400, n)), run, tmp_path / "a", started()
@@ -36,37 +44,37 @@ def test_a_cluster_gives_the_same(run: Path, tmp_path: Path) -> None:
     ]
     expected = classify_files(tasks)
     apart = [replace(task, out=tmp_path / "b") for task in tasks]
-    with cluster(tmp_path) as (address, _):
-        assert classify_files(apart, scheduler=address) == expected
-        for path in (tmp_path / "a").iterdir():
-            if path.name.endswith(WRITTEN):
-                assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
-        gone = replace(apart[0], path=tmp_path / "no.parquet")
-        with pytest.raises(UserError, match="1 of 2 files failed, results of the other 1 are written"):
-            classify_files([apart[0], gone], scheduler=address)
-        # Through the command: what is finished is not done again.
-        paths = [str(task.path) for task in tasks]
-        options = ("--run", str(run), "--out", "b", "--json", "--scheduler", address)
-        said = mcukd("classify", *paths, *options, *START, cwd=tmp_path)
-        assert said.returncode == 0, said.stderr
-        assert [one["ran"] for one in json.loads(said.stdout)["files"]] == [False] * 3
+    address, _ = two_workers
+    assert classify_files(apart, scheduler=address) == expected
+    for path in (tmp_path / "a").iterdir():
+        if path.name.endswith(WRITTEN):
+            assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+    gone = replace(apart[0], path=tmp_path / "no.parquet")
+    with pytest.raises(UserError, match="1 of 2 files failed, results of the other 1 are written"):
+        classify_files([apart[0], gone], scheduler=address)
+    # Through the command: what is finished is not done again.
+    paths = [str(task.path) for task in tasks]
+    options = ("--run", str(run), "--out", "b", "--json", "--scheduler", address)
+    said = mcukd("classify", *paths, *options, *START, cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert [one["ran"] for one in json.loads(said.stdout)["files"]] == [False] * 3
 
 
 @needs_dask
-def test_a_killed_worker_costs_no_file(run: Path, tmp_path: Path) -> None:
-    paths = [write_parquet(tmp_path / f"cow{n:02}.parquet", recording(4000, n)) for n in range(24)]
+def test_a_killed_worker_costs_no_file(run: Path, tmp_path: Path, two_workers: tuple[str, Workers]) -> None:
+    paths = [write_parquet(tmp_path / f"cow{n:02}.parquet", recording(4000, n)) for n in range(16)]
     out = tmp_path / "out"
-    with cluster(tmp_path) as (address, workers):
-        options = ["--run", str(run), "--out", str(out), "--json", "--scheduler", address, *START]
-        line = [sys.executable, "-m", "mcukd", "classify", *map(str, paths), *options]
-        running = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 60
-        while len(done := list(out.glob("[!.]*.summary.json"))) < 2:
-            assert time.monotonic() < deadline and running.poll() is None, "nothing was classified"
-            time.sleep(0.01)
-        assert len(done) < len(paths) and running.poll() is None
-        workers[0].kill()
-        said, errors = running.communicate(timeout=120)
+    address, workers = two_workers
+    options = ["--run", str(run), "--out", str(out), "--json", "--scheduler", address, *START]
+    line = [sys.executable, "-m", "mcukd", "classify", *map(str, paths), *options]
+    running = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while len(done := list(out.glob("[!.]*.summary.json"))) < 2:
+        assert time.monotonic() < deadline and running.poll() is None, "nothing was classified"
+        time.sleep(0.01)
+    assert len(done) < len(paths) and running.poll() is None
+    workers[0].kill()
+    said, errors = running.communicate(timeout=120)
     assert running.returncode == 0, errors
     found = json.loads(said)["files"]
     assert [Path(one["file"]).stem for one in found] == [path.stem for path in paths]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from builders.cluster import cluster, needs_dask, there
+from builders.cluster import cluster, joined, needs_dask, there
 from builders.sweep import command, herd_card, results, wait_for_results, write_grid
 
 from mcukd.errors import UserError
@@ -40,21 +40,19 @@ def test_a_killed_worker_costs_no_row(tmp_path: Path) -> None:
 
 @needs_dask
 def test_a_cluster_that_does_not_fit_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcukd.parallel.cluster.PATIENCE", 3)
+    monkeypatch.setattr("mcukd.parallel.cluster.PATIENCE", 1)
     with pytest.raises(UserError, match="no Dask scheduler answers there"), connect("tcp://127.0.0.1:9"):
         pass
     with pytest.raises(UserError, match="no Dask scheduler answers there"), connect("nonsense://x"):
         pass
-    nobody, one = tmp_path / "nobody", tmp_path / "one"
-    nobody.mkdir()
-    one.mkdir()
-    refused = pytest.raises(UserError, match="no worker has joined")
-    with cluster(nobody, workers=0) as (address, _), refused, connect(address):
-        pass
-    monkeypatch.setattr("mcukd.parallel.cluster.PATIENCE", 60)
-    refused = pytest.raises(UserError, match="does not see")
-    with cluster(one, workers=1) as (address, _), refused, connect(address, tmp_path / "elsewhere"):
-        pass
+    monkeypatch.setattr("mcukd.parallel.cluster.PATIENCE", 3)
+    with cluster(tmp_path, workers=0) as (address, _):
+        with pytest.raises(UserError, match="no worker has joined"), connect(address):
+            pass
+        monkeypatch.setattr("mcukd.parallel.cluster.PATIENCE", 60)
+        refused = pytest.raises(UserError, match="does not see")
+        with joined(address, tmp_path), refused, connect(address, tmp_path / "elsewhere"):
+            pass
 
 
 @pytest.mark.skipif(there, reason="the package is installed")
