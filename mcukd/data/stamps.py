@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Optional
 
 import numpy as np
@@ -57,6 +58,9 @@ _ABBREVIATION = re.compile(r".*\d\s*\(?([a-z]{3,5})\)?")
 _NANOSECONDS = 1_000_000_000
 _WIDEST = 64
 _COMPARED = 16
+#: How a cell is written is the same for all of its digits, and a column is written in a few ways.
+_ALIKE = str.maketrans("123456789", "0" * 9)
+_REMEMBERED = 1024
 
 
 @dataclass(frozen=True)
@@ -105,13 +109,21 @@ def read_dates(texts: Sequence[Any], order: Optional[str] = None) -> Dates:
 
 def depends_on_order(text: str) -> bool:
     """Tell whether a cell is a date that more than one order of day, month and year could be read from."""
-    low = text.strip().lower()
-    return _match(low, None) is None and any(pattern.fullmatch(low) for pattern in _ORDERED.values())
+    return _depends_on_order(text.strip().lower().translate(_ALIKE))
 
 
 def zone_abbreviation(text: str) -> Optional[str]:
     """Return the letters after a date that name a zone without fixing its offset, such as CET or EST."""
-    low = text.strip().lower()
+    return _zone_abbreviation(text.strip().lower().translate(_ALIKE))
+
+
+@lru_cache(_REMEMBERED)
+def _depends_on_order(low: str) -> bool:
+    return _match(low, None) is None and any(pattern.fullmatch(low) for pattern in _ORDERED.values())
+
+
+@lru_cache(_REMEMBERED)
+def _zone_abbreviation(low: str) -> Optional[str]:
     match = _ABBREVIATION.fullmatch(low)
     if match is None or match[1] in ("utc", "gmt"):
         return None

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcukd.data.importer.times import could_be_dates
 from mcukd.data.stamps import depends_on_order, read_dates, zone_abbreviation
 from mcukd.data.tables import seconds_of
 from mcukd.errors import UserError
@@ -126,3 +127,24 @@ def test_the_readers_of_cards_refuse_cells_without_a_zone_among_others() -> None
         seconds_of(Path("herd.csv"), "time", stamps)
     mixed = ["2024-10-27T02:59:59+02:00", "2024-10-27T02:00:00.5+01"]
     assert seconds_of(Path("herd.csv"), "time", mixed).tolist() == [0.0, 1.5]
+
+
+CELLS = (
+    *("2024-05-15 13:30:48.123", "15/05/2024 13:30", "05/15/24", "03/04/2024", "24-05-15", "20240515133048"),
+    *("15-May-2024", "2024-05-15 13:30 CET", "2024-02-30", "13:30", "45427.5", "graze", "", "−1", "x" * 70),
+)
+
+
+@given(st.lists(st.sampled_from(CELLS), min_size=1))
+def test_a_cell_is_a_date_or_not_whatever_stands_beside_it(cells: list[str]) -> None:
+    assert could_be_dates(cells).tolist() == [could_be_dates([cell]).tolist()[0] for cell in cells]
+
+
+def test_whether_a_cell_is_a_date_does_not_depend_on_earlier_ones_of_its_form() -> None:
+    cells = ["2024-05-15", "2024-13-15", "2024-05-32"]
+    assert could_be_dates(cells).tolist() == [True, False, False]
+    assert [zone_abbreviation(cell) for cell in ("2024-05-15 13:30 CET", "2024-05-16 11:20 EST")] == [
+        "CET",
+        "EST",
+    ]
+    assert depends_on_order("03/04/2024") and depends_on_order("13/04/2024") and not depends_on_order("3/4")

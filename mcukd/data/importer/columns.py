@@ -10,7 +10,7 @@ from typing import Optional
 
 import numpy as np
 
-from mcukd.data.importer.numerals import MISSING, is_number, to_number
+from mcukd.data.importer.numerals import MISSING, to_numbers
 from mcukd.data.importer.text import TextForm, odd_cell
 from mcukd.data.importer.time_units import words_of
 from mcukd.data.importer.times import holds_clocks, holds_dates, holds_packed_days, holds_stamps
@@ -79,21 +79,15 @@ def units_of(magnitude: float) -> Optional[str]:
 
 def number_columns(form: TextForm) -> list[str]:
     """Return the columns whose first values are numbers, most of them: what is not is said when parsing."""
-    found = []
-    for name in form.header:
-        cells = [cell for cell in form.column(name) if cell not in MISSING]
-        if cells and sum(is_number(cell, form.decimal) for cell in cells) > 0.6 * len(cells):
-            found.append(name)
-    return found
+    return list(form.numbers)
 
 
 def acceleration_triples(form: TextForm) -> list[Triple]:
     """Return the triples of columns that may be the accelerometer, the likeliest first."""
-    numbers = number_columns(form)
-    triples = [Triple(names, *_magnitude(form, names)) for names in triples_by_name(numbers)]
-    named = [one for one in triples if not _OTHER.search(one.columns[0].lower())]
-    plain = [one for one in named if _ACC.search(one.columns[0].lower())]
-    return sorted(plain or named, key=lambda one: (one.units is None, one.distance))
+    named = [names for names in triples_by_name(form.numbers) if not _OTHER.search(names[0].lower())]
+    plain = [names for names in named if _ACC.search(names[0].lower())]
+    triples = [Triple(names, *_magnitude(form, names)) for names in plain or named]
+    return sorted(triples, key=lambda one: (one.units is None, one.distance))
 
 
 def refuse_odd_axes(path: Path, form: TextForm) -> None:
@@ -264,9 +258,8 @@ def _magnitude(form: TextForm, names: tuple[str, str, str]) -> tuple[float, Opti
 
 
 def _values(form: TextForm, names: Sequence[str]) -> np.ndarray:
-    columns = [form.column(name) for name in names]
-    read = [[to_number(cell, form.decimal) for cell in cells] for cells in zip(*columns)]
-    rows = [cells for cells in read if None not in cells]
+    columns = [to_numbers(form.column(name), form.decimal) for name in names]
+    rows = [cells for cells in zip(*columns) if None not in cells]
     return np.array(rows, dtype=np.float64).reshape(-1, len(names))
 
 

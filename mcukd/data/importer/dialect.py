@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from mcukd.data.importer.numerals import MISSING, is_number
+from mcukd.data.importer.numerals import MISSING, is_number, simple_ones_out
 from mcukd.errors import UserError
 from mcukd.text import listed
 
@@ -26,6 +26,8 @@ _BLANK_RUN = re.compile(r"[ \t]+")
 _STAMP = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
 _DAY = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 _HOUR = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?")
+#: Cells without any of these are one.
+_MARKS = re.compile(r"[,;\t| ]")
 _TWO_NUMBERS = re.compile(r"[+-]?\d[\d.,]*[ \t]+[+-]?[\d.,]+")
 _RULE = re.compile(r"[-=_+:|;,\s]*[-=_]{3}[-=_+:|;,\s]*")
 _UNITS = re.compile(
@@ -79,6 +81,15 @@ def cells_of(line: str, separator: str) -> list[str]:
     return next(csv.reader([line], delimiter=separator), [])
 
 
+def table_of(lines: Sequence[str], separator: str) -> list[list[str]]:
+    """Split lines, each as `cells_of` does."""
+    if any('"' in line for line in lines):
+        return [cells_of(line, separator) for line in lines]
+    if separator == BLANKS:
+        lines = [_BLANK_RUN.sub(" ", line.strip()) for line in lines]
+    return [*csv.reader(lines, delimiter=separator)]
+
+
 def separator_of(path: Path, lines: Sequence[str]) -> tuple[str, int]:
     """Return the separator on which most lines agree, and their number of cells; UserError for none."""
     filled = [line for line in lines[:HEAD_ROWS] if line.strip() and not _COMMENT.match(line)]
@@ -86,13 +97,14 @@ def separator_of(path: Path, lines: Sequence[str]) -> tuple[str, int]:
     filled = filled[-_JUDGED:] or [line for line in lines if line.strip()][:_JUDGED]
     best: Optional[tuple[float, int, str, float]] = None
     for separator in _SEPARATORS:
-        table = [cells_of(line, separator) for line in filled]
+        table = table_of(filled, separator)
         widths = Counter(len(cells) for cells in table)
         width, agreeing = max(widths.items(), key=lambda item: (item[1], item[0]))
         if width < 2:
             continue
         cells = [cell for row in table if len(row) == width for cell in row]
-        whole = sum(not _torn(cell, separator) for cell in cells) / len(cells)
+        torn = sum(_torn(cell, separator) for cell in filter(_MARKS.search, cells))
+        whole = (len(cells) - torn) / len(cells)
         # Blanks also stand within cells, so any other separator that fits is likelier.
         score = agreeing / len(filled) * whole * (0.9 if separator == BLANKS else 1.0)
         if best is None or (score, width) > best[:2]:
@@ -104,7 +116,7 @@ def separator_of(path: Path, lines: Sequence[str]) -> tuple[str, int]:
             f"{path} is no table that can be read: no delimiter among commas, semicolons, tabs, bars and "
             f"blanks gives its lines the same number of columns; export it as CSV with one header line"
         )
-    table = [cells_of(line, best[2]) for line in filled]
+    table = table_of(filled, best[2])
     return best[2], _without_ends(table, best[1])
 
 
@@ -130,7 +142,7 @@ def find_header(path: Path, lines: Sequence[str], separator: str, width: int) ->
     Raises UserError where no line does, where its names do not fit the rows in one way, and where two columns
     have one name.
     """
-    table = [cells_of(line, separator) for line in lines[:HEAD_ROWS]]
+    table = table_of(lines[:HEAD_ROWS], separator)
     comments = [bool(_COMMENT.match(line)) for line in lines[:HEAD_ROWS]]
     table = [fitted(cells, width) for cells in table]
     rows = [cells for cells, comment in zip(table, comments) if len(cells) == width and not comment]
@@ -292,7 +304,8 @@ def _typed(rows: Sequence[list[str]]) -> list[int]:
     found = []
     for place in range(len(judged[0]) if judged else 0):
         cells = [row[place].strip() for row in judged if row[place].strip() not in MISSING]
-        if cells and sum(map(_is_typed, cells)) >= 0.6 * len(cells):
+        odd = [*simple_ones_out(cells)]
+        if cells and len(cells) - len(odd) + sum(map(_is_typed, odd)) >= 0.6 * len(cells):
             found.append(place)
     return found
 

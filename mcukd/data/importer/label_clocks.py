@@ -22,7 +22,7 @@ from mcukd.data.importer.time_units import CALENDARS, OWN_ZERO, SINCE_1970, Unit
 from mcukd.data.importer.times import (
     Column,
     TimeForm,
-    could_be_date,
+    could_be_dates,
     holds_clocks,
     is_number,
     numbers,
@@ -190,7 +190,7 @@ def _dated(columns: TimeColumns) -> Times:
     path, line, fresh = columns.path, columns.line, columns.fresh()
     pairs = list(zip(columns.names, columns.cells))
     for name, cells in pairs:
-        known = np.array([1.0 if could_be_date(cell) else np.nan for cell in cells])
+        known = np.where(could_be_dates(cells), 1.0, np.nan)
         refuse_odd(path, name, cells, known, line, "a date and time")
     forms = time_forms(
         [Column(path, name, tuple(cells), columns.decimal) for name, cells in pairs],

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import filterfalse
 from typing import Optional
 
 #: Values that stand for "nothing was measured".
 MISSING = ("", "NA", "N/A", "na", "NaN", "nan", "NAN", "NULL", "null", "None", "#N/A", "-")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-#: What nearly every cell looks like.
-_SIMPLE = re.compile(r"-?\d+(\.\d+)?")
+#: What nearly every cell looks like, by the mark of fractions.
+_SIMPLE = {".": re.compile(r"-?\d+(\.\d+)?"), ",": re.compile(r"-?\d+(,\d+)?")}
+#: What words and times of day look like, so that they are quickly told from numbers.
+_WORD = re.compile(r"\s*[A-Za-z_]|[^:]*:")
 _PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 #: A unit of acceleration behind a number. Longer ones stand first.
 _UNIT = re.compile(
@@ -36,8 +39,10 @@ def to_number(cell: str, decimal: str = ".") -> Optional[float]:
     decimal: the mark of the table's fractions; the other of point and comma then groups thousands. A unit of
     acceleration behind the number is let be (`unit_of` tells it).
     """
-    if decimal == "." and _SIMPLE.fullmatch(cell):
-        return float(cell)
+    if _SIMPLE[decimal].fullmatch(cell):
+        return float(cell.replace(decimal, "."))
+    if _WORD.match(cell):
+        return None
     text = bare(cell)
     if _SPACED.fullmatch(text):
         text = re.sub(rf"[{_BLANKS}{_QUOTES}]", "", text)
@@ -55,9 +60,27 @@ def is_number(cell: str, decimal: str = ".") -> bool:
     return to_number(cell, decimal) is not None
 
 
+def to_numbers(cells: Sequence[str], decimal: str = ".") -> list[Optional[float]]:
+    """Return `to_number` of every cell."""
+    if decimal == "." and all(map(_SIMPLE["."].fullmatch, cells)):
+        return [*map(float, cells)]
+    return [to_number(cell, decimal) for cell in cells]
+
+
+def count_numbers(cells: Sequence[str], decimal: str = ".") -> int:
+    """Return how many cells are numbers, as `is_number` tells."""
+    odd = [*filterfalse(_SIMPLE[decimal].fullmatch, cells)]
+    return len(cells) - len(odd) + sum(is_number(cell, decimal) for cell in filterfalse(_WORD.match, odd))
+
+
 def is_plain_number(cell: str) -> bool:
     """Tell whether every program reads a cell as the same number."""
     return bool(_PLAIN.fullmatch(cell.strip(" \t")))
+
+
+def simple_ones_out(cells: Iterable[str]) -> Iterator[str]:
+    """Yield the cells that are not written as nearly all numbers are: digits, perhaps a point and more."""
+    return filterfalse(_SIMPLE["."].fullmatch, cells)
 
 
 def bare(cell: str) -> str:
@@ -82,7 +105,7 @@ def decimal_mark(columns: Iterable[Iterable[str]]) -> tuple[Optional[str], str]:
     "." where no cell says otherwise. None where both marks fit and mean different numbers: the cell returned
     is such a one, as "1,024", which is 1024 or 1.024.
     """
-    point = comma = either = ""
+    point = either = ""
     columns = [list(column) for column in columns]
     if not any("," in cell for column in columns for cell in column):
         return ".", ""
@@ -98,13 +121,13 @@ def decimal_mark(columns: Iterable[Iterable[str]]) -> tuple[Optional[str], str]:
             elif with_point is not None and with_comma is None:
                 point = point or cell
             elif with_comma is not None and with_point is None:
-                comma = comma or cell
+                return ",", cell
             elif with_point is not None and "," in text:
                 doubtful = doubtful or cell
         # Beside 106 and 969, a cell of 1,013 goes on counting and does not fall to 1.013.
         if doubtful and whole >= _GOES_ON:
             point = point or doubtful
         either = either or doubtful
-    if comma or point or not either:
-        return ("," if comma else "."), comma or point
+    if point or not either:
+        return ".", point
     return None, either

@@ -6,17 +6,20 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
 
-from mcukd.data.importer.dialect import BLANKS, HEAD_ROWS, cells_of, find_header, fitted, separator_of
+from mcukd.data.importer.dialect import BLANKS, HEAD_ROWS, find_header, fitted, separator_of, table_of
 from mcukd.data.importer.lines import Block, Coding, head_of
 from mcukd.data.importer.lines import read_blocks as _read_blocks
 from mcukd.data.importer.numerals import (
     MISSING,
+    count_numbers,
     decimal_mark,
     is_number,
     is_plain_number,
+    simple_ones_out,
     to_number,
     unit_of,
 )
@@ -92,8 +95,23 @@ class TextForm:
 
     def column(self, name: str) -> list[str]:
         """Return the first values of a column, stripped."""
-        place = self.header.index(name)
-        return [row[place].strip() for row in self.rows]
+        return self._columns[self.header.index(name)]
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """Names of the columns whose first values are numbers, most of them."""
+        found = []
+        for name, cells in zip(self.header, self._columns):
+            filled = [cell for cell in cells if cell not in MISSING]
+            if filled and count_numbers(filled, self.decimal) > 0.6 * len(filled):
+                found.append(name)
+        return tuple(found)
+
+    @cached_property
+    def _columns(self) -> list[list[str]]:
+        # Kept, for every question about a column's role goes through them.
+        columns = [[*map(str.strip, column)] for column in zip(*self.rows)]
+        return columns or [[] for _ in self.header]
 
 
 def sniff(path: Path) -> TextForm:
@@ -202,7 +220,7 @@ def odd_cell(form: TextForm, name: str) -> Optional[tuple[int, str]]:
 
 def _table(content: str, delimiter: str) -> list[list[str]]:
     if delimiter == BLANKS:
-        return [cells_of(line, delimiter) for line in content.split("\n") if line.strip()]
+        return table_of([line for line in content.split("\n") if line.strip()], delimiter)
     return list(csv.reader(content.split("\n"), delimiter=delimiter))
 
 
@@ -216,9 +234,9 @@ def _odd_numbers(rows: Sequence[Sequence[str]], decimal: str) -> bool:
     """Whether a column of numbers has cells that the readers of a card do not take for numbers."""
     for column in zip(*rows):
         filled = [cell for cell in column if cell.strip() not in MISSING]
-        if all(is_plain_number(cell) for cell in filled):
+        if all(is_plain_number(cell) for cell in simple_ones_out(filled)):
             continue
-        if sum(is_number(cell, decimal) for cell in filled) > 0.6 * len(filled):
+        if count_numbers(filled, decimal) > 0.6 * len(filled):
             return True
     return False
 

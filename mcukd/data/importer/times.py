@@ -115,14 +115,14 @@ def numbers(stamps: NDArray[Any], decimal: str) -> NDArray[np.float64]:
 def holds_stamps(stamps: Sequence[str], decimal: str) -> bool:
     """Tell whether most of the cells that are filled are numbers, dates or times of day."""
     filled = [stamp for stamp in stamps if stamp.strip() not in MISSING]
-    kinds = [_kind(stamp, decimal) for stamp in filled]
+    kinds = _kinds(filled, decimal)
     return bool(filled) and sum(kind is not None for kind in kinds) > _MOSTLY * len(filled)
 
 
 def holds_dates(stamps: Sequence[str]) -> bool:
     """Tell whether most of the cells that are filled are dates."""
     filled = [stamp for stamp in stamps if stamp.strip() not in MISSING]
-    return bool(filled) and sum(_is_date(stamp) for stamp in filled) > _MOSTLY * len(filled)
+    return bool(filled) and sum(_are_dates(filled)) > _MOSTLY * len(filled)
 
 
 def holds_packed_days(stamps: Sequence[str]) -> bool:
@@ -139,9 +139,9 @@ def holds_clocks(stamps: Sequence[str]) -> bool:
     return bool(filled) and clocks > _MOSTLY * len(filled)
 
 
-def could_be_date(stamp: str) -> bool:
-    """Tell whether a cell is a date in some order, if with letters for a zone."""
-    return _kind(stamp, ".") == "date"
+def could_be_dates(stamps: Sequence[str]) -> NDArray[np.bool_]:
+    """(n,) whether cells are dates in some order, if with letters for a zone."""
+    return np.array([kind == "date" for kind in _kinds(stamps, ".")], dtype=np.bool_)
 
 
 def time_forms(columns: Sequence[Column], options: Options, dialog: Dialog, burst: int = 1) -> list[TimeForm]:
@@ -230,25 +230,36 @@ def zone_words(form: TimeForm, options: Options) -> str:
     return f", local time of {form.timezone}" if form.timezone else ", without a time zone: taken as UTC"
 
 
-def _kind(stamp: str, decimal: str) -> Optional[str]:
-    text = stamp.strip()
-    if _PACKED.fullmatch(text) and read_dates([text]).known[0]:
+def _kinds(stamps: Sequence[str], decimal: str) -> list[Optional[str]]:
+    """Return "number", "date", "clock" or None for each cell."""
+    texts = [stamp.strip() for stamp in stamps]
+    known = read_dates(texts).known.tolist()
+    return [_kind(text, date, decimal) for text, date in zip(texts, known)]
+
+
+def _kind(text: str, known: bool, decimal: str) -> Optional[str]:
+    """Return the kind of one cell. known: whether it is a date whose order shows."""
+    if known and _PACKED.fullmatch(text):
         return "date"
     if is_number(text, decimal):
         return "number"
     if _CLOCK_ONLY.fullmatch(text):
         return "clock"
-    return "date" if _is_date(text) or zone_abbreviation(text) else None
+    return "date" if _is_date(text, known) or zone_abbreviation(text) else None
 
 
-def _is_date(stamp: str) -> bool:
-    text = stamp.strip()
-    return (bool(read_dates([text]).known[0]) or depends_on_order(text)) and not _NUMBER.fullmatch(text)
+def _are_dates(stamps: Sequence[str]) -> list[bool]:
+    texts = [stamp.strip() for stamp in stamps]
+    return [_is_date(text, known) for text, known in zip(texts, read_dates(texts).known.tolist())]
+
+
+def _is_date(text: str, known: bool) -> bool:
+    return (known or depends_on_order(text)) and not _NUMBER.fullmatch(text)
 
 
 def _kind_of(column: Column) -> str:
     filled = column.filled
-    kinds = [_kind(stamp, column.decimal) for stamp in filled]
+    kinds = _kinds(filled, column.decimal)
     best = max(("number", "date", "clock"), key=kinds.count)
     if kinds.count(best) > _MOSTLY * len(filled):
         return best

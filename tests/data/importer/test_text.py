@@ -7,8 +7,18 @@ from typing import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mcukd.data.importer.numerals import decimal_mark, to_number, unit_of
+from mcukd.data.importer.dialect import cells_of, table_of
+from mcukd.data.importer.numerals import (
+    count_numbers,
+    decimal_mark,
+    is_number,
+    to_number,
+    to_numbers,
+    unit_of,
+)
 from mcukd.data.importer.text import parse, read_blocks, sniff
 from mcukd.errors import UserError
 
@@ -194,6 +204,54 @@ def test_a_column_keeps_to_one_unit(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_cells_are_numbers_or_not(cell: str, decimal: str, value: float) -> None:
     assert to_number(cell, decimal) == value
+
+
+CELLS = [
+    *(
+        "0.1",
+        "-7",
+        "+.5",
+        "5.",
+        "1e-3",
+        "1,5",
+        "1,024",
+        "1.024,5",
+        "1 024.5",
+        "1'024",
+        "−0.95",
+        "- 0.5",
+        "0.1 g",
+    ),
+    *(
+        '"12.5"',
+        "٣",
+        "12:30",
+        "2024-05-15",
+        "graze",
+        "_1",
+        "x1",
+        " 1.5 ",
+        " graze",
+        "",
+        "-",
+        ".",
+        "g",
+        "1,2,3",
+    ),
+]
+
+
+@given(st.lists(st.sampled_from(CELLS) | st.text("0123456789.,-+:eg \"'", max_size=6)), st.sampled_from(".,"))
+def test_a_column_is_read_as_its_cells_are(cells: list[str], decimal: str) -> None:
+    assert to_numbers(cells, decimal) == [to_number(cell, decimal) for cell in cells]
+    assert count_numbers(cells, decimal) == sum(is_number(cell, decimal) for cell in cells)
+
+
+def test_lines_are_split_together_as_they_are_alone() -> None:
+    lines = ["a,b", "", "1, 2,", '"x, y",3', "  4  5\t6"]
+    for separator in (",", ";", "\t", "|", " "):
+        for some in (lines, [line for line in lines if '"' not in line]):
+            assert table_of(some, separator) == [cells_of(line, separator) for line in some]
 
 
 def test_units_and_decimal_marks_are_told() -> None:
