@@ -32,6 +32,7 @@ SENTINELS = (
     *(888.0, 8888.0, 88888.0, 7999.0, 32767.0, 32768.0, 65535.0, 8388607.0, 8388608.0, 16777215.0),
     *(2147483647.0, 2147483648.0, 4294967295.0, 1e10, 1e20, 1e30, 3.4e38),
 )
+_LEAST_SENTINEL = min(SENTINELS)
 #: Longer than this many times the median vector, no accelerometer reads (the widest reach ±400 g).
 IMPOSSIBLE = 400.0
 #: No sensor's reading where the value is one of SENTINELS and nothing else comes near it: so many g from
@@ -183,9 +184,13 @@ def sentinel_rows(samples: NDArray[np.float64], values: Iterable[float]) -> NDAr
 def odd_values(values: NDArray[np.float64], one_g: float) -> dict[float, int]:
     """Return value → how often it stands in `values` (any shape), of those that may stand for "missing"."""
     flat = values[np.isfinite(values)]
-    listed = np.isin(np.abs(flat), SENTINELS)
+    size = np.abs(flat)
+    # Of most recordings, the largest value already tells that there is none.
+    if not len(size) or size.max() < min(_LEAST_SENTINEL, IMPOSSIBLE * one_g if one_g > 0 else math.inf):
+        return {}
+    listed = np.isin(size, SENTINELS)
     if one_g > 0:
-        listed |= np.abs(flat) > IMPOSSIBLE * one_g
+        listed |= size > IMPOSSIBLE * one_g
     found, counts = np.unique(flat[listed], return_counts=True)
     return {float(value): int(count) for value, count in zip(found, counts)}
 
@@ -193,7 +198,8 @@ def odd_values(values: NDArray[np.float64], one_g: float) -> dict[float, int]:
 def ordinary_reach(values: NDArray[np.float64]) -> float:
     """Return the greatest absolute value that is finite and none of SENTINELS; 0.0 where there is none."""
     size = np.abs(values[np.isfinite(values)])
-    size = size[~np.isin(size, SENTINELS)]
+    if len(size) and size.max() >= _LEAST_SENTINEL:
+        size = size[~np.isin(size, SENTINELS)]
     return float(size.max()) if len(size) else 0.0
 
 

@@ -115,7 +115,15 @@ def _parquet_pieces(path: Path, numbers: Sequence[str], texts: Sequence[str], of
 
 def _as_text(column: Any) -> list[str]:
     """Cells as text; time stamps in ISO 8601, those of a zone in UTC with a Z; missing ones as nothing."""
-    return ["" if value is None else str(value) for value in _spelled(column).to_pylist()]
+    import pyarrow
+
+    column = _spelled(column)
+    if pyarrow.types.is_integer(column.type):
+        column = column.cast(pyarrow.string())
+    if pyarrow.types.is_string(column.type):
+        texts: list[str] = column.fill_null("").to_pylist()
+        return texts
+    return ["" if value is None else str(value) for value in column.to_pylist()]
 
 
 def _spelled(column: Any) -> Any:

@@ -122,22 +122,21 @@ def _part_segments(path: Path, exclude_segments: frozenset[int]) -> Iterator[Raw
 def _table_segments(
     path: Path, table: Any, first_row: int, exclude_segments: frozenset[int]
 ) -> Iterator[RawSegment]:
-    animals, labels = _texts(table.column("animal")), _texts(table.column("label"))
+    animals, animal_names = _coded(table.column("animal"))
+    labels, label_names = _coded(table.column("label"))
     numbers = table.column("segment").to_numpy()
     known = table.column("time").null_count == 0
     seconds = table.column("time").to_numpy() if known else None
     samples = np.stack([table.column(axis).to_numpy() for axis in "xyz"], axis=1).astype(np.float64)
     if not len(samples):
         return
-    codes = [np.unique(names.astype(str), return_inverse=True)[1] for names in (animals, labels)]
-    blank = np.array([label is None for label in labels])
-    for start, stop in row_runs([*codes, numbers, blank], len(samples)):
-        animal = str(animals[start])
+    for start, stop in row_runs([animals, labels, numbers], len(samples)):
+        animal = str(animal_names[animals[start]])
         if int(numbers[start]) in exclude_segments:
             continue
         yield RawSegment(
             animal,
-            None if labels[start] is None else str(labels[start]),
+            label_names[labels[start]],
             f"{animal}, segment {numbers[start]}",
             samples[start:stop],
             None if seconds is None else seconds[start:stop],
@@ -145,9 +144,11 @@ def _table_segments(
         )
 
 
-def _texts(column: Any) -> NDArray[np.object_]:
+def _coded(column: Any) -> tuple[NDArray[np.int64], list[Optional[str]]]:
+    """Return (n,) the place of each cell's text in a list, and the list, whose last is None for no text."""
     import pyarrow
 
-    # As strings first: NumPy's view of a dictionary column puts another text where one is missing.
-    values: NDArray[np.object_] = column.cast(pyarrow.string()).to_numpy(zero_copy_only=False).astype(object)
-    return values
+    # As strings first: the parts of a dictionary column may number their texts in different ways.
+    coded = column.cast(pyarrow.string()).combine_chunks().dictionary_encode()
+    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, [*coded.dictionary.to_pylist(), None]
