@@ -22,6 +22,7 @@ PLACES = {"g": 4, "m/s2": 4, "mg": 1}
 START = dt.datetime(2024, 5, 15, 9, 20, 30, tzinfo=dt.timezone.utc)
 TWO_HOURS_EAST = dt.timezone(dt.timedelta(hours=2))
 EXCEL_ZERO = dt.datetime(1899, 12, 30, tzinfo=dt.timezone.utc)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 SEPARATORS = (",", ";", "\t", "|", " ")
 HEADERS = (
     "plain",
@@ -73,6 +74,15 @@ LOCAL = (
     "excel days",
     "matlab days",
 )
+#: Dates before the clock, where they are not as in ISO 8601, and what stands behind it.
+DATES = {
+    "iso with T": "%Y-%m-%dT",
+    "iso with Z": "%Y-%m-%dT",
+    "day.month.year": "%d.%m.%Y ",
+    "day/month/year": "%d/%m/%Y ",
+    "month/day/year": "%m/%d/%Y ",
+}
+OFFSETS = {"iso with Z": "Z", "iso with offset": "+02:00"}
 UNDATED = ("none", "uptime s", "uptime ms", "uptime ns", "counter")
 ODD_ROWS = ("none", "stamps NA", "cells empty", "zeros", "sentinel", "header again", "other sensor")
 ANIMALS = ("column", "folder", "file")
@@ -147,14 +157,15 @@ def write(dialect: Dialect, folder: Path) -> Truth:
         values = _motion(rng, seconds, labels == "graze", dialect.units)
         start = START + dt.timedelta(hours=number)
         odd = _odd_rows(rng, dialect, len(seconds))
-        texts = [[_decimal(f"{v:.{PLACES[dialect.units]}f}", dialect) for v in row] for row in values]
+        plain = [[f"{v:.{PLACES[dialect.units]}f}" for v in row] for row in values.tolist()]
+        texts = [[_decimal(cell, dialect) for cell in row] for row in plain]
         if dialect.odd_rows == "zeros":
             texts = [["0", "0", "0"] if odd[row] else cells for row, cells in enumerate(texts)]
         elif dialect.odd_rows == "sentinel":
             texts = [["-9999"] * 3 if odd[row] else cells for row, cells in enumerate(texts)]
         elif dialect.odd_rows == "cells empty":
             texts = [["", *cells[1:]] if odd[row] else cells for row, cells in enumerate(texts)]
-        written = np.array([[float(f"{v:.{PLACES[dialect.units]}f}") for v in row] for row in values])
+        written = np.array(plain).astype(np.float64)
         for row in range(len(seconds)):
             stamps = _stamps(dialect, start, float(seconds[row]), row)
             if odd[row] and dialect.odd_rows == "stamps NA":
@@ -254,43 +265,40 @@ def _decimal(text: str, dialect: Dialect) -> str:
 def _stamps(dialect: Dialect, start: dt.datetime, seconds: float, row: int) -> list[str]:
     """Return the cells that tell the time of a sample: none, one, or a date and a clock."""
     kind = dialect.stamps
+    if kind == "none":
+        return []
+    if kind == "counter":
+        return [str(row)]
+    if kind.startswith("uptime"):
+        uptime = round((4512.345 + seconds) * 1000)
+        return [_counted(kind, uptime, dialect)]
     moment = start + dt.timedelta(microseconds=round(seconds * 1e6))
+    if kind.startswith("unix"):
+        return [_counted(kind, round((moment - EPOCH).total_seconds() * 1000), dialect)]
     zone = dt.timezone.utc if dialect.zone is None else ZoneInfo(dialect.zone)
     local = moment.astimezone(zone)
+    if kind.endswith("days"):
+        days = ((local.replace(tzinfo=dt.timezone.utc)) - EXCEL_ZERO).total_seconds() / 86400
+        return [_decimal(f"{days + (693960 if kind == 'matlab days' else 0):.10f}", dialect)]
+    if kind == "compact":
+        return [f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}"]
+    if kind in ("iso with Z", "iso with offset"):
+        local = moment if kind == "iso with Z" else moment.astimezone(TWO_HOURS_EAST)
     fraction = _decimal(f".{local.microsecond // 1000:03d}", dialect)
+    if kind == "whole seconds" or (kind.endswith("where it is zero") and not local.microsecond):
+        fraction = ""
     clock = f"{local:%H:%M:%S}{fraction}"
-    unix = round((moment - dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)).total_seconds() * 1000)
-    uptime = round((4512.345 + seconds) * 1000)
-    days = ((local.replace(tzinfo=dt.timezone.utc)) - EXCEL_ZERO).total_seconds() / 86400
-    texts = {
-        "none": [],
-        "iso": [f"{local:%Y-%m-%d} {clock}"],
-        "iso with T": [f"{local:%Y-%m-%d}T{clock}"],
-        "iso with Z": [f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"],
-        "iso with offset": [
-            f"{moment.astimezone(dt.timezone(dt.timedelta(hours=2))):%Y-%m-%d %H:%M:%S}{fraction}+02:00"
-        ],
-        "iso without fraction where it is zero": [
-            f"{local:%Y-%m-%d %H:%M:%S}" + (fraction if local.microsecond else "")
-        ],
-        "whole seconds": [f"{local:%Y-%m-%d %H:%M:%S}"],
-        "day.month.year": [f"{local:%d.%m.%Y} {clock}"],
-        "day/month/year": [f"{local:%d/%m/%Y} {clock}"],
-        "month/day/year": [f"{local:%m/%d/%Y} {clock}"],
-        "date and clock apart": [f"{local:%Y-%m-%d}", clock],
-        "compact": [f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}"],
-        "unix s": [_decimal(f"{unix / 1000:.3f}", dialect)],
-        "unix ms": [str(unix)],
-        "unix us": [f"{unix}000"],
-        "unix ns": [f"{unix}000000"],
-        "uptime s": [_decimal(f"{uptime / 1000:.3f}", dialect)],
-        "uptime ms": [str(uptime)],
-        "uptime ns": [f"{uptime}000000"],
-        "excel days": [_decimal(f"{days:.10f}", dialect)],
-        "matlab days": [_decimal(f"{days + 693960:.10f}", dialect)],
-        "counter": [str(row)],
-    }
-    return texts[kind]
+    if kind == "date and clock apart":
+        return [f"{local:%Y-%m-%d}", clock]
+    return [f"{local:{DATES.get(kind, '%Y-%m-%d ')}}{clock}{OFFSETS.get(kind, '')}"]
+
+
+def _counted(kind: str, milliseconds: int, dialect: Dialect) -> str:
+    """Write a number of milliseconds in the unit that `kind` ends with."""
+    unit = kind.rpartition(" ")[2]
+    if unit == "s":
+        return _decimal(f"{milliseconds / 1000:.3f}", dialect)
+    return str(milliseconds) + {"ms": "", "us": "000", "ns": "000000"}[unit]
 
 
 def _file(dialect: Dialect, animal: str, label: str, bout: int) -> str:

@@ -28,12 +28,12 @@ def table(
     """Write a table at 25 Hz with columns that are functions of a bout's number and its behaviour."""
     rng = np.random.default_rng(len(path.stem))
     lines = [",".join(["t", "x", "y", "z", *extra])]
-    for number in range(rows):
-        place = number // bout
-        label = LABELS[place % 3]
-        x, y, z = rng.normal((0, 0, 1), 0.02 if label == "Resting" else 0.2)
-        cells = [f"{number / 25:.2f}", f"{x:.3f}", f"{y:.3f}", f"{z:.3f}"]
-        lines.append(",".join([*cells, *(str(one(place, label)) for one in extra.values())]))
+    labels = [LABELS[number // bout % 3] for number in range(rows)]
+    spread = [[0.02 if label == "Resting" else 0.2] for label in labels]
+    for number, (x, y, z) in enumerate(rng.normal((0, 0, 1), spread, (rows, 3)).tolist()):
+        if number % bout == 0:
+            words = [str(one(number // bout, labels[number])) for one in extra.values()]
+        lines.append(",".join([f"{number / 25:.2f}", f"{x:.3f}", f"{y:.3f}", f"{z:.3f}", *words]))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
