@@ -65,7 +65,7 @@ small = "--split holdout --seeds 1 --epochs 2 --teacher-epochs 1 --teacher-width
 small += " --dense-units 4 --jobs 1 --no-search --no-baselines"
 app(["distill", "--data", card, "--run", run, *small.split()], standalone_mode=False)
 app(["evaluate", "--run", run], standalone_mode=False)
-app(["quantize", "--run", run, "--bits", "8"], standalone_mode=False)
+app(["quantize", "--run", run, "--bits", "8", "--no-tflite"], standalone_mode=False)
 if not tools_missing(load_board("native")) and shutil.which("cc"):
     app(["validate", "--run", run, "--board", "native", "--windows", "5"], standalone_mode=False)
 print("parsed", len(reads), "times")
