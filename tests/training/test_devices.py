@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders.commands import mcukd_process
+from builders.commands import mcukd
 
 from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
@@ -40,6 +40,6 @@ def test_no_study_is_begun_without_the_device_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    result = mcukd_process("distill", "--device", "gpu", "--run", str(tmp_path / "run"))
+    result = mcukd("distill", "--device", "gpu", "--run", str(tmp_path / "run"))
     assert result.returncode == 2 and "no graphics card" in result.stderr
     assert not (tmp_path / "run").exists()
