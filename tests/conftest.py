@@ -29,8 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith("MCUKD_"):
             del os.environ[name]
-    # NumPy and scikit-learn read it when they are imported. Threads for arrays as small as those of tests wait
-    # for each other most of the time: a search takes a tenth of its time in one thread.
+    # NumPy and scikit-learn read it when they are imported. Threads for arrays as small as those of tests
+    # wait for each other most of the time: a search takes a tenth of its time in one thread.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     # Each process that a test starts would compile all of mcukd anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
