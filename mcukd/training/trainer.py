@@ -44,7 +44,7 @@ FIT_UNITS = 100
 class TrainingConfig:
     """Hyperparameters of one fit: epochs, peak learning rate, decoupled weight decay, augmentation."""
 
-    epochs: int
+    epochs: float
     learning_rate: float
     weight_decay: float
     augmentation: Augmentation
@@ -337,8 +337,6 @@ def _training_loop(model: keras.Model, optimizer: Any, phase: Phase, jit_compile
     from mcukd.tensorflow_setup import tensorflow as tf
 
     variables = model.trainable_variables if phase.trains is None else phase.trains(model)
-    # Only matrices decay: biases, batch-normalization scales and shifts are few and need their size.
-    matrices = [v for v in variables if len(v.shape) > 1]
 
     def run(counts, hard, soft, teacher_outputs, rates, decay, temperature, alpha):  # type: ignore[no-untyped-def]
         loss = total = tf.constant(0.0)
@@ -356,8 +354,11 @@ def _training_loop(model: keras.Model, optimizer: Any, phase: Phase, jit_compile
             finite = tf.math.is_finite(tf.linalg.global_norm([gradient for gradient, _ in updates]))
             optimizer.learning_rate.assign(rates[step])
             optimizer.apply_gradients([(tf.where(finite, gradient, 0.0), v) for gradient, v in updates])
-            for variable in matrices:
-                variable.assign(variable * (1 - rates[step] * decay))
+            # Only matrices decay: biases, batch-normalization scales and shifts are few and need their size.
+            # None decays in a phase that does not train it: a later one may read it, as inherited memory.
+            for _, variable in updates:
+                if len(variable.shape) > 1:
+                    variable.assign(variable * (1 - rates[step] * decay))
             total += loss
         return loss, total / STEPS_PER_EXECUTION
 

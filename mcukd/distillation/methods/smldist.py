@@ -50,7 +50,7 @@ class SmlDist(Method):
         ),
     )
     uses_soft_labels = False
-    version = Method.version + 1
+    version = Method.version + 2
     needs_features = True
 
     def check(self, settings: MethodSettings) -> None:
