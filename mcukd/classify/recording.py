@@ -5,7 +5,7 @@ Parquet is read by batches and `.npy` as a memory map, so memory does not grow w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -68,14 +68,23 @@ class Recording:
     samples: int
     units: str
 
-    def blocks(self, size: int = BLOCK) -> Iterator[Block]:
-        """Read the samples in blocks of `size` at most.
+    def row_groups(self) -> list[int]:
+        """Return the rows of each part of a Parquet file that can be read on its own."""
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(self.path) as file:
+            facts = file.metadata
+            return [facts.row_group(number).num_rows for number in range(facts.num_row_groups)]
+
+    def blocks(self, size: int = BLOCK, groups: Optional[Sequence[int]] = None) -> Iterator[Block]:
+        """Read the samples in blocks of `size` at most. groups: row groups of a Parquet file, default all.
 
         Raises UserError for samples that are missing or not finite, samples that are not about 1 g, and
         stamps that are missing or go back.
         """
         first, last_time = 0, None
-        for values, times, segments in _parquet(self, size) if _is_parquet(self.path) else _npy(self, size):
+        read = _parquet(self, size, groups) if _is_parquet(self.path) else _npy(self, size)
+        for values, times, segments in read:
             if first == 0:
                 _check_gravity(self, values)
             counts, saturated = _counts(self, values, first)
@@ -171,7 +180,7 @@ def _look_parquet(path: Path, layout: Layout) -> tuple[int, list[Any]]:
 _Read = Iterator[tuple[NDArray[Any], Optional[NDArray[np.int64]], Optional[NDArray[np.int64]]]]
 
 
-def _parquet(recording: Recording, size: int) -> _Read:
+def _parquet(recording: Recording, size: int, groups: Optional[Sequence[int]] = None) -> _Read:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -182,7 +191,8 @@ def _parquet(recording: Recording, size: int) -> _Read:
         recording.path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
     ) as file:
         try:
-            for batch in file.iter_batches(size, columns=list(dict.fromkeys(names)), use_threads=False):
+            columns = list(dict.fromkeys(names))
+            for batch in file.iter_batches(size, groups, columns, use_threads=False):
                 for name in names:
                     if nulls := batch.column(name).null_count:
                         raise UserError(

@@ -182,6 +182,15 @@ def _named_option(text: str) -> tuple[str, Any]:
         ) from None
 
 
+def _labels(config: DistillConfig) -> str:
+    """Return which labels and which unlabelled recordings a study uses, for the title of its table."""
+    labels = f", labels of {config.labelled}" if config.labelled else ""
+    if not config.unlabelled:
+        return labels
+    held_out = "held-out animals' included (transductive)" if config.transductive else "held-out animals' not"
+    return f"{labels}, unlabelled recordings {config.unlabelled} ({held_out})"
+
+
 def _print(metrics: dict[str, Any], path: Path, simulated: bool, config: DistillConfig) -> None:
     from mcukd.report.findings import sentences
     from mcukd.report.table import short_rows
@@ -190,7 +199,7 @@ def _print(metrics: dict[str, Any], path: Path, simulated: bool, config: Distill
     columns, rows = short_rows(metrics["models"], sizes)
     origin = "SIMULATED data" if simulated else "data"
     print_table(
-        f"{origin} {metrics['data']}, {config.split}, {plural(len(config.seeds), 'seed')}: "
+        f"{origin} {metrics['data']}, {config.split}, {plural(len(config.seeds), 'seed')}{_labels(config)}: "
         "scores on unseen animals",
         columns,
         rows,

@@ -30,12 +30,14 @@ class Fold:
     """One partition of the animals. `name` is fit for a file name.
 
     test_windows: of a random split only, the evaluation windows that test; its animals are on both sides.
+    unlabelled_animals: neither trained nor tested on with their labels (`mcukd.data.label_budget`).
     """
 
     name: str
     train_animals: tuple[str, ...]
     test_animals: tuple[str, ...]
     test_windows: Optional[tuple[int, ...]] = None
+    unlabelled_animals: tuple[str, ...] = ()
 
 
 def make_folds(windows: Windows, split: str) -> list[Fold]:

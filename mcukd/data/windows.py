@@ -8,13 +8,16 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+#: Label of a window whose behaviour nobody noted, or whose label is not used.
+NO_LABEL = -1
+
 
 @dataclass(frozen=True)
 class Windows:
     """Labelled windows of sensor counts, none of which crosses a segment or an animal.
 
     counts: (N, T, C) int16, raw sensor integers as the board's sensor would give them.
-    labels: (N,) int64, index into `classes`.
+    labels: (N,) int64, index into `classes`; NO_LABEL in windows to learn from without labels.
     animals: (N,) str. segments: (N,) int64, one number per continuous recording of one behaviour.
     split: (N,) of "train"/"test" where the data set has an official split, else None.
     counts_per_g: counts per standard gravity. rate_hz: sampling rate.
@@ -61,4 +64,31 @@ class Windows:
             segments=self.segments[index],
             split=None if self.split is None else self.split[index],
             extra=None if self.extra is None else self.extra[index],
+        )
+
+    def without_labels(self) -> Windows:
+        """Return the windows with NO_LABEL for every label."""
+        return replace(self, labels=np.full(len(self), NO_LABEL, np.int64))
+
+    def with_more(self, other: Windows) -> Windows:
+        """Return these windows followed by those of another set with the same shape, classes and channels.
+
+        Segments of the other set are numbered on; an official split is dropped.
+        """
+        if (self.counts.shape[1:], self.extra_names) != (other.counts.shape[1:], other.extra_names):
+            raise ValueError(
+                f"windows {self.counts.shape[1:]} {self.extra_names} do not go with "
+                f"{other.counts.shape[1:]} {other.extra_names}"
+            )
+        first = int(self.segments.max(initial=-1)) + 1
+        return replace(
+            self,
+            counts=np.concatenate([self.counts, other.counts]),
+            labels=np.concatenate([self.labels, other.labels]),
+            animals=np.concatenate([self.animals, other.animals]),
+            segments=np.concatenate([self.segments, other.segments + first]),
+            split=None,
+            extra=None
+            if self.extra is None or other.extra is None
+            else np.concatenate([self.extra, other.extra]),
         )

@@ -13,6 +13,7 @@ from mcukd.distillation.options import (
     MACHINE,
     MODELS,
     SEARCH,
+    UNLABELLED,
     Option,
     current,
     current_name,
@@ -35,6 +36,9 @@ MOUNTINGS = ("aligned", "turned", "any")
 SENSORS = ("accelerometer", "all")
 #: What `--augment` can train against, in the order in which it is recorded.
 AUGMENTS = ("rotation", "flip", "scale", "rate", "noise", "drop", "clip")
+#: Word of `--unlabelled` for the data set's own animals whose labels are not used.
+REST = "rest"
+UNLABELLED_CHOICES = ("all", "confident", "balanced")
 #: Left out of the recorded options at these values, so that studies made before they existed stay current.
 _SINCE = {
     "epochs": None,
@@ -53,6 +57,12 @@ _SINCE = {
     "device": CPU,
     "learning_rate": None,
     "temperature": None,
+    "labelled": "",
+    "unlabelled": "",
+    "transductive": False,
+    "unlabelled_ratio": 4.0,
+    "unlabelled_choice": "all",
+    "rounds": 1,
 }
 #: Fewest classifiers a search can try: each family once, half of the trials being of those that deploy.
 LEAST_TRIALS = 8
@@ -131,6 +141,41 @@ class DistillConfig:
         False, "Replace the teacher's output by the label where the teacher is wrong."
     )
     method_options: tuple[tuple[str, Any], ...] = ()
+    labelled: str = option(
+        "",
+        "Animals whose labels are used: animals=K draws K of each fold's training animals, ID,ID names them.",
+        UNLABELLED,
+        "all",
+    )
+    unlabelled: str = option(
+        "",
+        "Recordings that the student learns from without labels, with commas: rest (the training animals "
+        "whose labels are not used), or cards that 'mcukd data import --unlabelled' made.",
+        UNLABELLED,
+        "none",
+    )
+    transductive: bool = option(
+        False,
+        "Learn from unlabelled recordings of a fold's held-out animals as well, as after the tags came back; "
+        "rest then includes them.",
+        UNLABELLED,
+    )
+    unlabelled_ratio: float = option(
+        4.0, "Most unlabelled windows, as a multiple of the labelled ones.", UNLABELLED, low=0.1, high=100
+    )
+    unlabelled_choice: str = option(
+        "all",
+        "Unlabelled windows to train on: all, confident (drawn by the teacher's probability) or balanced "
+        "(each class of its answers equally often).",
+        UNLABELLED,
+    )
+    rounds: int = option(
+        1,
+        "Rounds of training on unlabelled windows; the student of a round joins the teachers of the next.",
+        UNLABELLED,
+        low=1,
+        high=5,
+    )
     search: bool = option(
         False,
         "Search the classifier head of the student on inner animals; the final student gets the best that "
@@ -178,6 +223,7 @@ class DistillConfig:
             ("method", self.method, tuple(METHODS)),
             ("teacher_sensors", self.teacher_sensors or SENSORS[0], SENSORS),
             ("device", self.device, DEVICES),
+            ("unlabelled_choice", self.unlabelled_choice, UNLABELLED_CHOICES),
         ):
             if value not in known:
                 raise UserError(
@@ -209,12 +255,45 @@ class DistillConfig:
             )
         for method in METHODS.values():
             method.check(self.settings_of(method))
+        self._check_unlabelled()
         if self.search:
             self._check_search()
         if self.search and self.split == "random":
             raise UserError(
                 "--search chooses on animals that are new to the students, and --split random has every "
                 "animal on both sides; give a split by animal."
+            )
+
+    def _check_unlabelled(self) -> None:
+        if not self.unlabelled:
+            for name in ("transductive", "unlabelled_ratio", "unlabelled_choice", "rounds"):
+                if getattr(self, name) != _SINCE[name]:
+                    raise UserError(
+                        f"{flag(name)} says how recordings without labels are used, and --unlabelled names "
+                        "none; give --unlabelled, or leave it out."
+                    )
+            return
+        method = METHODS[self.method]
+        if self.teacher_name is None:
+            raise UserError(
+                f"--unlabelled needs a teacher that answers for missing labels, and --method {self.method} "
+                "has none; leave one out."
+            )
+        if self.split == "random":
+            raise UserError(
+                "--unlabelled learns from other animals than those held out, and --split random has every "
+                "animal on both sides; give a split by animal."
+            )
+        if self.uses_rest and not self.labelled and not self.transductive:
+            raise UserError(
+                f"--unlabelled {REST} are the training animals whose labels are not used, and the labels of "
+                "all are used; say with --labelled whose are, or name cards of recordings."
+            )
+        features = {name for phase in method.phases(self.method_settings) for name in phase.teacher_outputs}
+        if self.rounds > 1 and features - {"logits"}:
+            raise UserError(
+                f"--rounds {self.rounds} makes the student one of the teachers, and --method {self.method} "
+                "reads layers that only its own teacher has; give --rounds 1 or another method."
             )
 
     def _check_search(self) -> None:
@@ -257,6 +336,20 @@ class DistillConfig:
     def softness(self) -> float:
         """The temperature of the distillation loss: configured, or the method's default."""
         return METHODS[self.method].default_temperature if self.temperature is None else self.temperature
+
+    @property
+    def uses_rest(self) -> bool:
+        """Whether the student learns from animals of the data set whose labels are not used."""
+        return REST in self._unlabelled_sources
+
+    @property
+    def unlabelled_cards(self) -> tuple[str, ...]:
+        """The cards of recordings without labels that the student learns from, as they were named."""
+        return tuple(name for name in self._unlabelled_sources if name != REST)
+
+    @property
+    def _unlabelled_sources(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.unlabelled.split(",") if name.strip())
 
     @property
     def uses_extra_channels(self) -> bool:

@@ -6,6 +6,7 @@ A FoldTrainer lives in a worker process and reuses its compiled models from job 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import numpy as np
@@ -31,6 +32,7 @@ from mcukd.distillation.plan import (
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_configs import student_training_config, teacher_training_config
 from mcukd.distillation.training_set import FitContext, TrainingSet
+from mcukd.distillation.unlabelled import DistillationSet, unlabelled_windows
 from mcukd.fold_results import STUDENT, TEACHER, WEIGHT_PREFIXES, logits_name
 from mcukd.models.gru_mlp import student_weights
 from mcukd.models.student import weights_of
@@ -50,8 +52,11 @@ ONE_HOT_LOGIT = 30.0
 class FoldTrainer(Networks):
     """The windows, the configuration and the compiled models of one worker process.
 
-    method_options: values of the method's options in place of those configured.
+    recordings: windows of unlabelled recordings, where there are any. method_options: values of the method's
+    options in place of those configured.
     """
+
+    recordings: Optional[Windows] = None
 
     method_options: MethodOptions = field(default_factory=dict)
     _feature_extractors: dict[tuple[str, ...], Any] = field(default_factory=dict)
@@ -76,16 +81,13 @@ class FoldTrainer(Networks):
             soft = teacher.soft_labels(data.inputs, student_config.augmentation, job.seed)
         factors = epoch_factors(config.choose_epochs)
         student_config = self._choose_epochs("student", factors, data.windows, student_config, fits)
+        training_set = DistillationSet(data, len(data), teacher, soft, student_config)
+        unlabelled = unlabelled_windows(job, self.training, self.recordings, config)
+        if teacher is not None and unlabelled is not None:
+            training_set = self._with_unlabelled(training_set, unlabelled, fits)
 
         def train_on_subset(options: MethodOptions, mask: NDArray[np.bool_], name: str) -> keras.Model:
-            return self.with_options(options).train_distilled_student(
-                None if teacher is None else teacher.for_subset(mask),
-                None if soft is None else soft[mask],
-                data.subset(mask),
-                student_config,
-                fits,
-                name,
-            )
+            return self.with_options(options)._train_on(training_set.subset(mask), fits, name)
 
         candidates = self._method.candidates(config.method_settings)
         chosen = choose_options(candidates, data, train_on_subset)
@@ -101,7 +103,7 @@ class FoldTrainer(Networks):
             if name == STUDENT:
                 student = self.train_baseline_student(data, student_config, fits)
             else:
-                student = trainer.train_distilled_student(teacher, soft, data, student_config, fits)
+                student = trainer._train_on(training_set, fits)
             if not job.is_final:
                 own_inputs = np.ascontiguousarray(test_inputs[..., : data.normalizer.channels])
                 arrays[logits_name(name)] = logits(student, own_inputs)
@@ -215,6 +217,29 @@ class FoldTrainer(Networks):
         for layer in student.layers:
             layer.set_weights(trained.get_layer(layer.name).get_weights())
         return student
+
+    def _train_on(
+        self, training_set: DistillationSet, fits: FitContext, name: str = "distilled"
+    ) -> keras.Model:
+        return self.train_distilled_student(
+            training_set.teacher, training_set.soft, training_set.data, training_set.config, fits, name
+        )
+
+    def _with_unlabelled(
+        self, labelled: DistillationSet, unlabelled: Windows, fits: FitContext
+    ) -> DistillationSet:
+        """Return the training set with unlabelled windows, answered by the teachers of the last round."""
+        config, teacher = self.config, labelled.teacher
+        assert teacher is not None, "nothing answers on unlabelled windows"
+        for number in count(1):
+            extended = DistillationSet.with_unlabelled(
+                labelled.data, unlabelled, teacher, labelled.config, config.unlabelled_choice, fits.seed
+            )
+            if number == config.rounds:
+                return extended
+            student = self._train_on(extended, fits, f"round{number}")
+            teacher = teacher.with_model(self.copied("student", student))
+        raise AssertionError("count() does not end")
 
     def correct_teacher_errors(self, outputs: FloatArray, labels: NDArray[np.int64]) -> FloatArray:
         """Return a teacher's logits (n, K), those of a wrong class replaced by the label if configured."""

@@ -26,7 +26,8 @@ class FoldJob:
     test_animals: those held out; empty for the final models. path: the `.npz` of an evaluation fold, or the
     study's directory for the final models. key: identity of everything that decides the result.
     train_windows, test_windows: indices of training and of evaluation windows of a random split, where
-    animals are on both sides; None for splits by animal.
+    animals are on both sides; None for splits by animal. unlabelled_animals: of the data set, whose windows
+    may be trained on without their labels.
     """
 
     name: str
@@ -37,6 +38,7 @@ class FoldJob:
     key: str
     train_windows: Optional[NDArray[np.int64]] = None
     test_windows: Optional[NDArray[np.int64]] = None
+    unlabelled_animals: tuple[str, ...] = ()
 
     def training_of(self, training: Windows) -> Windows:
         """Return the windows to train on: those of the training animals, or those of the random split."""

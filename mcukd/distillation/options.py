@@ -16,6 +16,7 @@ from mcukd.errors import UserError
 
 #: Headings of the options in the help of `mcukd distill`.
 DATA, MODELS, METHOD = "Data and evaluation", "Models and their training", "Distillation method"
+UNLABELLED = "Recordings without labels"
 SEARCH, MACHINE = "Search of the classifier head", "Machine"
 
 #: Earlier names of options: manifests and fingerprints keep them, and they are still accepted.

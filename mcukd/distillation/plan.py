@@ -95,7 +95,7 @@ def fold_fits(config: DistillConfig, animals: Sequence[str], *, final: bool) -> 
     choices = len(epoch_factors(config.choose_epochs))
     choices += len(METHODS[config.method].candidates(config.method_settings))
     searched = 1 + selection_fits(1, animals) if config.search else 0
-    own = len(students(config, final=final)) + searched
+    own = len(students(config, final=final)) + searched + config.rounds - 1
     return teacher_fits(config, animals) + selection_fits(choices, animals) + own
 
 

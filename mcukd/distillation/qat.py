@@ -267,12 +267,18 @@ def check_qat(config: QuantizeConfig, objective: Optional[object], options: Dist
     """Raise UserError where `--qat` cannot help or cannot work.
 
     It cannot help where all weights are wider than `LARGEST_QAT_BITS`. It cannot work where the teacher's
-    soft labels come from extra channels. options: of the study's students.
+    soft labels come from extra channels, nor for students that learned from unlabelled recordings. options:
+    of the study's students.
     """
     if options.uses_extra_channels:
         raise UserError(
             "--qat needs a teacher with the student's inputs, and the teacher of this study also has the "
             "card's extra channels; leave --qat out, or distil with --teacher-sensors accelerometer."
+        )
+    if options.unlabelled:
+        raise UserError(
+            "--qat trains on labelled windows alone, and the students of this study also learned from "
+            "recordings without labels, which it would undo; leave --qat out."
         )
     if objective is None and min(config.widths[:3]) > LARGEST_QAT_BITS:
         raise UserError(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Augmented copies of each training window; the soft label is the mean of their logits.
 COPIES = 4
+#: Index that stands for the mean over all models, none of which was trained on the window's animal.
+ALL_MODELS = -1
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,17 @@ class Teacher:
     """One network, or several: an ensemble or a mixed ensemble.
 
     models: from normalized windows (N, T, C) to logits (N, K). out_of_fold_model: (N,), for each training
-    window the index of the ensemble's model that was not trained on its animal; None where every model may
-    label every window. A model with fewer channels than the windows gets the first ones. feature_extractors:
-    compiled functions by the layers they return; teachers that reuse one Keras model may share them.
+    window the index of the ensemble's model that was not trained on its animal, or ALL_MODELS; None where
+    every model may label every window. A model with fewer channels than the windows gets the first ones.
+    feature_extractors: compiled functions by the layers they return; teachers that reuse one Keras model may
+    share them.
     """
 
     models: tuple[keras.Model, ...]
     out_of_fold_model: Optional[NDArray[np.int64]] = None
     feature_extractors: dict[tuple[str, ...], Any] = field(default_factory=dict)
     _graphs: dict[int, Any] = field(default_factory=dict)
-    epochs: int = 0
+    epochs: float = 0
 
     @property
     def model(self) -> keras.Model:
@@ -84,21 +87,33 @@ class Teacher:
 
         return outputs
 
-    def for_subset(self, mask: NDArray[np.bool_]) -> Teacher:
-        """Return the teacher of a student that is trained on the training windows in `mask` (N,) only."""
+    def for_subset(self, mask: NDArray[Any]) -> Teacher:
+        """Return the teacher of a student trained on some training windows only: a mask (N,) or indices."""
         if self.out_of_fold_model is None:
             return self
         return replace(self, out_of_fold_model=self.out_of_fold_model[mask])
+
+    def with_new_windows(self, count: int) -> Teacher:
+        """Return the teacher of a training set with `count` more windows, which no model was trained on."""
+        if self.out_of_fold_model is None:
+            return self
+        new = np.full(count, ALL_MODELS, np.int64)
+        return replace(self, out_of_fold_model=np.concatenate([self.out_of_fold_model, new]))
+
+    def with_model(self, model: keras.Model) -> Teacher:
+        """Return an ensemble with one more model, which answers wherever all models do."""
+        return replace(self, models=(*self.models, model), _graphs=dict(self._graphs))
 
     def _training_logits(self, windows: FloatArray, index: NDArray[np.int64]) -> FloatArray:
         """Return logits for augmented training windows `index`, each by a model that may label it."""
         if self.out_of_fold_model is None:
             return self.logits(windows)
         outputs = np.empty((len(windows), self.model.output_shape[-1]), np.float32)
-        for number in range(len(self.models)):
+        for number in (ALL_MODELS, *range(len(self.models))):
             of_model = np.flatnonzero(self.out_of_fold_model[index] == number)
             if len(of_model):
-                outputs[of_model] = self.logits_of(number, windows[of_model])
+                own = windows[of_model]
+                outputs[of_model] = self.logits(own) if number == ALL_MODELS else self.logits_of(number, own)
         return outputs
 
     def logits_of(self, number: int, windows: FloatArray) -> FloatArray:

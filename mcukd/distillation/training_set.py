@@ -42,7 +42,7 @@ class TrainingSet:
         return len(self.windows)
 
     def subset(self, mask: NDArray[Any]) -> TrainingSet:
-        """Return the windows in a mask (N,), with the scales of the whole set."""
+        """Return the windows in a mask (N,) or at indices, with the scales of the whole set."""
         return replace(self, windows=self.windows.take(mask), inputs=self.inputs[mask])
 
     def animals_mask(self, animals: tuple[str, ...]) -> NDArray[np.bool_]:

@@ -56,12 +56,13 @@ def run_jobs(
     evaluation: Windows,
     config: DistillConfig,
     first: Callable[[], None] = lambda: None,
+    recordings: Optional[Windows] = None,
 ) -> None:
     """Run jobs in worker processes, as many as `config.jobs` or `usual_workers` says.
 
     Every worker computes in a single thread, so that results depend neither on the number of workers nor
     on which jobs an interrupted run had left. Finished jobs are on disk whatever happens to the rest.
-    first: called when the first job is finished.
+    first: called when the first job is finished. recordings: windows of unlabelled recordings.
     Raises the first error of a job, and UserError when a worker dies or where there is no such device.
     """
     if not jobs:
@@ -72,7 +73,7 @@ def run_jobs(
         for number, job in enumerate(jobs)
     ]
     count = config.jobs or usual_workers(config.device)
-    workers = LocalProcesses(count, "--jobs", _start_worker, (training, evaluation, config))
+    workers = LocalProcesses(count, "--jobs", _start_worker, (training, evaluation, config, recordings))
     finished = 0
 
     def on_result(*_: Any) -> None:
@@ -87,10 +88,12 @@ def run_jobs(
 _trainer: Optional[FoldTrainer] = None
 
 
-def _start_worker(training: Windows, evaluation: Windows, config: DistillConfig) -> None:
+def _start_worker(
+    training: Windows, evaluation: Windows, config: DistillConfig, recordings: Optional[Windows]
+) -> None:
     global _trainer
     use_device(config.device)
-    _trainer = FoldTrainer(training, evaluation, config)
+    _trainer = FoldTrainer(training, evaluation, config, recordings=recordings)
 
 
 def _run(job: TrainingJob, on_progress: OnProgress) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mcukd.data.card import Card
 from mcukd.data.folds import Fold, make_folds, without_shared_samples
+from mcukd.data.label_budget import labelled_animals, with_label_budget
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.distillation.architectures import STUDENTS, Shape
@@ -30,6 +31,7 @@ from mcukd.fold_results import (
     EVALUATION,
     SEARCHED,
     STUDENT,
+    TEACHER,
     TRAINED,
     WEIGHT_PREFIXES,
     FoldResult,
@@ -41,9 +43,14 @@ from mcukd.head_search.proposals import require_optuna
 from mcukd.metrics.metrics_file import load_metrics, update_metrics
 from mcukd.metrics.scores import combine_seeds, score
 from mcukd.models.weights import GruMlpWeights
+from mcukd.pipeline.unlabelled import recorded_windows, recordings_sha256
 from mcukd.study import MANIFEST, METRICS, RUNS, SOFT_LABELS_FILE, STUDENT_FILE, TEACHER_FILE, Study
 
 NEVER_SEEN = "held-out animals: each fold's models never saw the animals they are scored on"
+TRANSDUCTIVE = (
+    "held-out animals: each fold's models never saw their labels, but learned from their recordings without "
+    "labels (transductive)"
+)
 SEEN = "held-out windows of animals the models were trained on: flatters, for comparison only"
 
 
@@ -70,15 +77,18 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     extra = config.uses_extra_channels
     training = load_windows(card, data_root, training=True, seed=config.seed, extra=extra)
     evaluation = load_windows(card, data_root, seed=config.seed, extra=extra)
-    folds = make_folds(evaluation, config.split)
-    final = final_job(study, training, inputs["data"], config)
-    jobs = with_windows(fold_jobs(study, folds, inputs["data"], config), folds, training, evaluation, card)
+    folds = study_folds(evaluation, config)
+    data = sha256_text(json.dumps(inputs, sort_keys=True)) if "unlabelled" in inputs else inputs["data"]
+    final = final_job(study, training, data, config)
+    jobs = with_windows(fold_jobs(study, folds, data, config), folds, training, evaluation, card)
     remove_other_results(results_folder(study.path), [job.path for job in jobs])
     # The final models take about as long as a fold; they start first, so that no worker idles at the end.
     missing = [job for job in [final, *jobs] if not job.is_done()]
     if len(missing) <= len(jobs):
         study.begin()
-    run_jobs([FoldTraining(job) for job in missing], training, evaluation, config, first=study.begin)
+    recordings = recorded_windows(config, card, training) if missing else None
+    training_jobs = [FoldTraining(job) for job in missing]
+    run_jobs(training_jobs, training, evaluation, config, first=study.begin, recordings=recordings)
 
     scores = _score(jobs, evaluation, config)
     _forget_models(study, set(TRAINED) - set(scores))
@@ -144,7 +154,15 @@ def free_run(card: str, config: DistillConfig, runs: Path = RUNS) -> Path:
 
 
 def _inputs(card: Card, data_root: Optional[Path], config: DistillConfig) -> dict[str, str]:
-    return {"data": dataset_sha256(card, data_root, config.seed, extra=config.uses_extra_channels)}
+    inputs = {"data": dataset_sha256(card, data_root, config.seed, extra=config.uses_extra_channels)}
+    if (recordings := recordings_sha256(config)) is not None:
+        inputs["unlabelled"] = recordings
+    return inputs
+
+
+def study_folds(evaluation: Windows, config: DistillConfig) -> list[Fold]:
+    """Return the folds of a study, each with the animals whose labels it may use. Raises UserError."""
+    return with_label_budget(make_folds(evaluation, config.split), evaluation, config.labelled)
 
 
 def fold_jobs(study: Study, folds: Sequence[Fold], data: str, config: DistillConfig) -> list[FoldJob]:
@@ -157,6 +175,7 @@ def fold_jobs(study: Study, folds: Sequence[Fold], data: str, config: DistillCon
             test_animals=fold.test_animals,
             path=study.file(EVALUATION, f"{fold_name(fold.name, seed)}.npz"),
             key=_key(data, config, seed, fold.train_animals, fold.test_animals, fold.test_windows),
+            unlabelled_animals=fold.unlabelled_animals,
         )
         for seed in config.seeds
         for fold in folds
@@ -181,15 +200,21 @@ def with_windows(
 
 
 def final_job(study: Study, training: Windows, data: str, config: DistillConfig) -> FoldJob:
-    """Return the job of the final models, trained on all animals; data: identity of the samples."""
-    animals = tuple(sorted({str(animal) for animal in training.animals}))
+    """Return the job of the final models, trained on all animals; data: identity of the samples.
+
+    With a label budget, on all animals whose labels are used.
+    """
+    everyone = tuple(sorted({str(animal) for animal in training.animals}))
+    name = "all animals"
+    animals = labelled_animals(everyone, training, config.labelled, name)
     return FoldJob(
-        name="all animals",
+        name=name,
         seed=config.seed,
         train_animals=animals,
         test_animals=(),
         path=study.path,
         key=_key(data, config, config.seed, animals, ()),
+        unlabelled_animals=tuple(animal for animal in everyone if animal not in animals),
     )
 
 
@@ -230,10 +255,16 @@ def _score(jobs: Sequence[FoldJob], evaluation: Windows, config: DistillConfig) 
         model: {
             **combine_seeds([_score_seed(results, model, evaluation) for results in by_seed.values()]),
             **(sizes[model] if model in sizes else sizes["student"]),
-            "scored_on": SEEN if config.split == "random" else NEVER_SEEN,
+            "scored_on": _scored_on(model, config),
         }
         for model in _models(config)
     }
+
+
+def _scored_on(model: str, config: DistillConfig) -> str:
+    if config.transductive and model not in (TEACHER, STUDENT):
+        return TRANSDUCTIVE
+    return SEEN if config.split == "random" else NEVER_SEEN
 
 
 def _models(config: DistillConfig) -> list[str]:

@@ -11,7 +11,6 @@ from typing import Any, Optional
 import numpy as np
 
 from mcukd.data.card import Card, load_card
-from mcukd.data.folds import make_folds
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
@@ -48,7 +47,7 @@ from mcukd.metrics.metrics_file import add_findings, load_metrics, update_metric
 from mcukd.metrics.registry import of_logits
 from mcukd.metrics.scores import combine_seeds
 from mcukd.models.weights import GruMlpWeights
-from mcukd.pipeline.distill import NEVER_SEEN, SEEN, fold_jobs, for_card, with_windows
+from mcukd.pipeline.distill import NEVER_SEEN, SEEN, fold_jobs, for_card, study_folds, with_windows
 from mcukd.progress import progress
 from mcukd.study import METRICS, Study
 from mcukd.text import did_you_mean, listed
@@ -79,7 +78,7 @@ def train_baselines(
             return known
     training = load_windows(card, data_root, training=True, seed=config.seed)
     evaluation = load_windows(card, data_root, seed=config.seed)
-    folds = make_folds(evaluation, config.split)
+    folds = study_folds(evaluation, config)
     jobs = with_windows(fold_jobs(study, folds, data, config), folds, training, evaluation, card)
     work = {model: baseline_jobs(study.path, jobs, data, config, model, nested) for model in models}
     for model, tasks in work.items():

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Optional
 
 from mcukd.data.card import Card
-from mcukd.data.folds import make_folds
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.qat import FOLDER, SHIPPED, QatJob, QatResult
@@ -15,7 +14,7 @@ from mcukd.distillation.workers import run_jobs
 from mcukd.errors import UserError
 from mcukd.fixedpoint.config import QuantizeConfig
 from mcukd.fold_results import read_text
-from mcukd.pipeline.distill import final_job, fold_jobs, with_windows
+from mcukd.pipeline.distill import final_job, fold_jobs, study_folds, with_windows
 from mcukd.study import SOFT_LABELS_FILE, Study
 
 
@@ -36,7 +35,7 @@ def train_qat_study(
     be resumed. Raises UserError where the study's students were made with other options.
     """
     options = replace(DistillConfig.of(study.options("distill")), jobs=jobs)
-    folds = make_folds(evaluation, options.split)
+    folds = study_folds(evaluation, options)
     evaluated = with_windows(fold_jobs(study, folds, data, options), folds, training, evaluation, card)
     for job in evaluated:
         if not job.is_done():

@@ -20,8 +20,10 @@ PLAIN = Plain.name
 #: Models other than students that a grid can name under `beside`; they stay in float.
 BESIDE = (TEACHER, *BASELINES)
 
+#: Of recordings without labels, from which only distilled students learn.
+_UNLABELLED = frozenset(("unlabelled", "transductive", "unlabelled_ratio", "unlabelled_choice", "rounds"))
 #: Without effect on a student that has no teacher.
-_DISTILLATION = frozenset(
+_DISTILLATION = _UNLABELLED | frozenset(
     [
         *("teacher", "teacher_epochs", "choose_teacher_epochs", "teacher_width", "teacher_sensors"),
         *("temperature", "alpha", "ablate", "correct_teacher", "spectral_weight", "choose_spectral_weight"),
@@ -30,7 +32,7 @@ _DISTILLATION = frozenset(
 #: Without effect on students of another architecture than the default.
 _GRU_MLP_SIZES = frozenset(("gru_units", "dense_units"))
 #: Without effect on a mixed ensemble, which has students among its members; the method only selects it.
-_UNUSED_BY_MIXED_ENSEMBLE = frozenset(
+_UNUSED_BY_MIXED_ENSEMBLE = _UNLABELLED | frozenset(
     [
         *("choose_epochs", "method", "ablate", "temperature", "alpha", "correct_teacher"),
         *("spectral_weight", "choose_spectral_weight"),

@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 from mcukd.data.card import load_card
 from mcukd.data.folds import Fold, make_folds
+from mcukd.data.label_budget import with_label_budget
 from mcukd.data.load import load_windows
 from mcukd.errors import UserError
 from mcukd.sweep.grid import Grid, read_grid
@@ -51,7 +52,8 @@ def make_plan(path: Path, out: Path, data_root: Optional[Path] = None) -> Plan:
         extra: Source.of(card.reference, root, grid.seed, extra)
         for extra in {config.uses_extra_channels for config in trained_as.values()}
     }
-    folds = _folds(path, grid, make_folds(load_windows(card, root, seed=grid.seed), grid.split))
+    windows = load_windows(card, root, seed=grid.seed)
+    folds = _folds(path, grid, make_folds(windows, grid.split))
     crossed = tuple(grid.crossed())
     runs = [
         RunJob(
@@ -61,7 +63,7 @@ def make_plan(path: Path, out: Path, data_root: Optional[Path] = None) -> Plan:
         )
         for point, config in trained_as.items()
         for seed in grid.axes.seeds
-        for fold in folds
+        for fold in with_label_budget(folds, windows, config.labelled)
     ]
     return Plan(grid, tuple(runs), _costs(grid, runs), card.name, card.classes, card.simulated)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from builders.imported import G, bring_in, herd
 from builders.students import random_student
 from pyarrow import parquet
 from typer.testing import CliRunner
@@ -21,8 +21,7 @@ from mcukd.classify.results import classify_file
 from mcukd.cli.app import app
 from mcukd.data.card import load_card
 from mcukd.data.counts import count_limits
-from mcukd.data.importer.options import Dialog, Options
-from mcukd.data.importer.run import Imported, import_data
+from mcukd.data.importer.run import Imported
 from mcukd.data.load import load_windows
 from mcukd.data.unlabelled import load_unlabelled
 from mcukd.data.worn import Worn, compare
@@ -31,36 +30,6 @@ from mcukd.fixedpoint.model import IntegerModel, save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.pipeline.quantize import classes_of, remember_worn
 from mcukd.study import Study
-
-RATE, G = 25.0, 9.80665
-START = 1_714_500_000.0
-
-
-@cache
-def table(number: int, columns: str, unit: float, flip: float) -> str:
-    """A CSV of 10 minutes in bouts of 30 s, gravity on az; a gap of an hour at half time."""
-    row = np.arange(15_000)
-    label = np.where(row // 750 % 2, "rest", "walk")
-    swing = 0.4 * np.sin(2 * np.pi * 2 * row / RATE) * (label == "walk")
-    means = np.stack([0.1 + swing, np.full(row.size, 0.15), np.full(row.size, 0.97)], axis=1)
-    x, y, z = (np.random.default_rng(number).normal(means, 0.02) * unit).T
-    stamp = START + row / RATE + 3600 * (row >= 7500)
-    cells = {"time": [f"{one:.2f}" for one in stamp], "behaviour": label}
-    cells |= {name: [f"{one:.4f}" for one in axis] for name, axis in (("ax", x), ("ay", y), ("az", z * flip))}
-    cells |= {"swapped_x": cells["az"], "swapped_z": cells["ax"]}
-    lines = map(",".join, zip(*(cells[name] for name in columns.split(","))))
-    return "\n".join([columns, *lines]) + "\n"
-
-
-def herd(folder: Path, columns: str = "time,ax,ay,az,behaviour", unit: float = G, flip: float = 1.0) -> None:
-    """Two animals."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, animal in enumerate(("bella", "max")):
-        (folder / f"{animal}.csv").write_text(table(number, columns, unit, flip), encoding="utf-8")
-
-
-def bring_in(path: Path, out: Path, **options: Any) -> Imported:
-    return import_data(path, Options(out=out, **options), Dialog())
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,121 @@
+"""Recordings without labels in training: sampled, compared with the labelled data, and refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders.imported import bring_in, herd
+from pyarrow import parquet
+
+from mcukd.classify.inputs import find_recordings
+from mcukd.classify.recording import Layout
+from mcukd.data.card import Card, load_card
+from mcukd.data.load import load_windows
+from mcukd.data.windows import NO_LABEL
+from mcukd.distillation.config import DistillConfig
+from mcukd.errors import UserError
+from mcukd.pipeline import unlabelled as sampling
+from mcukd.pipeline.distill import distill
+from mcukd.pipeline.unlabelled import recorded_windows, recordings_sha256, sampled_windows
+from mcukd.study import Study
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Card, Path]]:
+    """The card of a herd with labels, and the folder of its recordings without."""
+    folder = tmp_path_factory.mktemp("herd")
+    herd(folder / "labelled")
+    made = bring_in(folder / "labelled", folder / "card", convert=True)
+    herd(folder / "month", "time,ax,ay,az")
+    bring_in(folder / "month", folder / "winter", unlabelled=True)
+    yield load_card(str(made.cards[0])), folder / "winter"
+
+
+def config_of(path: Path, **options) -> DistillConfig:
+    return DistillConfig(unlabelled=str(path), **options)
+
+
+def test_windows_are_counts_of_the_cards_sensor(imported):
+    card, folder = imported
+    training = load_windows(card, training=True)
+    found = recorded_windows(config_of(folder, unlabelled_ratio=0.5), card, training)
+    assert found is not None and len(found) == round(0.5 * len(training))
+    assert set(found.labels) == {NO_LABEL} and set(found.animals) == {"bella", "max"}
+    assert found.counts.dtype == np.int16 and found.counts.shape[1:] == training.counts.shape[1:]
+    np.testing.assert_allclose(found.counts.mean((0, 1)), training.counts.mean((0, 1)), rtol=0.1, atol=30)
+    again = recorded_windows(config_of(folder, unlabelled_ratio=0.5), card, training)
+    np.testing.assert_array_equal(again.counts, found.counts)
+    other = recorded_windows(config_of(folder, unlabelled_ratio=0.5, seed=7), card, training)
+    assert not np.array_equal(other.counts, found.counts)
+    assert recorded_windows(DistillConfig(), card, training) is None
+
+
+def test_a_window_crosses_no_gap_and_lies_in_the_recording(imported, monkeypatch, tmp_path):
+    card, folder = imported
+    layout = Layout(card.axes, card.rate_hz, card.counts_per_g, start_ns=0)
+    one = find_recordings([folder], layout)[0]
+    table = parquet.read_table(one.path)
+    split = tmp_path / one.path.name
+    parquet.write_table(table, split, row_group_size=1000)
+    window = 250  # divides neither a row group's stretch nor the gap's place
+    every = sampled_windows(replace(one, path=split), window, 10**6, 0)
+    segments = table.column("segment").to_numpy()
+    whole = np.stack([table.column(name).to_numpy() for name in "xyz"], axis=1).astype(np.float64)
+    counts = np.floor(whole / one.layout.per_g * card.counts_per_g + 0.5).astype(np.int16)
+    places = {counts[start : start + window].tobytes(): start for start in range(len(counts) - window + 1)}
+    starts = [places[one.tobytes()] for one in every]
+    assert len(starts) == len(set(starts)) > 50
+    assert all(segments[start] == segments[start + window - 1] for start in starts)
+    monkeypatch.setattr(sampling, "MOST_GROUPS", 3)
+    some = sampled_windows(replace(one, path=split), window, 10**6, 0)
+    assert {places[one.tobytes()] // 1000 for one in some} <= set(range(len(counts) // 1000))
+    assert len({places[one.tobytes()] // 1000 for one in some}) == 3
+
+
+def test_another_file_is_another_identity(imported, tmp_path):
+    _, folder = imported
+    assert recordings_sha256(DistillConfig()) is None
+    first = recordings_sha256(config_of(folder))
+    assert first == recordings_sha256(config_of(folder))
+    herd(tmp_path / "in", "time,ax,ay,az")
+    bring_in(tmp_path / "in", tmp_path / "out", unlabelled=True)
+    file = next((tmp_path / "out").rglob("*.parquet"))
+    table = parquet.read_table(file)
+    parquet.write_table(table.slice(1), file)
+    assert recordings_sha256(config_of(tmp_path / "out")) != first
+
+
+def test_recordings_that_do_not_go_with_the_labelled_data_are_refused(imported, tmp_path):
+    card, folder = imported
+    training = load_windows(card, training=True)
+    herd(tmp_path / "in", "time,swapped_x,ay,swapped_z")
+    bring_in(
+        tmp_path / "in", tmp_path / "swapped", unlabelled=True, acceleration=("swapped_x", "ay", "swapped_z")
+    )
+    with pytest.raises(UserError, match="its axes seem swapped"):
+        recorded_windows(config_of(tmp_path / "swapped"), card, training)
+    text = (folder / "card.toml").read_text(encoding="utf-8")
+    slower = tmp_path / "slower"
+    slower.mkdir()
+    (slower / "card.toml").write_text(text.replace("rate_hz = 25", "rate_hz = 20"), encoding="utf-8")
+    with pytest.raises(UserError, match="have 20 Hz, but card .* 25 Hz; import them again"):
+        recorded_windows(config_of(slower), card, training)
+    with pytest.raises(UserError, match="holds no card.toml"):
+        recordings_sha256(config_of(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="is a card of labelled data"):
+        recordings_sha256(config_of(card.path))
+
+
+def test_a_study_records_its_recordings_and_what_its_figures_are_of(imported, tmp_path):
+    card, folder = imported
+    small = {"epochs": 1, "teacher_epochs": 1, "teacher_width": 2, "gru_units": 4, "dense_units": 4}
+    config = config_of(folder, split="loao", seeds=(0,), jobs=1, mounting="any", transductive=True, **small)
+    study = Study.create(tmp_path / "run", card=card.reference, seed=0)
+    metrics = distill(study, card, None, config)
+    assert study.manifest["stages"]["distill"]["inputs"]["unlabelled"] == recordings_sha256(config)
+    assert "(transductive)" in metrics["models"]["student_distilled"]["scored_on"]
+    assert "never saw the animals" in metrics["models"]["student"]["scored_on"]
