@@ -20,6 +20,8 @@ PLAIN = Plain.name
 #: Models other than students that a grid can name under `beside`; they stay in float.
 BESIDE = (TEACHER, *BASELINES)
 
+#: Which labels are used: another training set for every model.
+_DATA = frozenset(("labelled",))
 #: Of recordings without labels, from which only distilled students learn.
 _UNLABELLED = frozenset(("unlabelled", "transductive", "unlabelled_ratio", "unlabelled_choice", "rounds"))
 #: Without effect on a student that has no teacher.
@@ -55,7 +57,7 @@ def unused_options(model: str, config: DistillConfig) -> frozenset[str]:
         is_mixed = config.teacher_name == MIXED_ENSEMBLE
         return _UNUSED_BY_MIXED_ENSEMBLE if is_mixed else _UNUSED_BY_TEACHERS
     if model in BASELINES:
-        return frozenset(_DEFAULTS) - BASELINES[model].options
+        return frozenset(_DEFAULTS) - BASELINES[model].options - _DATA
     return _unused_by_student(config.method, config.student)
 
 

@@ -254,3 +254,31 @@ def test_costs_are_measured_once_for_each_size_and_width(
     assert integer["instructions"] > 1000 and integer["flash_bytes"] > integer["weight_bytes"]
     assert facts["measured_on"] == {"core": "m3", "optimize": "speed"}
     assert facts["ran"] == 1 + 2 + 1
+
+
+def test_a_label_budget_is_of_every_model_and_combinations_without_a_rest_are_left_out(
+    card: Path, tmp_path: Path
+) -> None:
+    content = (
+        'data = "{card}"\n[grid]\nlabelled = ["animals=1", ""]\nunlabelled = ["", "rest"]\n'
+        'method = ["none", "soft-labels"]\nbits = "float"\nbeside = "majority"\n'
+    )
+    plan = make_plan(write_grid(tmp_path, card, content), tmp_path / "out", card.parent)
+    labelled = {run.point: len(run.work.fold.train_animals) for run in plan.runs}
+    found = sorted(
+        (point.model, point.config.method, point.config.labelled, point.config.unlabelled, animals)
+        for point, animals in labelled.items()
+    )
+    assert found == [
+        ("majority", "soft-labels", "", "", 2),
+        ("majority", "soft-labels", "animals=1", "", 1),
+        ("student", "none", "", "", 2),
+        ("student", "none", "animals=1", "", 1),
+        ("student", "soft-labels", "", "", 2),
+        ("student", "soft-labels", "animals=1", "", 1),
+        ("student", "soft-labels", "animals=1", "rest", 1),
+    ]
+    for run in plan.runs:
+        fold = run.work.job
+        assert not set(fold.test_animals) & {*fold.train_animals, *fold.unlabelled_animals}
+        assert len({*fold.train_animals, *fold.unlabelled_animals}) == 2
