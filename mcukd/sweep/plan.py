@@ -11,6 +11,7 @@ from mcukd.data.card import load_card
 from mcukd.data.folds import Fold, make_folds
 from mcukd.data.label_budget import with_label_budget
 from mcukd.data.load import load_windows
+from mcukd.distillation.config import REST
 from mcukd.errors import UserError
 from mcukd.sweep.grid import Grid, read_grid
 from mcukd.sweep.points import Point, points
@@ -48,6 +49,12 @@ def make_plan(path: Path, out: Path, data_root: Optional[Path] = None) -> Plan:
     card = load_card(grid.data)
     root = None if data_root is None else data_root.absolute()
     trained_as = points(grid, card)
+    for config in trained_as.values():
+        if config.unlabelled_cards:
+            raise UserError(
+                f"{path}: unlabelled names {config.unlabelled_cards[0]}, and a sweep learns from the data "
+                f"set's own animals only (\"{REST}\"); give cards of recordings to 'mcukd distill --unlabelled'."
+            )
     sources = {
         extra: Source.of(card.reference, root, grid.seed, extra)
         for extra in {config.uses_extra_channels for config in trained_as.values()}

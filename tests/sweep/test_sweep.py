@@ -282,3 +282,9 @@ def test_a_label_budget_is_of_every_model_and_combinations_without_a_rest_are_le
         fold = run.work.job
         assert not set(fold.test_animals) & {*fold.train_animals, *fold.unlabelled_animals}
         assert len({*fold.train_animals, *fold.unlabelled_animals}) == 2
+
+
+def test_a_grid_with_a_card_of_unlabelled_recordings_is_refused(card: Path, tmp_path: Path) -> None:
+    content = 'data = "{card}"\n[grid]\nunlabelled = "winter/card.toml"\nmethod = "soft-labels"\n'
+    with pytest.raises(UserError, match="unlabelled names winter/card.toml, and a sweep learns from"):
+        make_plan(write_grid(tmp_path, card, content), tmp_path / "out", card.parent)
