@@ -53,7 +53,7 @@ def make_plan(path: Path, out: Path, data_root: Optional[Path] = None) -> Plan:
         if config.unlabelled_cards:
             raise UserError(
                 f"{path}: unlabelled names {config.unlabelled_cards[0]}, and a sweep learns from the data "
-                f"set's own animals only (\"{REST}\"); give cards of recordings to 'mcukd distill --unlabelled'."
+                f"set's own animals only (\"{REST}\"); give cards to 'mcukd distill --unlabelled'."
             )
     sources = {
         extra: Source.of(card.reference, root, grid.seed, extra)
