@@ -166,9 +166,10 @@ class LocalProcesses:
                         run.finish(task, future.result())
                         waiting.finished(task)
         except BrokenProcessPool as error:
+            remedy = f"with fewer workers than {count} ({self.option})" if count > 1 else "with more memory"
             raise UserError(
                 "a worker died, perhaps for want of memory; what was finished is kept: run the same command "
-                f"again, with fewer workers than {count} ({self.option}) if it happens again."
+                f"again, {remedy} if it happens again."
             ) from error
 
 

@@ -99,7 +99,9 @@ def test_tasks_start_in_their_order_once_what_they_require_is_done(place: Execut
 def test_workers_are_prepared_and_their_death_names_the_option_to_lower() -> None:
     place = LocalProcesses(3, "--workers", prepare, ("ready",))
     assert run_tasks([Task("a", "a", prepared)], place, "One") == {"a": "ready"}
-    with pytest.raises(UserError, match=r"fewer workers than 1 \(--workers\)"):
+    with pytest.raises(UserError, match=r"fewer workers than 2 \(--workers\)"):
+        run_tasks([Task("a", "a", die), Task("b", "b", die)], place, "Two")
+    with pytest.raises(UserError, match="run the same command again, with more memory if"):
         run_tasks([Task("a", "a", die)], place, "One")
     assert run_tasks([], place, "None") == {}
 
