@@ -1,6 +1,6 @@
 """Windows of recordings without labels, sampled for the training of students in bounded memory.
 
-Recordings of months are not read whole: of each, some row groups of its Parquet file, drawn by the seed.
+Recordings of months are not read whole: of each, some parts of its Parquet file, drawn by the seed.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import math
 import zlib
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Optional
 
@@ -29,8 +31,8 @@ from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text
 from mcukd.progress import progress
 
-#: Row groups that are read of one recording at most; more windows are taken of each where they are few.
-MOST_GROUPS = 48
+#: Parts that are read of one recording at most; more windows are taken of each where they are few.
+MOST_PARTS = 48
 
 
 def recordings_sha256(config: DistillConfig) -> Optional[str]:
@@ -98,19 +100,20 @@ def recorded_windows(config: DistillConfig, card: Card, training: Windows) -> Op
 
 
 def sampled_windows(recording: InputRecording, window: int, count: int, seed: int) -> NDArray[np.int16]:
-    """Return about `count` windows (n, T, 3) of a recording at random, none of which overlap.
+    """Return at most `count` windows (n, T, 3) of a recording at random, none of which overlap.
 
-    They are of as many parts of the recording as possible, MOST_GROUPS at most; a short recording gives what
+    They are of as many parts of the recording as possible, MOST_PARTS at most; a short recording gives what
     it has.
     """
     opened = open_recording(recording.path, recording.layout)
     rng = np.random.default_rng([seed, zlib.crc32(recording.path.name.encode())])
     rows = opened.row_groups()
-    groups = sorted(rng.permutation(len(rows))[:MOST_GROUPS].tolist())
-    blocks = sum(math.ceil(rows[group] / BLOCK) for group in groups)
-    each = math.ceil(count / max(1, blocks))
+    parts = _parts(rows)
+    chosen = [parts[number] for number in sorted(rng.permutation(len(parts))[:MOST_PARTS].tolist())]
+    samples = sum(rows[group] for part in chosen for group in part)
     found = [np.empty((0, window, len(recording.layout.columns)), np.int16)]
-    for block in opened.blocks(groups=groups):
+    # Part by part, because a block may hold rows of several groups, which would lie apart otherwise.
+    for block in chain.from_iterable(opened.blocks(groups=part) for part in chosen):
         assert block.segments is not None, "recordings of a card state their segments"
         cuts = np.flatnonzero(np.diff(block.segments)) + 1
         starts = np.concatenate(
@@ -119,9 +122,24 @@ def sampled_windows(recording: InputRecording, window: int, count: int, seed: in
                 for first, last in zip([0, *cuts], [*cuts, len(block.counts)])
             ]
         )
-        chosen = np.sort(rng.permutation(starts)[:each])
-        found.append(block.counts[chosen[:, None] + np.arange(window)])
-    return np.concatenate(found)[:count]
+        share = math.ceil(count * len(block.counts) / samples)
+        drawn = np.sort(rng.permutation(starts)[:share])
+        found.append(block.counts[drawn[:, None] + np.arange(window)])
+    every = np.concatenate(found)
+    return every[np.sort(rng.permutation(len(every))[:count])]
+
+
+def _parts(rows: Sequence[int]) -> list[list[int]]:
+    """Return row groups that follow each other, by their rows, in parts of BLOCK rows or more."""
+    parts: list[list[int]] = []
+    size = BLOCK
+    for group, count in enumerate(rows):
+        if size >= BLOCK:
+            parts.append([])
+            size = 0
+        parts[-1].append(group)
+        size += count
+    return parts
 
 
 def _checked(path: Path, layout: Layout, card: Card, worn: Worn) -> list[InputRecording]:

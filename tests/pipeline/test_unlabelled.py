@@ -61,7 +61,7 @@ def test_a_window_crosses_no_gap_and_lies_in_the_recording(imported, monkeypatch
     table = parquet.read_table(one.path)
     split = tmp_path / one.path.name
     parquet.write_table(table, split, row_group_size=1000)
-    window = 250  # divides neither a row group's stretch nor the gap's place
+    window = 260  # divides neither a row group's stretch nor the gap's place
     every = sampled_windows(replace(one, path=split), window, 10**6, 0)
     segments = table.column("segment").to_numpy()
     whole = np.stack([table.column(name).to_numpy() for name in "xyz"], axis=1).astype(np.float64)
@@ -70,10 +70,36 @@ def test_a_window_crosses_no_gap_and_lies_in_the_recording(imported, monkeypatch
     starts = [places[one.tobytes()] for one in every]
     assert len(starts) == len(set(starts)) > 50
     assert all(segments[start] == segments[start + window - 1] for start in starts)
-    monkeypatch.setattr(sampling, "MOST_GROUPS", 3)
-    some = sampled_windows(replace(one, path=split), window, 10**6, 0)
-    assert {places[one.tobytes()] // 1000 for one in some} <= set(range(len(counts) // 1000))
-    assert len({places[one.tobytes()] // 1000 for one in some}) == 3
+    # Of parts that lie apart no window may be put together of two.
+    monkeypatch.setattr(sampling, "BLOCK", 1000)
+    monkeypatch.setattr(sampling, "MOST_PARTS", 3)
+    some = [places[one.tobytes()] for one in sampled_windows(replace(one, path=split), window, 10**6, 0)]
+    parts = {start // 1000 for start in some}
+    assert len(parts) == 3 and max(parts) - min(parts) > 2
+    assert len(some) == 9 and all(start // 1000 == (start + window - 1) // 1000 for start in some)
+
+
+def test_a_recording_in_many_small_row_groups_gives_as_many_windows(imported, tmp_path):
+    card, folder = imported
+    one = find_recordings([folder], Layout(card.axes, card.rate_hz, card.counts_per_g, start_ns=0))[0]
+    bursts = tmp_path / one.path.name
+    parquet.write_table(parquet.read_table(one.path), bursts, row_group_size=100)
+    assert len(sampled_windows(replace(one, path=bursts), 100, 120, 0)) == 120
+
+
+def test_fewer_windows_than_parts_are_of_the_whole_recording(imported, monkeypatch, tmp_path):
+    card, folder = imported
+    one = find_recordings([folder], Layout(card.axes, card.rate_hz, card.counts_per_g, start_ns=0))[0]
+    table = parquet.read_table(one.path)
+    split = tmp_path / one.path.name
+    parquet.write_table(table, split, row_group_size=700)
+    monkeypatch.setattr(sampling, "BLOCK", 500)  # each part is a block and a short one
+    counts = np.stack([table.column(name).to_numpy() for name in "xyz"], axis=1).astype(np.float64)
+    counts = np.floor(counts / one.layout.per_g * card.counts_per_g + 0.5).astype(np.int16)
+    places = {counts[start : start + 50].tobytes(): start for start in range(len(counts) - 49)}
+    starts = [places[few.tobytes()] for few in sampled_windows(replace(one, path=split), 50, 8, 0)]
+    assert len(starts) == 8 and max(starts) > 10_000
+    assert len(sampled_windows(replace(one, path=split), 50, 200, 0)) == 200
 
 
 def test_another_file_is_another_identity(imported, tmp_path):
