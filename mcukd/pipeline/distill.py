@@ -78,7 +78,9 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     training = load_windows(card, data_root, training=True, seed=config.seed, extra=extra)
     evaluation = load_windows(card, data_root, seed=config.seed, extra=extra)
     folds = study_folds(evaluation, config)
-    data = sha256_text(json.dumps(inputs, sort_keys=True)) if "unlabelled" in inputs else inputs["data"]
+    data = inputs["data"]
+    if "unlabelled" in inputs:  # of which every fold gets windows that the seed of the final models draws
+        data = sha256_text(json.dumps({**inputs, "seed": config.seed}, sort_keys=True))
     final = final_job(study, training, data, config)
     jobs = with_windows(fold_jobs(study, folds, data, config), folds, training, evaluation, card)
     remove_other_results(results_folder(study.path), [job.path for job in jobs])

@@ -18,6 +18,7 @@ from mcukd.data.load import load_windows
 from mcukd.data.windows import NO_LABEL
 from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
+from mcukd.pipeline import distill as distill_stage
 from mcukd.pipeline import unlabelled as sampling
 from mcukd.pipeline.distill import distill
 from mcukd.pipeline.unlabelled import recorded_windows, recordings_sha256, sampled_windows
@@ -145,3 +146,22 @@ def test_a_study_records_its_recordings_and_what_its_figures_are_of(imported, tm
     assert study.manifest["stages"]["distill"]["inputs"]["unlabelled"] == recordings_sha256(config)
     assert "(transductive)" in metrics["models"]["student_distilled"]["scored_on"]
     assert "never saw the animals" in metrics["models"]["student"]["scored_on"]
+
+
+def test_folds_are_trained_anew_where_another_seed_draws_their_windows(imported, monkeypatch, tmp_path):
+    card, folder = imported
+    planned: list[str] = []
+
+    class PlannedError(Exception):
+        """No need to train."""
+
+    def plan(jobs, *_, **__):
+        planned.append({one.fold.name: one.fold.key for one in jobs}["bella-s0"])
+        raise PlannedError
+
+    monkeypatch.setattr(distill_stage, "run_jobs", plan)
+    for number, seed in enumerate((0, 5, 0)):
+        study = Study.create(tmp_path / f"run{number}", card=card.reference, seed=seed)
+        with pytest.raises(PlannedError):
+            distill(study, card, None, config_of(folder, seeds=(0,), seed=seed))
+    assert planned[0] == planned[2] != planned[1]
