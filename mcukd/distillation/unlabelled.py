@@ -15,6 +15,7 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.data.same_animal import named_alike
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.jobs import FoldJob
@@ -42,7 +43,7 @@ def unlabelled_windows(
     found = training.take(np.isin(training.animals, names)).without_labels()
     if recordings is not None:
         held_out = () if config.transductive else job.test_animals
-        found = found.with_more(recordings.take(~np.isin(recordings.animals, held_out)))
+        found = found.with_more(recordings.take(~named_alike(recordings.animals, held_out)))
     if not len(found):
         return None
     most = round(config.unlabelled_ratio * len(job.training_of(training)))

@@ -22,6 +22,7 @@ from mcukd.data.card import Card
 from mcukd.data.counts import count_limits
 from mcukd.data.gaps import window_starts
 from mcukd.data.recordings import RATE_TOLERANCE
+from mcukd.data.same_animal import named_otherwise
 from mcukd.data.unlabelled import load_unlabelled
 from mcukd.data.windows import NO_LABEL, Windows
 from mcukd.data.worn import Worn, compare, worn_in
@@ -57,7 +58,7 @@ def recorded_windows(config: DistillConfig, card: Card, training: Windows) -> Op
     At most `config.unlabelled_ratio` times the training windows, as evenly over the animals as they allow;
     the seed of the final models decides which. They are counts of the card's sensor, as the board's would be.
     Raises UserError for recordings at another rate than the card's, with an axis that is swapped or points
-    the other way, too short for a window, or damaged.
+    the other way, too short for a window, or damaged, and of an animal with another name than in the card.
     """
     if not config.unlabelled_cards:
         return None
@@ -86,7 +87,7 @@ def recorded_windows(config: DistillConfig, card: Card, training: Windows) -> Op
         )
     names = np.array(animals, dtype=str)
     used = evenly_drawn(names, min(most, len(names)), config.seed)
-    return Windows(
+    sampled = Windows(
         counts=every[used],
         labels=np.full(len(used), NO_LABEL, np.int64),
         animals=names[used],
@@ -97,6 +98,14 @@ def recorded_windows(config: DistillConfig, card: Card, training: Windows) -> Op
         card=training.card,
         simulated=training.simulated,
     )
+    if not config.transductive:
+        for animal, other in named_otherwise(training, sampled).items():
+            raise UserError(
+                f"--unlabelled {config.unlabelled}: recordings of animal {animal!r} hold samples of animal "
+                f"{other!r} of card {card.name}, from which the fold that holds it out would learn; give "
+                "both one name, or --transductive."
+            )
+    return sampled
 
 
 def sampled_windows(recording: InputRecording, window: int, count: int, seed: int) -> NDArray[np.int16]:

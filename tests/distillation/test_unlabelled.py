@@ -76,6 +76,9 @@ def test_held_out_animals_are_used_only_where_it_is_said(tmp_path):
     config = replace(FEW, unlabelled="month")
     found = unlabelled_windows(task, windows, others, config)
     assert found is not None and set(found.animals) == {"z"}
+    spelled = replace(others, animals=np.where(others.animals == "e", "E ", "z"))
+    found = unlabelled_windows(task, windows, spelled, config)
+    assert found is not None and set(found.animals) == {"z"}
     found = unlabelled_windows(task, windows, others, replace(config, transductive=True))
     assert found is not None and set(found.animals) == {"e", "z"}
     assert unlabelled_windows(task, windows, others.take(others.animals == "e"), config) is None

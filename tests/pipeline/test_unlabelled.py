@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -135,6 +136,20 @@ def test_recordings_that_do_not_go_with_the_labelled_data_are_refused(imported, 
         recordings_sha256(config_of(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="is a card of labelled data"):
         recordings_sha256(config_of(card.path))
+
+
+def test_recordings_of_an_animal_under_another_name_are_refused(imported, tmp_path):
+    card, folder = imported
+    training = load_windows(card, training=True)
+    shutil.copytree(folder, tmp_path / "named")
+    text = (folder / "card.toml").read_text(encoding="utf-8")
+    renamed = tmp_path / "named" / "card.toml"
+    renamed.write_text(text.replace('animal = "bella"', 'animal = "zoe"'), encoding="utf-8")
+    with pytest.raises(UserError, match="of animal 'zoe' hold samples of animal 'bella' of card"):
+        recorded_windows(config_of(renamed), card, training)
+    assert recorded_windows(config_of(renamed, transductive=True), card, training) is not None
+    renamed.write_text(text.replace('animal = "bella"', 'animal = "Bella "'), encoding="utf-8")
+    assert recorded_windows(config_of(renamed), card, training) is not None
 
 
 def test_a_study_records_its_recordings_and_what_its_figures_are_of(imported, tmp_path):
