@@ -83,13 +83,18 @@ def load_unlabelled(path: Path) -> UnlabelledCard:
     file = path / "card.toml" if path.is_dir() else path
     if not file.is_file():
         raise UserError(
-            f"{path} holds no card.toml; name a folder that 'mcukd data import --unlabelled' made, or "
-            "Parquet files"
+            f"{path} holds no card.toml; name a folder that 'mcukd data import --unlabelled' made, or its "
+            "card.toml"
+        )
+    if file.suffix.lower() != ".toml":
+        raise UserError(
+            f"{file} is no card but a '{file.suffix}' file; name the card.toml that 'mcukd data import "
+            "--unlabelled' writes beside it"
         )
     if not is_unlabelled_card(file):
         raise UserError(
-            f"{file} is a card of labelled data; classify takes recordings without labels, as 'mcukd data "
-            "import --unlabelled' makes them, or Parquet and .npy files"
+            f"{file} is a card of labelled data, and recordings without labels are expected here; name a "
+            "card that 'mcukd data import --unlabelled' made"
         )
     card = UNLABELLED_CARDS.check(file, UnlabelledCard)
     card._path = file.resolve()

@@ -273,6 +273,10 @@ class DistillConfig:
                         "none; give --unlabelled, or leave it out."
                     )
             return
+        if not self._unlabelled_sources:
+            raise UserError(
+                f"--unlabelled is '{self.unlabelled}', which names nothing; give {REST}, or cards."
+            )
         method = METHODS[self.method]
         if self.teacher_name is None:
             raise UserError(

@@ -208,6 +208,7 @@ def test_a_budget_too_small_for_every_class_is_refused():
     [
         ({"transductive": True}, "--transductive says how .* give --unlabelled"),
         ({"rounds": 2}, "--rounds says how"),
+        ({"unlabelled": " ,"}, "--unlabelled is ' ,', which names nothing"),
         ({"unlabelled": "rest"}, "say with --labelled whose are"),
         ({"unlabelled": "month", "method": "none"}, "--method none has none"),
         ({"unlabelled": "month", "split": "random"}, "--split random"),

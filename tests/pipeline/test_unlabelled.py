@@ -136,6 +136,10 @@ def test_recordings_that_do_not_go_with_the_labelled_data_are_refused(imported, 
         recordings_sha256(config_of(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="is a card of labelled data"):
         recordings_sha256(config_of(card.path))
+    with pytest.raises(
+        UserError, match=r"bella.parquet is no card but a '.parquet' file; name the card.toml"
+    ):
+        recordings_sha256(config_of(next(folder.rglob("bella.parquet"))))
 
 
 def test_recordings_of_an_animal_under_another_name_are_refused(imported, tmp_path):
