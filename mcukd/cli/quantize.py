@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
+from typer.core import TyperCommand
 
 from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
 from mcukd.errors import UserError
@@ -16,11 +17,23 @@ if TYPE_CHECKING:
     from mcukd.study import Study
 
 AUTO = "auto"
+TFLITE_OPTION, TFLITE_DEFAULT = "--tflite", "int8"
+
+
+class _Command(TyperCommand):
+    """A command whose `--tflite` may stand alone, as the switch did that it was before it took a value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give `--tflite` its usual value where none follows."""
+        following = [*args[1:], "--"]
+        alone = [one == TFLITE_OPTION and then.startswith("-") for one, then in zip(args, following)]
+        args = [f"{one}={TFLITE_DEFAULT}" if bare else one for one, bare in zip(args, alone)]
+        return list(super().parse_args(ctx, args))
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(quantize)
+    app.command(cls=_Command)(quantize)
 
 
 def quantize(
@@ -65,7 +78,16 @@ def quantize(
         Optional[int],
         typer.Option(help="Worker processes of --qat. Default: one per core.", show_default=False),
     ] = None,
-    tflite: Annotated[bool, typer.Option(help="Also export and score the student as TFLite int8.")] = True,
+    tflite: Annotated[
+        str,
+        typer.Option(
+            TFLITE_OPTION,
+            metavar="[int8|int16x8|both]",
+            help="Also write and score the student as a TFLite file: [bold]int8[/bold], [bold]int16x8[/bold] "
+            "(16-bit activations and state) or [bold]both[/bold].",
+        ),
+    ] = TFLITE_DEFAULT,
+    no_tflite: Annotated[bool, typer.Option("--no-tflite", help="Write no TFLite file.")] = False,
     run: RunOption = None,
     data_root: DataRootOption = None,
     json: JsonOption = False,
@@ -77,8 +99,11 @@ def quantize(
     Example: [bold]mcukd quantize --bits 4 --qat[/bold]
 
     Example: [bold]mcukd quantize --bits auto --budget-flash 3KB[/bold]
+
+    Example: [bold]mcukd quantize --tflite both[/bold]
     """
     from mcukd.fixedpoint.quantize import QuantizeConfig
+    from mcukd.models.tflite_widths import parse_tflite
     from mcukd.pipeline.quantize import quantize_study
     from mcukd.study import Study
 
@@ -92,7 +117,7 @@ def quantize(
         study,
         config,
         data_root,
-        tflite,
+        () if no_tflite else parse_tflite(tflite),
         qat=qat,
         objective=objective,
         gate_tables=[gates] if gates else None,

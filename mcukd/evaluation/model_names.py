@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from mcukd.evaluation.baselines import BASELINES
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, SEARCHED, STUDENT, TEACHER
+from mcukd.models.tflite_widths import TFLITE_WIDTHS
 
 #: Titles, and names within a sentence after "the".
 _MODELS = {
@@ -15,7 +16,7 @@ _MODELS = {
     DISTILLED: ("Student, distilled", "distilled student"),
     SEARCHED: ("Student, any classifier", "student with any classifier"),
     DEPLOYABLE: ("Student, searched head", "student with the searched head"),
-    "tflite_int8": ("TFLite int8", "TFLite int8 model"),
+    **{one.metric: (one.title, f"{one.title} model") for one in TFLITE_WIDTHS.values()},
     "mlp_head": ("MLP head", "MLP head"),
 }
 
@@ -45,7 +46,8 @@ def model_in_prose(name: str) -> str:
 def in_order(names: Iterable[str]) -> list[str]:
     """Sort models from the teacher over students and integer models to the baselines; others come last."""
     trained = (TEACHER, STUDENT, DISTILLED, SEARCHED, DEPLOYABLE)
-    order = (*trained, "fixed_point", "tflite_int8", *baselines_in_order())
+    tflite = (one.metric for one in TFLITE_WIDTHS.values())
+    order = (*trained, "fixed_point", *tflite, *baselines_in_order())
 
     def place(name: str) -> tuple[int, int, str]:
         stem, _, number = name.removesuffix("_qat").rpartition("_")

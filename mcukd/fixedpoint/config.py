@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, Optional
 
 from mcukd.errors import UserError
 from mcukd.fixedpoint.gates import GATE_TABLES
+from mcukd.models.tflite_widths import INT8
 from mcukd.text import did_you_mean, listed
 
 #: Name in `metrics.json` of the student as TensorFlow Lite int8.
-TFLITE_METRIC = "tflite_int8"
+TFLITE_METRIC = INT8.metric
 #: Raise it when quantization changes in a way options do not show: studies made before are then stale.
 VERSION = 2
 

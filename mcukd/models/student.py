@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mcukd.errors import UserError
 from mcukd.fold_results import WEIGHT_PREFIXES, best_student
 from mcukd.models.families import DEFAULT_FAMILY, FAMILIES, Weights, student_network
+from mcukd.models.tflite_widths import INT8
 
 if TYPE_CHECKING:
     import keras
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mcukd.study import Study
 
 #: Name of the student as a TensorFlow Lite int8 file, in a study.
-TFLITE = "student_int8.tflite"
+TFLITE = INT8.file
 
 
 def weights_of(student: keras.Model) -> Weights:

@@ -27,7 +27,7 @@ from mcukd.errors import UserError
 from mcukd.evaluation.fold_students import FoldStudent, evaluate_folds, fold_students
 from mcukd.files import write_json
 from mcukd.fixedpoint.calibration import calibration_subset
-from mcukd.fixedpoint.config import TFLITE_METRIC, VERSION, QuantizeConfig, metrics_name
+from mcukd.fixedpoint.config import VERSION, QuantizeConfig, metrics_name
 from mcukd.fixedpoint.families import IntegerForm, integer_form
 from mcukd.fixedpoint.gates import GATE_TABLES
 from mcukd.fixedpoint.mixed import (
@@ -44,7 +44,14 @@ from mcukd.fixedpoint.model import IntegerModel, load_model, save_model
 from mcukd.fixedpoint.quantize import quantize
 from mcukd.inference.batch import classes_of
 from mcukd.models.families import FAMILIES, Weights
-from mcukd.models.student import TFLITE, family_of_study, has_integers, load_any_student, weights_of
+from mcukd.models.student import family_of_study, has_integers, load_any_student, weights_of
+from mcukd.models.tflite_widths import (
+    DEFAULT_TFLITE,
+    TFLITE_WIDTHS,
+    TfliteWidths,
+    recorded_tflite,
+    tflite_value,
+)
 from mcukd.pipeline.qat import train_qat_study
 from mcukd.pipeline.quantize_tflite import QuantizeFacts, check_options, export_study
 from mcukd.pipeline.scores import merge_metrics, recorded_metrics
@@ -60,23 +67,25 @@ def quantize_study(
     study: Study,
     config: QuantizeConfig,
     data_root: Optional[Path] = None,
-    tflite: bool = True,
+    tflite: Sequence[str] = DEFAULT_TFLITE,
     *,
     qat: bool = False,
     objective: Optional[Objective] = None,
     gate_tables: Optional[Sequence[str]] = None,
     jobs: Optional[int] = None,
 ) -> QuantizeFacts:
-    """Quantize a study's student; write `fixedpoint.npz`, `fixedpoint.json` and, if asked, the TFLite file.
+    """Quantize a study's student; write `fixedpoint.npz`, `fixedpoint.json` and the TFLite files.
 
+    tflite: kinds of TFLite file to write, of `mcukd.models.tflite_widths`; none where it is empty.
     qat: fine-tune shipped and fold students with the device's weights first (`mcukd.distillation.qat`).
     objective: search widths for it (`mcukd.fixedpoint.mixed`) instead of taking those of `config`; the final
     student's on all animals, each fold's on its own training animals, with `pareto.json` and `pareto.png`.
     gate_tables: kinds of gate table to try, by default all. jobs: worker processes of the training. A student
     of a family without integer form becomes a TFLite file alone, and takes none of these options
     (`mcukd.pipeline.quantize_tflite`).
-    Adds the model's figures (`metrics_name`) and `tflite_int8` to `metrics.json`. Does nothing where nothing
-    changed. Raises UserError for a stale or missing student, and where nothing meets the objective.
+    Adds the model's figures (`metrics_name`) and those of each TFLite file to `metrics.json`. Does nothing
+    where nothing changed. Raises UserError for a stale or missing student, for a kind of TFLite file that
+    its family has not, and where nothing meets the objective.
     """
     study.require("distill")
     if not has_integers(study):
@@ -89,7 +98,13 @@ def quantize_study(
     tflite_of = tflite_form(family)
     if tflite and tflite_of is None:
         remarks.append(f"No TFLite model: none is made of {family} students.")
-        tflite = False
+        tflite = ()
+    files = [TFLITE_WIDTHS[one] for one in tflite]
+    if tflite_of and set(files) - set(tflite_of.widths):
+        raise UserError(
+            f"--tflite {tflite_value(tflite)}: of {family} students there is TFLite "
+            f"{listed(one.name for one in tflite_of.widths)} alone; leave the option out."
+        )
     if qat:
         trained_with = DistillConfig.of(study.options("distill"))
         if trained_with.search:
@@ -108,14 +123,14 @@ def quantize_study(
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     data = dataset_sha256(card, root, seed)
     inputs = {**study.inputs(STUDENT_FILE, *([SOFT_LABELS_FILE] if qat else [])), "data": data}
-    options = {**config.options(), "tflite": tflite, "version": VERSION}
+    options = {**config.options(), "tflite": recorded_tflite(tflite), "version": VERSION}
     # Only what is asked for is recorded, so that studies made before there was a choice stay current.
     if qat:
         options["qat"] = {"version": QAT_VERSION, "epochs": EPOCHS, "learning_rate": LEARNING_RATE}
     if objective is not None:
         options["goal"] = {**objective.options(), "gates": list(gate_tables or GATE_TABLES)}
     if study.is_current("quantize", inputs, options):
-        known = recorded_metrics(study, (metrics_name(options), TFLITE_METRIC))
+        known = recorded_metrics(study, (metrics_name(options), *(one.metric for one in files)))
         if WORN not in study.manifest:
             remember_worn(study, card, load_windows(card, root, seed=seed))
         remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g)
@@ -159,9 +174,10 @@ def quantize_study(
     if any(refusals):
         remarks.append(f"No TFLite model: {next(reason for reason in refusals if reason)}.")
     elif tflite and tflite_of:
-        metrics[TFLITE_METRIC], said = _tflite(study, card, tflite_of, shipped, training, evaluation)
-        remarks += said
-        outputs.append(study.file(TFLITE))
+        for one in files:
+            metrics[one.metric], said = _tflite(study, card, tflite_of, one, shipped, training, evaluation)
+            remarks += [remark for remark in said if remark not in remarks]
+            outputs.append(study.file(one.file))
     merge_metrics(study, metrics)
     study.finish("quantize", inputs=inputs, options=options, outputs=outputs)
     return QuantizeFacts(model, metrics, remarks, ran=True)
@@ -250,6 +266,7 @@ def _tflite(
     study: Study,
     card: Card,
     form: TfliteForm,
+    widths: TfliteWidths,
     weights: Weights,
     training: Windows,
     evaluation: Windows,
@@ -259,10 +276,10 @@ def _tflite(
     first = [student for student in students if student.seed == students[0].seed]
 
     def predict(student: FoldStudent, train_windows: Windows, test: Windows) -> NDArray[np.int64]:
-        return converted_predictor(student.weights, train_windows)(test.counts)
+        return converted_predictor(student.weights, train_windows, widths)(test.counts)
 
     origin = ModelInfo(form.name, card.name, card.licence, __version__, card.simulated)
     calibration = calibration_subset(training).counts
-    remarks = form.export(weights, training.classes, calibration, study.file(TFLITE), origin)
-    metrics = evaluate_folds(first, training, evaluation, predict, "TFLite int8")
+    remarks = form.export(weights, training.classes, calibration, study.file(widths.file), origin, widths)
+    metrics = evaluate_folds(first, training, evaluation, predict, widths.title)
     return {**metrics, "seeds": [students[0].seed], "kernels": KERNELS}, list(remarks)

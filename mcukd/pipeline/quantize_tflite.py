@@ -6,6 +6,7 @@ of the folds' students, each converted with windows of its training animals.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -24,6 +25,7 @@ from mcukd.fixedpoint.config import TFLITE_METRIC, QuantizeConfig
 from mcukd.fixedpoint.model import FACTS_FILE, IntegerModel
 from mcukd.models.families import DEFAULT_FAMILY
 from mcukd.models.student import TFLITE, family_of_study, load_any_student, weights_of
+from mcukd.models.tflite_widths import DEFAULT_TFLITE, INT8, tflite_value
 from mcukd.pipeline.scores import merge_metrics, recorded_metrics
 from mcukd.study import STUDENT_FILE, Study
 from mcukd.tflite.describe import ModelInfo
@@ -50,7 +52,7 @@ class QuantizeFacts:
 
 
 def check_options(
-    study: Study, config: QuantizeConfig, tflite: bool, *, qat: bool, searched: bool, gates: bool
+    study: Study, config: QuantizeConfig, tflite: Sequence[str], *, qat: bool, searched: bool, gates: bool
 ) -> None:
     """Raise UserError for options of `mcukd quantize` that need an integer model of mcukd's own."""
     usual = QuantizeConfig()
@@ -61,6 +63,7 @@ def check_options(
         f"--activation-bits {config.activation_bits}": config.activation_bits != usual.activation_bits,
         "--gates": gates or config.gates != usual.gates,
         "--no-tflite": not tflite,
+        f"--tflite {tflite_value(tflite or DEFAULT_TFLITE)}": bool(set(tflite) - set(DEFAULT_TFLITE)),
     }
     for option, given in asked.items():
         if given:
@@ -104,7 +107,7 @@ def export_study(study: Study, data_root: Optional[Path] = None) -> QuantizeFact
     evaluation = load_windows(card, root, seed=seed)
     weights = weights_of(load_any_student(study.file(STUDENT_FILE)))
     origin = ModelInfo(form.name, card.name, card.licence, __version__, card.simulated)
-    remarks += form.export(weights, training.classes, calibration_subset(training).counts, path, origin)
+    remarks += form.export(weights, training.classes, calibration_subset(training).counts, path, origin, INT8)
     same: list[float] = []
 
     def predict(student: FoldStudent, train_windows: Windows, test: Windows) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.harness.record import read_proof
 from mcukd.metrics.metrics_file import load_metrics
 from mcukd.models.student import TFLITE, family_of_study, has_integers
+from mcukd.models.tflite_widths import TFLITE_WIDTHS
 from mcukd.report.stale import require_current
 from mcukd.robustness.record import ROBUSTNESS
 from mcukd.study import METRICS, Study
@@ -113,8 +114,8 @@ def gather(study: Study) -> Evidence:
     if study.file(FACTS_FILE).exists():
         model = load_model(study.path)
         files += [ARRAYS_FILE, FACTS_FILE]
-    if TFLITE in study.manifest["stages"].get("quantize", {}).get("outputs", {}):
-        files.append(TFLITE)
+    written = study.manifest["stages"].get("quantize", {}).get("outputs", {})
+    files += [one.file for one in TFLITE_WIDTHS.values() if one.file in written]
     builds, proofs = {}, {}
     for file in sorted(study.path.glob("firmware/*/size.json")):
         builds[file.parent.name] = _read(file, SIZE_KEYS)

@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from mcukd.errors import UserError
 from mcukd.files import sha256_file
+from mcukd.models.tflite_widths import DEFAULT_TFLITE, asked_tflite, tflite_value
 from mcukd.study import Study
 
 #: The stages in the order in which they run; of a stage with boards, each board comes in turn.
@@ -126,8 +127,11 @@ def _quantize(study: Study, made: dict[str, Any]) -> list[str]:
         options += ["--gates", kinds[0]]
     if "qat" in made:
         options.append("--qat")
-    if not made.get("tflite", True) and study.options("distill").get("student") is None:
+    tflite = asked_tflite(made.get("tflite", True))
+    if not tflite and study.options("distill").get("student") is None:
         options.append("--no-tflite")
+    elif tflite not in ((), DEFAULT_TFLITE):
+        options += ["--tflite", tflite_value(tflite)]
     return options
 
 

@@ -1,4 +1,4 @@
-"""Conversion to int8, run as a process of its own: `python -m mcukd.tflite.convert`.
+"""Conversion to integers, run as a process of its own: `python -m mcukd.tflite.convert`.
 
 Quantized conversions are known to crash the whole process; here that costs a child, not the user's run.
 Each line on standard input is a job, `JOB.npz<tab>OUT.tflite`; each is answered by a line on standard
@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.models.tflite_widths import INT8, TFLITE_WIDTHS, TfliteWidths
 from mcukd.models.weights import GruMlpWeights
 from mcukd.tensorflow_setup import SCHEMA, part
 from mcukd.tflite.cell import FACTS_ENTRY, STATE_RANGE, CellFacts, build_cell
+from mcukd.tflite.integers import integers
 from mcukd.tflite.network import Network, WindowFacts, build_graph
 
 FloatArray = NDArray[np.float32]
@@ -29,15 +31,17 @@ CALIBRATION_BATCH = 16
 CLIPPED = 1e-4
 
 
-def convert(weights: GruMlpWeights, counts: NDArray[np.int16], classes: Iterable[str]) -> bytes:
-    """Quantize the one-step cell to int8 and return the file's bytes.
+def convert(
+    weights: GruMlpWeights, counts: NDArray[np.int16], classes: Iterable[str], widths: TfliteWidths = INT8
+) -> bytes:
+    """Quantize the one-step cell to int8 or int16x8 and return the file's bytes.
 
     counts: (N, T, C) calibration windows. The range of every tensor is what the float cell shows on all
     pairs (x_t, h_{t−1}) of the roll-out over them. The state gets [−1, 1] at both ends, so that the
-    int8 state of one step is the next step's input as it is.
+    state of one step is the next step's input as it is.
     """
     cell = build_cell(weights)
-    quantized = _quantized(cell, cell.step, roll_out(weights, counts))
+    quantized = _quantized(cell, cell.step, roll_out(weights, counts), widths=widths)
     facts = CellFacts(
         tuple(weights.mean.tolist()), tuple(weights.std.tolist()), weights.hidden, tuple(classes)
     )
@@ -69,7 +73,11 @@ def convert_window(network: Network, counts: NDArray[np.int16], classes: Iterabl
 
 
 def _quantized(
-    module: Any, function: Any, batches: Iterable[Mapping[str, FloatArray]], beyond: float = 0.0
+    module: Any,
+    function: Any,
+    batches: Iterable[Mapping[str, FloatArray]],
+    beyond: float = 0.0,
+    widths: TfliteWidths = INT8,
 ) -> bytes:
     from mcukd.tensorflow_setup import tensorflow as tf
 
@@ -78,6 +86,12 @@ def _quantized(
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], module)
     float_model = bytes(converter.convert())
     ranges = observe_ranges(float_model, batches, beyond)
+    if widths != INT8:
+        tree = part(SCHEMA).ModelT.InitFromPackedBuf(bytearray(float_model), 0)
+        for end in _state_ends(tree):
+            ranges[end] = STATE_RANGE
+        integers(tree, ranges, widths)
+        return _pack(tree)
     return bytes(
         mlir_quantize(_with_ranges(float_model, ranges), input_data_type=tf.int8, output_data_type=tf.int8)
     )
@@ -174,12 +188,17 @@ def _with_ranges(model: bytes, ranges: Mapping[int, tuple[float, float]]) -> byt
         tensor = graph.tensors[number]
         tensor.quantization = schema.QuantizationParametersT()
         tensor.quantization.min, tensor.quantization.max = [bounds[0]], [bounds[1]]
-    signature = tree.signatureDefs[0]
-    for end in (*signature.inputs, *signature.outputs):
-        if end.name in (b"h", b"h_next"):
-            tensor = graph.tensors[end.tensorIndex]
-            tensor.quantization.min, tensor.quantization.max = [STATE_RANGE[0]], [STATE_RANGE[1]]
+    for number in _state_ends(tree):
+        tensor = graph.tensors[number]
+        tensor.quantization.min, tensor.quantization.max = [STATE_RANGE[0]], [STATE_RANGE[1]]
     return _pack(tree)
+
+
+def _state_ends(tree: Any) -> list[int]:
+    """Return the indices of the tensors by which a cell's state enters and leaves; none of other networks."""
+    signature = tree.signatureDefs[0]
+    ends = (*signature.inputs, *signature.outputs)
+    return [int(end.tensorIndex) for end in ends if end.name in (b"h", b"h_next")]
 
 
 def _with_facts(model: bytes, facts: str) -> bytes:
@@ -212,7 +231,8 @@ def main() -> None:
                 if "stem/kernel" in stored:
                     model = convert_window(Network.from_stored(stored), counts, classes)
                 else:
-                    model = convert(GruMlpWeights.from_arrays(stored), counts, classes)
+                    widths = TFLITE_WIDTHS[str(stored["widths"])]
+                    model = convert(GruMlpWeights.from_arrays(stored), counts, classes, widths)
             out.write_bytes(model)
             answer = "done"
         except Exception as error:  # whatever TensorFlow raises becomes the parent's one sentence

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from mcukd.models.tflite_widths import TfliteWidths
 from mcukd.models.weights import GruMlpWeights
 from mcukd.tensorflow_setup import SCHEMA, part
 
@@ -40,10 +41,11 @@ class Contents:
     std: Sequence[float]
 
 
-def cell_contents(weights: GruMlpWeights, window: int) -> Contents:
+def cell_contents(weights: GruMlpWeights, window: int, widths: TfliteWidths) -> Contents:
     """Return what the one-step cell's tensors are; window: samples per window."""
     return Contents(
-        f"One step of a GRU with its classifier head, int8; call it {window} times a window and carry h.",
+        f"One step of a GRU with its classifier head, {widths.name}; call it {window} times a window and "
+        "carry h.",
         {
             "x": "One sample, standardised: (counts - mean) / std, per channel.",
             "h": "State of the step before; zero (its zero point) at a window's start.",

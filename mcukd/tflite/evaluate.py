@@ -24,18 +24,20 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class End:
-    """One input or output tensor: its index, and value = scale · (mantissa − zero point)."""
+    """One input or output tensor: its index, value = scale · (mantissa − zero point), and its integers."""
 
     index: int
     scale: float
     zero_point: int
+    dtype: type[np.signedinteger[Any]] = np.int8
 
-    def quantize(self, values: NDArray[Any]) -> NDArray[np.int8]:
-        """Return the nearest mantissas, saturated to int8."""
+    def quantize(self, values: NDArray[Any]) -> NDArray[np.signedinteger[Any]]:
+        """Return the nearest mantissas, saturated to the tensor's integers."""
         mantissas = np.round(values / self.scale) + self.zero_point
-        return np.asarray(np.clip(mantissas, -128, 127).astype(np.int8))
+        limits = np.iinfo(self.dtype)
+        return np.asarray(np.clip(mantissas, limits.min, limits.max).astype(self.dtype))
 
-    def values(self, mantissas: NDArray[np.int8]) -> NDArray[np.float32]:
+    def values(self, mantissas: NDArray[np.signedinteger[Any]]) -> NDArray[np.float32]:
         """Return the real values of mantissas."""
         return np.asarray((mantissas.astype(np.float32) - self.zero_point) * np.float32(self.scale))
 
@@ -73,15 +75,16 @@ class Cell:
         """Names of the operations in order, for a resolver on a microcontroller."""
         return [op["op_name"] for op in self._interpreter._get_ops_details()]
 
-    def run(self, counts: NDArray[np.int16]) -> NDArray[np.int8]:
-        """Roll the cell over windows of counts (N, T, C) and return the last step's logits (N, K) int8.
+    def run(self, counts: NDArray[np.int16]) -> NDArray[np.signedinteger[Any]]:
+        """Roll the cell over windows of counts (N, T, C) and return the last step's logits (N, K).
 
-        Rows of a batch do not meet in any operation, so a batch gives the bits of one window at a time.
+        They are int8, of an int16x8 file int16. Rows of a batch do not meet in any operation, so a batch
+        gives the bits of one window at a time.
         """
         self._allocate(len(counts))
         standardised = (counts.astype(np.float64) - self.facts.mean) / self.facts.std
         samples = self.x.quantize(standardised)
-        state = np.full((len(counts), self.facts.hidden), self.state_in.zero_point, np.int8)
+        state = np.full((len(counts), self.facts.hidden), self.state_in.zero_point, self.state_in.dtype)
         for t in range(counts.shape[1]):
             self._interpreter.set_tensor(self.x.index, samples[:, t])
             self._interpreter.set_tensor(self.state_in.index, state)
@@ -100,7 +103,7 @@ def evaluate(
 ) -> NDArray[np.float32]:
     """Run the exported cell at `path` over windows of counts (N, T, C); returns logits (N, K) float32.
 
-    The int8 state is carried from step to step as it is. Kernels: see `KERNELS`. advance: called with
+    The integer state is carried from step to step as it is. Kernels: see `KERNELS`. advance: called with
     the windows done since the last call and a note (as `mcukd.progress.progress` yields it).
     Raises UserError where the file is missing, damaged or takes other channels.
     """
@@ -130,4 +133,4 @@ def evaluate_cell(
 def end_of(details: dict[str, Any]) -> End:
     """Return the end that an interpreter's details of a tensor describe."""
     scale, zero_point = details["quantization"]
-    return End(int(details["index"]), float(scale), int(zero_point))
+    return End(int(details["index"]), float(scale), int(zero_point), details["dtype"])

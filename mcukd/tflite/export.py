@@ -1,4 +1,4 @@
-"""Export of the student as a TensorFlow Lite file: int8, one step per call, with metadata."""
+"""Export of the student as a TensorFlow Lite file: int8 or int16x8, one step per call, with metadata."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mcukd.errors import UserError
 from mcukd.files import replacing
+from mcukd.models.tflite_widths import INT8, TfliteWidths
 from mcukd.models.weights import GruMlpWeights
 from mcukd.tflite.describe import ModelInfo, cell_contents, describe
 from mcukd.tflite.process import converter
@@ -22,7 +23,7 @@ from mcukd.tflite.process import converter
 class ExportResult:
     """What was written: the file, its size, the quantization of its ends, and remarks for the user.
 
-    input_scale, state_scale, logits_scale and the zero points relate int8 to real values:
+    input_scale, state_scale, logits_scale and the zero points relate integers to real values:
     value = scale · (mantissa − zero point). The state's hold for its input and its output alike.
     """
 
@@ -44,13 +45,14 @@ def export(
     counts: NDArray[np.int16],
     path: Path,
     info: Optional[ModelInfo] = None,
+    widths: TfliteWidths = INT8,
 ) -> ExportResult:
-    """Write the student's one-step int8 cell with its head to `path`, in one step.
+    """Write the student's one-step cell with its head to `path`, in one step.
 
-    counts: (N, T, C) calibration windows, rolled out to find the range of every tensor. The conversion
-    runs in a process of its own. Where the metadata library is not there the file is written without
-    its metadata and a remark says so; what `evaluate` needs is in the file in either case.
-    Raises UserError where the converter fails or crashes, or the state's two ends disagree.
+    widths: of activations and state. counts: (N, T, C) calibration windows, rolled out to find the range of
+    every tensor. The conversion runs in a process of its own. Where the metadata library is not there the
+    file is written without its metadata and a remark says so; what `evaluate` needs is in the file in either
+    case. Raises UserError where the converter fails or crashes, or the state's two ends disagree.
     """
     if counts.ndim != 3 or not counts.size or counts.shape[2] != weights.channels:
         raise UserError(
@@ -68,10 +70,12 @@ def export(
     with replacing(path) as temporary:
         with tempfile.TemporaryDirectory() as scratch:
             job = Path(scratch) / "job.npz"
-            np.savez(job, **weights.arrays(), counts=counts, classes=np.array(list(classes)))
+            names = np.array(list(classes))
+            np.savez(job, **weights.arrays(), counts=counts, classes=names, widths=np.array(widths.name))
             converter().convert(job, temporary)
         ends = _ends(temporary)
-        remark = describe(temporary, cell_contents(weights, counts.shape[1]), classes, info or ModelInfo())
+        contents = cell_contents(weights, counts.shape[1], widths)
+        remark = describe(temporary, contents, classes, info or ModelInfo())
         size = temporary.stat().st_size
     return ExportResult(path, size, *ends, metadata=remark is None, remarks=[remark] if remark else [])
 

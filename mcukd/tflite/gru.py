@@ -9,6 +9,7 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.models.tflite_widths import INT8, INT16X8, TfliteWidths
 from mcukd.models.weights import GruMlpWeights
 from mcukd.tflite.describe import ModelInfo
 from mcukd.tflite.evaluate import Cell, evaluate_cell
@@ -17,9 +18,14 @@ from mcukd.tflite.families import Predict, TfliteForm
 
 
 def _export(
-    weights: GruMlpWeights, classes: Sequence[str], counts: NDArray[np.int16], path: Path, origin: ModelInfo
+    weights: GruMlpWeights,
+    classes: Sequence[str],
+    counts: NDArray[np.int16],
+    path: Path,
+    origin: ModelInfo,
+    widths: TfliteWidths,
 ) -> Sequence[str]:
-    return export(weights, classes, counts, path, origin).remarks
+    return export(weights, classes, counts, path, origin, widths).remarks
 
 
 def _predictor(path: Path) -> Predict:
@@ -33,4 +39,6 @@ def _refusal(weights: GruMlpWeights) -> Optional[str]:
     return None
 
 
-TFLITE = TfliteForm(ModelInfo.name, _export, _predictor, whole_windows=False, refusal=_refusal)
+TFLITE = TfliteForm(
+    ModelInfo.name, _export, _predictor, whole_windows=False, refusal=_refusal, widths=(INT8, INT16X8)
+)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.models.mobilenet_weights import MobilenetWeights
+from mcukd.models.tflite_widths import TfliteWidths
 from mcukd.tflite.describe import ModelInfo
 from mcukd.tflite.families import Predict, TfliteForm
 from mcukd.tflite.window import WindowModel, export_window
@@ -20,6 +21,7 @@ def _export(
     counts: NDArray[np.int16],
     path: Path,
     origin: ModelInfo,
+    widths: TfliteWidths,
 ) -> Sequence[str]:
     return export_window(weights.model(), classes, counts, path, origin).remarks
 

@@ -189,7 +189,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[str]]]:
 
 def test_stage_trains_on_ships_and_scores_the_trained_students(made: Any, here: Any) -> None:
     study, card, root = made
-    facts = quantize_study(study, QuantizeConfig(4), root, tflite=False, qat=True)
+    facts = quantize_study(study, QuantizeConfig(4), root, tflite=(), qat=True)
     metrics = facts.metrics["fixed_point_4_qat"]
     assert facts.ran and metrics["teacher_difference"] == 0.0  # trained once more, to the same bits
     assert [animals for _, animals in here] == [set("ABC"), set("BC"), set("AC"), set("AB")]
@@ -208,10 +208,10 @@ def test_stage_trains_on_ships_and_scores_the_trained_students(made: Any, here: 
 
     # Nothing is done twice; a lost student alone is trained again, to the same bits.
     before, digest = len(here), facts.model.sha256
-    assert not quantize_study(study, QuantizeConfig(4), root, tflite=False, qat=True).ran
+    assert not quantize_study(study, QuantizeConfig(4), root, tflite=(), qat=True).ran
     (folder / "shipped.npz").unlink()
     study.forget("quantize")
-    again = quantize_study(study, QuantizeConfig(4), root, tflite=False, qat=True)
+    again = quantize_study(study, QuantizeConfig(4), root, tflite=(), qat=True)
     assert len(here) == before + 1 and again.model.sha256 == digest
 
 
@@ -230,8 +230,8 @@ def test_training_on_lowers_the_loss_of_a_narrow_model(made: Any, here: Any) -> 
         soft = -(np.exp(likelihood(soft_labels)) * likelihood(logits)).sum(axis=1).mean()
         return float((hard + soft) / 2)
 
-    plain = loss(quantize_study(study, QuantizeConfig(4), root, tflite=False))
-    trained = loss(quantize_study(study, QuantizeConfig(4), root, tflite=False, qat=True))
+    plain = loss(quantize_study(study, QuantizeConfig(4), root, tflite=()))
+    trained = loss(quantize_study(study, QuantizeConfig(4), root, tflite=(), qat=True))
     assert trained < plain
 
 
@@ -248,7 +248,7 @@ def test_a_search_judges_each_fold_on_its_own_training_animals(
 
     monkeypatch.setattr(stage, "search", noted)
     objective = mixed.Objective(budget_flash=1800)
-    facts = quantize_study(study, QuantizeConfig(), root, tflite=False, objective=objective)
+    facts = quantize_study(study, QuantizeConfig(), root, tflite=(), objective=objective)
     assert validation == [set("ABC"), set("BC"), set("AC"), set("AB")]
     assert facts.model.weight_bytes + facts.model.table_bytes <= 1800
     assert facts.model.formats["kernel_z"].bits == 16
@@ -256,17 +256,15 @@ def test_a_search_judges_each_fold_on_its_own_training_animals(
     assert record["chosen"]["bits"] == facts.model.bits and set(record["folds"]) == {"A-s3", "B-s3", "C-s3"}
     assert set(facts.metrics) == {"fixed_point_auto"}
     assert {"pareto.json", "pareto.png"} <= set(study.manifest["stages"]["quantize"]["outputs"])
-    assert not quantize_study(study, QuantizeConfig(), root, tflite=False, objective=objective).ran
+    assert not quantize_study(study, QuantizeConfig(), root, tflite=(), objective=objective).ran
     with pytest.raises(UserError, match="smallest model takes"):
-        quantize_study(
-            study, QuantizeConfig(), root, tflite=False, objective=mixed.Objective(budget_flash=100)
-        )
+        quantize_study(study, QuantizeConfig(), root, tflite=(), objective=mixed.Objective(budget_flash=100))
 
 
 def test_wide_weights_have_nothing_to_learn(made: Any) -> None:
     study, _, root = made
     with pytest.raises(UserError, match="--qat with --bits 12"):
-        quantize_study(study, QuantizeConfig(12), root, tflite=False, qat=True)
+        quantize_study(study, QuantizeConfig(12), root, tflite=(), qat=True)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +292,7 @@ def test_students_of_every_method_learn_on(
     )
     study = Study.create(tmp_path / "study", str(card.path), 0)
     distill(study, card, root, config)
-    facts = quantize_study(study, QuantizeConfig(4), root, tflite=False, qat=True)
+    facts = quantize_study(study, QuantizeConfig(4), root, tflite=(), qat=True)
     # A teacher that had to be trained again is the one that trained the student.
     assert facts.metrics["fixed_point_4_qat"]["teacher_difference"] == 0.0
     assert len(here) == 2

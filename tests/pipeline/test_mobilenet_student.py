@@ -187,6 +187,7 @@ REFUSED = (
     ("quantize", "--gates", "direct"),
     ("quantize", "--activation-bits", "12"),
     ("quantize", "--no-tflite"),
+    ("quantize", "--tflite", "int16x8"),
     ("generate",),
     ("build",),
     ("flash",),

@@ -354,13 +354,14 @@ def test_numbers_as_people_read_them():
     ]
     assert [signed(x) for x in (-0.04, 3.26, -2.0)] == ["0.0", "+3.3", "−2.0"]
     named = ("fixed_point_4_qat", "fixed_point_4", "teacher", "fixed_point_auto", "fixed_point_16")
-    assert in_order(["tflite_int8", "filter_mlp", *named]) == [
+    assert in_order(["tflite_int16x8", "tflite_int8", "filter_mlp", *named]) == [
         "teacher",
         "fixed_point_16",
         "fixed_point_4",
         "fixed_point_4_qat",
         "fixed_point_auto",
         "tflite_int8",
+        "tflite_int16x8",
         "filter_mlp",
     ]
 

@@ -92,6 +92,8 @@ def test_the_page_itself_is_never_called_stale(study: Study) -> None:
         ({"bits": 8, "activation_bits": 16, "gates": "interpolated", "tflite": True}, "--bits 8"),
         ({"bits": 4, "activation_bits": 12, "qat": {"epochs": 5}}, "--bits 4 --activation-bits 12 --qat"),
         ({"bits": 8, "gates": "direct", "tflite": False}, "--bits 8 --gates direct --no-tflite"),
+        ({"bits": 8, "tflite": ["int16x8"]}, "--bits 8 --tflite int16x8"),
+        ({"bits": 8, "tflite": ["int8", "int16x8"]}, "--bits 8 --tflite both"),
         (
             {"bits": 8, "goal": {"budget_flash": 3072, "max_mcc_drop": None, "gates": ["direct"]}},
             "--bits auto --budget-flash 3072 --gates direct",

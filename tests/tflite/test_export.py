@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mcukd.errors import UserError
+from mcukd.models.tflite_widths import INT16X8
 from mcukd.models.weights import GruMlpWeights
 from mcukd.tflite import describe as describing
 from mcukd.tflite import process
@@ -75,6 +76,60 @@ def test_the_state_leaves_a_step_as_the_next_one_takes_it(exported):
         cell.state_out.zero_point,
     )
     assert result.state_scale == pytest.approx(2 / 255)
+
+
+@pytest.fixture(scope="module")
+def exported16(exported, tmp_path_factory):
+    weights, counts, _, _ = exported
+    path = tmp_path_factory.mktemp("tflite16") / "student_int16x8.tflite"
+    return path, export(weights, CLASSES, counts[:30], path, widths=INT16X8)
+
+
+def test_int16x8_carries_a_symmetric_state_of_16_bits(exported16):
+    from mcukd.tflite.evaluate import Cell
+
+    path, result = exported16
+    cell = Cell(path)
+    for end in (cell.state_in, cell.state_out):
+        assert end.scale == pytest.approx(1 / 32767) and end.zero_point == 0 and end.dtype == np.int16
+    assert (result.state_scale, result.state_zero_point) == (cell.state_in.scale, 0)
+    assert result.input_zero_point == result.logits_zero_point == 0
+
+
+def test_int16x8_has_weights_of_8_bits_and_activations_of_16_and_nothing_else(exported16):
+    from mcukd.tflite.evaluate import Cell
+
+    path, result = exported16
+    details = Cell(path)._interpreter.get_tensor_details()
+    kinds = {np.dtype(one["dtype"]).name for one in details}
+    assert kinds == {"int8", "int16", "int64"}
+    weights = [one for one in details if one["dtype"] == np.int8]
+    assert len(weights) == 8
+    assert not any(one["quantization_parameters"]["zero_points"].any() for one in weights)
+    assert Cell(path).operations.count("FULLY_CONNECTED") == 8
+    assert result.bytes == path.stat().st_size < 16_000
+
+
+def test_int16x8_answers_as_the_float_student_does(exported, exported16):
+    from mcukd.tflite.evaluate import evaluate
+
+    weights, counts, narrow, _ = exported
+    unseen = counts[30:]
+    expected = softmax(weights.logits(unseen))
+    difference = np.abs(softmax(evaluate(exported16[0], unseen)) - expected)
+    # What is left is the rounding of weights to 8 bits.
+    assert difference.max() < 0.02
+    assert difference.mean() < 0.6 * np.abs(softmax(evaluate(narrow, unseen)) - expected).mean()
+
+
+def test_metadata_say_how_wide_the_file_is(exported16):
+    pytest.importorskip("tensorflow_lite_support")
+    import json
+
+    from tensorflow_lite_support.metadata.python.metadata import MetadataDisplayer
+
+    facts = json.loads(MetadataDisplayer.with_model_file(str(exported16[0])).get_metadata_json())
+    assert "int16x8" in facts["description"]
 
 
 def test_the_file_is_one_step_and_not_the_unrolled_window(exported):
