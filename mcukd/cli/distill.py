@@ -183,12 +183,9 @@ def _named_option(text: str) -> tuple[str, Any]:
 
 
 def _labels(config: DistillConfig) -> str:
-    """Return which labels and which unlabelled recordings a study uses, for the title of its table."""
-    labels = f", labels of {config.labelled}" if config.labelled else ""
-    if not config.unlabelled:
-        return labels
-    held_out = "held-out animals' included (transductive)" if config.transductive else "held-out animals' not"
-    return f"{labels}, unlabelled recordings {config.unlabelled} ({held_out})"
+    """Return which labels and which recordings without any a study uses, for the title of its table."""
+    asked = config.labelled or config.unlabelled
+    return f", {config.learned_from(distilled=True)}" if asked else ""
 
 
 def _print(metrics: dict[str, Any], path: Path, simulated: bool, config: DistillConfig) -> None:
@@ -200,10 +197,11 @@ def _print(metrics: dict[str, Any], path: Path, simulated: bool, config: Distill
     origin = "SIMULATED data" if simulated else "data"
     print_table(
         f"{origin} {metrics['data']}, {config.split}, {plural(len(config.seeds), 'seed')}{_labels(config)}: "
-        "scores on unseen animals",
+        f"scores on {'held-out' if config.transductive else 'unseen'} animals",
         columns,
         rows,
     )
     for sentence in sentences(metrics):
         typer.echo(sentence)
-    typer.echo(f"{path}: the final teacher and student were trained on all animals.")
+    whom = f"the labelled animals alone ({config.labelled})" if config.labelled else "all animals"
+    typer.echo(f"{path}: the final teacher and student were trained on {whom}.")

@@ -272,13 +272,15 @@ def _evaluate_table(
 
 
 def _print(metrics: dict[str, Any], path: Path) -> None:
+    from mcukd.metrics.metrics_file import is_transductive
     from mcukd.report.findings import sentences
     from mcukd.report.table import budget_rows, evaluation_rows
 
+    whom = "held-out animals (transductive)" if is_transductive(metrics) else "unseen animals"
     columns, rows = evaluation_rows(metrics)
     seeds = plural(len(metrics["seeds"]), "seed")
     print_table(
-        f"{metrics['data']}, {metrics['split']}, {seeds}, unseen animals; 95 %: over animals",
+        f"{metrics['data']}, {metrics['split']}, {seeds}, {whom}; 95 %: over animals",
         columns,
         rows,
     )

@@ -98,7 +98,7 @@ def _print(content: dict[str, Any]) -> None:
     origin = "SIMULATED data" if content["simulated"] else "data"
     print_table(
         f"{origin} {content['data']}, {content['split']}, {plural(len(content['seeds']), 'seed')}: pooled "
-        f"MCC on unseen animals; neck along {content['neck_axis']}",
+        f"MCC on held-out animals; neck along {content['neck_axis']}",
         ["perturbation", "level", *(title_of(name) for name in models)],
         rows,
         left=2,

@@ -355,6 +355,20 @@ class DistillConfig:
     def _unlabelled_sources(self) -> tuple[str, ...]:
         return tuple(name.strip() for name in self.unlabelled.split(",") if name.strip())
 
+    def learned_from(self, *, distilled: bool) -> str:
+        """Return whose labels, and which recordings without any, a fold's model learns from, as a clause.
+
+        distilled: whether the model is a distilled student; others learn from labels alone.
+        """
+        said = "labels of all training animals"
+        if self.labelled:
+            count = self.labelled.partition("=")[2]
+            said = f"labels of {f'{count} training animals of each fold' if count else self.labelled}"
+        if not distilled or not self.unlabelled:
+            return said
+        held_out = "included (transductive)" if self.transductive else "left out"
+        return f"{said}; recordings without labels: {self.unlabelled} (held-out animals' {held_out})"
+
     @property
     def uses_extra_channels(self) -> bool:
         """Whether the teacher's input includes the card's extra channels."""

@@ -12,6 +12,13 @@ from mcukd.files import write_json
 
 #: What `metrics.json` always holds. Other keys are findings about the same data, split and seeds.
 HEADER = ("data", "split", "seeds")
+#: What a model's `scored_on` says.
+NEVER_SEEN = "held-out animals: each fold's models never saw the animals they are scored on"
+TRANSDUCTIVE = (
+    "held-out animals: each fold's models never saw their labels, but learned from their recordings without "
+    "labels (transductive)"
+)
+SEEN = "held-out windows of animals the models were trained on: flatters, for comparison only"
 
 
 def update_metrics(
@@ -37,6 +44,11 @@ def update_metrics(
     content = {**header, "models": {**kept, **given}, **findings}
     write_json(path, content)
     return content
+
+
+def is_transductive(metrics: Mapping[str, Any]) -> bool:
+    """Tell whether students learned from recordings, without labels, of the animals they are scored on."""
+    return any(one.get("scored_on") == TRANSDUCTIVE for one in metrics["models"].values())
 
 
 def add_findings(path: Path, models: Mapping[str, Mapping[str, Any]], **findings: Any) -> dict[str, Any]:

@@ -40,18 +40,11 @@ from mcukd.fold_results import (
     results_folder,
 )
 from mcukd.head_search.proposals import require_optuna
-from mcukd.metrics.metrics_file import load_metrics, update_metrics
+from mcukd.metrics.metrics_file import NEVER_SEEN, SEEN, TRANSDUCTIVE, load_metrics, update_metrics
 from mcukd.metrics.scores import combine_seeds, score
 from mcukd.models.weights import GruMlpWeights
 from mcukd.pipeline.unlabelled import recorded_windows, recordings_sha256
 from mcukd.study import MANIFEST, METRICS, RUNS, SOFT_LABELS_FILE, STUDENT_FILE, TEACHER_FILE, Study
-
-NEVER_SEEN = "held-out animals: each fold's models never saw the animals they are scored on"
-TRANSDUCTIVE = (
-    "held-out animals: each fold's models never saw their labels, but learned from their recordings without "
-    "labels (transductive)"
-)
-SEEN = "held-out windows of animals the models were trained on: flatters, for comparison only"
 
 
 def distill(study: Study, card: Card, data_root: Optional[Path], config: DistillConfig) -> dict[str, Any]:
@@ -258,6 +251,7 @@ def _score(jobs: Sequence[FoldJob], evaluation: Windows, config: DistillConfig) 
             **combine_seeds([_score_seed(results, model, evaluation) for results in by_seed.values()]),
             **(sizes[model] if model in sizes else sizes["student"]),
             "scored_on": _scored_on(model, config),
+            "learned_from": config.learned_from(distilled=model not in (TEACHER, STUDENT)),
         }
         for model in _models(config)
     }

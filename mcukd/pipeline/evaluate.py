@@ -43,11 +43,11 @@ from mcukd.fold_results import (
     remove_other_results,
     results_folder,
 )
-from mcukd.metrics.metrics_file import add_findings, load_metrics, update_metrics
+from mcukd.metrics.metrics_file import NEVER_SEEN, SEEN, add_findings, load_metrics, update_metrics
 from mcukd.metrics.registry import of_logits
 from mcukd.metrics.scores import combine_seeds
 from mcukd.models.weights import GruMlpWeights
-from mcukd.pipeline.distill import NEVER_SEEN, SEEN, fold_jobs, for_card, study_folds, with_windows
+from mcukd.pipeline.distill import fold_jobs, for_card, study_folds, with_windows
 from mcukd.progress import progress
 from mcukd.study import METRICS, Study
 from mcukd.text import did_you_mean, listed
@@ -98,6 +98,7 @@ def train_baselines(
             **combine_seeds(predictions.scores(evaluation)),
             **BASELINES[name].sizes_on(evaluation),
             "scored_on": SEEN if config.split == "random" else NEVER_SEEN,
+            "learned_from": config.learned_from(distilled=False),
             "settings_chosen": "on inner animals" if nested else "fixed beforehand",
         }
         for name, predictions in stored_predictions(study.path, models, evaluation).items()

@@ -100,7 +100,7 @@ def robustness_study(
                 "split": study.options("distill")["split"],
                 "seeds": sorted({one.seed for found in students.values() for one in found}),
                 "windows": _windows(students),
-                "scored_on": "windows of held-out animals, disturbed; nothing was trained on them",
+                "scored_on": _scored_on(study),
                 "neck_axis": neck,
             }
         )
@@ -126,6 +126,12 @@ def robustness_study(
         outputs=[study.file(ROBUSTNESS), study.file(FIGURE)],
     )
     return {**record.stored(), **({"dropped": dropped} if dropped else {})}
+
+
+def _scored_on(study: Study) -> str:
+    if study.options("distill").get("transductive"):
+        return "windows of held-out animals, disturbed; students learned from their recordings without labels"
+    return "windows of held-out animals, disturbed; nothing was trained on them"
 
 
 def standalone(svg: str) -> str:

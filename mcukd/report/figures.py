@@ -27,7 +27,7 @@ def animals_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
     values = {name: [scores[name].get(animal, {}).get("mcc") for animal in animals] for name in names}
     with drawing("animals", _height(len(animals), len(names))) as (figure, axes):
         _rows_of_marks(axes, animals, values, marks(models))
-        axes.set_xlabel("MCC on this animal, by models that never saw it")
+        axes.set_xlabel("MCC on this animal while it was held out")
         known = [value for row in values.values() for value in row if value is not None]
         axes.set_xlim(math.floor(min(known, default=0) * 10 - 0.5) / 10, 1.03)
         return svg(figure, "animals")

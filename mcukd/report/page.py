@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mcukd import __version__
+from mcukd.distillation.config import DistillConfig
 from mcukd.drawing import STYLE_FOLDER
 from mcukd.evaluation.model_names import in_order, model_title
 from mcukd.fixedpoint.ranges import sentences
 from mcukd.harness.reached import where_briefly, where_it_ran
+from mcukd.metrics.metrics_file import is_transductive
 from mcukd.metrics.registry import METRICS
 from mcukd.report.conclusion import (
     COSTLY,
@@ -58,6 +60,7 @@ def render(evidence: Evidence, ranges: Optional[dict[str, Any]]) -> str:
     )
     models = evidence.metrics["models"] if evidence.metrics else {}
     classes = _classes(evidence, models)
+    trained = DistillConfig.of(evidence.study.options("distill") or evidence.study.options("evaluate"))
     loss = integer_loss(evidence)
     costly = loss is not None and loss > COSTLY
     template = environment.get_template(TEMPLATE)
@@ -75,6 +78,9 @@ def render(evidence: Evidence, ranges: Optional[dict[str, Any]]) -> str:
         clipping_costs=costly,
         loss=loss_sentence(loss),
         animals=_animals(models),
+        transductive=evidence.metrics is not None and is_transductive(evidence.metrics),
+        labelled=trained.labelled,
+        learned=trained.learned_from(distilled=True) if trained.labelled or trained.unlabelled else "",
         formats=_formats(evidence),
         saturation=sentences(ranges) if ranges else [],
         losses=robustness_sentences(evidence.robustness) if evidence.robustness else [],

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
+from mcukd.metrics.metrics_file import is_transductive
 from mcukd.text import grouped, listed
 
 #: A behaviour is recognised well where the lower ends of recall's and precision's intervals reach this.
@@ -102,7 +103,7 @@ def judge(metrics: Mapping[str, Any], model: str, *, simulated: bool = False, wr
         headline,
         behaviours,
         _minutes(behaviours),
-        _animals(scores, split, metrics["seeds"]),
+        _animals(scores, split, metrics["seeds"], transductive=is_transductive(metrics)),
         tuple(_caveats(scores, metrics["seeds"])),
     )
 
@@ -197,11 +198,13 @@ def _minutes(behaviours: Sequence[Behaviour]) -> str:
     )
 
 
-def _animals(scores: Mapping[str, Any], split: str, seeds: Sequence[int]) -> str:
+def _animals(scores: Mapping[str, Any], split: str, seeds: Sequence[int], *, transductive: bool) -> str:
     held = scores.get("per_animal") or {}
     windows = sum(one["windows"] for one in held.values())
     whom = f"{len(held)} animal{'' if len(held) == 1 else 's'}"
     seen = "that it had seen in training" if split == "random" else "that it had not seen in training"
+    if transductive:
+        seen = "of which it had seen recordings, but no labels, in training"
     trained = scores.get("seeds") or seeds
     text = f"Scored on {whom} {seen} ({grouped(windows)} windows, split {split}, {len(trained)} seed"
     text += "" if len(trained) == 1 else "s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from builders.students import random_student, random_windows
@@ -12,7 +13,7 @@ from mcukd.data.card import load_card
 from mcukd.files import write_json
 from mcukd.fixedpoint.model import save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.metrics.metrics_file import update_metrics
+from mcukd.metrics.metrics_file import TRANSDUCTIVE, update_metrics
 from mcukd.metrics.scores import combine_seeds, score
 from mcukd.study import Study
 
@@ -36,16 +37,22 @@ def scores(skill: float, seed: int, classes: tuple[str, ...]) -> dict:
     return score(labels, guesses, animals, classes)
 
 
-def finish_distill(study: Study) -> None:
+def finish_distill(study: Study, **options: Any) -> None:
+    """Score models; options: of distill, beside the number of epochs."""
     classes = load_card(CARD).classes
     models = {}
     for name in ("teacher", "student", "student_distilled"):
         models[name] = combine_seeds([scores(SKILL[name], seed, classes) for seed in range(3)])
         models[name].update(parameters=520_260 if name == "teacher" else 1_381, macs_per_window=1_000_000)
+    if options.get("transductive"):
+        models["student_distilled"]["scored_on"] = TRANSDUCTIVE
     update_metrics(study.file("metrics.json"), data=CARD, split="loao", seeds=[0, 1, 2], models=models)
     (study.path / "student.keras").write_bytes(b"a student")
     study.finish(
-        "distill", inputs={"data": "0" * 64}, options={"epochs": 60}, outputs=[study.file("student.keras")]
+        "distill",
+        inputs={"data": "0" * 64},
+        options={"epochs": 60, **options},
+        outputs=[study.file("student.keras")],
     )
 
 

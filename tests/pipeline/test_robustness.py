@@ -144,7 +144,7 @@ def test_files_are_written_and_nothing_is_done_twice(made) -> None:
     before = study.file(ROBUSTNESS).stat().st_mtime_ns
     found = robustness(study, "--augmented", str(augmented.path))
     assert found.exit_code == 0 and study.file(ROBUSTNESS).stat().st_mtime_ns == before
-    assert "unseen animals" in found.stdout and "robustness.json" in found.stdout
+    assert "held-out animals" in found.stdout and "robustness.json" in found.stdout
 
 
 def test_chosen_perturbations_alone_without_integers_and_a_figure_elsewhere(made, tmp_path) -> None:

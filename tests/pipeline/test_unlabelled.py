@@ -165,6 +165,11 @@ def test_a_study_records_its_recordings_and_what_its_figures_are_of(imported, tm
     assert study.manifest["stages"]["distill"]["inputs"]["unlabelled"] == recordings_sha256(config)
     assert "(transductive)" in metrics["models"]["student_distilled"]["scored_on"]
     assert "never saw the animals" in metrics["models"]["student"]["scored_on"]
+    learned = {name: one["learned_from"] for name, one in metrics["models"].items()}
+    assert learned["student"] == learned["teacher"] == "labels of all training animals"
+    assert learned["student_distilled"].startswith(
+        "labels of all training animals; recordings without labels:"
+    )
 
 
 def test_folds_are_trained_anew_where_another_seed_draws_their_windows(imported, monkeypatch, tmp_path):

@@ -157,6 +157,18 @@ def test_it_says_which_figures_are_of_animals_never_seen(page):
         assert "trained on all animals" in page.sections[section]
 
 
+def test_it_says_which_labels_and_recordings_were_learned_from(tmp_path):
+    study = Study.create(tmp_path / "run", card="herd-sim", seed=0)
+    finish_distill(study, labelled="animals=2", unlabelled="rest", transductive=True)
+    sections = read(report_study(study)).sections
+    text = " ".join(words for name, words in sections.items() if name not in ("provenance", "glossary"))
+    assert "labels of 2 training animals of each fold; recordings without labels: rest (held-out" in text
+    assert "of which it had seen recordings, but no labels, in training" in text
+    assert "trained on the labelled animals" in text and "trained without the labels of its animal" in text
+    for untrue in ("never saw", "never seen", "not seen in training", "trained on all animals"):
+        assert untrue not in text, untrue
+
+
 def test_figures_on_the_page_are_those_of_metrics_json(page, study):
     models = json.loads(study.file("metrics.json").read_text())["models"]
     assert len(models) == 5
