@@ -216,12 +216,13 @@ def _evaluate_random(
         "well those animals are remembered, not how a new one is recognised; use it for comparison only.",
         err=True,
     )
+    at_random = with_split(config, "random")
     by_animals = _evaluated(study, config, models, nested)
     other = study.path.with_name(f"{study.path.name}-random")
     random = Study.prepare(other, study.card, int(study.manifest["seed"]))
     root = study.data_root(None)
     random.data_root(root)
-    _evaluated(random, with_split(config, "random"), models, nested)
+    _evaluated(random, at_random, models, nested)
     found = split_optimism(random, study)
     if json:
         print_json({"run": str(study.path), "random_run": str(random.path), "random_split": found})

@@ -265,6 +265,11 @@ class DistillConfig:
             )
 
     def _check_unlabelled(self) -> None:
+        if self.labelled and self.split == "random":
+            raise UserError(
+                "--labelled keeps the labels of some animals, and --split random has every animal on both "
+                "sides; give a split by animal."
+            )
         if not self.unlabelled:
             for name in ("transductive", "unlabelled_ratio", "unlabelled_choice", "rounds"):
                 if getattr(self, name) != _SINCE[name]:

@@ -43,7 +43,14 @@ from mcukd.fold_results import (
     remove_other_results,
     results_folder,
 )
-from mcukd.metrics.metrics_file import NEVER_SEEN, SEEN, add_findings, load_metrics, update_metrics
+from mcukd.metrics.metrics_file import (
+    NEVER_SEEN,
+    SEEN,
+    TRANSDUCTIVE,
+    add_findings,
+    load_metrics,
+    update_metrics,
+)
 from mcukd.metrics.registry import of_logits
 from mcukd.metrics.scores import combine_seeds
 from mcukd.models.weights import GruMlpWeights
@@ -210,7 +217,20 @@ def compare_studies(
     found = compare(sides[0], sides[1], evaluation, names)
     trained = [training_animals(study, model) for study, model in zip((a, b), models)]
     splits = tuple(config_of(study).split for study in (a, b))
-    return replace(found, caveats=comparison_caveats(trained[0], trained[1], names, (splits[0], splits[1])))
+    caveats = comparison_caveats(trained[0], trained[1], names, (splits[0], splits[1]))
+    return replace(found, caveats=(*_transductive_caveats((a, b), models, names), *caveats))
+
+
+def _transductive_caveats(
+    studies: tuple[Study, Study], models: tuple[str, str], names: tuple[str, str]
+) -> list[str]:
+    known = [load_metrics(study.file(METRICS))["models"].get(one, {}) for study, one in zip(studies, models)]
+    said = [
+        f"{name} had learned from recordings, without labels, of the animals it was tested on (transductive)."
+        for one, name in zip(known, names)
+        if one.get("scored_on") == TRANSDUCTIVE
+    ]
+    return said if len(said) == 1 else []
 
 
 def split_optimism(random: Study, by_animals: Study, data_root: Optional[Path] = None) -> dict[str, Any]:

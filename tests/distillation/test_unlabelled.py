@@ -212,6 +212,7 @@ def test_a_budget_too_small_for_every_class_is_refused():
         ({"unlabelled": "rest"}, "say with --labelled whose are"),
         ({"unlabelled": "month", "method": "none"}, "--method none has none"),
         ({"unlabelled": "month", "split": "random"}, "--split random"),
+        ({"labelled": "a", "split": "random"}, "--labelled keeps the labels of some .* --split random"),
         ({"unlabelled": "month", "method": "smldist", "rounds": 2}, "reads layers"),
         ({"unlabelled": "month", "rounds": 9}, "--rounds is 9"),
         ({"unlabelled": "month", "unlabelled_choice": "sure"}, "--unlabelled-choice is 'sure'"),

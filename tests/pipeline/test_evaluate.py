@@ -21,7 +21,7 @@ from mcukd.errors import UserError
 from mcukd.evaluation.compare import paired
 from mcukd.evaluation.predictions import stored_predictions
 from mcukd.evaluation.warmup import settling_samples, stepwise_classes, warm_up
-from mcukd.metrics.metrics_file import load_metrics
+from mcukd.metrics.metrics_file import TRANSDUCTIVE, add_findings, load_metrics
 from mcukd.pipeline.evaluate import (
     compare_studies,
     evaluate_study,
@@ -279,6 +279,16 @@ def test_studies_with_other_folds_say_so_in_the_verdict(made: Any, tmp_path: Pat
 def test_studies_with_the_same_folds_have_no_caveat(made: Any, tmp_path: Path) -> None:
     found = compare_studies(made[0], another(made, tmp_path), ("random_forest", "majority"))
     assert found.caveats == () and found.verdict == "better" and "caveats" not in found.facts()
+
+
+def test_a_study_that_knew_the_animals_recordings_is_not_on_an_equal_footing(
+    made: Any, tmp_path: Path
+) -> None:
+    other = another(made, tmp_path)
+    add_findings(other.file("metrics.json"), {"majority": {"scored_on": TRANSDUCTIVE}})
+    found = compare_studies(made[0], other, ("random_forest", "majority"))
+    assert len(found.caveats) == 1 and found.caveats[0].startswith("majority of second had learned from rec")
+    assert compare_studies(other, other, ("majority", "majority")).caveats == ()
 
 
 def test_animals_and_seeds_that_one_study_lacks_are_said_to_be_left_out(made: Any, tmp_path: Path) -> None:
