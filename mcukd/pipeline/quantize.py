@@ -52,6 +52,7 @@ from mcukd.models.tflite_widths import (
     recorded_tflite,
     tflite_value,
 )
+from mcukd.pipeline.distill import final_job
 from mcukd.pipeline.qat import train_qat_study
 from mcukd.pipeline.quantize_tflite import QuantizeFacts, check_options, export_study
 from mcukd.pipeline.scores import merge_metrics, recorded_metrics
@@ -147,9 +148,15 @@ def quantize_study(
     configs = dict.fromkeys([SHIPPED, *(student.name for student in students)], config)
     outputs: list[Path] = []
     if objective is not None:
-        searches = _search(students, shipped, training, evaluation, tried, objective, card.operation_hop)
+        # Labels that the student was not to know are not used here either.
+        final = final_job(study, training, data, DistillConfig.of(study.options("distill")))
+        own = evaluation.take(np.isin(evaluation.animals, final.train_animals))
+        seen = final.training_of(training)
+        searches = _search(
+            students, (shipped, seen, own), training, evaluation, tried, objective, card.operation_hop
+        )
         configs = {name: found.chosen.config for name, found in searches.items()}
-        outputs += _write_searches(study, card, searches, objective, evaluation)
+        outputs += _write_searches(study, card, searches, objective, own)
     trained = {SHIPPED: QatResult(shipped, {}), **{s.name: QatResult(s.weights, {}) for s in students}}
     if qat:
         trained = train_qat_study(study, card, training, evaluation, data, configs, jobs)
@@ -207,19 +214,20 @@ def _check_form(family: str, form: IntegerForm, qat: bool, objective: Optional[O
 
 def _search(
     students: list[FoldStudent],
-    shipped: Weights,
+    shipped: tuple[Weights, Windows, Windows],
     training: Windows,
     evaluation: Windows,
     tried: Sequence[QuantizeConfig],
     objective: Objective,
     hop: int,
 ) -> dict[str, Search]:
-    """Search widths for the shipped student and, on its own training animals alone, for each fold's."""
+    """Search widths for the shipped student and for each fold's, each on its own training animals alone.
+
+    shipped: the student with the training and the evaluation windows of the animals it was trained on.
+    """
     found = {}
     with progress("Trying widths", len(tried) * (1 + len(students))) as advance:
-        found[SHIPPED] = search(
-            shipped, training, evaluation, objective, tried, classes_of, hop, advance=advance
-        )
+        found[SHIPPED] = search(*shipped, objective, tried, classes_of, hop, advance=advance)
         for student in students:
             seen = student.training_of(training)
             index = np.setdiff1d(

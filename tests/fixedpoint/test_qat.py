@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from typing import Any
 
@@ -259,6 +260,12 @@ def test_a_search_judges_each_fold_on_its_own_training_animals(
     assert not quantize_study(study, QuantizeConfig(), root, tflite=(), objective=objective).ran
     with pytest.raises(UserError, match="smallest model takes"):
         quantize_study(study, QuantizeConfig(), root, tflite=(), objective=mixed.Objective(budget_flash=100))
+    # With a label budget the widths of the shipped student, too, are chosen without the other labels.
+    few = Study.open(shutil.copytree(study.path, study.path.with_name("few")))
+    few.manifest["stages"]["distill"]["options"]["labelled"] = "A,B"
+    validation.clear()
+    quantize_study(few, QuantizeConfig(), root, tflite=(), objective=mixed.Objective(budget_flash=1801))
+    assert validation[0] == set("AB")
 
 
 def test_wide_weights_have_nothing_to_learn(made: Any) -> None:
