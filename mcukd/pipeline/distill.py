@@ -23,6 +23,7 @@ from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.plan import members, teacher_architecture
 from mcukd.distillation.training_configs import TEACHERS_VERSION
+from mcukd.distillation.unlabelled import unlabelled_windows
 from mcukd.distillation.workers import FoldTraining, run_jobs
 from mcukd.errors import UserError
 from mcukd.files import sha256_text, write_json
@@ -82,6 +83,11 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     if len(missing) <= len(jobs):
         study.begin()
     recordings = recorded_windows(config, card, training) if missing else None
+    if missing and config.unlabelled and not _any_unlabelled(jobs, training, recordings, config):
+        raise UserError(
+            f"--unlabelled {config.unlabelled}: no fold has a recording to learn from, as all are of animals "
+            "with labels or held out; label fewer with --labelled, or name recordings of other animals."
+        )
     training_jobs = [FoldTraining(job) for job in missing]
     run_jobs(training_jobs, training, evaluation, config, first=study.begin, recordings=recordings)
 
@@ -100,6 +106,12 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
         outputs=[*(study.file(name) for name in final_files), *(job.path for job in jobs)],
     )
     return metrics
+
+
+def _any_unlabelled(
+    jobs: Sequence[FoldJob], training: Windows, recordings: Optional[Windows], config: DistillConfig
+) -> bool:
+    return any(unlabelled_windows(job, training, recordings, config) is not None for job in jobs)
 
 
 def for_card(config: DistillConfig, card: Card) -> DistillConfig:

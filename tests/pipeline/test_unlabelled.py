@@ -172,6 +172,15 @@ def test_a_study_records_its_recordings_and_what_its_figures_are_of(imported, tm
     )
 
 
+def test_a_study_in_which_no_fold_has_a_recording_to_learn_from_is_refused(imported, tmp_path):
+    card, _ = imported
+    study = Study.prepare(tmp_path / "run", card.reference, 0)
+    config = DistillConfig(unlabelled="rest", labelled="bella,max", seeds=(0,))
+    with pytest.raises(UserError, match="--unlabelled rest: no fold has a recording to learn from"):
+        distill(study, card, None, config)
+    assert not study.path.exists()
+
+
 def test_folds_are_trained_anew_where_another_seed_draws_their_windows(imported, monkeypatch, tmp_path):
     card, folder = imported
     planned: list[str] = []
