@@ -76,16 +76,19 @@ class Recording:
             facts = file.metadata
             return [facts.row_group(number).num_rows for number in range(facts.num_row_groups)]
 
-    def blocks(self, size: int = BLOCK, groups: Optional[Sequence[int]] = None) -> Iterator[Block]:
+    def blocks(
+        self, size: int = BLOCK, groups: Optional[Sequence[int]] = None, first: int = 0
+    ) -> Iterator[Block]:
         """Read the samples in blocks of `size` at most. groups: row groups of a Parquet file, default all.
 
+        first: the row with which they begin, for messages.
         Raises UserError for samples that are missing or not finite, samples that are not about 1 g, and
         stamps that are missing or go back.
         """
-        first, last_time = 0, None
-        read = _parquet(self, size, groups) if _is_parquet(self.path) else _npy(self, size)
+        begin, last_time = first, None
+        read = _parquet(self, size, groups, first) if _is_parquet(self.path) else _npy(self, size)
         for values, times, segments in read:
-            if first == 0:
+            if first == begin:
                 _check_gravity(self, values)
             counts, saturated = _counts(self, values, first)
             if times is None:
@@ -180,11 +183,13 @@ def _look_parquet(path: Path, layout: Layout) -> tuple[int, list[Any]]:
 _Read = Iterator[tuple[NDArray[Any], Optional[NDArray[np.int64]], Optional[NDArray[np.int64]]]]
 
 
-def _parquet(recording: Recording, size: int, groups: Optional[Sequence[int]] = None) -> _Read:
+def _parquet(
+    recording: Recording, size: int, groups: Optional[Sequence[int]] = None, first: int = 0
+) -> _Read:
     import pyarrow as pa
     from pyarrow import parquet
 
-    layout, first = recording.layout, 0
+    layout = recording.layout
     names = [*layout.columns, *(one for one in (layout.time_column, layout.segment_column) if one)]
     # A buffered stream instead of whole column chunks: some writers make one row group of the whole file.
     with parquet.ParquetFile(

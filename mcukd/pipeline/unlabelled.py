@@ -122,7 +122,8 @@ def sampled_windows(recording: InputRecording, window: int, count: int, seed: in
     samples = sum(rows[group] for part in chosen for group in part)
     found = [np.empty((0, window, len(recording.layout.columns)), np.int16)]
     # Part by part, because a block may hold rows of several groups, which would lie apart otherwise.
-    for block in chain.from_iterable(opened.blocks(groups=part) for part in chosen):
+    read = (opened.blocks(groups=part, first=sum(rows[: part[0]])) for part in chosen)
+    for block in chain.from_iterable(read):
         assert block.segments is not None, "recordings of a card state their segments"
         cuts = np.flatnonzero(np.diff(block.segments)) + 1
         starts = np.concatenate(

@@ -89,6 +89,20 @@ def test_a_recording_in_many_small_row_groups_gives_as_many_windows(imported, tm
     assert len(sampled_windows(replace(one, path=bursts), 100, 120, 0)) == 120
 
 
+def test_a_damaged_sample_is_named_by_its_row_in_the_file(imported, monkeypatch, tmp_path):
+    card, folder = imported
+    one = find_recordings([folder], Layout(card.axes, card.rate_hz, card.counts_per_g, start_ns=0))[0]
+    table = parquet.read_table(one.path)
+    x = table.column("x").to_numpy().copy()
+    x[5000] = np.nan
+    broken = tmp_path / one.path.name
+    place = table.column_names.index("x")
+    parquet.write_table(table.set_column(place, "x", [x]), broken, row_group_size=1000)
+    monkeypatch.setattr(sampling, "BLOCK", 1000)
+    with pytest.raises(UserError, match="row 5001, column 'x' is nan"):
+        sampled_windows(replace(one, path=broken), 100, 120, 0)
+
+
 def test_fewer_windows_than_parts_are_of_the_whole_recording(imported, monkeypatch, tmp_path):
     card, folder = imported
     one = find_recordings([folder], Layout(card.axes, card.rate_hz, card.counts_per_g, start_ns=0))[0]
