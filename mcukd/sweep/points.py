@@ -68,7 +68,7 @@ class Point:
         others = [
             f"{option} {self.config.option(option)}"
             for option in crossed
-            if option not in said and own[stored_name(option)] is not None
+            if option not in said and own[stored_name(option)] not in (None, "")
         ]
         gates = [str(own["gates"])] if own["gates"] not in (None, QuantizeConfig.gates) else []
         state = own["activation_bits"]
