@@ -62,9 +62,30 @@ def random_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
     )
 
 
+def poor_teacher_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
+    """Return a warning where a student learned from unlabelled recordings, answered by a poor teacher.
+
+    A teacher below the plain student costs more than its answers are worth
+    (docs/experiments/label-budgets.md).
+    """
+    models = metrics["models"]
+    if not {TEACHER, STUDENT, DISTILLED} <= models.keys():
+        return None
+    teacher, plain = (float(models[name]["mcc"]) for name in (TEACHER, STUDENT))
+    has_labels_alone = models[DISTILLED].get("learned_from") == models[STUDENT].get("learned_from")
+    if has_labels_alone or teacher >= plain:
+        return None
+    return (
+        f"The teacher's MCC of {figure(teacher)} is below the plain student's {figure(plain)}, and the "
+        "distilled student learned from its answers on recordings without labels: give the teacher more epochs "
+        "(--teacher-epochs), or leave --unlabelled out."
+    )
+
+
 def sentences(metrics: Mapping[str, Any]) -> list[str]:
     """Return all that can be said, most important first."""
-    said = [baseline_sentence(metrics), *(one["sentence"] for one in metrics.get("comparisons", ()))]
+    said = [poor_teacher_sentence(metrics), baseline_sentence(metrics)]
+    said += [one["sentence"] for one in metrics.get("comparisons", ())]
     said.append(random_sentence(metrics))
     warm_up = metrics["models"].get("student_distilled", {}).get("warm_up")
     if warm_up:

@@ -1,0 +1,41 @@
+"""Sentences about scores: when each is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mcukd.report.findings import poor_teacher_sentence, sentences
+
+ALONE, MORE = (
+    "labels of all training animals",
+    "labels of 3 training animals; recordings without labels: rest",
+)
+
+
+def metrics(teacher: float, plain: float, learned_from: str) -> dict[str, Any]:
+    scores = {"teacher": teacher, "student": plain, "student_distilled": 0.5}
+    models = {name: {"mcc": mcc, "learned_from": ALONE} for name, mcc in scores.items()}
+    models["student_distilled"]["learned_from"] = learned_from
+    return {"models": models}
+
+
+@pytest.mark.parametrize(
+    ("teacher", "plain", "learned_from", "said"),
+    [(0.4, 0.6, MORE, True), (0.6, 0.4, MORE, False), (0.4, 0.6, ALONE, False)],
+)
+def test_a_poor_teacher_of_unlabelled_recordings_is_named(teacher, plain, learned_from, said) -> None:
+    found = poor_teacher_sentence(metrics(teacher, plain, learned_from))
+    assert (found is not None) == said
+    if found is not None:
+        assert "0.400 is below the plain student's 0.600" in found and "--teacher-epochs" in found
+        assert sentences(metrics(teacher, plain, learned_from))[0] == found
+
+
+def test_studies_without_a_teacher_or_made_earlier_say_nothing_of_it() -> None:
+    earlier = metrics(0.4, 0.6, MORE)
+    for one in earlier["models"].values():
+        del one["learned_from"]
+    assert poor_teacher_sentence(earlier) is None
+    assert poor_teacher_sentence({"models": {"student": {"mcc": 0.4}}}) is None
