@@ -77,8 +77,8 @@ def poor_teacher_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
         return None
     return (
         f"The teacher's MCC of {figure(teacher)} is below the plain student's {figure(plain)}, and the "
-        "distilled student learned from its answers on recordings without labels: give the teacher more epochs "
-        "(--teacher-epochs), or leave --unlabelled out."
+        "distilled student learned from its answers on recordings without labels: give the teacher more "
+        "epochs (--teacher-epochs), or leave --unlabelled out."
     )
 
 

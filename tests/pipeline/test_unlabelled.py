@@ -103,6 +103,17 @@ def test_a_damaged_sample_is_named_by_its_row_in_the_file(imported, monkeypatch,
         sampled_windows(replace(one, path=broken), 100, 120, 0)
 
 
+def test_bytes_changed_in_an_imported_recording_are_found(imported, tmp_path):
+    card, folder = imported
+    one = find_recordings([folder], Layout(card.axes, card.rate_hz, card.counts_per_g, start_ns=0))[0]
+    damaged = tmp_path / one.path.name
+    content = bytearray(one.path.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    with pytest.raises(UserError, match="damaged after row"):
+        sampled_windows(replace(one, path=damaged), 100, 120, 0)
+
+
 def test_fewer_windows_than_parts_are_of_the_whole_recording(imported, monkeypatch, tmp_path):
     card, folder = imported
     one = find_recordings([folder], Layout(card.axes, card.rate_hz, card.counts_per_g, start_ns=0))[0]

@@ -155,7 +155,8 @@ def _writer(path: Path, kind: Any) -> Any:
 
     schema = [("segment", pyarrow.int64()), ("time", pyarrow.float64())]
     schema += [(axis, pyarrow.from_numpy_dtype(np.dtype(kind))) for axis in "xyz"]
-    return parquet.ParquetWriter(path, pyarrow.schema(schema), compression="zstd")
+    # Readers of single parts of a file would not notice damage without checksums.
+    return parquet.ParquetWriter(path, pyarrow.schema(schema), compression="zstd", write_page_checksum=True)
 
 
 def _table(stretch: _Stretch, segment: int, kind: Any) -> Any:
