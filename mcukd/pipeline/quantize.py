@@ -63,6 +63,10 @@ from mcukd.tflite.describe import ModelInfo
 from mcukd.tflite.evaluate import KERNELS
 from mcukd.tflite.families import TfliteForm, converted_predictor, tflite_form
 
+#: Raise it when the same student gives another TFLite file of one step: studies with one are then stale,
+#: those without stay current.
+TFLITE_VERSION = 2
+
 
 def quantize_study(
     study: Study,
@@ -125,6 +129,8 @@ def quantize_study(
     data = dataset_sha256(card, root, seed)
     inputs = {**study.inputs(STUDENT_FILE, *([SOFT_LABELS_FILE] if qat else [])), "data": data}
     options = {**config.options(), "tflite": recorded_tflite(tflite), "version": VERSION}
+    if files:
+        options["tflite_version"] = TFLITE_VERSION
     # Only what is asked for is recorded, so that studies made before there was a choice stay current.
     if qat:
         options["qat"] = {"version": QAT_VERSION, "epochs": EPOCHS, "learning_rate": LEARNING_RATE}

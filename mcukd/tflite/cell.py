@@ -4,7 +4,8 @@ The exported graph is one GRU step with the head, never the unrolled window: unr
 thirty times larger, and the converter crashes on the loop form. The caller carries the state.
 
 Inputs: `x` (1, C), a sample standardised by the file's mean and standard deviation, and `h` (1, H), the
-state, zeros at the start of a window. Outputs: `h_next` (1, H) and `logits` (1, K).
+state, zeros at the start of a window; in an int8 file also `h_low` (1, H), what rounding left of it. Outputs:
+`h_next` and, of int8, `h_low_next` (1, H), given back as they are, and `logits` (1, K).
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from mcukd.errors import UserError
+from mcukd.models.tflite_widths import TfliteWidths
 from mcukd.models.weights import GruMlpWeights
 from mcukd.tensorflow_setup import SCHEMA, part
 
@@ -21,6 +25,30 @@ from mcukd.tensorflow_setup import SCHEMA, part
 FACTS_ENTRY = "MCUKD_FACTS"
 #: A GRU state is a mean of its past and a tanh, so it never leaves this range.
 STATE_RANGE = (-1.0, 1.0)
+#: States by their name as input, with that as output. Files of 16 bits, and int8 ones of earlier versions,
+#: have the first alone.
+STATES = {"h": "h_next", "h_low": "h_low_next"}
+#: How many times as large the second gate of an 8-bit cell is where both are small.
+RATIO = 16
+_STEP = 1 / 128
+#: An odd number of fine steps make a step, so that rounding `fine` and `coarse` never gives a half between.
+_FINE = _STEP / 7
+_LOW = _FINE / 4
+#: No multiple of a step: halves would all be rounded away from zero.
+_GAP = 1 / 70
+#: Steps of the 8-bit tensors of `_update_in_two`, symmetric about zero. Products with a constant have those
+#: of what is multiplied, so that they change no mantissa.
+STEPS = {
+    **dict.fromkeys(("h", "h_next", "coarse", "beyond", "carry", "moved"), _STEP),
+    **dict.fromkeys(("h_low", "h_low_next", "slow", "kept", "taken"), _LOW),
+    "fine": _FINE,
+    "gap": _GAP,
+    "gap_slow": _GAP / RATIO,
+    "gap_fast": _GAP * (1 - 1 / RATIO),
+}
+#: Ranges of those that are never negative.
+_GATE = 255 / 256
+GATES = {"both": (0.0, _GATE), "both_fast": (0.0, _GATE * (1 - 1 / RATIO))}
 
 
 @dataclass(frozen=True)
@@ -43,10 +71,11 @@ class CellFacts:
         return cls(tuple(facts["mean"]), tuple(facts["std"]), facts["hidden"], tuple(facts["classes"]))
 
 
-def build_cell(weights: GruMlpWeights) -> Any:
+def build_cell(weights: GruMlpWeights, widths: TfliteWidths) -> Any:
     """Return a `tf.Module` whose `step` is the float one-step cell with head, batch 1.
 
-    Each gate has matrices of its own, so that each gets a scale of its own when quantized.
+    Each gate has matrices of its own, so that each gets a scale of its own when quantized. For 8 bits the
+    state is carried as two tensors (`_update_in_two`), for 16 as one.
     """
     from mcukd.tensorflow_setup import tensorflow as tf
 
@@ -54,29 +83,79 @@ def build_cell(weights: GruMlpWeights) -> Any:
     recurrents = tf.split(tf.constant(weights.recurrent), 3, axis=1)
     input_bias = tf.split(tf.constant(weights.bias[0]), 3)
     state_bias = tf.split(tf.constant(weights.bias[1]), 3)
+    in_two = widths.activation_bits == 8
+    if in_two:  # 1 − sigmoid(a) is sigmoid(−a), without a subtraction
+        for parts in (kernels, recurrents, input_bias, state_bias):
+            parts[0] = -parts[0]
 
-    def step(x: Any, h: Any) -> dict[str, Any]:
+    def step(x: Any, h: Any, *low: Any) -> dict[str, Any]:
         from_x = [tf.matmul(x, kernel) + bias for kernel, bias in zip(kernels, input_bias)]
         from_h = [tf.matmul(h, recurrent) + bias for recurrent, bias in zip(recurrents, state_bias)]
-        z = tf.sigmoid(from_x[0] + from_h[0])
+        gate = from_x[0] + from_h[0]
         r = tf.sigmoid(from_x[1] + from_h[1])
         candidate = tf.tanh(from_x[2] + r * from_h[2])
-        h_next = z * h + (1 - z) * candidate
-        read = h_next
+        if in_two:
+            found = _update_in_two(gate, candidate, h, low[0])
+        else:
+            z = tf.sigmoid(gate)
+            found = {"h_next": z * h + (1 - z) * candidate}
+        read = found["h_next"]
         if weights.dense:
-            read = tf.nn.relu(tf.matmul(h_next, weights.dense_kernel) + weights.dense_bias)
-        logits = tf.matmul(read, weights.output_kernel) + weights.output_bias
-        return {"h_next": h_next, "logits": logits}
+            read = tf.nn.relu(tf.matmul(read, weights.dense_kernel) + weights.dense_bias)
+        return {**found, "logits": tf.matmul(read, weights.output_kernel) + weights.output_bias}
 
+    states = ["h", "h_low"] if in_two else ["h"]
     cell = tf.Module()
     cell.step = tf.function(
         step,
         input_signature=[
             tf.TensorSpec((1, weights.channels), tf.float32, name="x"),
-            tf.TensorSpec((1, weights.hidden), tf.float32, name="h"),
+            *(tf.TensorSpec((1, weights.hidden), tf.float32, name=name) for name in states),
         ],
     )
     return cell
+
+
+def chosen_ranges(widths: TfliteWidths) -> dict[str, tuple[float, float]]:
+    """Return the ranges of tensors, by name, that do not go by what a cell shows on calibration windows."""
+    if widths.activation_bits > 8:
+        return dict.fromkeys(("h", "h_next"), STATE_RANGE)
+    return {**{name: (-128 * step, 127 * step) for name, step in STEPS.items()}, **GATES}
+
+
+def _update_in_two(gate: Any, candidate: Any, h: Any, low: Any) -> dict[str, Any]:
+    """Return the next state h + u · (candidate − h), u = sigmoid(gate), for tensors of 8 bits.
+
+    In float `low` stays zero. In integers two things are kept that 8 bits lose in a slow unit, whose u is a
+    thousandth and whose state moves by less than a step of it:
+
+    - u itself. With s = sigmoid(gate) and q = sigmoid(gate + ln R), u = q / R + (1 − 1/R) · q · s exactly,
+      and q is R times as large as a small u, so that it has steps enough.
+    - What rounding leaves. The slow part of the move, q / R, goes to `low`, which has finer steps; what makes
+      a step of h is carried to h, and the rest stays in `low`. The fast part is computed twice: saturating,
+      in fine steps, and in steps of h, of which only what the fine one does not reach is added.
+
+    `STEPS` has the steps by the names given here.
+    """
+    from mcukd.tensorflow_setup import tensorflow as tf
+
+    share = np.float32(1 / RATIO)
+    s, q = tf.sigmoid(gate), tf.sigmoid(gate + np.float32(np.log(RATIO)))
+    gap = tf.subtract(candidate, h, name="gap")
+    slow = tf.multiply(q, tf.multiply(gap, share, name="gap_slow"), name="slow")
+    kept = tf.add(low, slow, name="kept")
+    both = tf.multiply(q, s, name="both")
+    # The same product in two ways: of equal operations the converter would keep one.
+    coarse = tf.multiply(both, tf.multiply(gap, 1 - share, name="gap_fast"), name="coarse")
+    fine = tf.multiply(tf.multiply(both, 1 - share, name="both_fast"), gap, name="fine")
+    beyond = tf.subtract(coarse, fine, name="beyond")
+    carry = tf.add(kept, fine, name="carry")
+    taken = tf.subtract(carry, fine, name="taken")
+    moved = tf.add(carry, beyond, name="moved")
+    return {
+        "h_next": tf.add(h, moved, name="h_next"),
+        "h_low_next": tf.subtract(kept, taken, name="h_low_next"),
+    }
 
 
 def read_facts(content: bytes, name: str) -> CellFacts:

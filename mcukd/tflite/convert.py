@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mcukd.models.tflite_widths import INT8, TFLITE_WIDTHS, TfliteWidths
 from mcukd.models.weights import GruMlpWeights
 from mcukd.tensorflow_setup import SCHEMA, part
-from mcukd.tflite.cell import FACTS_ENTRY, STATE_RANGE, CellFacts, build_cell
+from mcukd.tflite.cell import FACTS_ENTRY, CellFacts, build_cell, chosen_ranges
 from mcukd.tflite.integers import integers
 from mcukd.tflite.network import Network, WindowFacts, build_graph
 
@@ -29,6 +29,8 @@ CALIBRATION_BATCH = 16
 #: Share of a tensor's values that may lie beyond each end of its range, in a network for whole windows. Its
 #: sums of many inputs have rare giants: with room for these, int8 steps are several times as coarse for all.
 CLIPPED = 1e-4
+#: The same of an 8-bit cell, whose sums saturate in its sigmoids and tanh anyway.
+CLIPPED_CELL = 1e-3
 
 
 def convert(
@@ -37,15 +39,25 @@ def convert(
     """Quantize the one-step cell to int8 or int16x8 and return the file's bytes.
 
     counts: (N, T, C) calibration windows. The range of every tensor is what the float cell shows on all
-    pairs (x_t, h_{t−1}) of the roll-out over them. The state gets [−1, 1] at both ends, so that the
-    state of one step is the next step's input as it is.
+    pairs (x_t, h_{t−1}) of the roll-out over them, of int8 but for `CLIPPED_CELL` of the values at each end.
+    The state's steps are chosen, the same at both ends, so that the state of one step is the next one's input
+    as it is.
     """
-    cell = build_cell(weights)
-    quantized = _quantized(cell, cell.step, roll_out(weights, counts), widths=widths)
+    cell = build_cell(weights, widths)
+    float_model = _float_model(cell, cell.step)
+    low = widths.activation_bits == 8
+
+    def batches() -> Iterator[dict[str, FloatArray]]:
+        for batch in roll_out(weights, counts):
+            yield {**batch, "h_low": np.zeros_like(batch["h"])} if low else batch
+
+    seen = observe_ranges(float_model, batches(), counts[..., 0].size * CLIPPED_CELL if low else 0.0)
+    tree = part(SCHEMA).ModelT.InitFromPackedBuf(bytearray(float_model), 0)
+    integers(tree, {**seen, **_by_index(tree, chosen_ranges(widths))}, widths)
     facts = CellFacts(
         tuple(weights.mean.tolist()), tuple(weights.std.tolist()), weights.hidden, tuple(classes)
     )
-    return _with_facts(quantized, facts.to_json())
+    return _with_facts(_pack(tree), facts.to_json())
 
 
 def convert_window(network: Network, counts: NDArray[np.int16], classes: Iterable[str]) -> bytes:
@@ -54,6 +66,8 @@ def convert_window(network: Network, counts: NDArray[np.int16], classes: Iterabl
     counts: (N, T, C) calibration windows. The range of every tensor is what the float network shows on them,
     but for `CLIPPED` of the values at each end, which saturate.
     """
+    from mcukd.tensorflow_setup import tensorflow as tf
+
     graph = build_graph(network)
 
     def batches() -> Iterator[dict[str, FloatArray]]:
@@ -61,7 +75,12 @@ def convert_window(network: Network, counts: NDArray[np.int16], classes: Iterabl
             x = (counts[start : start + CALIBRATION_BATCH].astype(np.float64) - network.mean) / network.std
             yield {"x": x[:, None].astype(np.float32)}
 
-    quantized = _quantized(graph, graph.run, batches(), len(counts) * CLIPPED)
+    float_model = _float_model(graph, graph.run)
+    ranges = observe_ranges(float_model, batches(), len(counts) * CLIPPED)
+    mlir_quantize = part("tensorflow.lite.python.convert").mlir_quantize
+    quantized = bytes(
+        mlir_quantize(_with_ranges(float_model, ranges), input_data_type=tf.int8, output_data_type=tf.int8)
+    )
     facts = WindowFacts(
         tuple(network.mean.tolist()),
         tuple(network.std.tolist()),
@@ -72,29 +91,11 @@ def convert_window(network: Network, counts: NDArray[np.int16], classes: Iterabl
     return _with_facts(quantized, facts.to_json())
 
 
-def _quantized(
-    module: Any,
-    function: Any,
-    batches: Iterable[Mapping[str, FloatArray]],
-    beyond: float = 0.0,
-    widths: TfliteWidths = INT8,
-) -> bytes:
+def _float_model(module: Any, function: Any) -> bytes:
     from mcukd.tensorflow_setup import tensorflow as tf
 
-    mlir_quantize = part("tensorflow.lite.python.convert").mlir_quantize
-
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], module)
-    float_model = bytes(converter.convert())
-    ranges = observe_ranges(float_model, batches, beyond)
-    if widths != INT8:
-        tree = part(SCHEMA).ModelT.InitFromPackedBuf(bytearray(float_model), 0)
-        for end in _state_ends(tree):
-            ranges[end] = STATE_RANGE
-        integers(tree, ranges, widths)
-        return _pack(tree)
-    return bytes(
-        mlir_quantize(_with_ranges(float_model, ranges), input_data_type=tf.int8, output_data_type=tf.int8)
-    )
+    return bytes(converter.convert())
 
 
 def roll_out(weights: GruMlpWeights, counts: NDArray[np.int16]) -> Iterator[dict[str, FloatArray]]:
@@ -188,17 +189,17 @@ def _with_ranges(model: bytes, ranges: Mapping[int, tuple[float, float]]) -> byt
         tensor = graph.tensors[number]
         tensor.quantization = schema.QuantizationParametersT()
         tensor.quantization.min, tensor.quantization.max = [bounds[0]], [bounds[1]]
-    for number in _state_ends(tree):
-        tensor = graph.tensors[number]
-        tensor.quantization.min, tensor.quantization.max = [STATE_RANGE[0]], [STATE_RANGE[1]]
     return _pack(tree)
 
 
-def _state_ends(tree: Any) -> list[int]:
-    """Return the indices of the tensors by which a cell's state enters and leaves; none of other networks."""
+def _by_index(tree: Any, by_name: Mapping[str, tuple[float, float]]) -> dict[int, tuple[float, float]]:
+    """Return by index what is stated by name: of an end in the signature, or of an operation's result."""
+    numbers = {tensor.name.decode(): index for index, tensor in enumerate(tree.subgraphs[0].tensors)}
     signature = tree.signatureDefs[0]
-    ends = (*signature.inputs, *signature.outputs)
-    return [int(end.tensorIndex) for end in ends if end.name in (b"h", b"h_next")]
+    numbers.update((end.name.decode(), end.tensorIndex) for end in (*signature.inputs, *signature.outputs))
+    if missing := sorted(set(by_name) - set(numbers)):
+        raise ValueError(f"the converter left no tensor of the name {missing[0]}")
+    return {int(numbers[name]): bounds for name, bounds in by_name.items()}
 
 
 def _with_facts(model: bytes, facts: str) -> bytes:

@@ -49,7 +49,9 @@ def cell_contents(weights: GruMlpWeights, window: int, widths: TfliteWidths) -> 
         {
             "x": "One sample, standardised: (counts - mean) / std, per channel.",
             "h": "State of the step before; zero (its zero point) at a window's start.",
+            "h_low": "What rounding left of the state of the step before; zero at a window's start.",
             "h_next": "State after this sample; give it back as h, as it is.",
+            "h_low_next": "What rounding left of it; give it back as h_low, as it is.",
             "logits": "Class scores; those of a window's last sample count.",
         },
         "logits",

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.errors import UserError
-from mcukd.tflite.cell import read_facts
+from mcukd.tflite.cell import STATES, read_facts
 
 #: Which kernels `evaluate` runs, for reports.
 KERNELS = "TensorFlow Lite reference kernels (BUILTIN_REF)"
@@ -43,7 +43,10 @@ class End:
 
 
 class Cell:
-    """An exported one-step cell, ready to run on reference kernels. Raises UserError on a damaged file."""
+    """An exported one-step cell, ready to run on reference kernels. Raises UserError on a damaged file.
+
+    states: each state by its name as input, with the end where it enters and the one where it leaves.
+    """
 
     def __init__(self, path: Path) -> None:
         from mcukd.tensorflow_setup import tensorflow as tf
@@ -67,8 +70,12 @@ class Cell:
                 ) from error
         runner = self._interpreter.get_signature_runner()
         inputs, outputs = runner.get_input_details(), runner.get_output_details()
-        self.x, self.state_in = end_of(inputs["x"]), end_of(inputs["h"])
-        self.state_out, self.logits = end_of(outputs["h_next"]), end_of(outputs["logits"])
+        self.x, self.logits = end_of(inputs["x"]), end_of(outputs["logits"])
+        self.states = {
+            name: (end_of(inputs[name]), end_of(outputs[after]))
+            for name, after in STATES.items()
+            if name in inputs
+        }
 
     @property
     def operations(self) -> list[str]:
@@ -84,12 +91,15 @@ class Cell:
         self._allocate(len(counts))
         standardised = (counts.astype(np.float64) - self.facts.mean) / self.facts.std
         samples = self.x.quantize(standardised)
-        state = np.full((len(counts), self.facts.hidden), self.state_in.zero_point, self.state_in.dtype)
+        shape = (len(counts), self.facts.hidden)
+        ends = tuple(self.states.values())
+        carried = [np.full(shape, before.zero_point, before.dtype) for before, _ in ends]
         for t in range(counts.shape[1]):
             self._interpreter.set_tensor(self.x.index, samples[:, t])
-            self._interpreter.set_tensor(self.state_in.index, state)
+            for (before, _), state in zip(ends, carried):
+                self._interpreter.set_tensor(before.index, state)
             self._interpreter.invoke()
-            state = self._interpreter.get_tensor(self.state_out.index)
+            carried = [self._interpreter.get_tensor(after.index) for _, after in ends]
         return np.asarray(self._interpreter.get_tensor(self.logits.index))
 
     def _allocate(self, rows: int) -> None:

@@ -81,16 +81,16 @@ def export(
 
 
 def _ends(path: Path) -> tuple[float, int, float, int, float, int]:
-    """Return scale and zero point of input, state and logits; the state must agree at both ends."""
+    """Return scale and zero point of input, state and logits; each state must agree at both ends."""
     from mcukd.tflite.evaluate import Cell
 
     cell = Cell(path)
-    before, after = cell.state_in, cell.state_out
-    if (before.scale, before.zero_point) != (after.scale, after.zero_point):
-        raise UserError(
-            f"TFLite export: the state enters with scale {before.scale}, zero point {before.zero_point}, but "
-            f"leaves with {after.scale}, {after.zero_point}, so it cannot be carried from step to step; "
-            "report this with the TensorFlow version."
-        )
-    x, logits = cell.x, cell.logits
-    return x.scale, x.zero_point, before.scale, before.zero_point, logits.scale, logits.zero_point
+    for name, (before, after) in cell.states.items():
+        if (before.scale, before.zero_point) != (after.scale, after.zero_point):
+            raise UserError(
+                f"TFLite export: the state {name} enters with scale {before.scale}, zero point "
+                f"{before.zero_point}, but leaves with {after.scale}, {after.zero_point}, so it cannot be "
+                "carried from step to step; report this with the TensorFlow version."
+            )
+    x, state, logits = cell.x, cell.states["h"][0], cell.logits
+    return x.scale, x.zero_point, state.scale, state.zero_point, logits.scale, logits.zero_point

@@ -19,6 +19,8 @@ from mcukd.tensorflow_setup import SCHEMA, part
 
 #: Largest mantissa of a weight; its negative is the smallest, as the kernels ask.
 WEIGHT_LIMIT = 127
+#: How far from zero a function's argument counts: beyond, 8-bit results hardly change by a step.
+SATURATED = {"LOGISTIC": 8.0, "TANH": 4.0}
 
 
 def integers(tree: Any, ranges: Mapping[int, tuple[float, float]], widths: TfliteWidths) -> None:
@@ -31,6 +33,11 @@ def integers(tree: Any, ranges: Mapping[int, tuple[float, float]], widths: Tflit
     schema = part(SCHEMA)
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
     graph = tree.subgraphs[0]
+    limits = {}
+    if widths.activation_bits == 8:
+        for op in graph.operators:
+            if (name := _operation(tree, op, names)) in SATURATED:
+                limits[int(op.inputs[0])] = SATURATED[name]
     done: set[int] = set()
 
     def activation(number: int) -> tuple[float, int]:
@@ -40,6 +47,8 @@ def integers(tree: Any, ranges: Mapping[int, tuple[float, float]], widths: Tflit
             done.add(number)
             values = _constant(tree, tensor)
             low, high = ranges[number] if values is None else (float(values.min()), float(values.max()))
+            limit = limits.get(number, np.inf)
+            low, high = max(low, -limit), min(high, limit)
             _describe(schema, tensor, widths.activation_bits, *scale_of(low, high, widths.activation_bits))
             if values is not None:
                 _fill(tree, tensor, values, widths.activation_bits)

@@ -40,6 +40,7 @@ from mcukd.head_search.trials import COMBINATION, OWN
 from mcukd.metrics.metrics_file import load_metrics
 from mcukd.models.gru_mlp import build_student, student_weights, with_head
 from mcukd.models.student import load_student, shipped_weights
+from mcukd.models.tflite_widths import INT8, INT16X8, TfliteWidths
 from mcukd.models.weights import GruMlpWeights, Head
 from mcukd.pipeline import distill as stage
 from mcukd.pipeline.evaluate import evaluate_study, with_split
@@ -388,19 +389,21 @@ def test_prototypes_go_on_without_a_tflite_file_and_say_so(studies: dict[str, St
     assert not studies["prototype"].file("student_int8.tflite").exists()
 
 
-def test_linear_cell_computes_the_student(tmp_path: Path) -> None:
+@pytest.mark.parametrize("widths", [INT8, INT16X8])
+def test_linear_cell_computes_the_student(widths: TfliteWidths) -> None:
     """The float graph of which the TFLite file is made."""
     import tensorflow as tf
 
-    from mcukd.tflite.cell import build_cell
+    from mcukd.tflite.cell import STATES, build_cell
 
     student, counts = headed_student("linear"), random_windows(3).counts
-    cell, x = build_cell(student), (counts - student.mean) / student.std
+    cell, x = build_cell(student, widths), (counts - student.mean) / student.std
+    states = list(STATES)[: 2 if widths == INT8 else 1]
     for n, window in enumerate(x.astype(np.float32)):
-        h = tf.zeros((1, 8))
+        carried = [tf.zeros((1, 8))] * len(states)
         for sample in window:
-            made = cell.step(tf.constant(sample[None]), h)
-            h = made["h_next"]
+            made = cell.step(tf.constant(sample[None]), *carried)
+            carried = [made[STATES[name]] for name in states]
         np.testing.assert_allclose(made["logits"][0], student.logits(counts[n : n + 1])[0], atol=1e-4)
 
 
