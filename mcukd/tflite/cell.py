@@ -4,8 +4,8 @@ The exported graph is one GRU step with the head, never the unrolled window: unr
 thirty times larger, and the converter crashes on the loop form. The caller carries the state.
 
 Inputs: `x` (1, C), a sample standardised by the file's mean and standard deviation, and `h` (1, H), the
-state, zeros at the start of a window; in an int8 file also `h_low` (1, H), what rounding left of it. Outputs:
-`h_next` and, of int8, `h_low_next` (1, H), given back as they are, and `logits` (1, K).
+state, zeros at the start of a window; where two tensors carry it also `h_low` (1, H), what rounding left of
+it. Outputs: `h_next` and, of two, `h_low_next` (1, H), given back as they are, and `logits` (1, K).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from mcukd.errors import UserError
-from mcukd.models.tflite_widths import TfliteWidths
 from mcukd.models.weights import GruMlpWeights
 from mcukd.tensorflow_setup import SCHEMA, part
 
@@ -28,7 +27,7 @@ STATE_RANGE = (-1.0, 1.0)
 #: States by their name as input, with that as output. Files of 16 bits, and int8 ones of earlier versions,
 #: have the first alone.
 STATES = {"h": "h_next", "h_low": "h_low_next"}
-#: How many times as large the second gate of an 8-bit cell is where both are small.
+#: How many times as large the second gate of a state in two tensors is where both are small.
 RATIO = 16
 _STEP = 1 / 128
 #: An odd number of fine steps make a step, so that rounding `fine` and `coarse` never gives a half between.
@@ -71,11 +70,11 @@ class CellFacts:
         return cls(tuple(facts["mean"]), tuple(facts["std"]), facts["hidden"], tuple(facts["classes"]))
 
 
-def build_cell(weights: GruMlpWeights, widths: TfliteWidths) -> Any:
+def build_cell(weights: GruMlpWeights, *, in_two: bool) -> Any:
     """Return a `tf.Module` whose `step` is the float one-step cell with head, batch 1.
 
-    Each gate has matrices of its own, so that each gets a scale of its own when quantized. For 8 bits the
-    state is carried as two tensors (`_update_in_two`), for 16 as one.
+    Each gate has matrices of its own, so that each gets a scale of its own when quantized. in_two: whether
+    the state is carried as two tensors (`_update_in_two`), for 8 bits, or as one.
     """
     from mcukd.tensorflow_setup import tensorflow as tf
 
@@ -83,7 +82,6 @@ def build_cell(weights: GruMlpWeights, widths: TfliteWidths) -> Any:
     recurrents = tf.split(tf.constant(weights.recurrent), 3, axis=1)
     input_bias = tf.split(tf.constant(weights.bias[0]), 3)
     state_bias = tf.split(tf.constant(weights.bias[1]), 3)
-    in_two = widths.activation_bits == 8
     if in_two:  # 1 − sigmoid(a) is sigmoid(−a), without a subtraction
         for parts in (kernels, recurrents, input_bias, state_bias):
             parts[0] = -parts[0]
@@ -116,9 +114,12 @@ def build_cell(weights: GruMlpWeights, widths: TfliteWidths) -> Any:
     return cell
 
 
-def chosen_ranges(widths: TfliteWidths) -> dict[str, tuple[float, float]]:
-    """Return the ranges of tensors, by name, that do not go by what a cell shows on calibration windows."""
-    if widths.activation_bits > 8:
+def chosen_ranges(*, in_two: bool) -> dict[str, tuple[float, float]]:
+    """Return the ranges of tensors, by name, that do not go by what a cell shows on calibration windows.
+
+    in_two: as `build_cell` takes it.
+    """
+    if not in_two:
         return dict.fromkeys(("h", "h_next"), STATE_RANGE)
     return {**{name: (-128 * step, 127 * step) for name, step in STEPS.items()}, **GATES}
 

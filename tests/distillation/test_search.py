@@ -40,7 +40,6 @@ from mcukd.head_search.trials import COMBINATION, OWN
 from mcukd.metrics.metrics_file import load_metrics
 from mcukd.models.gru_mlp import build_student, student_weights, with_head
 from mcukd.models.student import load_student, shipped_weights
-from mcukd.models.tflite_widths import INT8, INT16X8, TfliteWidths
 from mcukd.models.weights import GruMlpWeights, Head
 from mcukd.pipeline import distill as stage
 from mcukd.pipeline.evaluate import evaluate_study, with_split
@@ -389,16 +388,16 @@ def test_prototypes_go_on_without_a_tflite_file_and_say_so(studies: dict[str, St
     assert not studies["prototype"].file("student_int8.tflite").exists()
 
 
-@pytest.mark.parametrize("widths", [INT8, INT16X8])
-def test_linear_cell_computes_the_student(widths: TfliteWidths) -> None:
+@pytest.mark.parametrize("in_two", [True, False])
+def test_linear_cell_computes_the_student(in_two: bool) -> None:
     """The float graph of which the TFLite file is made."""
     import tensorflow as tf
 
     from mcukd.tflite.cell import STATES, build_cell
 
     student, counts = headed_student("linear"), random_windows(3).counts
-    cell, x = build_cell(student, widths), (counts - student.mean) / student.std
-    states = list(STATES)[: 2 if widths == INT8 else 1]
+    cell, x = build_cell(student, in_two=in_two), (counts - student.mean) / student.std
+    states = list(STATES)[: 2 if in_two else 1]
     for n, window in enumerate(x.astype(np.float32)):
         carried = [tf.zeros((1, 8))] * len(states)
         for sample in window:

@@ -169,20 +169,15 @@ def test_every_int8_tensor_has_the_step_chosen_for_it_and_none_is_simplified_awa
     }
 
 
-def one_state_file(weights, counts, path):
-    """Write an int8 file of earlier versions: the plain step, whose state is one tensor."""
-    from mcukd.tensorflow_setup import SCHEMA, part
+def cell_file(weights, counts, path, *, in_two):
+    """Write an int8 file whose state is in two tensors or, as those of earlier versions, in one."""
     from mcukd.tflite import convert
-    from mcukd.tflite.cell import CellFacts, build_cell, chosen_ranges
-    from mcukd.tflite.integers import integers
+    from mcukd.tflite.cell import CellFacts
 
-    cell = build_cell(weights, INT16X8)
-    model = convert._float_model(cell, cell.step)
-    tree = part(SCHEMA).ModelT.InitFromPackedBuf(bytearray(model), 0)
-    seen = convert.observe_ranges(model, roll_out(weights, counts))
-    integers(tree, {**seen, **convert._by_index(tree, chosen_ranges(INT16X8))}, INT8)
     facts = CellFacts(tuple(weights.mean.tolist()), tuple(weights.std.tolist()), weights.hidden, CLASSES)
-    path.write_bytes(convert._with_facts(convert._pack(tree), facts.to_json()))
+    model = convert.convert_cell(weights, counts, INT8, in_two=in_two)
+    path.write_bytes(convert._with_facts(model, facts.to_json()))
+    return path
 
 
 def test_units_that_move_by_less_than_a_step_of_int8_are_not_lost(tmp_path):
@@ -191,9 +186,9 @@ def test_units_that_move_by_less_than_a_step_of_int8_are_not_lost(tmp_path):
     weights = random_weights(5)
     weights.bias[:, :H] += 2.5  # moves by a hundredth of the way in a step
     counts = random_counts(weights, 40)
-    path, earlier = tmp_path / "student_int8.tflite", tmp_path / "earlier_int8.tflite"
+    path = tmp_path / "student_int8.tflite"
     export(weights, CLASSES, counts[:20], path)
-    one_state_file(weights, counts[:20], earlier)
+    earlier = cell_file(weights, counts[:20], tmp_path / "earlier_int8.tflite", in_two=False)
     expected = softmax(weights.logits(counts))
 
     def error(file):
@@ -204,15 +199,42 @@ def test_units_that_move_by_less_than_a_step_of_int8_are_not_lost(tmp_path):
     assert error(path) < 0.4 * error(earlier)
 
 
-def test_probabilities_stay_near_those_of_the_float_student(exported):
+# Measured on 200 windows of 128 samples, one tensor: 0.023 at most, 0.0026 in the mean; two: 0.06 and 0.003,
+# as a window beyond the calibration's meets more roundings.
+@pytest.mark.parametrize(("in_two", "most"), [(False, 0.05), (True, 0.08)])
+def test_probabilities_stay_near_those_of_the_float_student(tmp_path, in_two, most):
     from mcukd.tflite.evaluate import evaluate
 
-    weights, counts, path, _ = exported
+    weights = random_weights()
+    counts = random_counts(weights)
+    path = cell_file(weights, counts[:30], tmp_path / "student_int8.tflite", in_two=in_two)
     unseen = counts[30:]
     difference = np.abs(softmax(evaluate(path, unseen)) - softmax(weights.logits(unseen)))
-    # Measured on 170 windows: 0.06 at most, 0.003 in the mean.
-    assert difference.max() < 0.08
+    assert difference.max() < most
     assert difference.mean() < 0.008
+
+
+def test_the_state_is_carried_in_the_way_that_answers_nearer_to_the_float_student(tmp_path):
+    from mcukd.tflite import convert
+    from mcukd.tflite.evaluate import Cell
+
+    slow = random_weights(5)
+    slow.bias[:, :H] += 2.5
+    fast = random_weights(3)
+    fast.bias[:, :H] -= 6
+    for weights in (slow, fast):
+        counts = random_counts(weights, 20)
+        error = {
+            count: convert._error(
+                cell_file(weights, counts, tmp_path / "one.tflite", in_two=count == 2).read_bytes(),
+                weights,
+                counts,
+            )
+            for count in (1, 2)
+        }
+        export(weights, CLASSES, counts, tmp_path / "student_int8.tflite")
+        chosen = len(Cell(tmp_path / "student_int8.tflite").states)
+        assert chosen == min(error, key=error.__getitem__) == (2 if weights is slow else 1)
 
 
 def test_a_batch_gives_the_bits_of_one_window_at_a_time(exported):
