@@ -10,8 +10,9 @@ from typing import Annotated, Any, Callable, Optional, get_type_hints
 import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
-from mcukd.distillation.config import DistillConfig, parse_seeds
+from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.methods import BUILT_IN, METHODS
+from mcukd.distillation.option_lists import parse_seeds
 from mcukd.distillation.options import DATA, METHOD, Option, declared, stored_name
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed, plural

@@ -149,7 +149,8 @@ def _study_and_config(
     from dataclasses import replace
 
     from mcukd.data.load import dataset_sha256
-    from mcukd.distillation.config import DistillConfig, parse_seeds
+    from mcukd.distillation.config import DistillConfig
+    from mcukd.distillation.option_lists import parse_seeds
     from mcukd.pipeline.distill import for_card, free_run
     from mcukd.pipeline.evaluate import config_of
     from mcukd.study import MANIFEST, Study
@@ -254,7 +255,7 @@ def _evaluate_table(
     models: Optional[list[str]],
     json: bool,
 ) -> None:
-    from mcukd.distillation.config import parse_seeds
+    from mcukd.distillation.option_lists import parse_seeds
     from mcukd.evaluation.head import evaluate_table
     from mcukd.report.table import evaluation_rows
 

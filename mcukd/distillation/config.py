@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.method import Method, MethodSettings
+from mcukd.distillation.option_lists import AUGMENTS, augments
 from mcukd.distillation.options import (
     DATA,
     MACHINE,
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 DEFAULT_SEEDS = 3
 MOUNTINGS = ("aligned", "turned", "any")
 SENSORS = ("accelerometer", "all")
-#: What `--augment` can train against, in the order in which it is recorded.
-AUGMENTS = ("rotation", "flip", "scale", "rate", "noise", "drop", "clip")
 #: Word of `--unlabelled` for the data set's own animals whose labels are not used.
 REST = "rest"
 UNLABELLED_CHOICES = ("all", "confident", "balanced")
@@ -206,7 +205,7 @@ class DistillConfig:
             raise UserError(f"--mounting is '{self.mounting}', expected one of {', '.join(MOUNTINGS)}.")
         self._check_names()
         self._check_combinations()
-        object.__setattr__(self, "augment", _augments(self.augment))
+        object.__setattr__(self, "augment", augments(self.augment))
         if self.jobs is not None and not 1 <= self.jobs <= 1024:
             raise UserError(f"--jobs is {self.jobs}, expected 1 to 1024 worker processes.")
         if not self.seeds:
@@ -449,32 +448,3 @@ def distill_options() -> dict[str, Option]:
 def _not_default(options: Iterable[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
     known = distill_options()
     return tuple(sorted((name, value) for name, value in options if value != known[name].default))
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Read `--seeds`: one number N means the seeds 0 … N−1, a list with commas means exactly those.
-
-    "3" → (0, 1, 2); "7," → (7,); "3,5" → (3, 5). Raises UserError for anything else.
-    """
-    try:
-        if "," in text:
-            return tuple(int(part) for part in text.split(",") if part.strip())
-        count = int(text)
-    except ValueError:
-        raise UserError(f"--seeds is '{text}', expected a number of seeds or a list such as 0,1,2.") from None
-    if not 1 <= count <= 1000:
-        raise UserError(f"--seeds is {count}, expected 1 to 1000 seeds, or a list such as 5,6.")
-    return tuple(range(count))
-
-
-def _augments(text: str) -> str:
-    """Return the names in `--augment` once each, in the order of `AUGMENTS`, so that equal sets are equal."""
-    names = {name.strip() for name in text.split(",") if name.strip()}
-    if names == {"all"}:
-        return ",".join(AUGMENTS)
-    for name in sorted(names - {*AUGMENTS} - ({"none"} if len(names) == 1 else set())):
-        raise UserError(
-            f"--augment names '{name}'{did_you_mean(name, AUGMENTS)}, expected one or more of "
-            f'{",".join(AUGMENTS)}, or alone "all" or "none".'
-        )
-    return ",".join(name for name in AUGMENTS if name in names)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mcukd.data.card import load_card
-from mcukd.distillation.config import AUGMENTS, DistillConfig
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.option_lists import AUGMENTS
 from mcukd.distillation.training_configs import augmentation
 from mcukd.errors import UserError
 from mcukd.pipeline.distill import for_card

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcukd.distillation.architectures import STUDENTS as ARCHITECTURES
-from mcukd.distillation.config import DistillConfig, parse_seeds
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.option_lists import parse_seeds
 from mcukd.distillation.training_configs import student_training_config
 from mcukd.errors import UserError
 from mcukd.models.gru_mlp import build_student
