@@ -115,14 +115,14 @@ def test_results_of_other_options_are_not_taken_for_these(made):
     assert len(training) > len(evaluation)
     data = study.manifest["stages"]["distill"]["inputs"]["data"]
     config = for_card(CONFIG, card)
-    assert all(lesson.is_done() for lesson in fold_jobs(study, folds, data, config))
+    assert all(job.is_done() for job in fold_jobs(study, folds, data, config))
     for other in (
         replace(config, temperature=5.0),
         replace(config, epochs=81),
         replace(config, mounting="any"),
     ):
-        assert not any(lesson.is_done() for lesson in fold_jobs(study, folds, data, other))
-    assert not any(lesson.is_done() for lesson in fold_jobs(study, folds, "other data", config))
+        assert not any(job.is_done() for job in fold_jobs(study, folds, data, other))
+    assert not any(job.is_done() for job in fold_jobs(study, folds, "other data", config))
 
 
 def test_a_study_of_its_own_for_other_options(tmp_path):
@@ -173,6 +173,6 @@ def test_death_of_a_worker_becomes_a_sentence(made):
 
     study, card, root, _ = made
     training = load_windows(card, root, training=True)
-    lesson = FoldJob("A-s3", 3, ("B", "C"), ("A",), study.file("nowhere.npz"), "key")
+    job = FoldJob("A-s3", 3, ("B", "C"), ("A",), study.file("nowhere.npz"), "key")
     with pytest.raises(UserError, match="worker died"):
-        run_jobs([FoldTraining(lesson)], training, _Deadly(), CONFIG)  # type: ignore[arg-type]
+        run_jobs([FoldTraining(job)], training, _Deadly(), CONFIG)  # type: ignore[arg-type]

@@ -151,14 +151,14 @@ def test_the_plain_student_beside_all_methods_is_trained_once(
     )
     out = tmp_path / "out"
     run_sweep(write_grid(tmp_path, card, content), out, card.parent)
-    lessons = [np.load(path) for path in sorted((out / "lessons").glob("*.npz"))]
+    folds = [np.load(path) for path in sorted((out / "lessons").glob("*.npz"))]
     kept = list((out / "plain").glob("*/student.npz"))
-    assert len(lessons) == 2 and len(kept) == 1
-    names = [name for name in lessons[0].files if name.startswith(("student__", "student_logits"))]
+    assert len(folds) == 2 and len(kept) == 1
+    names = [name for name in folds[0].files if name.startswith(("student__", "student_logits"))]
     assert len(names) > 5
     for name in names:
-        np.testing.assert_array_equal(lessons[0][name], lessons[1][name])
-    # Bent weights in its place turn up in a lesson made anew, so they are what lessons go on from.
+        np.testing.assert_array_equal(folds[0][name], folds[1][name])
+    # Changed weights in its place turn up in a fold made anew, so folds go on from them.
     stored = dict(np.load(kept[0]))
     stored["weight0"] = stored["weight0"] + 1
     np.savez(kept[0], **stored)
@@ -167,8 +167,8 @@ def test_the_plain_student_beside_all_methods_is_trained_once(
     for path in (out / "results").glob("*.json"):
         path.unlink()
     run_sweep(tmp_path / "grid.toml", out, card.parent)
-    bent = np.load(next((out / "lessons").glob("*.npz")))
-    assert any((bent[name] != lessons[0][name]).any() for name in names)
+    changed = np.load(next((out / "lessons").glob("*.npz")))
+    assert any((changed[name] != folds[0][name]).any() for name in names)
 
 
 @pytest.mark.slow
@@ -203,8 +203,8 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
     folds = [fold for fold in make_folds(evaluation, "loao") if fold.name == "B"]
     study = Study(tmp_path / "study")
     config = replace(work.config, seeds=(3,))
-    (lesson,) = fold_jobs(study, folds, work.source.sha256, config)
-    run_jobs([FoldTraining(lesson)], training, evaluation, config)
+    (job,) = fold_jobs(study, folds, work.source.sha256, config)
+    run_jobs([FoldTraining(job)], training, evaluation, config)
 
     def confusion(name: str) -> np.ndarray:
         return np.array([[list(row) for row in animal] for animal in table.confusion[name]])
@@ -214,7 +214,7 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
         np.add.at(found[0], (labels, guesses), 1)
         return found
 
-    with np.load(lesson.path) as made:
+    with np.load(job.path) as made:
         labels = made["labels"]
         for name, array in (
             ("teacher resnet", "teacher_logits"),

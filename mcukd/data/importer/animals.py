@@ -28,7 +28,7 @@ from mcukd.data.importer.paths import (
     parts_of,
     same_groups,
 )
-from mcukd.data.importer.tallies import Tally
+from mcukd.data.importer.value_counts import ValueCounts
 
 _STRONG = re.compile(
     r"animal|individu|subject|^cow|^sheep|^goat|^bird|^dog|^cat$|^horse|^calf|person|participant|^who$"
@@ -45,15 +45,19 @@ def is_animal_name(name: str) -> bool:
 
 
 def find_animal(
-    root: Path, relatives: Sequence[str], tallies: Mapping[str, Tally], label: Optional[Found], dialog: Dialog
+    root: Path,
+    relatives: Sequence[str],
+    counted: Mapping[str, ValueCounts],
+    label: Optional[Found],
+    dialog: Dialog,
 ) -> Found:
     """Return where the animals are.
 
-    root: what is imported. tallies: of the columns that may hold them. label: where the labels are, whose
+    root: what is imported. counted: of the columns that may hold them. label: where the labels are, whose
     part of the path holds no animals. Raises UserError where readings fit about as well and nobody can be
     asked.
     """
-    named = [one for name, one in tallies.items() if one.rows and is_animal_name(name)]
+    named = [one for name, one in counted.items() if one.rows and is_animal_name(name)]
     # As many values as rows are row numbers.
     usable = [one for one in named if len(one.values) <= max(1, one.rows // 5) and not _counts_rows(one)]
     columns = told_apart(sorted(usable, key=_rank))
@@ -70,13 +74,13 @@ def find_animal(
     return _from_path(root, relatives, parts, every, label, dialog)
 
 
-def _rank(one: Tally) -> tuple[bool, bool, bool]:
+def _rank(one: ValueCounts) -> tuple[bool, bool, bool]:
     """Movebank tables also name the tag; the individual is the animal."""
     name = one.name.lower()
     return not re.search(r"animal|individual", name), not _STRONG.search(name), "local" not in name
 
 
-def _counts_rows(one: Tally) -> bool:
+def _counts_rows(one: ValueCounts) -> bool:
     return one.numbered and len(one.values) > 50
 
 
@@ -104,7 +108,12 @@ def _goes_with(part: Part, label: Found) -> bool:
 
 
 def _column_or_path(
-    column: Tally, strong: bool, root: Path, parts: Sequence[Part], every: Sequence[Part], dialog: Dialog
+    column: ValueCounts,
+    strong: bool,
+    root: Path,
+    parts: Sequence[Part],
+    every: Sequence[Part],
+    dialog: Dialog,
 ) -> Found:
     """A column by its name; asked where a part of the path groups the files otherwise and may be right."""
     for part in parts:
@@ -120,7 +129,7 @@ def _column_or_path(
     return Found(column=column.name)
 
 
-def _contradiction(column: Tally, strong: bool, part: Part) -> str:
+def _contradiction(column: ValueCounts, strong: bool, part: Part) -> str:
     """Say how a column and a part of the path disagree on the animals; "" where they do not."""
     if _same_as_files(column, part):
         return ""
@@ -148,7 +157,7 @@ def _contradiction(column: Tally, strong: bool, part: Part) -> str:
     return ""
 
 
-def _same_as_files(column: Tally, part: Part) -> bool:
+def _same_as_files(column: ValueCounts, part: Part) -> bool:
     of_files = column.of_files()
     if any(len(one) != 1 for one in of_files):
         return False
@@ -204,7 +213,7 @@ def _passed_over(varying: Sequence[Part], every: Sequence[Part]) -> str:
 def _asked(
     question: str,
     root: Path,
-    columns: Sequence[Tally],
+    columns: Sequence[ValueCounts],
     offered: Sequence[Part],
     every: Sequence[Part],
     dialog: Dialog,

@@ -19,7 +19,7 @@ from mcukd.data.importer.found import (
 )
 from mcukd.data.importer.options import Choice, Dialog
 from mcukd.data.importer.paths import Part, is_behaviour, kind_of, mostly_nested, parts_of, some
-from mcukd.data.importer.tallies import Tally
+from mcukd.data.importer.value_counts import ValueCounts
 
 #: Answer that the recordings have no labels.
 UNLABELLED_ANSWER = "unlabelled"
@@ -34,15 +34,18 @@ _OTHER_WAYS = (
 
 
 def find_label(
-    relatives: Sequence[str], tallies: Mapping[str, Tally], numbers: Collection[str], dialog: Dialog
+    relatives: Sequence[str],
+    counted: Mapping[str, ValueCounts],
+    numbers: Collection[str],
+    dialog: Dialog,
 ) -> Optional[Found]:
     """Return where the labels are; None where the user says that there are none.
 
-    tallies: of the columns that may hold them. numbers: columns of numbers. Raises UserError where readings
+    counted: of the columns that may hold them. numbers: columns of numbers. Raises UserError where readings
     fit about as well and nobody can be asked.
     """
     parts = label_parts(relatives) if len(relatives) > 1 else []
-    named = [one for name, one in tallies.items() if one.rows and is_label_name(name)]
+    named = [one for name, one in counted.items() if one.rows and is_label_name(name)]
     good = told_apart(
         sorted(
             (one for one in named if len(one.values) > 1 and not one.numbered),
@@ -51,7 +54,7 @@ def find_label(
     )
     words = [
         one
-        for name, one in tallies.items()
+        for name, one in counted.items()
         if one not in named and name not in numbers and one.few and not ANIMAL_NAME.search(name.lower())
     ]
     if len(good) == 1:
@@ -96,7 +99,7 @@ def label_parts(relatives: Sequence[str]) -> list[Part]:
 
 
 def _beside_numbered(
-    numbered: Tally, words: Sequence[Tally], parts: Sequence[Part], dialog: Dialog
+    numbered: ValueCounts, words: Sequence[ValueCounts], parts: Sequence[Part], dialog: Dialog
 ) -> Optional[Found]:
     """Numbered bouts are no label; a column that says the same without the numbers is."""
     what = f"{numbered.name} numbers its bouts ({len(numbered.values)} values in {numbered.runs} stretches)"
@@ -111,7 +114,7 @@ def _beside_numbered(
 
 
 def _unnamed(
-    words: Sequence[Tally], parts: Sequence[Part], relatives: Sequence[str], dialog: Dialog
+    words: Sequence[ValueCounts], parts: Sequence[Part], relatives: Sequence[str], dialog: Dialog
 ) -> Optional[Found]:
     likely = [one for one in words if _speaks_of_behaviour(one)]
     known = [one for one in parts if one.behaviours]
@@ -142,7 +145,7 @@ def _unnamed(
 
 def _asked(
     question: str,
-    columns: Sequence[Tally],
+    columns: Sequence[ValueCounts],
     offered: Sequence[Part],
     parts: Sequence[Part],
     dialog: Dialog,
@@ -164,17 +167,17 @@ def _asked(
     return found
 
 
-def _also(columns: Sequence[Tally]) -> str:
+def _also(columns: Sequence[ValueCounts]) -> str:
     if not columns:
         return ""
     return "; also " + ", ".join(f"{one.name} ({some(one.different, 3)})" for one in columns[:3])
 
 
-def _speaks_of_behaviour(one: Tally) -> bool:
+def _speaks_of_behaviour(one: ValueCounts) -> bool:
     return 2 * sum(is_behaviour(value) for value in one.values) >= len(one.values)
 
 
-def _without_numbers(numbered: Tally, other: Tally) -> bool:
+def _without_numbers(numbered: ValueCounts, other: ValueCounts) -> bool:
     """Tell whether the values of a column are those of another with a number before or behind them."""
     mine, theirs = list(numbered.values), list(other.values)
     for a, b in zip(numbered.codes, other.codes):

@@ -8,7 +8,7 @@ from typing import Optional
 
 from mcukd.data.importer.options import Choice, quoted
 from mcukd.data.importer.paths import Part
-from mcukd.data.importer.tallies import Tally, same_rows
+from mcukd.data.importer.value_counts import ValueCounts, same_rows
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def in_part(part: Part) -> Found:
     return Found(key=part.key, values=part.values)
 
 
-def column_choice(role: str, one: Tally, noun: str) -> Choice:
+def column_choice(role: str, one: ValueCounts, noun: str) -> Choice:
     """Return the choice of a column as source."""
     count = len(one.values)
     return Choice(
@@ -53,9 +53,9 @@ def answered(answer: str, parts: Sequence[Part]) -> Optional[Found]:
     return None if part is None else in_part(part)
 
 
-def told_apart(columns: Sequence[Tally]) -> list[Tally]:
+def told_apart(columns: Sequence[ValueCounts]) -> list[ValueCounts]:
     """Return the columns without those that put the rows into the same groups as one before."""
-    kept: list[Tally] = []
+    kept: list[ValueCounts] = []
     for one in columns:
         if not any(same_rows(one, other) for other in kept):
             kept.append(one)

@@ -15,8 +15,8 @@ from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.paths import stated_part
 from mcukd.data.importer.reading_plan import ReadingPlan, SourceFile
 from mcukd.data.importer.sources import EOBS_AXES, EOBS_RATE, plain_name
-from mcukd.data.importer.tallies import Tally, tally
 from mcukd.data.importer.text import TextForm
+from mcukd.data.importer.value_counts import ValueCounts, count_values
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed
 
@@ -37,15 +37,15 @@ def with_identities(
     forms = [file.form for file in plan.files if file.form is not None]
     relatives = [file.relative for file in plan.files]
     numbers = {name for form in forms for name in roles.number_columns(form)}
-    tallies = _tallies(plan, forms, options, taken, numbers)
-    label = _label(plan, forms, tallies, numbers, options, dialog)
+    counted = _counted(plan, forms, options, taken, numbers)
+    label = _label(plan, forms, counted, numbers, options, dialog)
     unlabelled = label is None
     found = label or Found()
     told = [found.column] if found.column else []
-    animal = _animal(plan, forms, {n: t for n, t in tallies.items() if n not in told}, found, options, dialog)
+    animal = _animal(plan, forms, {n: t for n, t in counted.items() if n not in told}, found, options, dialog)
     told += [animal.column] if animal.column else []
     check_same_columns([file.path for file in plan.files], forms, told)
-    segment = _segment(plan, forms, tallies, [*taken, *told], dialog)
+    segment = _segment(plan, forms, counted, [*taken, *told], dialog)
     lone = None
     if animal == Found():
         lone = options.animal or name_of_one(plan.root)
@@ -58,7 +58,7 @@ def with_identities(
         )
         for number, file in enumerate(plan.files)
     ]
-    names = {*animal.values} | ({*tallies[animal.column].values} if animal.column in tallies else set())
+    names = {*animal.values} | ({*counted[animal.column].values} if animal.column in counted else set())
     names |= {lone} if lone is not None else set()
     lying = [file.form for file in beside if file.form is not None]
     for sentence in notes_beside([file.path for file in beside], lying, relatives, names):
@@ -103,9 +103,9 @@ def check_stated(options: Options) -> None:
             )
 
 
-def _tallies(
+def _counted(
     plan: ReadingPlan, forms: Sequence[TextForm], options: Options, taken: Sequence[str], numbers: set[str]
-) -> dict[str, Tally]:
+) -> dict[str, ValueCounts]:
     if not forms:
         return {}
     wants_label = not (
@@ -130,13 +130,13 @@ def _tallies(
             or name == options.animal_column
         ):
             names.append(name)
-    return tally([(file.path, file.form) for file in plan.files if file.form is not None], names)
+    return count_values([(file.path, file.form) for file in plan.files if file.form is not None], names)
 
 
 def _label(
     plan: ReadingPlan,
     forms: Sequence[TextForm],
-    tallies: dict[str, Tally],
+    counted: dict[str, ValueCounts],
     numbers: set[str],
     options: Options,
     dialog: Dialog,
@@ -155,13 +155,13 @@ def _label(
         return _part("label", options.label_from, relatives, dialog)
     if options.label_column is not None:
         return _column("label", options.label_column, forms, dialog)
-    return find_label(relatives, tallies, numbers, dialog)
+    return find_label(relatives, counted, numbers, dialog)
 
 
 def _animal(
     plan: ReadingPlan,
     forms: Sequence[TextForm],
-    tallies: dict[str, Tally],
+    counted: dict[str, ValueCounts],
     label: Found,
     options: Options,
     dialog: Dialog,
@@ -173,7 +173,7 @@ def _animal(
         return _part("animal", options.animal_from, relatives, dialog)
     if options.animal_column is not None:
         return _column("animal", options.animal_column, forms, dialog)
-    return find_animal(plan.root, relatives, tallies, label, dialog)
+    return find_animal(plan.root, relatives, counted, label, dialog)
 
 
 def _part(role: str, text: str, relatives: Sequence[str], dialog: Dialog) -> Found:
@@ -198,14 +198,14 @@ def _column(role: str, name: str, forms: Sequence[TextForm], dialog: Dialog) -> 
 def _segment(
     plan: ReadingPlan,
     forms: Sequence[TextForm],
-    tallies: dict[str, Tally],
+    counted: dict[str, ValueCounts],
     taken: Sequence[str],
     dialog: Dialog,
 ) -> Optional[str]:
     """Return the column that tells recordings apart: one with fewer values than rows."""
     if plan.layout != "rows":
         return None
-    for name, one in tallies.items():
+    for name, one in counted.items():
         if name in taken or not roles.SEGMENT_NAME.search(name.lower()) or not one.rows:
             continue
         if len(one.values) > one.rows // 2:

@@ -19,7 +19,7 @@ _BLANK = frozenset(one.lower() for one in MISSING)
 
 
 @dataclass
-class Tally:
+class ValueCounts:
     """What was seen of a column. rows: with a value. runs: stretches of one value within a file.
 
     codes: of each file, the number of each row's value in `values`, -1 where there is none.
@@ -55,12 +55,12 @@ class Tally:
         return some(self.different, most)
 
 
-def tally(files: Sequence[tuple[object, TextForm]], names: Sequence[str]) -> dict[str, Tally]:
-    """Return name → tally of columns, from the beginnings of all files where these are large.
+def count_values(files: Sequence[tuple[object, TextForm]], names: Sequence[str]) -> dict[str, ValueCounts]:
+    """Return name → value counts of columns, from the beginnings of all files where these are large.
 
     files: path and form of each. Raises UserError for what cannot be read.
     """
-    found = {name: Tally(name) for name in names}
+    found = {name: ValueCounts(name) for name in names}
     if not names:
         return found
     share = BUDGET // max(len(files), 1)
@@ -80,7 +80,7 @@ def tally(files: Sequence[tuple[object, TextForm]], names: Sequence[str]) -> dic
     return found
 
 
-def same_rows(one: Tally, other: Tally) -> bool:
+def same_rows(one: ValueCounts, other: ValueCounts) -> bool:
     """Tell whether two columns put the rows into the same groups, as a number and a word for it do."""
     mine, theirs = np.concatenate(one.codes), np.concatenate(other.codes)
     both = (mine >= 0) & (theirs >= 0)
