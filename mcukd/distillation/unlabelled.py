@@ -23,7 +23,7 @@ from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_set import TrainingSet
 from mcukd.training.trainer import FloatArray, TrainingConfig
 
-#: Largest number of windows that a distilled student is trained on, as a multiple of the labelled ones'.
+#: Most windows that are presented to a distilled student, as a multiple of those without unlabelled ones.
 MOST_PRESENTED = 3.0
 
 
@@ -48,7 +48,7 @@ def unlabelled_windows(
         return None
     most = round(config.unlabelled_ratio * len(job.training_of(training)))
     if len(found) > most:
-        found = found.take(evenly_drawn(found.animals, most, zlib.crc32(f"{job.name}".encode())))
+        found = found.take(evenly_drawn(found.animals, most, zlib.crc32(job.name.encode())))
     return found
 
 
