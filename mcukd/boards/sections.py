@@ -10,6 +10,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 from mcukd.boards.runners.registry import RUNNERS
 from mcukd.boards.runners.runner import Runner
 from mcukd.boards.section import Section
+from mcukd.boards.sensor_driver import SensorDriver, SensorSetup, sensor_setup
 from mcukd.text import listed
 
 #: Instructions that `qemu-system-arm -icount shift=0` executes per second of its virtual time.
@@ -90,7 +91,8 @@ class Console(Section):
 class Accelerometer(Section):
     """The accelerometer of a board as it is set up: range in g, its own sampling rates, scale and axes.
 
-    The firmware of this version reads no sensor; samples come over the serial line.
+    driver: how it is connected; without one the firmware reads no sensor, and samples come over the serial
+    line.
     """
 
     part: str = Field(min_length=1)
@@ -98,6 +100,7 @@ class Accelerometer(Section):
     counts_per_g: float = Field(gt=0)
     rates_hz: tuple[float, ...] = Field(min_length=1, strict=False)
     axes: tuple[str, ...] = Field(min_length=3, max_length=3, strict=False)
+    driver: Optional[SensorDriver] = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Accelerometer:
@@ -110,7 +113,14 @@ class Accelerometer(Section):
             raise ValueError(f"rates_hz holds {min(self.rates_hz):g}, but rates above 0 are expected")
         if len(set(self.axes)) != len(self.axes):
             raise ValueError(f"axes are {listed(self.axes)}, but three different names are expected")
+        if self.driver is not None:
+            self.driver.check(self.part, self.range_g, self.counts_per_g)
         return self
+
+    @property
+    def setup(self) -> Optional[SensorSetup]:
+        """What the driver in C needs; None without one."""
+        return sensor_setup(self.driver, self.range_g, self.counts_per_g) if self.driver else None
 
 
 class Flash(Section):

@@ -42,9 +42,9 @@ class Wire:
 
 
 def random_recording(rows: int, bits: int, seed: int = 0) -> Recording:
-    """A recording of any counts of so many bits, both ends among them."""
+    """A recording of any counts of so many bits, both ends among them; it begins at rest, at 0."""
     rng = np.random.default_rng(seed)
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     counts = rng.integers(low, high + 1, (rows, 3))
-    counts[0], counts[-1] = low, high
+    counts[0], counts[1 % rows], counts[-1] = 0, low, high
     return Recording(counts)

@@ -89,17 +89,17 @@ class Resets(Faulty):
 
 
 class ResetsAgainAndAgain(Faulty):
-    """Loses its settings at every 50th read while the fault is there."""
+    """Loses its settings at every 10th read while the fault is there."""
 
     def enter(self) -> None:
         """Begin to count."""
         self._reads = 0
 
     def read(self, count: int) -> bytes:
-        """Reset at every 50th."""
+        """Reset at every 10th."""
         if self.active:
             self._reads += 1
-            if self._reads % 50 == 0:
+            if self._reads % 10 == 0:
                 self.sensor.reset()
                 return b"\xff" * count
         return super().read(count)

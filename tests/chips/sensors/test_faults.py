@@ -121,7 +121,7 @@ def test_it_resets_once_or_again_and_again() -> None:
     sensor = BMA400(at_rest())
     wire = sampling("resets-again-and-again", sensor)
     until(wire, BEGIN)
-    for _ in range(50):
+    for _ in range(10):
         wire.read(0x00)
     assert not sensor.ready
 
