@@ -74,6 +74,10 @@ class ModelledFlash:
         """Return a word."""
         return self.words[word]
 
+    def dump(self) -> bytes:
+        """Return all words, low byte first, as a debug probe reads them."""
+        return b"".join(word.to_bytes(4, "little") for word in self.words)
+
     def program(self, word: int, value: int) -> None:
         """Clear the bits of a word that are 0 in `value`.
 

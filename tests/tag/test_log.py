@@ -34,10 +34,6 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> TagLibrary:
     return TagLibrary(CONFIG, tmp_path_factory.mktemp("tag"))
 
 
-def dump(words: list[int]) -> bytes:
-    return b"".join(word.to_bytes(4, "little") for word in words)
-
-
 def new_log(flash: ModelledFlash) -> LogWriter:
     return LogWriter(flash, CONFIG.log_pages, CONFIG.page_words, CONFIG.classes)
 
@@ -75,7 +71,7 @@ def test_the_reader_finds_what_was_appended(library: TagLibrary, records: list) 
         assert library.append(kind, trusted, seconds, payload), number
     if not records:
         return
-    log = read_log(dump(library.words.tolist()), page_bytes=512)
+    log = read_log(library.words.tobytes(), page_bytes=512)
     assert not log.damage and log.classes == 4
     found = [each.record for each in log.records]
     expected = [Record(k, t, n, s, tuple(p)) for n, (k, t, s, p) in enumerate(records)]
@@ -94,7 +90,7 @@ def test_erases_are_counted_over_the_ring(library: TagLibrary) -> None:
         library.append(EVENT, False, number, [number] * 20)
         library.c.log_open()
     assert library.log_state()["erases"] == library.erases[library.log_state()["page"]]
-    log = read_log(dump(library.words.tolist()), page_bytes=512)
+    log = read_log(library.words.tobytes(), page_bytes=512)
     assert [page.erases for page in sorted(log.pages, key=lambda p: p.page)] == library.erases.tolist()
     assert max(library.erases) - min(library.erases) <= 1
 
@@ -162,7 +158,7 @@ def test_damage_is_told_in_sentences() -> None:
     flash.words[10 + 7 * 3 + 3] = 0  # the payload of the fourth record of page 0
     flash.words[1024 + 10 + 7 * 2 + 6] = BLANK  # the commit word of the third record of page 1
     flash.words[1024 + 10 + 7 * 5] = 0x1234  # a header
-    log = read_log(dump(flash.words))
+    log = read_log(flash.dump())
     assert [page.number for page in log.pages] == [1, 2, 3]
     assert len(log.records) == 297
     assert log.damage[0].startswith("page 0, word 31: a record is committed, but its CRC-32 is 0x")
@@ -179,7 +175,7 @@ def test_a_page_without_header_within_the_ring_is_told() -> None:
     for number in range(500):
         log.append(EVENT, False, number, [number, 0])
     flash.words[1024] = 0
-    log = read_log(dump(flash.words))
+    log = read_log(flash.dump())
     assert log.damage[0].startswith("page 1 (byte 0x1000 of the dump) has no header that counts")
     assert log.damage[1].startswith("sequence 144 to 287 are missing")
 
@@ -189,7 +185,7 @@ def test_a_whole_flash_with_a_program_is_read() -> None:
     log = LogWriter(flash, 3, CC2650.page_words, 2)
     log.append(EVENT, False, 5, [1, 2])
     program = random.Random(0).getrandbits(8 * 4096 * 5).to_bytes(4096 * 5, "little")
-    found = read_log(program + dump(flash.words))
+    found = read_log(program + flash.dump())
     assert [each.record.payload for each in found.records] == [(1, 2)] and not found.damage
     assert found.pages[0].page == 5
 
@@ -208,7 +204,7 @@ def test_a_record_that_occurs_again_is_left_out() -> None:
     # The second's commit word was not seen at the next start, so its number was given again.
     for word, value in enumerate(encode(Record(EVENT, False, 2, 9, (7, 7))), log.next_word + 1):
         flash.words[word] = value
-    found = read_log(dump(flash.words))
+    found = read_log(flash.dump())
     assert [each.record.payload for each in found.records] == [(0, 0), (1, 0), (7, 7)]
     assert "sequence 2 occurs again later" in found.damage[0]
 
