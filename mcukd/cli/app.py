@@ -26,6 +26,7 @@ _PIPELINE = (
     "validate",
     "report",
     "classify",
+    "log",
     "boards",
     "doctor",
 )
@@ -72,6 +73,7 @@ for _name in (
     "validate",
     "report",
     "classify",
+    "log",
     "doctor",
 ):
     importlib.import_module(f"mcukd.cli.{_name}").register(app)

@@ -24,6 +24,7 @@ COMMANDS = (
     "bench",
     "evaluate",
     "classify",
+    "log",
     "generate",
     "build",
     "flash",
