@@ -1,4 +1,4 @@
-"""Running of firmware without hardware: in QEMU or on a pseudo-terminal, behind a serial URL."""
+"""Running of firmware without hardware: in QEMU, on a modelled chip or a pseudo-terminal, behind a URL."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import IO, Optional
@@ -19,7 +21,7 @@ from mcukd.boards.model import Board
 from mcukd.boards.tools import require_tool, tools_missing
 from mcukd.errors import UserError
 
-__all__ = ["running", "tools_missing"]
+__all__ = ["require_stand_in", "running", "tools_missing"]
 
 #: How long a program that refuses its arguments or its ELF file takes to say so.
 _EARLY_SECONDS = 0.3
@@ -27,38 +29,44 @@ _EARLY_SECONDS = 0.3
 
 @contextmanager
 def running(board: Board, elf: Path) -> Iterator[str]:
-    """Run `elf` in QEMU or, for the host, on a pseudo-terminal; yield a pyserial URL.
+    """Run `elf` on the board's stand-in and yield a pyserial URL.
 
-    The program is ended with the block, also when the block raises or this process gets SIGTERM.
-    Raises UserError where QEMU is missing, the board is real, or the program ends early.
+    A twin runs in QEMU, the host's program on a pseudo-terminal, and the image of a real board, the very one
+    that would be flashed, on the model of its chip. The program is ended with the block, also when the block
+    raises or this process gets SIGTERM. Raises UserError where QEMU or Unicorn is missing, nothing stands in
+    for the board, or the program ends early.
     """
     if not elf.is_file():
         raise UserError(f"{elf}: no such file; run 'mcukd build --board {board.name}'.")
     with tempfile.TemporaryFile() as messages, _sigterm_raises():
-        start = _on_terminal(board, elf, messages) if board.host else _in_qemu(board, elf, messages)
+        start = _on_terminal(board, elf, messages) if board.host else _behind_socket(board, elf, messages)
         with start as (process, url):
             try:
                 _stays(process, board, messages)
                 yield url
             except Exception as error:
-                if process.poll() is not None and not isinstance(error, UserError):
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=_EARLY_SECONDS)  # a line that was lost is its end, and it says why
+                if process.poll() is not None:
                     raise UserError(_ended(process, board, messages)) from error
                 raise
 
 
 @contextmanager
-def _in_qemu(board: Board, elf: Path, messages: IO[bytes]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def _behind_socket(
+    board: Board, elf: Path, messages: IO[bytes]
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Start QEMU, or the model of the board's chip, with an open socket for its console."""
     if os.name != "posix":
         raise UserError(
-            f"board {board.name!r} runs in QEMU on Linux and macOS only, because QEMU is handed an open "
-            "socket; use one of these, or a real board."
+            f"board {board.name!r} runs without hardware on Linux and macOS only, because the emulator is "
+            "handed an open socket; use one of these, or a real board."
         )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
-        argv = qemu_argv(board, elf, listener.fileno())
-        argv[0] = require_tool(QEMU, f"run {board.name}")
+        argv = _argv(board, elf, listener.fileno())
         process = subprocess.Popen(
             argv,
             pass_fds=[listener.fileno()],
@@ -66,9 +74,37 @@ def _in_qemu(board: Board, elf: Path, messages: IO[bytes]) -> Iterator[tuple[sub
             stdout=messages,
             stderr=messages,
         )
-    # The listener is QEMU's alone from here, so that a connection fails once QEMU is gone.
+    # The listener is the program's alone from here, so that a connection fails once it is gone.
     with _ended_at_exit(process):
         yield process, url
+
+
+def _argv(board: Board, elf: Path, listening: int) -> list[str]:
+    require_stand_in(board)
+    if board.modelled_chip is None:
+        argv = qemu_argv(board, elf, listening)
+        return [require_tool(QEMU, f"run {board.name}"), *argv[1:]]
+    console = board.console
+    options = {
+        "--chip": board.modelled_chip,
+        "--image": str(elf.resolve()),
+        "--baud": str(console.baud),
+        "--tx": str(console.tx_pin),
+        "--rx": str(console.rx_pin),
+        "--fd": str(listening),
+    }
+    return [sys.executable, "-m", "mcukd.chips.serve", *(part for pair in options.items() for part in pair)]
+
+
+def require_stand_in(board: Board) -> None:
+    """Raise UserError where QEMU, or Unicorn for the model of the board's chip, is missing."""
+    if board.emulator is not None:
+        require_tool(QEMU, f"run {board.name}")
+    if board.modelled_chip is not None and find_spec("unicorn") is None:
+        raise UserError(
+            f"the model of the {board.modelled_chip} needs the package unicorn, which is not installed; "
+            f"install it with 'pip install mcukd[chips]', or choose --board {board.twin().name}."
+        )
 
 
 @contextmanager
@@ -141,7 +177,8 @@ def _stays(process: subprocess.Popen[bytes], board: Board, messages: IO[bytes]) 
 def _ended(process: subprocess.Popen[bytes], board: Board, messages: IO[bytes]) -> str:
     messages.seek(0)
     said = " ".join(messages.read().decode(errors="replace").split()) or "nothing"
-    program = "the firmware" if board.host else QEMU
+    modelled = board.modelled_chip
+    program = "the firmware" if board.host else f"the model of the {modelled}" if modelled else QEMU
     return (
         f"{program} ended by itself while running {board.name} (exit {process.returncode}); it said: {said}"
     )

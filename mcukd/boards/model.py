@@ -111,6 +111,11 @@ class Board(Section):
         return read_port(self.port).configuration
 
     @property
+    def modelled_chip(self) -> Optional[str]:
+        """The model of its chip, on which its real image runs without hardware; None where there is none."""
+        return None if self.emulated else read_port(self.port).chip
+
+    @property
     def counter_kind(self) -> int:
         """What `port_counter` counts: 0 nothing, 1 instructions (emulated), 2 cycles of the core."""
         return 0 if self.host else 1 if self.emulator else 2

@@ -40,6 +40,7 @@ class Port(BaseModel):
 
     cores: those it starts. clocks_hz: the clocks that it sets up; empty where it sets up none.
     configuration: whether it fills the reserved end of the flash with configuration words.
+    chip: the chip it is for, where that one is modelled (`mcukd/chips`), so that its real images run there.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -47,6 +48,7 @@ class Port(BaseModel):
     cores: tuple[str, ...] = Field(min_length=1, strict=False)
     clocks_hz: tuple[int, ...] = Field(default=(), strict=False)
     configuration: bool = False
+    chip: Optional[str] = None
     flash: Optional[FlashNeeds] = None
 
 

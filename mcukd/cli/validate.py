@@ -20,7 +20,8 @@ def validate(
         str, typer.Option(envvar="MCUKD_BOARD", help="Board: collar, eartag, native, or a .toml file.")
     ],
     emulate: Annotated[
-        bool, typer.Option("--emulate", help="Run the board's emulated twin in QEMU.")
+        bool,
+        typer.Option("--emulate", help="Run the image that would be flashed on a model of the board's chip."),
     ] = False,
     port: Annotated[
         Optional[str],
@@ -69,8 +70,9 @@ def _print(facts: dict[str, Any]) -> None:
     from mcukd.harness.comparison import mismatch_sentence
     from mcukd.harness.reached import where_briefly, where_it_ran
 
-    where = {"hardware": "", "emulated": " (emulated)", "not known": " (not shown to be the tag)"}
-    title = f"{facts['board']}{where[where_briefly(facts)]} against the integer reference"
+    where = {"hardware": "", "not known": " (not shown to be the tag)"}
+    place = where_briefly(facts)
+    title = f"{facts['board']}{where.get(place, f' ({place})')} against the integer reference"
     print_table(title, ["", ""], _rows(facts))
     typer.echo(f"Where it ran: {where_it_ran(facts)}.")
     if facts["first_mismatch"]:
@@ -106,8 +108,9 @@ def _rows(facts: dict[str, Any]) -> list[list[str]]:
         if facts[f"{kind}_per_window"] is not None:
             least, most = facts["count_range"]
             shown = f"{facts[f'{kind}_per_window']:,} ({least:,} … {most:,})"
-            where = {"hardware": "", "emulated": ", emulated", "not known": ", not shown to be the tag's"}
-            rows.append([f"{kind} per window{where[where_briefly(facts)]}", shown])
+            where = {"hardware": "", "not known": ", not shown to be the tag's"}
+            place = where_briefly(facts)
+            rows.append([f"{kind} per window{where.get(place, f', {place}')}", shown])
     for key, name in (
         ("stack_high_water_bytes", "stack high-water mark over all requests, bytes"),
         ("flash_bytes", "flash, bytes"),

@@ -1,4 +1,4 @@
-"""Evidence of where a proof ran: the emulator that was started, or the kind of port that was opened.
+"""Evidence of where a proof ran: the emulator or model that was started, or the kind of port that was opened.
 
 The image's own flag is no evidence: the very image that is flashed also runs on modelled chips.
 """
@@ -15,8 +15,11 @@ from typing import Any, Optional
 from mcukd.boards.debug_probes import serial_ports
 
 QEMU, PROCESS, TERMINAL, SOCKET = "qemu", "native process", "pseudo-terminal", "socket"
+MODEL = "modelled chip"
 SERIAL, UNLISTED, UNKNOWN = "serial device", "unlisted serial device", "unknown"
 EMULATED = "emulated serial device"
+#: What is said of a proof of the image that would be flashed, on the model of its chip.
+REAL_IMAGE = "real image, modelled chip"
 
 #: Device numbers (major) of Linux's pseudo-terminals: old ones, their slaves, and those under /dev/pts.
 _TERMINAL_MAJORS = {2, 3, *range(136, 144)}
@@ -34,7 +37,8 @@ _REAL_ON_WINDOWS = ("USB", "ACPI\\", "PCI\\", "FTDIBUS\\", "MF\\")
 class Reached:
     """How a device was reached.
 
-    kind: one of the constants above. through: machine of the emulator, path of the program or port, or URL.
+    kind: one of the constants above. through: machine of the emulator, modelled chip, path of the program or
+    port, or URL.
     usb, serial, product: what the computer's list of ports says of a serial device; None where it does not.
     """
 
@@ -96,6 +100,8 @@ def where_it_ran(validation: Mapping[str, Any]) -> str:
     image = validation.get("ran_on")
     if kind == QEMU:
         return f"emulated: {image} in QEMU ({through}) on this computer"
+    if kind == MODEL:
+        return f"{REAL_IMAGE}: the image that would be flashed to {image}, on a model of the {through}"
     if kind == PROCESS:
         return "emulated: as a program of this computer"
     if kind == TERMINAL:
@@ -125,11 +131,13 @@ def on_hardware(validation: Mapping[str, Any]) -> bool:
 
 
 def where_briefly(validation: Mapping[str, Any]) -> str:
-    """Return `hardware`, `emulated` or `not known`, for tables."""
+    """Return `hardware`, `real image, modelled chip`, `emulated` or `not known`, for tables."""
     if on_hardware(validation):
         return "hardware"
     reached = validation.get("reached")
     kind = reached.get("kind") if isinstance(reached, Mapping) else None
+    if kind == MODEL:
+        return REAL_IMAGE
     return "emulated" if kind in (QEMU, PROCESS, TERMINAL, EMULATED) else "not known"
 
 

@@ -11,10 +11,9 @@ from typing import Any, Optional
 
 import numpy as np
 
-from mcukd.boards.emulator import QEMU as QEMU_PROGRAM
+from mcukd.boards.launch import require_stand_in
 from mcukd.boards.model import Board
 from mcukd.boards.scale import beyond_range, board_scaling, scale_sentence, sensed_counts
-from mcukd.boards.tools import require_tool
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import load_windows
 from mcukd.data.windows import Windows
@@ -24,7 +23,7 @@ from mcukd.fixedpoint.model import IntegerModel, load_model
 from mcukd.harness.comparison import check_identity, prove
 from mcukd.harness.probes import choose_probes, spread
 from mcukd.harness.protocol import Device, Identity, open_device
-from mcukd.harness.reached import PROCESS, QEMU, Reached
+from mcukd.harness.reached import MODEL, PROCESS, QEMU, Reached
 from mcukd.inference.batch import run_fast
 from mcukd.models.student import require_integers
 from mcukd.study import Study
@@ -45,8 +44,9 @@ def validate_study(
 ) -> dict[str, Any]:
     """Prove a study's firmware on `windows` windows and write `validation/<board>.json`; return its content.
 
-    port: pyserial URL of a device, flashed or emulated. emulate: build and run the board's emulated twin,
-    which is also what an emulated board given by its own name gets. Where the board's sensor has another
+    port: pyserial URL of a device, flashed or emulated. emulate: build the image that would be flashed and
+    run it on the model of the board's chip; where there is none, the board's emulated twin. An emulated board
+    given by its own name runs in QEMU. Where the board's sensor has another
     scale or range than the card, windows are sent as that sensor would have given them.
     A device is no file whose hash would show that it is unchanged, so this stage always runs.
     Raises UserError for a device that is another board or carries another firmware or model, before any
@@ -57,8 +57,8 @@ def validate_study(
     study.require("quantize")
     model = load_model(study.path)
     scaling = board_scaling(board, model.counts_per_g)
-    if not port and board.twin().emulator:
-        require_tool(QEMU_PROGRAM, f"run {board.twin().name}")
+    if not port:
+        require_stand_in(_stand_in(board))
     root = study.data_root(data_root)
     card = load_card(study.card)
     if card.counts_per_g != model.counts_per_g:
@@ -75,7 +75,7 @@ def validate_study(
         check_identity(
             who, device.link.url, target.name, model, _expected_firmware(study, target, model, who)
         )
-        proof = prove(device, model, probes, who)
+        proof = prove(device, model, probes, _counted(who, reached))
     record = _record(proof, study, board, target, reached)
     record["scale"] = _scale_facts(board, card, model, recorded, sensed)
     file = study.file("validation", f"{board.name}.json")
@@ -124,8 +124,20 @@ def _check_asked(board: Board, emulate: bool, port: Optional[str], windows: int)
     if not (emulate or port or board.emulated):
         raise UserError(
             f"board '{board.name}' is hardware: give --port with its serial port (or MCUKD_PORT), or "
-            "--emulate to run its emulated twin."
+            "--emulate to run its image on a model of its chip."
         )
+
+
+def _stand_in(board: Board) -> Board:
+    """Return the board whose image runs here: its own where its chip is modelled, else that of its twin."""
+    return board if board.modelled_chip else board.twin()
+
+
+def _counted(who: Identity, reached: Reached) -> Identity:
+    """Return an identity with what its counter counted: on a modelled chip a cycle is an instruction."""
+    if reached.kind == MODEL and who.counter_kind == "cycles":
+        return replace(who, counter_kind="instructions")
+    return who
 
 
 @contextmanager
@@ -141,16 +153,18 @@ def _device(study: Study, board: Board, port: Optional[str]) -> Iterator[tuple[D
         with open_device(port, board.console.baud) as device:
             yield device, _board_or_twin(board, device.who().board), device.link.reached
         return
-    twin = board.twin()
-    build = ensure_built(study, twin)
-    with running(twin, build.elf) as url, open_device(url, twin.console.baud) as device:
-        yield device, twin, _started(twin, build.elf)
+    target = _stand_in(board)
+    build = ensure_built(study, target)
+    with running(target, build.elf) as url, open_device(url, target.console.baud) as device:
+        yield device, target, _started(target, build.elf)
 
 
-def _started(twin: Board, elf: Path) -> Reached:
-    if twin.emulator is None:
+def _started(target: Board, elf: Path) -> Reached:
+    if target.modelled_chip is not None:
+        return Reached(MODEL, target.mcu)
+    if target.emulator is None:
         return Reached(PROCESS, elf.name)
-    return Reached(QEMU, twin.emulator.machine)
+    return Reached(QEMU, target.emulator.machine)
 
 
 def _board_or_twin(board: Board, answering: str) -> Board:

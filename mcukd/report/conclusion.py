@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 from mcukd.errors import UserError
 from mcukd.evaluation.model_names import in_order
-from mcukd.harness.reached import on_hardware, where_briefly
+from mcukd.harness.reached import REAL_IMAGE, on_hardware, where_briefly
 from mcukd.harness.record import failures, windows_wrong
 from mcukd.metrics.time_budget import correction_sentence
 from mcukd.report.evidence import Evidence
@@ -20,6 +20,7 @@ COSTLY = 0.005
 #: How `where_briefly` is said in the verdict, best proof first.
 _PLACES = {
     "hardware": "Run on the hardware",
+    REAL_IMAGE: "Run as the real image on a modelled chip",
     "emulated": "Run in an emulator or on a computer",
     "not known": "Run where it is not known",
 }

@@ -14,7 +14,7 @@ from mcukd.evaluation.model_names import in_order
 from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_model
 from mcukd.fixedpoint.quantize import TFLITE_METRIC, metrics_name
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, TEACHER
-from mcukd.harness.reached import on_hardware, where_briefly
+from mcukd.harness.reached import REAL_IMAGE, on_hardware, where_briefly
 from mcukd.harness.record import read_proof
 from mcukd.metrics.metrics_file import load_metrics
 from mcukd.models.student import TFLITE, family_of_study, has_integers
@@ -90,7 +90,9 @@ class Evidence:
     def board_banner(self) -> str:
         """Title of the banner over proofs that are not known to have run on hardware."""
         kinds = {where_briefly(self.proofs[name]) for name in self.emulated}
-        return "EMULATED BOARD" if "emulated" in kinds else "BOARD NOT KNOWN"
+        if kinds == {REAL_IMAGE}:
+            return REAL_IMAGE.upper()
+        return "EMULATED BOARD" if kinds & {"emulated", REAL_IMAGE} else "BOARD NOT KNOWN"
 
     def build_of(self, board: str) -> Optional[dict[str, Any]]:
         """Return the size report of the firmware that `board`'s proof ran, if it is there."""

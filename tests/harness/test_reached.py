@@ -17,6 +17,7 @@ from mcukd.harness.comparison import measured
 from mcukd.harness.messages import Identity, WindowResult
 from mcukd.harness.reached import (
     EMULATED,
+    MODEL,
     PROCESS,
     QEMU,
     SERIAL,
@@ -142,6 +143,11 @@ def test_emulated_ports_of_windows_are_no_hardware(
     [
         (Reached(QEMU, "mps2-an385"), True, "emulated: collar in QEMU (mps2-an385)"),
         (Reached(PROCESS, "firmware.elf"), True, "a program of this computer"),
+        (
+            Reached(MODEL, "nRF52840"),
+            True,
+            "real image, modelled chip: the image that would be flashed to collar",
+        ),
         (Reached(TERMINAL, "/dev/pts/3"), False, "pseudo-terminal /dev/pts/3"),
         (
             Reached(SOCKET, "socket://a:1"),

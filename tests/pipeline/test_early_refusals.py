@@ -13,6 +13,7 @@ from builders.filter_mlp import filter_model
 from builders.students import headed_student, random_student, random_windows
 from typer.testing import CliRunner
 
+from mcukd.boards import launch
 from mcukd.cli.app import app
 from mcukd.errors import UserError
 from mcukd.fixedpoint.gru.mixed import candidates, flash_bytes
@@ -215,5 +216,8 @@ def test_validate_without_an_emulator_is_refused_before_the_work(
     study = Study.create(tmp_path / "a", "herd-sim", 0)
     study.finish("quantize", inputs={}, options={}, outputs=save_model(model, study.path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    said = refusal("validate", "--run", str(study.path), "--board", "collar", "--emulate")
+    said = refusal("validate", "--run", str(study.path), "--board", "collar-emulated")
     assert "qemu-system-arm is not on the PATH, but is needed to run collar-emulated" in said
+    monkeypatch.setattr(launch, "find_spec", lambda name: None)
+    said = refusal("validate", "--run", str(study.path), "--board", "collar", "--emulate")
+    assert "the model of the cc2650 needs the package unicorn, which is not installed" in said

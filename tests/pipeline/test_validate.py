@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 from mcukd.boards.launch import running, tools_missing
 from mcukd.boards.model import load_board
 from mcukd.cli import app as app_module
+from mcukd.codegen.firmware import read_firmware_sha256
 from mcukd.errors import UserError
 from mcukd.harness.comparison import exercise
 from mcukd.harness.faults import Faults, bad_line
@@ -228,12 +229,25 @@ def test_extremes_reach_both_ends() -> None:
 # Emulated boards
 
 
+@pytest.fixture(scope="module")
+def on_twin(short_study: Study) -> Any:
+    """The proof of a board's twin in QEMU, made once."""
+    proofs: dict[str, Any] = {}
+
+    def prove(name: str) -> Any:
+        if name not in proofs:
+            proofs[name] = validate_study(short_study, load_board(f"{name}-emulated"), windows=6)
+        return proofs[name]
+
+    return prove
+
+
 @pytest.mark.emulator
 @pytest.mark.parametrize("name", ["collar", "eartag"])
-def test_an_emulated_board_computes_every_value(short_study: Study, name: str) -> None:
-    facts = validate_study(short_study, load_board(name), emulate=True, windows=6)
+def test_an_emulated_board_computes_every_value(short_study: Study, on_twin: Any, name: str) -> None:
+    facts, name = on_twin(name), f"{name}-emulated"
     assert facts["mismatches"] == 0 and facts["selftest"]["passed"]
-    assert (facts["board"], facts["ran_on"], facts["emulated"]) == (name, f"{name}-emulated", True)
+    assert (facts["board"], facts["ran_on"], facts["emulated"]) == (name, name, True)
     assert facts["reached"]["kind"] == "qemu" and facts["reached"]["through"].startswith("mps2-")
     assert facts["counter_kind"] == "instructions" and facts["cycles_per_window"] is None
     least, most = facts["count_range"]
@@ -241,6 +255,46 @@ def test_an_emulated_board_computes_every_value(short_study: Study, name: str) -
     assert 0 < facts["stack_high_water_bytes"] < 2048
     assert facts["ram_bytes"] < 20_480 and facts["flash_bytes"] < 131_072
     short_study.require(f"validate:{name}")
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize(("name", "chip"), [("collar", "CC2650F128"), ("eartag", "nRF52840")])
+def test_the_real_image_computes_every_value_on_the_modelled_chip(
+    short_study: Study, on_twin: Any, cli: Any, name: str, chip: str
+) -> None:
+    """The image that would be flashed, not a twin's; QEMU is a second opinion on its instructions."""
+    facts = validate_study(short_study, load_board(name), emulate=True, windows=40)
+    assert facts["mismatches"] == 0 and facts["selftest"]["passed"] and facts["streaming"]["passed"]
+    assert (facts["board"], facts["ran_on"], facts["image_emulated"]) == (name, name, False)
+    assert facts["emulated"] is True and facts["cycles_per_window"] is None
+    assert facts["reached"]["kind"] == "modelled chip" and facts["reached"]["through"] == chip
+    assert facts["firmware_sha256"] == read_firmware_sha256(short_study.file("firmware", name))
+    in_qemu = on_twin(name)["instructions_per_window"]
+    # QEMU's timer ticks every 40 instructions; a window here has some 20,000.
+    assert abs(facts["instructions_per_window"] - in_qemu) <= max(40, 0.001 * in_qemu)
+    arguments = ["validate", "--run", str(short_study.path), "--board", name, "--emulate", "--windows", "2"]
+    said = " ".join(CliRunner().invoke(app_module.app, arguments).stdout.split())
+    assert f"{name} (real image, modelled chip) against the integer reference" in said
+    assert f"the image that would be flashed to {name}, on a model of the {chip}" in said
+    assert "on the hardware" not in said
+
+
+@pytest.mark.emulator
+def test_what_the_modelled_chip_does_not_allow_is_said(
+    short_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image whose console runs at another baud rate than the board file says."""
+    board = load_board("collar")
+    elf = ensure_built(short_study, board).elf
+    slower = board.model_copy(update={"console": board.console.model_copy(update={"baud": 57_600})})
+    with (
+        pytest.raises(
+            UserError, match=r"\(port_init\+0x\w+\): UART0 runs at 115\d\d\d baud, but the line at 57600"
+        ),
+        running(slower, elf) as url,
+        open_device(url) as device,
+    ):
+        device.who()
 
 
 @pytest.mark.emulator

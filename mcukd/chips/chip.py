@@ -1,0 +1,181 @@
+"""A modelled chip: core, memories, peripherals, console, pins, and the devices soldered to it."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Optional
+
+from mcukd.chips.bus import BusDevice, I2CBus, I2CDevice, SPIBus, SPIDevice
+from mcukd.chips.console import Console
+from mcukd.chips.core import RESET, Core
+from mcukd.chips.events import NEVER, Event
+from mcukd.chips.flash import Flash
+from mcukd.chips.image import Image
+from mcukd.chips.nvic import Nvic
+from mcukd.chips.pins import Pins
+from mcukd.chips.ppb import attach_core_registers
+from mcukd.chips.space import AddressSpace
+from mcukd.chips.stop import ChipStop
+
+#: Reasons of a reset, as `Chip.resets` counts them.
+POWER, PIN, SOFTWARE, WATCHDOG, LOCKUP, BROWN_OUT = (
+    "power",
+    "pin",
+    "software",
+    "watchdog",
+    "lockup",
+    "brown-out",
+)
+
+
+class Chip:
+    """Base of both chips: what a subclass adds are its memories and peripherals.
+
+    console: the serial line. pins: levels of the pins. flash: the flash array. resets: reasons of all resets
+    so far, in order. devices are attached to buses with `wire_i2c` and `wire_spi`.
+    """
+
+    name = ""
+    core_model = ""
+    clock_hz = 0
+    interrupts = 0
+    ram = (0, 0)
+    pin_count = 0
+    flash: Flash
+
+    def __init__(self, console: Optional[Console] = None, seed: int = 0) -> None:
+        self.nvic = Nvic(self.interrupts)
+        self.space = AddressSpace(self.name)
+        self.core = Core(self.core_model, self.clock_hz, self.nvic, self.space)
+        self.pins = Pins(self.pin_count)
+        self.console = console
+        self.resets: list[str] = []
+        self.brown_out = False
+        self._random = random.Random(seed)
+        self._devices: list[BusDevice] = []
+        self._device_event: Optional[Event] = None
+        self._i2c: dict[tuple[int, int], I2CBus] = {}
+        self._spi: dict[tuple[int, int, int], SPIBus] = {}
+        attach_core_registers(self.space, self.core, self.core_model)
+
+    # The board around the chip
+
+    def wire_i2c(self, scl: int, sda: int, *devices: I2CDevice) -> I2CBus:
+        """Solder an I2C bus with devices to two pins; return the bus."""
+        bus = self._i2c.setdefault((scl, sda), I2CBus())
+        for device in devices:
+            bus.attach(device)
+            self._devices.append(device)
+        return bus
+
+    def wire_spi(self, sck: int, mosi: int, miso: int, select: int, device: SPIDevice) -> SPIBus:
+        """Solder a device to an SPI bus of three pins, chosen by a fourth; return the bus."""
+        key = (sck, mosi, miso)
+        if key not in self._spi:
+            self._spi[key] = SPIBus()
+            self.pins.listen(self._spi[key].select)
+        self._spi[key].attach(select, device)
+        self._devices.append(device)
+        return self._spi[key]
+
+    def i2c_bus(self, scl: int, sda: int, controller: str) -> I2CBus:
+        """Return the bus at two pins; ChipStop where nothing is soldered there."""
+        bus = self._i2c.get((scl, sda))
+        if bus is None:
+            raise ChipStop(f"{controller} drives pins {scl} (SCL) and {sda} (SDA), where no I2C bus is")
+        return bus
+
+    def spi_bus(self, sck: int, mosi: int, miso: int, controller: str) -> SPIBus:
+        """Return the bus at three pins; ChipStop where nothing is soldered there."""
+        bus = self._spi.get((sck, mosi, miso))
+        if bus is None:
+            raise ChipStop(
+                f"{controller} drives pins {sck} (SCK), {mosi} (MOSI) and {miso} (MISO), where no SPI bus is"
+            )
+        return bus
+
+    def sync_devices(self) -> None:
+        """Bring all devices to the present time and wake the chip at their next change of a pin."""
+        now = self.core.nanoseconds()
+        soonest: Optional[int] = None
+        for device in self._devices:
+            device.advance(now)
+            at = device.next_event()
+            if at is not None and (soonest is None or at < soonest):
+                soonest = at
+        if self._device_event is not None:
+            self._device_event.cancel()
+        self._device_event = None
+        if soonest is not None:
+            at = max(self.core.cycle_at(soonest), self.core.cycles + 1)
+            self._device_event = self.core.schedule(at, self.sync_devices)
+
+    # Life
+
+    def load(self, image: Image) -> None:
+        """Flash an image; UserError or ChipStop where a segment lies outside the flash."""
+        for address, data in image.segments:
+            self.load_segment(address, data)
+        self.core.where = image.where
+
+    def load_segment(self, address: int, data: bytes) -> None:
+        """Flash one segment of an image."""
+        if not self.flash.contains(address, len(data)):
+            raise ChipStop(f"the image has {len(data)} bytes for {address:#010x}, where no flash is")
+        self.flash.load(address, data)
+
+    def power_on(self) -> None:
+        """Give power: RAM holds random bits, every register its reset value."""
+        origin, size = self.ram
+        self.core.write_memory(origin, self._random.randbytes(size))
+        self.core.forget_code(origin, size)
+        self._reset(POWER)
+
+    def reset_pin(self) -> None:
+        """Pull the reset pin."""
+        self._reset(PIN)
+
+    def run(self, until: int, stop_asleep: bool = False) -> str:
+        """Run to a cycle of the core's clock; resets happen on the way. See `Core.run`."""
+        while True:
+            result = self.core.run(until, stop_asleep)
+            if result != RESET:
+                return result
+            self._reset(self.core.reset_asked or SOFTWARE)
+
+    def run_ns(self, until_ns: int) -> str:
+        """Run to a time in ns since power-up."""
+        return self.run(self.core.cycle_at(until_ns))
+
+    def send(self, data: bytes) -> None:
+        """Send bytes of the host to the chip's console."""
+        if self.console is None:
+            raise ValueError("this chip has no console")
+        self.console.send(data)
+        self.line_changed()
+
+    def line_changed(self) -> None:
+        """Tell the UART of the console that bytes wait on the line; a subclass knows which it is."""
+
+    def sleeping(self) -> bool:
+        """Return whether the core sleeps and nothing that is scheduled will wake it."""
+        return self.core.asleep and self.core.events.next_at() == NEVER
+
+    def _reset(self, reason: str) -> None:
+        self.resets.append(reason)
+        self.core.events.clear()
+        self._device_event = None
+        self.nvic.lines = 0
+        self.pins.release_all()
+        self.space.reset()
+        self.after_reset(reason)
+        self.core.reset()
+        self.sync_devices()
+        self.line_changed()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the chip's state says about the firmware, for reports; a subclass does."""
+        return {}
+
+    def after_reset(self, reason: str) -> None:
+        """Set what depends on the reason of a reset; a subclass does."""

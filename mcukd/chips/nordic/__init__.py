@@ -1,0 +1,1 @@
+"""The modelled nRF52840 (Nordic Semiconductor)."""

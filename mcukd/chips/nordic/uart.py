@@ -1,0 +1,169 @@
+"""UART without DMA of the nRF52840 (Product Specification v1.7, section 6.33)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Optional
+
+from mcukd.chips.console import Console
+from mcukd.chips.core import Core
+from mcukd.chips.events import Event
+from mcukd.chips.nordic.base import NordicPeripheral
+from mcukd.chips.nordic.power import Clock
+from mcukd.chips.registers import PeripheralTable
+from mcukd.chips.stop import ChipStop
+
+_FIFO = 6
+_OVERRUN = 1
+#: BAUDRATE in 2^32nds of 16 MHz.
+_BAUD_HZ = 16_000_000
+
+
+class SerialLine(NordicPeripheral):
+    """What UART and UARTE share: pins, baud rate, and the line to the host."""
+
+    ids = (4, 8)
+    mine = 0
+    txd, rxd = "PSEL.TXD", "PSEL.RXD"
+
+    def __init__(
+        self, table: PeripheralTable, core: Core, clock: Clock, console: Optional[Console], enable: list[int]
+    ) -> None:
+        self.clock, self.console = clock, console
+        super().__init__(table, core)
+        self.enable = enable
+
+    def chosen(self) -> bool:
+        return self.enable[0] in (0, self.mine)
+
+    @property
+    def on(self) -> bool:
+        """Whether ENABLE chooses this one."""
+        return self.enable[0] == self.mine
+
+    def need_on(self, task: str) -> None:
+        """Stop the model where the peripheral is not enabled; check its baud rate."""
+        if not self.on:
+            raise ChipStop(f"{self.name}.TASKS_{task} while {self.name}.ENABLE is {self.enable[0]}")
+        if self.console is not None:
+            self.console.check_baud(self.values["BAUDRATE"] * _BAUD_HZ / (1 << 32), self.name)
+        if self.values["CONFIG"] & 0x1F:
+            raise ChipStop(
+                f"{self.name}.CONFIG asks for parity, flow control or two stop bits; the line has none"
+            )
+
+    def sends(self) -> bool:
+        """Return whether what is sent arrives at the host."""
+        return self.console is not None and self.pin(self.txd) == self.console.tx_pin
+
+    def hears(self) -> bool:
+        """Return whether bytes of the host arrive at this UART."""
+        return self.console is not None and self.pin(self.rxd) == self.console.rx_pin
+
+    def byte_cycles(self) -> int:
+        """Return how long a byte takes on the line, in cycles."""
+        baud = self.values["BAUDRATE"] * _BAUD_HZ / (1 << 32)
+        return int(10 * self.core.clock_hz / baud)
+
+
+class Uart(SerialLine):
+    """The UART: a receive FIFO of six bytes, one byte on its way out."""
+
+    mine = 4
+
+    def __init__(
+        self, table: PeripheralTable, core: Core, clock: Clock, console: Optional[Console], enable: list[int]
+    ) -> None:
+        self._receiving = self._sending = False
+        self._fifo: deque[int] = deque()
+        self._arrival: Optional[Event] = None
+        self._sent_at = 0
+        super().__init__(table, core, clock, console, enable)
+
+    def reset(self) -> None:
+        super().reset()
+        self._receiving = self._sending = False
+        self._fifo.clear()
+        self._arrival = None
+        self._sent_at = 0
+
+    def task_STARTRX(self) -> None:
+        self.need_on("STARTRX")
+        self._receiving = True
+        self.line_changed()
+
+    def task_STOPRX(self) -> None:
+        self._receiving = False
+        self.occur("RXTO")
+
+    def task_STARTTX(self) -> None:
+        self.need_on("STARTTX")
+        self._sending = True
+
+    def task_STOPTX(self) -> None:
+        self._sending = False
+
+    def enabled(self, value: int) -> None:
+        if not value:
+            self._receiving = self._sending = False
+            self._fifo.clear()
+
+    def line_changed(self) -> None:
+        """Let the next byte of the host arrive: after its time on the line, or once there is room for it."""
+        console = self.console
+        if console is None or not console.to_chip:
+            return
+        if console.paced:
+            if self._arrival is None:
+                byte = console.byte_cycles(self.core.clock_hz)
+                self._arrival = self.core.schedule(self.core.cycles + byte, self._arrive)
+        elif not self._fifo and self._receiving and self.hears():
+            self._take(console.to_chip.popleft())
+
+    def _arrive(self) -> None:
+        self._arrival = None
+        if self.console is None or not self.console.to_chip:
+            return
+        byte = self.console.to_chip.popleft()
+        if not (self._receiving and self.hears()):
+            pass  # nobody listened
+        elif len(self._fifo) < _FIFO:
+            self._take(byte)
+        else:
+            self.values["ERRORSRC"] |= _OVERRUN
+            self.occur("ERROR")
+        self.line_changed()
+
+    def _take(self, byte: int) -> None:
+        self._fifo.append(byte)
+        if len(self._fifo) == 1:
+            self.occur("RXDRDY")
+
+    def read_RXD(self, index: int) -> int:
+        if not self._fifo:
+            return 0
+        byte = self._fifo.popleft()
+        if self._fifo:
+            self.occur("RXDRDY")
+        else:
+            self.line_changed()
+        return byte
+
+    def write_TXD(self, value: int, index: int) -> None:
+        if not (self.on and self._sending):
+            raise ChipStop("the write of UART0.TXD before TASKS_STARTTX: the byte would be lost")
+        if self.core.cycles < self._sent_at:
+            raise ChipStop("the write of UART0.TXD before TXDRDY: the byte before it would be lost")
+        if self.console is not None and self.sends():
+            self.console.from_chip.append(value)
+        self._sent_at = self.core.cycles + self.byte_cycles()
+        self.core.schedule(self._sent_at, lambda: self.occur("TXDRDY"))
+
+    def read_EVENTS_TXDRDY(self, index: int) -> int:
+        """Return the event; a firmware that polls it gets there at once, with the time gone by."""
+        if not self.values["EVENTS_TXDRDY"] and self.core.cycles < self._sent_at:
+            self.core.wait_until(self._sent_at)
+        return self.values["EVENTS_TXDRDY"]
+
+    def write_ERRORSRC(self, value: int, index: int) -> None:
+        self.values["ERRORSRC"] &= ~value

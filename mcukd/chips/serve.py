@@ -1,0 +1,115 @@
+"""Process that runs a firmware image on a modelled chip, its console on a socket that listens already.
+
+`python -m mcukd.chips.serve --chip cc2650 --image firmware.elf --baud 115200 --tx 3 --rx 2 --fd 7`. While the
+core sleeps and the host says nothing, virtual time follows the clock on the wall; while it works, it runs as
+fast as it can. Bytes of the host are there as soon as the chip has taken those before, unless --paced. What
+the chip does not allow ends the process with one sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import select
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+from mcukd.chips.chip import Chip
+from mcukd.chips.console import Console
+from mcukd.chips.events import NEVER
+from mcukd.chips.image import read_image
+from mcukd.chips.stop import ChipStop
+from mcukd.errors import UserError
+
+CHIPS = ("nrf52840", "cc2650")
+#: Seconds of virtual time between two looks at the socket, and the longest wait for it.
+_SLICE_S, _LONGEST_WAIT_S = 0.05, 1.0
+
+
+def make_chip(name: str, console: Optional[Console], seed: int = 0) -> Chip:
+    """Return the modelled chip `name`, one of `CHIPS`, without power."""
+    if name == "nrf52840":
+        from mcukd.chips.nordic.chip import NRF52840
+
+        return NRF52840(console, seed)
+    if name == "cc2650":
+        from mcukd.chips.ti.chip import CC2650
+
+        return CC2650(console, seed)
+    raise UserError(f"chip {name!r} is not modelled, but one of {', '.join(CHIPS)} is expected.")
+
+
+def serve(chip: Chip, listener: socket.socket) -> None:
+    """Run a chip that has power; hosts come and go, one at a time. Returns when the listener is closed."""
+    while True:
+        try:
+            host, _ = listener.accept()
+        except OSError:
+            return
+        with host:
+            host.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            try:
+                _talk(chip, host)
+            except (ConnectionError, BrokenPipeError):
+                continue
+
+
+def _talk(chip: Chip, host: socket.socket) -> None:
+    core = chip.core
+    part = int(_SLICE_S * core.clock_hz)
+    assert chip.console is not None
+    while True:
+        chip.run(core.cycles + part, stop_asleep=not chip.console.to_chip)
+        data = chip.console.take()
+        if data:
+            host.sendall(data)
+        wait = 0.0
+        if core.asleep and not chip.console.to_chip:
+            left = core.events.next_at() - core.cycles
+            wait = _LONGEST_WAIT_S if left >= NEVER // 2 else min(_LONGEST_WAIT_S, left / core.clock_hz)
+        began = time.monotonic()
+        readable, _, _ = select.select([host], [], [], max(0.0, wait))
+        if core.asleep and wait:
+            core.jump(core.cycles + int((time.monotonic() - began) * core.clock_hz) + 1)
+        if readable:
+            received = host.recv(1 << 16)
+            if not received:
+                return
+            chip.send(received)
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Run the process; return its exit status."""
+    parser = argparse.ArgumentParser(prog="mcukd.chips.serve", description=__doc__)
+    parser.add_argument("--chip", choices=CHIPS, required=True)
+    parser.add_argument("--image", type=Path, required=True)
+    parser.add_argument("--baud", type=int, required=True)
+    parser.add_argument("--tx", type=int, required=True)
+    parser.add_argument("--rx", type=int, required=True)
+    parser.add_argument("--fd", type=int, required=True, help="socket that listens already")
+    parser.add_argument(
+        "--paced", action="store_true", help="let bytes of the host take their time on the line"
+    )
+    parser.add_argument("--state", type=Path, help="file for the chip's facts, as JSON, once it first sleeps")
+    options = parser.parse_args(arguments)
+    try:
+        chip = make_chip(options.chip, Console(options.baud, options.tx, options.rx, options.paced))
+        chip.load(read_image(options.image))
+        with socket.socket(fileno=options.fd) as listener:
+            chip.power_on()
+            if options.state is not None:
+                chip.run(chip.core.clock_hz, stop_asleep=True)
+                options.state.write_text(json.dumps(chip.facts()), encoding="utf-8")
+            serve(chip, listener)
+    except (ChipStop, UserError) as stop:
+        print(f"{stop}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The modelled CC2650 (Texas Instruments)."""

@@ -1,0 +1,97 @@
+"""The CC2650 with its memories and peripherals."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from mcukd.chips.chip import Chip
+from mcukd.chips.console import Console
+from mcukd.chips.flash import Flash
+from mcukd.chips.registers import load_table
+from mcukd.chips.space import Peripheral
+from mcukd.chips.stop import ChipStop
+from mcukd.chips.ti.flash import FlashController, Rom, Vims
+from mcukd.chips.ti.pins import Gpio, Ioc
+from mcukd.chips.ti.power import RESET_SOURCES, BatteryMonitor, Prcm, SystemControlAon, WakeUpControl
+from mcukd.chips.ti.uart import Uart
+
+_FLASH_BYTES, _SECTOR = 128 << 10, 4096
+#: A row of 256 bytes takes at most 83 writes between two erases (data sheet SWRS158).
+_ROW, _WRITES_PER_ROW = 256, 83
+#: The configuration words (CCFG) fill the last 88 bytes of flash (SWCU117, chapter 9).
+_CCFG, _CCFG_WORDS, _IMAGE_VALID, _SIZE_FLAGS = _FLASH_BYTES - 88, 22, 17, 2
+
+
+class CC2650(Chip):
+    """CC2650F128. The boot ROM's part is modelled: it starts the image that the configuration words name."""
+
+    name = "CC2650"
+    core_model = "cortex-m3"
+    clock_hz = 48_000_000
+    interrupts = 34
+    ram = (0x20000000, 20 << 10)
+    pin_count = 31
+
+    def __init__(self, console: Optional[Console] = None, seed: int = 0) -> None:
+        super().__init__(console, seed)
+        core, table = self.core, load_table("cc2650").peripherals
+        core.add_read_only(0, _FLASH_BYTES, self._store)
+        core.add_memory(*self.ram, changing_code=True)
+        core.write_memory(0, b"\xff" * _FLASH_BYTES)
+        self.flash = Flash(
+            0, _FLASH_BYTES, _SECTOR, _ROW, _WRITES_PER_ROW, core.read_memory, core.write_memory
+        )
+        self.prcm = Prcm(table["PRCM"], core)
+        self.vims = Vims(table["VIMS"], core)
+        self.rom = Rom(core, self.flash, self.vims, _FLASH_BYTES - _SECTOR)
+        self.ioc = Ioc(table["IOC"], core, self.pins)
+        self.sysctl = SystemControlAon(table["AON_SYSCTL"], core)
+        self.battery = BatteryMonitor(table["AON_BATMON"])
+        self.uart = Uart(table["UART0"], core, self.prcm, self.ioc, console)
+        self.ioc.on_change = self.uart.line_changed
+        for peripheral in (
+            self.prcm,
+            self.vims,
+            self.ioc,
+            self.sysctl,
+            self.battery,
+            self.uart,
+            Gpio(table["GPIO"], core, self.prcm, self.ioc),
+            FlashController(table["FLASH"]),
+            WakeUpControl(table["AON_WUC"]),
+            Peripheral(table["AON_EVENT"]),
+            Peripheral(table["AON_IOC"]),
+        ):
+            self.space.attach(peripheral)
+        core.add_registers(0x40000000, 0x100000)
+
+    def _store(self, address: int, size: int, value: int) -> None:
+        raise ChipStop(
+            f"the store of {value:#x} into flash at {address:#010x}, which is written by the ROM's functions"
+        )
+
+    def after_reset(self, reason: str) -> None:
+        self.sysctl.source = RESET_SOURCES[reason]
+        self.core.vector_table = self._boot()
+
+    def _boot(self) -> int:
+        """Return the address of the vectors that the boot ROM starts; ChipStop where it starts none."""
+        data = self.core.read_memory(_CCFG, 88)
+        words = [int.from_bytes(data[4 * n : 4 * n + 4], "little") for n in range(_CCFG_WORDS)]
+        if words[_IMAGE_VALID] != 0:
+            raise ChipStop(
+                f"the boot ROM starts no image: IMAGE_VALID_CONF of the configuration words (CCFG) is "
+                f"{words[_IMAGE_VALID]:#010x}, but 0, the address of the vectors, is expected"
+            )
+        if words[_SIZE_FLAGS] >> 16 != 0x0058:
+            raise ChipStop(
+                f"the configuration words (CCFG) say that they are {words[_SIZE_FLAGS] >> 16} bytes, not 88"
+            )
+        return words[_IMAGE_VALID]
+
+    def line_changed(self) -> None:
+        self.uart.line_changed()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the chip's state says about the firmware, for reports."""
+        return {"instruction_cache": self.vims.mode == 1, "dcdc": bool(self.sysctl.values["PWRCTL"] & 5 == 5)}

@@ -1,0 +1,135 @@
+"""Ports of the real boards on their modelled chips: UART, counter, faults, stack, restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from builders.tiny_firmware import write_sources
+
+from mcukd.boards.model import load_board
+from mcukd.boards.toolchain import build
+from mcukd.chips.chip import Chip
+from mcukd.chips.console import Console
+from mcukd.chips.events import NEVER
+from mcukd.chips.image import Image, read_image
+from mcukd.chips.serve import make_chip
+
+pytestmark = pytest.mark.emulator
+BOARDS = ("collar", "eartag")
+
+
+@dataclass
+class Tag:
+    """A chip with a board's test firmware, as the host sees it."""
+
+    chip: Chip
+
+    def ask(self, data: bytes) -> bytes:
+        """Send bytes; return all that came until the core sleeps for good."""
+        assert self.chip.console is not None
+        self.chip.send(data)
+        self.chip.run(NEVER)
+        return self.chip.console.take()
+
+    def words(self, command: int) -> list[int]:
+        reply = self.ask(bytes([command]))
+        return [int.from_bytes(reply[at : at + 4], "little") for at in range(0, len(reply), 4)]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image]:
+    made = {}
+    for name in BOARDS:
+        board = load_board(name)
+        folder = write_sources(board, tmp_path_factory.mktemp("tiny") / name)
+        made[name] = read_image(build(folder, board).elf)
+    return made
+
+
+@pytest.fixture
+def tag(images: dict[str, Image]) -> Iterator[Callable[..., Tag]]:
+    def make(name: str, paced: bool = True) -> Tag:
+        board = load_board(name)
+        assert board.modelled_chip and board.console.tx_pin is not None and board.console.rx_pin is not None
+        line = Console(board.console.baud, board.console.tx_pin, board.console.rx_pin, paced)
+        chip = make_chip(board.modelled_chip, line)
+        chip.load(images[name])
+        chip.power_on()
+        chip.run(NEVER)
+        assert line.take() == b"boot"
+        return Tag(chip)
+
+    yield make
+
+
+@pytest.mark.parametrize("paced", [True, False])
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_uart_echoes_ten_thousand_bytes(tag: Callable[..., Tag], name: str, paced: bool) -> None:
+    data = bytes(range(0x80)) * 79
+    made = tag(name, paced)
+    before = made.chip.core.nanoseconds()
+    for at in range(0, len(data), 128):
+        assert made.ask(data[at : at + 128]) == data[at : at + 128]
+    seconds = (made.chip.core.nanoseconds() - before) / 1e9
+    assert seconds == pytest.approx(len(data) * 10 / 115_200, rel=0.05)
+
+
+def test_six_bytes_overrun_where_the_firmware_falls_behind(tag: Callable[..., Tag]) -> None:
+    """The ear tag's firmware waits for each byte it sends, so an endless echo at line speed loses some."""
+    data = bytes(range(0x80)) * 79
+    made = tag("eartag")
+    assert 0 < len(data) - len(made.ask(data)) < 100
+    assert made.chip.uart.values["ERRORSRC"] == 1
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_counter_counts_two_instructions_a_round(tag: Callable[..., Tag], name: str) -> None:
+    (ticks,) = tag(name).words(0x81)
+    assert 2_000_000 < ticks <= 2_000_010
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_stack_is_measured(tag: Callable[..., Tag], name: str) -> None:
+    before, after = tag(name).words(0x82)
+    assert 0 < before < 200 < 600 < after < 900
+
+
+@pytest.mark.parametrize(("command", "what"), [(0x83, "cfsr 00008200"), (0x84, "stack overflow")])
+@pytest.mark.parametrize("name", BOARDS)
+def test_faults_report_themselves_and_restart(
+    tag: Callable[..., Tag], name: str, command: int, what: str
+) -> None:
+    made = tag(name)
+    report = made.ask(bytes([command])).decode()
+    assert report.startswith("\0mcukd fault 00000003 pc ") and report.endswith("\r\n\0boot")
+    assert what in report
+    assert made.chip.resets == ["power", "software"]
+    assert made.ask(b"x") == b"x"
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_variables_begin_anew_after_a_reset(tag: Callable[..., Tag], name: str) -> None:
+    made = tag(name)
+    assert [made.words(0x85)[0] & 0xFF for _ in range(2)] == [1, 3]
+    made.chip.reset_pin()
+    assert made.ask(b"") == b"boot"
+    assert made.words(0x85)[0] & 0xFF == 1
+    assert made.chip.resets == ["power", "pin"]
+
+
+def test_the_floating_point_unit_is_on_where_there_is_one(tag: Callable[..., Tag]) -> None:
+    assert tag("eartag").words(0x86) == [6]
+
+
+def test_ram_is_random_at_power_up_and_nothing_depends_on_it(images: dict[str, Image]) -> None:
+    seen = set()
+    for seed in range(3):
+        chip = make_chip("nrf52840", Console(115_200, 6, 8), seed)
+        chip.load(images["eartag"])
+        chip.power_on()
+        seen.add(chip.core.read_memory(0x20010000, 64))
+        chip.run(NEVER)
+        assert chip.console is not None and chip.console.take() == b"boot"
+    assert len(seen) == 3
