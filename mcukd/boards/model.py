@@ -12,6 +12,7 @@ from mcukd.boards.port import check_port, read_port
 from mcukd.boards.runners.registry import BUNDLED, RUNNERS
 from mcukd.boards.section import Section
 from mcukd.boards.sections import Accelerometer, Console, Emulator, Flash, Memory, Region, flash_section
+from mcukd.boards.sensor_driver import SensorDriver, SensorSetup
 from mcukd.config_files import ConfigFileType, load_toml
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
@@ -83,6 +84,11 @@ class Board(Section):
             raise ValueError("[flash] is there, but an emulated board cannot be flashed")
         if self.emulates is None and self.console.tx_pin is None:
             raise ValueError("console.tx_pin and console.rx_pin are missing, but a real board needs them")
+        if self.sensor is not None and self.sensor.driver is not None:
+            for name in ("sda_pin", "scl_pin", "interrupt_pin"):
+                pin = getattr(self.sensor.driver, name)
+                if pin is not None and pin in (self.console.tx_pin, self.console.rx_pin):
+                    raise ValueError(f"sensor.driver.{name} is {pin}, but that is a pin of the console")
         return self
 
     @property
@@ -109,6 +115,16 @@ class Board(Section):
     def configuration_words(self) -> bool:
         """Whether the reserved end of its flash holds configuration words that the image has to bring."""
         return read_port(self.port).configuration
+
+    def sensor_for(self, rate_hz: float, channels: int) -> Optional[SensorSetup]:
+        """Return how the sensor is set up for a model of `rate_hz` and `channels`.
+
+        None where the board has no driver, or the sensor is not set to give what the model takes.
+        """
+        setup = self.sensor.setup if self.sensor else None
+        if setup is None or channels != 3 or setup.driver.rate_hz != rate_hz:
+            return None
+        return setup
 
     @property
     def modelled_chip(self) -> Optional[str]:
@@ -168,7 +184,15 @@ def read_board(path: Path) -> Board:
     """Read and check one TOML file, and an emulated twin against the board it stands for."""
     board = BOARDS.check(path, Board)
     board._path = path.resolve()
-    check_port(path, board.port, board.core, board.clock_hz, board.memory.flash if board.memory else None)
+    driver = board.sensor.driver if board.sensor else None
+    check_port(
+        path,
+        board.port,
+        board.core,
+        board.clock_hz,
+        board.memory.flash if board.memory else None,
+        driver.bus if driver else None,
+    )
     if board.emulates is not None:
         _check_twin(path, board, _real_board(path, board.emulates))
     return board
@@ -193,6 +217,8 @@ def _check_twin(path: Path, twin: Board, real: Board) -> None:
         )
         for name in ("length", "reserved")
     ]
+    # What the emulated machine has no bus for is left out of the comparison.
+    real = real.model_copy(update={"sensor": real.sensor and real.sensor.model_copy(update={"driver": None})})
     pairs += [(name, getattr(twin, name), getattr(real, name)) for name in _SAME_AS_REAL]
     for name, ours, theirs in pairs:
         if ours != theirs:
@@ -219,6 +245,7 @@ BOARDS = ConfigFileType(
         ("memory", "ram"): Region,
         ("console",): Console,
         ("sensor",): Accelerometer,
+        ("sensor", "driver"): SensorDriver,
         ("flash",): flash_section(BUNDLED),
         **{("flash", runner.name): runner.section for runner in BUNDLED},
         ("emulator",): Emulator,

@@ -39,7 +39,8 @@ class Port(BaseModel):
     """What a port needs of a board.
 
     cores: those it starts. clocks_hz: the clocks that it sets up; empty where it sets up none.
-    configuration: whether it fills the reserved end of the flash with configuration words.
+    buses: those on which it reads sensors. configuration: whether it fills the reserved end of the flash with
+    configuration words.
     chip: the chip it is for, where that one is modelled (`mcukd/chips`), so that its real images run there.
     """
 
@@ -47,6 +48,7 @@ class Port(BaseModel):
 
     cores: tuple[str, ...] = Field(min_length=1, strict=False)
     clocks_hz: tuple[int, ...] = Field(default=(), strict=False)
+    buses: tuple[str, ...] = Field(default=(), strict=False)
     configuration: bool = False
     chip: Optional[str] = None
     flash: Optional[FlashNeeds] = None
@@ -57,10 +59,17 @@ def read_port(name: str) -> Port:
     return Port.model_validate(load_toml(_folder() / name / FILE))
 
 
-def check_port(path: Path, name: str, core: str, clock_hz: Optional[int], flash: Optional[Region]) -> None:
+def check_port(
+    path: Path,
+    name: str,
+    core: str,
+    clock_hz: Optional[int],
+    flash: Optional[Region],
+    bus: Optional[str] = None,
+) -> None:
     """Raise UserError, naming the board file and the field, where a board is not what its port needs.
 
-    path: of the board file. name: of the port. flash: None on the host.
+    path: of the board file. name: of the port. flash: None on the host. bus: of the sensor's driver.
     """
     ports = sorted(file.parent.name for file in _folder().glob(f"*/{FILE}"))
     if name not in ports:
@@ -77,6 +86,11 @@ def check_port(path: Path, name: str, core: str, clock_hz: Optional[int], flash:
         raise UserError(
             f"{path}: clock_hz is {clock_hz}, but {listed(port.clocks_hz)} is expected, because port "
             f"{name!r} sets up no other clock, and baud rate and times would be wrong."
+        )
+    if bus is not None and bus not in port.buses:
+        raise UserError(
+            f"{path}: sensor.driver.bus is {bus!r}, but port {name!r} reads sensors on "
+            f"{listed(port.buses) if port.buses else 'no bus'}; remove [sensor.driver] or take another port."
         )
     if port.flash is None or flash is None:
         return

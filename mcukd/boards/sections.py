@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional
 
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    create_model,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from mcukd.boards.runners.registry import RUNNERS
 from mcukd.boards.runners.runner import Runner
@@ -116,6 +123,14 @@ class Accelerometer(Section):
         if self.driver is not None:
             self.driver.check(self.part, self.range_g, self.counts_per_g)
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_absent_driver(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a driver that is not there, so that boards without one keep their hash."""
+        data: dict[str, Any] = handler(self)
+        if data.get("driver") is None:
+            data.pop("driver", None)
+        return data
 
     @property
     def setup(self) -> Optional[SensorSetup]:

@@ -66,7 +66,11 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
     no longer made are removed; the `build` folder is left alone. Raises UserError for a scale that no
     firmware can make of the sensor's.
     """
-    context = {**templates_context(model, core_of(board), board.optimize), "board": board}
+    context = {
+        **templates_context(model, core_of(board), board.optimize),
+        "board": board,
+        "sensor": board.sensor_for(model.rate_hz, model.channels),
+    }
     scaling = board_scaling(board, model.counts_per_g)
     texts = render_folders(
         template_folders(model, board), {**context, "scaling": None if scaling.identity else scaling}
@@ -86,7 +90,9 @@ def model_folders(model: IntegerModel) -> list[str]:
 
 def template_folders(model: IntegerModel, board: Board) -> list[str]:
     """Return the template folders of a board's firmware, the linker script's left out."""
-    return [*model_folders(model), "app", "port/common", f"port/{board.port}"]
+    setup = board.sensor_for(model.rate_hz, model.channels)
+    sensor = ["sensor", f"sensor/{setup.driver.model}"] if setup else []
+    return [*model_folders(model), "app", *sensor, "port/common", f"port/{board.port}"]
 
 
 def firmware_sha256(texts: dict[str, str], board: Board) -> str:
@@ -121,6 +127,7 @@ def templates_context(
         "model": model_context(model),
         "kernel": kernel,
         "scaling": None,
+        "sensor": None,
     }
 
 

@@ -127,6 +127,12 @@ def sensor_remarks(model: IntegerModel, board: Board, range_g: Optional[float] =
             f"The model was trained at {model.rate_hz:g} Hz, which is none of the {sensor.part}'s own rates; "
             f"the nearest is {nearest:g} Hz, so samples need a timer of their own or another model."
         )
+    elif sensor.driver is not None and sensor.driver.rate_hz != model.rate_hz:
+        remarks.append(
+            f"The model was trained at {model.rate_hz:g} Hz and sensor.driver.rate_hz of {board.name} is "
+            f"{sensor.driver.rate_hz:g}, so this firmware reads no sensor; set rate_hz to the model's in a "
+            "board file of your own."
+        )
     scale = scale_sentence(board, model.counts_per_g, range_g)
     return [*remarks, scale] if scale else remarks
 

@@ -91,7 +91,7 @@ int main(void)
 def write_sources(board: Board, folder: Path, main: str = MAIN) -> Path:
     """Render the board's port and linker script beside `main.c`."""
     folder.mkdir(parents=True, exist_ok=True)
-    context = {"board": board}
+    context = {"board": board, "sensor": None}
     texts = render_folders(["port/common", f"port/{board.port}"], context)
     if not board.host:
         texts["firmware.ld"] = render_template("linker/cortex-m.ld.j2", context)

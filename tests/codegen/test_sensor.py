@@ -1,0 +1,135 @@
+"""Firmware with a sensor: which sources it gets, that they build for the tags, and what they cost."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from builders.compile import compile_all
+from builders.students import random_model
+
+from mcukd.boards.model import load_board, read_board
+from mcukd.boards.toolchain import build, core_flags
+from mcukd.codegen.firmware import generate_firmware
+from mcukd.pipeline.firmware import sensor_remarks
+from mcukd.resources import resource_dir
+
+PARTS = {"collar": "mpu9250", "eartag": "bma400"}
+COMMON = {"sensor.h", "sensor.c", "sensor_driver.h", "sensor_config.h", "bus.h", "port_bus.c"}
+
+
+def model_at(rate_hz: float):  # type: ignore[no-untyped-def]
+    return replace(random_model(), rate_hz=rate_hz)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_firmware_has_its_own_sensors_driver_and_no_other(tmp_path: Path, name: str) -> None:
+    board = load_board(name)
+    generate_firmware(model_at(50.0), board, tmp_path)
+    files = {file.name for file in tmp_path.iterdir()}
+    assert files >= COMMON | {f"{PARTS[name]}.c"}
+    assert not files & ({f"{part}.c" for part in PARTS.values()} - {f"{PARTS[name]}.c"})
+    assert not any("reads no sensor" in line for line in sensor_remarks(model_at(50.0), board))
+    generate_firmware(model_at(25.0), board, tmp_path)
+    assert not {file.name for file in tmp_path.iterdir()} & (COMMON | {f"{PARTS[name]}.c"})
+    (remark,) = [line for line in sensor_remarks(model_at(25.0), board) if "reads no sensor" in line]
+    assert "trained at 25 Hz" in remark and f"sensor.driver.rate_hz of {name} is 50" in remark
+
+
+def test_neither_twins_nor_native_get_a_sensor(tmp_path: Path) -> None:
+    for name in ("collar-emulated", "eartag-emulated", "native"):
+        generate_firmware(model_at(50.0), load_board(name), tmp_path / name)
+        assert not {file.name for file in (tmp_path / name).iterdir()} & COMMON
+
+
+def test_the_configuration_says_what_the_board_file_says(tmp_path: Path) -> None:
+    text = (resource_dir("boards") / "collar.toml").read_text()
+    for old, new in (
+        ("address = 0x68", "address = 0x69"),
+        ("range_g = 4.0", "range_g = 8.0"),
+        ("counts_per_g = 512.0", "counts_per_g = 256.0"),
+        ("rate_hz = 50.0", "rate_hz = 62.5"),
+        ('mode = "normal"', 'mode = "cycle"'),
+        ("x=x, y=y, z=z", "x=-y, y=x, z=z"),
+        ("watermark = 64", "watermark = 60"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    generate_firmware(model_at(62.5), read_board(path), tmp_path / "out")
+    config = (tmp_path / "out/sensor_config.h").read_text()
+    values = re.findall(r"^    (.+?),? /\* (\w+) \*/$", config, re.MULTILINE)
+    assert values == [
+        ("0x69", "address"), ("1", "mode"), ("2", "range"), ("8", "rate"), ("4", "filter"), ("4", "shift"),
+        ("{-2, 1, 3}", "axes"), ("60", "watermark"), ("134218", "sample_ticks"), ("160", "tolerance"),
+    ]  # fmt: skip
+    assert "x=-y, y=x, z=z (model = sensor)" in config and "62.5 Hz" in config
+
+
+@pytest.mark.parametrize(("name", "signal"), [("collar", False), ("collar", True), ("eartag", True)])
+@pytest.mark.parametrize("compiler", ["arm-none-eabi-gcc", "clang"])
+def test_buses_compile_without_a_warning_with_and_without_an_interrupt_pin(
+    tmp_path: Path, name: str, compiler: str, signal: bool
+) -> None:
+    text = (resource_dir("boards") / f"{name}.toml").read_text()
+    if signal and name == "collar":
+        text = text.replace("scl_pin = 4\n", "scl_pin = 4\ninterrupt_pin = 7\n")
+    path = tmp_path / "tag.toml"
+    path.write_text(text)
+    board = read_board(path)
+    generate_firmware(model_at(50.0), board, tmp_path / "out")
+    flags = [flag for flag in core_flags(board.processor, "size") if flag != "-Wconversion"]
+    if compiler == "clang":
+        flags = ["--target=arm-none-eabi", "-ffreestanding", *board.processor.flags]
+    compile_all(compiler, flags, tmp_path / "out", "*bus.c")
+    compile_all(compiler, flags, tmp_path / "out", "sensor.c")
+
+
+#: What a main loop does with the sensor, before its first line and at its start.
+TAKE = """static sensor s;
+
+static void take(void *context, const int16_t sample[3], uint32_t gap)
+{
+    (void)context;
+    if (gap) {
+        app_stream_reset();
+    }
+    app_stream_push(sample);
+}
+
+int main(void)"""
+USE = """    port_init();
+    (void)sensor_init(&s, &SENSOR_CONFIG);
+    (void)sensor_self_test(&s);
+    (void)sensor_start(&s, 0);
+    bus_signal_arm();
+    if (bus_signal()) {
+        (void)sensor_drain(&s, sensor_drain_ticks(&s), take, 0);
+    }
+    (void)sensor_stop(&s);"""
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize(("name", "most_flash", "most_ram"), [("collar", 5000, 700), ("eartag", 5000, 1250)])
+def test_a_main_loop_that_drains_the_sensor_links_and_costs_little(
+    tmp_path: Path, name: str, most_flash: int, most_ram: int
+) -> None:
+    board = load_board(name)
+    generate_firmware(model_at(50.0), board, tmp_path)
+    before = build(tmp_path, board).size
+    main = tmp_path / "app_main.c"
+    text = main.read_text()
+    for old, new in (
+        ('#include "mcukd_port.h"', '#include "mcukd_port.h"\n#include "bus.h"\n#include "sensor_config.h"'),
+        ("int main(void)", TAKE),
+        ("    port_init();", USE),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    main.write_text(text)
+    after = build(tmp_path, board).size
+    flash, ram = (after[key] - before[key] for key in ("flash_bytes", "ram_bytes"))
+    assert 1000 < flash < most_flash and 500 < ram < most_ram, (flash, ram)
