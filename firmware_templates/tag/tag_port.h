@@ -21,6 +21,9 @@ void tag_flash_program(uint32_t word, uint32_t value);
 /* Set all bits of a page to 1; return when the flash has done it. */
 void tag_flash_erase(uint32_t page);
 
+/* Start what drives tag_ticks; return the cause of the reset as the chip's register gives it. */
+uint32_t tag_port_start(void);
+
 /* Ticks of the low-frequency clock since any moment, modulo 2^32: it is read at least once in 36 hours. */
 uint32_t tag_ticks(void);
 

@@ -13,6 +13,7 @@ from mcukd.boards.runners.registry import BUNDLED, RUNNERS
 from mcukd.boards.section import Section
 from mcukd.boards.sections import Accelerometer, Console, Emulator, Flash, Memory, Region, flash_section
 from mcukd.boards.sensor_driver import SensorDriver, SensorSetup
+from mcukd.boards.tag_section import TagSection
 from mcukd.config_files import ConfigFileType, load_toml
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
@@ -45,6 +46,7 @@ class Board(Section):
     sensor: Optional[Accelerometer] = None
     flash: Optional[SerializeAsAny[Flash]] = None
     emulator: Optional[Emulator] = None
+    tag: Optional[TagSection] = None
     unverified: tuple[str, ...] = Field(default=(), strict=False)
     _path: Optional[Path] = PrivateAttr(default=None)
 
@@ -132,6 +134,23 @@ class Board(Section):
         return None if self.emulated else read_port(self.port).chip
 
     @property
+    def log_region(self) -> Optional[Region]:
+        """The last whole pages of its flash that keep the log of [tag]; None without."""
+        page = read_port(self.port).log_page_bytes
+        if self.tag is None or self.memory is None or page is None:
+            return None
+        flash, length = self.memory.flash, self.tag.log_pages * page
+        end = flash.origin + flash.usable // page * page
+        return Region(origin=end - length, length=length)
+
+    @property
+    def program_bytes(self) -> int:
+        """Bytes of flash for the program: what neither the log nor configuration words take."""
+        assert self.memory is not None
+        log = self.log_region
+        return log.origin - self.memory.flash.origin if log else self.memory.flash.usable
+
+    @property
     def counter_kind(self) -> int:
         """What `port_counter` counts: 0 nothing, 1 instructions (emulated), 2 cycles of the core."""
         return 0 if self.host else 1 if self.emulator else 2
@@ -193,9 +212,29 @@ def read_board(path: Path) -> Board:
         board.memory.flash if board.memory else None,
         driver.bus if driver else None,
     )
+    _check_log(path, board)
     if board.emulates is not None:
         _check_twin(path, board, _real_board(path, board.emulates))
     return board
+
+
+def _check_log(path: Path, board: Board) -> None:
+    """Refuse a log that the port cannot keep, or that leaves no room for a program."""
+    if board.tag is None:
+        return
+    page = None if board.memory is None else read_port(board.port).log_page_bytes
+    if page is None:
+        raise UserError(
+            f"{path}: [tag] is there, but port {board.port!r} has no flash to keep a log in; remove [tag] or "
+            "take another port."
+        )
+    assert board.memory is not None
+    most = board.memory.flash.usable // page - 2
+    if board.tag.log_pages > most:
+        raise UserError(
+            f"{path}: tag.log_pages is {board.tag.log_pages}, but at most {most} is expected: pages of "
+            f"{page:,} bytes, and at least 2 of them for the program."
+        )
 
 
 def _real_board(path: Path, name: str) -> Board:
@@ -249,5 +288,6 @@ BOARDS = ConfigFileType(
         ("flash",): flash_section(BUNDLED),
         **{("flash", runner.name): runner.section for runner in BUNDLED},
         ("emulator",): Emulator,
+        ("tag",): TagSection,
     },
 )

@@ -41,6 +41,7 @@ class Port(BaseModel):
     cores: those it starts. clocks_hz: the clocks that it sets up; empty where it sets up none.
     buses: those on which it reads sensors. configuration: whether it fills the reserved end of the flash with
     configuration words.
+    log_page_bytes: the flash that one erase clears, for a log in it; None where it keeps no log.
     chip: the chip it is for, where that one is modelled (`mcukd/chips`), so that its real images run there.
     """
 
@@ -50,6 +51,7 @@ class Port(BaseModel):
     clocks_hz: tuple[int, ...] = Field(default=(), strict=False)
     buses: tuple[str, ...] = Field(default=(), strict=False)
     configuration: bool = False
+    log_page_bytes: Optional[int] = None
     chip: Optional[str] = None
     flash: Optional[FlashNeeds] = None
 

@@ -17,6 +17,7 @@ GROUPS = (
     "model trace",
     "known answers",
     "application",
+    "tag",
     "port",
     "libc and libgcc",
     "strings and padding",
@@ -60,7 +61,7 @@ def size_report(elf: Path, board: Board, origins: dict[str, str]) -> dict[str, A
         return {**report, **dict.fromkeys(empty), "flash": {}, "ram": {}}
     flash, ram = _by_group(elf, origins)
     flash_bytes, ram_bytes = sum(flash.values()), sum(ram.values())
-    flash_limit, ram_limit = board.memory.flash.usable, board.memory.ram.usable
+    flash_limit, ram_limit = board.program_bytes, board.memory.ram.usable
     return {
         **report,
         "flash_bytes": flash_bytes,
@@ -154,6 +155,8 @@ def _flash_group(name: str, kind: str, origins: dict[str, str]) -> str:
         if kind == "STT_FUNC":
             return "model code"
         return "model tables" if name == _TABLE else "model weights"
+    if origin == "tag" or origin.startswith("tag_"):
+        return "tag"
     return "port" if origin.startswith("port_") else "application"
 
 

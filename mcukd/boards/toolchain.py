@@ -135,7 +135,7 @@ def overflow_sentence(stderr: str, board: Board) -> Optional[str]:
             "choose a shorter window or fewer hidden units (mcukd distill), or a board with more RAM."
         )
     if "FLASH" in found:
-        limit = board.memory.flash.usable
+        limit = board.program_bytes
         return (
             f"the firmware needs {limit + found['FLASH']} bytes of flash, {board.name} has {limit}: choose "
             "fewer hidden units (mcukd distill), narrower weights (mcukd quantize --bits), or a board with "

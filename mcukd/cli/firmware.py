@@ -315,6 +315,9 @@ def _board_details(board: Board) -> list[tuple[str, str]]:
                 f"{', '.join(f'{rate:g}' for rate in sensor.rates_hz)} Hz",
             )
         )
+    if board.log_region:
+        region = board.log_region
+        details.append(("Log", f"{region.length // 1024} KB of flash from {region.origin:#x}"))
     if board.emulates:
         details.append(("Emulates", board.emulates))
     if board.flash:

@@ -16,6 +16,7 @@ from mcukd.codegen.context import model_context
 from mcukd.codegen.families import code_form
 from mcukd.codegen.kernel import core_of, kernel_for
 from mcukd.codegen.prefix import DEFAULT, check_prefix, with_own_names
+from mcukd.codegen.tag import tag_setup
 from mcukd.codegen.templates import render_folders, render_template
 from mcukd.errors import UserError
 from mcukd.files import folder_beside
@@ -70,6 +71,7 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
         **templates_context(model, core_of(board), board.optimize),
         "board": board,
         "sensor": board.sensor_for(model.rate_hz, model.channels),
+        "tag": tag_setup(board, model),
     }
     scaling = board_scaling(board, model.counts_per_g)
     texts = render_folders(
@@ -92,7 +94,8 @@ def template_folders(model: IntegerModel, board: Board) -> list[str]:
     """Return the template folders of a board's firmware, the linker script's left out."""
     setup = board.sensor_for(model.rate_hz, model.channels)
     sensor = ["sensor", f"sensor/{setup.driver.model}"] if setup else []
-    return [*model_folders(model), "app", *sensor, "port/common", f"port/{board.port}"]
+    tag = ["tag", f"port/{board.port}/tag"] if board.tag else []
+    return [*model_folders(model), "app", *sensor, *tag, "port/common", f"port/{board.port}"]
 
 
 def firmware_sha256(texts: dict[str, str], board: Board) -> str:
@@ -128,6 +131,7 @@ def templates_context(
         "kernel": kernel,
         "scaling": None,
         "sensor": None,
+        "tag": None,
     }
 
 

@@ -249,3 +249,35 @@ def test_accepted_region_is_possible(origin: int, length: int, reserved: int) ->
     assert 0 <= region.origin < region.end <= 1 << 32
     assert 0 < region.usable <= region.length
     assert origin % 4 == length % 4 == reserved % 4 == 0
+
+
+TAG = "\n[tag]\nlog_pages = 8\n"
+
+
+def test_a_log_takes_the_last_whole_pages_of_the_flash(tmp_path: Path) -> None:
+    for text, origin in ((COLLAR, 0x1F000 - 0x8000), (EARTAG, 0x100000 - 0x8000)):
+        path = tmp_path / "tag.toml"
+        path.write_text(text + TAG)
+        board = read_board(path)
+        assert board.log_region == Region(origin=origin, length=0x8000) and board.program_bytes == origin
+        script = render_template("linker/cortex-m.ld.j2", {"board": board})
+        assert f"LENGTH = {origin}" in script
+    assert load_board("collar").log_region is None
+
+
+@pytest.mark.parametrize(
+    ("text", "tag", "words"),
+    [
+        (COLLAR, "log_pages = 1", "tag.log_pages is 1"),
+        (COLLAR, "log_pages = 30", "tag.log_pages is 30, but at most 29 is expected: pages of 4,096 bytes"),
+        (COLLAR, "log_pages = 8\nsmoothing = 0", "tag.smoothing is 0"),
+        (COLLAR, "log_pages = 8\nunknown_margin = -1.0", "tag.unknown_margin is -1.0"),
+        (COLLAR, "log_pages = 8\nperiod_s = 0", "tag.period_s is 0"),
+        (COLLAR, "log_pages = 8\nsmothing = 3", "unknown key tag.smothing (did you mean 'smoothing'?)"),
+        (COLLAR, "smoothing = 3", "the key tag.log_pages is missing"),
+        (TWIN, "log_pages = 8", "[tag] is there, but port 'mps2' has no flash to keep a log in"),
+        (NATIVE, "log_pages = 8", "[tag] is there, but port 'native' has no flash to keep a log in"),
+    ],
+)
+def test_a_tag_that_cannot_be_is_refused(tmp_path: Path, text: str, tag: str, words: str) -> None:
+    assert words in refusal(tmp_path, f"{text}\n[tag]\n{tag}\n")
