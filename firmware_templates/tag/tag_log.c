@@ -92,11 +92,13 @@ static uint32_t find_free(uint32_t at, uint32_t end)
 {
     const uint32_t blank = blank_from(at, end);
     uint32_t free = blank + 1u;
-    for (; at < blank; at++) {
+    while (at < blank) {
         tag_log_record record;
-        if (look(at, end, &record) == BEGUN && behind(&record) > free) {
+        const int state = look(at, end, &record);
+        if (state == BEGUN && behind(&record) > free) {
             free = behind(&record);
         }
+        at = state == COMMITTED ? behind(&record) : at + 1u;
     }
     return free < end ? free : end;
 }

@@ -121,10 +121,11 @@ class LogWriter:
         """
         blank = self._blank_from(at, end)
         free = blank + 1
-        for word in range(at, blank):
-            state, behind, _ = look(self._flash.words, word, end)
+        while at < blank:
+            state, behind, _ = look(self._flash.words, at, end)
             if state == BEGUN:
                 free = max(free, behind)
+            at = behind if state == WHOLE else at + 1
         return min(free, end)
 
     def _look_page(self, page: int) -> tuple[bool, int, Record]:

@@ -29,13 +29,13 @@ STATE = (
 )
 
 
-def write_sources(config: TagConfig, folder: Path) -> list[Path]:
+def write_sources(config: TagConfig, folder: Path, log_origin: int = 0) -> list[Path]:
     """Write the tag's sources with a configuration; return the C files, the CRC's included."""
     templates = resource_dir("firmware_templates")
     folder.mkdir(parents=True, exist_ok=True)
     for source in (*(templates / "tag").glob("*.[ch]"), *(templates / "app").glob("app_crc32.*")):
         (folder / source.name).write_bytes(source.read_bytes())
-    header = {**asdict(config), "board": "a test", "log_origin": 0}
+    header = {**asdict(config), "board": "a test", "log_origin": log_origin}
     (folder / "tag_config.h").write_text(render_template("tag/tag_config.h.j2", {"tag": header}))
     return sorted(folder.glob("*.c"))
 
