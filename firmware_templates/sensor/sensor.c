@@ -77,6 +77,7 @@ sensor_result sensor_identify(sensor *s, uint8_t reg, uint8_t identity)
                 return SENSOR_OK;
             }
             result = SENSOR_WRONG_IDENTITY;
+            s->detail = found;
         }
         bus_wait_ms(IDENTITY_WAIT_MS);
     }

@@ -28,18 +28,20 @@ typedef enum {
     SENSOR_UNREADABLE,     /* its FIFO held what is no frame, and was emptied: the next sample has a gap */
     SENSOR_OVERRUN,        /* its FIFO was full and samples were lost: a sample has a gap */
     SENSOR_SILENT,         /* no sample for a long time; it is set up anew */
-    SENSOR_STOPPED         /* it was not started */
+    SENSOR_STOPPED,        /* it was not started */
+    SENSOR_MISSING         /* by its own clock it gave too few samples, though its FIFO had room */
 } sensor_result;
 
 enum { SENSOR_MODE_NORMAL = 0, SENSOR_MODE_CYCLE = 1 };
 
 /* Why a sample does not follow the one before it; several may hold. */
 enum {
-    SENSOR_GAP_START = 1,      /* the first sample since the start */
-    SENSOR_GAP_OVERRUN = 2,    /* the FIFO had no room */
-    SENSOR_GAP_RESET = 4,      /* the sensor was set up anew */
-    SENSOR_GAP_BUS = 8,        /* a transfer of samples failed */
-    SENSOR_GAP_UNREADABLE = 16 /* the FIFO was emptied, as it held what is no frame */
+    SENSOR_GAP_START = 1,       /* the first sample since the start */
+    SENSOR_GAP_OVERRUN = 2,     /* the FIFO had no room */
+    SENSOR_GAP_RESET = 4,       /* the sensor was set up anew */
+    SENSOR_GAP_BUS = 8,         /* a transfer of samples failed */
+    SENSOR_GAP_UNREADABLE = 16, /* the FIFO was emptied, as it held what is no frame */
+    SENSOR_GAP_MISSING = 32     /* samples are missing here, or between here and the next such gap */
 };
 
 /* What seems wrong though samples come; a bit stays until the next start. */
@@ -80,6 +82,7 @@ typedef struct {
     const sensor_config *config;
     sensor_counts counts;
     uint32_t warnings;
+    uint32_t detail; /* of the latest error: axes that failed the self-test, a bit each; a foreign identity */
     /* The rate as measured last: samples in so many ticks, a minute or more without a gap; 0 before. */
     uint32_t rate_samples;
     uint32_t rate_ticks;

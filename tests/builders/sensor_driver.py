@@ -17,9 +17,9 @@ from mcukd.resources import resource_dir
 TICKS_HZ = 32768
 RESULTS = (
     "ok", "absent", "refused", "bus-stuck", "bus-timeout", "wrong-identity", "settings", "self-test",
-    "restarted", "unreadable", "overrun", "silent", "stopped",
+    "restarted", "unreadable", "overrun", "silent", "stopped", "missing",
 )  # fmt: skip
-GAPS = {1: "start", 2: "overrun", 4: "reset", 8: "bus", 16: "unreadable"}
+GAPS = {1: "start", 2: "overrun", 4: "reset", 8: "bus", 16: "unreadable", 32: "missing"}
 WARNINGS = {1: "frozen", 2: "saturated", 4: "rate"}
 OK, NO_ANSWER, REFUSED, STUCK, TIMEOUT = range(5)
 #: A byte at 400 kHz takes nine bits.
@@ -78,9 +78,10 @@ class State(ctypes.Structure):
     """`sensor` of sensor.h."""
 
     _fields_ = (
-        ("config", ctypes.c_void_p), ("counts", Counts), ("warnings", _u32), ("rate_samples", _u32),
-        ("rate_ticks", _u32), ("running", _u8), ("set_up", _u8), ("synchronous", _u8), ("gap", _u8),
-        ("last_ticks", _u32), ("from_ticks", _u32), ("from_samples", _u32), ("clock", _u32), ("due", _i32),
+        ("config", ctypes.c_void_p), ("counts", Counts), ("warnings", _u32), ("detail", _u32),
+        ("rate_samples", _u32), ("rate_ticks", _u32),
+        ("running", _u8), ("set_up", _u8), ("synchronous", _u8), ("gap", _u8), ("last_ticks", _u32),
+        ("from_ticks", _u32), ("from_samples", _u32), ("clock", _u32), ("due", _i32),
         ("latest", ctypes.c_int16 * 3), ("equal", _u16 * 3), ("at_end", _u16 * 3),
     )  # fmt: skip
 
@@ -137,6 +138,8 @@ class Driver:
     awake_ns: int = 0
     powered: bool = False
     transfers: int = 0
+    #: Reads of at least so many bytes end in a timeout once they are over.
+    breaks_from: int = 1 << 30
 
     def __post_init__(self) -> None:
         self.bus, self.state = I2CBus([self.device]), State()
@@ -181,7 +184,7 @@ class Driver:
             ctypes.memmove(into, self.bus.read(count), count)
             self._spend(BYTE_NS * (count + 1))
         self.bus.stop()
-        return result
+        return TIMEOUT if result == OK and count >= self.breaks_from else result
 
     def _write(self, address: int, register: int, value: int) -> int:
         result = self._begin(address, True)

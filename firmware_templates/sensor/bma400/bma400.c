@@ -2,8 +2,8 @@
  *
  * Sources: data sheet BST-BMA400-DS000 and Bosch's sensor API (registers, self-test); never run on a real
  * part. config: `rate` is the code of ACC_CONFIG1 (5 for 12.5 Hz to 11 for 800 Hz), `filter` the oversampling
- * (0 to 3). The FIFO fills in the normal mode only, so there is no other. Pin INT1 is high while the FIFO is at
- * or above its watermark. The part's own clock tells how many samples there should have been.
+ * (0 to 3). The FIFO fills in the normal mode only, so there is no other. Pin INT1 is high while the FIFO is
+ * at or above its watermark. The part's own clock tells how many samples there should have been.
  */
 #include "sensor_driver.h"
 
@@ -127,10 +127,12 @@ sensor_result sensor_driver_self_test(sensor *s)
     if (result == SENSOR_OK) {
         result = sensor_driver_reset(s); /* ends the excitation too */
     }
-    for (uint32_t axis = 0; result == SENSOR_OK && axis < 3; axis++) {
-        if (positive[axis] - negative[axis] <= self_test_limits[axis]) {
-            result = SENSOR_SELF_TEST;
+    if (result == SENSOR_OK) {
+        s->detail = 0;
+        for (uint32_t axis = 0; axis < 3; axis++) {
+            s->detail |= (uint32_t)(positive[axis] - negative[axis] <= self_test_limits[axis]) << axis;
         }
+        result = s->detail ? SENSOR_SELF_TEST : SENSOR_OK;
     }
     return result;
 }
@@ -191,30 +193,64 @@ static uint32_t frame_bytes(uint32_t at, uint32_t length)
     return bytes <= length - at ? bytes : 0u;
 }
 
-/* Count the samples that the part's clock shows and the FIFO did not give; whether some were lost.
- * Its samples fall on multiples of their period in sensor time, so that none or one may be on the way. */
-static int lost(sensor *s, uint32_t time, uint32_t samples, int full)
+static uint32_t length_of(const uint8_t status[STATUS_BYTES])
 {
-    const uint32_t shift = 13u - s->config->rate; /* of 3200 Hz by the rate: 256 ticks at 12.5 Hz */
+    return status[STATUS_LENGTH] | (status[STATUS_LENGTH + 1u] & 7u) << 8;
+}
+
+static uint32_t time_of(const uint8_t status[STATUS_BYTES])
+{
+    return status[0] | (uint32_t)status[1] << 8 | (uint32_t)status[2] << 16;
+}
+
+/* Ticks of 3200 Hz from one sample to the next, as a shift: 256 at 12.5 Hz. Samples fall on multiples. */
+static uint32_t period_shift(const sensor *s)
+{
+    return 13u - s->config->rate;
+}
+
+/* Where a read breaks off, the rest of it reads as ones. Within the last frame no header shows it, but the
+ * FIFO keeps that frame, and then holds more than what came since. */
+static sensor_result breaks_off(sensor *s, uint32_t length, uint32_t time, int *broken)
+{
+    uint8_t status[STATUS_BYTES];
+    *broken = 0;
+    if (length == 0 || fifo[length - 1u] != 0xFFu) {
+        return SENSOR_OK;
+    }
+    const sensor_result result = sensor_read(s, SENSOR_TIME, status, sizeof status);
+    if (result == SENSOR_OK) {
+        const uint32_t shift = period_shift(s);
+        const uint32_t come = ((time_of(status) >> shift) - (time >> shift)) & (0xFFFFFFu >> shift);
+        *broken = length_of(status) > come * FRAME_XYZ_BYTES;
+    }
+    return result;
+}
+
+/* What became of samples that the part's clock shows and the FIFO did not give: SENSOR_OK (none or one is on
+ * the way), SENSOR_OVERRUN or SENSOR_MISSING. */
+static sensor_result lost(sensor *s, uint32_t time, uint32_t samples, int full)
+{
+    const uint32_t shift = period_shift(s);
     const uint32_t now = time >> shift;
     const uint32_t passed = (now - s->clock) & (0xFFFFFFu >> shift);
     s->clock = now;
     if (!s->synchronous) {
         s->synchronous = 1;
         s->due = 0;
-        return full;
+        return full ? SENSOR_OVERRUN : SENSOR_OK;
     }
     s->due += (int32_t)passed - (int32_t)samples;
     if (samples == 0 && !full) {
-        return 0; /* silence is not loss; what comes behind it shows which it was */
+        return SENSOR_OK; /* silence is not loss; what comes behind it shows which it was */
     }
     if (s->due >= 2 || (full && s->due != 0)) {
         s->counts.lost += s->due > 0 ? (uint32_t)s->due : 0u;
         s->due = 0;
-        return 1;
+        return full ? SENSOR_OVERRUN : SENSOR_MISSING;
     }
     s->due = s->due < -1 ? -1 : s->due;
-    return 0;
+    return SENSOR_OK;
 }
 
 /* Empty a FIFO that holds what is no frame. */
@@ -239,7 +275,7 @@ sensor_result sensor_driver_drain(sensor *s, sensor_take take, void *context)
     if (result != SENSOR_OK) {
         return result;
     }
-    const uint32_t length = status[STATUS_LENGTH] | (status[STATUS_LENGTH + 1u] & 7u) << 8;
+    const uint32_t length = length_of(status), time = time_of(status);
     if (length > FIFO_BYTES) {
         return flush(s);
     }
@@ -253,16 +289,29 @@ sensor_result sensor_driver_drain(sensor *s, sensor_take take, void *context)
         samples += fifo[at] == FRAME_XYZ;
         latest = at;
     }
-    const int broken = at < length && fifo[at] != FRAME_EMPTY;
+    int broken = 0;
+    if (at < length) {
+        broken = fifo[at] != FRAME_EMPTY;
+    } else {
+        result = breaks_off(s, length, time, &broken);
+        if (result != SENSOR_OK) {
+            s->gap |= SENSOR_GAP_BUS;
+            s->synchronous = 0;
+            return result;
+        }
+    }
     if (broken && samples && fifo[latest] == FRAME_XYZ) {
         at = latest; /* what broke the next frame may have begun in this one */
         samples--;
     }
     const uint32_t end = at;
-    const uint32_t time = status[0] | (uint32_t)status[1] << 8 | (uint32_t)status[2] << 16;
-    const int overrun = lost(s, time, samples, (status[STATUS_INTERRUPTS] & INT_FULL) != 0);
-    if (overrun) {
+    /* A full FIFO may have lost its flag to an earlier read. */
+    const int full = (status[STATUS_INTERRUPTS] & INT_FULL) != 0 || length + FRAME_XYZ_BYTES > FIFO_BYTES;
+    const sensor_result loss = !broken ? lost(s, time, samples, full) : full ? SENSOR_OVERRUN : SENSOR_OK;
+    if (loss == SENSOR_OVERRUN) {
         s->gap |= SENSOR_GAP_OVERRUN; /* the oldest gave way, so the gap lies before those that are there */
+    } else if (loss == SENSOR_MISSING) {
+        s->gap |= SENSOR_GAP_MISSING; /* here, or anywhere up to the end of what is there */
     }
     for (at = 0; at < end; at += frame_bytes(at, length)) {
         if (fifo[at] == FRAME_XYZ) {
@@ -280,7 +329,10 @@ sensor_result sensor_driver_drain(sensor *s, sensor_take take, void *context)
     if (broken) {
         return flush(s);
     }
-    return overrun ? SENSOR_OVERRUN : SENSOR_OK;
+    if (loss == SENSOR_MISSING) {
+        s->gap |= SENSOR_GAP_MISSING;
+    }
+    return loss;
 }
 
 sensor_result sensor_driver_sleep(sensor *s)

@@ -104,10 +104,12 @@ class ShortReads(Faulty):
     """Lets go of the line after 20 bytes of a read, so that the rest reads as ones."""
 
     longest = 20
+    #: Reads shorter than this one are whole.
+    shortest = 0
 
     def read(self, count: int) -> bytes:
         """Give up early; the sensor sent no more than it did."""
-        if not self.active or count <= self.longest:
+        if not self.active or count <= self.longest or count < self.shortest:
             return super().read(count)
         return super().read(self.longest) + b"\xff" * (count - self.longest)
 

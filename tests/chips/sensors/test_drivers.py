@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from mcukd.boards.sensor_driver import PARTS, SensorDriver, parse_axes, sensor_setup
 from mcukd.chips.bus import I2CDevice
 from mcukd.chips.sensors.bma400 import BMA400
+from mcukd.chips.sensors.bus_faults import ShortReads
 from mcukd.chips.sensors.faults import FAULTS, with_fault
 from mcukd.chips.sensors.mpu9250 import MPU9250
 from mcukd.chips.sensors.registers import RegisterSensor
@@ -187,6 +188,8 @@ def test_a_start_with_a_fault_says_so_in_bounded_time(
         wanted = ("ok", "ok", "ok")  # the source is frozen or 0, and what the excitation adds is not
     assert all(want is None or want == result for want, result in zip(wanted, found)), found
     assert driver.awake_ns < 5 * SECOND and driver.transfers < 3000
+    if name == "wrong-identity":
+        assert driver.state.detail == 0x55
 
 
 # --- While it samples -----------------------------------------------------------------------------------
@@ -226,7 +229,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "mpu9250": ({"unreadable"}, {"unreadable"}),
     },
     "silent": {
-        "bma400": ({"reset"}, {"silent"}),
+        "bma400": ({"reset", "missing"}, {"silent", "missing"}),
         "mpu9250": ({"reset"}, {"silent"}),
     },
     "flipped-setting": {
@@ -271,9 +274,10 @@ def test_a_fault_while_it_samples_is_told_and_what_is_kept_is_right(
     results = driver.run(60, pin=PINS[part])
     causes: set[str] = set().union(*(cause for cause, _ in driver.stretches()[1:]))
     gaps, said = TOLD.get(name, {}).get(part, NOTHING)
-    assert gaps <= causes and said <= set(results), (causes, set(results))
-    if name not in TOLD:
-        assert causes == set() and set(results) == {"ok"}, (causes, results)
+    if name in ("noise-burst", "resets-again-and-again"):
+        assert gaps <= causes and said <= set(results), (causes, set(results))
+    else:
+        assert gaps == causes and said == set(results) - {"ok"}, (causes, set(results))
     # The tag goes on: the last ten seconds are whole.
     assert driver.gaps[-450:] == [0] * 450 and results[-5:] == ["ok"] * 5
     if name in WRONG_SAMPLES:
@@ -318,6 +322,64 @@ def test_samples_lost_to_an_overrun_are_counted_by_the_sensors_clock(
     assert sensor.dropped > 800
 
 
+def test_an_overrun_shows_in_the_sensors_clock_though_its_flag_was_lost(
+    libraries: dict[str, ctypes.CDLL],
+) -> None:
+    source = random_recording(4000, 12)
+    sensor = BMA400(source)
+    driver = ready(libraries["bma400"], sensor, configured("bma400"))
+    driver.run(10, pin="INT1")
+    driver.sleep(5)
+    sensor.load(0x0E)  # as by a read whose answer was lost
+    before = len(driver.samples)
+    assert driver.drain() == "overrun" and driver.gaps[before] == 2
+    assert driver.state.counts.lost == sensor.dropped > 90
+
+
+@pytest.mark.parametrize("part", MODELS)
+def test_samples_of_a_transfer_that_failed_are_lost_and_marked(
+    libraries: dict[str, ctypes.CDLL], part: str
+) -> None:
+    source = random_recording(4000, 12)
+    driver = ready(libraries[part], MODELS[part](source), configured(part, bits=PARTS[part].bits))
+    driver.run(10, pin=PINS[part])
+    failed = driver.state.counts.bus_errors
+    driver.breaks_from = 100
+    assert driver.run(1.28, pin=PINS[part]) == ["bus-timeout"]
+    driver.breaks_from = 1 << 30
+    before = len(driver.samples)
+    assert set(driver.run(10, pin=PINS[part])) == {"ok"}
+    assert driver.gaps[before] == 8 and sum(map(bool, driver.gaps)) == 2
+    (_, first), (cause, second) = driver.stretches()
+    assert cause == {"bus"} and driver.state.counts.bus_errors == failed + 1
+    assert np.array_equal(first, source.expected(len(first)))
+    at = placed(second, source.counts, len(first))
+    assert at is not None and len(first) + 60 <= at <= len(first) + 66
+
+
+@pytest.mark.parametrize("longest", range(1, 42))
+@pytest.mark.parametrize("part", MODELS)
+def test_a_read_that_breaks_off_anywhere_gives_no_wrong_sample(
+    libraries: dict[str, ctypes.CDLL], part: str, longest: int
+) -> None:
+    """Five samples a drain: 35 bytes of a BMA400, 30 of an MPU9250. Registers are read in 16 bytes at most."""
+    source = random_recording(700, 12, seed=7)
+    device = ShortReads(MODELS[part](source), 2 * SECOND, 4 * SECOND)
+    device.longest, device.shortest = longest, 17
+    config = configured(part, bits=PARTS[part].bits, watermark=5)
+    driver = ready(libraries[part], device, config)
+    results = driver.run(6, pin=PINS[part])
+    told = "unreadable" in results
+    # A drain of the MPU9250 may find a sixth sample.
+    shortest, longest_read = {"bma400": (35, 35), "mpu9250": (30, 36)}[part]
+    assert told if longest < shortest else not told or longest < longest_read
+    at = 0
+    for _, stretch in driver.stretches():
+        found = placed(stretch, source.counts, at)
+        assert found is not None, (at, stretch[:3])
+        at = found + len(stretch)
+
+
 def test_a_dropped_interrupt_costs_nothing_where_a_timer_drains_too(
     libraries: dict[str, ctypes.CDLL],
 ) -> None:
@@ -350,7 +412,7 @@ def test_a_stopped_sensor_sleeps_and_a_new_start_begins_anew(libraries: dict[str
         assert driver.gaps[count] == 1 and sum(map(bool, driver.gaps)) == 2
 
 
-@pytest.mark.parametrize("codes", [(1, 255, 100), (0, 0, 0), (110, 0, 110)])
+@pytest.mark.parametrize("codes", [(1, 255, 100), (90, 100, 110), (0, 0, 0), (110, 0, 110)])
 def test_the_mpu9250s_self_test_goes_by_the_factorys_codes(
     libraries: dict[str, ctypes.CDLL], codes: tuple[int, int, int]
 ) -> None:
@@ -383,6 +445,7 @@ def test_the_bma400s_self_test_has_a_limit_for_each_axis(
     sensor = BMA400(at_rest(), self_test_mg=(moved[0], moved[1], moved[2]))
     driver = Driver(libraries["bma400"], sensor, configured("bma400"))
     assert driver.init() == "ok" and (driver.self_test() == "ok") == passes
+    assert driver.state.detail == (0 if passes else 1 << axis)
 
 
 # --- The code -------------------------------------------------------------------------------------------
