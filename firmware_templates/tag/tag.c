@@ -131,6 +131,12 @@ void tag_set_time(uint32_t utc, uint32_t fraction, uint32_t source)
     record(TAG_LOG_TIME, payload, sizeof payload / sizeof payload[0]);
 }
 
+int tag_utc(uint32_t *utc)
+{
+    tag_on_tick();
+    return tag_clock_utc(&tag.clock, utc);
+}
+
 void tag_set_read(uint32_t sequence)
 {
     tag_on_tick();

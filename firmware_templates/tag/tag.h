@@ -66,6 +66,9 @@ void tag_on_tick(void);
 /* Set the time of day: Unix seconds and 1/32768 s. source: TAG_TIME_HOST or TAG_TIME_RADIO. */
 void tag_set_time(uint32_t utc, uint32_t fraction, uint32_t source);
 
+/* Give the time of day, as tag_clock_utc. */
+int tag_utc(uint32_t *utc);
+
 /* The host has confirmed all records below a sequence number. */
 void tag_set_read(uint32_t sequence);
 

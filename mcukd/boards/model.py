@@ -135,11 +135,14 @@ class Board(Section):
 
     @property
     def log_region(self) -> Optional[Region]:
-        """The last whole pages of its flash that keep the log of [tag]; None without."""
+        """The last whole pages of its flash that keep the log of [tag]; None without. On the host: memory."""
         page = read_port(self.port).log_page_bytes
-        if self.tag is None or self.memory is None or page is None:
+        if self.tag is None or page is None:
             return None
-        flash, length = self.memory.flash, self.tag.log_pages * page
+        length = self.tag.log_pages * page
+        if self.memory is None:
+            return Region(origin=0, length=length)
+        flash = self.memory.flash
         end = flash.origin + flash.usable // page * page
         return Region(origin=end - length, length=length)
 
@@ -222,14 +225,13 @@ def _check_log(path: Path, board: Board) -> None:
     """Refuse a log that the port cannot keep, or that leaves no room for a program."""
     if board.tag is None:
         return
-    page = None if board.memory is None else read_port(board.port).log_page_bytes
+    page = read_port(board.port).log_page_bytes
     if page is None:
         raise UserError(
             f"{path}: [tag] is there, but port {board.port!r} has no flash to keep a log in; remove [tag] or "
             "take another port."
         )
-    assert board.memory is not None
-    most = board.memory.flash.usable // page - 2
+    most = board.memory.flash.usable // page - 2 if board.memory else board.tag.log_pages
     if board.tag.log_pages > most:
         raise UserError(
             f"{path}: tag.log_pages is {board.tag.log_pages}, but at most {most} is expected: pages of "

@@ -1,4 +1,4 @@
-"""Command `mcukd log decode`."""
+"""Commands `mcukd log decode`, `read` and `time`: what a tag remembers, and its time."""
 
 from __future__ import annotations
 
@@ -13,21 +13,32 @@ from mcukd.text import plural
 if TYPE_CHECKING:
     from mcukd.tag.log import Log
 
+PortOption = Annotated[
+    str,
+    typer.Option(
+        "--port", envvar="MCUKD_PORT", help="Serial port of the tag: /dev/tty…, COM…, socket://host:port."
+    ),
+]
+BaudOption = Annotated[int, typer.Option("--baud", min=1, help="Baud rate, as in the board file.")]
+ClassesOption = Annotated[
+    Optional[str],
+    typer.Option(metavar="A,B,…", help="Names of the classes, in the model's order.", show_default=False),
+]
+StudyOption = Annotated[
+    Optional[Path],
+    typer.Option("--run", help="Study of the model on the tag, for the classes' names.", show_default=False),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the group `log`."""
-    group = typer.Typer(help="What a tag remembers: the log in its flash.", no_args_is_help=True)
-    # A group of one command needs a callback to stay a group.
-    group.callback()(_log)
+    group = typer.Typer(
+        help="What a tag remembers: the log in its flash, and its time.", no_args_is_help=True
+    )
     group.command("decode")(decode)
+    group.command("read")(read)
+    group.command("time")(tell_time)
     app.add_typer(group, name="log")
-
-
-def _log() -> None:
-    """Read the log of a tag.
-
-    Example: [bold]mcukd log decode dump.bin[/bold]
-    """
 
 
 def decode(
@@ -38,16 +49,8 @@ def decode(
     out: Annotated[
         Optional[Path], typer.Option("--out", help="Write the records as CSV.", show_default=False)
     ] = None,
-    classes: Annotated[
-        Optional[str],
-        typer.Option(metavar="A,B,…", help="Names of the classes, in the model's order.", show_default=False),
-    ] = None,
-    run: Annotated[
-        Optional[Path],
-        typer.Option(
-            "--run", help="Study of the model on the tag, for the classes' names.", show_default=False
-        ),
-    ] = None,
+    classes: ClassesOption = None,
+    run: StudyOption = None,
     json: JsonOption = False,
 ) -> None:
     """Decode a dump of a tag's flash to a table of records, and tell what is damaged.
@@ -57,29 +60,107 @@ def decode(
     Example: [bold]mcukd log decode dump.bin --classes grazing,resting,walking --out records.csv[/bold]
     """
     from mcukd.errors import UserError
-    from mcukd.tag.log import read_log
-    from mcukd.tag.log_table import rows_of
 
-    if classes is not None and run is not None:
-        raise UserError("--classes and --run both name the classes; give one of them.")
     try:
         content = dump.read_bytes()
     except OSError as error:
         raise UserError(
             f"{dump}: cannot be read ({error.strerror}); a file with the bytes of a tag's flash is expected."
         ) from None
-    log = read_log(content, str(dump))
+    _tell(content, str(dump), out, classes, run, json)
+
+
+def read(
+    port: PortOption,
+    out: Annotated[Path, typer.Option("--out", help="File for the bytes of the log's flash.")],
+    csv: Annotated[
+        Optional[Path], typer.Option("--csv", help="Write the records as CSV too.", show_default=False)
+    ] = None,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Tell the tag that what was read is kept.")
+    ] = False,
+    baud: BaudOption = 115_200,
+    classes: ClassesOption = None,
+    run: StudyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Read a tag's log over its serial line, and decode it.
+
+    Example: [bold]mcukd log read --port /dev/ttyACM0 --out dump.bin --classes grazing,resting,walking[/bold]
+    """
+    from mcukd.files import write_bytes
+    from mcukd.harness.protocol import open_device
+    from mcukd.harness.tag_log import confirm as confirm_records
+    from mcukd.harness.tag_log import read_log_flash
+    from mcukd.tag.log import read_log
+
+    with open_device(port, baud) as device:
+        content = read_log_flash(device)
+        write_bytes(out, content)
+        _tell(content, str(out), csv, classes, run, json)
+        if confirm:
+            found = read_log(content, str(out)).records
+            newest = found[-1].record.sequence if found else -1
+            kept = confirm_records(device, newest + 1)
+            typer.echo(f"The tag knows that its records below {kept} are kept.", err=True)
+
+
+def tell_time(
+    port: PortOption,
+    set_it: Annotated[
+        bool, typer.Option("--set", help="Set the tag's time of day to this computer's (UTC).")
+    ] = False,
+    baud: BaudOption = 115_200,
+    json: JsonOption = False,
+) -> None:
+    """Tell a tag's time and how its log stands; with --set, set the time first.
+
+    Example: [bold]mcukd log time --port /dev/ttyACM0 --set[/bold]
+    """
+    from mcukd.harness.protocol import open_device
+    from mcukd.harness.tag_log import read_time, set_time
+    from mcukd.tag.log_table import iso
+
+    with open_device(port, baud) as device:
+        found = set_time(device) if set_it else read_time(device)
+    if json:
+        print_json(vars(found))
+        return
+    utc = iso(found.utc) if found.trusted else f"{iso(found.utc)}, not trusted" if found.utc else "not set"
+    typer.echo(f"The tag's clock: {found.seconds:,.3f} s; UTC: {utc}.")
+    typer.echo(
+        f"Its log: {plural(found.records, 'record')} since it began; since this start the flash did not take "
+        f"{plural(found.records_lost, 'record')}, and {plural(found.flash_failures, 'word')} or pages failed."
+    )
+
+
+def _tell(
+    content: bytes,
+    name: str,
+    csv: Optional[Path],
+    classes: Optional[str],
+    run: Optional[Path],
+    json: bool,
+) -> None:
+    """Print or write the records of a dump."""
+    from mcukd.errors import UserError
+    from mcukd.tag.log import read_log
+    from mcukd.tag.log_table import rows_of
+
+    if classes is not None and run is not None:
+        raise UserError("--classes and --run both name the classes; give one of them.")
+    log = read_log(content, name)
     names = classes.split(",") if classes is not None else None
     remarks: list[str] = []
     if run is not None:
         names, remarks = _classes_of(run, log)
     rows = rows_of(log, names)
-    if out is not None:
-        _write_csv(out, rows)
+    if csv is not None:
+        _write_csv(csv, rows)
     if json:
         print_json(
             {
-                "dump": dump,
+                "dump": name,
                 "records": rows,
                 "pages": [vars(page) for page in log.pages],
                 "damage": log.damage,
@@ -87,21 +168,18 @@ def decode(
             }
         )
         return
-    if out is None:
+    if csv is None:
         shown = [
             [str(row["sequence"]), f"{row['seconds']:,} s", _when(row), row["record"], row["what"]]
             for row in rows
         ]
-        print_table(str(dump), ["no.", "tag's clock", "UTC", "record", "what"], shown, left=5)
-    used = plural(len(log.pages), "page")
-    worn = max(page.erases for page in log.pages)
-    typer.echo(
-        f"{plural(len(rows), 'record')} on {used}; no page was erased more than {plural(worn, 'time')}."
-    )
+        print_table(name, ["no.", "tag's clock", "UTC", "record", "what"], shown, left=5)
+    used, worn = plural(len(log.pages), "page"), plural(max(page.erases for page in log.pages), "time")
+    typer.echo(f"{plural(len(rows), 'record')} on {used}; no page was erased more than {worn}.")
     for sentence in (*remarks, *(f"Damage: {each}" for each in log.damage)):
         typer.echo(sentence)
-    if out is not None:
-        typer.echo(f"{out}: written.")
+    if csv is not None:
+        typer.echo(f"{csv}: written.")
 
 
 def _when(row: dict[str, Any]) -> str:

@@ -24,6 +24,9 @@ class Request(IntEnum):
     PUSH = 0x06
     ETHOGRAM = 0x07
     RESET = 0x08
+    LOG = 0x09
+    TIME = 0x0A
+    CONFIRM = 0x0B
 
 
 REPLY, ERROR = 0x80, 0xFF
@@ -118,4 +121,6 @@ RUN_FIELDS = struct.Struct("<BIII")
 TRACE_FIELDS = struct.Struct("<IBH")
 STREAM_FIELDS = struct.Struct("<IIB")
 SELFTEST_FIELDS = struct.Struct("<BII")
+LOG_REQUEST, LOG_FIELDS = struct.Struct("<IB"), struct.Struct("<II")
+TIME_REQUEST, TIME_FIELDS = struct.Struct("<IH"), struct.Struct("<IHIBIII")
 ERROR_FIELDS = struct.Struct("<BI")

@@ -105,6 +105,11 @@ class Tag:
         self.clock.set(utc, fraction)
         self._record(TIME, (utc, fraction, self.clock.fraction, source))
 
+    def utc(self) -> tuple[int, bool]:
+        """Return Unix seconds and whether they may be trusted, as `Clock.utc`."""
+        self.on_tick()
+        return self.clock.utc()
+
     def set_read(self, sequence: int) -> None:
         """The host has confirmed all records below a sequence number."""
         self.on_tick()

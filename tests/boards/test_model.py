@@ -276,7 +276,6 @@ def test_a_log_takes_the_last_whole_pages_of_the_flash(tmp_path: Path) -> None:
         (COLLAR, "log_pages = 8\nsmothing = 3", "unknown key tag.smothing (did you mean 'smoothing'?)"),
         (COLLAR, "smoothing = 3", "the key tag.log_pages is missing"),
         (TWIN, "log_pages = 8", "[tag] is there, but port 'mps2' has no flash to keep a log in"),
-        (NATIVE, "log_pages = 8", "[tag] is there, but port 'native' has no flash to keep a log in"),
     ],
 )
 def test_a_tag_that_cannot_be_is_refused(tmp_path: Path, text: str, tag: str, words: str) -> None:
