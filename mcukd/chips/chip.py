@@ -113,16 +113,10 @@ class Chip:
     # Life
 
     def load(self, image: Image) -> None:
-        """Flash an image; UserError or ChipStop where a segment lies outside the flash."""
-        for address, data in image.segments:
-            self.load_segment(address, data)
+        """Flash an image; ChipStop where a segment lies outside the flash."""
+        self.flash.load(image.segments)
+        self.core.forget_code(self.flash.origin, self.flash.size)
         self.core.where = image.where
-
-    def load_segment(self, address: int, data: bytes) -> None:
-        """Flash one segment of an image."""
-        if not self.flash.contains(address, len(data)):
-            raise ChipStop(f"the image has {len(data)} bytes for {address:#010x}, where no flash is")
-        self.flash.load(address, data)
 
     def power_on(self) -> None:
         """Give power: RAM holds random bits, every register its reset value."""
@@ -165,7 +159,7 @@ class Chip:
         self.resets.append(reason)
         self.core.events.clear()
         self._device_event = None
-        self.nvic.lines = 0
+        self.nvic.reset()
         self.pins.release_all()
         self.space.reset()
         self.after_reset(reason)

@@ -146,6 +146,11 @@ class Core(ExceptionUnit):
         """Look for pending exceptions before the next block; peripherals call it when a line changes."""
         self._tick.limit = 0
 
+    def ask_reset(self, reason: str) -> None:
+        """Let the chip be reset before the next block."""
+        self.reset_asked = reason
+        self._tick.limit = 0
+
     def wait_until(self, cycle: int) -> None:
         """Let time pass to a cycle, or to the next event if that is sooner, as in a loop that polls."""
         target = min(cycle, self.events.next_at())
@@ -175,7 +180,6 @@ class Core(ExceptionUnit):
 
     def reset(self) -> None:
         """Start as after a reset: stack pointer and address from the vector table, masks open."""
-        self.nvic.reset()
         self.system = SystemState()
         self.asleep = self._event_register = False
         self.reset_asked = None
@@ -357,10 +361,10 @@ class Core(ExceptionUnit):
         self._error = error
         self.uc.emu_stop()
 
-    def signal(self, interrupt: int, level: bool) -> None:
-        """Drive an interrupt's line; a peripheral's way to the core."""
+    def signal(self, interrupt: int, level: bool, source: str = "") -> None:
+        """Drive an interrupt's line; where several sources share it, it is high while one drives it high."""
         before = self.nvic.pending
-        self.nvic.set_line(interrupt, level)
+        self.nvic.set_line(interrupt, level, source)
         if self.nvic.pending & ~before:
             if self.system.sev_on_pend:
                 self._event_register = True

@@ -7,7 +7,7 @@ middle of one of them: a half-written word has some of its bits, a half-erased p
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Optional
 
 from mcukd.chips.stop import ChipStop
@@ -86,13 +86,20 @@ class Flash:
             raise PowerLost
         self._write(address, (old & value).to_bytes(4, "little"))
 
-    def load(self, address: int, data: bytes) -> None:
+    def load(self, segments: Iterable[tuple[int, bytes]]) -> None:
         """Put an image into the flash, as a flash program does: its pages are erased once before."""
-        first = (address - self.origin) // self.page
-        last = (address + len(data) - 1 - self.origin) // self.page
-        for page in range(first, last + 1):
+        parts = list(segments)
+        pages = set()
+        for address, data in parts:
+            if not self.contains(address, len(data)):
+                raise ChipStop(f"the image has {len(data)} bytes for {address:#010x}, where no flash is")
+            first = (address - self.origin) // self.page
+            pages |= set(range(first, (address + len(data) - 1 - self.origin) // self.page + 1))
+        for page in pages:
             self.erasures[page] += 1
-        self._write(address, data)
+            self._write(self.origin + page * self.page, b"\xff" * self.page)
+        for address, data in parts:
+            self._write(address, data)
 
     def _fails(self) -> bool:
         self.operations += 1

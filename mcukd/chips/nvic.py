@@ -16,7 +16,10 @@ _FIXED = {NMI: -2, HARD_FAULT: -1}
 
 
 class Nvic:
-    """State of the controller. interrupts: how many the chip has. priority_bits: implemented upper bits."""
+    """State of the controller. interrupts: how many the chip has. priority_bits: implemented upper bits.
+
+    driven: by interrupt, the sources that drive its line high.
+    """
 
     def __init__(self, interrupts: int, priority_bits: int = 3) -> None:
         self.interrupts = interrupts
@@ -24,11 +27,12 @@ class Nvic:
         self.reset()
 
     def reset(self) -> None:
-        """Return to the state after a reset; lines stay as they are driven."""
+        """Return to the state after a reset, with every line low."""
         self.priorities = [0] * (FIRST_INTERRUPT + self.interrupts)
         self.enabled = (1 << FIRST_INTERRUPT) - 1
         self.latched = 0
         self.lines = 0
+        self.driven: dict[int, set[str]] = {}
         self.active: list[int] = []
         self.priority_group = 0
 
@@ -40,8 +44,17 @@ class Nvic:
             high &= ~(1 << number)
         return self.latched | high
 
-    def set_line(self, interrupt: int, level: bool) -> None:
-        """Drive the line of an interrupt; a high one makes it pending, also again after its handler."""
+    def set_line(self, interrupt: int, level: bool, source: str = "") -> None:
+        """Drive the line of an interrupt; a high one makes it pending, also again after its handler.
+
+        source: which of those that share the line; it is high while one of them drives it high.
+        """
+        drivers = self.driven.setdefault(interrupt, set())
+        if level:
+            drivers.add(source)
+        else:
+            drivers.discard(source)
+            level = bool(drivers)
         bit = 1 << (FIRST_INTERRUPT + interrupt)
         if level:
             if not self.lines & bit:

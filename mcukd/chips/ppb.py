@@ -133,8 +133,7 @@ class SystemControl(Peripheral):
             raise ChipStop(f"the write of {value:#010x} to SCB.AIRCR lacks the key {_KEY:#06x}")
         self._core.nvic.priority_group = value >> 8 & 7
         if value & _RESET:
-            self._core.reset_asked = "software"
-            self._core.look()
+            self._core.ask_reset("software")
 
     def read_SCR(self, index: int) -> int:
         return self._core.system.scr

@@ -63,6 +63,13 @@ class _Entry:
         self.reader: Optional[Reader] = getattr(peripheral, f"read_{name}", None)
         self.writer: Optional[Writer] = getattr(peripheral, f"write_{name}", None)
 
+    def take(self, value: int) -> None:
+        """Take a value that the core writes."""
+        if self.writer is not None:
+            self.writer(value, self.register.index)
+        else:
+            self.peripheral.values[self.register.name] = value
+
 
 class AddressSpace:
     """The registers of all peripherals of a chip, by address."""
@@ -103,12 +110,19 @@ class AddressSpace:
     def write(self, address: int, size: int, value: int) -> None:
         """Take what the core writes; ChipStop where the chip or the model does not allow it."""
         entry = self._entry(self._writes, address, size, "write")
-        register = entry.register
         if size != 4:
             shift = 8 * (address & 3)
             mask = ((1 << 8 * size) - 1) << shift
             old = self.read(address & ~3, 4)
             value = (old & ~mask) | (value << shift & mask)
+        entries = self._writes[address & ~3]
+        if len(entries) > 1:
+            # Set up while disabled, a register belongs to all peripherals that have one there.
+            able = [one for one in entries if one.peripheral.chosen() and not value & one.unwritable]
+            for one in able[1:]:
+                one.take(value)
+            entry = able[0] if able else entry
+        register = entry.register
         if value & entry.unwritable:
             bits = [str(bit) for bit in range(32) if value & entry.unwritable & 1 << bit]
             word = "bit" if len(bits) == 1 else "bits"
@@ -116,10 +130,7 @@ class AddressSpace:
                 f"the write of {value:#010x} to {register.full_name} ({register.address:#010x}) sets {word} "
                 f"{', '.join(bits)}, which the {self.chip} has not"
             )
-        if entry.writer is not None:
-            entry.writer(value, register.index)
-        else:
-            entry.peripheral.values[register.name] = value
+        entry.take(value)
 
     def _entry(self, entries: dict[int, list[_Entry]], address: int, size: int, what: str) -> _Entry:
         found = entries.get(address & ~3)

@@ -37,7 +37,8 @@ void unexpected(void);
 void unexpected(void) { out[31] = R(0xE000ED04u) & 0x1FFu; for (;;) { SLEEP; } }
 """
 _TAIL = """
-__attribute__((noreturn)) static void reset(void) { (void)main(); out[30] = 1; MASKED; for (;;) { SLEEP; } }
+__attribute__((noreturn)) static void reset(void) { (void)main(); MASKED;
+    R(0xE000E180u) = ~0u; R(0xE000E010u) = 0; out[30] = 1; for (;;) { SLEEP; } }
 const uint32_t ccfg[22] __attribute__((section(".ccfg"), used)) = { [2] = 0x0058FFFFu, [17] = 0 };
 typedef void (*handler)(void);
 __attribute__((section(".vectors"), used)) const handler vectors[16 + 48] = {

@@ -3,62 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from builders.bus_devices import Inverter, Memory
 
-from mcukd.chips.bus import BusDevice, I2CBus, I2CDevice, SPIBus, SPIDevice
+from mcukd.chips.bus import BusDevice, I2CBus, SPIBus
 from mcukd.errors import UserError
-
-
-class Memory(I2CDevice):
-    """Sixteen registers; the address moves on with every byte."""
-
-    name = "memory"
-    address = 0x50
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.registers = bytearray(range(16))
-        self.at = 0
-        self.addressed = False
-        self.stuck_pulses = 0
-
-    def start(self, write: bool) -> bool:
-        self.addressed = not write
-        return True
-
-    def write(self, data: bytes) -> bool:
-        for byte in data:
-            if self.addressed:
-                self.registers[self.at] = byte
-                self.at = (self.at + 1) % 16
-            else:
-                self.at, self.addressed = byte % 16, True
-        return True
-
-    def read(self, count: int) -> bytes:
-        data = bytes(self.registers[(self.at + n) % 16] for n in range(count))
-        self.at = (self.at + count) % 16
-        return data
-
-    @property
-    def holds_bus(self) -> bool:
-        return self.stuck_pulses > 0
-
-    def clock_pulse(self) -> None:
-        self.stuck_pulses = max(0, self.stuck_pulses - 1)
-
-
-class Inverter(SPIDevice):
-    name = "inverter"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.chosen: list[bool] = []
-
-    def select(self, selected: bool) -> None:
-        self.chosen.append(selected)
-
-    def transfer(self, data: bytes) -> bytes:
-        return bytes(255 - byte for byte in data)
 
 
 def test_registers_are_written_and_read_with_a_repeated_start() -> None:

@@ -35,6 +35,7 @@ class NordicPeripheral(Peripheral):
             for register in table.registers
             if _EVENTS <= register.address - table.base < _EVENTS_END
         }
+        self._raised = 0
         super().__init__(table)
         for register in table.registers:
             if register.name.startswith("TASKS_"):
@@ -58,7 +59,10 @@ class NordicPeripheral(Peripheral):
         def write(value: int, index: int) -> None:
             name = f"{array}[{index}]" if f"{array}[0]" in self.values else array
             self.values[name] = value
-            if not value:
+            if value:
+                self._raised |= 1 << self._bits[name]
+            else:
+                self._raised &= ~(1 << self._bits[name])
                 self.cleared(name[7:])
             self.update_line()
 
@@ -67,7 +71,7 @@ class NordicPeripheral(Peripheral):
 
     def reset(self) -> None:
         super().reset()
-        self.enabled_interrupts = 0
+        self.enabled_interrupts = self._raised = 0
         self.enable[0] = 0
         self.update_line()
 
@@ -80,7 +84,9 @@ class NordicPeripheral(Peripheral):
 
     def occur(self, event: str) -> None:
         """Let an event happen: it sets its register, starts what SHORTS connects, and may interrupt."""
-        self.values[f"EVENTS_{event}"] = 1
+        name = f"EVENTS_{event}"
+        self.values[name] = 1
+        self._raised |= 1 << self._bits[name]
         self.update_line()
         shorts = self.values.get("SHORTS", 0)
         if shorts:
@@ -103,10 +109,9 @@ class NordicPeripheral(Peripheral):
         """Drive the interrupt's line: high while an enabled event holds 1."""
         if self.table.irq is None:
             return
-        level = any(
-            self.values[name] and self.enabled_interrupts >> bit & 1 for name, bit in self._bits.items()
-        )
-        self.core.signal(self.table.irq, level)
+        level = bool(self._raised & self.enabled_interrupts)
+        if level or self.table.irq in self.core.nvic.driven:
+            self.core.signal(self.table.irq, level, self.name)
 
     def read_INTEN(self, index: int) -> int:
         """Return the enabled interrupts."""

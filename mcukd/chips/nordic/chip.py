@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from mcukd.chips.bus import I2CBus, SPIBus
 from mcukd.chips.chip import POWER, Chip
 from mcukd.chips.console import Console
 from mcukd.chips.flash import Flash
@@ -11,10 +12,14 @@ from mcukd.chips.nordic.base import NordicPeripheral
 from mcukd.chips.nordic.gpio import Gpiote, Port
 from mcukd.chips.nordic.nvmc import Nvmc
 from mcukd.chips.nordic.power import RESET_BITS, AccessProtection, Clock, Power, Uicr
-from mcukd.chips.nordic.uart import Uart
-from mcukd.chips.registers import load_table
+from mcukd.chips.nordic.rtc import Rtc, Watchdog
+from mcukd.chips.nordic.twi import Spim, Twim
+from mcukd.chips.nordic.uart import Uart, Uarte
+from mcukd.chips.registers import PeripheralTable, load_table
 from mcukd.chips.stop import ChipStop
 
+#: PIN_CNF.DRIVE: standard 0, disconnected 1.
+_S0D1 = 6
 _FLASH_BYTES, _PAGE, _WRITES_PER_WORD = 1 << 20, 4096, 2
 
 
@@ -40,9 +45,17 @@ class NRF52840(Chip):
         self.power = Power(table["POWER"], core)
         self.protection = AccessProtection(table["APPROTECT"], core, self.uicr)
         self.nvmc = Nvmc(table["NVMC"], core, self.flash, self.uicr)
-        ports = (Port(table["P0"], core, self.pins, 0), Port(table["P1"], core, self.pins, 32))
+        self.ports = ports = (Port(table["P0"], core, self.pins, 0), Port(table["P1"], core, self.pins, 32))
         serial = [0]
         self.uart = Uart(table["UART0"], core, self.clock, console, serial)
+        self.uartes = (
+            Uarte(table["UARTE0"], core, self.clock, console, serial, self.ram),
+            Uarte(table["UARTE1"], core, self.clock, console, [0], self.ram),
+        )
+        self.rtcs = tuple(
+            Rtc(table[f"RTC{n}"], core, self.clock, compares) for n, compares in enumerate((3, 4, 4))
+        )
+        self.watchdog = Watchdog(table["WDT"], core, self.clock)
         for peripheral in (
             NordicPeripheral(table["FICR"], core),
             self.uicr,
@@ -52,6 +65,10 @@ class NRF52840(Chip):
             *ports,
             Gpiote(table["GPIOTE"], core, ports),
             self.uart,
+            *self.uartes,
+            *self.rtcs,
+            self.watchdog,
+            *self._buses(table),
             self.nvmc,
         ):
             self.space.attach(peripheral)
@@ -59,12 +76,42 @@ class NRF52840(Chip):
         core.add_registers(0x40000000, 0x100000)
         core.add_registers(0x50000000, 0x1000)
 
-    def load_segment(self, address: int, data: bytes) -> None:
-        if 0x10001000 <= address < 0x10002000:
-            raise ChipStop(
-                "the image has words for UICR; flash programs need leave for that, so none is expected"
-            )
-        super().load_segment(address, data)
+    def _buses(self, table: dict[str, PeripheralTable]) -> list[NordicPeripheral]:
+        """Return the I2C and SPI controllers; those at the same addresses share ENABLE."""
+        made: list[NordicPeripheral] = []
+        for names in (("TWIM0", "SPIM0"), ("TWIM1", "SPIM1"), ("SPIM2",)):
+            enable = [0]
+            ids = tuple(6 if name.startswith("TWIM") else 7 for name in names)
+            for name in names:
+                shared = (table[name], self.core, enable, ids, self.ram, self.sync_devices)
+                if name.startswith("TWIM"):
+                    made.append(Twim(*shared, bus=self.i2c_bus))
+                else:
+                    made.append(Spim(*shared, bus=self.spi_bus))
+        return made
+
+    def i2c_bus(self, scl: int, sda: int, controller: str) -> I2CBus:
+        """Return the bus at two pins, which have to be inputs with open-drain drive (section 6.31.4)."""
+        for pin, line in ((scl, "SCL"), (sda, "SDA")):
+            settings = self.pin_settings(pin)
+            if settings & 3 or settings >> 8 & 7 != _S0D1:
+                raise ChipStop(
+                    f"{controller} is used while the PIN_CNF of its {line}, pin {pin}, is {settings:#x}, "
+                    "but a connected input with drive S0D1 (6) is expected"
+                )
+        return super().i2c_bus(scl, sda, controller)
+
+    def spi_bus(self, sck: int, mosi: int, miso: int, controller: str) -> SPIBus:
+        """Return the bus at three pins: two outputs and an input (section 6.25.1)."""
+        for pin, line, output in ((sck, "SCK", 1), (mosi, "MOSI", 1), (miso, "MISO", 0)):
+            if self.pin_settings(pin) & 1 != output:
+                wanted = "an output" if output else "an input"
+                raise ChipStop(f"{controller} is used while its {line}, pin {pin}, is not {wanted} (PIN_CNF)")
+        return super().spi_bus(sck, mosi, miso, controller)
+
+    def pin_settings(self, pin: int) -> int:
+        """Return PIN_CNF of a pin."""
+        return self.ports[pin // 32].read_PIN_CNF(pin % 32)
 
     def _store(self, address: int, size: int, value: int) -> None:
         self.nvmc.store(address, size, value)
@@ -77,6 +124,10 @@ class NRF52840(Chip):
         self.core.vector_table = 0
 
     def line_changed(self) -> None:
+        for uart in (self.uart, *self.uartes):
+            if uart.on and uart.hears():
+                uart.line_changed()
+                return
         self.uart.line_changed()
 
     def debug_access(self) -> bool:

@@ -6,7 +6,7 @@ the crystal; the RTCs count only while it runs.
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Protocol
 
 from mcukd.chips.core import Core
 from mcukd.chips.events import Event
@@ -20,14 +20,24 @@ RESET_BITS = {"pin": 1 << 0, "watchdog": 1 << 1, "software": 1 << 2, "lockup": 1
 _OPEN = 0x5A
 
 
+class LfUser(Protocol):
+    """A peripheral that counts the low-frequency clock."""
+
+    def clock_started(self) -> None:
+        """Take note that the clock runs."""
+
+
 class Clock(NordicPeripheral):
-    """High-frequency crystal and low-frequency clock."""
+    """High-frequency crystal and low-frequency clock.
+
+    lf_hz: the rate that the low-frequency clock really has, in whole Hz.
+    """
 
     def __init__(self, table: PeripheralTable, core: Core) -> None:
         self.lf_running = False
-        self.lf_since = 0
+        self.lf_hz = 32_768
         self.hf_crystal = False
-        self.listeners: list[NordicPeripheral] = []
+        self.listeners: list[LfUser] = []
         super().__init__(table, core)
 
     def reset(self) -> None:
@@ -43,9 +53,8 @@ class Clock(NordicPeripheral):
             self.hf_crystal = True
         elif event == "LFCLKSTARTED":
             self.lf_running = True
-            self.lf_since = self.core.cycles
             for listener in self.listeners:
-                listener.clock_started()  # type: ignore[attr-defined]
+                listener.clock_started()
         self.occur(event)
 
     def task_HFCLKSTART(self) -> None:

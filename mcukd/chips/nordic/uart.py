@@ -167,3 +167,138 @@ class Uart(SerialLine):
 
     def write_ERRORSRC(self, value: int, index: int) -> None:
         self.values["ERRORSRC"] &= ~value
+
+
+class Uarte(SerialLine):
+    """The UART with DMA: bytes go from and to buffers in RAM, with a FIFO of six in between."""
+
+    mine = 8
+
+    def __init__(
+        self,
+        table: PeripheralTable,
+        core: Core,
+        clock: Clock,
+        console: Optional[Console],
+        enable: list[int],
+        ram: tuple[int, int],
+    ) -> None:
+        self._ram = ram
+        self._clear()
+        super().__init__(table, core, clock, console, enable)
+
+    def _clear(self) -> None:
+        self._buffer: Optional[tuple[int, int]] = None
+        self._received = 0
+        self._fifo: deque[int] = deque()
+        self._arrival: Optional[Event] = None
+        self._sending: Optional[Event] = None
+
+    def reset(self) -> None:
+        super().reset()
+        self._clear()
+
+    def enabled(self, value: int) -> None:
+        if not value:
+            self._clear()
+
+    def _dma(self, which: str) -> tuple[int, int]:
+        address, count = self.values[f"{which}.PTR"], self.values[f"{which}.MAXCNT"]
+        origin, size = self._ram
+        if count and not (origin <= address and address + count <= origin + size):
+            raise ChipStop(
+                f"{self.name}.{which}.PTR is {address:#010x} ({count} bytes), but DMA reaches RAM only"
+            )
+        return address, count
+
+    def task_STARTTX(self) -> None:
+        self.need_on("STARTTX")
+        if self._sending is not None:
+            raise ChipStop(f"{self.name}.TASKS_STARTTX while bytes are on their way out")
+        address, count = self._dma("TXD")
+        data = self.core.read_memory(address, count) if count else b""
+        self.occur("TXSTARTED")
+        if self.console is not None and self.sends():
+            self.console.from_chip.extend(data)
+
+        def done() -> None:
+            self._sending = None
+            self.values["TXD.AMOUNT"] = count
+            self.occur("TXDRDY")
+            self.occur("ENDTX")
+
+        self._sending = self.core.schedule(self.core.cycles + count * self.byte_cycles(), done)
+
+    def task_STOPTX(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
+        self.occur("TXSTOPPED")
+
+    def task_STARTRX(self) -> None:
+        self.need_on("STARTRX")
+        self._buffer = self._dma("RXD")
+        self._received = 0
+        self.occur("RXSTARTED")
+        while self._fifo and self._buffer is not None:
+            self._keep(self._fifo.popleft())
+        self.line_changed()
+
+    def task_STOPRX(self) -> None:
+        if self._buffer is not None:
+            self._end()
+        self.occur("RXTO")
+
+    def task_FLUSHRX(self) -> None:
+        self._buffer = self._dma("RXD")
+        self._received = 0
+        while self._fifo and self._buffer is not None:
+            self._keep(self._fifo.popleft())
+        if self._buffer is not None:
+            self._end()
+
+    def _end(self) -> None:
+        self._buffer = None
+        self.values["RXD.AMOUNT"] = self._received
+        self.occur("ENDRX")
+
+    def _keep(self, byte: int) -> None:
+        assert self._buffer is not None
+        address, count = self._buffer
+        self.core.write_memory(address + self._received, bytes([byte]))
+        self._received += 1
+        self.occur("RXDRDY")
+        if self._received == count:
+            self._end()
+
+    def line_changed(self) -> None:
+        """Let the next byte of the host arrive: after its time on the line, or once there is room for it."""
+        console = self.console
+        if console is None or not console.to_chip or not self.on:
+            return
+        if console.paced:
+            if self._arrival is None:
+                byte = console.byte_cycles(self.core.clock_hz)
+                self._arrival = self.core.schedule(self.core.cycles + byte, self._arrive)
+            return
+        while console.to_chip and self._buffer is not None and self.hears():
+            self._keep(console.to_chip.popleft())
+
+    def _arrive(self) -> None:
+        self._arrival = None
+        if self.console is None or not self.console.to_chip:
+            return
+        byte = self.console.to_chip.popleft()
+        if not self.hears():
+            pass  # nobody listened
+        elif self._buffer is not None:
+            self._keep(byte)
+        elif len(self._fifo) < _FIFO:
+            self._fifo.append(byte)
+        else:
+            self.values["ERRORSRC"] |= _OVERRUN
+            self.occur("ERROR")
+        self.line_changed()
+
+    def write_ERRORSRC(self, value: int, index: int) -> None:
+        self.values["ERRORSRC"] &= ~value

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from mcukd.chips.chip import Chip
+from mcukd.chips.chip import POWER, Chip
 from mcukd.chips.console import Console
 from mcukd.chips.flash import Flash
 from mcukd.chips.registers import load_table
 from mcukd.chips.space import Peripheral
 from mcukd.chips.stop import ChipStop
 from mcukd.chips.ti.flash import FlashController, Rom, Vims
+from mcukd.chips.ti.i2c import I2c
 from mcukd.chips.ti.pins import Gpio, Ioc
 from mcukd.chips.ti.power import RESET_SOURCES, BatteryMonitor, Prcm, SystemControlAon, WakeUpControl
+from mcukd.chips.ti.rtc import AonRtc, Watchdog
+from mcukd.chips.ti.ssi import Ssi
 from mcukd.chips.ti.uart import Uart
 
 _FLASH_BYTES, _SECTOR = 128 << 10, 4096
@@ -47,6 +50,8 @@ class CC2650(Chip):
         self.ioc = Ioc(table["IOC"], core, self.pins)
         self.sysctl = SystemControlAon(table["AON_SYSCTL"], core)
         self.battery = BatteryMonitor(table["AON_BATMON"])
+        self.rtc = AonRtc(table["AON_RTC"], core)
+        self.watchdog = Watchdog(table["WDT"], core)
         self.uart = Uart(table["UART0"], core, self.prcm, self.ioc, console)
         self.ioc.on_change = self.uart.line_changed
         for peripheral in (
@@ -56,6 +61,10 @@ class CC2650(Chip):
             self.sysctl,
             self.battery,
             self.uart,
+            self.rtc,
+            self.watchdog,
+            I2c(table["I2C0"], core, self.prcm, self.ioc, self.i2c_bus, self.sync_devices),
+            Ssi(table["SSI0"], core, self.prcm, self.ioc, self.spi_bus, self.sync_devices),
             Gpio(table["GPIO"], core, self.prcm, self.ioc),
             FlashController(table["FLASH"]),
             WakeUpControl(table["AON_WUC"]),
@@ -71,6 +80,8 @@ class CC2650(Chip):
         )
 
     def after_reset(self, reason: str) -> None:
+        if reason == POWER:
+            self.rtc.power_on()
         self.sysctl.source = RESET_SOURCES[reason]
         self.core.vector_table = self._boot()
 

@@ -93,8 +93,7 @@ class Prcm(Peripheral):
 
     def write_SWRESET(self, value: int, index: int) -> None:
         if value & 4:
-            self._core.reset_asked = "software"
-            self._core.look()
+            self._core.ask_reset("software")
 
     def clocked(self, gate: str, mask: int) -> bool:
         """Return whether a clock gate ("UARTCLKG") is open in the mode that the core is in."""
@@ -146,8 +145,7 @@ class SystemControlAon(Peripheral):
 
     def write_RESETCTL(self, value: int, index: int) -> None:
         if value >> 31:
-            self._core.reset_asked = "software"
-            self._core.look()
+            self._core.ask_reset("software")
         for bit in (0, 1):
             if value >> (16 + bit) & 1:
                 value |= 1 << (12 + bit)
