@@ -174,7 +174,7 @@ class Driver:
         return OK if self.bus.start(address, write) else NO_ANSWER
 
     def _read(self, address: int, first: int, into: ctypes._Pointer[_u8], count: int) -> int:
-        assert 0 < count <= 1024
+        assert 0 < count <= {"BMA400": 1024, "MPU9250": 510}[self.device.name], "more than the buffer holds"
         result = self._begin(address, True)
         if result == OK:
             result = OK if self.bus.write(bytes([first])) else REFUSED

@@ -44,7 +44,6 @@
 #define FIFO_BYTES 512u
 #define FRAME_BYTES 6u
 #define FIFO_FRAMES (FIFO_BYTES / FRAME_BYTES)
-#define NEW_FRAMES 16u /* that may come while the FIFO is read: 12 ms at 1 kHz */
 
 #define SELF_TEST_SAMPLES 200
 #define SELF_TEST_SETTLE_MS 20u
@@ -316,8 +315,8 @@ sensor_result sensor_driver_drain(sensor *s, sensor_take take, void *context)
         /* What is left has to be what came meanwhile: where a read breaks off, the rest reads as ones, which
          * are counts too. */
         const uint32_t with_read = left + frames * FRAME_BYTES;
-        if (with_read < count || with_read - count > NEW_FRAMES * FRAME_BYTES ||
-            (!overrun && (with_read - count) % FRAME_BYTES) || (with_read != count && ones(frames - 1u))) {
+        if (with_read < count || (!overrun && (with_read - count) % FRAME_BYTES) ||
+            (with_read != count && ones(frames - 1u))) {
             return unreadable(s);
         }
     }

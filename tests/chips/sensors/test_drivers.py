@@ -357,6 +357,28 @@ def test_samples_of_a_transfer_that_failed_are_lost_and_marked(
     assert at is not None and len(first) + 60 <= at <= len(first) + 66
 
 
+@pytest.mark.parametrize("part", MODELS)
+def test_a_length_beyond_the_fifo_is_not_believed(libraries: dict[str, ctypes.CDLL], part: str) -> None:
+    device = with_fault(MODELS[part](random_recording(4000, 12)), "wrong-length", 5 * SECOND)
+    driver = ready(libraries[part], device, configured(part, bits=PARTS[part].bits))
+    driver.sleep(10)
+    # 37 bytes more than its 1022 do not show in the low byte of the BMA400's length.
+    assert driver.drain() == {"bma400": "overrun", "mpu9250": "unreadable"}[part]
+
+
+@pytest.mark.parametrize("part", MODELS)
+def test_the_rate_is_measured_between_gaps_only(libraries: dict[str, ctypes.CDLL], part: str) -> None:
+    driver = ready(libraries[part], MODELS[part](random_recording(50, 12)), configured(part))
+    for _ in range(5):
+        driver.run(40, pin=PINS[part])
+        driver.sleep(20)
+        assert "overrun" in driver.run(3, pin=PINS[part])
+    assert driver.state.rate_samples == 0
+    driver.run(140, pin=PINS[part])
+    found = driver.state.rate_samples * 32768 / driver.state.rate_ticks
+    assert found == pytest.approx(50, rel=0.01) and "rate" not in driver.warnings
+
+
 @pytest.mark.parametrize("longest", range(1, 42))
 @pytest.mark.parametrize("part", MODELS)
 def test_a_read_that_breaks_off_anywhere_gives_no_wrong_sample(
