@@ -23,9 +23,13 @@ _OTHERWISE = {"GPIO": ("P0", "P1"), "SYSTICK": ("SYSTICK",)}
 
 
 def sources(board: str) -> dict[str, str]:
-    """Return the C of a board's port, by file name."""
+    """Return the C of a board's port, by file name: with the sensor's bus and the log's flash."""
     made = load_board(board)
-    texts: dict[str, str] = render_folders(["port/common", f"port/{made.port}"], {"board": made})
+    assert made.sensor is not None and made.sensor.driver is not None
+    context = {"board": made, "sensor": made.sensor_for(made.sensor.driver.rate_hz, 3)}
+    texts: dict[str, str] = render_folders(
+        ["port/common", f"port/{made.port}", f"port/{made.port}/tag"], context
+    )
     return texts
 
 
@@ -43,20 +47,16 @@ def constants() -> dict[str, Any]:
 def problems(board: str, texts: Mapping[str, str]) -> list[str]:
     """Return what a port's C says otherwise than the tables, a sentence each."""
     found = []
-    defines = [
-        (name, parameters, body)
-        for text in texts.values()
-        for name, parameters, body in _DEFINE.findall(text)
-        if not name.endswith("_H")
-    ]
-    numbers: dict[str, int] = {}
-    for name, parameters, body in defines:
-        register = _REGISTER.match(body)
-        if register and name != "REGISTER":
-            found += list(_register_problems(board, name, parameters, register[1]))
-        elif not parameters and _value(body, numbers) is not None:
-            numbers[name] = _value(body, numbers)  # type: ignore[assignment]
-    return found + list(_constant_problems(board, numbers))
+    for file, text in texts.items():
+        numbers: dict[str, int] = {}
+        for name, parameters, body in _DEFINE.findall(text):
+            register = _REGISTER.match(body)
+            if register and name != "REGISTER":
+                found += list(_register_problems(board, name, parameters, register[1]))
+            elif not parameters and _value(body, numbers) is not None:
+                numbers[name] = _value(body, numbers)
+        found += list(_constant_problems(board, Path(file).stem, numbers))
+    return found
 
 
 def _value(body: str, names: Mapping[str, int]) -> Any:
@@ -83,27 +83,30 @@ def _names(register: Register) -> set[str]:
     peripheral = register.peripheral
     owners = {peripheral, peripheral.rstrip("0123456789")}
     owners |= {own for own, theirs in _OTHERWISE.items() if peripheral in theirs}
-    plain = re.sub(r"^(TASKS|EVENTS)_", "", register.array).replace(".", "")
-    names = {plain, re.sub(r"31_0$", "", plain)}
+    plain = re.sub(r"^(TASKS|EVENTS)_", "", register.array)
+    names = {plain.replace(".", ""), plain.replace(".", "_"), re.sub(r"31_0$", "", plain)}
+    if register.array.startswith("EVENTS_"):
+        names.add(f"EVENT_{plain}")
     if register.index or register.name.endswith("[0]"):
         names |= {f"{name}{register.index}" for name in names}
     both = {f"{owner}_{name}" for owner in owners for name in names}
     return both | (names if peripheral in ("SCB", "APPROTECT") else set())
 
 
-def _constant_problems(board: str, numbers: Mapping[str, int]) -> Iterator[str]:
+def _constant_problems(board: str, file: str, numbers: Mapping[str, int]) -> Iterator[str]:
     known = constants()
     fields = {**known["armv7m"], **known[BOARDS[board]]}
     for name, value in numbers.items():
-        if name in known["no_register"]:
+        if name in known["no_register"] or name.endswith("_H"):
             continue
         if name not in fields:
             yield f"{name} is in no table of tests/chips/port_constants.toml"
             continue
-        register, *wanted = fields[name]
-        expected = _fields_value(board, register, wanted[0])
+        register, *settings = fields[name] if isinstance(fields[name], list) else fields[name][file]
+        wanted = settings[0]
+        expected = _fields_value(board, register, wanted)
         if expected is None:
-            yield f"{name} is said to be of {register}, which has not all of {', '.join(wanted[0])}"
+            yield f"{name} is said to be of {register}, which has not all of {', '.join(wanted)}"
         elif value != expected:
             yield f"{name} is {value:#x}, but {register} needs {expected:#x}"
 
@@ -112,7 +115,7 @@ def _fields_value(board: str, register: str, wanted: Mapping[str, int]) -> Any:
     peripheral, _, name = register.partition(".")
     if peripheral == "IRQ":
         table = next(one for one in tables(board) if name in one.peripherals)
-        return 1 << (table.peripherals[name].irq or 0)
+        return 1 << (table.peripherals[name].irq or 0) % 32
     for table in tables(board):
         if peripheral not in table.peripherals:
             continue
