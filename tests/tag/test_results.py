@@ -3,7 +3,9 @@
 import ctypes
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pytest
 from builders.tag_library import TagLibrary
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from mcukd.tag.bouts import CHANGED, FULL, LENGTH_MAX, Bout, Bouts
 from mcukd.tag.clock import SECONDS_MAX, Clock, Rate
 from mcukd.tag.counters import COUNT_MAX, Counters
-from mcukd.tag.flash import FlashRules, ModelledFlash
+from mcukd.tag.flash import NRF52840, FlashRules, ModelledFlash
 from mcukd.tag.log import read_log
 from mcukd.tag.operation import Tag, TagConfig
 from mcukd.tag.records import BOOT, BOUT, PERIOD, RATE, TIME
@@ -155,7 +157,9 @@ class CClock(ctypes.Structure):
     )
 
 
-@given(seconds=WORDS | st.integers(0, 1000), ticks=WORDS, steps=STEPS)
+@given(
+    seconds=st.integers(0, 1000) | st.integers(SECONDS_MAX - 200_000, SECONDS_MAX), ticks=WORDS, steps=STEPS
+)
 def test_the_clock_is_that_of_the_reference_and_never_goes_back(
     library: TagLibrary, seconds: int, ticks: int, steps: list
 ) -> None:
@@ -246,9 +250,8 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=150)
-@given(operations=OPERATIONS)
-def test_the_tag_writes_the_words_of_the_reference(library: TagLibrary, operations: list) -> None:
+def drive(library: TagLibrary, operations: list) -> tuple[Tag, ModelledFlash]:
+    """Do the same with the tag's C and its reference; return the reference and its flash."""
     library.blank()
     library.c.power_on(1)
     flash, counter = ModelledFlash(RULES, CONFIG.log_pages), [0]
@@ -279,8 +282,67 @@ def test_the_tag_writes_the_words_of_the_reference(library: TagLibrary, operatio
             getattr(library.c, f"tag_on_{name}")(*words)
     assert library.words.tolist() == flash.words
     assert library.erases.tolist() == flash.erases
+    return tag, flash
+
+
+@settings(max_examples=150)
+@given(operations=OPERATIONS)
+def test_the_tag_writes_the_words_of_the_reference(library: TagLibrary, operations: list) -> None:
+    tag, flash = drive(library, operations)
     if tag.log.page_number:
-        assert not read_log(library.words.tobytes(), page_bytes=512).damage
+        assert not read_log(flash.dump(), page_bytes=512).damage
+
+
+def test_nothing_is_smoothed_or_timed_across_a_gap(library: TagLibrary) -> None:
+    sure, second = {0: [500, 0, 0], 1: [0, 500, 0]}, ("pass", 32768)
+    read = [("samples", 50), second]
+    _, flash = drive(
+        library,
+        [
+            *read * 3, ("result", 0, sure[0], 5), ("gap", 9), ("result", 1, sure[1], 2),
+            *read * 4, ("pass", 32768 * 60), ("tick",), ("stop",),
+        ],
+    )  # fmt: skip
+    records = [each.record for each in read_log(flash.dump(), page_bytes=512).records]
+    bouts = [(each.payload[1], each.payload[2]) for each in records if each.kind == BOUT]
+    # The first result after the gap is of class 1 at once, not the majority with those before.
+    assert bouts == [(0 | 1 << 8, 5), (1 | 3 << 8, 2)]
+    # Four times 50 samples were read since, the first of which began the stretch.
+    assert [each.payload for each in records if each.kind == RATE] == [(150, 3, 0)]
+
+
+@pytest.mark.parametrize("pages", [4, 16])
+def test_a_day_is_the_reference_to_the_last_word(pages: int, tmp_path: Path) -> None:
+    """67,500 results (24 hours at 50 Hz, a hop of 64) of a simulated animal, with gaps and set times."""
+    config = TagConfig(classes=4, log_pages=pages, smoothing=5, unknown_margin=40)
+    library = TagLibrary(config, tmp_path)
+    library.c.power_on(7)
+    flash, counter = ModelledFlash(NRF52840, pages), [0]
+    tag = Tag(config, flash, lambda: counter[0] % (1 << 32), 7, 0x12345678, 0x9ABCDEF0)
+    rng = np.random.default_rng(3)
+    classes = np.repeat(rng.integers(0, 4, 67_500), rng.geometric(1 / 40, 67_500))[:67_500].astype(np.uint8)
+    logits = rng.integers(-300, 30, (67_500, 4)).astype(np.int16)
+    logits[np.arange(67_500), classes] = rng.integers(30, 300, 67_500)
+    for hour in range(24):
+        part = slice(hour * 67_500 // 24, (hour + 1) * 67_500 // 24)
+        library.run_results(classes[part], logits[part], 41_943)
+        for class_found, values in zip(classes[part].tolist(), logits[part].tolist()):
+            counter[0] += 41_943
+            tag.on_result(class_found, values)
+        if hour % 6 == 2:
+            tag.on_gap(hour)
+            tag.set_time(1_800_000_000 + 3600 * hour, hour, 1)
+            library.c.tag_on_gap(hour)
+            library.c.tag_set_time(1_800_000_000 + 3600 * hour, hour, 1)
+    assert library.words.tobytes() == flash.dump()
+    log = read_log(flash.dump())
+    assert not log.damage
+    counted = np.zeros(5, int)
+    for each in log.records:
+        if each.record.kind == PERIOD:
+            counted += each.record.payload[3:]
+    if pages == 16:
+        assert counted.sum() + sum(tag.counters.results) == 67_500
 
 
 def test_a_week_of_one_class_is_counted_to_the_last_result() -> None:
