@@ -21,7 +21,7 @@ from mcukd.boards.model import Board
 from mcukd.boards.tools import require_tool, tools_missing
 from mcukd.errors import UserError
 
-__all__ = ["require_stand_in", "running", "tools_missing"]
+__all__ = ["can_run", "require_stand_in", "running", "tools_missing"]
 
 #: How long a program that refuses its arguments or its ELF file takes to say so.
 _EARLY_SECONDS = 0.3
@@ -94,6 +94,15 @@ def _argv(board: Board, elf: Path, listening: int) -> list[str]:
         "--fd": str(listening),
     }
     return [sys.executable, "-m", "mcukd.chips.serve", *(part for pair in options.items() for part in pair)]
+
+
+def can_run(board: Board) -> bool:
+    """Return whether the board's image can run here; True of a program of this computer."""
+    try:
+        require_stand_in(board)
+    except UserError:
+        return False
+    return os.name == "posix"
 
 
 def require_stand_in(board: Board) -> None:

@@ -28,6 +28,7 @@ class Board(Section):
 
     Templates see it as `board`. emulates: name of the real board an emulated twin stands for.
     port: folder under firmware_templates/port. stack_bytes: RAM kept for the stack at link time.
+    dcdc: whether the inductor of the chip's DC/DC converter is fitted, so that it may be switched on.
     optimize: what model and compiler are asked for; `with_optimize` changes it for one build.
     unverified: what was never run on the real hardware, shown wherever the board is.
     """
@@ -39,6 +40,7 @@ class Board(Section):
     port: str = Field(pattern=r"^[a-z0-9_]+$")
     clock_hz: Optional[int] = Field(default=None, gt=0, le=1_000_000_000)
     stack_bytes: Optional[int] = Field(default=None, ge=256)
+    dcdc: bool = False
     optimize: Literal["speed", "size"] = "speed"
     emulates: Optional[str] = None
     memory: Optional[Memory] = None
@@ -214,6 +216,7 @@ def read_board(path: Path) -> Board:
         board.clock_hz,
         board.memory.flash if board.memory else None,
         driver.bus if driver else None,
+        board.dcdc,
     )
     _check_log(path, board)
     if board.emulates is not None:

@@ -42,6 +42,7 @@ class Port(BaseModel):
     buses: those on which it reads sensors. configuration: whether it fills the reserved end of the flash with
     configuration words.
     log_page_bytes: the flash that one erase clears, for a log in it; None where it keeps no log.
+    dcdc: whether it can switch a DC/DC converter on.
     chip: the chip it is for, where that one is modelled (`mcukd/chips`), so that its real images run there.
     """
 
@@ -51,6 +52,7 @@ class Port(BaseModel):
     clocks_hz: tuple[int, ...] = Field(default=(), strict=False)
     buses: tuple[str, ...] = Field(default=(), strict=False)
     configuration: bool = False
+    dcdc: bool = False
     log_page_bytes: Optional[int] = None
     chip: Optional[str] = None
     flash: Optional[FlashNeeds] = None
@@ -68,10 +70,12 @@ def check_port(
     clock_hz: Optional[int],
     flash: Optional[Region],
     bus: Optional[str] = None,
+    dcdc: bool = False,
 ) -> None:
     """Raise UserError, naming the board file and the field, where a board is not what its port needs.
 
     path: of the board file. name: of the port. flash: None on the host. bus: of the sensor's driver.
+    dcdc: whether the board has what the chip's DC/DC converter needs.
     """
     ports = sorted(file.parent.name for file in _folder().glob(f"*/{FILE}"))
     if name not in ports:
@@ -88,6 +92,10 @@ def check_port(
         raise UserError(
             f"{path}: clock_hz is {clock_hz}, but {listed(port.clocks_hz)} is expected, because port "
             f"{name!r} sets up no other clock, and baud rate and times would be wrong."
+        )
+    if dcdc and not port.dcdc:
+        raise UserError(
+            f"{path}: dcdc is true, but port {name!r} switches no DC/DC converter on; leave it out."
         )
     if bus is not None and bus not in port.buses:
         raise UserError(

@@ -17,10 +17,14 @@ def register(app: typer.Typer) -> None:
 def demo(
     run: RunOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated herd and of the training.")] = 0,
-    windows: Annotated[int, typer.Option(min=1, help="Windows each board is proven on.")] = 200,
+    windows: Annotated[
+        int, typer.Option(min=1, help="Windows each image is proven on; its twin in QEMU on 20 of them.")
+    ] = 2000,
     json: JsonOption = False,
 ) -> None:
-    """Run the whole pipeline on a simulated herd, from samples to two proven (emulated) boards.
+    """Run the whole pipeline on a simulated herd, from samples to two proven images.
+
+    The images that would be flashed run on modelled chips; their twins in QEMU are a second opinion.
 
     Example: [bold]mcukd demo[/bold]
     """

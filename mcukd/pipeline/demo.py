@@ -1,15 +1,25 @@
-"""Demo: the whole pipeline on the simulated herd, from samples to proven (emulated) boards and a report."""
+"""Demo: the whole pipeline on the simulated herd, from samples to proven images and a report."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from mcukd.study import Study
 
+if TYPE_CHECKING:
+    from mcukd.boards.model import Board
+
 CARD = "herd-sim"
 BOARDS = ("collar", "eartag")
+#: Windows on each twin, a second opinion from QEMU, whose UART takes a quarter of a millisecond for a byte.
+TWIN_WINDOWS = 20
+_NO_MODEL = (
+    "The package unicorn is not installed, so no image ran on a modelled chip; "
+    "'pip install mcukd[chips]' installs it."
+)
 
 
 @dataclass(frozen=True)
@@ -25,11 +35,11 @@ class DemoFacts:
 def demo(run: Optional[Path], seed: int, windows: int, say: Callable[[str], None]) -> DemoFacts:
     """Run the whole pipeline in `run` (default `runs/demo`); `say` is called with each stage as it begins.
 
-    windows: how many windows each board is proven on. Finished stages are not repeated. Without the Arm
-    compiler or the emulator the native board stands in for both, and a remark says so.
+    windows: how many windows the image of each board is proven on, on the model of its chip; its twin in QEMU
+    gets `TWIN_WINDOWS` at most. Finished stages are not repeated. Without the Arm compiler, or anything to
+    run its images, the native board stands in for both, and a remark says so.
     """
     from mcukd.boards.model import load_board
-    from mcukd.boards.tools import tools_missing
     from mcukd.data.card import load_card
     from mcukd.distillation.config import DistillConfig
     from mcukd.fixedpoint.quantize import QuantizeConfig
@@ -46,20 +56,37 @@ def demo(run: Optional[Path], seed: int, windows: int, say: Callable[[str], None
     quantized = quantize_study(study, QuantizeConfig(bits=8))
     remarks = list(quantized.remarks)
 
-    boards = [load_board(name) for name in BOARDS]
-    missing = sorted({tool for board in boards for tool in tools_missing(board.twin())})
-    names: tuple[str, ...] = BOARDS
-    if missing:
-        names = ("native",)
-        remarks.append(
-            f"{' and '.join(missing)} not found, so the same firmware was built for this computer instead of "
-            "the collar and the ear tag; 'mcukd doctor' says how to get them."
-        )
+    names, remark = _provable([load_board(name) for name in BOARDS])
+    remarks += [remark] if remark else []
     validations = {}
     for name in names:
         board = load_board(name)
-        kind = "native board" if board.host else "emulated board"
-        say(f"Proving: firmware for {board.title} on the {kind}, {windows} windows over its serial line")
-        validations[name] = validate_study(study, board, emulate=not board.host, windows=windows)
+        real = board.modelled_chip is not None
+        count = min(windows, TWIN_WINDOWS) if board.emulator else windows
+        image = f"the image of {board.title}" if real else f"firmware for {board.title}"
+        where = f" on a model of the {board.mcu}" if real else ""
+        say(f"Proving: {image}{where}, {count:,} windows over its serial line")
+        validations[name] = validate_study(study, board, emulate=real, windows=count)
     say("Reporting")
     return DemoFacts(study, validations, report_study(study), remarks)
+
+
+def _provable(boards: Sequence[Board]) -> tuple[list[str], Optional[str]]:
+    """Return which boards can be proven here, real images before twins, and a remark on what is missing."""
+    from mcukd.boards.launch import can_run
+    from mcukd.boards.tools import tools_missing
+
+    if all(not tools_missing(board) and can_run(board) for board in boards):
+        names = [board.name for board in boards]
+    else:
+        names = []
+    twins = [board.twin() for board in boards]
+    missing = sorted({tool for twin in twins for tool in tools_missing(twin)})
+    if not missing:
+        return [*names, *(twin.name for twin in twins)], None if names else _NO_MODEL
+    if names:
+        return names, f"{' and '.join(missing)} not found, so the twins in QEMU were left out."
+    return ["native"], (
+        f"{' and '.join(missing)} not found, so the same firmware was built for this computer instead of "
+        "the collar and the ear tag; 'mcukd doctor' says how to get them."
+    )

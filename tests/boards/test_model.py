@@ -104,6 +104,11 @@ def test_native_is_its_own_twin_and_counts_nothing() -> None:
             ("clock_hz is 24000000", "48000000", "sets up no other"),
         ),
         ("clock_hz = 48_000_000", "clock_hz = 47_999_999", ("clock_hz is 47999999", "baud rate")),
+        (
+            "stack_bytes = 2048",
+            "stack_bytes = 2048\ndcdc = true",
+            ("dcdc is true", "'cc26x0'", "leave it out"),
+        ),
         ("reserved = 88", "reserved = 0", ("memory.flash.reserved is 0, but 88", "CCFG", "never starts")),
         ("reserved = 88", "", ("memory.flash.reserved is 0, but 88", "CCFG")),
         ("reserved = 88", "reserved = 4096", ("memory.flash.reserved is 4096, but 88", "CCFG")),

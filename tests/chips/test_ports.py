@@ -14,6 +14,7 @@ from mcukd.chips.chip import Chip
 from mcukd.chips.console import Console
 from mcukd.chips.events import NEVER
 from mcukd.chips.image import Image, read_image
+from mcukd.chips.nordic.chip import NRF52840
 from mcukd.chips.serve import make_chip
 
 pytestmark = pytest.mark.emulator
@@ -121,6 +122,33 @@ def test_variables_begin_anew_after_a_reset(tag: Callable[..., Tag], name: str) 
 
 def test_the_floating_point_unit_is_on_where_there_is_one(tag: Callable[..., Tag]) -> None:
     assert tag("eartag").words(0x86) == [6]
+
+
+def test_the_ear_tags_port_sets_up_cache_supply_and_debug_port(tag: Callable[..., Tag]) -> None:
+    """UICR is erased on a new chip: the port opens the debug port once and for all, and leaves UICR alone then."""
+    chip = tag("eartag").chip
+    assert chip.facts() == {"instruction_cache": True, "dcdc": True, "debug_access": True}
+    assert chip.uicr.values["APPROTECT"] == 0xFFFFFF5A and chip.nvmc.values["CONFIG"] == 0
+    chip.reset_pin()
+    assert not chip.debug_access()
+    chip.run(NEVER)
+    assert chip.debug_access()
+
+
+def test_the_ear_tags_port_leaves_an_early_chip_and_a_closed_one_alone(images: dict[str, Image]) -> None:
+    for setting, variant in ((0xFFFFFFFF, b"AAD0"), (0xFFFFFF00, b"AAF0")):
+        chip = make_chip("nrf52840", Console(115_200, 6, 8))
+        assert isinstance(chip, NRF52840)
+        chip.load(images["eartag"])
+        chip.uicr.values["APPROTECT"] = setting
+        chip.factory.values["INFO.VARIANT"] = int.from_bytes(variant, "big")
+        chip.power_on()
+        chip.run(NEVER)
+        assert chip.uicr.values["APPROTECT"] == setting and not chip.debug_access()
+
+
+def test_the_collars_port_caches_its_flash(tag: Callable[..., Tag]) -> None:
+    assert tag("collar").chip.facts() == {"instruction_cache": True, "dcdc": False}
 
 
 def test_ram_is_random_at_power_up_and_nothing_depends_on_it(images: dict[str, Image]) -> None:

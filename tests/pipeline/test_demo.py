@@ -17,9 +17,12 @@ def test_demo_ends_with_two_proven_boards_a_table_and_a_report(tmp_path: Path) -
     first = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr
     facts = json.loads(first.stdout)
-    for board in ("collar", "eartag"):
+    kinds = {"collar": "modelled chip", "eartag": "modelled chip"}
+    kinds |= {f"{board}-emulated": "qemu" for board in kinds}
+    assert list(facts["validations"]) == list(kinds)
+    for board, kind in kinds.items():
         proof = facts["validations"][board]
-        assert proof["windows"] >= 20
+        assert proof["windows"] >= 20 and proof["reached"]["kind"] == kind
         assert proof["mismatches"] == 0
         assert proof["emulated"]
     assert (tmp_path / facts["report"]).read_text().startswith("<!DOCTYPE html>")

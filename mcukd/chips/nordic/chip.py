@@ -40,6 +40,7 @@ class NRF52840(Chip):
         core.add_memory(*self.ram, changing_code=True)
         core.write_memory(0, b"\xff" * _FLASH_BYTES)
         self.flash = Flash(0, _FLASH_BYTES, _PAGE, 4, _WRITES_PER_WORD, core.read_memory, core.write_memory)
+        self.factory = self._factory(table["FICR"])
         self.uicr = Uicr(table["UICR"], core)
         self.clock = Clock(table["CLOCK"], core)
         self.power = Power(table["POWER"], core)
@@ -57,7 +58,7 @@ class NRF52840(Chip):
         )
         self.watchdog = Watchdog(table["WDT"], core, self.clock)
         for peripheral in (
-            NordicPeripheral(table["FICR"], core),
+            self.factory,
             self.uicr,
             self.clock,
             self.power,
@@ -75,6 +76,22 @@ class NRF52840(Chip):
         core.add_registers(0x10000000, 0x2000)
         core.add_registers(0x40000000, 0x100000)
         core.add_registers(0x50000000, 0x1000)
+
+    def _factory(self, table: PeripheralTable) -> NordicPeripheral:
+        """Return FICR with what the factory wrote: variant AAF0, a random device number, sizes."""
+        factory = NordicPeripheral(table, self.core)
+        written = {
+            "INFO.VARIANT": int.from_bytes(b"AAF0", "big"),
+            "INFO.RAM": 256,
+            "INFO.FLASH": 1024,
+            "CODEPAGESIZE": _PAGE,
+            "CODESIZE": _FLASH_BYTES // _PAGE,
+            "DEVICEID[0]": self._random.getrandbits(32),
+            "DEVICEID[1]": self._random.getrandbits(32),
+        }
+        factory.values.update(written)
+        factory.reset = lambda: None  # type: ignore[method-assign]
+        return factory
 
     def _buses(self, table: dict[str, PeripheralTable]) -> list[NordicPeripheral]:
         """Return the I2C and SPI controllers; those at the same addresses share ENABLE."""
