@@ -52,6 +52,7 @@ def test_a_stream_is_found_in_the_log(tmp_path: Path, name: str) -> None:
     assert last is not None and {bout.class_found for bout, _ in ended} >= {3}
 
     with running(board, elf) as url, open_device(url) as device:
+        device.timeout = 20.0  # on a busy computer the model takes seconds to start
         device.who()
         assert not read_time(device).trusted
         for _ in device.push(0, samples):
