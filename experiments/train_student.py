@@ -46,7 +46,9 @@ def main() -> None:
     x = train_windows.counts.astype(np.float32) / scale
     shape = (card.window, x.shape[2], len(card.classes), np.zeros(x.shape[2]), np.ones(x.shape[2]))
     teacher = Trainer(lambda: build_resnet(*shape, config.teacher_width), jit_compile=False)
-    teacher_model = teacher.fit(x, Targets(train_windows.labels), teacher_training_config(config), SEED)
+    teacher_model = teacher.fit(
+        x, Targets(train_windows.labels), teacher_training_config(config, len(x)), SEED
+    )
     soft = Teacher((teacher_model,)).soft_labels(x, augmentation(config), SEED)
     targets = Targets(train_windows.labels, soft, config.softness, config.alpha)
     student = Trainer(lambda: build_student(*shape, config.gru_units, config.dense_units), jit_compile=True)

@@ -41,6 +41,8 @@ UNLABELLED_CHOICES = ("all", "confident", "balanced")
 #: Left out of the recorded options at these values, so that studies made before they existed stay current.
 _SINCE = {
     "epochs": None,
+    "epoch_factor": 1.0,
+    "teacher_epochs": None,
     "student": "gru-mlp",
     "choose_epochs": False,
     "choose_teacher_epochs": False,
@@ -75,8 +77,8 @@ class DistillConfig:
     it. seeds: of the evaluation; teacher and students of every fold are trained once with each. seed: of
     the final models, trained on all animals, and of simulated data. neck_axis: index of the axis along
     the neck, which the card states where `augment` has "rotation". jobs does not change the results. None
-    stands for the default of the card (mounting), the method (teacher, teacher_sensors, temperature) or
-    the architecture (epochs, learning_rate).
+    stands for the default of the card (mounting), the method (teacher, teacher_sensors, temperature),
+    the architecture (epochs, learning_rate) or the number of windows (teacher_epochs).
 
     method_options: values of options that methods declare (`Method.options`), where they are not the
     defaults, sorted by name; `of` and `with_options` take them as any other option.
@@ -99,7 +101,12 @@ class DistillConfig:
     epochs: Optional[int] = option(
         None, "Epochs of each student.", MODELS, "depends on architecture and window", 1, 100_000
     )
-    teacher_epochs: int = option(10, "Epochs of the teacher.", MODELS, low=1, high=100_000)
+    epoch_factor: float = option(
+        1.0, "Epochs of the distilled student, as a multiple of the plain one's.", MODELS, low=0.1, high=100
+    )
+    teacher_epochs: Optional[int] = option(
+        None, "Epochs of the teacher.", MODELS, "10, or more where they make fewer than 600 steps", 1, 100_000
+    )
     teacher_width: int = option(
         16, "Filters of the ResNet's first block; 64 is full size.", MODELS, low=1, high=256
     )

@@ -81,7 +81,8 @@ class FoldTrainer(Networks):
             soft = teacher.soft_labels(data.inputs, student_config.augmentation, job.seed)
         factors = epoch_factors(config.choose_epochs)
         student_config = self._choose_epochs("student", factors, data.windows, student_config, fits)
-        training_set = DistillationSet(data, len(data), teacher, soft, student_config)
+        distilled_config = student_config.with_more_epochs(config.epoch_factor)
+        training_set = DistillationSet(data, len(data), teacher, soft, distilled_config)
         unlabelled = unlabelled_windows(job, self.training, self.recordings, config)
         if teacher is not None and unlabelled is not None:
             training_set = self._with_unlabelled(training_set, unlabelled, fits)
@@ -144,7 +145,7 @@ class FoldTrainer(Networks):
             return None
         windows = data.windows
         factors = epoch_factors(config.choose_teacher_epochs)
-        teacher_config = teacher_training_config(config, windows.extra_vectors)
+        teacher_config = teacher_training_config(config, len(data), windows.extra_vectors)
         teacher_config = self._choose_epochs("teacher", factors, windows, teacher_config, fits)
         student_config = student_training_config(config, windows.counts.shape[1], windows.extra_vectors)
         configs = {"teacher": teacher_config, "student": student_config}

@@ -7,11 +7,15 @@ from typing import Any, Optional
 from mcukd.distillation.architectures import STUDENTS, TrainingDefaults
 from mcukd.distillation.config import DistillConfig
 from mcukd.training.augmentation import Augmentation, Turn
-from mcukd.training.trainer import TrainingConfig
+from mcukd.training.trainer import BATCH, TrainingConfig
 
 #: Part of the identity of every cached result: raise it when the training of teachers changes in a way
 #: options do not show. Where only that of students changes, raise their method's (`Method.version`).
 TEACHERS_VERSION = 3
+
+#: Default epochs of a teacher, and the fewest steps they make: ten epochs of a few hundred windows are too
+#: few steps for a residual network (docs/experiments/label-budgets.md).
+TEACHER_EPOCHS, LEAST_TEACHER_STEPS = 10, 600
 
 _TURNS: dict[Optional[str], Turn] = {"aligned": "none", "turned": "vertical", "any": "any"}
 
@@ -43,10 +47,16 @@ def augmentation(config: DistillConfig, extra_vectors: tuple[int, ...] = ()) -> 
     )
 
 
-def teacher_training_config(config: DistillConfig, extra_vectors: tuple[int, ...] = ()) -> TrainingConfig:
-    """Return the hyperparameters of the teacher's training."""
+def teacher_training_config(
+    config: DistillConfig, windows: int, extra_vectors: tuple[int, ...] = ()
+) -> TrainingConfig:
+    """Return the hyperparameters of the teacher's training on a number of windows.
+
+    Its epochs are those configured, else TEACHER_EPOCHS, or as many as make LEAST_TEACHER_STEPS steps.
+    """
+    least = LEAST_TEACHER_STEPS * BATCH / max(1, windows)
     return TrainingConfig(
-        config.teacher_epochs,
+        config.teacher_epochs or max(TEACHER_EPOCHS, least),
         learning_rate=2e-3,
         weight_decay=0.01,
         augmentation=augmentation(config, extra_vectors),

@@ -146,4 +146,4 @@ def shortened(config: TrainingConfig, labelled: int, both: int) -> TrainingConfi
 
     labelled, both: numbers of windows. Without a limit months of recordings would take months to train on.
     """
-    return replace(config, epochs=config.epochs * min(1.0, MOST_PRESENTED * labelled / both))
+    return config.with_more_epochs(min(1.0, MOST_PRESENTED * labelled / both))

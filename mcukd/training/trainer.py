@@ -12,7 +12,7 @@ import random
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import numpy as np
@@ -48,6 +48,10 @@ class TrainingConfig:
     learning_rate: float
     weight_decay: float
     augmentation: Augmentation
+
+    def with_more_epochs(self, factor: float) -> TrainingConfig:
+        """Return the hyperparameters with a multiple of the epochs."""
+        return replace(self, epochs=self.epochs * factor)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ EARLIER: dict[str, Any] = {
     "gate": True,
 }
 TODAY: dict[str, Any] = {
+    "teacher_epochs": 10,
     "mounting": "any",
     "alpha": 0.7,
     "method": "online",
