@@ -11,9 +11,10 @@ import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
 from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.effort import with_effort
 from mcukd.distillation.methods import BUILT_IN, METHODS
 from mcukd.distillation.option_lists import parse_seeds
-from mcukd.distillation.options import DATA, METHOD, Option, declared, stored_name
+from mcukd.distillation.options import DATA, METHOD, Option, current, declared, stored_name
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed, plural
 
@@ -99,6 +100,15 @@ def distill(
             rich_help_panel=METHOD,
         ),
     ] = None,
+    effort: Annotated[
+        Optional[str],
+        typer.Option(
+            help="How much is trained: quick (soft labels of one ResNet) or normal (the distilled student "
+            "matches an ensemble of seven networks for twice the epochs, and all train against noise).",
+            show_default=False,
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
     baselines: Annotated[
         bool, typer.Option(help="Also train majority, random forest and filter-MLP on the same folds.")
     ] = True,
@@ -126,6 +136,8 @@ def distill(
 
     options = {name: value for name, value in given.items() if value is not None}
     options.update(map(_named_option, set_options or ()))
+    if effort is not None:
+        options = with_effort(effort, current(options))
     if "seeds" in options:
         options["seeds"] = parse_seeds(options["seeds"])
     # Who names no data wants an answer in minutes; leaving each simulated animal out in turn takes an hour.

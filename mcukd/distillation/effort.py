@@ -1,0 +1,43 @@
+"""Efforts: named sets of options that say how much a study trains. No TensorFlow here.
+
+A study records the options and not the effort, so that a later change of an effort leaves it as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcukd.distillation.options import flag
+from mcukd.errors import UserError
+from mcukd.text import did_you_mean, listed
+
+#: Options by effort.
+EFFORTS: Mapping[str, Mapping[str, Any]] = {
+    "quick": {"method": "soft-labels", "teacher": "resnet", "epoch_factor": 1.0},
+    "normal": {
+        "method": "function-matching",
+        "teacher": "mixed-ensemble",
+        "temperature": 1.0,
+        "augment": "noise",
+        "epoch_factor": 2.0,
+    },
+}
+
+
+def with_effort(effort: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the given options together with those of an effort.
+
+    Raises UserError for an unknown effort, and for an option that both decide.
+    """
+    if effort not in EFFORTS:
+        raise UserError(
+            f"--effort is '{effort}'{did_you_mean(effort, tuple(EFFORTS))}, expected one of "
+            f"{listed(tuple(EFFORTS))}."
+        )
+    own = EFFORTS[effort]
+    if both := [flag(name) for name in own if name in given]:
+        raise UserError(
+            f"--effort {effort} decides {listed(both)} as well; leave out --effort, or {listed(both)}."
+        )
+    return {**own, **given}
