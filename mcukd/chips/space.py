@@ -63,6 +63,10 @@ class _Entry:
         self.reader: Optional[Reader] = getattr(peripheral, f"read_{name}", None)
         self.writer: Optional[Writer] = getattr(peripheral, f"write_{name}", None)
 
+    def open(self) -> bool:
+        """Return whether the peripheral answers now."""
+        return self.peripheral.refusal() is None and self.peripheral.chosen()
+
     def take(self, value: int) -> None:
         """Take a value that the core writes."""
         if self.writer is not None:
@@ -97,7 +101,11 @@ class AddressSpace:
 
     def read(self, address: int, size: int) -> int:
         """Return what the core reads; ChipStop where the chip or the model does not allow it."""
-        entry = self._entry(self._reads, address, size, "read")
+        for entry in self._reads.get(address, ()) if size == 4 else ():
+            if entry.open():
+                break
+        else:
+            entry = self._entry(self._reads, address, size, "read")
         value = (
             entry.reader(entry.register.index)
             if entry.reader is not None

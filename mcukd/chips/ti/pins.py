@@ -28,8 +28,13 @@ class Ioc(Peripheral):
         self._core, self.pins = core, pins
         self.gpio: Optional[Gpio] = None
         self.on_change: Callable[[], None] = lambda: None
+        self._pins_of: dict[int, list[int]] = {}
         super().__init__(table)
         pins.listen(self._changed)
+
+    def reset(self) -> None:
+        super().reset()
+        self._pins_of.clear()
 
     def write_IOCFG(self, value: int, index: int) -> None:
         port = value & 0x3F
@@ -38,6 +43,7 @@ class Ioc(Peripheral):
         if value >> 13 & 3 not in _PULLS:
             raise ChipStop(f"IOC.IOCFG{index} holds 0 for PULL_CTL, which is no setting")
         self.values[f"IOCFG[{index}]"] = value
+        self._pins_of.clear()
         self.pins.pull(index, _PULLS[value >> 13 & 3])
         if self.gpio is not None:
             self.gpio.drive(index)
@@ -53,7 +59,10 @@ class Ioc(Peripheral):
 
     def pin_of(self, port: int) -> Optional[int]:
         """Return the pin that a port is connected to; ChipStop where there are two."""
-        found = [pin for pin in range(self.pins.count) if self.port(pin) == port]
+        found = self._pins_of.get(port)
+        if found is None:
+            found = [pin for pin in range(self.pins.count) if self.port(pin) == port]
+            self._pins_of[port] = found
         if len(found) > 1:
             raise ChipStop(f"port {port:#x} is connected to pins {found[0]} and {found[1]}")
         return found[0] if found else None

@@ -107,7 +107,8 @@ class Prcm(Peripheral):
 
     def why_off(self, domain: str, gate: str, mask: int) -> Optional[str]:
         """Return why a peripheral of a power domain cannot be reached; None where it can."""
-        if not self._is_on(domain):
+        at = self._on_at.get(domain)
+        if at is None or self._core.cycles < at:
             return f"its power domain {domain} is off (PRCM.PDCTL0{domain}, and wait for PDSTAT0{domain})"
         if not self._loaded.get(f"{gate}R", 0) & mask:
             return f"its clock is off (PRCM.{gate}R, loaded with CLKLOADCTL)"

@@ -37,6 +37,7 @@ class Uart(Powered):
     def _clear(self) -> None:
         self._rx: deque[int] = deque()
         self._raw = 0
+        self._level = False
         self._divisor = 0
         self._arrival: Optional[Event] = None
         self._timeout: Optional[Event] = None
@@ -112,7 +113,10 @@ class Uart(Powered):
             self._update()
 
     def _update(self) -> None:
-        self.signal(bool(self._raw & self.values["IMSC"]))
+        level = bool(self._raw & self.values["IMSC"])
+        if level != self._level:
+            self._level = level
+            self.signal(level)
 
     # Registers
 
