@@ -46,6 +46,7 @@ _PACKAGES = {
     "tflite-support": ("writes the TFLite file's metadata; wheels exist up to Python 3.11", False),
     "numpy": ("computes the integer reference", True),
     "pyserial": ("talks to boards", True),
+    "unicorn": ("runs the images that would be flashed, on modelled chips", False),
     "pyocd": ("flashes the ear tag, as an alternative to OpenOCD", False),
 }
 

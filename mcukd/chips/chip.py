@@ -50,7 +50,6 @@ class Chip:
         self.pins = Pins(self.pin_count)
         self.console = console
         self.resets: list[str] = []
-        self.brown_out = False
         self._random = random.Random(seed)
         self._devices: list[BusDevice] = []
         self._device_event: Optional[Event] = None
@@ -120,10 +119,18 @@ class Chip:
 
     def power_on(self) -> None:
         """Give power: RAM holds random bits, every register its reset value."""
+        self._lose_memory()
+        self._reset(POWER)
+
+    def brown_out(self) -> None:
+        """Let the supply fall below the brown-out detector and come back: a reset that loses RAM."""
+        self._lose_memory()
+        self._reset(BROWN_OUT)
+
+    def _lose_memory(self) -> None:
         origin, size = self.ram
         self.core.write_memory(origin, self._random.randbytes(size))
         self.core.forget_code(origin, size)
-        self._reset(POWER)
 
     def reset_pin(self) -> None:
         """Pull the reset pin."""

@@ -74,6 +74,16 @@ def test_the_clock_wakes_at_a_compare_value_and_runs_on_through_a_reset(tmp_path
     assert made.chip.core.instructions < 3000 and made.chip.core.slept > 10 * 48_000_000
 
 
+def test_a_brown_out_is_told_from_other_resets_and_stops_the_clock(tmp_path: Path) -> None:
+    body = "out[0] = R(0x40090004u) >> 1 & 7u; out[1] = R(0x40092000u); R(0x40092000u) = 1;"
+    made = run(tmp_path, body)
+    made.chip.reset_pin()
+    assert made.run(100).words(2) == [1, 1]
+    made.chip.brown_out()
+    assert made.run(100).words(2) == [2, 0]
+    assert made.chip.resets == ["power", "pin", "brown-out"]
+
+
 def test_channel_2_repeats_by_itself(tmp_path: Path) -> None:
     before = "void rtc(void) { R(0x40092004u) = 1u << 16; out[0]++; }"
     body = """

@@ -121,6 +121,16 @@ def test_reset_reasons_add_up_until_cleared_and_gpregret_is_kept(tmp_path: Path)
     assert made.run().words(2) == [5, 0x5A]
 
 
+def test_a_brown_out_loses_ram_and_the_kept_registers(tmp_path: Path) -> None:
+    body = "out[0] = R(0x40000400u); out[1] = R(0x4000051Cu); R(0x4000051Cu) = 0x5A;"
+    made = run(tmp_path, body)
+    before = made.chip.core.read_memory(0x20020000, 64)
+    made.chip.brown_out()
+    assert made.run().words(2) == [0, 0]
+    assert made.chip.resets == ["power", "brown-out"]
+    assert made.chip.core.read_memory(0x20020000, 64) != before
+
+
 def test_the_power_fail_warning_comes_once_as_the_supply_falls(tmp_path: Path) -> None:
     before = "void warn(void) { R(0x40000108u) = 0; out[0]++; }"
     body = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from mcukd.chips.bus import I2CBus, SPIBus
-from mcukd.chips.chip import POWER, Chip
+from mcukd.chips.chip import BROWN_OUT, POWER, Chip
 from mcukd.chips.console import Console
 from mcukd.chips.flash import Flash
 from mcukd.chips.nordic.base import NordicPeripheral
@@ -134,7 +134,7 @@ class NRF52840(Chip):
         self.nvmc.store(address, size, value)
 
     def after_reset(self, reason: str) -> None:
-        if reason == POWER:
+        if reason in (POWER, BROWN_OUT):  # RESETREAS tells neither from the other
             self.power.forget()
         self.power.reset_reason |= RESET_BITS.get(reason, 0)
         self.uicr.write_enabled = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from mcukd.chips.chip import POWER, Chip
+from mcukd.chips.chip import BROWN_OUT, POWER, Chip
 from mcukd.chips.console import Console
 from mcukd.chips.flash import Flash
 from mcukd.chips.registers import load_table
@@ -80,7 +80,7 @@ class CC2650(Chip):
         )
 
     def after_reset(self, reason: str) -> None:
-        if reason == POWER:
+        if reason in (POWER, BROWN_OUT):
             self.rtc.power_on()
         self.sysctl.source = RESET_SOURCES[reason]
         self.core.vector_table = self._boot()
