@@ -12,6 +12,7 @@ import pytest
 from builders.studies import simulated_study
 
 from mcukd.boards.model import load_board
+from mcukd.harness.reached import MODEL, QEMU
 from mcukd.pipeline.firmware import build_stage, generate_stage
 from mcukd.pipeline.validate import validate_study
 from mcukd.study import Study
@@ -107,11 +108,13 @@ def test_one_file_makes_a_tag_and_a_second_its_twin(study: Study, tmp_path: Path
     assert generate_stage(study, tag).ran
     built, _ = build_stage(study, tag)
     assert built.hex is not None and built.size["flash_bytes"] < built.size["flash_limit"]
-    written(tmp_path, TAG + EMULATOR, IN_QEMU)
-    facts = validate_study(study, tag, emulate=True, windows=4)
-    assert (facts["board"], facts["ran_on"]) == ("toy-tag", "toy-tag-emulated")
-    assert facts["mismatches"] == 0 and facts["selftest"]["passed"] and facts["streaming"]["passed"]
-    assert "Toy 3-axis" in facts["scale"]["sentence"]
+    twin = load_board(written(tmp_path, TAG + EMULATOR, IN_QEMU))
+    for board, kind in ((tag, MODEL), (twin, QEMU)):
+        facts = validate_study(study, board, emulate=board is tag, windows=4)
+        assert (facts["board"], facts["ran_on"]) == (board.name, board.name)
+        assert facts["reached"]["kind"] == kind
+        assert facts["mismatches"] == 0 and facts["selftest"]["passed"] and facts["streaming"]["passed"]
+        assert "Toy 3-axis" in facts["scale"]["sentence"]
 
 
 PLUGIN = """
@@ -144,6 +147,7 @@ from pathlib import Path
 from mcukd.boards.cores import CORES
 from mcukd.boards.flashing import FlashOptions, flash_argv
 from mcukd.boards.model import load_board
+from mcukd.harness.reached import MODEL, QEMU
 from mcukd.boards.toolchain import core_flags
 from mcukd.codegen.kernel import kernel_for
 from mcukd.fixedpoint.model import load_model
