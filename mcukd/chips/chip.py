@@ -61,11 +61,26 @@ class Chip:
 
     def wire_i2c(self, scl: int, sda: int, *devices: I2CDevice) -> I2CBus:
         """Solder an I2C bus with devices to two pins; return the bus."""
-        bus = self._i2c.setdefault((scl, sda), I2CBus())
+        if (scl, sda) not in self._i2c:
+            self._i2c[scl, sda] = I2CBus()
+            self.pins.listen(lambda pin, level: self._clocked_by_hand(scl, sda, pin, level))
+        bus = self._i2c[scl, sda]
         for device in devices:
             bus.attach(device)
             self._devices.append(device)
         return bus
+
+    def _clocked_by_hand(self, scl: int, sda: int, pin: int, level: bool) -> None:
+        """Let the devices of a bus see a pulse that the firmware makes of SCL as a plain pin."""
+        if pin == scl and level and self.pins.driven(scl):
+            self.sync_devices()
+            self._i2c[scl, sda].clock_pulse()
+            self._hold_lines()
+
+    def _hold_lines(self) -> None:
+        """Pull SDA low where a device holds it."""
+        for (_, sda), bus in self._i2c.items():
+            self.pins.drive(sda, False if bus.stuck else None)
 
     def wire_spi(self, sck: int, mosi: int, miso: int, select: int, device: SPIDevice) -> SPIBus:
         """Solder a device to an SPI bus of three pins, chosen by a fourth; return the bus."""
@@ -102,6 +117,7 @@ class Chip:
             at = device.next_event()
             if at is not None and (soonest is None or at < soonest):
                 soonest = at
+        self._hold_lines()
         if self._device_event is not None:
             self._device_event.cancel()
         self._device_event = None

@@ -30,6 +30,10 @@ class Pins:
         """Return the level of a pin."""
         return self._levels.get(pin, False)
 
+    def driven(self, pin: int) -> bool:
+        """Return whether the chip drives a pin."""
+        return pin in self._inside
+
     def drive(self, pin: int, level: Optional[bool]) -> None:
         """Drive a pin from outside the chip; None lets it go."""
         self._set(self._outside, pin, level)

@@ -10,16 +10,12 @@ from typing import Optional
 
 import numpy as np
 from builders.compile import STRICT, UNDEFINED
+from builders.sensors import GAPS, RESULTS
 
 from mcukd.chips.bus import I2CBus, I2CDevice
 from mcukd.resources import resource_dir
 
 TICKS_HZ = 32768
-RESULTS = (
-    "ok", "absent", "refused", "bus-stuck", "bus-timeout", "wrong-identity", "settings", "self-test",
-    "restarted", "unreadable", "overrun", "silent", "stopped", "missing",
-)  # fmt: skip
-GAPS = {1: "start", 2: "overrun", 4: "reset", 8: "bus", 16: "unreadable", 32: "missing"}
 WARNINGS = {1: "frozen", 2: "saturated", 4: "rate"}
 OK, NO_ANSWER, REFUSED, STUCK, TIMEOUT = range(5)
 #: A byte at 400 kHz takes nine bits.

@@ -11,6 +11,12 @@ from mcukd.chips.sensors.sources import Recording
 
 MS = 1_000_000
 SECOND = 1_000_000_000
+#: Names of `sensor_result` and of gaps in sensor.h.
+RESULTS = (
+    "ok", "absent", "refused", "bus-stuck", "bus-timeout", "wrong-identity", "settings", "self-test",
+    "restarted", "unreadable", "overrun", "silent", "stopped", "missing",
+)  # fmt: skip
+GAPS = {1: "start", 2: "overrun", 4: "reset", 8: "bus", 16: "unreadable", 32: "missing"}
 
 
 class Wire:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Optional
 
 from mcukd.boards.model import Board
+from mcukd.boards.sensor_driver import SensorSetup
 from mcukd.codegen.templates import render_folders, render_template
 
 #: Echoes every byte but the commands below.
@@ -88,11 +90,12 @@ int main(void)
 """
 
 
-def write_sources(board: Board, folder: Path, main: str = MAIN) -> Path:
-    """Render the board's port and linker script beside `main.c`."""
+def write_sources(board: Board, folder: Path, main: str = MAIN, sensor: Optional[SensorSetup] = None) -> Path:
+    """Render the board's port, linker script and sensor beside `main.c`."""
     folder.mkdir(parents=True, exist_ok=True)
-    context = {"board": board, "sensor": None}
-    texts = render_folders(["port/common", f"port/{board.port}"], context)
+    context = {"board": board, "sensor": sensor}
+    driver = ["sensor", f"sensor/{sensor.driver.model}"] if sensor else []
+    texts = render_folders([*driver, "port/common", f"port/{board.port}"], context)
     if not board.host:
         texts["firmware.ld"] = render_template("linker/cortex-m.ld.j2", context)
     for name, text in {**texts, "main.c": main}.items():

@@ -15,7 +15,8 @@ from mcukd.chips.nordic.base import NordicPeripheral
 from mcukd.chips.registers import PeripheralTable
 from mcukd.chips.stop import ChipStop
 
-_TWI_HZ = {0x01980000: 100_000, 0x04000000: 250_000, 0x06400000: 400_000}
+#: The third is no value of the description, but Nordic's own remedy for anomaly 219.
+_TWI_HZ = {0x01980000: 100_000, 0x04000000: 250_000, 0x06200000: 390_000, 0x06400000: 400_000}
 _SPI_HZ = {
     0x02000000: 125_000,
     0x04000000: 250_000,
