@@ -86,14 +86,22 @@ def read(
 ) -> None:
     """Read a tag's log over its serial line, and decode it.
 
+    An earlier dump is not overwritten.
+
     Example: [bold]mcukd log read --port /dev/ttyACM0 --out dump.bin --classes grazing,resting,walking[/bold]
     """
+    from mcukd.errors import UserError
     from mcukd.files import write_bytes
     from mcukd.harness.protocol import open_device
     from mcukd.harness.tag_log import confirm as confirm_records
     from mcukd.harness.tag_log import read_log_flash
     from mcukd.tag.log import read_log
 
+    _check_names(classes, run)
+    if out.exists():
+        raise UserError(
+            f"{out} exists and may be a dump that the tag no longer holds; give --out another name."
+        )
     with open_device(port, baud) as device:
         content = read_log_flash(device)
         write_bytes(out, content)
@@ -143,12 +151,10 @@ def _tell(
     json: bool,
 ) -> None:
     """Print or write the records of a dump."""
-    from mcukd.errors import UserError
     from mcukd.tag.log import read_log
     from mcukd.tag.log_table import rows_of
 
-    if classes is not None and run is not None:
-        raise UserError("--classes and --run both name the classes; give one of them.")
+    _check_names(classes, run)
     log = read_log(content, name)
     names = classes.split(",") if classes is not None else None
     remarks: list[str] = []
@@ -180,6 +186,13 @@ def _tell(
         typer.echo(sentence)
     if csv is not None:
         typer.echo(f"{csv}: written.")
+
+
+def _check_names(classes: Optional[str], run: Optional[Path]) -> None:
+    from mcukd.errors import UserError
+
+    if classes is not None and run is not None:
+        raise UserError("--classes and --run both name the classes; give one of them.")
 
 
 def _when(row: dict[str, Any]) -> str:

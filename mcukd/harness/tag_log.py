@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Callable
 
 from mcukd.errors import UserError
 from mcukd.harness.messages import (
@@ -17,6 +17,7 @@ from mcukd.harness.messages import (
     Request,
 )
 from mcukd.harness.protocol import Device
+from mcukd.progress import progress
 from mcukd.tag.records import TICKS_PER_SECOND
 
 #: Words of the log in one reply.
@@ -41,25 +42,31 @@ class TagTime:
     flash_failures: int
 
 
-def read_log_flash(device: Device, progress: Optional[Callable[[int, int], None]] = None) -> bytes:
+def read_log_flash(device: Device) -> bytes:
     """Return the bytes of the log's pages, as `mcukd.tag.log.read_log` takes them.
 
-    progress: called with the words read and their total. Raises UserError where the firmware keeps no log.
+    Raises UserError where the firmware keeps no log.
     """
-    words, total = b"", _WORDS
-    while len(words) < 4 * total:
-        done = len(words) // 4
-        count = min(_WORDS, total - done)
-        reply = _ask(device, Request.LOG, LOG_REQUEST.pack(done, count))
-        if len(reply) != LOG_FIELDS.size + 4 * count:
-            raise _malformed(device, Request.LOG, reply)
-        first, total = LOG_FIELDS.unpack(reply[: LOG_FIELDS.size])
-        if first != done:
-            raise _malformed(device, Request.LOG, reply)
-        words += reply[LOG_FIELDS.size :]
-        if progress:
-            progress(len(words) // 4, total)
+    words, total = _log_words(device, 0, _WORDS)
+    with progress("Words of the log", total) as advance:
+        advance(_WORDS)
+        while len(words) < 4 * total:
+            done = len(words) // 4
+            count = min(_WORDS, total - done)
+            words += _log_words(device, done, count)[0]
+            advance(count)
     return words
+
+
+def _log_words(device: Device, first: int, count: int) -> tuple[bytes, int]:
+    """Return words of the log, and how many it has."""
+    reply = _ask(device, Request.LOG, LOG_REQUEST.pack(first, count))
+    if len(reply) != LOG_FIELDS.size + 4 * count:
+        raise _malformed(device, Request.LOG, reply)
+    begun, total = LOG_FIELDS.unpack(reply[: LOG_FIELDS.size])
+    if begun != first:
+        raise _malformed(device, Request.LOG, reply)
+    return reply[LOG_FIELDS.size :], total
 
 
 def read_time(device: Device) -> TagTime:

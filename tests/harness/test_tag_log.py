@@ -174,3 +174,11 @@ def test_the_commands_read_the_log_and_set_the_time(binary: Path, tmp_path: Path
         refused = mcukd("log", "read", "--port", url, "--baud", str(FAST), "--out", "dump.bin", cwd=tmp_path)
     assert refused.returncode == 2 and "none of its 3 pages" in refused.stderr
     assert (tmp_path / "dump.bin").stat().st_size == 3 * 4096
+    kept = (tmp_path / "dump.bin").read_bytes()
+    for arguments, words in (
+        (("--out", "dump.bin"), "dump.bin exists and may be a dump"),
+        (("--out", "new.bin", "--classes", "a", "--run", "b"), "--classes and --run both name the classes"),
+    ):
+        refused = mcukd("log", "read", "--port", "/dev/none", *arguments, cwd=tmp_path)
+        assert refused.returncode == 2 and words in " ".join(refused.stderr.split())
+    assert (tmp_path / "dump.bin").read_bytes() == kept and not (tmp_path / "new.bin").exists()
