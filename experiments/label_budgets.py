@@ -5,7 +5,7 @@
 
 Compares, at every budget of a finished sweep, each distilled student with the plain student and the random
 forest of the same budget, and with the plain student that has all labels where the sweep has one. A model is
-named by what its point says. --write: docs/results/label-budget-NAME.json.
+named by what its point says. Draws of labelled animals ("animals=3 draw=2") count as further seeds. --write: docs/results/label-budget-NAME.json.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from mcukd.evaluation.compare import paired
 from mcukd.files import write_json
 
 DOCS = Path(__file__).parents[1] / "docs"
+DRAW = r" draw=(\d+)"
 PLAIN, FOREST = "plain", "random_forest"
 
 
@@ -36,7 +37,7 @@ def main() -> int:
     parser.add_argument("--write", metavar="NAME", help="write docs/results/label-budget-NAME.json")
     options = parser.parse_args()
     table = read_parquet(options.sweep / "table.parquet")
-    rows = budget_rows(table[table["bits"].isna()])
+    rows = budget_rows(with_draws_as_seeds(table[table["bits"].isna()]))
     for row in rows:
         print(sentence(row))
     if options.write:
@@ -51,6 +52,22 @@ def main() -> int:
             },
         )
     return 0
+
+
+def with_draws_as_seeds(table: DataFrame) -> DataFrame:
+    """Return the table with the draws of one budget under one point, each draw and seed as a seed of its own.
+
+    Teachers and students of another draw are other networks, so that draws and seeds vary together. Where a
+    budget was drawn once, the table stays as it is.
+    """
+    labelled = table["labelled"].fillna("").astype(str)
+    draw = labelled.str.extract(DRAW, expand=False).fillna("1").astype(int)
+    seeds = table["seed"].nunique()
+    return table.assign(
+        point=table["point"].str.replace(DRAW, "", regex=True),
+        labelled=labelled.str.replace(DRAW, "", regex=True),
+        seed=table["seed"] + seeds * (draw - 1),
+    )
 
 
 def budget_rows(table: DataFrame) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,15 +15,16 @@ from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed
 
 #: How often animals are drawn before a budget is said to be too small for all classes.
-_DRAWS = 1000
-_PREFIX = "animals="
+_TRIES = 1000
+_COUNT = re.compile(r"animals=([0-9]+)(?: draw=([0-9]+))?")
 
 
 def with_label_budget(folds: Sequence[Fold], windows: Windows, labelled: str) -> list[Fold]:
     """Return folds whose training animals are those with labels; the others are their unlabelled animals.
 
-    labelled: "animals=K" draws K of each fold's training animals, always the same; "ID,ID" names them; ""
-    keeps all. The labels of the windows (N,) show whether every class is among a fold's labelled animals.
+    labelled: "animals=K" draws K of each fold's training animals, always the same, and "animals=K draw=N"
+    others for each N from 2; "ID,ID" names them; "" keeps all. The labels of the windows (N,) show whether
+    every class is among a fold's labelled animals.
     Raises UserError for animals that the data does not have, for more than a fold has, and where the
     labelled animals lack a class.
     """
@@ -51,7 +53,7 @@ def labelled_animals(animals: Sequence[str], windows: Windows, labelled: str, na
     """
     if not labelled:
         return tuple(animals)
-    if labelled.startswith(_PREFIX):
+    if labelled.startswith("animals="):
         return _drawn(animals, windows, labelled, name)
     known = sorted({str(animal) for animal in windows.animals}, key=natural_order)
     wanted = [animal.strip() for animal in labelled.split(",") if animal.strip()]
@@ -71,15 +73,14 @@ def labelled_animals(animals: Sequence[str], windows: Windows, labelled: str, na
 
 
 def _drawn(animals: Sequence[str], windows: Windows, labelled: str, name: str) -> tuple[str, ...]:
-    text = labelled[len(_PREFIX) :]
-    count = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= count <= len(animals):
+    count, draw = _count_and_draw(labelled)
+    if draw < 1 or not 1 <= count <= len(animals):
         raise UserError(
             f"--labelled is '{labelled}', but fold {name} trains on {len(animals)} animals; give animals=1 "
-            f"to animals={len(animals)}, or animals by name."
+            f"to animals={len(animals)}, with ' draw=2' for another draw, or animals by name."
         )
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    for _ in range(_DRAWS):
+    rng = np.random.default_rng([zlib.crc32(name.encode()), *([draw] if draw > 1 else [])])
+    for _ in range(_TRIES):
         picked = set(rng.permutation(len(animals))[:count].tolist())
         own = tuple(animal for number, animal in enumerate(animals) if number in picked)
         if not _missing_classes(own, windows):
@@ -88,6 +89,23 @@ def _drawn(animals: Sequence[str], windows: Windows, labelled: str, name: str) -
         f"--labelled {labelled}: no {count} of the {len(animals)} animals that fold {name} trains on show "
         f"every class of {listed(windows.classes)}; label more animals."
     )
+
+
+def described(labelled: str) -> str:
+    """Return whose labels a budget keeps, in words."""
+    if not labelled:
+        return "all training animals"
+    count, draw = _count_and_draw(labelled)
+    if not draw:
+        return labelled
+    animals = f"{count} training {'animal' if count == 1 else 'animals'} of each fold"
+    return animals if draw == 1 else f"{animals} (draw {draw})"
+
+
+def _count_and_draw(labelled: str) -> tuple[int, int]:
+    """Return K and N of "animals=K draw=N"; zeros for other text."""
+    found = _COUNT.fullmatch(labelled)
+    return (int(found[1]), int(found[2] or 1)) if found else (0, 0)
 
 
 def _missing_classes(animals: Sequence[str], windows: Windows) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Optional
 
+from mcukd.data.label_budget import described
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.method import Method, MethodSettings
 from mcukd.distillation.option_lists import AUGMENTS, augments
@@ -149,7 +150,8 @@ class DistillConfig:
     method_options: tuple[tuple[str, Any], ...] = ()
     labelled: str = option(
         "",
-        "Animals whose labels are used: animals=K draws K of each fold's training animals, ID,ID names them.",
+        "Animals whose labels are used: animals=K draws K of each fold's training animals, and 'animals=K "
+        "draw=2' others; ID,ID names them.",
         UNLABELLED,
         "all",
     )
@@ -371,10 +373,7 @@ class DistillConfig:
 
         distilled: whether the model is a distilled student; others learn from labels alone.
         """
-        said = "labels of all training animals"
-        if self.labelled:
-            count = self.labelled.partition("=")[2]
-            said = f"labels of {f'{count} training animals of each fold' if count else self.labelled}"
+        said = f"labels of {described(self.labelled)}"
         if not distilled or not self.unlabelled:
             return said
         held_out = "included (transductive)" if self.transductive else "left out"

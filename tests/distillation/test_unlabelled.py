@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcukd.data.folds import make_folds
-from mcukd.data.label_budget import labelled_animals, with_label_budget
+from mcukd.data.label_budget import described, labelled_animals, with_label_budget
 from mcukd.data.windows import NO_LABEL
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.teacher import Teacher
@@ -176,12 +176,28 @@ def test_a_budget_keeps_animals_that_show_every_class():
     assert with_label_budget(folds, windows, "") == folds
 
 
+def test_draws_of_labelled_animals_differ_and_each_is_always_the_same():
+    animals = [f"a{number}" for number in range(10)]
+    windows = herd()
+    windows = replace(windows, animals=np.resize(animals, len(windows.animals)))
+    labels = ["animals=3", *(f"animals=3 draw={number}" for number in range(1, 7))]
+    first, *drawn = [labelled_animals(animals, windows, one, "part1") for one in labels]
+    assert first == drawn[0] and len(set(drawn)) >= 5
+    assert drawn == [labelled_animals(animals, windows, one, "part1") for one in labels[1:]]
+    assert [described(one) for one in ("", *labels[1:3], "a1,a2")] == [
+        *("all training animals", "3 training animals of each fold"),
+        *("3 training animals of each fold (draw 2)", "a1,a2"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("labelled", "says"),
     [
         ("animals=5", "trains on 4 animals; give animals=1 to animals=4"),
         ("animals=0", "give animals=1"),
         ("animals=x", "give animals=1"),
+        ("animals=2 draw=0", "give animals=1"),
+        ("animals=2 draw=x", "with ' draw=2' for another draw"),
         ("3", "names animal '3', which the data does not have; give animals=K"),
         ("a,bb", "names animal 'bb'"),
         ("a", "no labelled animal that fold a trains on shows x, y, z"),
