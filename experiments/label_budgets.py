@@ -5,7 +5,8 @@
 
 Compares, at every budget of a finished sweep, each distilled student with the plain student and the random
 forest of the same budget, and with the plain student that has all labels where the sweep has one. A model is
-named by what its point says. Draws of labelled animals ("animals=3 draw=2") count as further seeds. --write: docs/results/label-budget-NAME.json.
+named by what its point says. Draws of labelled animals ("animals=3 draw=2") count as further seeds.
+--write: docs/results/label-budget-NAME.json.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from mcukd.data.folds import Fold, natural_order
+from mcukd.data.labelled import count_and_draw
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed
 
 #: How often animals are drawn before a budget is said to be too small for all classes.
 _TRIES = 1000
-_COUNT = re.compile(r"animals=([0-9]+)(?: draw=([0-9]+))?")
 
 
 def with_label_budget(folds: Sequence[Fold], windows: Windows, labelled: str) -> list[Fold]:
@@ -73,7 +72,7 @@ def labelled_animals(animals: Sequence[str], windows: Windows, labelled: str, na
 
 
 def _drawn(animals: Sequence[str], windows: Windows, labelled: str, name: str) -> tuple[str, ...]:
-    count, draw = _count_and_draw(labelled)
+    count, draw = count_and_draw(labelled)
     if draw < 1 or not 1 <= count <= len(animals):
         raise UserError(
             f"--labelled is '{labelled}', but fold {name} trains on {len(animals)} animals; give animals=1 "
@@ -89,23 +88,6 @@ def _drawn(animals: Sequence[str], windows: Windows, labelled: str, name: str) -
         f"--labelled {labelled}: no {count} of the {len(animals)} animals that fold {name} trains on show "
         f"every class of {listed(windows.classes)}; label more animals."
     )
-
-
-def described(labelled: str) -> str:
-    """Return whose labels a budget keeps, in words."""
-    if not labelled:
-        return "all training animals"
-    count, draw = _count_and_draw(labelled)
-    if not draw:
-        return labelled
-    animals = f"{count} training {'animal' if count == 1 else 'animals'} of each fold"
-    return animals if draw == 1 else f"{animals} (draw {draw})"
-
-
-def _count_and_draw(labelled: str) -> tuple[int, int]:
-    """Return K and N of "animals=K draw=N"; zeros for other text."""
-    found = _COUNT.fullmatch(labelled)
-    return (int(found[1]), int(found[2] or 1)) if found else (0, 0)
 
 
 def _missing_classes(animals: Sequence[str], windows: Windows) -> list[str]:

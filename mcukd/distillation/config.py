@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Optional
 
-from mcukd.data.label_budget import described
+from mcukd.data.labelled import described
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.method import Method, MethodSettings
 from mcukd.distillation.option_lists import AUGMENTS, augments

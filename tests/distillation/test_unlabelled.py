@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcukd.data.folds import make_folds
-from mcukd.data.label_budget import described, labelled_animals, with_label_budget
+from mcukd.data.label_budget import labelled_animals, with_label_budget
+from mcukd.data.labelled import described
 from mcukd.data.windows import NO_LABEL
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.teacher import Teacher
