@@ -36,6 +36,9 @@ enum {
     APP_ERROR_VERSION = 7 /* detail: the version spoken here */
 };
 
+/* Forget what a host has pushed; call it first. */
+void app_protocol_start(void);
+
 /* Carry out a request and send its reply in the request's encoding. */
 void app_protocol_handle(const app_message *request);
 

@@ -42,6 +42,9 @@ void bus_wait_ms(uint32_t milliseconds);
 /* Let the sensor's interrupt pin wake the core while it is high, and forget an earlier rise. */
 void bus_signal_arm(void);
 
+/* Let the sensor's interrupt pin wake nobody. */
+void bus_signal_ignore(void);
+
 /* Whether the sensor's interrupt pin is high; 0 on a board without one. */
 uint32_t bus_signal(void);
 

@@ -24,7 +24,16 @@ enum {
     TAG_EVENT_SENSOR_OVERRUN = 5, /* detail: samples lost, 0 where it is not known */
     TAG_EVENT_SENSOR_RESET = 6,
     TAG_EVENT_BUS_STUCK = 7,
-    TAG_EVENT_SUPPLY_LOW = 8
+    TAG_EVENT_SUPPLY_LOW = 8,
+    TAG_EVENT_SENSOR_REFUSED = 9,
+    TAG_EVENT_BUS_TIMEOUT = 10,
+    TAG_EVENT_SENSOR_SETTINGS = 11,
+    TAG_EVENT_SENSOR_SILENT = 12,
+    TAG_EVENT_SENSOR_UNREADABLE = 13,
+    TAG_EVENT_SENSOR_MISSING = 14, /* detail: samples lost, by the sensor's own clock */
+    TAG_EVENT_SENSOR_SATURATED = 15,
+    TAG_EVENT_SENSOR_RATE = 16,
+    TAG_EVENT_SENSOR_BACK = 17 /* detail: times it failed before, in a row */
 };
 
 /* Who set the time. */

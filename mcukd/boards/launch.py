@@ -93,6 +93,11 @@ def _argv(board: Board, elf: Path, listening: int) -> list[str]:
         "--rx": str(console.rx_pin),
         "--fd": str(listening),
     }
+    driver = board.sensor.driver if board.sensor else None
+    if driver is not None:
+        pins = [driver.scl_pin, driver.sda_pin, driver.interrupt_pin]
+        parts = [driver.model, driver.address, *(pin for pin in pins if pin is not None)]
+        options["--sensor"] = ",".join(map(str, parts))
     return [sys.executable, "-m", "mcukd.chips.serve", *(part for pair in options.items() for part in pair)]
 
 

@@ -56,6 +56,9 @@ class Chip:
         self._i2c: dict[tuple[int, int], I2CBus] = {}
         self._spi: dict[tuple[int, int, int], SPIBus] = {}
         attach_core_registers(self.space, self.core, self.core_model)
+        if console is not None:
+            self.pins.drive(console.rx_pin, True)
+            console.on_unheard = self._start_bit
 
     # The board around the chip
 
@@ -170,6 +173,12 @@ class Chip:
             raise ValueError("this chip has no console")
         self.console.send(data)
         self.line_changed()
+
+    def _start_bit(self) -> None:
+        """Let the pin at the console's input fall and rise."""
+        assert self.console is not None
+        self.pins.drive(self.console.rx_pin, False)
+        self.pins.drive(self.console.rx_pin, True)
 
     def line_changed(self) -> None:
         """Tell the UART of the console that bytes wait on the line; a subclass knows which it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from mcukd.chips.stop import ChipStop
 
@@ -25,6 +26,8 @@ class Console:
         self.baud, self.tx_pin, self.rx_pin, self.paced = baud, tx_pin, rx_pin, paced
         self.to_chip: deque[int] = deque()
         self.from_chip = bytearray()
+        #: Called where a byte arrives and no UART listens: its start bit is an edge at the pin.
+        self.on_unheard: Callable[[], None] = lambda: None
 
     def send(self, data: bytes) -> None:
         """Put bytes of the host on the line; the chip's UART has to be told (`Chip.send`)."""

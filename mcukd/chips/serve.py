@@ -3,7 +3,8 @@
 `python -m mcukd.chips.serve --chip cc2650 --image firmware.elf --baud 115200 --tx 3 --rx 2 --fd 7`. While the
 core sleeps and the host says nothing, virtual time follows the clock on the wall; while it works, it runs as
 fast as it can. Bytes of the host are there as soon as the chip has taken those before, unless --paced. What
-the chip does not allow ends the process with one sentence on standard error.
+the chip does not allow ends the process with one sentence on standard error. --sensor solders a modelled
+accelerometer, at rest, to the board's pins.
 """
 
 from __future__ import annotations
@@ -82,6 +83,18 @@ def _talk(chip: Chip, host: socket.socket) -> None:
             chip.send(received)
 
 
+def _wire(chip: Chip, option: str) -> None:
+    """Solder a sensor at rest to a chip, as --sensor says."""
+    from mcukd.chips.sensors.sources import at_rest
+    from mcukd.chips.sensors.wiring import Wires, make_sensor, wire_sensor
+
+    try:
+        wires = Wires.parse(option)
+    except ValueError:
+        raise UserError(f"--sensor is {option!r}, but a text as bma400,20,27,26,35 is expected.") from None
+    wire_sensor(chip, wires, make_sensor(wires, at_rest()))
+
+
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the process; return its exit status."""
     parser = argparse.ArgumentParser(prog="mcukd.chips.serve", description=__doc__)
@@ -94,10 +107,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument(
         "--paced", action="store_true", help="let bytes of the host take their time on the line"
     )
+    parser.add_argument("--sensor", help="MODEL,ADDRESS,SCL,SDA[,INTERRUPT]: a modelled sensor at these pins")
     parser.add_argument("--state", type=Path, help="file for the chip's facts, as JSON, once it first sleeps")
     options = parser.parse_args(arguments)
     try:
         chip = make_chip(options.chip, Console(options.baud, options.tx, options.rx, options.paced))
+        if options.sensor is not None:
+            _wire(chip, options.sensor)
         chip.load(read_image(options.image))
         with socket.socket(fileno=options.fd) as listener:
             chip.power_on()

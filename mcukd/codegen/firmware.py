@@ -72,6 +72,7 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
         "board": board,
         "sensor": board.sensor_for(model.rate_hz, model.channels),
         "tag": tag_setup(board, model),
+        "sampling": samples_by_itself(model, board),
     }
     scaling = board_scaling(board, model.counts_per_g)
     texts = render_folders(
@@ -96,6 +97,11 @@ def template_folders(model: IntegerModel, board: Board) -> list[str]:
     sensor = ["sensor", f"sensor/{setup.driver.model}"] if setup else []
     tag = ["tag", f"port/{board.port}/tag"] if board.tag else []
     return [*model_folders(model), "app", *sensor, *tag, "port/common", f"port/{board.port}"]
+
+
+def samples_by_itself(model: IntegerModel, board: Board) -> bool:
+    """Return whether a board's firmware reads its sensor and classifies: with [tag], at the model's rate."""
+    return board.tag is not None and board.sensor_for(model.rate_hz, model.channels) is not None
 
 
 def firmware_sha256(texts: dict[str, str], board: Board) -> str:
@@ -132,6 +138,7 @@ def templates_context(
         "scaling": None,
         "sensor": None,
         "tag": None,
+        "sampling": False,
     }
 
 

@@ -20,10 +20,14 @@ CLASSES_MAX = PAYLOAD_MAX - 4
 
 @dataclass(frozen=True)
 class TagSetup(TagConfig):
-    """`TagConfig` of a firmware. log_origin: address of the log's first page. board: its name."""
+    """`TagConfig` of a firmware. log_origin: address of the log's first page. board: its name.
+
+    console_s: as in the board's [tag].
+    """
 
     log_origin: int = 0
     board: str = ""
+    console_s: int = 0
 
 
 def tag_setup(board: Board, model: IntegerModel) -> Optional[TagSetup]:
@@ -60,4 +64,5 @@ def tag_setup(board: Board, model: IntegerModel) -> Optional[TagSetup]:
         page_words=region.length // board.tag.log_pages // 4,
         log_origin=region.origin,
         board=board.name,
+        console_s=board.tag.console_s,
     )

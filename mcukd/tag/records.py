@@ -50,6 +50,15 @@ EVENTS = {
     6: "the sensor was reset",
     7: "the bus is stuck",
     8: "the supply is low",
+    9: "the sensor refuses what is sent to it",
+    10: "a transfer on the bus did not end",
+    11: "the sensor's settings do not read back as written",
+    12: "the sensor gave no samples",
+    13: "the sensor's FIFO held what is no sample",
+    14: "samples are missing by the sensor's own clock",
+    15: "the sensor is at an end of its range",
+    16: "the sensor's rate is off",
+    17: "the sensor gives samples again",
 }
 
 _TRUSTED = 0x4000

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from builders.boards import board_of, untagged
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -257,29 +258,36 @@ def test_accepted_region_is_possible(origin: int, length: int, reserved: int) ->
 
 
 TAG = "\n[tag]\nlog_pages = 8\n"
+PLAIN = untagged("collar")
 
 
 def test_a_log_takes_the_last_whole_pages_of_the_flash(tmp_path: Path) -> None:
-    for text, origin in ((COLLAR, 0x1F000 - 0x8000), (EARTAG, 0x100000 - 0x8000)):
-        path = tmp_path / "tag.toml"
-        path.write_text(text + TAG)
-        board = read_board(path)
+    for name, origin in (("collar", 0x1F000 - 0x8000), ("eartag", 0x100000 - 0x8000)):
+        board = board_of(untagged(name) + TAG, tmp_path)
         assert board.log_region == Region(origin=origin, length=0x8000) and board.program_bytes == origin
         script = render_template("linker/cortex-m.ld.j2", {"board": board})
         assert f"LENGTH = {origin}" in script
-    assert load_board("collar").log_region is None
+    assert board_of(untagged("collar"), tmp_path).log_region is None
 
 
 @pytest.mark.parametrize(
     ("text", "tag", "words"),
     [
-        (COLLAR, "log_pages = 1", "tag.log_pages is 1"),
-        (COLLAR, "log_pages = 30", "tag.log_pages is 30, but at most 29 is expected: pages of 4,096 bytes"),
-        (COLLAR, "log_pages = 8\nsmoothing = 0", "tag.smoothing is 0"),
-        (COLLAR, "log_pages = 8\nunknown_margin = -1.0", "tag.unknown_margin is -1.0"),
-        (COLLAR, "log_pages = 8\nperiod_s = 0", "tag.period_s is 0"),
-        (COLLAR, "log_pages = 8\nsmothing = 3", "unknown key tag.smothing (did you mean 'smoothing'?)"),
-        (COLLAR, "smoothing = 3", "the key tag.log_pages is missing"),
+        (PLAIN, "log_pages = 1", "tag.log_pages is 1"),
+        (
+            untagged("collar"),
+            "log_pages = 30",
+            "tag.log_pages is 30, but at most 29 is expected: pages of 4,096 bytes",
+        ),
+        (PLAIN, "log_pages = 8\nsmoothing = 0", "tag.smoothing is 0"),
+        (PLAIN, "log_pages = 8\nunknown_margin = -1.0", "tag.unknown_margin is -1.0"),
+        (PLAIN, "log_pages = 8\nperiod_s = 0", "tag.period_s is 0"),
+        (
+            untagged("collar"),
+            "log_pages = 8\nsmothing = 3",
+            "unknown key tag.smothing (did you mean 'smoothing'?)",
+        ),
+        (PLAIN, "smoothing = 3", "the key tag.log_pages is missing"),
         (TWIN, "log_pages = 8", "[tag] is there, but port 'mps2' has no flash to keep a log in"),
     ],
 )

@@ -23,10 +23,14 @@ _OTHERWISE = {"GPIO": ("P0", "P1"), "SYSTICK": ("SYSTICK",)}
 
 
 def sources(board: str) -> dict[str, str]:
-    """Return the C of a board's port, by file name: with the sensor's bus and the log's flash."""
+    """Return the C of a board's port, by file name: with the sensor's bus, the log's flash, and sleep."""
     made = load_board(board)
     assert made.sensor is not None and made.sensor.driver is not None
-    context = {"board": made, "sensor": made.sensor_for(made.sensor.driver.rate_hz, 3)}
+    context = {
+        "board": made,
+        "sensor": made.sensor_for(made.sensor.driver.rate_hz, 3),
+        "sampling": True,
+    }
     texts: dict[str, str] = render_folders(
         ["port/common", f"port/{made.port}", f"port/{made.port}/tag"], context
     )

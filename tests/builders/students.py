@@ -15,18 +15,24 @@ KINDS = {"linear": 1, "prototype": 3}
 
 
 def random_student(
-    seed: int = 0, hidden: int = 8, dense: int = 8, classes: int = 4, channels: int = 3
+    seed: int = 0,
+    hidden: int = 8,
+    dense: int = 8,
+    classes: int = 4,
+    channels: int = 3,
+    counts_per_g: float = COUNTS_PER_G,
 ) -> GruMlpWeights:
     """A student with glorot kernels, orthogonal recurrence and biases that are not zero."""
     rng = np.random.default_rng(seed)
+    scale = counts_per_g / COUNTS_PER_G
 
     def glorot(*shape: int) -> np.ndarray:
         return rng.uniform(-1, 1, shape) * np.sqrt(6 / sum(shape))
 
     recurrent = [np.linalg.qr(rng.normal(size=(hidden, hidden)))[0] for _ in range(3)]
     arrays = {
-        "mean": rng.uniform(-3000, 3000, channels),
-        "std": rng.uniform(500, 3000, channels),
+        "mean": scale * rng.uniform(-3000, 3000, channels),
+        "std": scale * rng.uniform(500, 3000, channels),
         "kernel": glorot(channels, 3 * hidden),
         "recurrent": np.concatenate(recurrent, axis=1),
         "bias": rng.uniform(-0.2, 0.2, (2, 3 * hidden)),

@@ -36,7 +36,9 @@ def write_sources(config: TagConfig, folder: Path, log_origin: int = 0) -> list[
     for source in (*(templates / "tag").glob("*.[ch]"), *(templates / "app").glob("app_crc32.*")):
         (folder / source.name).write_bytes(source.read_bytes())
     header = {**asdict(config), "board": "a test", "log_origin": log_origin}
-    (folder / "tag_config.h").write_text(render_template("tag/tag_config.h.j2", {"tag": header}))
+    (folder / "tag_config.h").write_text(
+        render_template("tag/tag_config.h.j2", {"tag": header, "sampling": False})
+    )
     return sorted(folder.glob("*.c"))
 
 

@@ -93,7 +93,7 @@ int main(void)
 def write_sources(board: Board, folder: Path, main: str = MAIN, sensor: Optional[SensorSetup] = None) -> Path:
     """Render the board's port, linker script and sensor beside `main.c`."""
     folder.mkdir(parents=True, exist_ok=True)
-    context = {"board": board, "sensor": sensor}
+    context = {"board": board, "sensor": sensor, "sampling": False}
     driver = ["sensor", f"sensor/{sensor.driver.model}"] if sensor else []
     texts = render_folders([*driver, "port/common", f"port/{board.port}"], context)
     if not board.host:

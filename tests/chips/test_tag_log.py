@@ -10,10 +10,11 @@ import shutil
 from dataclasses import dataclass
 
 import pytest
+from builders.boards import board_of, untagged
 from builders.tag_library import write_sources as write_tag
 from builders.tiny_firmware import write_sources
 
-from mcukd.boards.model import Board, read_board
+from mcukd.boards.model import Board
 from mcukd.boards.toolchain import build
 from mcukd.chips.chip import Chip
 from mcukd.chips.console import Console
@@ -22,7 +23,6 @@ from mcukd.chips.flash import PowerLost
 from mcukd.chips.image import Image, read_image
 from mcukd.chips.serve import make_chip
 from mcukd.codegen.templates import render_folders
-from mcukd.resources import resource_dir
 from mcukd.tag.flash import NRF52840, ModelledFlash
 from mcukd.tag.log import read_log
 from mcukd.tag.log_writer import LogWriter
@@ -97,16 +97,14 @@ def append(chip: Chip, byte: int) -> None:
 @pytest.fixture(scope="module", params=["collar", "eartag"])
 def tag(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tag:
     folder = tmp_path_factory.mktemp("log")
-    text = (resource_dir("boards") / f"{request.param}.toml").read_text()
-    (folder / "tag.toml").write_text(f"{text}\n[tag]\nlog_pages = {PAGES}\n")
-    board = read_board(folder / "tag.toml")
+    board = board_of(f"{untagged(request.param)}\n[tag]\nlog_pages = {PAGES}\n", folder)
     sources = write_sources(board, folder / "sources", MAIN)
     assert board.log_region is not None
     config = TagConfig(classes=4, log_pages=PAGES)
     write_tag(config, folder / "tag", board.log_region.origin)
     for name in ("app_crc32.c", "app_crc32.h", "tag_log.c", "tag_log.h", "tag_port.h", "tag_config.h"):
         shutil.copy(folder / "tag" / name, sources / name)
-    for name, text in render_folders([f"port/{board.port}/tag"], {"board": board}).items():
+    for name, text in render_folders([f"port/{board.port}/tag"], {"board": board, "sampling": False}).items():
         (sources / name).write_text(text)
     return Tag(board, read_image(build(sources, board).elf))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from builders.boards import board_of, untagged
 from builders.compile import compile_all
 from builders.students import random_model
 
@@ -88,48 +89,19 @@ def test_buses_compile_without_a_warning_with_and_without_an_interrupt_pin(
     compile_all(compiler, flags, tmp_path / "out", "sensor.c")
 
 
-#: What a main loop does with the sensor, before its first line and at its start.
-TAKE = """static sensor s;
-
-static void take(void *context, const int16_t sample[3], uint32_t gap)
-{
-    (void)context;
-    if (gap) {
-        app_stream_reset();
-    }
-    app_stream_push(sample);
-}
-
-int main(void)"""
-USE = """    port_init();
-    (void)sensor_init(&s, &SENSOR_CONFIG);
-    (void)sensor_self_test(&s);
-    (void)sensor_start(&s, 0);
-    bus_signal_arm();
-    if (bus_signal()) {
-        (void)sensor_drain(&s, sensor_drain_ticks(&s), take, 0);
-    }
-    (void)sensor_stop(&s);"""
-
-
 @pytest.mark.emulator
-@pytest.mark.parametrize(("name", "most_flash", "most_ram"), [("collar", 5000, 700), ("eartag", 5000, 1250)])
-def test_a_main_loop_that_drains_the_sensor_links_and_costs_little(
+@pytest.mark.parametrize(("name", "most_flash", "most_ram"), [("collar", 40, 8), ("eartag", 40, 8)])
+def test_a_firmware_that_samples_by_itself_fits_its_budget(
     tmp_path: Path, name: str, most_flash: int, most_ram: int
 ) -> None:
-    board = load_board(name)
-    generate_firmware(model_at(50.0), board, tmp_path)
-    before = build(tmp_path, board).size
-    main = tmp_path / "app_main.c"
-    text = main.read_text()
-    for old, new in (
-        ('#include "mcukd_port.h"', '#include "mcukd_port.h"\n#include "bus.h"\n#include "sensor_config.h"'),
-        ("int main(void)", TAKE),
-        ("    port_init();", USE),
-    ):
-        assert old in text
-        text = text.replace(old, new)
-    main.write_text(text)
-    after = build(tmp_path, board).size
+    model = replace(random_model(hidden=16, dense=16, classes=5, steps=256), hop=64, rate_hz=50.0)
+    generate_firmware(model, load_board(name), tmp_path / "with")
+    after = build(tmp_path / "with", load_board(name)).size
+    board = board_of(untagged(name), tmp_path)
+    generate_firmware(model, board, tmp_path / "without")
+    before = build(tmp_path / "without", board).size
+    assert after["flash_bytes"] <= most_flash * 1024 and after["ram_bytes"] <= most_ram * 1024
     flash, ram = (after[key] - before[key] for key in ("flash_bytes", "ram_bytes"))
-    assert 1000 < flash < most_flash and 500 < ram < most_ram, (flash, ram)
+    assert 4000 < flash < 10_000 and 900 < ram < 2000, (flash, ram)
+    assert "app_tag_run" in (tmp_path / "with" / "app_main.c").read_text()
+    assert not list((tmp_path / "without").glob("*tag*"))

@@ -6,16 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from builders.boards import board_of, untagged
 from builders.compile import ARM, STRICT, compile_all
 from builders.students import random_model
 from builders.tag_library import write_sources
 
-from mcukd.boards.model import Board, load_board, read_board
+from mcukd.boards.model import Board
 from mcukd.boards.toolchain import build
 from mcukd.codegen.firmware import generate_firmware
 from mcukd.codegen.tag import CLASSES_MAX, tag_setup
 from mcukd.errors import UserError
-from mcukd.resources import resource_dir
 from mcukd.tag.operation import TagConfig
 
 TAG = """
@@ -30,9 +30,7 @@ bout_results = 2
 
 def tagged(folder: Path, name: str, tag: str = TAG) -> Board:
     """A bundled board with a section [tag]."""
-    text = (resource_dir("boards") / f"{name}.toml").read_text()
-    (folder / "tag.toml").write_text(text.replace(f'name = "{name}"', 'name = "tag"') + tag)
-    return read_board(folder / "tag.toml")
+    return board_of(untagged(name).replace(f'name = "{name}"', 'name = "tag"') + tag, folder)
 
 
 def test_parameters_are_those_of_board_and_model(tmp_path: Path) -> None:
@@ -46,7 +44,7 @@ def test_parameters_are_those_of_board_and_model(tmp_path: Path) -> None:
     assert setup.result_us == round(1e6 * model.hop / model.rate_hz)
     # The collar's last page holds its configuration words.
     assert setup.log_origin == 0x1F000 - 8 * 4096 and board.program_bytes == 0x1F000 - 8 * 4096
-    assert tag_setup(load_board("collar"), model) is None
+    assert tag_setup(board_of(untagged("collar"), tmp_path), model) is None
 
 
 def test_the_margin_is_rounded_up_and_has_an_end(tmp_path: Path) -> None:
@@ -68,20 +66,21 @@ def test_a_model_that_a_record_cannot_hold_is_refused(tmp_path: Path) -> None:
         tag_setup(board, replace(model, hop=5000, rate_hz=1.0))
 
 
-def test_a_firmware_without_tag_is_what_it_was(tmp_path: Path) -> None:
-    generate_firmware(random_model(), load_board("collar"), tmp_path)
-    assert not list(tmp_path.glob("*tag*"))
-    assert "tag" not in (tmp_path / "app_main.c").read_text()
+def test_a_firmware_without_tag_has_nothing_of_it(tmp_path: Path) -> None:
+    generate_firmware(random_model(), board_of(untagged("collar"), tmp_path, "plain"), tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*tag*"))
+    assert "tag" not in (tmp_path / "out" / "app_main.c").read_text()
 
 
 @pytest.mark.emulator
 @pytest.mark.parametrize("name", ["collar", "eartag"])
 def test_a_firmware_with_tag_builds_and_stays_out_of_its_log(tmp_path: Path, name: str) -> None:
-    board, model = tagged(tmp_path, name), random_model()
+    board, model = tagged(tmp_path, name), replace(random_model(), rate_hz=25.0)  # of another rate: no sensor
     generate_firmware(model, board, tmp_path / "with")
-    generate_firmware(model, load_board(name), tmp_path / "without")
+    plain = board_of(untagged(name), tmp_path, "plain")
+    generate_firmware(model, plain, tmp_path / "without")
     size = build(tmp_path / "with", board).size
-    without = build(tmp_path / "without", load_board(name)).size
+    without = build(tmp_path / "without", plain).size
     assert size["flash_limit"] == without["flash_limit"] // 4096 * 4096 - 8 * 4096
     assert 2000 < size["flash"]["tag"] < 4096
     assert size["flash_bytes"] - without["flash_bytes"] < 5000

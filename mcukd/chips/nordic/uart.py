@@ -117,7 +117,9 @@ class Uart(SerialLine):
             if self._arrival is None:
                 byte = console.byte_cycles(self.core.clock_hz)
                 self._arrival = self.core.schedule(self.core.cycles + byte, self._arrive)
-        elif not self._fifo and self._receiving and self.hears():
+        elif not (self._receiving and self.hears()):
+            console.on_unheard()
+        elif not self._fifo:
             self._take(console.to_chip.popleft())
 
     def _arrive(self) -> None:
@@ -126,7 +128,7 @@ class Uart(SerialLine):
             return
         byte = self.console.to_chip.popleft()
         if not (self._receiving and self.hears()):
-            pass  # nobody listened
+            self.console.on_unheard()
         elif len(self._fifo) < _FIFO:
             self._take(byte)
         else:
@@ -290,7 +292,7 @@ class Uarte(SerialLine):
             return
         byte = self.console.to_chip.popleft()
         if not self.hears():
-            pass  # nobody listened
+            self.console.on_unheard()
         elif self._buffer is not None:
             self._keep(byte)
         elif len(self._fifo) < _FIFO:

@@ -175,10 +175,11 @@ class MPU9250(RegisterSensor):
             samples = np.rint(samples * FILTERED_CYCLE_GAIN).astype(np.int32)
         samples = np.clip(samples, self.scale.lowest, self.scale.highest).astype(">i2")
         self.registers[_DATA : _DATA + FRAME_BYTES] = samples[-1].tobytes()
+        before = self._status & _OVERFLOW
         self._status |= _DATA_READY
         if self._fifo_fills:
             self._push(samples.tobytes())
-        self._drive_pin(new=_DATA_READY)
+        self._drive_pin(new=_DATA_READY | self._status & _OVERFLOW & ~before)
 
     def _excitation(self) -> NDArray[np.int32]:
         """Return what the self-test adds to each axis, in counts."""
@@ -243,7 +244,7 @@ class MPU9250(RegisterSensor):
         if self.registers[_INT_PIN] & 0x20:
             active, self._pulse_end = bool(pending), None
         else:
-            if (new | self._status & _OVERFLOW) & pending:
+            if new & pending:
                 self._pulse_end = self.time_ns + PULSE_NS
             active = self._pulse_end is not None
         self.set_pin("INT", active != bool(self.registers[_INT_PIN] & 0x80))

@@ -10,8 +10,6 @@ from typing import Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.card import load_card
-from mcukd.data.load import load_counts
 from mcukd.errors import UserError
 from mcukd.text import listed
 
@@ -89,9 +87,14 @@ class Recording(Source):
         return rows
 
     def peek(self, time_ns: int, scale: Scale) -> Counts:
-        """Return the row that comes next."""
-        self._check(scale)
-        return self._rows(np.array([self.taken]))[0]
+        """Return the row that comes next, at the sensor's present range: a self-test sets up its own."""
+        row = self._rows(np.array([self.taken]))[0]
+        if self.counts_per_g in (None, scale.counts_per_g):
+            self._check(scale)
+            return row
+        assert self.counts_per_g is not None
+        counts = np.floor(row * (scale.counts_per_g / self.counts_per_g) + 0.5)
+        return np.clip(counts, scale.lowest, scale.highest).astype(np.int32)
 
     def expected(self, rows: int) -> Counts:
         """Return the first rows as a sensor delivers them, (rows, 3)."""
@@ -153,6 +156,9 @@ def recording_of_card(
     widen_bits: bits appended below each count, as zeros, for a sensor that gives more bits than are used.
     Raises UserError for an unknown card or animal.
     """
+    from mcukd.data.card import load_card
+    from mcukd.data.load import load_counts
+
     card = load_card(name)
     parts = load_counts(card, data_root, seed=seed)
     animals = sorted({part.animal for part in parts})

@@ -64,6 +64,7 @@ class Uart(Powered):
                 self._arrival = self.core.schedule(self.core.cycles + byte, self._arrive)
             return
         if not self._hears():
+            console.on_unheard()
             return
         while console.to_chip and len(self._rx) < _FIFO:
             self._rx.append(console.to_chip.popleft())
@@ -88,7 +89,7 @@ class Uart(Powered):
             return
         byte = console.to_chip.popleft()
         if not self._hears():
-            pass  # nobody listened
+            console.on_unheard()
         elif len(self._rx) < _FIFO:
             self._rx.append(byte)
             self._received()

@@ -1,0 +1,179 @@
+"""Run of a tag's image on its modelled chip with a modelled sensor, compared with the Python reference.
+
+The image is the one that would be flashed, unchanged: calls of its functions are seen from outside, at their
+first instructions, with what lies in registers and RAM.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.boards.model import Board
+from mcukd.chips.bus import I2CDevice
+from mcukd.chips.chip import Chip
+from mcukd.chips.console import Console
+from mcukd.chips.image import Image, read_image
+from mcukd.chips.sensors.wiring import wire_sensor
+from mcukd.chips.serve import make_chip
+from mcukd.tag.application import EVENT, GAP, RESULT, SAMPLES, TICK, Call, Observed
+
+_SECOND = 1_000_000_000
+
+
+class _Before(ctypes.Structure):
+    """`tag_state` of tag.h up to its counters."""
+
+    _fields_ = (
+        ("log", ctypes.c_uint32 * 9),
+        ("clock", ctypes.c_uint32 * 6),
+        ("clock_set", ctypes.c_uint8),
+        ("rate", ctypes.c_uint32 * 5),
+        ("rate_running", ctypes.c_uint8),
+        ("counters", ctypes.c_uint32 * 3),
+    )
+
+
+@dataclass(frozen=True)
+class Start:
+    """A start of the tag: what it was given and did until the next reset, and the log's flash before it.
+
+    reason: of the reset, as `Chip.resets` has it. resumed_at: seconds that its clock began at.
+    """
+
+    reason: str
+    resumed_at: int
+    log: bytes
+    observed: Observed
+
+
+class TagRun:
+    """A board's image on its modelled chip, with a device in its sensor's place.
+
+    board: with [sensor.driver] and [tag]. classes: of its model. device: a modelled sensor, or a faulty one.
+    """
+
+    def __init__(self, board: Board, elf: Path, classes: int, device: I2CDevice, seed: int = 0) -> None:
+        driver = board.sensor.driver if board.sensor else None
+        console, region = board.console, board.log_region
+        if driver is None or region is None or board.modelled_chip is None:
+            raise ValueError(f"board {board.name} does not sample by itself on a modelled chip")
+        assert console.tx_pin is not None and console.rx_pin is not None
+        self.board, self.device, self.classes = board, device, classes
+        self.region = region
+        self.image: Image = read_image(elf)
+        self.console = Console(console.baud, console.tx_pin, console.rx_pin)
+        self.chip: Chip = make_chip(board.modelled_chip, self.console, seed)
+        wire_sensor(self.chip, driver, device)
+        self.chip.load(self.image)
+        self.starts: list[Start] = []
+        self._begin()
+        self._watch()
+        self.chip.power_on()
+
+    # Running
+
+    def run(self, seconds: float) -> None:
+        """Run on for some virtual time."""
+        self.chip.run_ns(self.chip.core.nanoseconds() + round(seconds * _SECOND))
+
+    @property
+    def seconds(self) -> float:
+        """Virtual time since power-up."""
+        return self.chip.core.nanoseconds() / _SECOND
+
+    @property
+    def awake_seconds(self) -> float:
+        """Virtual time for which the core did not sleep."""
+        core = self.chip.core
+        return (core.cycles - core.slept) / core.clock_hz
+
+    def counters(self) -> tuple[int, ...]:
+        """Return the counters in RAM: the period's start, gaps, samples lost, results by class, unknown."""
+        at = self.image.symbols["tag"] + _Before.counters.offset
+        words = 3 + self.classes + 1
+        return struct.unpack(f"<{words}I", self.chip.core.read_memory(at, 4 * words))
+
+    def log(self) -> bytes:
+        """Return the pages of the log as they are."""
+        return bytes(self.chip.core.read_memory(self.region.origin, self.region.length))
+
+    def latest(self) -> Start:
+        """Return the present start, as far as it has come."""
+        samples = np.frombuffer(bytes(self._samples), "<i2").reshape(-1, 3)
+        self._attribute_last()
+        observed = Observed(samples, tuple(self._calls), self._start_ticks)
+        return Start(self.chip.resets[-1], self._resumed_at, self._log_before, observed)
+
+    # Watching
+
+    def _begin(self) -> None:
+        self._samples = bytearray()
+        self._calls: list[Call] = []
+        self._pending: Optional[tuple[str, tuple[int, ...]]] = None
+        self._start_ticks = self._resumed_at = 0
+        self._log_before = b""
+
+    def _watch(self) -> None:
+        watched: dict[str, Callable[[int, int, int], None]] = {
+            "tag_clock_start": self._on_start,
+            "tag_clock_advance": self._on_advance,
+            "tag_on_result": self._on_result,
+            "tag_on_gap": lambda lost, _, __: self._call(GAP, (lost,)),
+            "tag_on_samples": lambda count, _, __: self._call(SAMPLES, (count,)),
+            "tag_on_event": lambda code, detail, _: self._call(EVENT, (code, detail)),
+            "app_stream_push": self._on_sample,
+        }
+        for name, action in watched.items():
+            self._at(self.image.symbols[name] & ~1, action)
+
+    def _at(self, address: int, action: Callable[[int, int, int], None]) -> None:
+        """Call `action` with the first three arguments of a function whenever it is entered."""
+        core = self.chip.core
+        arm = core.arm
+        registers = (arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2)
+
+        def entered(uc: Any, at: int, size: int, _: Any) -> None:
+            action(*uc.reg_read_batch(registers))
+
+        core.uc.hook_add(core.unicorn.UC_HOOK_CODE, entered, None, address, address)
+
+    def _call(self, kind: str, arguments: tuple[int, ...]) -> None:
+        self._attribute_last()
+        self._pending = kind, arguments
+
+    def _attribute_last(self) -> None:
+        if self._pending is not None:
+            raise AssertionError(f"the call {self._pending} did not read the clock")
+
+    def _on_start(self, clock: int, seconds: int, ticks: int) -> None:
+        if self._log_before:
+            self.starts.append(self.latest())
+        self._begin()
+        self._start_ticks, self._resumed_at, self._log_before = ticks, seconds, self.log()
+
+    def _on_advance(self, clock: int, ticks: int, _: int) -> None:
+        kind, arguments = self._pending or (TICK, ())
+        self._pending = None
+        self._calls.append(Call(kind, len(self._samples) // 6, arguments, ticks))
+
+    def _on_result(self, found: int, logits: int, _: int) -> None:
+        data = self.chip.core.read_memory(logits, 2 * self.classes)
+        self._call(RESULT, (found, *struct.unpack(f"<{self.classes}h", data)))
+
+    def _on_sample(self, stream: int, sample: int, _: int) -> None:
+        self._samples += self.chip.core.read_memory(sample, 6)
+
+
+def streamed(board: Board, rows: NDArray[np.int32]) -> NDArray[np.int16]:
+    """Return rows (n, 3) of a sensor's own counts as its driver hands them over: used bits, model's axes."""
+    setup = board.sensor.setup if board.sensor else None
+    assert setup is not None
+    return setup.driver.axes.apply((rows >> setup.shift).astype(np.int16))

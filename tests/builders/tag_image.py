@@ -1,0 +1,81 @@
+"""A bundled board's image that samples by itself, with a random model, on its modelled chip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+from builders.boards import board_of, untagged
+from builders.students import random_student, random_windows
+from numpy.typing import NDArray
+
+from mcukd.boards.model import Board
+from mcukd.boards.toolchain import build
+from mcukd.chips.bus import I2CDevice
+from mcukd.chips.sensors.sources import Recording, recording_of_card
+from mcukd.chips.sensors.wiring import make_sensor
+from mcukd.chips.tag_run import Start, TagRun
+from mcukd.codegen.firmware import generate_firmware
+from mcukd.codegen.tag import tag_setup
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+from mcukd.fixedpoint.reference import run
+from mcukd.tag.application import Outcome, expected_results, replay
+from mcukd.tag.flash import CHIPS, ModelledFlash
+
+ANIMALS = ("sim003", "sim007")
+
+
+def results_of(model: IntegerModel, windows: NDArray[np.int16]) -> tuple[NDArray, NDArray]:
+    """Classes and logits by the specification."""
+    outcome = run(model, windows)
+    return outcome.classes, outcome.logits
+
+
+@dataclass
+class TagImage:
+    """A board file with a section [tag], the model, and the image of both."""
+
+    board: Board
+    model: IntegerModel
+    elf: Path
+    firmware_sha256: str
+
+    def recording(self, animal: str = ANIMALS[0]) -> Recording:
+        """A simulated animal, as the board's sensor counts it."""
+        assert self.board.sensor is not None and self.board.sensor.setup is not None
+        return recording_of_card("herd-sim", animal, widen_bits=self.board.sensor.setup.shift, repeat=True)
+
+    def start(self, recording: Recording, device: Optional[I2CDevice] = None) -> TagRun:
+        """Switch the tag on, with the modelled sensor or another device in its place."""
+        assert self.board.sensor is not None and self.board.sensor.driver is not None
+        sensor = device or make_sensor(self.board.sensor.driver, recording)
+        return TagRun(self.board, self.elf, len(self.model.classes), sensor)
+
+    def reference(self, start: Start, reset_cause: int = 0) -> Outcome:
+        """What Python makes of what a tag was given."""
+        config = tag_setup(self.board, self.model)
+        assert config is not None
+        rules = next(rules for rules in CHIPS.values() if self.board.mcu.startswith(rules.chip))
+        flash = ModelledFlash(rules, config.log_pages)
+        flash.words = np.frombuffer(start.log, "<u4").tolist()
+        expected = expected_results(
+            start.observed, self.model.window, self.model.hop, lambda each: results_of(self.model, each)
+        )
+        identities = (int(sha256[:8], 16) for sha256 in (self.firmware_sha256, self.model.sha256))
+        return replay(start.observed, config, flash, expected, reset_cause, *identities)
+
+
+def tag_image(name: str, folder: Path, tag: str, margin: Optional[int] = None, steps: int = 256) -> TagImage:
+    """Build a bundled board's image with another section [tag]; margin: of unknown results, in logits."""
+    windows = random_windows(steps=steps, seed=3, classes=5)
+    windows = replace(windows, counts=windows.counts >> 3, counts_per_g=512.0)
+    student = random_student(1, hidden=16, dense=16, classes=5, counts_per_g=512.0)
+    model = quantize(student, windows, QuantizeConfig(8, 16), operation_hop=steps // 4)
+    if margin is not None:
+        tag += f"unknown_margin = {margin * 2.0 ** -model.formats['output'].fractional_length!r}\n"
+    board = board_of(f"{untagged(name)}\n[tag]\n{tag}", folder)
+    firmware = generate_firmware(model, board, folder / "firmware")
+    return TagImage(board, model, build(folder / "firmware", board).elf, firmware.firmware_sha256)
