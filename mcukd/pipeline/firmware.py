@@ -135,8 +135,8 @@ def sensor_remarks(model: IntegerModel, board: Board, range_g: Optional[float] =
         )
     elif sensor.driver is not None and board.tag is None:
         remarks.append(
-            f"Board {board.name} has no section [tag], so this firmware never reads its sensor by itself; add "
-            "one to have it sample, classify and keep a log."
+            f"Board {board.name} has no section [tag], so this firmware never reads its sensor; add one to "
+            "have it sample, classify and keep a log."
         )
     scale = scale_sentence(board, model.counts_per_g, range_g)
     return [*remarks, scale] if scale else remarks
