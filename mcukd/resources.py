@@ -1,4 +1,4 @@
-"""Data folders that travel beside the package: templates, boards and dataset cards."""
+"""Data folders that travel beside the package: templates, boards, dataset cards and schemas of payloads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def resource_dir(name: str) -> Path:
-    """Return the folder `firmware_templates`, `boards` or `datasets`.
+    """Return the folder `firmware_templates`, `boards`, `datasets` or `payloads`.
 
     An installed wheel carries them in `mcukd/_resources/`; a checkout has them at its top level.
     """

@@ -18,10 +18,10 @@ _FENCE = re.compile(r"^```.*?^```", re.S | re.M)
 #: Documents named in code, cards, templates and pages, such as "docs/reference/boards.md".
 _MENTION = re.compile(r"\b(?:docs|experiments)/[\w./-]+\.(?:md|json|py|toml|svg|png)\b")
 #: Sources named in the documentation.
-_SOURCE = re.compile(r"`((?:mcukd|tests|firmware_templates|boards|datasets)/[\w./-]*)`")
+_SOURCE = re.compile(r"`((?:mcukd|tests|firmware_templates|boards|datasets|payloads)/[\w./-]*)`")
 #: Placeholders, and files that commands write.
 _NOT_KEPT = ("NAME", "experiments/results/")
-_FOLDERS = ("mcukd", "firmware_templates", "boards", "datasets", "experiments", "docs")
+_FOLDERS = ("mcukd", "firmware_templates", "boards", "datasets", "payloads", "experiments", "docs")
 _TEXTS = {".py", ".md", ".toml", ".j2", ".h", ".c", ".html", ".css", ".S"}
 
 

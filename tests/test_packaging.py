@@ -58,7 +58,7 @@ def test_templates_are_found(installed: Path, tmp_path: Path) -> None:
 
 
 def test_no_file_of_the_checkout_is_forgotten(installed: Path) -> None:
-    for folder in ("firmware_templates", "boards", "datasets"):
+    for folder in ("firmware_templates", "boards", "datasets", "payloads"):
         expected = {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*") if p.is_file()}
         found = {
             p.relative_to(installed / "mcukd" / "_resources")

@@ -27,6 +27,8 @@ _PIPELINE = (
     "report",
     "classify",
     "log",
+    "payload",
+    "decode",
     "boards",
     "doctor",
 )
@@ -74,6 +76,8 @@ for _name in (
     "report",
     "classify",
     "log",
+    "payload",
+    "decode",
     "doctor",
 ):
     importlib.import_module(f"mcukd.cli.{_name}").register(app)

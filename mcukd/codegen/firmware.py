@@ -15,6 +15,8 @@ from mcukd.boards.scale import board_scaling
 from mcukd.codegen.context import model_context
 from mcukd.codegen.families import code_form
 from mcukd.codegen.kernel import core_of, kernel_for
+from mcukd.codegen.payload import FOLDER as PAYLOAD
+from mcukd.codegen.payload import packer_context, payload_layout
 from mcukd.codegen.prefix import DEFAULT, check_prefix, with_own_names
 from mcukd.codegen.tag import tag_setup
 from mcukd.codegen.templates import render_folders, render_template
@@ -73,6 +75,7 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
         "sensor": board.sensor_for(model.rate_hz, model.channels),
         "tag": tag_setup(board, model),
         "sampling": samples_by_itself(model, board),
+        **packer_context(payload_layout(board, model)),
     }
     scaling = board_scaling(board, model.counts_per_g)
     texts = render_folders(
@@ -96,6 +99,8 @@ def template_folders(model: IntegerModel, board: Board) -> list[str]:
     setup = board.sensor_for(model.rate_hz, model.channels)
     sensor = ["sensor", f"sensor/{setup.driver.model}"] if setup else []
     tag = ["tag", f"port/{board.port}/tag"] if board.tag else []
+    if board.tag and board.tag.payload:
+        tag.append(PAYLOAD)
     return [*model_folders(model), "app", *sensor, *tag, "port/common", f"port/{board.port}"]
 
 

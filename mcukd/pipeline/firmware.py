@@ -55,6 +55,7 @@ def generate_stage(study: Study, board: Board) -> Generated:
     Raises UserError for a missing or stale integer model.
     """
     from mcukd.codegen.firmware import generate_firmware, read_firmware_sha256
+    from mcukd.codegen.payload import payload_schema
     from mcukd.fixedpoint.model import load_model
 
     require_integers(study, "a firmware")
@@ -67,6 +68,9 @@ def generate_stage(study: Study, board: Board) -> Generated:
         "board": sha256_text(board.model_dump_json(exclude={"flash"})),
         "templates": _templates_sha256(model, board),
     }
+    schema = payload_schema(board)
+    if schema is not None:
+        inputs["payload"] = sha256_text(schema.model_dump_json())
     options = {"mcukd": __version__, "flags": compile_flags(board)}
     remarks = sensor_remarks(model, board, card_range_g(study))
     if study.is_current(stage, inputs, options):

@@ -59,6 +59,16 @@ class Tag:
         self._boot = (reset_cause, self.clock.seconds, firmware, model)
         self._boot_logged = False
 
+    @property
+    def starts(self) -> int:
+        """Number of this start, as its record in the log has it or will have it."""
+        return self.log.boots + (not self._boot_logged)
+
+    @property
+    def model(self) -> int:
+        """The first four bytes of the model's SHA-256 as a big-endian number."""
+        return self._boot[3]
+
     def on_tick(self) -> None:
         """Let time pass; end the period where it is over."""
         self.clock.advance(self._ticks())

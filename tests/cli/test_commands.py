@@ -25,6 +25,8 @@ COMMANDS = (
     "evaluate",
     "classify",
     "log",
+    "payload",
+    "decode",
     "generate",
     "build",
     "flash",

@@ -1,0 +1,115 @@
+"""Command `mcukd decode`: payloads of a tag as counts by class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from mcukd.cli.common import JsonOption, print_json, print_table
+from mcukd.cli.payload import ClassesOption, StudyOption, names_and_model
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("decode")(decode)
+
+
+def decode(
+    payloads: Annotated[
+        Optional[list[str]],
+        typer.Argument(metavar="PAYLOAD", help="Payloads in hexadecimal or base64.", show_default=False),
+    ] = None,
+    file: Annotated[
+        Optional[str],
+        typer.Option(
+            "--file", help="File with a payload a line; - reads standard input.", show_default=False
+        ),
+    ] = None,
+    schema: Annotated[
+        Optional[str],
+        typer.Option(
+            help="Schema of the payloads: a bundled one's name or a TOML file. Default: a bundled one, "
+            "chosen by the payload's version.",
+            show_default=False,
+        ),
+    ] = None,
+    classes: ClassesOption = None,
+    run: StudyOption = None,
+    csv: Annotated[
+        Optional[Path], typer.Option("--csv", help="Write the payloads as CSV too.", show_default=False)
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Decode what a tag sent: counts by class, battery, flags, and which payloads are lost or repeated.
+
+    Payloads are those of one tag, in the order in which they were received. docs/payload.md describes them.
+
+    Example: [bold]mcukd decode 13a1beba2057e4b30c8003 --classes grazing,resting,walking[/bold]
+    """
+    from mcukd.payload.schemas import bundled_schemas, load_schema
+    from mcukd.payload.table import read_payloads, shown
+    from mcukd.text import plural
+
+    names, model = names_and_model(classes, run)
+    schemas = bundled_schemas() if schema is None else [load_schema(schema)]
+    received = read_payloads(_texts(payloads or [], file), schemas, names, model)
+    if csv is not None:
+        _write_csv(csv, received.rows)
+    if json:
+        print_json({"payloads": received.rows, "refused": received.refused, "remarks": received.remarks})
+        return
+    if csv is None:
+        headings, cells = shown(received.rows)
+        print_table("", headings, cells, left=3)
+    typer.echo(
+        f"{plural(len(received.rows), 'payload')} decoded, {len(received.refused)} refused. "
+        "Counts are exact where the step is 1, and otherwise within half a step."
+    )
+    for sentence in (*received.remarks, *(f"Refused: {each}" for each in received.refused)):
+        typer.echo(sentence[0].upper() + sentence[1:])
+    if csv is not None:
+        typer.echo(f"{csv}: written.")
+
+
+def _texts(payloads: list[str], file: Optional[str]) -> list[tuple[str, str]]:
+    """Return the payloads' texts, each with where it stands."""
+    import sys
+
+    from mcukd.errors import UserError
+    from mcukd.payload.text import texts_of_file
+
+    texts = [(text, f"payload {number}") for number, text in enumerate(payloads, 1)]
+    if file is not None:
+        name = "standard input" if file == "-" else file
+        try:
+            content = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        except OSError as error:
+            raise UserError(
+                f"{name}: cannot be read ({error.strerror}); a text file with a payload a line is expected."
+            ) from None
+        except UnicodeDecodeError:
+            raise UserError(
+                f"{name}: is no text; a payload a line is expected, in hexadecimal or base64."
+            ) from None
+        texts += texts_of_file(content, name)
+    if not texts:
+        raise UserError("no payload is given; name one, or a file with --file (- for standard input).")
+    return texts
+
+
+def _write_csv(out: Path, rows: list[dict[str, Any]]) -> None:
+    import csv
+    import io
+
+    from mcukd.files import write_text
+    from mcukd.payload.table import flat
+
+    flattened = [flat(row) for row in rows]
+    columns = list(dict.fromkeys(name for row in flattened for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flattened)
+    write_text(out, text.getvalue())
