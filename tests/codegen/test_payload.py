@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.boards import board_of, untagged
 from builders.compile import STRICT, UNDEFINED
 from builders.payload import BARE
 from builders.students import random_model
+from builders.studies import quantized_study
 from builders.tag_library import ADAPTER, write_sources
 
-from mcukd.boards.model import Board, read_board
+from mcukd.boards.model import Board, load_board
 from mcukd.boards.toolchain import build
 from mcukd.codegen.firmware import generate_firmware
 from mcukd.codegen.payload import payload_layout, payload_schema, write_packer
@@ -25,6 +27,7 @@ from mcukd.payload.layout import layout_of
 from mcukd.payload.period import values_of_period
 from mcukd.payload.schemas import load_schema
 from mcukd.payload.sources import UNKNOWN
+from mcukd.pipeline.firmware import generate_stage
 from mcukd.resources import resource_dir
 from mcukd.tag.flash import FlashRules, ModelledFlash
 from mcukd.tag.operation import Tag, TagConfig
@@ -41,11 +44,8 @@ void pack_now(uint32_t sequence, uint32_t battery_mv, uint32_t failed, uint8_t *
 
 
 def board_with(folder: Path, name: str, payload: str = "period") -> Board:
-    text = (resource_dir("boards") / f"{name}.toml").read_text()
-    head, _, tail = text.replace(f'name = "{name}"', 'name = "tag"').partition("\n[flash]")
-    section = f'\n[tag]\nlog_pages = 8\npayload = "{payload}"\n'
-    (folder / "tag.toml").write_text(f"{head.partition('[tag]')[0]}{section}\n[flash]{tail}")
-    return read_board(folder / "tag.toml")
+    """A bundled board whose firmware packs a payload."""
+    return board_of(f'{untagged(name)}\n[tag]\nlog_pages = 8\npayload = "{payload}"\n', folder)
 
 
 @pytest.fixture(scope="module")
@@ -114,14 +114,36 @@ def test_a_schema_beside_the_board_file_is_found(tmp_path: Path) -> None:
     board = board_with(tmp_path, "eartag", "own.toml")
     assert payload_layout(board, random_model()) is not None
     other = replace(random_model(), classes=tuple(f"c{k}" for k in range(len(random_model().classes))))
-    with pytest.raises(UserError, match="board tag: the payload 'bare' names the classes"):
+    with pytest.raises(UserError, match="board eartag: the payload 'bare' names the classes"):
         payload_layout(board, other)
 
 
 def test_an_unknown_payload_is_refused_and_none_is_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no payload 'perod' \(did you mean 'period'\?\)"):
         payload_schema(board_with(tmp_path, "collar", "perod"))
-    assert payload_schema(read_board(resource_dir("boards") / "native.toml")) is None
+    assert payload_schema(load_board("native")) is None
+
+
+def test_a_changed_schema_is_generated_anew(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(BARE.replace("bytes = 4", "bytes = 9"))
+    study, board = quantized_study(tmp_path / "run"), board_with(tmp_path, "collar", "own.toml")
+    assert [generate_stage(study, board).ran for _ in range(2)] == [True, False]
+    (tmp_path / "own.toml").write_text(BARE.replace("bytes = 4", "bytes = 10"))
+    assert generate_stage(study, board).ran
+    assert "#define PAYLOAD_BYTES 10u" in (tmp_path / "run/firmware/collar/payload.h").read_text()
+
+
+def test_tag_and_payload_are_accepted_as_cpp(tmp_path: Path) -> None:
+    write_sources(CONFIG, tmp_path)
+    write_packer(LAYOUT, tmp_path)
+    for name in ("payload_period.c", "payload_period.h"):
+        shutil.copy(resource_dir("firmware_templates") / "payload" / name, tmp_path / name)
+    for file in ("payload.c", "payload_period.c"):
+        flags = ["-x", "c++", "-std=c++11", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-c"]
+        done = subprocess.run(
+            ["c++", *flags, file, "-o", "out.o"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.emulator

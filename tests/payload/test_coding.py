@@ -226,19 +226,6 @@ def test_the_packer_compiles_without_a_warning(tmp_path: Path, schema: str, clas
         compile_all(compiler, [*STRICT, optimize, *(ARM[core] if core else [])], tmp_path)
 
 
-def test_the_packer_is_accepted_as_cpp(tmp_path: Path) -> None:
-    write_packer(layout_for("period", 5, tmp_path), tmp_path)
-    flags = ["-x", "c++", "-std=c++11", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-c"]
-    done = subprocess.run(
-        ["c++", *flags, "payload.c", "-o", "payload.o"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
 def test_most_classes_leave_room_for_counts(period: Layout) -> None:
     assert most_classes(period.schema) == 11 and layout_of(period.schema, 11).count_bits == 4
     with pytest.raises(UserError, match="48 bits for 13 counts"):
