@@ -40,6 +40,35 @@ SchedulerOption = Annotated[
     ),
 ]
 
+ClassesOption = Annotated[
+    Optional[str],
+    typer.Option(metavar="A,B,…", help="Names of the classes, in the model's order.", show_default=False),
+]
+StudyOption = Annotated[
+    Optional[Path],
+    typer.Option("--run", help="Study of the model on the tag, for the classes' names.", show_default=False),
+]
+
+
+def names_and_model(classes: Optional[str], run: Optional[Path]) -> tuple[Optional[list[str]], Optional[str]]:
+    """Return the classes' names and the model's SHA-256, from what was given; None where nothing says them.
+
+    Raises UserError where both options are given.
+    """
+    from mcukd.errors import UserError
+
+    if classes is not None and run is not None:
+        raise UserError("--classes and --run both name the classes; give one of them.")
+    if classes is not None:
+        return classes.split(","), None
+    if run is None:
+        return None, None
+    from mcukd.fixedpoint.model import load_model
+    from mcukd.study import Study
+
+    model = load_model(Study.open(run).path)
+    return list(model.classes), model.sha256
+
 
 def print_json(facts: Any) -> None:
     """Print facts as JSON on standard output, for scripts."""

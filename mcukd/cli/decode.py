@@ -7,8 +7,14 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from mcukd.cli.common import JsonOption, print_json, print_table
-from mcukd.cli.payload import ClassesOption, StudyOption, names_and_model
+from mcukd.cli.common import (
+    ClassesOption,
+    JsonOption,
+    StudyOption,
+    names_and_model,
+    print_json,
+    print_table,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -84,7 +90,7 @@ def _texts(payloads: list[str], file: Optional[str]) -> list[tuple[str, str]]:
     if file is not None:
         name = "standard input" if file == "-" else file
         try:
-            content = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+            content = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
         except OSError as error:
             raise UserError(
                 f"{name}: cannot be read ({error.strerror}); a text file with a payload a line is expected."

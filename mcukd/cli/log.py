@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from mcukd.cli.common import JsonOption, print_json, print_table
+from mcukd.cli.common import (
+    ClassesOption,
+    JsonOption,
+    StudyOption,
+    names_and_model,
+    print_json,
+    print_table,
+)
 from mcukd.text import plural
 
 if TYPE_CHECKING:
@@ -20,14 +27,6 @@ PortOption = Annotated[
     ),
 ]
 BaudOption = Annotated[int, typer.Option("--baud", min=1, help="Baud rate, as in the board file.")]
-ClassesOption = Annotated[
-    Optional[str],
-    typer.Option(metavar="A,B,…", help="Names of the classes, in the model's order.", show_default=False),
-]
-StudyOption = Annotated[
-    Optional[Path],
-    typer.Option("--run", help="Study of the model on the tag, for the classes' names.", show_default=False),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -61,13 +60,14 @@ def decode(
     """
     from mcukd.errors import UserError
 
+    names = names_and_model(classes, run)
     try:
         content = dump.read_bytes()
     except OSError as error:
         raise UserError(
             f"{dump}: cannot be read ({error.strerror}); a file with the bytes of a tag's flash is expected."
         ) from None
-    _tell(content, str(dump), out, classes, run, json)
+    _tell(content, str(dump), out, *names, json)
 
 
 def read(
@@ -97,7 +97,7 @@ def read(
     from mcukd.harness.tag_log import read_log_flash
     from mcukd.tag.log import read_log
 
-    _check_names(classes, run)
+    names = names_and_model(classes, run)
     if out.exists():
         raise UserError(
             f"{out} exists and may be a dump that the tag no longer holds; give --out another name."
@@ -105,7 +105,7 @@ def read(
     with open_device(port, baud) as device:
         content = read_log_flash(device)
         write_bytes(out, content)
-        _tell(content, str(out), csv, classes, run, json)
+        _tell(content, str(out), csv, *names, json)
         if confirm:
             found = read_log(content, str(out)).records
             newest = found[-1].record.sequence if found else -1
@@ -146,20 +146,16 @@ def _tell(
     content: bytes,
     name: str,
     csv: Optional[Path],
-    classes: Optional[str],
-    run: Optional[Path],
+    names: Optional[list[str]],
+    model: Optional[str],
     json: bool,
 ) -> None:
-    """Print or write the records of a dump."""
+    """Print or write the records of a dump. names, model: as `names_and_model` gives them."""
     from mcukd.tag.log import read_log
     from mcukd.tag.log_table import rows_of
 
-    _check_names(classes, run)
     log = read_log(content, name)
-    names = classes.split(",") if classes is not None else None
-    remarks: list[str] = []
-    if run is not None:
-        names, remarks = _classes_of(run, log)
+    remarks = [] if model is None else _other_models(log, model)
     rows = rows_of(log, names)
     if csv is not None:
         _write_csv(csv, rows)
@@ -188,33 +184,22 @@ def _tell(
         typer.echo(f"{csv}: written.")
 
 
-def _check_names(classes: Optional[str], run: Optional[Path]) -> None:
-    from mcukd.errors import UserError
-
-    if classes is not None and run is not None:
-        raise UserError("--classes and --run both name the classes; give one of them.")
-
-
 def _when(row: dict[str, Any]) -> str:
     if row["utc"] is None:
         return "not set"
     return str(row["utc"]) if row["utc_trusted"] else f"{row['utc']} or later"
 
 
-def _classes_of(run: Path, log: Log) -> tuple[list[str], list[str]]:
-    """Return the classes of a study's model, and a remark where the tag ran another model."""
-    from mcukd.fixedpoint.model import load_model
-    from mcukd.study import Study
+def _other_models(log: Log, model_sha256: str) -> list[str]:
+    """Return a remark for each model that the tag ran and whose classes the names do not belong to."""
     from mcukd.tag.records import BOOT, field
 
-    model = load_model(Study.open(run).path)
-    ours = int(model.sha256[:8], 16)
+    ours = int(model_sha256[:8], 16)
     others = {field(each.record, "model") for each in log.records if each.record.kind == BOOT} - {ours}
-    remarks = [
-        f"The tag ran model {other:08x}, but that of {run} is {ours:08x}: its classes may be others."
+    return [
+        f"The tag ran model {other:08x}, but that of the study is {ours:08x}: its classes may be others."
         for other in sorted(others)
     ]
-    return list(model.classes), remarks
 
 
 def _write_csv(out: Path, rows: list[dict[str, Any]]) -> None:

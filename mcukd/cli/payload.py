@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from mcukd.cli.common import JsonOption, print_json, print_table
+from mcukd.cli.common import (
+    ClassesOption,
+    JsonOption,
+    StudyOption,
+    names_and_model,
+    print_json,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from mcukd.payload.schema import Schema
 
 SchemaOption = Annotated[
     str, typer.Option("--schema", help="Schema: a bundled one's name or a TOML file of your own.")
-]
-ClassesOption = Annotated[
-    Optional[str],
-    typer.Option(metavar="A,B,…", help="Names of the classes, in the model's order.", show_default=False),
-]
-StudyOption = Annotated[
-    Optional[Path],
-    typer.Option("--run", help="Study of the model on the tag, for the classes' names.", show_default=False),
 ]
 CountOption = Annotated[
     Optional[int],
@@ -113,26 +112,6 @@ def show(
         return
     title = f"{found.title}: schema {found.name}, version {found.version}, {found.bytes} bytes"
     print_table(title, ["bits", "field", "meaning"], [list(row) for row in rows], left=3)
-
-
-def names_and_model(classes: Optional[str], run: Optional[Path]) -> tuple[Optional[list[str]], Optional[str]]:
-    """Return the classes' names and the model's SHA-256, from what was given; None where nothing says them.
-
-    Raises UserError where both options are given.
-    """
-    from mcukd.errors import UserError
-
-    if classes is not None and run is not None:
-        raise UserError("--classes and --run both name the classes; give one of them.")
-    if classes is not None:
-        return classes.split(","), None
-    if run is None:
-        return None, None
-    from mcukd.fixedpoint.model import load_model
-    from mcukd.study import Study
-
-    model = load_model(Study.open(run).path)
-    return list(model.classes), model.sha256
 
 
 def _count(schema: Schema, names: Optional[list[str]], count: Optional[int]) -> int:

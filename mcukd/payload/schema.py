@@ -17,6 +17,8 @@ HEADER_BITS = VERSION_BITS + CLASSES_BITS
 OWN_VERSIONS = 8
 #: A count of fewer bits would be off by more than a sixteenth of the largest one.
 COUNT_BITS_MIN, COUNT_BITS_MAX = 4, 32
+#: From here on JavaScript's numbers are not all whole numbers.
+EXACT_END = 1 << 53
 
 
 class _Section(BaseModel):
@@ -54,6 +56,12 @@ class SchemaField(_Section):
         if rule == SCALED and SOURCES[self.value].may_be_unknown and self.bits == 1:
             raise ValueError(
                 f"{self.value} has 1 bit, but at least 2 are expected: all bits set mean not known"
+            )
+        largest = self.minimum + self.step * ((1 << self.bits) - 1)
+        if rule == SCALED and largest >= EXACT_END:
+            raise ValueError(
+                f"{self.value} reaches {largest:,}, but less than 2^53 is expected, up to which JavaScript's "
+                "numbers are exact; lower its step or bits"
             )
         if rule != SCALED and (self.minimum, self.step) != (0, 1):
             raise ValueError(f"{self.value} has a minimum or a step, but it is not scaled; remove both")
@@ -94,8 +102,6 @@ class Schema(_Section):
             raise ValueError(
                 f"{twice[0]} is there {values.count(twice[0])} times, but once at most is expected"
             )
-        if self.classes and len(set(self.classes)) != len(self.classes):
-            raise ValueError(f"classes are {listed(self.classes)}, but different names are expected")
         return self
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mcukd.config_files import ConfigFileType
 from mcukd.errors import UserError
+from mcukd.payload.coding import check_names
 from mcukd.payload.layout import most_classes
 from mcukd.payload.schema import OWN_VERSIONS, ResultsSection, Schema, SchemaField
 
@@ -31,6 +32,7 @@ def load_schema(name_or_path: str) -> Schema:
         )
     try:
         most = most_classes(schema)
+        check_names(schema.classes or ())
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     if schema.classes and len(schema.classes) > most:

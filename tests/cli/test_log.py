@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 from builders.commands import mcukd
+from builders.students import random_model
 from builders.tag_dump import two_starts
+
+from mcukd.fixedpoint.model import save_model
+from mcukd.study import Study
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +39,15 @@ def test_records_are_shown_and_written_as_csv(
     rows = list(csv.DictReader(out.open(newline="")))
     assert len(rows) == 16 and rows[2]["class"] == "grazing" and rows[2]["results"] == "1406"
     assert rows[3]["results_grazing"] == "1406" and rows[2]["results_grazing"] == ""
+
+
+def test_a_study_names_the_classes_and_another_model_is_told(dump: Path, tmp_path: Path) -> None:
+    model = random_model(classes=2)
+    Study.create(tmp_path / "run", "herd-sim", 0)
+    save_model(model, tmp_path / "run")
+    facts = json.loads(mcukd("log", "decode", str(dump), "--run", str(tmp_path / "run"), "--json").stdout)
+    assert f"results_{model.classes[1]}" in facts["records"][0]
+    assert any(f"but that of the study is {model.sha256[:8]}" in remark for remark in facts["remarks"])
 
 
 def test_facts_as_json_tell_damage(dump: Path, tmp_path: Path) -> None:

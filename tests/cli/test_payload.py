@@ -35,7 +35,7 @@ def test_payloads_are_decoded_to_counts(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_file_and_standard_input_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "payloads.txt").write_text(f"{PAYLOAD}\nFaG8uiGABgIAAAE=\nff\n")
+    (tmp_path / "payloads.txt").write_text(f"\ufeff{PAYLOAD}\r\nFaG8uiGABgIAAAE=\r\nff\r\n")
     facts = json.loads(mcukd("decode", "--file", str(tmp_path / "payloads.txt"), "--json").stdout)
     assert [row["reception"] for row in facts["payloads"]] == ["first", "repeated"]
     assert facts["refused"] and "payloads.txt, line 3" in facts["refused"][0]

@@ -54,6 +54,8 @@ def test_the_layout_is_told_bit_by_bit(tmp_path: Path) -> None:
             "exponent_bits = 4\nbits = 8",
             ("need an exponent up to 25", "overflows"),
         ),
+        ("step = 7", "step = 2_147_483_648", ("samples_lost reaches 9,223,372,034,707,292,160", "2^53")),
+        ("bytes = 64", 'bytes = 64\nclasses = ["a", "unknown"]', ("a class is named 'unknown'",)),
         ("bytes = 64", 'bytes = 64\nclasses = ["a", "a"]', ("classes are a, a, but different names",)),
         ("[results]", "[result]", ("unknown key result (did you mean 'results'?)",)),
     ],
