@@ -80,6 +80,13 @@ class I2CDevice(BusDevice):
     def stop(self) -> None:
         """Take a stop condition."""
 
+    def foreseen(self) -> tuple[bytes, int]:
+        """Return bytes that reads from now on give, and the time in ns until which that is certain.
+
+        Those reads may change nothing but how many of the bytes are left. No bytes: nothing is certain.
+        """
+        return b"", 0
+
     @property
     def holds_bus(self) -> bool:
         """Whether it pulls SDA low between transfers, as a device that lost a clock pulse does."""
@@ -149,6 +156,10 @@ class I2CBus:
         if len(data) != count:
             raise ValueError(f"{self._active.name}: {len(data)} bytes read, but {count} are expected")
         return data
+
+    def foreseen(self) -> tuple[bytes, int]:
+        """Return what `I2CDevice.foreseen` says of the device addressed last."""
+        return (b"", 0) if self._active is None or self.stuck else self._active.foreseen()
 
     def stop(self) -> None:
         """End the transfer."""

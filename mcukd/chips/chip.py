@@ -111,9 +111,9 @@ class Chip:
             )
         return bus
 
-    def sync_devices(self) -> None:
-        """Bring all devices to the present time and wake the chip at their next change of a pin."""
-        now = self.core.nanoseconds()
+    def sync_devices(self, cycle: Optional[int] = None) -> None:
+        """Bring all devices to a cycle, or the present, and wake the chip at their next change of a pin."""
+        now = self.core.nanoseconds(cycle)
         soonest: Optional[int] = None
         for device in self._devices:
             device.advance(now)

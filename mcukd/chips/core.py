@@ -3,7 +3,7 @@
 Time is counted in cycles of the core's clock: one for each instruction executed, all those slept through, and
 those spent waiting in a loop for a byte to leave, which are added at once (`wait_until`). It is no pipeline
 model: a real instruction takes one cycle or more. Instructions are counted exactly, block by block
-(`tick.py`); where a register asks for the time (`exactly_here`), the core goes back to the access and counts
+(`hooks.py`); where a register asks for the time (`exactly_here`), the core goes back to the access and counts
 up to it.
 """
 
@@ -15,10 +15,10 @@ from typing import Any, Optional
 from mcukd.chips.blocks import WFE, Block, inspect
 from mcukd.chips.events import NEVER, Event, Events
 from mcukd.chips.exceptions import ExceptionUnit, SystemState
+from mcukd.chips.hooks import Engine, Foreseen
 from mcukd.chips.nvic import BUS_FAULT, FIRST_INTERRUPT, SVCALL, USAGE_FAULT, Nvic
 from mcukd.chips.space import AddressSpace
 from mcukd.chips.stop import ChipStop
-from mcukd.chips.tick import Counter
 from mcukd.errors import UserError
 
 #: What `run` returns: time is up, the core sleeps, or a reset was asked for.
@@ -46,9 +46,8 @@ def unicorn_modules() -> tuple[Any, Any]:
 class Core(ExceptionUnit):
     """A Cortex-M3 or M4F with its memories, peripherals and clock.
 
-    cycles: time since power-up. slept, waited: cycles of it asleep, and spent in waits that were added at
-    once. clock_hz: cycles per second. space: the chip's registers. vectors: called for the address of the
-    vector table at reset.
+    cycles: time since power-up. slept: cycles of it asleep. clock_hz: cycles per second. space: the chip's
+    registers. vectors: called for the address of the vector table at reset.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class Core(ExceptionUnit):
         self.nvic = nvic
         self.space = space
         self.events = Events()
-        self.slept = self.waited = 0
+        self.slept = 0
         self.vector_table = 0
         self.system = SystemState()
         self.asleep = False
@@ -78,9 +77,13 @@ class Core(ExceptionUnit):
         self._event_register = False
         self._happened: Optional[tuple[str, int]] = None
         self._error: Optional[BaseException] = None
-        self.pc = 0
-        self._counter = Counter(uc, self.uc, code_bytes, self._attend)
-        self._tick = self._counter.tick
+        self.pc = self._until = 0
+        self._engine = Engine(uc, self.uc, code_bytes, self._attend, self._read, self._write)
+        self._hooks = self._engine.hooks
+        arm = self.arm
+        self.masks = self._engine.reader(
+            arm.UC_ARM_REG_PRIMASK, arm.UC_ARM_REG_FAULTMASK, arm.UC_ARM_REG_BASEPRI
+        )
         self._hook()
 
     # Memory
@@ -92,7 +95,7 @@ class Core(ExceptionUnit):
 
     def add_registers(self, address: int, size: int) -> None:
         """Let accesses to a stretch of addresses go to the chip's registers."""
-        self.uc.mmio_map(address, size, self._read, address, self._write, address)
+        self._engine.map_registers(address, size)
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Return the content of memory (not of registers)."""
@@ -109,7 +112,7 @@ class Core(ExceptionUnit):
     def forget_code(self, address: int, size: int) -> None:
         """Translate code of these addresses anew, after it was changed from outside the program."""
         self.uc.ctl_remove_cache(address, address + size)
-        self._counter.forget()
+        self._engine.forget()
         self._blocks.clear()
 
     # Time
@@ -117,20 +120,25 @@ class Core(ExceptionUnit):
     @property
     def cycles(self) -> int:
         """The time since power-up in cycles of the core's clock."""
-        return self._tick.cycles
+        return self._hooks.cycles
 
     @cycles.setter
     def cycles(self, value: int) -> None:
-        self._tick.cycles = value
+        self._hooks.cycles = value
+
+    @property
+    def waited(self) -> int:
+        """Cycles spent in waits that were added at once."""
+        return self._hooks.waited
 
     @property
     def instructions(self) -> int:
         """Instructions executed since power-up."""
         return self.cycles - self.slept - self.waited
 
-    def nanoseconds(self) -> int:
-        """Return the time since power-up in ns."""
-        return self.cycles * 1_000_000_000 // self.clock_hz
+    def nanoseconds(self, cycle: Optional[int] = None) -> int:
+        """Return the time of a cycle, or the present, since power-up in ns."""
+        return (self.cycles if cycle is None else cycle) * 1_000_000_000 // self.clock_hz
 
     def cycle_at(self, time_ns: int) -> int:
         """Return the first cycle that is not before a time in ns."""
@@ -139,26 +147,28 @@ class Core(ExceptionUnit):
     def schedule(self, at: int, action: Callable[[], None]) -> Event:
         """Let `action` happen at a cycle."""
         event = self.events.schedule(at, action)
-        self._tick.limit = min(self._tick.limit, at)
+        self._hooks.limit = min(self._hooks.limit, at)
         return event
 
     def look(self) -> None:
         """Look for pending exceptions before the next block; peripherals call it when a line changes."""
-        self._tick.limit = 0
+        self._hooks.limit = 0
 
     def ask_reset(self, reason: str) -> None:
         """Let the chip be reset before the next block."""
         self.reset_asked = reason
-        self._tick.limit = 0
+        self._hooks.limit = 0
 
     def wait_until(self, cycle: int) -> None:
         """Let time pass to a cycle, or to the next event if that is sooner, as in a loop that polls."""
         target = min(cycle, self.events.next_at())
         if target > self.cycles:
-            self.waited += target - self.cycles
+            self._hooks.waited += target - self.cycles
             self.cycles = target
+        if self._hooks.limit:  # nobody has asked to look
+            self._hooks.limit = self._until
         self._happen()
-        self._tick.limit = 0
+        self._hooks.limit = min(self._hooks.limit, self.events.next_at())
 
     def exactly_here(self) -> bool:
         """Return whether `cycles` counts up to this very access; where not, the access is made again.
@@ -171,9 +181,13 @@ class Core(ExceptionUnit):
         self.uc.emu_stop()
         return False
 
+    def foresee(self, foreseen: Foreseen) -> None:
+        """Let accesses that a peripheral foresees be answered without asking it (`hooks.py`)."""
+        self._engine.foresee(foreseen)
+
     def cycles_here(self) -> int:
         """Return the cycle of the access for which `exactly_here` was true."""
-        address, size = self._tick.address, self._tick.size
+        address, size = self._hooks.address, self._hooks.size
         return self.cycles - self._inspected(address, size).instructions
 
     # Running
@@ -190,6 +204,8 @@ class Core(ExceptionUnit):
 
         stop_asleep: return ASLEEP whenever it would jump over sleep. Raises ChipStop.
         """
+        self._engine.drop()
+        self._until = until
         while True:
             self._happen()
             if self.reset_asked:
@@ -204,10 +220,11 @@ class Core(ExceptionUnit):
                 self.cycles = target
                 continue
             self.asleep = False
-            taken = self.nvic.to_take(*self.masks())
-            if taken is not None:
-                self.enter_exception(taken)
-            self._tick.limit = min(self.events.next_at(), until)
+            if self.nvic.pending & self.nvic.enabled:
+                taken = self.nvic.to_take(*self.masks())
+                if taken is not None:
+                    self.enter_exception(taken)
+            self._hooks.limit = min(self.events.next_at(), until)
             self._execute()
 
     def jump(self, cycle: int) -> None:
@@ -229,13 +246,14 @@ class Core(ExceptionUnit):
         event = self.events.pop_due(self.cycles)
         while event is not None:
             if event.action is not None:
+                self._engine.drop()
                 event.action()
             event = self.events.pop_due(self.cycles)
 
     def _execute(self) -> None:
         """Execute until a block's end at which there is something to do."""
         self._happened = None
-        self._tick.stopped = 0
+        self._hooks.stopped = 0
         self._here = self._back
         self._back = False
         try:
@@ -244,6 +262,7 @@ class Core(ExceptionUnit):
             if self._happened is None and self._error is None:
                 self._happened = ("error", error.errno)
         self.pc = self.uc.reg_read(self.arm.UC_ARM_REG_PC)
+        self._engine.settle()
         if self._error is not None:
             failure, self._error = self._error, None
             self._uncount()
@@ -257,7 +276,7 @@ class Core(ExceptionUnit):
 
     def _handle(self, happened: Optional[tuple[str, int]]) -> None:
         if happened is None:
-            self.asleep = not self._tick.stopped
+            self.asleep = not self._hooks.stopped
             return
         kind, number = happened
         if kind == "exception" and number == _EXCEPTION_RETURN:
@@ -286,7 +305,7 @@ class Core(ExceptionUnit):
 
     def _uncount(self) -> None:
         """Take the instructions from the present one to the end of its block off the count."""
-        address, size = self._tick.address, self._tick.size
+        address, size = self._hooks.address, self._hooks.size
         if address <= self.pc < address + size:
             block = self._inspected(address, size)
             self.cycles -= block.instructions - block.executed(self.pc - address)
@@ -303,6 +322,7 @@ class Core(ExceptionUnit):
         try:
             call = self.rom_calls.get(address)
             if call is not None:
+                self._engine.drop()
                 call()
             block = self._inspected(address, size)
             if block.floating and not self.system.fpu_enabled:
@@ -312,9 +332,9 @@ class Core(ExceptionUnit):
             if block.events:
                 self._event_register = True
             if block.masks and self.nvic.pending:
-                self._tick.limit = 0
+                self._hooks.limit = 0
             if block.plain and call is None and self._constant(address):
-                self._counter.learn(address, size, block.instructions)
+                self._engine.learn(address, size, block.instructions)
             return block.instructions
         except BaseException as error:
             self._fail(error)
@@ -340,18 +360,20 @@ class Core(ExceptionUnit):
         self._happened = ("unmapped", address)
         return False
 
-    def _read(self, uc: Any, offset: int, size: int, base: int) -> int:
+    def _read(self, address: int, size: int) -> int:
         try:
-            value = self.space.read(base + offset, size)
+            self._engine.drop()
+            value = self.space.read(address, size)
         except BaseException as error:
             self._fail(error)
             value = 0
         self._here = False
         return value
 
-    def _write(self, uc: Any, offset: int, size: int, value: int, base: int) -> None:
+    def _write(self, address: int, size: int, value: int) -> None:
         try:
-            self.space.write(base + offset, size, value)
+            self._engine.drop()
+            self.space.write(address, size, value)
         except BaseException as error:
             self._fail(error)
         self._here = False
@@ -390,9 +412,9 @@ class Core(ExceptionUnit):
 
     def stand_still(self, cycles: int) -> None:
         """Let the core stand still for some cycles, awake, as it does while its flash is written."""
-        self.waited += cycles
+        self._hooks.waited += cycles
         self.cycles += cycles
-        self._tick.limit = 0
+        self._hooks.limit = 0
 
     def has_run(self, address: int, size: int) -> bool:
         """Return whether code of these addresses was executed since it was last forgotten."""

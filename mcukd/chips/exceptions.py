@@ -6,7 +6,7 @@ References are to the Armv7-M Architecture Reference Manual, DDI 0403E, B1.5.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +66,9 @@ class SystemState:
 class ExceptionUnit:
     """What a core needs to take and leave exceptions; `Core` adds the rest.
 
-    uc, arm: the Unicorn engine and its constants. nvic: the interrupt controller. vector_table: address of
-    the vectors. pc: where the core goes on. where: returns an address in words.
+    uc, arm: the Unicorn engine and its constants. masks: returns PRIMASK, FAULTMASK and BASEPRI. nvic: the
+    interrupt controller. vector_table: address of the vectors. pc: where the core goes on. where: returns an
+    address in words.
     """
 
     uc: Any
@@ -79,6 +80,7 @@ class ExceptionUnit:
     pc: int
     asleep: bool
     where: Callable[[int], str]
+    masks: Callable[[], Sequence[int]]
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Return the content of memory."""
@@ -91,13 +93,6 @@ class ExceptionUnit:
     def is_memory(self, address: int, size: int) -> bool:
         """Return whether a stretch lies in one mapped memory."""
         raise NotImplementedError
-
-    def masks(self) -> tuple[int, int, int]:
-        """Return PRIMASK, FAULTMASK and BASEPRI."""
-        arm = self.arm
-        names = (arm.UC_ARM_REG_PRIMASK, arm.UC_ARM_REG_FAULTMASK, arm.UC_ARM_REG_BASEPRI)
-        primask, faultmask, basepri = self.uc.reg_read_batch(names)
-        return primask, faultmask, basepri
 
     def reset_registers(self) -> None:
         """Set the core's registers as reset does (B1.5.5)."""

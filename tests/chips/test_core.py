@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from builders.chip_program import program
 
+from mcukd.chips.hooks import SLOW
 from mcukd.chips.stop import ChipStop
-from mcukd.chips.tick import SLOW
 
 pytestmark = pytest.mark.emulator
 CHIPS = ("nrf52840", "cc2650")
@@ -41,7 +41,7 @@ def test_the_cycle_counter_counts_every_instruction(
     out[2] = b - a;
     """
     made = program(tmp_path, chip, body, COUNTER)
-    assert made.chip.core._counter.compiled != slow
+    assert made.chip.core._engine.compiled != slow
     assert made.run().words(3) == [4, 2001, 5]
 
 

@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from builders.tiny_firmware import write_sources
+from builders.chip_program import Accesses
+from builders.tiny_firmware import MAIN, write_sources
 
 from mcukd.boards.model import load_board
 from mcukd.boards.toolchain import build
 from mcukd.chips.chip import Chip
 from mcukd.chips.console import Console
 from mcukd.chips.events import NEVER
+from mcukd.chips.hooks import SLOW
 from mcukd.chips.image import Image, read_image
 from mcukd.chips.nordic.chip import NRF52840
 from mcukd.chips.serve import make_chip
 
 pytestmark = pytest.mark.emulator
 BOARDS = ("collar", "eartag")
+
+
+#: Takes a hundred bytes at a time, then sends them back in one go.
+BURSTS = """
+#include "mcukd_port.h"
+
+int main(void)
+{
+    static uint8_t bytes[100];
+    uint32_t count = 0;
+    port_init();
+    port_write((const uint8_t *)"boot", 4);
+    for (;;) {
+        const int byte = port_read();
+        if (byte < 0) {
+            port_idle();
+            continue;
+        }
+        bytes[count++] = (uint8_t)byte;
+        if (count == sizeof bytes) {
+            port_write(bytes, count);
+            count = 0;
+        }
+    }
+}
+"""
 
 
 @dataclass
@@ -39,30 +68,39 @@ class Tag:
         return [int.from_bytes(reply[at : at + 4], "little") for at in range(0, len(reply), 4)]
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image]:
+def built(folder: Path, main: str) -> dict[str, Image]:
     made = {}
     for name in BOARDS:
         board = load_board(name)
-        folder = write_sources(board, tmp_path_factory.mktemp("tiny") / name)
-        made[name] = read_image(build(folder, board).elf)
+        made[name] = read_image(build(write_sources(board, folder / name, main), board).elf)
     return made
 
 
-@pytest.fixture
-def tag(images: dict[str, Image]) -> Iterator[Callable[..., Tag]]:
-    def make(name: str, paced: bool = True) -> Tag:
-        board = load_board(name)
-        assert board.modelled_chip and board.console.tx_pin is not None and board.console.rx_pin is not None
-        line = Console(board.console.baud, board.console.tx_pin, board.console.rx_pin, paced)
-        chip = make_chip(board.modelled_chip, line)
-        chip.load(images[name])
-        chip.power_on()
-        chip.run(NEVER)
-        assert line.take() == b"boot"
-        return Tag(chip)
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image]:
+    return built(tmp_path_factory.mktemp("tiny"), MAIN)
 
-    yield make
+
+@pytest.fixture(scope="module")
+def bursts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image]:
+    return built(tmp_path_factory.mktemp("bursts"), BURSTS)
+
+
+def started(name: str, image: Image, paced: bool) -> Tag:
+    board = load_board(name)
+    assert board.modelled_chip and board.console.tx_pin is not None and board.console.rx_pin is not None
+    line = Console(board.console.baud, board.console.tx_pin, board.console.rx_pin, paced)
+    chip = make_chip(board.modelled_chip, line)
+    chip.load(image)
+    chip.power_on()
+    chip.run(NEVER)
+    assert line.take() == b"boot"
+    return Tag(chip)
+
+
+@pytest.fixture
+def tag(images: dict[str, Image]) -> Callable[..., Tag]:
+    return lambda name, paced=True: started(name, images[name], paced)
 
 
 @pytest.mark.parametrize("paced", [True, False])
@@ -75,6 +113,28 @@ def test_the_uart_echoes_ten_thousand_bytes(tag: Callable[..., Tag], name: str, 
         assert made.ask(data[at : at + 128]) == data[at : at + 128]
     seconds = (made.chip.core.nanoseconds() - before) / 1e9
     assert seconds == pytest.approx(len(data) * 10 / 115_200, rel=0.05)
+
+
+@pytest.mark.parametrize("paced", [True, False])
+@pytest.mark.parametrize("name", BOARDS)
+def test_bytes_that_are_foreseen_change_nothing(
+    bursts: dict[str, Image], monkeypatch: pytest.MonkeyPatch, name: str, paced: bool
+) -> None:
+    """With the hooks in Python no access is foreseen."""
+    data = bytes(range(250)) * 4
+    states, counts = [], []
+    for slow in ("", "1"):
+        monkeypatch.setenv(SLOW, slow)
+        made = started(name, bursts[name], paced)
+        accesses = Accesses(made.chip)
+        replies = b"".join(made.ask(data[at : at + 250]) for at in range(0, len(data), 250))
+        core = made.chip.core
+        assert replies == data or paced  # while the firmware sends, it hears nothing
+        states.append((replies, core.cycles, core.waited, core.slept, core.read_memory(*made.chip.ram)))
+        counts.append(accesses.reads)
+    assert states[0] == states[1]
+    # On a line that takes its time no byte waits for the firmware.
+    assert counts[0] <= counts[1] * (1.0 if paced else 0.7)
 
 
 def test_six_bytes_overrun_where_the_firmware_falls_behind(tag: Callable[..., Tag]) -> None:

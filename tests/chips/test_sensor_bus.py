@@ -7,13 +7,16 @@ from typing import Optional
 
 import numpy as np
 import pytest
+from builders.chip_program import Accesses
 from builders.sensors import GAPS, RESULTS, random_recording
 from builders.tiny_firmware import write_sources
 
-from mcukd.boards.model import load_board
+from mcukd.boards.model import Board, load_board
+from mcukd.boards.sensor_driver import SensorSetup
 from mcukd.boards.toolchain import build
 from mcukd.chips.bus import I2CDevice
 from mcukd.chips.chip import Chip
+from mcukd.chips.hooks import SLOW
 from mcukd.chips.image import read_image
 from mcukd.chips.sensors.bma400 import BMA400
 from mcukd.chips.sensors.faults import with_fault
@@ -105,24 +108,37 @@ def symbols(elf: Path) -> dict[str, int]:
         }
 
 
+def sensor_of(board: Board) -> SensorSetup:
+    """What the board's sensor is set to for 50 Hz and three axes."""
+    setup = board.sensor_for(50.0, 3)
+    assert setup is not None
+    return setup
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """MAIN compiled for each board."""
+    made = {}
+    for name in SENSORS:
+        board, folder = load_board(name), tmp_path_factory.mktemp("drain") / name
+        main = MAIN % {"samples": SAMPLES, "drains": DRAINS, "signal": name == "eartag"}
+        made[name] = build(write_sources(board, folder, main, sensor_of(board)), board).elf
+    return made
+
+
 class Tag:
     """A board's image with MAIN on its modelled chip, with a sensor at the board file's pins."""
 
-    def __init__(self, name: str, folder: Path, device: I2CDevice) -> None:
+    def __init__(self, name: str, elf: Path, device: I2CDevice) -> None:
         board = load_board(name)
-        setup = board.sensor_for(50.0, 3)
-        assert setup is not None
-        main = MAIN % {"samples": SAMPLES, "drains": DRAINS, "signal": name == "eartag"}
-        write_sources(board, folder, main, setup)
-        self.elf = build(folder, board).elf
-        driver = setup.driver
+        driver = sensor_of(board).driver
         self.chip: Chip = make_chip(str(board.modelled_chip), None)
         self.chip.wire_i2c(driver.scl_pin, driver.sda_pin, device)
         if driver.interrupt_pin is not None:
             self.chip.pins.connect(device, "INT1", driver.interrupt_pin)
-        self.chip.load(read_image(self.elf))
+        self.chip.load(read_image(elf))
         self.chip.power_on()
-        self.at = symbols(self.elf)
+        self.at = symbols(elf)
 
     def word(self, name: str) -> int:
         return int.from_bytes(self.chip.core.read_memory(self.at[name], 4), "little")
@@ -143,9 +159,9 @@ class Tag:
 
 
 @pytest.mark.parametrize("name", SENSORS)
-def test_every_count_reaches_the_ram_of_the_real_boards_image(tmp_path: Path, name: str) -> None:
+def test_every_count_reaches_the_ram_of_the_real_boards_image(images: dict[str, Path], name: str) -> None:
     sensor: RegisterSensor = SENSORS[name](source := random_recording(2000, 12))
-    tag = Tag(name, tmp_path, sensor)
+    tag = Tag(name, images[name], sensor)
     tag.run(9)
     shift = 4 if name == "collar" else 0
     found = tag.samples()
@@ -159,6 +175,26 @@ def test_every_count_reaches_the_ram_of_the_real_boards_image(tmp_path: Path, na
     # A transfer of the ear tag goes by DMA while the core sleeps; the collar's core waits for each byte.
     awake = 1 - (core.slept - slept) / (core.cycles - cycles)
     assert awake < {"eartag": 0.001, "collar": 0.009}[name]
+
+
+@pytest.mark.parametrize("drains_late", [False, True])
+def test_bytes_that_are_foreseen_change_nothing(
+    images: dict[str, Path], monkeypatch: pytest.MonkeyPatch, drains_late: bool
+) -> None:
+    """With the hooks in Python no access is foreseen; a FIFO that overruns changes while it is read."""
+    states, counts = [], []
+    for slow in ("", "1"):
+        monkeypatch.setenv(SLOW, slow)
+        sensor = MPU9250(random_recording(2000, 12), rate_error=1.2 if drains_late else 0.0)
+        tag = Tag("collar", images["collar"], sensor)
+        accesses = Accesses(tag.chip)
+        tag.run(9)
+        core = tag.chip.core
+        states.append((core.cycles, core.waited, core.slept, tag.chip.core.read_memory(*tag.chip.ram)))
+        counts.append(accesses.reads)
+        assert sensor.dropped > 0 if drains_late else sensor.dropped == 0
+    assert states[0] == states[1]
+    assert counts[0] < 0.7 * counts[1]
 
 
 @pytest.mark.parametrize(
@@ -175,10 +211,10 @@ def test_every_count_reaches_the_ram_of_the_real_boards_image(tmp_path: Path, na
     ],
 )
 def test_a_fault_on_the_chips_bus_is_told_and_the_tag_goes_on(
-    tmp_path: Path, name: str, fault: str, gap: Optional[str], result: Optional[str]
+    images: dict[str, Path], name: str, fault: str, gap: Optional[str], result: Optional[str]
 ) -> None:
     sensor: RegisterSensor = SENSORS[name](source := random_recording(2000, 12, seed=3))
-    tag = Tag(name, tmp_path, with_fault(sensor, fault, 3 * SECOND, 8 * SECOND))
+    tag = Tag(name, images[name], with_fault(sensor, fault, 3 * SECOND, 8 * SECOND))
     tag.run(15)
     causes = {cause for bit, cause in GAPS.items() for value in tag.gaps()[1:] if value & bit}
     assert causes == ({gap} if gap else set())

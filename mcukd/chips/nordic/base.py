@@ -58,13 +58,12 @@ class NordicPeripheral(Peripheral):
     def _add_event(self, array: str) -> None:
         def write(value: int, index: int) -> None:
             name = f"{array}[{index}]" if f"{array}[0]" in self.values else array
-            self.values[name] = value
             if value:
+                self.values[name] = value
                 self._raised |= 1 << self._bits[name]
+                self.update_line()
             else:
-                self._raised &= ~(1 << self._bits[name])
-                self.cleared(name[7:])
-            self.update_line()
+                self.clear(name[7:])
 
         if not hasattr(type(self), f"write_{array.replace('.', '_')}"):
             self.__dict__[f"write_{array.replace('.', '_')}"] = write
@@ -78,6 +77,14 @@ class NordicPeripheral(Peripheral):
     def chosen(self) -> bool:
         """Whether ENABLE chooses it; one that is disabled can be set up as any of its neighbours."""
         return not self.ids or self.enable[0] == 0 or self.enable[0] in self.ids
+
+    def clear(self, event: str) -> None:
+        """Clear an event, as the firmware does by writing 0 to its register."""
+        name = f"EVENTS_{event}"
+        self.values[name] = 0
+        self._raised &= ~(1 << self._bits[name])
+        self.cleared(event)
+        self.update_line()
 
     def cleared(self, event: str) -> None:
         """Take note that the firmware cleared an event."""

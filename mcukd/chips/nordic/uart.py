@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import Optional
 
 from mcukd.chips.console import Console
 from mcukd.chips.core import Core
-from mcukd.chips.events import Event
+from mcukd.chips.events import NEVER, Event
+from mcukd.chips.hooks import Foreseen, read_of, read_of_data, write_of
 from mcukd.chips.nordic.base import NordicPeripheral
 from mcukd.chips.nordic.power import Clock
+from mcukd.chips.nvic import FIRST_INTERRUPT
 from mcukd.chips.registers import PeripheralTable
 from mcukd.chips.stop import ChipStop
 
 _FIFO = 6
 _OVERRUN = 1
+#: Most bytes of the host that are foreseen at once.
+_FORESEEN = 1024
 #: BAUDRATE in 2^32nds of 16 MHz.
 _BAUD_HZ = 16_000_000
 
@@ -150,6 +155,36 @@ class Uart(SerialLine):
         else:
             self.line_changed()
         return byte
+
+    def read_EVENTS_RXDRDY(self, index: int) -> int:
+        if self.values["EVENTS_RXDRDY"] and self._fifo:
+            self._foresee()
+        return self.values["EVENTS_RXDRDY"]
+
+    def _foresee(self) -> None:
+        """Foresee that the firmware takes bytes and clears the event before each.
+
+        Not the last byte, and not where a new event would raise the interrupt.
+        """
+        assert self.table.irq is not None and self.console is not None
+        latched = self.core.nvic.latched >> (FIRST_INTERRUPT + self.table.irq) & 1
+        waiting = list(self._fifo)
+        if not self.console.paced and self._receiving and self.hears():
+            waiting += islice(self.console.to_chip, _FORESEEN)
+        if latched or not self.enabled_interrupts:
+            event, data = (self.table.register(name).address for name in ("EVENTS_RXDRDY", "RXD"))
+            rounds = (read_of(event, 1), write_of(event, 0), read_of_data(data))
+            self.core.foresee(Foreseen(rounds, 1, bytes(waiting[:-1]), NEVER, self._settle))
+
+    def _settle(self, position: int, due: int) -> None:
+        for _ in range(position // 3):
+            self._fifo.popleft()
+            if not self._fifo:
+                assert self.console is not None
+                self._fifo.append(self.console.to_chip.popleft())
+        self.clear("RXDRDY")
+        if position % 3 != 2:
+            self.occur("RXDRDY")
 
     def write_TXD(self, value: int, index: int) -> None:
         if not (self.on and self._sending):

@@ -30,6 +30,7 @@ CYCLE_TOLERANCE = 0.15
 FILTERED_CYCLE_GAIN = 336 / 3890
 RESET_NS, START_UP_NS = 100_000_000, 20_000_000
 PULSE_NS = 50_000
+NEVER_NS = 1 << 62
 
 _SELF_TEST_CODES, _DIVIDER, _CONFIG, _ACCEL_CONFIG, _ACCEL_CONFIG2, _CYCLE_RATE = (
     0x0D, 0x19, 0x1A, 0x1C, 0x1D, 0x1E,
@@ -230,6 +231,13 @@ class MPU9250(RegisterSensor):
         del self._fifo[:count]
         self._last = data[-1] if data else self._last
         return data + bytes([self._last]) * (count - len(data))
+
+    def foreseen(self) -> tuple[bytes, int]:
+        """Return the FIFO's bytes while it is read, certain until the next sample or the end of a pulse."""
+        if self._addressing or self._at != _FIFO:
+            return b"", 0
+        moments = (self._pulse_end, self.next_sample_event(0))
+        return bytes(self._fifo), min((moment for moment in moments if moment is not None), default=NEVER_NS)
 
     @property
     def fifo_length(self) -> int:

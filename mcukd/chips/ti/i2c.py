@@ -7,6 +7,7 @@ from typing import Callable, Optional
 from mcukd.chips.bus import I2CBus
 from mcukd.chips.core import Core
 from mcukd.chips.events import Event
+from mcukd.chips.hooks import Foreseen, read_of, read_of_data, write_of
 from mcukd.chips.registers import PeripheralTable
 from mcukd.chips.stop import ChipStop
 from mcukd.chips.ti.pins import I2C_SCL, I2C_SDA, Ioc
@@ -16,6 +17,8 @@ _RUN, _START, _STOP, _ACK = 1, 2, 4, 8
 _ERROR, _ADDRESS_NACK, _DATA_NACK = 1 << 1, 1 << 2, 1 << 3
 _IDLE, _BUS_BUSY = 1 << 5, 1 << 6
 _FAST_HZ = 400_000 * 1.05
+#: A command takes one bit, and each byte eight with its acknowledgement behind them.
+_COMMAND_BITS, _BYTE_BITS = 1, 9
 
 
 class I2c(Powered):
@@ -30,7 +33,7 @@ class I2c(Powered):
         prcm: Prcm,
         ioc: Ioc,
         bus: Callable[[int, int, str], I2CBus],
-        sync: Callable[[], None],
+        sync: Callable[..., None],
     ) -> None:
         self._ioc, self._bus_at, self._sync = ioc, bus, sync
         self._clear()
@@ -71,7 +74,36 @@ class I2c(Powered):
             self.core.wait_until(self._event.at)
         if self._event is not None:
             return 1 | (_BUS_BUSY if self._owns else 0)
+        if self._owns and self._reading and not self._errors and not self.values["MIMR"]:
+            self._foresee()
         return self._errors | (_BUS_BUSY if self._owns else _IDLE)
+
+    def _foresee(self) -> None:
+        """Foresee a burst: the byte that was read is taken, and more are read one by one."""
+        data, until_ns = self._bus().foreseen()
+        if data:
+            mctrl, mstat, mdr = (self.table.register(name).address for name in ("MCTRL", "MSTAT", "MDR"))
+            burst = (
+                write_of(mctrl, _RUN | _ACK, self._burst_cycles()),
+                read_of(mstat, _BUS_BUSY, waits=True),
+                read_of_data(mdr),
+            )
+            data, until = bytes([self._received]) + data, self.core.cycle_at(until_ns)
+            self.core.foresee(Foreseen(burst, 2, data, until, self._settle))
+
+    def _burst_cycles(self) -> int:
+        return (_COMMAND_BITS + _BYTE_BITS) * self._bit_cycles()
+
+    def _settle(self, position: int, due: int) -> None:
+        """Read the bytes of a burst that was foreseen, from its third access on."""
+        begun = (position + 2) // 3 - 1
+        if begun:
+            self._received = self._bus().read(begun)[-1]
+            self._sync(due - self._burst_cycles())
+            if position % 3 == 1 and due > self.core.cycles:
+                self._event = self.core.schedule(due, self._done)
+            else:
+                self._done()
 
     def write_MCTRL(self, value: int, index: int) -> None:
         if not self.values["MCR"] & 1 << 4:
@@ -83,16 +115,16 @@ class I2c(Powered):
         if not value & _START and not self._owns and value & _RUN:
             raise ChipStop("I2C0.MCTRL goes on with a transfer that was not started")
         self._sync()
-        bus, bits = self._bus(), 1
+        bus, bits = self._bus(), _COMMAND_BITS
         self._errors = 0
         if value & _START:
             self._reading = bool(self.values["MSA"] & 1)
             self._owns = True
-            bits += 9
+            bits += _BYTE_BITS
             if not bus.start(self.values["MSA"] >> 1, not self._reading):
                 self._errors = _ERROR | _ADDRESS_NACK
         if value & _RUN and not self._errors:
-            bits += 9
+            bits += _BYTE_BITS
             if self._reading:
                 self._received = bus.read(1)[0]
             elif not bus.write(bytes([self.values["MDR"]])):

@@ -7,7 +7,8 @@ from typing import Optional
 
 from mcukd.chips.console import BITS_PER_BYTE, Console
 from mcukd.chips.core import Core
-from mcukd.chips.events import Event
+from mcukd.chips.events import NEVER, Event
+from mcukd.chips.hooks import Foreseen, read_of, read_of_data
 from mcukd.chips.registers import PeripheralTable
 from mcukd.chips.stop import ChipStop
 from mcukd.chips.ti.pins import UART0_RX, UART0_TX, Ioc
@@ -98,8 +99,11 @@ class Uart(Powered):
             self._update()
         self.line_changed()
 
+    def _level_bytes(self) -> int:
+        return _LEVELS[self.values["IFLS"] >> 3 & 7] * _FIFO // 8
+
     def _received(self) -> None:
-        if len(self._rx) >= _LEVELS[self.values["IFLS"] >> 3 & 7] * _FIFO // 8:
+        if len(self._rx) >= self._level_bytes():
             self._raw |= _RX
         if self._timeout is not None:
             self._timeout.cancel()
@@ -125,7 +129,7 @@ class Uart(Powered):
         if not self._rx:
             return 0
         byte = self._rx.popleft()
-        if len(self._rx) < _LEVELS[self.values["IFLS"] >> 3 & 7] * _FIFO // 8:
+        if len(self._rx) < self._level_bytes():
             self._raw &= ~_RX
         if not self._rx:
             self._raw &= ~_TIMEOUT
@@ -157,9 +161,29 @@ class Uart(Powered):
         if waiting >= _FIFO:
             self.core.wait_until(self._sent_at - (_FIFO - 1) * self.byte_cycles())
             waiting = self._waiting()
-        empty = not self._rx
-        full_tx, full_rx = waiting >= _FIFO, len(self._rx) >= _FIFO
-        return bool(waiting) << 3 | empty << 4 | full_tx << 5 | full_rx << 6 | (not waiting) << 7
+        if waiting < _FIFO:
+            self._foresee(bool(waiting))
+        return self._flags(waiting, len(self._rx))
+
+    def _flags(self, waiting: int, received: int) -> int:
+        full_tx, full_rx = waiting >= _FIFO, received >= _FIFO
+        return bool(waiting) << 3 | (not received) << 4 | full_tx << 5 | full_rx << 6 | (not waiting) << 7
+
+    def _foresee(self, sends: bool) -> None:
+        """Foresee that the firmware takes bytes and asks before each whether there is one.
+
+        Not the last byte, nor one that takes the FIFO below the level of the interrupt.
+        """
+        left = self._level_bytes() if self._raw & _RX else 1
+        if len(self._rx) > left:
+            flags, data = (self.table.register(name).address for name in ("FR", "DR"))
+            rounds = (read_of(flags, self._flags(sends, 1)), read_of_data(data))
+            taken, until = bytes(self._rx)[:-left], self._sent_at if sends else NEVER
+            self.core.foresee(Foreseen(rounds, 1, taken, until, self._settle))
+
+    def _settle(self, position: int, due: int) -> None:
+        for _ in range(position // 2):
+            self._rx.popleft()
 
     def write_LCRH(self, value: int, index: int) -> None:
         if value & 0x6E != 0x60:
