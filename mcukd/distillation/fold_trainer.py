@@ -75,15 +75,17 @@ class FoldTrainer(Networks):
         student_config = student_training_config(
             config, data.windows.counts.shape[1], data.windows.extra_vectors
         )
+        unlabelled = unlabelled_windows(job, self.training, self.recordings, config)
         soft = None
         # The final models' soft labels are an artefact of the study, whether the method uses them or not.
-        if teacher is not None and (job.is_final or self._method.uses_soft_labels):
+        # With unlabelled windows the teacher answers on all of them together, below.
+        uses_soft = self._method.uses_soft_labels and unlabelled is None
+        if teacher is not None and (job.is_final or uses_soft):
             soft = teacher.soft_labels(data.inputs, student_config.augmentation, job.seed)
         factors = epoch_factors(config.choose_epochs)
         student_config = self._choose_epochs("student", factors, data.windows, student_config, fits)
         distilled_config = student_config.with_more_epochs(config.epoch_factor)
         training_set = DistillationSet(data, len(data), teacher, soft, distilled_config)
-        unlabelled = unlabelled_windows(job, self.training, self.recordings, config)
         if teacher is not None and unlabelled is not None:
             training_set = self._with_unlabelled(training_set, unlabelled, fits)
 

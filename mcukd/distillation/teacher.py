@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.training.augmentation import Augmentation, Augmenter
-from mcukd.training.trainer import FloatArray, logits
+from mcukd.training.trainer import MOST_PER_CALL, FloatArray, in_parts, logits
 
 if TYPE_CHECKING:
     import keras
@@ -82,8 +82,7 @@ class Teacher:
         extract = self.feature_extractors[features]
 
         def outputs(windows: FloatArray, index: NDArray[np.int64]) -> dict[str, FloatArray]:
-            parts = [extract(windows[start : start + 512]) for start in range(0, len(windows), 512)]
-            return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+            return in_parts(extract, windows, MOST_PER_CALL)
 
         return outputs
 
@@ -125,8 +124,8 @@ class Teacher:
             graph = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
             self._graphs[number] = graph
         own = windows[..., : model.input_shape[-1]]
-        parts = [self._graphs[number](own[start : start + 512]) for start in range(0, len(own), 512)]
-        return np.concatenate([np.asarray(part, np.float32) for part in parts])
+        graph = self._graphs[number]
+        return in_parts(lambda part: {"logits": graph(part)}, own, MOST_PER_CALL)["logits"]
 
     def _feature_extractor(self, features: Sequence[str]) -> Any:
         from mcukd.tensorflow_setup import keras

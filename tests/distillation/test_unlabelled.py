@@ -66,6 +66,19 @@ def test_a_teacher_that_answers_during_training_answers_on_unlabelled_windows(tm
     assert np.isfinite(arrays(task.path)["student_distilled_logits"]).all()
 
 
+def test_the_teacher_answers_once_on_labelled_and_unlabelled_windows_together(tmp_path, monkeypatch):
+    windows, asked = herd(), []
+    answer = Teacher.soft_labels
+
+    def counted(self, inputs, *arguments):
+        asked.append(len(inputs))
+        return answer(self, inputs, *arguments)
+
+    monkeypatch.setattr(Teacher, "soft_labels", counted)
+    CompiledOnce(windows, windows, FEW).train_fold(few_labels(tmp_path))
+    assert asked == [160]
+
+
 def test_held_out_animals_are_used_only_where_it_is_said(tmp_path):
     windows, task = herd(), few_labels(tmp_path)
     own = unlabelled_windows(task, windows, None, FEW)

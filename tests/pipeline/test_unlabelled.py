@@ -108,10 +108,20 @@ def test_bytes_changed_in_an_imported_recording_are_found(imported, tmp_path):
     one = find_recordings([folder], Layout(card.axes, card.rate_hz, card.counts_per_g, start_ns=0))[0]
     damaged = tmp_path / one.path.name
     content = bytearray(one.path.read_bytes())
-    content[len(content) // 2] ^= 1
+    axis = parquet.ParquetFile(one.path).metadata.row_group(0).column(2)
+    content[axis.data_page_offset + axis.total_compressed_size // 2] ^= 1
     damaged.write_bytes(content)
     with pytest.raises(UserError, match="damaged after row"):
         sampled_windows(replace(one, path=damaged), 100, 120, 0)
+
+
+def test_stamps_are_not_read(imported, tmp_path):
+    card, folder = imported
+    one = find_recordings([folder], Layout(card.axes, card.rate_hz, card.counts_per_g, start_ns=0))[0]
+    without = tmp_path / one.path.name
+    parquet.write_table(parquet.read_table(one.path).drop_columns(["time"]), without)
+    some = sampled_windows(replace(one, path=without), 100, 40, 0)
+    np.testing.assert_array_equal(some, sampled_windows(one, 100, 40, 0))
 
 
 def test_fewer_windows_than_parts_are_of_the_whole_recording(imported, monkeypatch, tmp_path):

@@ -34,6 +34,7 @@ from mcukd.training.trainer import (
     Targets,
     Trainer,
     TrainingConfig,
+    in_parts,
     in_units,
     learning_rates,
     logits,
@@ -391,3 +392,35 @@ def test_a_phase_leaves_weights_that_it_does_not_train_as_they_are():
     )
     np.testing.assert_array_equal(trained.get_layer("memory").get_weights()[0], memory)
     assert np.abs(trained.get_layer("trained").get_weights()[0]).sum() > 0
+
+
+def test_calls_of_a_model_hold_bounded_memory_and_their_size_does_not_matter(monkeypatch):
+    from mcukd.models.resnet import build_resnet
+    from mcukd.training import trainer
+
+    model = build_resnet(0, 3, 4, np.zeros(3), np.ones(3), width=2)
+    windows = np.random.default_rng(0).normal(size=(70, 40, 3)).astype(np.float32)
+    assert trainer.windows_per_call(model, 40) == trainer.MOST_PER_CALL
+    whole = trainer.logits(model, windows)
+    # Outputs of layers per sample: the input twice, 9 convolutions, 9 normalizations, 6 ReLUs, 3 shortcuts,
+    # 3 sums, 3 ReLUs; of blocks with 2, 4 and 4 filters. Then the mean and four logits.
+    held = 4 * (40 * (2 * 3 + 11 * (2 + 4 + 4)) + 4 + 4)
+    monkeypatch.setattr(trainer, "CALL_BYTES", 9 * held + held // 2)
+    assert trainer.windows_per_call(model, 40) == 9
+    np.testing.assert_array_equal(trainer.logits(model, windows), whole)
+    monkeypatch.setattr(trainer, "CALL_BYTES", 1)
+    assert trainer.windows_per_call(model, 40) == 1
+
+
+def test_outputs_computed_in_parts_are_those_of_the_whole():
+    sizes = []
+
+    def compute(part):
+        sizes.append(len(part))
+        return {"sums": part.sum(axis=1), "whole": part}
+
+    windows = np.random.default_rng(0).normal(size=(10, 5, 3)).astype(np.float32)
+    found = in_parts(compute, windows, 4)
+    assert sizes == [4, 4, 2]
+    np.testing.assert_array_equal(found["sums"], windows.sum(axis=1))
+    np.testing.assert_array_equal(found["whole"], windows)
