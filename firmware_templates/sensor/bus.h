@@ -42,7 +42,7 @@ void bus_wait_ms(uint32_t milliseconds);
 /* Let the sensor's interrupt pin wake the core while it is high, and forget an earlier rise. */
 void bus_signal_arm(void);
 
-/* Let the sensor's interrupt pin wake nobody. */
+/* Let the sensor's interrupt pin wake nobody, and forget an earlier rise. */
 void bus_signal_ignore(void);
 
 /* Whether the sensor's interrupt pin is high; 0 on a board without one. */

@@ -23,9 +23,25 @@ from mcukd.chips.console import Console
 from mcukd.chips.image import Image, read_image
 from mcukd.chips.sensors.wiring import wire_sensor
 from mcukd.chips.serve import make_chip
-from mcukd.tag.application import EVENT, GAP, RESULT, SAMPLES, TICK, Call, Observed
+from mcukd.tag.application import (
+    EVENT,
+    GAP,
+    RESULT,
+    SAMPLES,
+    TICK,
+    Call,
+    Observed,
+    Outcome,
+    Results,
+    expected_results,
+    replay,
+)
+from mcukd.tag.flash import CHIPS, ModelledFlash
+from mcukd.tag.operation import TagConfig
 
 _SECOND = 1_000_000_000
+#: Of _cortex_m.c.j2.
+_STACK_PATTERN = 0xA5C35A3C
 
 
 class _Before(ctypes.Structure):
@@ -101,6 +117,12 @@ class TagRun:
         words = 3 + self.classes + 1
         return struct.unpack(f"<{words}I", self.chip.core.read_memory(at, 4 * words))
 
+    def stack_used(self) -> int:
+        """Return the bytes of stack used at the deepest since the start; start-up paints a pattern."""
+        bottom, top = (self.image.symbols[f"port_stack_{end}"] for end in ("bottom", "top"))
+        words = np.frombuffer(self.chip.core.read_memory(bottom, top - bottom), "<u4")
+        return 4 * int(len(words) - np.argmax(words != _STACK_PATTERN))
+
     def log(self) -> bytes:
         """Return the pages of the log as they are."""
         return bytes(self.chip.core.read_memory(self.region.origin, self.region.length))
@@ -170,6 +192,28 @@ class TagRun:
 
     def _on_sample(self, stream: int, sample: int, _: int) -> None:
         self._samples += self.chip.core.read_memory(sample, 6)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a firmware says of itself and its model in the log: SHA-256 of both; window and hop in samples."""
+
+    firmware_sha256: str
+    model_sha256: str
+    window: int
+    hop: int
+
+
+def reference_of(
+    board: Board, start: Start, config: TagConfig, identity: Identity, results: Results, reset_cause: int = 0
+) -> Outcome:
+    """Return what Python makes of what a tag was given since a start; results: of the integer model."""
+    rules = next(rules for rules in CHIPS.values() if board.mcu.startswith(rules.chip))
+    flash = ModelledFlash(rules, config.log_pages)
+    flash.words = np.frombuffer(start.log, "<u4").tolist()
+    expected = expected_results(start.observed, identity.window, identity.hop, results)
+    firmware, model = (int(sha256[:8], 16) for sha256 in (identity.firmware_sha256, identity.model_sha256))
+    return replay(start.observed, config, flash, expected, reset_cause, firmware, model)
 
 
 def streamed(board: Board, rows: NDArray[np.int32]) -> NDArray[np.int16]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
@@ -14,18 +15,25 @@ from numpy.typing import NDArray
 from mcukd.boards.model import Board
 from mcukd.boards.toolchain import build
 from mcukd.chips.bus import I2CDevice
-from mcukd.chips.sensors.sources import Recording, recording_of_card
+from mcukd.chips.sensors.sources import Recording
 from mcukd.chips.sensors.wiring import make_sensor
-from mcukd.chips.tag_run import Start, TagRun
+from mcukd.chips.tag_run import Identity, Start, TagRun, reference_of
 from mcukd.codegen.firmware import generate_firmware
 from mcukd.codegen.tag import tag_setup
+from mcukd.data.card import load_card
+from mcukd.data.load import load_counts
+from mcukd.data.simulation.simulator import resized
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.reference import run
-from mcukd.tag.application import Outcome, expected_results, replay
-from mcukd.tag.flash import CHIPS, ModelledFlash
+from mcukd.tag.application import Outcome
 
-ANIMALS = ("sim003", "sim007")
+
+@functools.lru_cache(maxsize=1)
+def animals() -> NDArray[np.int32]:
+    """Counts (n, 3) of twenty minutes of a small simulated herd."""
+    card = resized(load_card("herd-sim"), 2, 10)
+    return np.concatenate([part.counts for part in load_counts(card, None, seed=1000)]).astype(np.int32)
 
 
 def results_of(model: IntegerModel, windows: NDArray[np.int16]) -> tuple[NDArray, NDArray]:
@@ -43,10 +51,10 @@ class TagImage:
     elf: Path
     firmware_sha256: str
 
-    def recording(self, animal: str = ANIMALS[0]) -> Recording:
-        """A simulated animal, as the board's sensor counts it."""
+    def recording(self) -> Recording:
+        """Simulated animals, as the board's sensor counts them."""
         assert self.board.sensor is not None and self.board.sensor.setup is not None
-        return recording_of_card("herd-sim", animal, widen_bits=self.board.sensor.setup.shift, repeat=True)
+        return Recording(animals() << self.board.sensor.setup.shift, repeat=True)
 
     def start(self, recording: Recording, device: Optional[I2CDevice] = None) -> TagRun:
         """Switch the tag on, with the modelled sensor or another device in its place."""
@@ -58,14 +66,10 @@ class TagImage:
         """What Python makes of what a tag was given."""
         config = tag_setup(self.board, self.model)
         assert config is not None
-        rules = next(rules for rules in CHIPS.values() if self.board.mcu.startswith(rules.chip))
-        flash = ModelledFlash(rules, config.log_pages)
-        flash.words = np.frombuffer(start.log, "<u4").tolist()
-        expected = expected_results(
-            start.observed, self.model.window, self.model.hop, lambda each: results_of(self.model, each)
-        )
-        identities = (int(sha256[:8], 16) for sha256 in (self.firmware_sha256, self.model.sha256))
-        return replay(start.observed, config, flash, expected, reset_cause, *identities)
+        model = self.model
+        identity = Identity(self.firmware_sha256, model.sha256, model.window, model.hop)
+        results = functools.partial(results_of, model)
+        return reference_of(self.board, start, config, identity, results, reset_cause)
 
 
 def tag_image(name: str, folder: Path, tag: str, margin: Optional[int] = None, steps: int = 256) -> TagImage:

@@ -8,6 +8,8 @@ from builders.tag_image import TagImage, tag_image
 
 from mcukd.chips.chip import Chip
 from mcukd.chips.nordic.chip import NRF52840
+from mcukd.chips.sensors.faults import with_fault
+from mcukd.chips.sensors.wiring import make_sensor
 from mcukd.chips.tag_run import TagRun, streamed
 from mcukd.harness.frames import encode_plain, pack
 from mcukd.tag.application import EVENT, GAP, RESULT, SAMPLES
@@ -18,6 +20,8 @@ pytestmark = pytest.mark.emulator
 TAG = "log_pages = 2\nsmoothing = 3\nperiod_s = 100\nconsole_s = 20\n"
 MOST_AWAKE = {"collar": 0.02, "eartag": 0.008}
 SECONDS = 400
+SECOND = 1_000_000_000
+STACK_BYTES = 1024
 
 
 @pytest.fixture(scope="module", params=["collar", "eartag"])
@@ -56,6 +60,7 @@ def test_every_class_counter_and_record_is_the_references(image: TagImage) -> No
     kinds = [each.record.kind for each in read_log(run.log()).records]
     assert kinds[0] == BOOT and kinds.count(PERIOD) == SECONDS // 100 - 1 and RATE in kinds and BOUT in kinds
     assert run.chip.resets == ["power"]
+    assert 300 < run.stack_used() < STACK_BYTES  # of 2,048
     assert (run.awake_seconds - awake) / (run.seconds - at) < MOST_AWAKE[image.board.name]
 
 
@@ -84,6 +89,33 @@ def test_the_console_is_off_until_a_byte_calls_and_answers_then(image: TagImage)
     run.run(6)
     assert not listens(run.chip)
     same_as_reference(image, run)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"), [("absent", {1, 5, 17}), ("stuck-interrupt", set()), ("frozen", {4}), ("reset", {6})]
+)
+def test_a_fault_is_told_and_the_tag_goes_on(image: TagImage, fault: str, told: set[int]) -> None:
+    recording = image.recording()
+    assert image.board.sensor is not None and image.board.sensor.driver is not None
+    device = with_fault(make_sensor(image.board.sensor.driver, recording), fault, 20 * SECOND, 45 * SECOND)
+    run = image.start(recording, device)
+    run.run(55)
+    before = len(run.latest().observed.samples)
+    run.run(15)
+    observed = run.latest().observed
+    gaps = [call for call in observed.calls if call.kind == GAP]
+    assert {call.arguments[0] for call in observed.calls if call.kind == EVENT} == told
+    assert len(gaps) == (fault in ("absent", "reset"))
+    assert len(observed.samples) - before == pytest.approx(15 * 50, abs=130)
+    if image.board.name == "eartag" and fault == "absent":
+        at, lost = gaps[0].samples, gaps[0].arguments[0]
+        rows = streamed(image.board, recording.expected(recording.taken))
+        assert lost > 900 and np.array_equal(
+            observed.samples[at:], rows[at + lost :][: len(observed.samples) - at]
+        )
+    same_as_reference(image, run)
+    assert run.chip.resets == ["power"]
+    assert run.awake_seconds / run.seconds < 0.05  # the start's self-test is in it
 
 
 def test_the_sensor_is_left_alone_while_a_host_talks(image: TagImage) -> None:
