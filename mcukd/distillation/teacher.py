@@ -71,7 +71,8 @@ class Teacher:
     def outputs_fn(self, layers: Sequence[str]) -> TeacherFn:
         """Return the function from augmented training windows to "logits" and the named layers' outputs.
 
-        Layers can be asked of a single network only: several have no features in common.
+        "LAYER/P" stands for the layer's features averaged over each of P equal parts of a window. Layers can
+        be asked of a single network only: several have no features in common.
         """
         features = tuple(name for name in layers if name != "logits")
         if len(self.models) > 1:
@@ -131,9 +132,15 @@ class Teacher:
         from mcukd.tensorflow_setup import keras
         from mcukd.tensorflow_setup import tensorflow as tf
 
-        outputs = {name: self.model.get_layer(name).output for name in ("logits", *features)}
+        names = ("logits", *features)
+        outputs = {name: self.model.get_layer(name.partition("/")[0]).output for name in names}
         model = keras.Model(self.model.inputs, outputs)
-        return tf.function(lambda windows: model(windows, training=False), reduce_retracing=True)
+
+        def extract(windows: Any) -> dict[str, Any]:
+            found = model(windows, training=False)
+            return {name: _mean_of_parts(found[name], name.partition("/")[2]) for name in names}
+
+        return tf.function(extract, reduce_retracing=True)
 
     @cached_property
     def as_single_model(self) -> keras.Model:
@@ -150,3 +157,18 @@ class Teacher:
             member.name = f"member{number}"
             members.append(member(inputs[..., : member.input_shape[-1]]))
         return keras.Model(inputs, keras.layers.Average(name="logits")(members), name="teacher")
+
+
+def _mean_of_parts(features: Any, parts: str) -> Any:
+    """Return the means (N, P, F) of features (N, T, F) over P equal parts of the window; "" for no parts.
+
+    Samples behind the last part are left out; a window shorter than P samples has as many parts as samples.
+    """
+    from mcukd.tensorflow_setup import tensorflow as tf
+
+    if not parts:
+        return features
+    length = tf.maximum(1, tf.shape(features)[1] // int(parts))
+    count = tf.minimum(int(parts), tf.shape(features)[1])
+    used = features[:, : length * count]
+    return tf.reduce_mean(tf.reshape(used, (-1, count, length, features.shape[2])), axis=2)

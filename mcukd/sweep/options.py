@@ -29,7 +29,7 @@ _DISTILLATION = _UNLABELLED | frozenset(
     [
         *("teacher", "teacher_epochs", "choose_teacher_epochs", "teacher_width", "teacher_sensors"),
         *("temperature", "alpha", "ablate", "correct_teacher", "spectral_weight", "choose_spectral_weight"),
-        "epoch_factor",
+        *("epoch_factor", "memory_weight"),
     ]
 )
 #: Without effect on students of another architecture than the default.
@@ -38,7 +38,7 @@ _GRU_MLP_SIZES = frozenset(("gru_units", "dense_units"))
 _UNUSED_BY_MIXED_ENSEMBLE = _UNLABELLED | frozenset(
     [
         *("choose_epochs", "method", "ablate", "temperature", "alpha", "correct_teacher"),
-        *("spectral_weight", "choose_spectral_weight", "epoch_factor"),
+        *("spectral_weight", "choose_spectral_weight", "epoch_factor", "memory_weight"),
     ]
 )
 #: Without effect on other teachers.

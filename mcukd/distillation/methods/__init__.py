@@ -6,6 +6,7 @@ A method of another package registers itself: `METHODS.register(MyMethod())`, se
 from __future__ import annotations
 
 from mcukd.distillation.methods.function_matching import FunctionMatching
+from mcukd.distillation.methods.memkd import MemKd
 from mcukd.distillation.methods.method import Method
 from mcukd.distillation.methods.online import Online
 from mcukd.distillation.methods.plain import Plain
@@ -15,5 +16,5 @@ from mcukd.distillation.methods.tsak import Tsak
 from mcukd.plugins import Registry
 
 #: The methods of mcukd itself, in the order in which help texts list them.
-BUILT_IN = (SoftLabels(), SmlDist(), Tsak(), Online(), FunctionMatching(), Plain())
+BUILT_IN = (SoftLabels(), SmlDist(), Tsak(), Online(), FunctionMatching(), MemKd(), Plain())
 METHODS: Registry[Method] = Registry("distillation method", BUILT_IN)
