@@ -118,6 +118,23 @@ def test_a_fault_is_told_and_the_tag_goes_on(image: TagImage, fault: str, told: 
     assert run.awake_seconds / run.seconds < 0.05  # the start's self-test is in it
 
 
+def test_a_tag_that_hangs_is_reset_by_its_watchdog_and_goes_on(image: TagImage) -> None:
+    """The function that feeds the watchdog does nothing: the image is changed in two bytes."""
+    run = image.start(image.recording())
+    feed = run.image.symbols["port_watchdog_feed"] & ~1
+    run.chip.core.write_memory(feed, b"\x70\x47")  # bx lr
+    run.chip.core.forget_code(feed, 2)
+    run.run(75)
+    assert run.chip.resets == ["power", "watchdog"]
+    (first,), second = run.starts, run.latest()
+    assert 50 < len(first.observed.samples) / 50 < 65 and second.reason == "watchdog"
+    # No sample of the second start is in a window of the first.
+    assert second.observed.samples.size and second.resumed_at > 0
+    cause = 2 if isinstance(run.chip, NRF52840) else 7
+    outcome = image.reference(second, cause)
+    assert outcome.differences == [] and run.log() == outcome.flash.dump()
+
+
 def test_the_sensor_is_left_alone_while_a_host_talks(image: TagImage) -> None:
     recording = image.recording()
     run = image.start(recording)
