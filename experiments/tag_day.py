@@ -228,9 +228,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     )
     parser.add_argument("--board", nargs="+", choices=BOARDS, default=list(BOARDS))
     parser.add_argument("--hours", type=float, default=24.0)
-    parser.add_argument(
-        "--faults", nargs="*", metavar="NAME", help="with each of these; none: all"
-    )
+    parser.add_argument("--faults", nargs="*", metavar="NAME", help="with each of these; none: all")
     parser.add_argument("--minutes", type=float, default=60.0, help="with --faults: of each run")
     parser.add_argument("--out", type=Path, help="JSON file; what it has of other boards and faults stays")
     options = parser.parse_args(arguments)
