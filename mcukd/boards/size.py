@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mcukd.boards.model import Board
+from mcukd.boards.stack import stack_bound
 from mcukd.errors import UserError
 
 #: Groups in the order they are shown.
@@ -53,12 +54,13 @@ def size_report(elf: Path, board: Board, origins: dict[str, str]) -> dict[str, A
 
     flash_bytes, ram_bytes: what the firmware takes of the board's flash_limit and ram_limit (ram_bytes with
     the stack reservation, stack_bytes); all None on the host, whose sizes say nothing about a tag.
-    flash, ram: bytes per group.
+    flash, ram: bytes per group. stack_bound: what `stack_bound` returns, with the `problem` that leaves its
+    bytes None in a sentence.
     """
     report: dict[str, Any] = {"board": board.name, "emulated": board.emulated}
     if board.memory is None or board.stack_bytes is None:
         empty = ("flash_bytes", "flash_limit", "ram_bytes", "ram_limit", "stack_bytes")
-        return {**report, **dict.fromkeys(empty), "flash": {}, "ram": {}}
+        return {**report, **dict.fromkeys(empty), "flash": {}, "ram": {}, "stack_bound": None}
     flash, ram = _by_group(elf, origins)
     flash_bytes, ram_bytes = sum(flash.values()), sum(ram.values())
     flash_limit, ram_limit = board.program_bytes, board.memory.ram.usable
@@ -73,7 +75,15 @@ def size_report(elf: Path, board: Board, origins: dict[str, str]) -> dict[str, A
         "stack_bytes": board.stack_bytes,
         "flash": {group: flash[group] for group in GROUPS if flash[group]},
         "ram": {group: ram[group] for group in GROUPS if ram[group]},
+        "stack_bound": _stack_bound(elf, board),
     }
+
+
+def _stack_bound(elf: Path, board: Board) -> dict[str, Any]:
+    try:
+        return {**stack_bound(elf, board.processor), "problem": None}
+    except UserError as error:
+        return {"bytes": None, "path": [], "exceptions": None, "beyond": None, "problem": str(error)}
 
 
 def check_fits(size: dict[str, Any], board: Board) -> None:
@@ -86,6 +96,13 @@ def check_fits(size: dict[str, Any], board: Board) -> None:
                 f"the firmware needs {needed} bytes of {memory}, {board.name} has {limit}: "
                 f"the largest part is {largest} ({size[memory][largest]} bytes)."
             )
+    bound = (size["stack_bound"] or {}).get("bytes")
+    if bound is not None and bound > size["stack_bytes"]:
+        raise UserError(
+            f"the firmware needs up to {bound} bytes of stack, by way of "
+            f"{', '.join(size['stack_bound']['path'])}, but {board.name} reserves "
+            f"{size['stack_bytes']}: raise stack_bytes in the board file."
+        )
 
 
 def size_rows(size: dict[str, Any]) -> list[list[str]]:
@@ -100,6 +117,20 @@ def size_rows(size: dict[str, Any]) -> list[list[str]]:
         rows.append(["of", str(size["flash_limit"]), str(size["ram_limit"])])
         rows.append(["per cent", f"{size['flash_percent']:.1f}", f"{size['ram_percent']:.1f}"])
     return rows
+
+
+def stack_sentence(size: dict[str, Any]) -> Optional[str]:
+    """Say how much of the stack a firmware can need at most; None on the host and in older reports."""
+    bound = size.get("stack_bound")
+    if bound is None:
+        return None
+    if bound["problem"]:
+        return f"Stack: no bound is proven, because {bound['problem']}"
+    beyond = f", without {bound['beyond']}" if bound["beyond"] else ""
+    return (
+        f"Stack: at most {bound['bytes']} of {size['stack_bytes']} bytes by the call graph, exceptions "
+        f"included{beyond}; deepest in {bound['path'][-1]}."
+    )
 
 
 def _by_group(elf: Path, origins: dict[str, str]) -> tuple[Counter[str], Counter[str]]:

@@ -82,7 +82,7 @@ def build(
 
     Example: [bold]mcukd build --board eartag[/bold]
     """
-    from mcukd.boards.size import size_rows
+    from mcukd.boards.size import size_rows, stack_sentence
     from mcukd.pipeline.firmware import ensure_built
 
     study, target = _study_and_board(run, board, optimize)
@@ -97,6 +97,9 @@ def build(
     rows = size_rows(done.result.size)
     if rows:
         print_table(f"{target.name}: bytes", ["part", "flash", "RAM"], rows)
+    stack = stack_sentence(done.result.size)
+    if stack:
+        typer.echo(stack)
 
 
 def flash(
