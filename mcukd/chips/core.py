@@ -25,6 +25,8 @@ from mcukd.errors import UserError
 TIME, ASLEEP, RESET = "time", "asleep", "reset"
 
 _END = 0xFFFFFFF0
+#: No block is longer than such a page.
+_PAGE_BITS = 12
 #: QEMU's numbers of exceptions that reach the hook.
 _SUPERVISOR_CALL, _BREAKPOINT, _EXCEPTION_RETURN = 2, 7, 8
 _USAGE_BITS = {1: 1 << 16, 17: 1 << 19, 18: 1 << 17, 22: 1 << 24, 23: 1 << 25}
@@ -72,6 +74,7 @@ class Core(ExceptionUnit):
         self.where: Callable[[int], str] = lambda address: f"{address:#010x}"
         self._regions: list[tuple[int, int, bool]] = []
         self._blocks: dict[int, Block] = {}
+        self._pages_run: set[int] = set()
         self._here = False
         self._back = False
         self._event_register = False
@@ -114,6 +117,7 @@ class Core(ExceptionUnit):
         self.uc.ctl_remove_cache(address, address + size)
         self._engine.forget()
         self._blocks.clear()
+        self._pages_run.clear()
 
     # Time
 
@@ -347,6 +351,7 @@ class Core(ExceptionUnit):
             block = inspect(bytes(self.uc.mem_read(address, size)))
             if self._constant(address):
                 self._blocks[key] = block
+                self._pages_run.add(address >> _PAGE_BITS)
         return block
 
     def _constant(self, address: int) -> bool:
@@ -417,8 +422,9 @@ class Core(ExceptionUnit):
         self._hooks.limit = 0
 
     def has_run(self, address: int, size: int) -> bool:
-        """Return whether code of these addresses was executed since it was last forgotten."""
-        return any(address - 4096 <= key >> 12 < address + size for key in self._blocks)
+        """Return whether code at or near these addresses was executed since it was last forgotten."""
+        pages = range((address >> _PAGE_BITS) - 1, ((address + size - 1) >> _PAGE_BITS) + 1)
+        return any(page in self._pages_run for page in pages)
 
     def forget_code_if_run(self, address: int, size: int) -> None:
         """Translate code anew where some of these addresses was executed."""

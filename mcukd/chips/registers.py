@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Optional
 
@@ -74,8 +75,9 @@ class ChipTable:
                 self.at.setdefault(register.address, []).append(register)
 
 
+@cache
 def load_table(name: str) -> ChipTable:
-    """Return the table `name` ("nrf52840", "cc2650", "armv7m")."""
+    """Return the table `name` ("nrf52840", "cc2650", "armv7m"), read once; it may not be changed."""
     data = load_toml(_TABLES / f"{name}.toml")
     entries: dict[str, Any] = data["peripherals"]
     peripherals = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def tables(board: str) -> tuple[ChipTable, ChipTable]:
     return load_table(BOARDS[board]), load_table("armv7m")
 
 
+@cache
 def constants() -> dict[str, Any]:
     """Return what is known of the ports' constants: `port_constants.toml`."""
     data: dict[str, Any] = load_toml(Path(__file__).parent.parent / "chips" / "port_constants.toml")

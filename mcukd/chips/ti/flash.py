@@ -8,8 +8,10 @@ content, so it has to be off meanwhile (SWCU117, chapter 7), and it is left and 
 from __future__ import annotations
 
 import struct
+from typing import Optional
 
 from mcukd.chips.core import Core
+from mcukd.chips.events import Event
 from mcukd.chips.flash import Flash
 from mcukd.chips.registers import PeripheralTable
 from mcukd.chips.space import Peripheral
@@ -32,20 +34,23 @@ class Vims(Peripheral):
     def __init__(self, table: PeripheralTable, core: Core) -> None:
         self._core = core
         self.mode = _GPRAM
-        self._changing = False
+        self._change_event: Optional[Event] = None
         super().__init__(table)
 
     def reset(self) -> None:
         super().reset()
         self.mode = _GPRAM
-        self._changing = False
+        self._change_event = None
 
     def read_STAT(self, index: int) -> int:
-        return self.mode | self._changing << 3 | self.values["CTL"] & 0x30
+        """Return the mode; a firmware that polls a change gets to its end at once, with the time gone by."""
+        if self._change_event is not None:
+            self._core.wait_until(self._change_event.at)
+        return self.mode | (self._change_event is not None) << 3 | self.values["CTL"] & 0x30
 
     def write_CTL(self, value: int, index: int) -> None:
         wanted = value & 3
-        if self._changing:
+        if self._change_event is not None:
             raise ChipStop("the write of VIMS.CTL while the mode changes (VIMS.STAT.MODE_CHANGING)")
         if wanted == _SPLIT:
             raise ChipStop("VIMS.CTL chooses split mode, which is not modelled")
@@ -53,12 +58,12 @@ class Vims(Peripheral):
             raise ChipStop("VIMS.CTL leaves cache mode, which is only possible through OFF (3)")
         self.values["CTL"] = value & ~(1 << 31)
         if wanted != self.mode:
-            self._changing = True
-            self._core.schedule(self._core.cycles + _CHANGE_CYCLES, lambda: self._change(wanted))
+            at = self._core.cycles + _CHANGE_CYCLES
+            self._change_event = self._core.schedule(at, lambda: self._change(wanted))
 
     def _change(self, mode: int) -> None:
         self.mode = mode
-        self._changing = False
+        self._change_event = None
 
 
 class FlashController(Peripheral):
