@@ -47,11 +47,17 @@ __attribute__((section(".vectors"), used)) const handler vectors[16 + 48] = {
 
 
 class Accesses:
-    """Counts the reads of registers for which the model is asked; foreseen ones are answered without it."""
+    """Counts the reads of registers for which the model is asked; foreseen ones are answered without it.
 
-    def __init__(self, chip: Chip) -> None:
+    foreseeing: whether accesses may be foreseen.
+    """
+
+    def __init__(self, chip: Chip, foreseeing: bool) -> None:
         self.reads, self._read = 0, chip.space.read
-        setattr(chip.space, "read", self._counted)  # noqa: B010 - mypy takes no other method there
+        # mypy takes no other methods there.
+        setattr(chip.space, "read", self._counted)  # noqa: B010
+        if not foreseeing:
+            setattr(chip.core, "foresee", lambda _: None)  # noqa: B010
 
     def _counted(self, address: int, size: int) -> int:
         self.reads += 1

@@ -15,7 +15,6 @@ from mcukd.boards.toolchain import build
 from mcukd.chips.chip import Chip
 from mcukd.chips.console import Console
 from mcukd.chips.events import NEVER
-from mcukd.chips.hooks import SLOW
 from mcukd.chips.image import Image, read_image
 from mcukd.chips.nordic.chip import NRF52840
 from mcukd.chips.serve import make_chip
@@ -117,16 +116,12 @@ def test_the_uart_echoes_ten_thousand_bytes(tag: Callable[..., Tag], name: str, 
 
 @pytest.mark.parametrize("paced", [True, False])
 @pytest.mark.parametrize("name", BOARDS)
-def test_bytes_that_are_foreseen_change_nothing(
-    bursts: dict[str, Image], monkeypatch: pytest.MonkeyPatch, name: str, paced: bool
-) -> None:
-    """With the hooks in Python no access is foreseen."""
+def test_bytes_that_are_foreseen_change_nothing(bursts: dict[str, Image], name: str, paced: bool) -> None:
     data = bytes(range(250)) * 4
     states, counts = [], []
-    for slow in ("", "1"):
-        monkeypatch.setenv(SLOW, slow)
+    for foreseeing in (True, False):
         made = started(name, bursts[name], paced)
-        accesses = Accesses(made.chip)
+        accesses = Accesses(made.chip, foreseeing)
         replies = b"".join(made.ask(data[at : at + 250]) for at in range(0, len(data), 250))
         core = made.chip.core
         assert replies == data or paced  # while the firmware sends, it hears nothing
