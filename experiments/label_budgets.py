@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from host_speed import output_of
 from numpy.typing import NDArray
-from pandas import DataFrame, read_parquet
+from pandas import DataFrame, Series, read_parquet
 
 from mcukd.evaluation.compare import paired
 from mcukd.files import write_json
@@ -49,10 +49,17 @@ def main() -> int:
                 "command": f"python experiments/label_budgets.py SWEEP --write {options.write}",
                 "commit": output_of("git", "rev-parse", "--short", "HEAD"),
                 **{name: summary[name] for name in ("data", "simulated", "split", "seeds")},
+                "draws": int(draws(table).max()),
                 "rows": rows,
             },
         )
     return 0
+
+
+def draws(table: DataFrame) -> Series:
+    """Return the number of the draw of labelled animals in each row; 1 where there is one draw."""
+    labelled = table["labelled"].fillna("").astype(str)
+    return labelled.str.extract(DRAW, expand=False).fillna("1").astype(int)
 
 
 def with_draws_as_seeds(table: DataFrame) -> DataFrame:
@@ -61,13 +68,11 @@ def with_draws_as_seeds(table: DataFrame) -> DataFrame:
     Teachers and students of another draw are other networks, so that draws and seeds vary together. Where a
     budget was drawn once, the table stays as it is.
     """
-    labelled = table["labelled"].fillna("").astype(str)
-    draw = labelled.str.extract(DRAW, expand=False).fillna("1").astype(int)
     seeds = table["seed"].nunique()
     return table.assign(
         point=table["point"].str.replace(DRAW, "", regex=True),
-        labelled=labelled.str.replace(DRAW, "", regex=True),
-        seed=table["seed"] + seeds * (draw - 1),
+        labelled=table["labelled"].fillna("").astype(str).str.replace(DRAW, "", regex=True),
+        seed=table["seed"] + seeds * (draws(table) - 1),
     )
 
 

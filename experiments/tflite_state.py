@@ -4,7 +4,8 @@
 
 RUN is a study that `mcukd distill` finished. Every fold's student of every seed is converted with windows of
 its training animals and scored on the animals held out; kernels are the reference's. A study's scores by
-`mcukd quantize` are of the first seed alone. --write: put them into docs/results/tflite-state.json.
+`mcukd quantize` are of the first seed alone. --write: put them into docs/results/tflite-state.json, beside
+the cards that are there.
 """
 
 from __future__ import annotations
@@ -68,20 +69,23 @@ def main() -> int:
     parser.add_argument("--runs", nargs="+", type=Path, required=True)
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--widths", nargs="+", default=["int8", "int16x8"])
-    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
+    parser.add_argument("--write", action="store_true", help=f"put these cards into {RESULTS.name}")
     options = parser.parse_args()
+    from mcukd.data.card import load_card
     from mcukd.files import write_json
     from mcukd.study import Study
     from mcukd.tflite.evaluate import KERNELS
 
+    made_by = {"commit": output_of("git", "rev-parse", "--short", "HEAD"), "processor": processor()}
+    known = json.loads(RESULTS.read_text(encoding="utf-8"))["cards"] if options.write else {}
+    cards = {
+        load_card(Study.open(run).card).name: {**made_by, **scores(run, options.data_root, options.widths)}
+        for run in options.runs
+    }
     result = {
         "command": "python experiments/tflite_state.py --runs RUN … --data-root DATA",
-        "commit": output_of("git", "rev-parse", "--short", "HEAD"),
-        "processor": processor(),
         "kernels": KERNELS,
-        "cards": {
-            Study.open(run).card: scores(run, options.data_root, options.widths) for run in options.runs
-        },
+        "cards": {**known, **cards},
     }
     print(json.dumps(result, indent=2))
     if options.write:
