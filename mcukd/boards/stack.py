@@ -25,7 +25,7 @@ ROM = "the boot ROM"
 #: What functions that call by pointer may call, by the caller's name in the sources.
 TARGETS: dict[str, tuple[str, ...]] = {
     "checked_pass": ("step_scaled", "mcukd_model_step"),
-    "sensor_deliver": ("take", "take_sample"),
+    "sensor_deliver": ("take",),
     "change": (ROM,),
 }
 #: What an exception pushes, with the word that may align the stack, and with registers of the floating-point

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from mcukd.boards.cores import BUNDLED, Core
-from mcukd.boards.stack import TARGETS, stack_bound
+from mcukd.boards.stack import ROM, TARGETS, stack_bound
 from mcukd.errors import UserError
+from mcukd.resources import resource_dir
 
 pytestmark = pytest.mark.emulator
 M3, M4F = (next(core for core in BUNDLED if core.name == name) for name in ("cortex-m3", "cortex-m4f"))
@@ -110,6 +111,16 @@ def test_a_fault_that_leaves_the_stack_begins_at_its_top(tmp_path: Path) -> None
 def test_what_has_no_bound_is_refused(tmp_path: Path, functions: dict[str, str], said: str) -> None:
     with pytest.raises(UserError, match=said.replace(".", r"\.")):
         bound_of(tmp_path, functions)
+
+
+def test_every_target_is_a_function_of_the_firmware() -> None:
+    sources = [
+        *resource_dir("firmware_templates").rglob("*.c*"),
+        *resource_dir("firmware_templates").rglob("*.h"),
+    ]
+    text = " ".join(path.read_text() for path in sources)
+    names = [*TARGETS, *(name for targets in TARGETS.values() for name in targets if name != ROM)]
+    assert [name for name in names if f" {name}(" not in text] == []
 
 
 def test_calls_by_pointer_go_to_the_deepest_of_their_targets(

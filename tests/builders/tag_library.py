@@ -98,7 +98,8 @@ class TagLibrary:
         """Kind, trusted, sequence, seconds and payload of each record, as the tag's own reader finds them."""
         pointer = self._listed.ctypes.data_as(ctypes.c_void_p)
         count = self.c.list_records(pointer, len(self._listed))
-        found = []
-        for kind, sequence, seconds, at, words in self._listed[:count].tolist():
-            found.append((kind & 255, kind >> 8, sequence, seconds, *self.words[at : at + words].tolist()))
-        return found
+        flash = self.words.tolist()
+        return [
+            (kind & 255, kind >> 8, sequence, seconds, *flash[at : at + words])
+            for kind, sequence, seconds, at, words in self._listed[:count].tolist()
+        ]

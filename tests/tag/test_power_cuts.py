@@ -172,7 +172,8 @@ def test_every_cut_of_a_day_loses_nothing(day: Day) -> None:
         for reset in range(3):
             library.c.power_on(reset)
             again = library.records()
-            check_goes_on(replay, again)
+            if again != after:  # the same records were checked above
+                check_goes_on(replay, again)
             assert again[-4:] == after[-4:]
         assert not library.get("rules_broken")
         if number % 211 == 0:
