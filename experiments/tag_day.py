@@ -53,7 +53,7 @@ class Given(Source):
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.rows: list[Counts] = []
+        self.rows: list[Counts] = [np.empty((0, 3), np.int32)]
 
     def take(self, times_ns: NDArray[np.int64], scale: Scale) -> Counts:
         """Return samples and keep them."""
