@@ -6,7 +6,6 @@ from typing import Optional
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from mcukd.config_files import ConfigFileType
 from mcukd.payload.sources import FLAG, LEADING, SCALED, SOURCES
 from mcukd.text import did_you_mean, listed
 
@@ -108,11 +107,3 @@ class Schema(_Section):
     def field_bits(self) -> int:
         """Bits before the counts: header, fields and exponent."""
         return HEADER_BITS + sum(each.bits for each in self.fields) + self.results.exponent_bits
-
-
-SCHEMAS = ConfigFileType(
-    name="payload",
-    folder="payloads",
-    document="docs/payload.md",
-    sections={(): Schema, ("fields",): SchemaField, ("results",): ResultsSection},
-)
