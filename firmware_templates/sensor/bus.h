@@ -36,7 +36,7 @@ bus_result bus_write(uint8_t address, uint8_t reg, uint8_t value);
  * did not help. */
 bus_result bus_recover(void);
 
-/* Wait at least so long. */
+/* Wait at least so long, between transfers of a bus that is on. */
 void bus_wait_ms(uint32_t milliseconds);
 
 /* Let the sensor's interrupt pin wake the core while it is high, and forget an earlier rise. */

@@ -8,7 +8,7 @@ from typing import Any, Literal, Optional
 from pydantic import BaseModel, Field, PrivateAttr, SerializeAsAny, field_validator, model_validator
 
 from mcukd.boards.cores import CORES, HOST, Core, check_optimize
-from mcukd.boards.port import check_port, read_port
+from mcukd.boards.port import OPTIONAL_PARTS, check_port, read_port
 from mcukd.boards.runners.registry import BUNDLED, RUNNERS
 from mcukd.boards.section import Section
 from mcukd.boards.sections import Accelerometer, Console, Emulator, Flash, Memory, Region, flash_section
@@ -29,6 +29,7 @@ class Board(Section):
     Templates see it as `board`. emulates: name of the real board an emulated twin stands for.
     port: folder under firmware_templates/port. stack_bytes: RAM kept for the stack at link time.
     dcdc: whether the inductor of the chip's DC/DC converter is fitted, so that it may be switched on.
+    low_frequency_crystal: whether a crystal of 32.768 kHz is fitted, which the clock then runs from.
     optimize: what model and compiler are asked for; `with_optimize` changes it for one build.
     unverified: what was never run on the real hardware, shown wherever the board is.
     """
@@ -41,6 +42,7 @@ class Board(Section):
     clock_hz: Optional[int] = Field(default=None, gt=0, le=1_000_000_000)
     stack_bytes: Optional[int] = Field(default=None, ge=256)
     dcdc: bool = False
+    low_frequency_crystal: bool = False
     optimize: Literal["speed", "size"] = "speed"
     emulates: Optional[str] = None
     memory: Optional[Memory] = None
@@ -216,7 +218,7 @@ def read_board(path: Path) -> Board:
         board.clock_hz,
         board.memory.flash if board.memory else None,
         driver.bus if driver else None,
-        board.dcdc,
+        [part for part in OPTIONAL_PARTS if getattr(board, part)],
     )
     _check_log(path, board)
     if board.emulates is not None:

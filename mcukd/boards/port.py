@@ -6,6 +6,7 @@ with a wrong baud divisor and wrong times, and say nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -19,6 +20,11 @@ from mcukd.text import did_you_mean, listed
 
 #: The data's file in the folder of a port; the underscore keeps it out of the generated sources.
 FILE = "_port.toml"
+#: What a port that cannot use an optional part of a board does not do.
+OPTIONAL_PARTS = {
+    "dcdc": "switches no DC/DC converter on",
+    "low_frequency_crystal": "starts no low-frequency crystal",
+}
 
 
 class FlashNeeds(BaseModel):
@@ -42,7 +48,8 @@ class Port(BaseModel):
     buses: those on which it reads sensors. configuration: whether it fills the reserved end of the flash with
     configuration words.
     log_page_bytes: the flash that one erase clears, for a log in it; None where it keeps no log.
-    dcdc: whether it can switch a DC/DC converter on.
+    dcdc: whether it can switch a DC/DC converter on. low_frequency_crystal: whether it can start a crystal of
+    32.768 kHz.
     chip: the chip it is for, where that one is modelled (`mcukd/chips`), so that its real images run there.
     """
 
@@ -53,6 +60,7 @@ class Port(BaseModel):
     buses: tuple[str, ...] = Field(default=(), strict=False)
     configuration: bool = False
     dcdc: bool = False
+    low_frequency_crystal: bool = False
     log_page_bytes: Optional[int] = None
     chip: Optional[str] = None
     flash: Optional[FlashNeeds] = None
@@ -70,12 +78,12 @@ def check_port(
     clock_hz: Optional[int],
     flash: Optional[Region],
     bus: Optional[str] = None,
-    dcdc: bool = False,
+    fitted: Sequence[str] = (),
 ) -> None:
     """Raise UserError, naming the board file and the field, where a board is not what its port needs.
 
     path: of the board file. name: of the port. flash: None on the host. bus: of the sensor's driver.
-    dcdc: whether the board has what the chip's DC/DC converter needs.
+    fitted: optional parts that the board has, by their field (`OPTIONAL_PARTS`).
     """
     ports = sorted(file.parent.name for file in _folder().glob(f"*/{FILE}"))
     if name not in ports:
@@ -93,10 +101,11 @@ def check_port(
             f"{path}: clock_hz is {clock_hz}, but {listed(port.clocks_hz)} is expected, because port "
             f"{name!r} sets up no other clock, and baud rate and times would be wrong."
         )
-    if dcdc and not port.dcdc:
-        raise UserError(
-            f"{path}: dcdc is true, but port {name!r} switches no DC/DC converter on; leave it out."
-        )
+    for part in fitted:
+        if not getattr(port, part):
+            raise UserError(
+                f"{path}: {part} is true, but port {name!r} {OPTIONAL_PARTS[part]}; leave it out."
+            )
     if bus is not None and bus not in port.buses:
         raise UserError(
             f"{path}: sensor.driver.bus is {bus!r}, but port {name!r} reads sensors on "

@@ -112,6 +112,22 @@ class Core(ExceptionUnit):
         """Return whether a stretch lies in one mapped memory."""
         return any(first <= address and address + size <= end for first, end, _ in self._regions)
 
+    def switch_memory(self, address: int, size: int, on: bool) -> None:
+        """Let a stretch of memory be reached by the program, or stop the model where it is."""
+        uc = self.unicorn
+        self.uc.mem_protect(address, size, uc.UC_PROT_ALL if on else uc.UC_PROT_NONE)
+
+    def refuse_switched_off(self, address: int, size: int, what: str) -> None:
+        """Stop the model where the program reaches memory that `switch_memory` switched off."""
+        uc = self.unicorn
+
+        def on_access(_: Any, access: int, at: int, count: int, value: int, __: Any) -> bool:
+            self._fail(ChipStop(f"the access to {what} at {at:#010x}, which is switched off"))
+            return False
+
+        kinds = uc.UC_HOOK_MEM_READ_PROT | uc.UC_HOOK_MEM_WRITE_PROT | uc.UC_HOOK_MEM_FETCH_PROT
+        self.uc.hook_add(kinds, on_access, None, address, address + size - 1)
+
     def forget_code(self, address: int, size: int) -> None:
         """Translate code of these addresses anew, after it was changed from outside the program."""
         self.uc.ctl_remove_cache(address, address + size)

@@ -108,7 +108,7 @@ def test_native_is_its_own_twin_and_counts_nothing() -> None:
         (
             "stack_bytes = 2048",
             "stack_bytes = 2048\ndcdc = true",
-            ("dcdc is true", "'cc26x0'", "leave it out"),
+            ("dcdc is true", "'cc26x0'", "switches no DC/DC converter on", "leave it out"),
         ),
         ("reserved = 88", "reserved = 0", ("memory.flash.reserved is 0, but 88", "CCFG", "never starts")),
         ("reserved = 88", "", ("memory.flash.reserved is 0, but 88", "CCFG")),

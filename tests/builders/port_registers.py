@@ -18,7 +18,14 @@ BOARDS = {"eartag": "nrf52840", "collar": "cc2650"}
 _DEFINE = re.compile(r"^#define[ \t]+(\w+)(\([^)]*\))?[ \t]+(.+?)[ \t]*(?:/\*.*)?$", re.M)
 _REGISTER = re.compile(r"^REGISTER\((.*)\)$")
 #: Arguments that a macro of registers is tried with, by the name of its parameter.
-_ARGUMENTS = {"port": range(2), "pin": range(16), "dio": range(31), "n": range(2), "channel": range(4)}
+_ARGUMENTS = {
+    "port": range(2),
+    "pin": range(16),
+    "dio": range(31),
+    "n": range(2),
+    "channel": range(4),
+    "block": range(9),
+}
 #: Peripherals that the C names without number or otherwise than the vendor.
 _OTHERWISE = {"GPIO": ("P0", "P1"), "SYSTICK": ("SYSTICK",)}
 
@@ -90,7 +97,8 @@ def _names(register: Register) -> set[str]:
     owners = {peripheral, peripheral.rstrip("0123456789")}
     owners |= {own for own, theirs in _OTHERWISE.items() if peripheral in theirs}
     plain = re.sub(r"^(TASKS|EVENTS)_", "", register.array)
-    names = {plain.replace(".", ""), plain.replace(".", "_"), re.sub(r"31_0$", "", plain)}
+    cluster = re.sub(r"\d+\.", "_", plain)  # "RAM3.POWERCLR", of a macro with the number as its argument
+    names = {plain.replace(".", ""), plain.replace(".", "_"), cluster, re.sub(r"31_0$", "", plain)}
     if register.array.startswith("EVENTS_"):
         names.add(f"EVENT_{plain}")
     if register.index or register.name.endswith("[0]"):

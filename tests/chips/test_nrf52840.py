@@ -81,6 +81,36 @@ def test_rtc_wakes_after_ten_seconds_asleep(tmp_path: Path) -> None:
     assert core.slept > 9.9 * core.clock_hz
 
 
+def test_lfclk_runs_from_rc_until_its_crystal_has_started(tmp_path: Path) -> None:
+    body = """
+    R(0x40000518u) = 1; R(0x40000104u) = 0; R(0x40000008u) = 1;
+    R(0x4000B000u) = 1; R(0x40000304u) = 1u << 1; R(0xE000E100u) = 1u << 0;
+    while (R(0x4000B504u) < 10u) { }
+    out[0] = R(0x40000418u); out[1] = R(0x40000104u);
+    while (!R(0x40000104u)) { SLEEP; }
+    out[2] = R(0x40000418u); out[3] = R(0x4000B504u);
+    """
+    made = run(tmp_path, body, "void clock(void) { R(0x40000308u) = 1u << 1; }", {16: "clock"}, ms=400)
+    assert made.words(3) == [1 << 16, 0, 1 << 16 | 1]
+    assert made.out(3) == pytest.approx(32768 * 0.2494, abs=3)
+    assert made.chip.facts()["low_frequency_crystal"]
+
+
+def test_ram_without_power_is_lost_and_its_use_stops_the_model(tmp_path: Path) -> None:
+    body = """
+    volatile uint32_t *const far = (volatile uint32_t *)0x2003FFF0u;
+    *far = 7; out[0] = *far;
+    R(0x40000988u) = 1u << 5; out[1] = R(0x40000980u) & 0x3Fu;
+    R(0x40000984u) = 1u << 5; out[2] = *far;
+    R(0x40000980u) = 0x1Fu;
+    """
+    chip = run(tmp_path, body).chip
+    assert run(tmp_path, body).words(3) == [7, 0x1F, 0]
+    assert chip.facts()["ram_bytes_on"] == (256 - 32) * 1024
+    stop = stopped(tmp_path, body + "out[3] = *far;")
+    assert "the access to RAM at 0x2003fff0, which is switched off" in stop
+
+
 def test_rtc_misses_the_next_count_and_counts_overflow_and_ticks(tmp_path: Path) -> None:
     body = """
     lfclk();

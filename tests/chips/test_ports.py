@@ -182,7 +182,13 @@ def test_the_floating_point_unit_is_on_where_there_is_one(tag: Callable[..., Tag
 def test_the_ear_tags_port_sets_up_cache_supply_and_debug_port(tag: Callable[..., Tag]) -> None:
     """UICR is erased on a new chip: the port opens the debug port once and for all, and leaves UICR alone then."""
     chip = tag("eartag").chip
-    assert chip.facts() == {"instruction_cache": True, "dcdc": True, "debug_access": True}
+    assert chip.facts() == {
+        "instruction_cache": True,
+        "dcdc": True,
+        "debug_access": True,
+        "low_frequency_crystal": False,
+        "ram_bytes_on": 4096,
+    }
     assert chip.uicr.values["APPROTECT"] == 0xFFFFFF5A and chip.nvmc.values["CONFIG"] == 0
     chip.reset_pin()
     assert not chip.debug_access()

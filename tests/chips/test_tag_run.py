@@ -19,8 +19,8 @@ from mcukd.tag.records import BOOT, BOUT, PERIOD, RATE
 pytestmark = pytest.mark.emulator
 TAG = "log_pages = 2\nsmoothing = 3\nperiod_s = 100\nconsole_s = 20\n"
 MOST_AWAKE = {"collar": 0.02, "eartag": 0.008}
-#: Of 75 s with two self-tests, in which the MPU-9250's driver waits awake.
-AWAKE_WITH_TWO_STARTS = {"collar": 0.05, "eartag": 0.012}
+#: Of 75 s with the console on at first and two self-tests.
+AWAKE_WITH_TWO_STARTS = {"collar": 0.03, "eartag": 0.012}
 SECONDS = 400
 SECOND = 1_000_000_000
 STACK_BYTES = 1024
@@ -117,7 +117,19 @@ def test_a_fault_is_told_and_the_tag_goes_on(image: TagImage, fault: str, told: 
         )
     same_as_reference(image, run)
     assert run.chip.resets == ["power"]
-    assert run.awake_seconds / run.seconds < 0.05  # the start's self-test is in it
+    assert run.awake_seconds / run.seconds < AWAKE_WITH_TWO_STARTS[image.board.name]
+
+
+@pytest.mark.parametrize("fault", ["dead-self-test", "wrong-identity", "absent"])
+def test_a_tag_without_a_usable_sensor_sleeps(image: TagImage, fault: str) -> None:
+    """It looks for its sensor again and again, less and less often; the drivers' waits are slept through."""
+    recording = image.recording()
+    assert image.board.sensor is not None and image.board.sensor.driver is not None
+    device = with_fault(make_sensor(image.board.sensor.driver, recording), fault, 0, 1000 * SECOND)
+    run = image.start(recording, device)
+    run.run(120)
+    assert run.latest().observed.samples.size == 0
+    assert run.awake_seconds / run.seconds < MOST_AWAKE[image.board.name]
 
 
 def test_a_tag_that_hangs_is_reset_by_its_watchdog_and_goes_on(image: TagImage) -> None:

@@ -73,6 +73,7 @@ class NRF52840(Chip):
             self.nvmc,
         ):
             self.space.attach(peripheral)
+        core.refuse_switched_off(*self.ram, "RAM")
         core.add_registers(0x10000000, 0x2000)
         core.add_registers(0x40000000, 0x100000)
         core.add_registers(0x50000000, 0x1000)
@@ -157,4 +158,6 @@ class NRF52840(Chip):
             "instruction_cache": bool(self.nvmc.values["ICACHECNF"] & 1),
             "dcdc": bool(self.power.values["DCDCEN"]),
             "debug_access": self.debug_access(),
+            "low_frequency_crystal": self.clock.lf_crystal,
+            "ram_bytes_on": self.power.ram_bytes_on(),
         }

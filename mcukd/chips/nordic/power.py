@@ -1,11 +1,13 @@
 """Clocks, power, resets and access protection of the nRF52840 (Product Specification v1.7, chapters 4.8, 5).
 
-Crystal start-up takes 360 µs (typical). LFCLK starts within a millisecond from RC, and within 250 ms from
-the crystal; the RTCs count only while it runs.
+Crystal start-up takes 360 µs (typical). LFCLK starts within a millisecond from RC. Where the 32.768 kHz
+crystal is its source it runs from RC until the crystal has started, 250 ms later, which LFCLKSTARTED says.
+The RTCs count only while it runs.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Optional, Protocol
 
 from mcukd.chips.core import Core
@@ -35,6 +37,7 @@ class Clock(NordicPeripheral):
 
     def __init__(self, table: PeripheralTable, core: Core) -> None:
         self.lf_running = False
+        self.lf_crystal = False
         self.lf_hz = 32_768
         self.hf_crystal = False
         self.listeners: list[LfUser] = []
@@ -42,7 +45,7 @@ class Clock(NordicPeripheral):
 
     def reset(self) -> None:
         super().reset()
-        self.lf_running = self.hf_crystal = False
+        self.lf_running = self.lf_crystal = self.hf_crystal = False
 
     def _after(self, microseconds: int, event: str) -> Event:
         at = self.core.cycles + microseconds * self.core.clock_hz // 1_000_000
@@ -52,9 +55,8 @@ class Clock(NordicPeripheral):
         if event == "HFCLKSTARTED":
             self.hf_crystal = True
         elif event == "LFCLKSTARTED":
-            self.lf_running = True
-            for listener in self.listeners:
-                listener.clock_started()
+            self._lf_runs()
+            self.lf_crystal = self.values["LFCLKSRC"] & 3 == 1
         self.occur(event)
 
     def task_HFCLKSTART(self) -> None:
@@ -69,10 +71,18 @@ class Clock(NordicPeripheral):
         source = self.values["LFCLKSRC"] & 3
         if source == 3:
             raise ChipStop("CLOCK.LFCLKSRC holds 3, which is no source")
+        at = self.core.cycles + _RC_START_US * self.core.clock_hz // 1_000_000
+        self.core.schedule(at, self._lf_runs)
         self._after(_XTAL_START_US if source == 1 else _RC_START_US, "LFCLKSTARTED")
 
+    def _lf_runs(self) -> None:
+        if not self.lf_running:
+            self.lf_running = True
+            for listener in self.listeners:
+                listener.clock_started()
+
     def task_LFCLKSTOP(self) -> None:
-        self.lf_running = False
+        self.lf_running = self.lf_crystal = False
 
     def task_CAL(self) -> None:
         if not (self.hf_crystal and self.lf_running):
@@ -91,16 +101,28 @@ class Clock(NordicPeripheral):
         return int(self.hf_crystal)
 
     def read_LFCLKSTAT(self, index: int) -> int:
-        return self.lf_running << 16 | (self.values["LFCLKSRC"] & 3)
+        source = self.values["LFCLKSRC"] & 3
+        return self.lf_running << 16 | (0 if source == 1 and not self.lf_crystal else source)
 
     def read_LFCLKRUN(self, index: int) -> int:
         return int(self.lf_running)
 
 
+#: First address and bytes of the RAM's sections, by their block (section 4.1, figure of the memory layout).
+RAM_SECTIONS = {
+    **{n: [(0x20000000 + (2 * n + part) * 0x1000, 0x1000) for part in range(2)] for n in range(8)},
+    8: [(0x20010000 + part * 0x8000, 0x8000) for part in range(6)],
+}
+
+
 class Power(NordicPeripheral):
-    """Regulators, retention, reset reasons and the power-fail comparator (POFCON)."""
+    """Regulators, power of the RAM's sections, retention, reset reasons, power-fail comparator (POFCON)."""
 
     def __init__(self, table: PeripheralTable, core: Core) -> None:
+        for block in RAM_SECTIONS:
+            self.__dict__[f"write_RAM{block}_POWER"] = functools.partial(self._set_ram, block)
+            self.__dict__[f"write_RAM{block}_POWERSET"] = functools.partial(self._change_ram, block, True)
+            self.__dict__[f"write_RAM{block}_POWERCLR"] = functools.partial(self._change_ram, block, False)
         self.reset_reason = 0
         self.retained: dict[str, int] = {}
         self.system_off = False
@@ -112,6 +134,34 @@ class Power(NordicPeripheral):
         super().reset()
         self.values.update(kept)
         self.system_off = False
+        for sections in RAM_SECTIONS.values():
+            for first, size in sections:
+                self.core.switch_memory(first, size, True)
+
+    def ram_bytes_on(self) -> int:
+        """Return how many bytes of RAM have power."""
+        return sum(
+            size
+            for block, sections in RAM_SECTIONS.items()
+            for part, (_, size) in enumerate(sections)
+            if self.values[f"RAM{block}.POWER"] >> part & 1
+        )
+
+    def _set_ram(self, block: int, value: int, index: int) -> None:
+        """Switch sections on and off; a section without power forgets what it held."""
+        before = self.values[f"RAM{block}.POWER"]
+        self.values[f"RAM{block}.POWER"] = value
+        for part, (first, size) in enumerate(RAM_SECTIONS[block]):
+            on = bool(value >> part & 1)
+            if on == bool(before >> part & 1):
+                continue
+            if not on:
+                self.core.write_memory(first, bytes(size))
+            self.core.switch_memory(first, size, on)
+
+    def _change_ram(self, block: int, on: bool, value: int, index: int) -> None:
+        before = self.values[f"RAM{block}.POWER"]
+        self._set_ram(block, before | value if on else before & ~value, index)
 
     def forget(self) -> None:
         """Lose what only power holds."""
