@@ -11,12 +11,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from builders.data import write_card, write_moving_herd
+from builders.day_log import CONFIG, day_log, pages_of
 from builders.places import ROOT
 from typer.testing import CliRunner
 
 from mcukd.boards.model import load_board
 from mcukd.cli.app import app
+from mcukd.harness.far_end import SimulatedTag
+from mcukd.harness.fetch import fetch
+from mcukd.harness.protocol import Device
 
 GUIDES = ROOT / "docs" / "guides"
 
@@ -36,6 +41,14 @@ def test_board(tmp_path: Path) -> None:
     assert vest.twin().name == "vest-emulated" and vest.twin().emulated
     shown = CliRunner().invoke(app, ["boards", str(tmp_path / "vest.toml")])
     assert shown.exit_code == 0 and "LIS2DW12" in shown.output and "guess" in shown.output
+
+
+def test_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    tag = SimulatedTag(pages_of(day_log(600)), CONFIG.classes)
+    fetch(Device(tag), Path("cow-17.log"))  # type: ignore[arg-type]
+    exec(*blocks("fetch-a-log.md", "python"), {})
+    assert re.fullmatch(r"[1-9]\d* \(\)\n", capsys.readouterr().out)
 
 
 def mcukd(folder: Path, plugin: str, *words: str) -> str:

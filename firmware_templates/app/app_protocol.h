@@ -19,9 +19,11 @@ enum {
     APP_PUSH = 0x06,
     APP_ETHOGRAM = 0x07,
     APP_RESET = 0x08,
-    APP_LOG = 0x09, /* this and the next two: where the board has [tag] */
+    APP_LOG = 0x09, /* this and the next ones: where the board has [tag] */
     APP_TIME = 0x0A,
     APP_CONFIRM = 0x0B,
+    APP_FETCH = 0x0C,
+    APP_STATUS = 0x0D,
     APP_REPLY = 0x80, /* added to the request's type */
     APP_ERROR = 0xFF
 };

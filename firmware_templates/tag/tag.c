@@ -154,6 +154,11 @@ void tag_stop(void)
     end_period();
 }
 
+uint32_t tag_starts(void)
+{
+    return tag.boot_logged ? tag.log.boots : tag.log.boots + 1u;
+}
+
 const tag_state *tag_get(void)
 {
     return &tag;

@@ -84,6 +84,9 @@ void tag_set_read(uint32_t sequence);
 /* Log the bout and the period under way, as before the supply fails. */
 void tag_stop(void);
 
+/* Number of this start, as its record in the log has it or will have it. */
+uint32_t tag_starts(void);
+
 /* Where everything stands. */
 const tag_state *tag_get(void);
 

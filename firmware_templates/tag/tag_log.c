@@ -246,8 +246,8 @@ int tag_log_append(tag_log *log, uint32_t type, uint32_t trusted, uint32_t secon
     return 1;
 }
 
-/* The page with the smallest number above `number`. */
-static int find_page_after(uint32_t number, tag_log_record *header)
+/* The page with the smallest number above `number`: where it lies in the ring, or TAG_LOG_PAGES. */
+static uint32_t find_page_after(uint32_t number, tag_log_record *header)
 {
     uint32_t nearest = UINT32_MAX;
     uint32_t found = TAG_LOG_PAGES;
@@ -257,7 +257,25 @@ static int find_page_after(uint32_t number, tag_log_record *header)
             found = page;
         }
     }
-    return found < TAG_LOG_PAGES && find_page(found, header);
+    if (found < TAG_LOG_PAGES) {
+        (void)find_page(found, header);
+    }
+    return found;
+}
+
+int tag_log_page_from(const tag_log *log, uint32_t number, tag_log_page *page)
+{
+    tag_log_record header;
+    const uint32_t found = find_page_after(number != 0 ? number - 1u : 0u, &header);
+    /* A larger number than the newest page's is that of a header alone, which is erased again. */
+    if (found == TAG_LOG_PAGES || header.sequence > log->page_number) {
+        return 0;
+    }
+    page->number = header.sequence;
+    page->at = found * TAG_LOG_PAGE_WORDS;
+    page->words = header.sequence == log->page_number ? log->next_word : TAG_LOG_PAGE_WORDS;
+    page->first_sequence = tag_flash_read(header.payload_at + FIRST_SEQUENCE);
+    return 1;
 }
 
 static int next_of_any(tag_log_cursor *cursor, tag_log_record *record)
@@ -272,7 +290,7 @@ static int next_of_any(tag_log_cursor *cursor, tag_log_record *record)
             cursor->word = 0;
         }
         tag_log_record header;
-        if (!find_page_after(cursor->page_number, &header)) {
+        if (find_page_after(cursor->page_number, &header) == TAG_LOG_PAGES) {
             return 0;
         }
         cursor->page_number = header.sequence;

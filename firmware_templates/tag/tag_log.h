@@ -59,12 +59,23 @@ typedef struct {
     uint32_t word; /* of the log's flash, to be looked at next; 0 at the start of a page */
 } tag_log_cursor;
 
+/* A page of the ring. */
+typedef struct {
+    uint32_t number; /* pages opened up to it */
+    uint32_t at; /* its first word of the log's flash */
+    uint32_t words; /* of it that are written */
+    uint32_t first_sequence; /* of its first record */
+} tag_log_page;
+
 /* Find the newest page, the next free word and the next sequence number, whatever the RAM holds. */
 void tag_log_open(tag_log *log);
 
 /* Append a record; return 0 where no page takes it, and 1 when it is committed. words: up to 63. */
 int tag_log_append(tag_log *log, uint32_t type, uint32_t trusted, uint32_t seconds, const uint32_t *payload,
                    uint32_t words);
+
+/* Find the page with the smallest number from `number` on; return 0 where there is none. */
+int tag_log_page_from(const tag_log *log, uint32_t number, tag_log_page *page);
 
 /* Find the next committed record from the oldest to the newest; return 0 behind the last.
  * A record whose sequence number a later one repeats was never confirmed: the later one counts. */

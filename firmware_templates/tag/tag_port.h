@@ -21,6 +21,9 @@ void tag_flash_program(uint32_t word, uint32_t value);
 /* Set all bits of a page to 1; return when the flash has done it. */
 void tag_flash_erase(uint32_t page);
 
+/* The number that the factory gave the chip, low word first; zeros where it has none. */
+void tag_chip_id(uint32_t id[2]);
+
 /* Start what drives tag_ticks; return the cause of the reset as the chip's register gives it. */
 uint32_t tag_port_start(void);
 

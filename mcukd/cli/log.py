@@ -43,7 +43,10 @@ def register(app: typer.Typer) -> None:
 def decode(
     dump: Annotated[
         Path,
-        typer.Argument(help="Bytes of the tag's flash: the log's pages, or all of it.", metavar="DUMP"),
+        typer.Argument(
+            help="Bytes of the tag's flash: the log's pages, or all of it. Or a file of 'mcukd fetch'.",
+            metavar="DUMP",
+        ),
     ],
     out: Annotated[
         Optional[Path], typer.Option("--out", help="Write the records as CSV.", show_default=False)
@@ -52,13 +55,14 @@ def decode(
     run: StudyOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Decode a dump of a tag's flash to a table of records, and tell what is damaged.
+    """Decode a dump of a tag's flash, or a fetched log, to a table of records, and tell what is damaged.
 
     docs/tag.md lists the records. Times are UTC where the tag's clock was set; others are marked.
 
     Example: [bold]mcukd log decode dump.bin --classes grazing,resting,walking --out records.csv[/bold]
     """
     from mcukd.errors import UserError
+    from mcukd.tag.fetched import is_fetched, read_fetched
 
     names = names_and_model(classes, run)
     try:
@@ -67,6 +71,8 @@ def decode(
         raise UserError(
             f"{dump}: cannot be read ({error.strerror}); a file with the bytes of a tag's flash is expected."
         ) from None
+    if is_fetched(content):
+        content = read_fetched(dump).dump()
     _tell(content, str(dump), out, *names, json)
 
 
@@ -158,7 +164,7 @@ def _tell(
     remarks = [] if model is None else _other_models(log, model)
     rows = rows_of(log, names)
     if csv is not None:
-        _write_csv(csv, rows)
+        write_csv(csv, rows)
     if json:
         print_json(
             {
@@ -202,7 +208,8 @@ def _other_models(log: Log, model_sha256: str) -> list[str]:
     ]
 
 
-def _write_csv(out: Path, rows: list[dict[str, Any]]) -> None:
+def write_csv(out: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows of `rows_of` as CSV."""
     import csv
     import io
 

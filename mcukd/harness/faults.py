@@ -26,13 +26,15 @@ class Faults:
     """What happens to bytes, separately in each direction.
 
     drop_every: the N-th, 2N-th, … byte is lost (0: none). drop, corrupt: probability that a byte is lost
-    or one of its bits flipped. seed: of that chance.
+    or one of its bits flipped. seed: of that chance. stops_after: bytes behind which nothing comes any more
+    (0: never).
     """
 
     drop_every: int = 0
     drop: float = 0.0
     corrupt: float = 0.0
     seed: int = 0
+    stops_after: int = 0
 
     def line(self, direction: int) -> Callable[[bytes], bytes]:
         """Return a function that passes bytes on as one direction of this line does."""
@@ -44,6 +46,8 @@ class Faults:
             kept = bytearray()
             for byte in data:
                 passed += 1
+                if self.stops_after and passed > self.stops_after:
+                    break
                 if (self.drop_every and passed % self.drop_every == 0) or chance.random() < self.drop:
                     continue
                 kept.append(byte ^ 1 << chance.randrange(8) if chance.random() < self.corrupt else byte)

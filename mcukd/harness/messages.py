@@ -27,6 +27,8 @@ class Request(IntEnum):
     LOG = 0x09
     TIME = 0x0A
     CONFIRM = 0x0B
+    FETCH = 0x0C
+    STATUS = 0x0D
 
 
 REPLY, ERROR = 0x80, 0xFF
@@ -123,4 +125,6 @@ STREAM_FIELDS = struct.Struct("<IIB")
 SELFTEST_FIELDS = struct.Struct("<BII")
 LOG_REQUEST, LOG_FIELDS = struct.Struct("<IB"), struct.Struct("<II")
 TIME_REQUEST, TIME_FIELDS = struct.Struct("<IH"), struct.Struct("<IHIBIII")
+FETCH_REQUEST, FETCH_FIELDS = struct.Struct("<IHHB"), struct.Struct("<IHH")
+STATUS_FIELDS = struct.Struct("<QIIIHHIIIIBBIB")
 ERROR_FIELDS = struct.Struct("<BI")

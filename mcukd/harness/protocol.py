@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import time
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Optional
@@ -73,6 +74,7 @@ class Device:
         self._answered = False
         self._echoed = 0
         self._deframer = frames.Deframer()
+        self._arrived: deque[frames.Message] = deque()
         self._slowest: dict[Request, float] = {}
         self.identity: Optional[Identity] = None
 
@@ -261,6 +263,27 @@ class Device:
                 return reply
         raise self._silence(request, limit)
 
+    def replies(self, request: Request, payload: bytes, wait: float) -> Iterator[bytes]:
+        """Send a request once, in the plain encoding, and yield the payloads of its replies as they come.
+
+        Ends when none has come for `wait` seconds, beyond the time that the bytes are on the line; behind the
+        first one, for eight times the longest time between two.
+        """
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        encoded = frames.encode_plain(frames.pack(request, self._sequence, payload))
+        self.link.send(encoded)
+        before, longest = time.monotonic(), 0.0
+        deadline = before + wait + self._line_seconds(len(encoded))
+        while True:
+            reply = self._await(request, deadline)
+            if reply is None:
+                return
+            now = time.monotonic()
+            before, longest = now, max(longest, now - before)
+            yield reply
+            patience = min(wait, max(_LEAST_PATIENCE_S, 8 * longest))
+            deadline = time.monotonic() + patience + self._line_seconds(0)
+
     def _patience(self, request: Request, full: float, attempt: int) -> float:
         """Return the seconds to wait for a reply; `full` is what it may take at worst.
 
@@ -276,7 +299,8 @@ class Device:
         return min(full * float(1 << attempt // 4), 10.0)
 
     @property
-    def _copies(self) -> int:
+    def copies(self) -> int:
+        """Copies of a message in the encoding that is in use; 0 in the plain one."""
         return _LEVELS[self._level] if self.robust else 0
 
     def _choose_encoding(self, attempt: int, size: int) -> None:
@@ -290,17 +314,18 @@ class Device:
             raise _Shrink
 
     def _encode(self, message: bytes, attempt: int) -> bytes:
-        if self._copies:
-            return frames.encode_robust(message, self._copies, attempt)
+        if self.copies:
+            return frames.encode_robust(message, self.copies, attempt)
         return frames.encode_plain(message)
 
     def _line_seconds(self, size: int) -> float:
         """Return the time a request and a long reply spend on the line, at ten bits a byte."""
-        return 10 * (size + 200 * max(1, 2 * self._copies)) / self.baud_rate
+        return 10 * (size + 200 * max(1, 2 * self.copies)) / self.baud_rate
 
     def _await(self, request: Request, deadline: float) -> Optional[bytes]:
         while True:
-            for message in self._deframer.feed(self.link.receive(deadline)):
+            while self._arrived:
+                message = self._arrived.popleft()
                 if message.kind == request:
                     self._echoed += 1
                 elif message.sequence == self._sequence and message.kind == ERROR:
@@ -317,6 +342,7 @@ class Device:
                 )
             if time.monotonic() >= deadline:
                 return None
+            self._arrived.extend(self._deframer.feed(self.link.receive(deadline)))
 
     def _only_echo(self) -> UserError:
         return UserError(

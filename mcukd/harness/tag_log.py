@@ -1,15 +1,17 @@
-"""Log and clock of a tag over its serial line: requests LOG, TIME and CONFIRM of `docs/protocol.md`."""
+"""Log, clock and state of a tag over its line: LOG, TIME, CONFIRM and STATUS of `docs/protocol.md`."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Callable
+from dataclasses import dataclass, fields
+from typing import Callable, Optional
 
 from mcukd.errors import UserError
 from mcukd.harness.messages import (
     LOG_FIELDS,
     LOG_REQUEST,
+    NO_CLASS,
+    STATUS_FIELDS,
     TIME_FIELDS,
     TIME_REQUEST,
     U32,
@@ -42,6 +44,56 @@ class TagTime:
     flash_failures: int
 
 
+@dataclass(frozen=True)
+class TagStatus:
+    """State of a tag.
+
+    chip: the factory's number of its chip, 16 hexadecimal digits; empty where it has none. starts: number of
+    this start. reset_cause: as the chip's register gives it. started: seconds of the tag's clock then.
+    log_pages, page_words: the ring. oldest_page, newest_page: numbers of pages, 0 where there is none.
+    oldest_sequence: of the first record that is kept; confirmed: records below it are.
+    latest_class: smoothed; None before the first result. sensor: `none` of a firmware that reads no sensor,
+    `sought` while it was not found or failed, `samples`. sensor_failures: in a row. event: code of the event
+    logged last since the start, None without one.
+    """
+
+    chip: str
+    starts: int
+    reset_cause: int
+    started: int
+    log_pages: int
+    page_words: int
+    oldest_page: int
+    newest_page: int
+    oldest_sequence: int
+    confirmed: int
+    latest_class: Optional[int]
+    sensor: str
+    sensor_failures: int
+    event: Optional[int]
+
+
+#: By the number on the wire.
+SENSOR_STATES = ("none", "sought", "samples")
+_STATUS = [each.name for each in fields(TagStatus)]
+
+
+def read_status(device: Device) -> TagStatus:
+    """Return the state of a tag. Raises UserError where the firmware keeps no log."""
+    reply = ask(device, Request.STATUS, b"")
+    if len(reply) < STATUS_FIELDS.size:
+        raise malformed(device, Request.STATUS, reply)
+    facts = dict(zip(_STATUS, STATUS_FIELDS.unpack(reply[: STATUS_FIELDS.size])))
+    latest, sensor = facts["latest_class"], facts["sensor"]
+    facts.update(
+        chip=f"{facts['chip']:016x}" if facts["chip"] else "",
+        latest_class=None if latest == NO_CLASS else latest,
+        sensor=SENSOR_STATES[sensor] if sensor < len(SENSOR_STATES) else f"state {sensor}",
+        event=facts["event"] or None,
+    )
+    return TagStatus(**facts)
+
+
 def read_log_flash(device: Device) -> bytes:
     """Return the bytes of the log's pages, as `mcukd.tag.log.read_log` takes them.
 
@@ -60,12 +112,12 @@ def read_log_flash(device: Device) -> bytes:
 
 def _log_words(device: Device, first: int, count: int) -> tuple[bytes, int]:
     """Return words of the log, and how many it has."""
-    reply = _ask(device, Request.LOG, LOG_REQUEST.pack(first, count))
+    reply = ask(device, Request.LOG, LOG_REQUEST.pack(first, count))
     if len(reply) != LOG_FIELDS.size + 4 * count:
-        raise _malformed(device, Request.LOG, reply)
+        raise malformed(device, Request.LOG, reply)
     begun, total = LOG_FIELDS.unpack(reply[: LOG_FIELDS.size])
     if begun != first:
-        raise _malformed(device, Request.LOG, reply)
+        raise malformed(device, Request.LOG, reply)
     return reply[LOG_FIELDS.size :], total
 
 
@@ -95,21 +147,22 @@ def set_time(device: Device, now: Callable[[], float] = time.time) -> TagTime:
 
 def confirm(device: Device, sequence: int) -> int:
     """Tell the tag that all records below a sequence number are kept here; return what it has confirmed."""
-    reply = _ask(device, Request.CONFIRM, U32.pack(sequence))
+    reply = ask(device, Request.CONFIRM, U32.pack(sequence))
     if len(reply) != U32.size:
-        raise _malformed(device, Request.CONFIRM, reply)
+        raise malformed(device, Request.CONFIRM, reply)
     return int(U32.unpack(reply)[0])
 
 
 def _time(device: Device, payload: bytes) -> TagTime:
-    reply = _ask(device, Request.TIME, payload)
+    reply = ask(device, Request.TIME, payload)
     if len(reply) != TIME_FIELDS.size:
-        raise _malformed(device, Request.TIME, reply)
+        raise malformed(device, Request.TIME, reply)
     seconds, fraction, utc, trusted, records, lost, failures = TIME_FIELDS.unpack(reply)
     return TagTime(seconds + fraction / TICKS_PER_SECOND, utc, bool(trusted), records, lost, failures)
 
 
-def _ask(device: Device, request: Request, payload: bytes) -> bytes:
+def ask(device: Device, request: Request, payload: bytes) -> bytes:
+    """Return the reply to a request about a tag. Raises UserError where the firmware does not know it."""
     try:
         return device.exchange(request, payload, device.timeout)
     except DeviceError as error:
@@ -121,7 +174,8 @@ def _ask(device: Device, request: Request, payload: bytes) -> bytes:
         ) from error
 
 
-def _malformed(device: Device, request: Request, reply: bytes) -> UserError:
+def malformed(device: Device, request: Request, reply: bytes) -> UserError:
+    """Return the error of a reply that the protocol does not explain."""
     return UserError(
         f"{device.link.url}: the reply to {request.name} has {len(reply)} bytes, which docs/protocol.md "
         "does not explain; the firmware is of another mcukd, build and flash it again."

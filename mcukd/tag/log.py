@@ -70,7 +70,7 @@ def read_log(dump: bytes, name: str = "the dump", page_bytes: int = PAGE_BYTES) 
 
     Raises UserError where no page of a log is in it.
     """
-    words = [int(word) for word in words_of(dump)]
+    words = words_of(dump).tolist()
     size = page_bytes // 4
     headers: dict[int, tuple[int, Record]] = {}
     for page in range(len(words) // size):

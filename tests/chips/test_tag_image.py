@@ -15,8 +15,9 @@ from mcukd.boards.launch import running
 from mcukd.boards.toolchain import build
 from mcukd.codegen.firmware import generate_firmware
 from mcukd.fixedpoint.reference import run
+from mcukd.harness.fetch import fetch
 from mcukd.harness.protocol import open_device
-from mcukd.harness.tag_log import confirm, read_log_flash, read_time, set_time
+from mcukd.harness.tag_log import confirm, read_log_flash, read_status, read_time, set_time
 from mcukd.tag.bouts import Bouts
 from mcukd.tag.log import read_log
 from mcukd.tag.log_table import settings_of
@@ -61,7 +62,9 @@ def test_a_stream_is_found_in_the_log(tmp_path: Path, name: str) -> None:
         device.reset_stream()
         assert confirm(device, 2) == 2
         log = read_log(read_log_flash(device))
+        done, status = fetch(device, tmp_path / "tag.log"), read_status(device)
     assert not log.damage
+    assert done.log.records == log.records and status.chip and (status.starts, status.newest_page) == (1, 1)
     records = [each.record for each in log.records]
     assert [record.kind for record in records] == [BOOT, *[BOUT] * len(ended), TIME, BOUT, READ]
     told = [(r.payload[1] & 0xFF, r.payload[1] >> 8, r.payload[2]) for r in records if r.kind == BOUT]

@@ -24,6 +24,8 @@ COMMANDS = (
     "bench",
     "evaluate",
     "classify",
+    "tag",
+    "fetch",
     "log",
     "payload",
     "decode",

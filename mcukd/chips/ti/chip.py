@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any, Optional
 
 from mcukd.chips.chip import BROWN_OUT, POWER, Chip
 from mcukd.chips.console import Console
 from mcukd.chips.flash import Flash
-from mcukd.chips.registers import load_table
+from mcukd.chips.registers import PeripheralTable, load_table
 from mcukd.chips.space import Peripheral
 from mcukd.chips.stop import ChipStop
 from mcukd.chips.ti.flash import FlashController, Rom, Vims
@@ -23,6 +24,8 @@ _FLASH_BYTES, _SECTOR = 128 << 10, 4096
 _ROW, _WRITES_PER_ROW = 256, 83
 #: The configuration words (CCFG) fill the last 88 bytes of flash (SWCU117, chapter 9).
 _CCFG, _CCFG_WORDS, _IMAGE_VALID, _SIZE_FLAGS = _FLASH_BYTES - 88, 22, 17, 2
+#: The part of an IEEE address that TI holds, 00:12:4B, as MAC_15_4_1 has it.
+_TI_PREFIX = 0x00124B00
 
 
 class CC2650(Chip):
@@ -70,9 +73,21 @@ class CC2650(Chip):
             WakeUpControl(table["AON_WUC"]),
             Peripheral(table["AON_EVENT"]),
             Peripheral(table["AON_IOC"]),
+            self._factory(table["FCFG1"], seed),
         ):
             self.space.attach(peripheral)
         core.add_registers(0x40000000, 0x100000)
+        core.add_registers(0x50001000, 0x1000)
+
+    def _factory(self, table: PeripheralTable, seed: int) -> Peripheral:
+        """Return FCFG1 with the addresses that the factory wrote: TI's prefix and the chip's own number."""
+        factory = Peripheral(table)
+        number = random.Random(f"{seed} FCFG1").getrandbits(32)
+        factory.values.update(
+            MAC_15_4_0=number, MAC_15_4_1=_TI_PREFIX, MAC_BLE_0=number, MAC_BLE_1=_TI_PREFIX
+        )
+        factory.reset = lambda: None  # type: ignore[method-assign]
+        return factory
 
     def _store(self, address: int, size: int, value: int) -> None:
         raise ChipStop(

@@ -1,0 +1,87 @@
+"""Command `mcukd fetch`: a tag's log into a file, over its serial line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from mcukd.cli.common import ClassesOption, JsonOption, StudyOption, print_json
+from mcukd.cli.tag_line import BaudOption, EmulateOption, PortOption, tag_line
+from mcukd.text import plural
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(fetch)
+
+
+def fetch(
+    port: PortOption = None,
+    emulate: EmulateOption = None,
+    out: Annotated[
+        Path, typer.Option("--out", help="File of the log; one of an earlier fetch is continued.")
+    ] = Path("tag.log"),
+    csv: Annotated[
+        Optional[Path],
+        typer.Option("--csv", help="Write all records of the file as CSV.", show_default=False),
+    ] = None,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Tell the tag that the records of the file are kept.")
+    ] = False,
+    baud: BaudOption = 115_200,
+    classes: ClassesOption = None,
+    run: StudyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Read what a tag's log holds over its serial line, into a file that each fetch continues.
+
+    A line that ends early loses nothing: what was read is in the file, and the next fetch goes on from there.
+    A file holds the log of one tag; another tag's is refused. 'mcukd log decode FILE' shows the records.
+
+    Example: [bold]mcukd fetch --port /dev/ttyACM0 --out cow-17.log --confirm[/bold]
+    """
+    from mcukd.cli.common import names_and_model
+    from mcukd.cli.log import write_csv
+    from mcukd.harness.fetch import fetch as fetch_log
+    from mcukd.harness.tag_log import confirm as confirm_records
+    from mcukd.tag.log_table import rows_of
+
+    names, _ = names_and_model(classes, None if emulate else run)
+    with tag_line(port, emulate, baud, run) as device:
+        done = fetch_log(device, out)
+        records = done.log.records
+        last = records[-1].record.sequence if records else -1
+        confirmed = confirm_records(device, last + 1) if confirm and records else done.status.confirmed
+        sent, received, retries = device.link.bytes_sent, device.link.bytes_received, device.retries
+    if csv is not None:
+        write_csv(csv, rows_of(done.log, names))
+    facts: dict[str, Any] = {
+        "file": out,
+        "chip": done.file.owner.chip,
+        "records": len(records),
+        "new_records": done.new_records,
+        "first_sequence": records[0].record.sequence if records else None,
+        "last_sequence": last if records else None,
+        "confirmed_below": confirmed,
+        "damage": done.log.damage,
+        "bytes_of_new_words": 4 * done.words,
+        "bytes_sent": sent,
+        "bytes_received": received,
+        "retries": retries,
+        "seconds": round(done.seconds, 3),
+    }
+    if json:
+        print_json(facts)
+        return
+    where = f", sequence {facts['first_sequence']:,} to {last:,}" if records else ""
+    typer.echo(f"{out}: {plural(len(records), 'record')}{where}; {done.new_records:,} of them are new.")
+    typer.echo(
+        f"{4 * done.words:,} bytes of the log in {done.seconds:.1f} s: {received:,} received, {sent:,} sent, "
+        f"{plural(retries, 'request')} repeated."
+    )
+    for sentence in done.log.damage:
+        typer.echo(f"Damage: {sentence}")
+    if confirm:
+        typer.echo(f"The tag knows that its records below {confirmed:,} are kept.", err=True)

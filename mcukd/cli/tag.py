@@ -1,0 +1,71 @@
+"""Command `mcukd tag status`: who a tag is and how it stands."""
+
+from __future__ import annotations
+
+import typer
+
+from mcukd.cli.common import JsonOption, StudyOption, print_json, print_table
+from mcukd.cli.tag_line import BaudOption, EmulateOption, PortOption, tag_line
+from mcukd.text import plural
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group `tag`."""
+    group = typer.Typer(help="A tag on its serial line.", no_args_is_help=True)
+    group.callback()(lambda: None)  # without it, a group of one command takes no name
+    group.command("status")(status)
+    app.add_typer(group, name="tag")
+
+
+def status(
+    port: PortOption = None,
+    emulate: EmulateOption = None,
+    baud: BaudOption = 115_200,
+    run: StudyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Tell who a tag is and how it stands: firmware, model, time, log, sensor.
+
+    Example: [bold]mcukd tag status --port /dev/ttyACM0[/bold]
+    """
+    from mcukd.harness.tag_log import read_status, read_time
+
+    with tag_line(port, emulate, baud, run) as device:
+        who, time, found = device.who(), read_time(device), read_status(device)
+    if json:
+        print_json({"board": who.board, "firmware_sha256": who.firmware_sha256,
+                    "model_sha256": who.model_sha256, "time": vars(time), **vars(found)})  # fmt: skip
+        return
+    from mcukd.tag.log_table import iso
+    from mcukd.tag.records import EVENTS
+
+    utc = iso(time.utc) if time.trusted else f"{iso(time.utc)}, not trusted" if time.utc else "not set"
+    kept = time.records - found.oldest_sequence if found.newest_page else 0
+    pages = found.newest_page - found.oldest_page + 1 if found.newest_page else 0
+    sensor = {
+        "none": "this firmware reads none",
+        "sought": f"not found, or failed ({plural(found.sensor_failures, 'time')} in a row)",
+        "samples": "gives samples" if not found.sensor_failures else "fails at present",
+    }.get(found.sensor, found.sensor)
+    rows = [
+        ["chip", found.chip or "has no number"],
+        ["board", who.board],
+        ["firmware", who.firmware_sha256[:16]],
+        ["model", who.model_sha256[:16]],
+        ["start", f"{found.starts:,}, reset cause {found.reset_cause:#x}, at {found.started:,} s"],
+        ["tag's clock", f"{time.seconds:,.1f} s"],
+        ["UTC", str(utc)],
+        ["log", f"{plural(kept, 'record')} on {pages} of {plural(found.log_pages, 'page')}"],
+        ["confirmed", f"records below {found.confirmed:,}"],
+        [
+            "not taken by the flash",
+            f"{plural(time.records_lost, 'record')}, {time.flash_failures:,} words or pages",
+        ],
+        ["latest class", "none yet" if found.latest_class is None else str(found.latest_class)],
+        ["sensor", sensor],
+        [
+            "last event",
+            "none since the start" if found.event is None else EVENTS.get(found.event, f"code {found.event}"),
+        ],
+    ]
+    print_table("Tag", ["", ""], rows, left=2)

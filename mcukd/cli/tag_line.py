@@ -1,0 +1,68 @@
+"""Line to a tag, as commands name it: a serial port, or the model of a board's chip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from mcukd.harness.protocol import Device
+
+PortOption = Annotated[
+    Optional[str],
+    typer.Option(
+        "--port",
+        envvar="MCUKD_PORT",
+        help="Serial port of the tag: /dev/tty…, COM…, socket://host:port.",
+        show_default=False,
+    ),
+]
+BaudOption = Annotated[int, typer.Option("--baud", min=1, help="Baud rate, as in the board file.")]
+EmulateOption = Annotated[
+    Optional[str],
+    typer.Option(
+        "--emulate",
+        metavar="BOARD",
+        help="Instead of a port: run the image that would be flashed to this board, on a model of its chip.",
+        show_default=False,
+    ),
+]
+#: On a busy computer the model takes seconds to start.
+_MODEL_TIMEOUT_S = 20.0
+
+
+@contextmanager
+def tag_line(
+    port: Optional[str], emulate: Optional[str], baud: int, run: Optional[Path] = None
+) -> Iterator[Device]:
+    """Give a client of the tag at a port, or of a study's image on the model of a board's chip.
+
+    run: the study, runs/latest for None. Raises UserError where neither or both are given.
+    """
+    from mcukd.errors import UserError
+    from mcukd.harness.protocol import open_device
+
+    if emulate is None:
+        if not port:
+            raise UserError("no tag is named; give --port with its serial port (or MCUKD_PORT).")
+        with open_device(port, baud) as device:
+            yield device
+        return
+    from mcukd.boards.launch import running
+    from mcukd.boards.model import load_board
+    from mcukd.pipeline.firmware import ensure_built
+    from mcukd.study import Study
+
+    board = load_board(emulate)
+    if board.modelled_chip is None:
+        raise UserError(
+            f"--emulate {emulate}: the chip of that board is not modelled; give collar or eartag."
+        )
+    built = ensure_built(Study.open(run), board)
+    with running(board, built.elf) as url, open_device(url, board.console.baud) as device:
+        device.timeout = _MODEL_TIMEOUT_S
+        yield device
