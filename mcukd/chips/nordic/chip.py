@@ -12,6 +12,7 @@ from mcukd.chips.nordic.base import NordicPeripheral
 from mcukd.chips.nordic.gpio import Gpiote, Port
 from mcukd.chips.nordic.nvmc import Nvmc
 from mcukd.chips.nordic.power import RESET_BITS, AccessProtection, Clock, Power, Uicr
+from mcukd.chips.nordic.radio import Radio
 from mcukd.chips.nordic.rtc import Rtc, Watchdog
 from mcukd.chips.nordic.twi import Spim, Twim
 from mcukd.chips.nordic.uart import Uart, Uarte
@@ -57,6 +58,7 @@ class NRF52840(Chip):
             Rtc(table[f"RTC{n}"], core, self.clock, compares) for n, compares in enumerate((3, 4, 4))
         )
         self.watchdog = Watchdog(table["WDT"], core, self.clock)
+        self.radio = Radio(table["RADIO"], core, self.clock, self.ram)
         for peripheral in (
             self.factory,
             self.uicr,
@@ -69,6 +71,7 @@ class NRF52840(Chip):
             *self.uartes,
             *self.rtcs,
             self.watchdog,
+            self.radio,
             *self._buses(table),
             self.nvmc,
         ):
@@ -79,7 +82,7 @@ class NRF52840(Chip):
         core.add_registers(0x50000000, 0x1000)
 
     def _factory(self, table: PeripheralTable) -> NordicPeripheral:
-        """Return FICR with what the factory wrote: variant AAF0, a random device number, sizes."""
+        """Return FICR with what the factory wrote: variant AAF0, random numbers and address, sizes."""
         factory = NordicPeripheral(table, self.core)
         written = {
             "INFO.VARIANT": int.from_bytes(b"AAF0", "big"),
@@ -89,6 +92,8 @@ class NRF52840(Chip):
             "CODESIZE": _FLASH_BYTES // _PAGE,
             "DEVICEID[0]": self._random.getrandbits(32),
             "DEVICEID[1]": self._random.getrandbits(32),
+            "DEVICEADDR[0]": self._random.getrandbits(32),
+            "DEVICEADDR[1]": 0xFFFF0000 | self._random.getrandbits(16),
         }
         factory.values.update(written)
         factory.reset = lambda: None  # type: ignore[method-assign]
@@ -147,6 +152,13 @@ class NRF52840(Chip):
                 uart.line_changed()
                 return
         self.uart.line_changed()
+
+    @property
+    def address(self) -> str:
+        """The static random address that the factory gave it, "C0:12:34:56:78:9A"."""
+        low, high = (self.factory.values[f"DEVICEADDR[{n}]"] for n in (0, 1))
+        number = (high & 0xFFFF | 0xC000) << 32 | low
+        return ":".join(f"{byte:02X}" for byte in number.to_bytes(6, "big"))
 
     def debug_access(self) -> bool:
         """Return whether a debugger would get in now."""

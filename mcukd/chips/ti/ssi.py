@@ -50,6 +50,8 @@ class Ssi(Powered):
         if None in pins:
             raise ChipStop("SSI0 is used while IOC connects no pins to its clock, output and input")
         sck, mosi, miso = (int(pin or 0) for pin in pins)
+        if not self._ioc.input_on(miso):
+            raise ChipStop(f"SSI0 is used while the input buffer of DIO {miso} is off (IOC.IOCFG{miso}.IE)")
         return self._bus_at(sck, mosi, miso, "SSI0")
 
     def _byte_cycles(self) -> int:

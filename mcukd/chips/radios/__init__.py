@@ -1,0 +1,1 @@
+"""Modelled radios beside a tag's chip, and what leaves antennas."""
