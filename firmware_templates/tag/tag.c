@@ -36,6 +36,9 @@ static void end_period(void)
         payload[3u + k] = tag.counters.results[k];
     }
     record(TAG_LOG_PERIOD, payload, sizeof payload / sizeof payload[0]);
+#ifdef TAG_SENDS
+    tag_send_period(&tag);
+#endif
     tag_counters_start(&tag.counters, tag.clock.seconds);
     if (tag_rate_take(&tag.rate, &rate[0], &rate[1])) {
         record(TAG_LOG_RATE, rate, sizeof rate / sizeof rate[0]);

@@ -33,7 +33,12 @@ enum {
     TAG_EVENT_SENSOR_MISSING = 14, /* detail: samples lost, by the sensor's own clock */
     TAG_EVENT_SENSOR_SATURATED = 15,
     TAG_EVENT_SENSOR_RATE = 16,
-    TAG_EVENT_SENSOR_BACK = 17 /* detail: times it failed before, in a row */
+    TAG_EVENT_SENSOR_BACK = 17, /* detail: times it failed before, in a row */
+    TAG_EVENT_RADIO_ABSENT = 18,
+    TAG_EVENT_RADIO_IDENTITY = 19, /* detail: what it says */
+    TAG_EVENT_RADIO_SETTINGS = 20, /* detail: the register */
+    TAG_EVENT_RADIO_TIMEOUT = 21,
+    TAG_EVENT_RADIO_BACK = 22 /* detail: times it failed before, in a row */
 };
 
 /* Who set the time. */
@@ -89,6 +94,11 @@ uint32_t tag_starts(void);
 
 /* Where everything stands. */
 const tag_state *tag_get(void);
+
+#ifdef TAG_SENDS
+/* What a tag with a radio brings: a period has ended and is logged; its counters are those of the tag. */
+void tag_send_period(const tag_state *tag);
+#endif
 
 #ifdef __cplusplus
 }

@@ -98,6 +98,8 @@ def _argv(board: Board, elf: Path, listening: int) -> list[str]:
         pins = [driver.scl_pin, driver.sda_pin, driver.interrupt_pin]
         parts = [driver.model, driver.address, *(pin for pin in pins if pin is not None)]
         options["--sensor"] = ",".join(map(str, parts))
+    if board.radio is not None and board.radio.pin_keys:
+        options["--radio"] = ",".join(str(getattr(board.radio, key)) for key in board.radio.pin_keys)
     return [sys.executable, "-m", "mcukd.chips.serve", *(part for pair in options.items() for part in pair)]
 
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Optional
 
-from pydantic import BaseModel, Field, PrivateAttr, SerializeAsAny, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    PrivateAttr,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from mcukd.boards.cores import CORES, HOST, Core, check_optimize
 from mcukd.boards.port import OPTIONAL_PARTS, check_port, read_port
+from mcukd.boards.radio_section import RADIOS, RadioField
 from mcukd.boards.runners.registry import BUNDLED, RUNNERS
 from mcukd.boards.section import Section
 from mcukd.boards.sections import Accelerometer, Console, Emulator, Flash, Memory, Region, flash_section
@@ -51,6 +61,7 @@ class Board(Section):
     flash: Optional[SerializeAsAny[Flash]] = None
     emulator: Optional[Emulator] = None
     tag: Optional[TagSection] = None
+    radio: Optional[RadioField] = None
     unverified: tuple[str, ...] = Field(default=(), strict=False)
     _path: Optional[Path] = PrivateAttr(default=None)
 
@@ -90,12 +101,38 @@ class Board(Section):
             raise ValueError("[flash] is there, but an emulated board cannot be flashed")
         if self.emulates is None and self.console.tx_pin is None:
             raise ValueError("console.tx_pin and console.rx_pin are missing, but a real board needs them")
-        if self.sensor is not None and self.sensor.driver is not None:
-            for name in ("sda_pin", "scl_pin", "interrupt_pin"):
-                pin = getattr(self.sensor.driver, name)
-                if pin is not None and pin in (self.console.tx_pin, self.console.rx_pin):
-                    raise ValueError(f"sensor.driver.{name} is {pin}, but that is a pin of the console")
+        self._check_pins()
+        if self.radio is not None:
+            for there, name, why in (
+                (self.tag is not None and self.tag.payload is not None, "tag.payload", "says what is sent"),
+                (self.sensor is not None and self.sensor.driver is not None, "sensor.driver", "samples"),
+            ):
+                if not there:
+                    raise ValueError(f"[radio] is there, but {name}, which {why}, is missing; add it")
         return self
+
+    def _check_pins(self) -> None:
+        """Raise ValueError for a pin that is named twice."""
+        taken = {self.console.tx_pin: "the console", self.console.rx_pin: "the console"}
+        driver = self.sensor.driver if self.sensor is not None else None
+        for section, whose, part, keys in (
+            ("sensor.driver", "the sensor", driver, ("sda_pin", "scl_pin", "interrupt_pin")),
+            ("radio", "the radio", self.radio, self.radio.pin_keys if self.radio is not None else ()),
+        ):
+            for key in keys if part is not None else ():
+                pin = getattr(part, key)
+                # Two pins of a sensor are compared in its own section.
+                if pin is not None and pin in taken and (taken[pin] != whose or section == "radio"):
+                    raise ValueError(f"{section}.{key} is {pin}, but that is a pin of {taken[pin]}")
+                taken[pin] = whose
+
+    @model_serializer(mode="wrap")
+    def _without_absent_radio(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a radio that is not there, so that boards without one keep their hash."""
+        data: dict[str, Any] = handler(self)
+        if data.get("radio") is None:
+            data.pop("radio", None)
+        return data
 
     @property
     def path(self) -> Optional[Path]:
@@ -219,6 +256,7 @@ def read_board(path: Path) -> Board:
         board.memory.flash if board.memory else None,
         driver.bus if driver else None,
         [part for part in OPTIONAL_PARTS if getattr(board, part)],
+        board.radio.driver if board.radio else None,
     )
     _check_log(path, board)
     if board.emulates is not None:
@@ -297,4 +335,5 @@ BOARDS = ConfigFileType(
         ("emulator",): Emulator,
         ("tag",): TagSection,
     },
+    tagged={"radio": lambda: RADIOS},
 )

@@ -45,8 +45,8 @@ class Port(BaseModel):
     """What a port needs of a board.
 
     cores: those it starts. clocks_hz: the clocks that it sets up; empty where it sets up none.
-    buses: those on which it reads sensors. configuration: whether it fills the reserved end of the flash with
-    configuration words.
+    buses: those on which it reads sensors. radios: drivers of those that it sends with.
+    configuration: whether it fills the reserved end of the flash with configuration words.
     log_page_bytes: the flash that one erase clears, for a log in it; None where it keeps no log.
     dcdc: whether it can switch a DC/DC converter on. low_frequency_crystal: whether it can start a crystal of
     32.768 kHz.
@@ -58,6 +58,7 @@ class Port(BaseModel):
     cores: tuple[str, ...] = Field(min_length=1, strict=False)
     clocks_hz: tuple[int, ...] = Field(default=(), strict=False)
     buses: tuple[str, ...] = Field(default=(), strict=False)
+    radios: tuple[str, ...] = Field(default=(), strict=False)
     configuration: bool = False
     dcdc: bool = False
     low_frequency_crystal: bool = False
@@ -79,11 +80,13 @@ def check_port(
     flash: Optional[Region],
     bus: Optional[str] = None,
     fitted: Sequence[str] = (),
+    radio: Optional[str] = None,
 ) -> None:
     """Raise UserError, naming the board file and the field, where a board is not what its port needs.
 
     path: of the board file. name: of the port. flash: None on the host. bus: of the sensor's driver.
     fitted: optional parts that the board has, by their field (`OPTIONAL_PARTS`).
+    radio: the radio's driver.
     """
     ports = sorted(file.parent.name for file in _folder().glob(f"*/{FILE}"))
     if name not in ports:
@@ -110,6 +113,11 @@ def check_port(
         raise UserError(
             f"{path}: sensor.driver.bus is {bus!r}, but port {name!r} reads sensors on "
             f"{listed(port.buses) if port.buses else 'no bus'}; remove [sensor.driver] or take another port."
+        )
+    if radio is not None and radio not in port.radios:
+        raise UserError(
+            f"{path}: radio.driver is {radio!r}, but port {name!r} sends with "
+            f"{listed(port.radios) if port.radios else 'no radio'}; remove [radio] or take another port."
         )
     if port.flash is None or flash is None:
         return

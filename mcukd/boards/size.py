@@ -19,6 +19,7 @@ GROUPS = (
     "known answers",
     "application",
     "tag",
+    "radio",
     "port",
     "libc and libgcc",
     "strings and padding",
@@ -188,6 +189,8 @@ def _flash_group(name: str, kind: str, origins: dict[str, str]) -> str:
         return "model tables" if name == _TABLE else "model weights"
     if origin == "tag" or origin.startswith("tag_"):
         return "tag"
+    if origin.startswith("radio_"):
+        return "radio"
     return "port" if origin.startswith("port_") else "application"
 
 

@@ -4,7 +4,7 @@
 core sleeps and the host says nothing, virtual time follows the clock on the wall; while it works, it runs as
 fast as it can. Bytes of the host are there as soon as the chip has taken those before, unless --paced. What
 the chip does not allow ends the process with one sentence on standard error. --sensor solders a modelled
-accelerometer, at rest, to the board's pins.
+accelerometer, at rest, to the board's pins, --radio a modelled SX1272.
 """
 
 from __future__ import annotations
@@ -95,6 +95,17 @@ def _wire(chip: Chip, option: str) -> None:
     wire_sensor(chip, wires, make_sensor(wires, at_rest()))
 
 
+def _wire_radio(chip: Chip, option: str) -> None:
+    """Solder an SX1272 to a chip, as --radio says."""
+    from mcukd.chips.radios.sx1272 import Sx1272
+
+    pins = option.split(",")
+    if len(pins) != 4 or not all(pin.isdecimal() for pin in pins):
+        raise UserError(f"--radio is {option!r}, but four pins as 10,9,8,11 are expected.")
+    sck, mosi, miso, select = map(int, pins)
+    chip.wire_spi(sck, mosi, miso, select, Sx1272())
+
+
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the process; return its exit status."""
     parser = argparse.ArgumentParser(prog="mcukd.chips.serve", description=__doc__)
@@ -108,12 +119,15 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         "--paced", action="store_true", help="let bytes of the host take their time on the line"
     )
     parser.add_argument("--sensor", help="MODEL,ADDRESS,SCL,SDA[,INTERRUPT]: a modelled sensor at these pins")
+    parser.add_argument("--radio", help="SCK,MOSI,MISO,SELECT: a modelled SX1272 at these pins")
     parser.add_argument("--state", type=Path, help="file for the chip's facts, as JSON, once it first sleeps")
     options = parser.parse_args(arguments)
     try:
         chip = make_chip(options.chip, Console(options.baud, options.tx, options.rx, options.paced))
         if options.sensor is not None:
             _wire(chip, options.sensor)
+        if options.radio is not None:
+            _wire_radio(chip, options.radio)
         chip.load(read_image(options.image))
         with socket.socket(fileno=options.fd) as listener:
             chip.power_on()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -21,8 +21,13 @@ from mcukd.chips.bus import I2CDevice
 from mcukd.chips.chip import Chip
 from mcukd.chips.console import Console
 from mcukd.chips.image import Image, read_image
+from mcukd.chips.radios.sx1272 import Sx1272
+from mcukd.chips.radios.wiring import Packet, wire_radio
 from mcukd.chips.sensors.wiring import wire_sensor
 from mcukd.chips.serve import make_chip
+from mcukd.payload.coding import encode
+from mcukd.payload.layout import Layout
+from mcukd.payload.period import values_of_period
 from mcukd.tag.application import (
     EVENT,
     GAP,
@@ -37,7 +42,7 @@ from mcukd.tag.application import (
     replay,
 )
 from mcukd.tag.flash import CHIPS, ModelledFlash
-from mcukd.tag.operation import TagConfig
+from mcukd.tag.operation import Tag, TagConfig
 
 _SECOND = 1_000_000_000
 #: Of _cortex_m.c.j2.
@@ -74,9 +79,18 @@ class TagRun:
     """A board's image on its modelled chip, with a device in its sensor's place.
 
     board: with [sensor.driver] and [tag]. classes: of its model. device: a modelled sensor, or a faulty one.
+    radio: an SX1272 with a fault. air: packets that have left the antenna of a board with [radio].
     """
 
-    def __init__(self, board: Board, elf: Path, classes: int, device: I2CDevice, seed: int = 0) -> None:
+    def __init__(
+        self,
+        board: Board,
+        elf: Path,
+        classes: int,
+        device: I2CDevice,
+        seed: int = 0,
+        radio: Optional[Sx1272] = None,
+    ) -> None:
         driver = board.sensor.driver if board.sensor else None
         console, region = board.console, board.log_region
         if driver is None or region is None or board.modelled_chip is None:
@@ -88,6 +102,7 @@ class TagRun:
         self.console = Console(console.baud, console.tx_pin, console.rx_pin)
         self.chip: Chip = make_chip(board.modelled_chip, self.console, seed)
         wire_sensor(self.chip, driver, device)
+        self.air: Sequence[Packet] = wire_radio(self.chip, board.radio, radio) if board.radio else ()
         self.chip.load(self.image)
         self.starts: list[Start] = []
         self._begin()
@@ -205,15 +220,31 @@ class Identity:
 
 
 def reference_of(
-    board: Board, start: Start, config: TagConfig, identity: Identity, results: Results, reset_cause: int = 0
+    board: Board,
+    start: Start,
+    config: TagConfig,
+    identity: Identity,
+    results: Results,
+    reset_cause: int = 0,
+    layout: Optional[Layout] = None,
 ) -> Outcome:
-    """Return what Python makes of what a tag was given since a start; results: of the integer model."""
+    """Return what Python makes of what a tag was given since a start.
+
+    results: of the integer model. layout: of the payload that a board with a radio sends.
+    """
+
+    def pack(tag: Tag, sequence: int) -> bytes:
+        assert layout is not None
+        values = values_of_period(tag, tag.counters, sequence, sensor_failed=tag.sensor_failed)
+        return encode(layout, values, tag.counters.results)
+
     rules = next(rules for rules in CHIPS.values() if board.mcu.startswith(rules.chip))
     flash = ModelledFlash(rules, config.log_pages)
     flash.words = np.frombuffer(start.log, "<u4").tolist()
     expected = expected_results(start.observed, identity.window, identity.hop, results)
     firmware, model = (int(sha256[:8], 16) for sha256 in (identity.firmware_sha256, identity.model_sha256))
-    return replay(start.observed, config, flash, expected, reset_cause, firmware, model)
+    packs = pack if layout is not None else None
+    return replay(start.observed, config, flash, expected, reset_cause, firmware, model, packs)
 
 
 def streamed(board: Board, rows: NDArray[np.int32]) -> NDArray[np.int16]:

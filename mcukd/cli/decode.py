@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -15,6 +15,9 @@ from mcukd.cli.common import (
     print_json,
     print_table,
 )
+
+if TYPE_CHECKING:
+    from mcukd.radio.frames import Frames
 
 
 def register(app: typer.Typer) -> None:
@@ -41,6 +44,14 @@ def decode(
             show_default=False,
         ),
     ] = None,
+    frames: Annotated[
+        Optional[str],
+        typer.Option(
+            help="What the payloads came in: lora (the tag's number before it) or ble (PDUs of "
+            "advertisements). Default: nothing, payloads of one tag.",
+            show_default=False,
+        ),
+    ] = None,
     classes: ClassesOption = None,
     run: StudyOption = None,
     csv: Annotated[
@@ -50,7 +61,8 @@ def decode(
 ) -> None:
     """Decode what a tag sent: counts by class, battery, flags, and which payloads are lost or repeated.
 
-    Payloads are those of one tag, in the order in which they were received. docs/payload.md describes them.
+    Payloads are in the order in which they were received, of one tag or, with --frames, of several.
+    docs/payload.md describes them, docs/radio.md the frames.
 
     Example: [bold]mcukd decode 13a1beba2057e4b30c8003 --classes grazing,resting,walking[/bold]
     """
@@ -60,7 +72,8 @@ def decode(
 
     names, model = names_and_model(classes, run)
     schemas = bundled_schemas() if schema is None else [load_schema(schema)]
-    received = read_payloads(_texts(payloads or [], file), schemas, names, model)
+    kind = _frames(frames)
+    received = read_payloads(_texts(payloads or [], file), schemas, names, model, kind)
     if csv is not None:
         _write_csv(csv, received.rows)
     if json:
@@ -68,7 +81,7 @@ def decode(
         return
     if csv is None:
         headings, cells = shown(received.rows)
-        print_table("", headings, cells, left=3)
+        print_table("", headings, cells, left=3 if kind is None else 4)
     typer.echo(
         f"{plural(len(received.rows), 'payload')} decoded, {len(received.refused)} refused. "
         "Counts are exact where the step is 1, and otherwise within half a step."
@@ -77,6 +90,19 @@ def decode(
         typer.echo(sentence[0].upper() + sentence[1:])
     if csv is not None:
         typer.echo(f"{csv}: written.")
+
+
+def _frames(name: Optional[str]) -> Optional[Frames]:
+    """Return the kind of frames of a name; UserError for none of theirs."""
+    from mcukd.errors import UserError
+    from mcukd.radio.frames import FRAMES
+    from mcukd.text import did_you_mean, listed
+
+    if name is not None and name not in FRAMES:
+        raise UserError(
+            f"--frames is {name!r}{did_you_mean(name, FRAMES)}, but one of {listed(FRAMES)} is expected."
+        )
+    return FRAMES[name] if name is not None else None
 
 
 def _texts(payloads: list[str], file: Optional[str]) -> list[tuple[str, str]]:

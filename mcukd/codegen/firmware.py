@@ -18,6 +18,7 @@ from mcukd.codegen.kernel import core_of, kernel_for
 from mcukd.codegen.payload import FOLDER as PAYLOAD
 from mcukd.codegen.payload import packer_context, payload_layout
 from mcukd.codegen.prefix import DEFAULT, check_prefix, with_own_names
+from mcukd.codegen.radio import radio_setup
 from mcukd.codegen.tag import tag_setup
 from mcukd.codegen.templates import render_folders, render_template
 from mcukd.errors import UserError
@@ -69,13 +70,15 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
     no longer made are removed; the `build` folder is left alone. Raises UserError for a scale that no
     firmware can make of the sensor's.
     """
+    layout, sampling = payload_layout(board, model), samples_by_itself(model, board)
     context = {
         **templates_context(model, core_of(board), board.optimize),
         "board": board,
         "sensor": board.sensor_for(model.rate_hz, model.channels),
         "tag": tag_setup(board, model),
-        "sampling": samples_by_itself(model, board),
-        **packer_context(payload_layout(board, model)),
+        "sampling": sampling,
+        "radio": radio_setup(board, layout) if sampling else None,
+        **packer_context(layout),
     }
     scaling = board_scaling(board, model.counts_per_g)
     texts = render_folders(
@@ -101,6 +104,8 @@ def template_folders(model: IntegerModel, board: Board) -> list[str]:
     tag = ["tag", f"port/{board.port}/tag"] if board.tag else []
     if board.tag and board.tag.payload:
         tag.append(PAYLOAD)
+    if board.radio and setup:
+        tag += ["radio", f"radio/{board.radio.driver}", f"port/{board.port}/radio"]
     return [*model_folders(model), "app", *sensor, *tag, "port/common", f"port/{board.port}"]
 
 
@@ -144,6 +149,7 @@ def templates_context(
         "sensor": None,
         "tag": None,
         "sampling": False,
+        "radio": None,
     }
 
 

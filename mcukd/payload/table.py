@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -11,6 +12,7 @@ from mcukd.payload.coding import Payload, check_names, decode, model_remark
 from mcukd.payload.reception import Reception, reception_text
 from mcukd.payload.schema import CLASSES_BITS, Schema
 from mcukd.payload.text import payload_bytes
+from mcukd.radio.frames import Frames
 
 
 @dataclass
@@ -30,19 +32,21 @@ def read_payloads(
     schemas: Sequence[Schema],
     classes: Optional[Sequence[str]] = None,
     model_sha256: Optional[str] = None,
+    frames: Optional[Frames] = None,
 ) -> Received:
     """Decode payloads in the order in which they were received.
 
     texts: hexadecimal or base64, each with where it stands. schemas: of which the payload's version chooses
     one. classes: names in the model's order; without, those of the schema, or numbers. model_sha256: of the
-    model with these classes.
+    model with these classes. frames: what the payloads came in, which says of which tag each is.
     Raises UserError where none can be read.
     """
     names = check_names(classes) if classes is not None else None
-    received, reception = Received(), Reception()
+    received = Received()
+    receptions: defaultdict[str, Reception] = defaultdict(Reception)
     for number, (text, where) in enumerate(texts, 1):
         try:
-            raw = payload_bytes(text, schemas, where)
+            tag, raw = _payload(text, schemas, where, frames)
             schema = schema_of(raw, schemas)
             named = names or schema.classes
             payload = _decode(raw, schema, named, where)
@@ -52,10 +56,11 @@ def read_payloads(
         remark = model_remark(payload, model_sha256)
         if remark is not None and remark not in received.remarks:
             received.remarks.append(remark)
-        kind, lost = reception.next(raw, payload)
+        kind, lost = receptions[tag].next(raw, payload)
         received.rows.append(
             {
                 "number": number,
+                **({"tag": tag} if frames is not None else {}),
                 "payload": raw.hex(),
                 **payload.data(named),
                 "reception": kind,
@@ -65,6 +70,18 @@ def read_payloads(
     if not received.rows:
         raise UserError(received.refused[0])
     return received
+
+
+def _payload(text: str, schemas: Sequence[Schema], where: str, frames: Optional[Frames]) -> tuple[str, bytes]:
+    """Return the tag, empty where no frame names it, and the payload."""
+    extra = frames.extra if frames is not None else 0
+    raw = payload_bytes(text, {schema.bytes + extra for schema in schemas}, where)
+    if frames is None:
+        return "", raw
+    try:
+        return frames.split(raw)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
 
 
 def schema_of(payload: bytes, schemas: Sequence[Schema]) -> Schema:
@@ -93,14 +110,26 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 
 def shown(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Return headings and cells of rows for the terminal."""
+    tag = ["tag"] if "tag" in rows[0] else []
     flags = [name for name, value in rows[0].items() if isinstance(value, bool)]
-    told = {"number", "payload", "schema", "version", "results", "results_step", "reception", "lost_before"}
+    told = {
+        "number",
+        "tag",
+        "payload",
+        "schema",
+        "version",
+        "results",
+        "results_step",
+        "reception",
+        "lost_before",
+    }
     left_out = {*told, *flags}
     values = [name for name in rows[0] if name not in left_out]
     names = list(dict.fromkeys(name for row in rows for name in row["results"]))
     cells = [
         [
             str(row["number"]),
+            *(row[name] for name in tag),
             ", ".join(name.replace("_", " ") for name in flags if row.get(name)),
             reception_text(row["reception"], row["lost_before"]),
             *(_cell(row.get(name)) for name in values),
@@ -109,7 +138,15 @@ def shown(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
         ]
         for row in rows
     ]
-    headings = ["no.", "flags", "reception", *(name.replace("_", " ") for name in values), *names, "step"]
+    headings = [
+        "no.",
+        *tag,
+        "flags",
+        "reception",
+        *(name.replace("_", " ") for name in values),
+        *names,
+        "step",
+    ]
     return headings, cells
 
 

@@ -5,25 +5,23 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Optional
 
 from mcukd.errors import UserError
-from mcukd.payload.schema import Schema
 
 _SEPARATORS = re.compile(r"[\s:,-]|(?<![0-9a-f])0x", re.I)
 
 
-def payload_bytes(text: str, schemas: Sequence[Schema], where: str) -> bytes:
+def payload_bytes(text: str, lengths: Collection[int], where: str) -> bytes:
     """Return the bytes of a payload given in hexadecimal (with or without separators) or base64.
 
     A text that can be read as both is taken as the one that gives a payload's length, and as hexadecimal
     where neither does: it is then refused by its version or length.
-    schemas: those it may be of. where: what the text was read from, for messages.
+    lengths: bytes that it may have. where: what the text was read from, for messages.
     Raises UserError for any other text, and where both give a payload's length.
     """
     found = {kind: value for kind, value in (("hex", _hex(text)), ("base64", _base64(text))) if value}
-    lengths = {schema.bytes for schema in schemas}
     fitting = {kind: value for kind, value in found.items() if len(value) in lengths}
     if len(fitting) > 1:
         read = " and ".join(f"{len(value)} bytes in {kind}" for kind, value in fitting.items())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,13 +55,15 @@ class Outcome:
     """What the reference made of it. tag: as it stands. flash: its log.
 
     results: how many there are. differences: sentences; each names a call of the tag that the reference would
-    not have made, or would have made with other arguments.
+    not have made, or would have made with other arguments. payloads: of each period that ended, with the
+    counter's reading at that moment, where the tag sends them.
     """
 
     tag: Tag
     flash: ModelledFlash
     results: int = 0
     differences: list[str] = field(default_factory=list)
+    payloads: list[tuple[int, bytes]] = field(default_factory=list)
 
 
 def stretches(observed: Observed) -> list[tuple[int, int]]:
@@ -94,15 +96,23 @@ def replay(
     reset_cause: int,
     firmware: int,
     model: int,
+    pack: Optional[Callable[[Tag, int], bytes]] = None,
 ) -> Outcome:
     """Do what the tag should have done, and compare its results call by call.
 
     flash: as it was before the start. expected: of `expected_results`. reset_cause, firmware, model: as in
-    `Tag`.
+    `Tag`. pack: the payload of a period that has ended and its number since the start; None for a tag that
+    sends none.
     """
     ticks = observed.start_ticks
-    tag = Tag(config, flash, lambda: ticks, reset_cause, firmware, model)
-    outcome = Outcome(tag, flash)
+    payloads: list[tuple[int, bytes]] = []
+
+    def on_period(ended: Tag) -> None:
+        if pack is not None:
+            payloads.append((ticks, pack(ended, len(payloads))))
+
+    tag = Tag(config, flash, lambda: ticks, reset_cause, firmware, model, on_period)
+    outcome = Outcome(tag, flash, payloads=payloads)
     for call in observed.calls:
         ticks = call.ticks
         if call.kind == RESULT:

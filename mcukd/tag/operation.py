@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Optional
 
 from mcukd.tag.bouts import GAP, STOPPED, Bout, Bouts
 from mcukd.tag.clock import Clock, Rate
 from mcukd.tag.counters import Counters
 from mcukd.tag.log_writer import Flash, LogWriter
-from mcukd.tag.records import BOOT, BOUT, EVENT, PERIOD, RATE, READ, TIME
+from mcukd.tag.records import BOOT, BOUT, EVENT, PERIOD, RATE, READ, SENSOR_FAILURES, TIME
 from mcukd.tag.smoothing import Smoothing, with_unknown
 
 NO_CLASS = 255
@@ -38,7 +38,8 @@ class TagConfig:
 class Tag:
     """A tag since a start. ticks: reads the low-frequency counter, modulo 2³².
 
-    firmware, model: the first four bytes of their SHA-256 as a big-endian number.
+    firmware, model: the first four bytes of their SHA-256 as a big-endian number. on_period: called when a
+    period has ended and is logged, while its counters are there. sensor_failed: whether an event has said so.
     """
 
     def __init__(
@@ -49,13 +50,15 @@ class Tag:
         reset_cause: int = 0,
         firmware: int = 0,
         model: int = 0,
+        on_period: Optional[Callable[[Tag], None]] = None,
     ) -> None:
-        self._config, self._ticks = config, ticks
+        self._config, self._ticks, self._on_period = config, ticks, on_period
         self.log = LogWriter(flash, config.log_pages, config.page_words, config.classes)
         self.clock = Clock(self.log.seconds, ticks())
         self.rate, self.bouts, self.smoothing = Rate(), Bouts(), Smoothing(config.smoothing)
         self.counters = Counters(config.classes, self.clock.seconds)
         self.latest_class, self.records_lost = NO_CLASS, 0
+        self.sensor_failed = False
         self._boot = (reset_cause, self.clock.seconds, firmware, model)
         self._boot_logged = False
 
@@ -108,6 +111,7 @@ class Tag:
         """Log what happened; codes are those of `records.EVENTS`."""
         self.on_tick()
         self._record(EVENT, (code, detail))
+        self.sensor_failed |= code in SENSOR_FAILURES
 
     def set_time(self, utc: int, fraction: int, source: int) -> None:
         """Set the time of day; source as in `records.SOURCES`."""
@@ -135,6 +139,8 @@ class Tag:
 
     def _end_period(self) -> None:
         self._record(PERIOD, self.counters.payload())
+        if self._on_period is not None:
+            self._on_period(self)
         self.counters = Counters(self._config.classes, self.clock.seconds)
         taken = self.rate.take()
         if taken is not None:

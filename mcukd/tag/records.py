@@ -59,7 +59,14 @@ EVENTS = {
     15: "the sensor is at an end of its range",
     16: "the sensor's rate is off",
     17: "the sensor gives samples again",
+    18: "the radio does not answer",
+    19: "the radio is another part",
+    20: "the radio's settings do not read back as written",
+    21: "the radio did not send in time",
+    22: "the radio sends again",
 }
+#: Those that say that the sensor has failed: neither its return nor samples that were lost.
+SENSOR_FAILURES = frozenset({1, 2, 3, 4, 6, 7, 9, 10, 11, 12, 13, 15, 16})
 
 _TRUSTED = 0x4000
 _WORDS_SHIFT, _WORDS_MASK = 8, 0x3F

@@ -11,8 +11,11 @@ from typing import Any
 
 from mcukd.boards.model import load_board
 from mcukd.chips.registers import ChipTable, Register, load_table
+from mcukd.codegen.radio import radio_setup
 from mcukd.codegen.templates import render_folders
 from mcukd.config_files import load_toml
+from mcukd.payload.layout import layout_of
+from mcukd.payload.schemas import load_schema
 
 BOARDS = {"eartag": "nrf52840", "collar": "cc2650"}
 _DEFINE = re.compile(r"^#define[ \t]+(\w+)(\([^)]*\))?[ \t]+(.+?)[ \t]*(?:/\*.*)?$", re.M)
@@ -31,16 +34,17 @@ _OTHERWISE = {"GPIO": ("P0", "P1"), "SYSTICK": ("SYSTICK",)}
 
 
 def sources(board: str) -> dict[str, str]:
-    """Return the C of a board's port, by file name: with the sensor's bus, the log's flash, and sleep."""
+    """Return the C of a board's port, by file name: with the sensor's bus, log, sleep and radio."""
     made = load_board(board)
     assert made.sensor is not None and made.sensor.driver is not None
     context = {
         "board": made,
         "sensor": made.sensor_for(made.sensor.driver.rate_hz, 3),
         "sampling": True,
+        "radio": radio_setup(made, layout_of(load_schema("period"), 5)),
     }
     texts: dict[str, str] = render_folders(
-        ["port/common", f"port/{made.port}", f"port/{made.port}/tag"], context
+        ["port/common", f"port/{made.port}", f"port/{made.port}/tag", f"port/{made.port}/radio"], context
     )
     return texts
 

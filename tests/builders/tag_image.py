@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from mcukd.boards.model import Board
 from mcukd.boards.toolchain import build
 from mcukd.chips.bus import I2CDevice
+from mcukd.chips.radios.sx1272 import Sx1272
 from mcukd.chips.sensors.sources import Recording
 from mcukd.chips.sensors.wiring import make_sensor
 from mcukd.chips.tag_run import Identity, Start, TagRun, reference_of
 from mcukd.codegen.firmware import generate_firmware
+from mcukd.codegen.payload import payload_layout
 from mcukd.codegen.tag import tag_setup
 from mcukd.data.card import load_card
 from mcukd.data.load import load_counts
@@ -56,11 +58,13 @@ class TagImage:
         assert self.board.sensor is not None and self.board.sensor.setup is not None
         return Recording(animals() << self.board.sensor.setup.shift, repeat=True)
 
-    def start(self, recording: Recording, device: Optional[I2CDevice] = None) -> TagRun:
-        """Switch the tag on, with the modelled sensor or another device in its place."""
+    def start(
+        self, recording: Recording, device: Optional[I2CDevice] = None, radio: Optional[Sx1272] = None
+    ) -> TagRun:
+        """Switch the tag on, with the modelled sensor and radio or other devices in their places."""
         assert self.board.sensor is not None and self.board.sensor.driver is not None
         sensor = device or make_sensor(self.board.sensor.driver, recording)
-        return TagRun(self.board, self.elf, len(self.model.classes), sensor)
+        return TagRun(self.board, self.elf, len(self.model.classes), sensor, radio=radio)
 
     def reference(self, start: Start, reset_cause: int = 0) -> Outcome:
         """What Python makes of what a tag was given."""
@@ -69,17 +73,23 @@ class TagImage:
         model = self.model
         identity = Identity(self.firmware_sha256, model.sha256, model.window, model.hop)
         results = functools.partial(results_of, model)
-        return reference_of(self.board, start, config, identity, results, reset_cause)
+        layout = payload_layout(self.board, self.model) if self.board.radio else None
+        return reference_of(self.board, start, config, identity, results, reset_cause, layout)
 
 
-def tag_image(name: str, folder: Path, tag: str, margin: Optional[int] = None, steps: int = 256) -> TagImage:
-    """Build a bundled board's image with another section [tag]; margin: of unknown results, in logits."""
+def tag_image(
+    name: str, folder: Path, tag: str, margin: Optional[int] = None, steps: int = 256, radio: str = ""
+) -> TagImage:
+    """Build a bundled board's image with another section [tag]; margin: of unknown results, in logits.
+
+    radio: its section [radio], with the heading.
+    """
     windows = random_windows(steps=steps, seed=3, classes=5)
     windows = replace(windows, counts=windows.counts >> 3, counts_per_g=512.0)
     student = random_student(1, hidden=16, dense=16, classes=5, counts_per_g=512.0)
     model = quantize(student, windows, QuantizeConfig(8, 16), operation_hop=steps // 4)
     if margin is not None:
         tag += f"unknown_margin = {margin * 2.0 ** -model.formats['output'].fractional_length!r}\n"
-    board = board_of(f"{untagged(name)}\n[tag]\n{tag}", folder)
+    board = board_of(f"{untagged(name)}\n[tag]\n{tag}{radio}", folder)
     firmware = generate_firmware(model, board, folder / "firmware")
     return TagImage(board, model, build(folder / "firmware", board).elf, firmware.firmware_sha256)

@@ -37,7 +37,7 @@ def write_sources(config: TagConfig, folder: Path, log_origin: int = 0) -> list[
         (folder / source.name).write_bytes(source.read_bytes())
     header = {**asdict(config), "board": "a test", "log_origin": log_origin}
     (folder / "tag_config.h").write_text(
-        render_template("tag/tag_config.h.j2", {"tag": header, "sampling": False})
+        render_template("tag/tag_config.h.j2", {"tag": header, "sampling": False, "radio": None})
     )
     return sorted(folder.glob("*.c"))
 

@@ -34,6 +34,14 @@ def test_payloads_are_decoded_to_counts(tmp_path: Path, monkeypatch: pytest.Monk
     assert row["results_class 0"] == "256" and row["model"] == "a1b" and row["reception"] == "first"
 
 
+def test_frames_are_decoded_for_each_tag(tmp_path: Path) -> None:
+    frames = ["0001" + PAYLOAD, "0201" + PAYLOAD, "0001" + PAYLOAD]
+    found = json.loads(mcukd("decode", *frames, "--frames", "lora", "--json", cwd=tmp_path).stdout)
+    assert [(row["tag"], row["reception"]) for row in found["payloads"]] == [
+        ("1", "first"), ("513", "first"), ("1", "repeated"),
+    ]  # fmt: skip
+
+
 def test_a_file_and_standard_input_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "payloads.txt").write_text(f"\ufeff{PAYLOAD}\r\nFaG8uiGABgIAAAE=\r\nff\r\n")
     facts = json.loads(mcukd("decode", "--file", str(tmp_path / "payloads.txt"), "--json").stdout)
@@ -97,6 +105,8 @@ def test_the_documentation_shows_what_is_printed(tmp_path: Path) -> None:
         (("decode", PAYLOAD, "--classes", "a", "--run", "x"), ("--classes and --run",)),
         (("decode", PAYLOAD, "--run", "no-such-run"), ("no-such-run",)),
         (("decode", "--file", "no-such.txt"), ("no-such.txt: cannot be read",)),
+        (("decode", PAYLOAD, "--frames", "lorra"), ("--frames is 'lorra'", "did you mean 'lora'")),
+        (("decode", PAYLOAD, "--frames", "ble"), ("payload 1", "which its second one, the length")),
         (("decode", PAYLOAD, "--schema", "perod"), ("no payload 'perod'", "period")),
         (("payload", "show"), ("how many classes", "--count")),
         (("payload", "show", "--classes", "a,b", "--count", "2"), ("--count is there",)),

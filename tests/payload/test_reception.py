@@ -18,6 +18,9 @@ from mcukd.payload.schemas import load_schema
 from mcukd.payload.sources import SOURCES
 from mcukd.payload.table import flat, read_payloads, shown
 from mcukd.payload.text import payload_bytes, texts_of_file
+from mcukd.radio.ble import advertisement
+from mcukd.radio.frames import FRAMES
+from mcukd.radio.lora import frame
 
 PERIOD = load_schema("period")
 LAYOUT = layout_of(PERIOD, 2)
@@ -26,6 +29,23 @@ LAYOUT = layout_of(PERIOD, 2)
 def sent(sequence: int, starts: int = 1, results: tuple[int, ...] = (9, 1, 0)) -> bytes:
     values = dict.fromkeys(SOURCES, 0) | {"sequence": sequence, "starts": starts, "model": 0xA1B2C3D4}
     return encode(LAYOUT, values, results)
+
+
+def test_frames_name_the_tag_and_each_tag_has_its_own_sequence() -> None:
+    one, two = (frame(tag, sent(0)) for tag in (1, 513))
+    texts = [(raw.hex(), f"line {n}") for n, raw in enumerate((one, two, one, frame(513, sent(2)), b"12"), 1)]
+    received = read_payloads(texts, [PERIOD], frames=FRAMES["lora"])
+    assert [(row["tag"], row["reception"], row["lost_before"]) for row in received.rows] == [
+        ("1", "first", 0), ("513", "first", 0), ("1", "repeated", 0), ("513", "lost before", 1),
+    ]  # fmt: skip
+    assert received.refused == [
+        "line 5: the frame has 2 bytes, but more than 2, of the tag's number, are expected."
+    ]
+    headings, cells = shown(received.rows)
+    assert headings[:2] == ["no.", "tag"] and [row[1] for row in cells] == ["1", "513", "1", "513"]
+    pdu = advertisement("C0:11:22:33:44:55", 0xFFFF, sent(0))
+    (row,) = read_payloads([(pdu.hex(), "line 1")], [PERIOD], frames=FRAMES["ble"]).rows
+    assert (row["tag"], row["payload"]) == ("C0:11:22:33:44:55", sent(0).hex())
 
 
 def receive(*payloads: bytes):
@@ -72,7 +92,7 @@ def test_a_payload_without_a_sequence_tells_nothing(tmp_path: Path) -> None:
 def test_both_notations_are_read(raw: bytes, separator: str) -> None:
     text = raw.hex(separator) if len(separator) == 1 else separator.join(f"{byte:02x}" for byte in raw)
     for written in (text, text.upper(), f"0x{text}", base64.b64encode(raw).decode()):
-        assert payload_bytes(written, [PERIOD], "payload 1") == raw
+        assert payload_bytes(written, {11}, "payload 1") == raw
 
 
 @pytest.mark.parametrize(
@@ -85,23 +105,18 @@ def test_both_notations_are_read(raw: bytes, separator: str) -> None:
 )
 def test_text_that_is_no_payload_is_refused(text: str, words: tuple[str, ...]) -> None:
     with pytest.raises(UserError) as refused:
-        payload_bytes(text, [PERIOD], "payload 1")
+        payload_bytes(text, {11}, "payload 1")
     for word in words:
         assert word in str(refused.value)
 
 
 def test_text_that_may_be_two_payloads_is_refused() -> None:
-    eight = PERIOD.model_copy(update={"bytes": 8})
-    assert len(payload_bytes("15a1bcba15a1bcb=", [PERIOD], "")) == 11
-    assert payload_bytes("15a1bcba15a1bcba", [PERIOD], "") == bytes.fromhex(
-        "15a1bcba15a1bcba"
-    )  # refused by decode
-    twelve = PERIOD.model_copy(update={"bytes": 12})
+    assert len(payload_bytes("15a1bcba15a1bcb=", {11}, "")) == 11
+    # Refused by decode.
+    assert payload_bytes("15a1bcba15a1bcba", {11}, "") == bytes.fromhex("15a1bcba15a1bcba")
     with pytest.raises(UserError, match="8 bytes in hex and 12 bytes in base64, and both are lengths"):
-        payload_bytes("15a1bcba15a1bcba", [eight, twelve], "payload 1")
-    assert payload_bytes("15a1bcba 15a1bcba", [eight, twelve], "payload 1") == bytes.fromhex(
-        "15a1bcba15a1bcba"
-    )
+        payload_bytes("15a1bcba15a1bcba", {8, 12}, "payload 1")
+    assert payload_bytes("15a1bcba 15a1bcba", {8, 12}, "payload 1") == bytes.fromhex("15a1bcba15a1bcba")
 
 
 def test_a_file_has_a_payload_a_line() -> None:

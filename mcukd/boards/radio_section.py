@@ -1,0 +1,126 @@
+"""Section [radio] of a board file: how a tag sends the payload of each period.
+
+The registers' codes are explained in `firmware_templates/radio/`, where they are written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Optional, Union
+
+from pydantic import Field, field_validator, model_validator
+
+from mcukd.boards.section import Section
+from mcukd.radio.ble import ADV_DATA_MAX, ELEMENT_BYTES, NO_COMPANY
+from mcukd.radio.lora import BANDWIDTHS_HZ, ID_BYTES, LoraSettings
+from mcukd.text import listed
+
+#: Codes of TXPOWER by dBm (nRF52840 Product Specification v1.7, section 6.20.14).
+BLE_POWERS: Mapping[int, int] = {
+    -40: 0xD8,
+    -20: 0xEC,
+    -16: 0xF0,
+    -12: 0xF4,
+    -8: 0xF8,
+    -4: 0xFC,
+    0: 0,
+    **{dbm: dbm for dbm in range(2, 9)},
+}
+_POWERS = {"rfo": range(-1, 15), "boost": (*range(2, 18), 20)}
+_ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
+
+
+class LoraRadio(Section):
+    """Semtech's SX1272 on the chip's SPI bus; docs/radio.md describes it.
+
+    sck_pin, mosi_pin, miso_pin, select_pin: numbers as of the console's pins. id: the tag's number, which is
+    sent before each payload. frequency_hz, spreading_factor, bandwidth_hz, coding_rate, preamble, sync_word:
+    of the packets. power_dbm, amplifier: output power, and the pin that it leaves by, "rfo" or "boost".
+    duty_percent: of any hour that it may be on the air; 100: no limit.
+    """
+
+    pin_keys: ClassVar[tuple[str, ...]] = ("sck_pin", "mosi_pin", "miso_pin", "select_pin")
+    payload_max: ClassVar[int] = 255 - ID_BYTES
+
+    driver: Literal["sx1272"]
+    sck_pin: int = Field(ge=0, le=47)
+    mosi_pin: int = Field(ge=0, le=47)
+    miso_pin: int = Field(ge=0, le=47)
+    select_pin: int = Field(ge=0, le=47)
+    id: int = Field(ge=0, lt=1 << 8 * ID_BYTES)
+    frequency_hz: int = Field(ge=860_000_000, le=1_020_000_000)
+    spreading_factor: int = Field(ge=7, le=12)
+    bandwidth_hz: int = 125_000
+    coding_rate: Literal["4/5", "4/6", "4/7", "4/8"] = "4/5"
+    preamble: int = Field(default=8, ge=6, le=65_535)
+    sync_word: int = Field(default=0x12, ge=0, le=255)
+    power_dbm: int
+    amplifier: Literal["rfo", "boost"] = "rfo"
+    duty_percent: float = Field(gt=0, le=100)
+
+    @field_validator("bandwidth_hz")
+    @classmethod
+    def _is_the_chips(cls, hertz: int) -> int:
+        if hertz not in BANDWIDTHS_HZ:
+            raise ValueError(f"one of {listed(map(str, BANDWIDTHS_HZ))} is expected")
+        return hertz
+
+    @model_validator(mode="after")
+    def _has_the_power(self) -> LoraRadio:
+        if self.power_dbm not in _POWERS[self.amplifier]:
+            expected = {"rfo": "-1 to 14", "boost": "2 to 17, or 20"}[self.amplifier]
+            raise ValueError(
+                f"power_dbm is {self.power_dbm}, but {expected} is expected of the amplifier "
+                f'"{self.amplifier}"'
+            )
+        return self
+
+    @property
+    def settings(self) -> LoraSettings:
+        """What decides the time on air."""
+        return LoraSettings(
+            self.spreading_factor, self.bandwidth_hz, int(self.coding_rate[-1]), self.preamble
+        )
+
+
+class BleRadio(Section):
+    """Advertisements of Bluetooth Low Energy by the chip's own radio; docs/radio.md describes it.
+
+    repeats: times that each payload is sent, on the three channels. interval_ms: between them, beside up to
+    10 ms at random. company: number of the company whose data the payload is; 0xFFFF: of none. address: a
+    static random one, "C0:12:34:56:78:9A"; without, the chip's own.
+    """
+
+    pin_keys: ClassVar[tuple[str, ...]] = ()
+    payload_max: ClassVar[int] = ADV_DATA_MAX - ELEMENT_BYTES
+
+    driver: Literal["ble"]
+    repeats: int = Field(ge=1, le=255)
+    interval_ms: int = Field(ge=20, le=10_240)
+    power_dbm: int = 0
+    company: int = Field(default=NO_COMPANY, ge=0, le=0xFFFF)
+    address: Optional[str] = None
+
+    @field_validator("power_dbm")
+    @classmethod
+    def _is_the_chips(cls, dbm: int) -> int:
+        if dbm not in BLE_POWERS:
+            raise ValueError(f"one of {listed(map(str, sorted(BLE_POWERS)))} is expected")
+        return dbm
+
+    @field_validator("address")
+    @classmethod
+    def _is_static(cls, address: Optional[str]) -> Optional[str]:
+        if address is not None and not (_ADDRESS.fullmatch(address) and int(address[:2], 16) >= 0xC0):
+            raise ValueError(
+                'a static random address as "C0:12:34:56:78:9A" is expected, whose first two bits are ones'
+            )
+        return address
+
+
+Radio = Union[LoraRadio, BleRadio]
+#: Sections by their driver: a folder of `firmware_templates/radio`.
+RADIOS: Mapping[str, type[Union[LoraRadio, BleRadio]]] = {"sx1272": LoraRadio, "ble": BleRadio}
+#: As a field of a board.
+RadioField = Annotated[Radio, Field(discriminator="driver")]
