@@ -5,7 +5,8 @@
 
 The image that would be flashed runs on the model of its chip with a modelled sensor, which gives the counts
 of simulated animals of another seed than the study's. Every result, counter and word of the log is compared
-with the Python reference. Chips, sensors and animals are models.
+with the Python reference, and so is every payload that leaves the modelled radio, decoded. Chips, sensors,
+radios and animals are models.
 """
 
 from __future__ import annotations
@@ -24,21 +25,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.boards.model import Board, load_board
+from mcukd.boards.radio_section import BleRadio
+from mcukd.chips.radios.wiring import frame_of
 from mcukd.chips.sensors.faults import FAULTS, with_fault
 from mcukd.chips.sensors.sources import Counts, Recording, Scale, Source
 from mcukd.chips.sensors.wiring import make_sensor
 from mcukd.chips.tag_run import Identity, TagRun, reference_of, streamed
 from mcukd.codegen.firmware import read_firmware_sha256
+from mcukd.codegen.payload import payload_layout
 from mcukd.codegen.tag import tag_setup
 from mcukd.data.card import load_card
 from mcukd.data.load import load_counts
 from mcukd.data.simulation.simulator import resized
 from mcukd.fixedpoint.model import IntegerModel, load_model
 from mcukd.inference.batch import run_fast
+from mcukd.payload.coding import decode
+from mcukd.payload.reception import FIRST, REPEATED
+from mcukd.payload.table import read_payloads
 from mcukd.pipeline.firmware import ensure_built
+from mcukd.radio.ble import CHANNELS
+from mcukd.radio.frames import FRAMES
 from mcukd.study import Study
-from mcukd.tag.application import EVENT, GAP, Observed, stretches
-from mcukd.tag.records import EVENTS
+from mcukd.tag.application import EVENT, GAP, Observed, Outcome, stretches
+from mcukd.tag.log import read_log
+from mcukd.tag.records import EVENTS, PERIOD
 
 BOARDS = ("collar", "eartag")
 #: Added to the study's seed, so that no animal of it was ever trained on.
@@ -46,6 +56,11 @@ HELD_OUT = 1000
 #: Faults that only a start meets; the others come later and go.
 AT_START = ("wrong-identity", "lost-settings", "slow-start", "dead-self-test", "weak-self-test")
 _SECOND = 1_000_000_000
+_HOUR = 3600 * _SECOND
+#: Seconds behind the hours that are asked for, in which the last period ends and its payload leaves.
+REST_S = 60
+#: Parts of the payloads, and of the packets of those that are left, that a receiver does not get.
+LOST, MISSED = 0.2, 0.5
 
 
 class Given(Source):
@@ -89,7 +104,8 @@ class Tags:
         model = self.model
         identity = Identity(self.firmware_sha256, model.sha256, model.window, model.hop)
         results = functools.partial(results_of, model)
-        outcome = reference_of(self.board, run.latest(), config, identity, results)
+        layout = payload_layout(self.board, model) if self.board.radio else None
+        outcome = reference_of(self.board, run.latest(), config, identity, results, layout=layout)
         words = np.frombuffer(run.log(), "<u4") != np.frombuffer(outcome.flash.dump(), "<u4")
         return {
             "results": outcome.results,
@@ -100,7 +116,74 @@ class Tags:
             "log_word_differences": int(words.sum()),
             "records": outcome.tag.log.next_sequence,
             "first_differences": outcome.differences[:3],
+            **(self.air(run, outcome) if self.board.radio else {}),
         }
+
+    def air(self, run: TagRun, outcome: Outcome) -> dict[str, Any]:
+        """Return what left the antenna, compared with the reference, and what a receiver tells of it."""
+        radio, schema = self.board.radio, self._schema()
+        times = radio.repeats * len(CHANNELS) if isinstance(radio, BleRadio) else 1
+        kinds, frames = zip(*map(frame_of, run.air))
+        split = FRAMES[kinds[0]].split
+        sent = [split(frame)[1] for frame in frames]
+        expected = [payload for _, payload in outcome.payloads for _ in range(times)]
+        # What is decoded against the counts of the period, as the reference logged them.
+        records = [each.record for each in read_log(outcome.flash.dump()).records]
+        counts = [record.payload[3:] for record in records if record.kind == PERIOD][-len(outcome.payloads) :]
+        decoded = [decode(payload, schema) for payload in sent[::times]]
+        errors = [
+            max(abs(a - b) for a, b in zip(said.results, truth)) for said, truth in zip(decoded, counts)
+        ]
+        begun = np.array([packet.time_ns for packet in run.air])
+        airtime = np.array([packet.airtime_ns for packet in run.air])
+        return {
+            "payloads": len(outcome.payloads),
+            "packets": len(sent),
+            "packets_unlike_the_reference": sum(a != b for a, b in zip(sent, expected))
+            + abs(len(sent) - len(expected)),
+            "payloads_off_by_more_than_half_a_step": sum(
+                2 * error > 1 << said.exponent for error, said in zip(errors, decoded)
+            ),
+            "largest_error_in_results": max(errors),
+            "late_s": round(self._late(run, outcome, times), 3),
+            "airtime_s": round(float(airtime.sum()) / _SECOND, 6),
+            "busiest_hour_s": round(
+                max(airtime[(begun >= at) & (begun < at + _HOUR)].sum() for at in begun) / _SECOND, 6
+            ),
+            **self._received(kinds[0], frames, times),
+        }
+
+    def _late(self, run: TagRun, outcome: Outcome, times: int) -> float:
+        """Return the longest time from a period's end until its payload began to leave, in seconds."""
+        ends = np.array([ticks for ticks, _ in outcome.payloads]) / 32768
+        return float(np.max(np.array([packet.time_ns for packet in run.air[::times]]) / _SECOND - ends))
+
+    def _received(self, kind: str, frames: Sequence[bytes], times: int) -> dict[str, Any]:
+        """Return what `mcukd decode` tells where payloads and packets are lost on the way at random."""
+        rng = np.random.default_rng(0)
+        payloads = len(frames) // times
+        lost = rng.random(payloads) < LOST
+        lost[[0, -1]] = False
+        got = [
+            frame
+            for number, frame in enumerate(frames)
+            if not lost[number // times] and (number % times == 0 or rng.random() >= MISSED)
+        ]
+        texts = [(frame.hex(), f"line {number}") for number, frame in enumerate(got, 1)]
+        rows = read_payloads(texts, [self._schema()], self.model.classes, frames=FRAMES[kind]).rows
+        repeated = sum(row["reception"] == REPEATED for row in rows)
+        return {
+            "receiver_lost_payloads": int(lost.sum()),
+            "receiver_tells_lost": sum(row["lost_before"] for row in rows),
+            "receiver_got_repetitions": len(got) - int((~lost).sum()),
+            "receiver_tells_repeated": repeated,
+            "receiver_tells_first": sum(row["reception"] == FIRST for row in rows),
+        }
+
+    def _schema(self) -> Any:
+        layout = payload_layout(self.board, self.model)
+        assert layout is not None
+        return layout.schema
 
 
 def results_of(model: IntegerModel, windows: NDArray[np.int16]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -140,7 +223,7 @@ def day(tags: Tags, hours: float) -> dict[str, Any]:
     device, given = tags.sensor()
     run = TagRun(tags.board, tags.elf, len(tags.model.classes), device)
     began = time.perf_counter()
-    run.run(hours * 3600 + 10)
+    run.run(hours * 3600 + REST_S)
     facts = measure(run, began)
     observed = run.latest().observed
     rows = streamed(tags.board, np.concatenate(given.rows))
