@@ -199,6 +199,11 @@ class Chip:
         self.sync_devices()
         self.line_changed()
 
+    @property
+    def measured_millivolts(self) -> int:
+        """What the firmware makes of the supply's voltage when it measures it; a subclass knows."""
+        return 0
+
     def facts(self) -> dict[str, Any]:
         """Return what the chip's state says about the firmware, for reports; a subclass does."""
         return {}

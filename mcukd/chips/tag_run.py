@@ -66,13 +66,15 @@ class _Before(ctypes.Structure):
 class Start:
     """A start of the tag: what it was given and did until the next reset, and the log's flash before it.
 
-    reason: of the reset, as `Chip.resets` has it. resumed_at: seconds that its clock began at.
+    reason: of the reset, as `Chip.resets` has it. resumed_at: seconds that its clock began at. battery_mv:
+    what it measures of the supply.
     """
 
     reason: str
     resumed_at: int
     log: bytes
     observed: Observed
+    battery_mv: int
 
 
 class TagRun:
@@ -147,7 +149,8 @@ class TagRun:
         samples = np.frombuffer(bytes(self._samples), "<i2").reshape(-1, 3)
         self._attribute_last()
         observed = Observed(samples, tuple(self._calls), self._start_ticks)
-        return Start(self.chip.resets[-1], self._resumed_at, self._log_before, observed)
+        battery = self.chip.measured_millivolts
+        return Start(self.chip.resets[-1], self._resumed_at, self._log_before, observed, battery)
 
     # Watching
 
@@ -235,7 +238,7 @@ def reference_of(
 
     def pack(tag: Tag, sequence: int) -> bytes:
         assert layout is not None
-        values = values_of_period(tag, tag.counters, sequence, sensor_failed=tag.sensor_failed)
+        values = values_of_period(tag, tag.counters, sequence, start.battery_mv, tag.sensor_failed)
         return encode(layout, values, tag.counters.results)
 
     rules = next(rules for rules in CHIPS.values() if board.mcu.startswith(rules.chip))

@@ -56,6 +56,7 @@ def run(image: TagImage) -> TagRun:
     """Four periods, without any fault."""
     run = image.start(image.recording())
     run.run(SECONDS)
+    assert run.latest().battery_mv == {"collar": 3000, "eartag": 2999}[image.board.name]
     return run
 
 
@@ -79,6 +80,7 @@ def test_every_payload_on_the_air_is_the_references(image: TagImage, run: TagRun
     for (_, payload), record in zip(expected, periods):
         assert decode(payload, load_schema("period")).results == record.payload[3:]
         assert sum(record.payload[3:]) > 30
+        assert decode(payload, load_schema("period")).values["battery_mv"] == 3000
     assert run.chip.resets == ["power"] and not [c for c in run.latest().observed.calls if c.kind == EVENT]
 
 

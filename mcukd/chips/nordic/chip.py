@@ -14,6 +14,7 @@ from mcukd.chips.nordic.nvmc import Nvmc
 from mcukd.chips.nordic.power import RESET_BITS, AccessProtection, Clock, Power, Uicr
 from mcukd.chips.nordic.radio import Radio
 from mcukd.chips.nordic.rtc import Rtc, Watchdog
+from mcukd.chips.nordic.saadc import Saadc
 from mcukd.chips.nordic.twi import Spim, Twim
 from mcukd.chips.nordic.uart import Uart, Uarte
 from mcukd.chips.registers import PeripheralTable, load_table
@@ -58,6 +59,7 @@ class NRF52840(Chip):
             Rtc(table[f"RTC{n}"], core, self.clock, compares) for n, compares in enumerate((3, 4, 4))
         )
         self.watchdog = Watchdog(table["WDT"], core, self.clock)
+        self.saadc = Saadc(table["SAADC"], core, self.power, self.ram)
         self.radio = Radio(table["RADIO"], core, self.clock, self.ram)
         for peripheral in (
             self.factory,
@@ -71,6 +73,7 @@ class NRF52840(Chip):
             *self.uartes,
             *self.rtcs,
             self.watchdog,
+            self.saadc,
             self.radio,
             *self._buses(table),
             self.nvmc,
@@ -152,6 +155,10 @@ class NRF52840(Chip):
                 uart.line_changed()
                 return
         self.uart.line_changed()
+
+    @property
+    def measured_millivolts(self) -> int:
+        return self.saadc.measured() * 3600 >> 12
 
     @property
     def address(self) -> str:

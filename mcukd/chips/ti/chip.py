@@ -115,6 +115,10 @@ class CC2650(Chip):
             )
         return words[_IMAGE_VALID]
 
+    @property
+    def measured_millivolts(self) -> int:
+        return (self.battery.volts_256() * 1000 + 128) >> 8
+
     def line_changed(self) -> None:
         self.uart.line_changed()
 

@@ -181,8 +181,12 @@ class BatteryMonitor(Peripheral):
     def _measures(self) -> bool:
         return self.values["CTL"] & 3 == 3
 
+    def volts_256(self) -> int:
+        """Return what it measures, in volts with 8 bits behind the point."""
+        return self.millivolts * 256 // 1000
+
     def read_BAT(self, index: int) -> int:
-        return self.millivolts * 256 // 1000 if self._measures() else 0
+        return self.volts_256() if self._measures() else 0
 
     def read_BATUPD(self, index: int) -> int:
         return int(self._measures())
