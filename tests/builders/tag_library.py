@@ -60,6 +60,7 @@ class TagLibrary:
         self.journal = self._array("journal", 1 << 21)
         self._log = (ctypes.c_uint32 * len(STATE)).in_dll(self.c, "log_alone")
         self._listed = np.zeros((size // 5, 5), np.uint32)
+        self._found: tuple[bytes, list[tuple[int, ...]]] = b"", []
         self.c.log_append.restype = ctypes.c_int
         self.blank()
 
@@ -98,8 +99,12 @@ class TagLibrary:
         """Kind, trusted, sequence, seconds and payload of each record, as the tag's own reader finds them."""
         pointer = self._listed.ctypes.data_as(ctypes.c_void_p)
         count = self.c.list_records(pointer, len(self._listed))
-        flash = self.words.tolist()
-        return [
-            (kind & 255, kind >> 8, sequence, seconds, *flash[at : at + words])
-            for kind, sequence, seconds, at, words in self._listed[:count].tolist()
-        ]
+        content = self._listed[:count].tobytes() + self.words.tobytes()
+        if content != self._found[0]:
+            flash = self.words.tolist()
+            rows = [
+                (kind & 255, kind >> 8, sequence, seconds, *flash[at : at + words])
+                for kind, sequence, seconds, at, words in self._listed[:count].tolist()
+            ]
+            self._found = content, rows
+        return self._found[1]

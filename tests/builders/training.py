@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Callable, ClassVar, Optional
 
 import numpy as np
 
@@ -61,3 +61,19 @@ class CompiledOnce(FoldTrainer):
             self.compiled[key] = super().trainer(role)
         self.trainers[role] = self.compiled[key]
         return self.compiled[key]
+
+
+def run_here(
+    jobs: Any,
+    training: Windows,
+    evaluation: Windows,
+    config: DistillConfig,
+    first: Optional[Callable[[], None]] = None,
+    recordings: Optional[Windows] = None,
+) -> None:
+    """Stand in for `run_jobs`: the jobs in this process, with networks that are compiled once."""
+    if first is not None:
+        first()
+    trainer = CompiledOnce(training, evaluation, config, recordings=recordings)
+    for job in jobs:
+        job.run(trainer, lambda units: None)

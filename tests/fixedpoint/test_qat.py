@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from builders.data import write_card
 from builders.students import random_student, random_windows
-from builders.training import CompiledOnce
+from builders.training import run_here
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,12 +144,6 @@ def test_the_layer_refuses_heads_without_a_dense_layer() -> None:
 # The stage end to end: a small study, trained in this process.
 
 
-def _run_here(jobs: Any, training: Windows, evaluation: Windows, config: DistillConfig, **rest: Any) -> None:
-    trainer = CompiledOnce(training, evaluation, config)
-    for job in jobs:
-        job.run(trainer, lambda units: None)
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A finished study of three animals that graze, walk or rest; also its card and data root."""
@@ -168,7 +162,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
         seeds=(3,), epochs=30, teacher_epochs=2, teacher_width=2, gru_units=4, dense_units=4
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mcukd.pipeline.distill.run_jobs", _run_here)
+        patch.setattr("mcukd.pipeline.distill.run_jobs", run_here)
         distill(study, card, root, config)
     return study, card, root
 
@@ -183,7 +177,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[str]]]:
         trained.append((student.kernel.tobytes().hex()[:16], set(map(str, seen.animals))))
         return train_qat(student, seen, *rest)
 
-    monkeypatch.setattr("mcukd.pipeline.qat.run_jobs", _run_here)
+    monkeypatch.setattr("mcukd.pipeline.qat.run_jobs", run_here)
     monkeypatch.setattr(qat, "train_qat", noted)
     return trained
 
@@ -286,7 +280,7 @@ def test_students_of_every_method_learn_on(
     made: Any, here: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, options: dict[str, Any]
 ) -> None:
     _, card, root = made
-    monkeypatch.setattr("mcukd.pipeline.distill.run_jobs", _run_here)
+    monkeypatch.setattr("mcukd.pipeline.distill.run_jobs", run_here)
     config = DistillConfig(
         split="holdout=A",
         seeds=(3,),

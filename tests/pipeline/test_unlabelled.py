@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders.imported import bring_in, herd
+from builders.training import run_here
 from pyarrow import parquet
 
 from mcukd.classify.inputs import find_recordings
@@ -191,10 +192,13 @@ def test_recordings_of_an_animal_under_another_name_are_refused(imported, tmp_pa
     assert recorded_windows(config_of(renamed), card, training) is not None
 
 
-def test_a_study_records_its_recordings_and_what_its_figures_are_of(imported, tmp_path):
+def test_a_study_records_its_recordings_and_what_its_figures_are_of(imported, monkeypatch, tmp_path):
+    monkeypatch.setattr(distill_stage, "run_jobs", run_here)
     card, folder = imported
     small = {"epochs": 1, "teacher_epochs": 1, "teacher_width": 2, "gru_units": 4, "dense_units": 4}
-    config = config_of(folder, split="loao", seeds=(0,), jobs=1, mounting="any", transductive=True, **small)
+    config = config_of(
+        folder, split="animals=2", seeds=(0,), jobs=1, mounting="any", transductive=True, **small
+    )
     study = Study.create(tmp_path / "run", card=card.reference, seed=0)
     metrics = distill(study, card, None, config)
     assert study.manifest["stages"]["distill"]["inputs"]["unlabelled"] == recordings_sha256(config)

@@ -1,4 +1,4 @@
-"""Training with `--augment` from the command line, with real workers, and its effect."""
+"""Training with `--augment` from the command line, and its effect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from builders.data import write_moving_herd
+from builders.training import run_here
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
@@ -15,7 +17,10 @@ from mcukd.models.student import stored_weights
 from mcukd.study import Study
 
 
-def test_a_study_distilled_against_all_keeps_both_students_and_is_perturbed(tmp_path: Path) -> None:
+def test_a_study_distilled_against_all_keeps_both_students_and_is_perturbed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcukd.pipeline.distill.run_jobs", run_here)
     card = write_moving_herd(tmp_path)
     options = ["--data", str(card.path), "--data-root", str(tmp_path), "--split", "holdout=A", "--seeds", "1"]
     sizes = ["--epochs", "5", "--teacher-epochs", "2", "--teacher-width", "1", "--gru-units", "4"]
