@@ -22,6 +22,8 @@ from mcukd.cli.app import app
 from mcukd.harness.far_end import SimulatedTag
 from mcukd.harness.fetch import fetch
 from mcukd.harness.protocol import Device
+from mcukd.harness.provision_file import read_provision_file
+from mcukd.tag.provision import Provision
 
 GUIDES = ROOT / "docs" / "guides"
 
@@ -41,6 +43,17 @@ def test_board(tmp_path: Path) -> None:
     assert vest.twin().name == "vest-emulated" and vest.twin().emulated
     shown = CliRunner().invoke(app, ["boards", str(tmp_path / "vest.toml")])
     assert shown.exit_code == 0 and "LIS2DW12" in shown.output and "guess" in shown.output
+
+
+def test_provision(tmp_path: Path) -> None:
+    specified = (ROOT / "docs" / "provisioning.md").read_text(encoding="utf-8")
+    whole = re.findall(r"^```toml\n(.*?)^```", specified, re.S | re.M)
+    for text in [*blocks("provision-a-tag.md", "toml"), *whole]:
+        (tmp_path / "cow-17.toml").write_text(text, encoding="utf-8")
+        told = read_provision_file(tmp_path / "cow-17.toml", Provision())
+        assert (told.id, told.axes, told.period_s) == ("cow-17", (-2, 1, 3), 1800)
+        assert told.session is not None and told.session.address == 0x26011BDA
+    assert told.calibration is not None and told.calibration.offset[2] == 655
 
 
 def test_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

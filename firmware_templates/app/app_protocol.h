@@ -24,6 +24,8 @@ enum {
     APP_CONFIRM = 0x0B,
     APP_FETCH = 0x0C,
     APP_STATUS = 0x0D,
+    APP_PROVISION = 0x0E,
+    APP_SENSE = 0x0F, /* where the tag samples by itself */
     APP_REPLY = 0x80, /* added to the request's type */
     APP_ERROR = 0xFF
 };
@@ -35,7 +37,9 @@ enum {
     APP_ERROR_WINDOW_CRC = 4, /* detail: CRC-32 of the window as it lies in the buffer */
     APP_ERROR_PASSES_DIFFER = 5, /* detail: class of the timed pass */
     APP_ERROR_GAP = 6, /* detail: index of the sample expected */
-    APP_ERROR_VERSION = 7 /* detail: the version spoken here */
+    APP_ERROR_VERSION = 7, /* detail: the version spoken here */
+    APP_ERROR_PROVISIONED = 8, /* detail: times the tag was provisioned so far */
+    APP_ERROR_FLASH = 9 /* detail: 0 */
 };
 
 /* Forget what a host has pushed; call it first. */

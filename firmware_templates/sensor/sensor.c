@@ -8,6 +8,7 @@
 #define IDENTITY_RETRIES 2u /* while it samples; the next drain tries again */
 #define IDENTITY_WAIT_MS 20u
 #define SELF_TEST_TRIES 3u
+#define CALIBRATION_BITS 18u /* of offset and gain */
 #define RATE_TICKS (64u * SENSOR_TICKS_HZ) /* a rate is measured over so long at least */
 
 static sensor_result of_bus(bus_result result)
@@ -105,13 +106,27 @@ static void watch(sensor *s, uint32_t axis, int32_t count)
     }
 }
 
+/* The count that is used of one of an axis: its upper bits or, where the sensor is calibrated, those of what was
+ * measured, rounded. */
+static int32_t used_of(const sensor_config *config, uint32_t axis, int32_t count)
+{
+    if (config->gain == 0) {
+        return count >> config->shift;
+    }
+    const uint32_t shift = CALIBRATION_BITS + config->shift;
+    const int32_t end = (int32_t)1 << (sensor_driver_bits - 1u - config->shift);
+    const int64_t product = ((int64_t)count * 16 - config->offset[axis]) * config->gain[axis];
+    const int64_t used = (product + ((int64_t)1 << (shift - 1u))) >> shift;
+    return used < -end ? -end : used > end - 1 ? end - 1 : (int32_t)used;
+}
+
 void sensor_deliver(sensor *s, const int32_t counts[3], sensor_take take, void *context)
 {
     int16_t sample[3];
     for (uint32_t axis = 0; axis < 3; axis++) {
         const int8_t of = s->config->axes[axis];
         const uint32_t from = (uint32_t)(of < 0 ? -of : of) - 1u;
-        const int32_t used = counts[from] >> s->config->shift;
+        const int32_t used = used_of(s->config, from, counts[from]);
         const int32_t value = of < 0 ? -used : used;
         sample[axis] = (int16_t)(value > INT16_MAX ? INT16_MAX : value);
         watch(s, axis, counts[axis]);

@@ -64,6 +64,10 @@ typedef struct {
     uint16_t watermark;    /* samples in the FIFO when it is drained */
     uint32_t sample_ticks; /* from one sample to the next, in 256ths of a tick */
     uint16_t tolerance;    /* of the rate, in thousandths */
+    /* Calibration of its axes: a count less the offset, in 16ths of a count, times the gain, of which 2^14 is 1.
+     * 0: none. */
+    const int32_t *offset;
+    const int32_t *gain;
 } sensor_config;
 
 /* What happened since the start. */

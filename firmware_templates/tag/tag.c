@@ -2,7 +2,9 @@
 #include "tag.h"
 
 #include "tag_port.h"
+#include "tag_provision.h"
 
+static const tag_log_ring ring = { 0, TAG_LOG_PAGES, TAG_LOG_FORMAT | (uint32_t)TAG_CLASSES << 8 };
 static tag_state tag;
 
 static void append(uint32_t type, const uint32_t *payload, uint32_t words)
@@ -17,7 +19,7 @@ static void record(uint32_t type, const uint32_t *payload, uint32_t words)
 {
     if (!tag.boot_logged) {
         const uint32_t boot[] = { tag.log.boots + 1u, tag.boot[0],   tag.boot[1], tag.boot[2],
-                                  tag.boot[3],        TAG_RESULT_US, TAG_PERIOD_S };
+                                  tag.boot[3],        TAG_RESULT_US, tag.period_s };
         tag.boot_logged = 1;
         append(TAG_LOG_BOOT, boot, sizeof boot / sizeof boot[0]);
     }
@@ -54,9 +56,17 @@ static void end_bout(const tag_bout *ended, uint32_t why)
     }
 }
 
+static void set_period(uint32_t period_s)
+{
+    const uint32_t usual = TAG_PERIOD_S;
+    tag.period_s = period_s != 0 ? period_s : usual;
+}
+
 void tag_start(uint32_t reset_cause, uint32_t firmware, uint32_t model)
 {
-    tag_log_open(&tag.log);
+    tag_log_open(&tag.log, &ring);
+    tag_provision_start();
+    set_period(tag_provision_get()->period_s);
     tag_clock_start(&tag.clock, tag.log.seconds, tag_ticks());
     tag_rate_reset(&tag.rate);
     tag_counters_start(&tag.counters, tag.clock.seconds);
@@ -74,7 +84,7 @@ void tag_start(uint32_t reset_cause, uint32_t firmware, uint32_t model)
 void tag_on_tick(void)
 {
     tag_clock_advance(&tag.clock, tag_ticks());
-    if (tag.clock.seconds - tag.counters.start >= TAG_PERIOD_S) {
+    if (tag.clock.seconds - tag.counters.start >= tag.period_s) {
         end_period();
     }
 }
@@ -124,6 +134,12 @@ void tag_on_event(uint32_t code, uint32_t detail)
 
     tag_on_tick();
     record(TAG_LOG_EVENT, payload, sizeof payload / sizeof payload[0]);
+}
+
+void tag_on_provision(uint32_t generation, uint32_t period_s)
+{
+    tag_on_event(TAG_EVENT_PROVISIONED, generation);
+    set_period(period_s);
 }
 
 void tag_set_time(uint32_t utc, uint32_t fraction, uint32_t source)

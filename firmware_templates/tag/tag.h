@@ -38,7 +38,8 @@ enum {
     TAG_EVENT_RADIO_IDENTITY = 19, /* detail: what it says */
     TAG_EVENT_RADIO_SETTINGS = 20, /* detail: the register */
     TAG_EVENT_RADIO_TIMEOUT = 21,
-    TAG_EVENT_RADIO_BACK = 22 /* detail: times it failed before, in a row */
+    TAG_EVENT_RADIO_BACK = 22, /* detail: times it failed before, in a row */
+    TAG_EVENT_PROVISIONED = 23 /* detail: times it was provisioned so far */
 };
 
 /* Who set the time. */
@@ -53,6 +54,7 @@ typedef struct {
     tag_bout bout;
     uint32_t boot[4]; /* reset cause, seconds at the start, firmware, model */
     uint32_t records_lost; /* that the flash did not take; up to 2^32 - 1 */
+    uint32_t period_s; /* of the counters */
     uint8_t boot_logged;
     uint8_t latest_class; /* smoothed; 255 before the first result */
 } tag_state;
@@ -73,6 +75,9 @@ void tag_on_samples(uint32_t samples);
 
 /* Log what happened; docs/tag.md lists the codes. */
 void tag_on_event(uint32_t code, uint32_t detail);
+
+/* The tag was provisioned anew: that is logged, and the counters' period holds from now on; 0: the firmware's. */
+void tag_on_provision(uint32_t generation, uint32_t period_s);
 
 /* Let time pass where no result comes; at least once in 36 hours. */
 void tag_on_tick(void);

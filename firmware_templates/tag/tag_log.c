@@ -12,7 +12,6 @@
 /* Payload of a page's header. */
 enum { FIRST_SEQUENCE, READ_SEQUENCE, BOOTS, ERASES, FORMAT, PAGE_PAYLOAD };
 
-#define FORMAT_WORD (TAG_LOG_FORMAT | (uint32_t)TAG_CLASSES << 8)
 #define TYPE_MASK 0xFFu
 #define WORDS_SHIFT 8u
 #define WORDS_MASK 0x3Fu
@@ -53,11 +52,17 @@ static int look(uint32_t at, uint32_t end, tag_log_record *record)
     return crc == tag_flash_read(crc_at) ? COMMITTED : BEGUN;
 }
 
-static int find_page(uint32_t page, tag_log_record *header)
+/* The first word of a page of the ring. */
+static uint32_t start_of(const tag_log_ring *ring, uint32_t page)
 {
-    const uint32_t start = page * TAG_LOG_PAGE_WORDS;
+    return (ring->first_page + page) * TAG_LOG_PAGE_WORDS;
+}
+
+static int find_page(const tag_log_ring *ring, uint32_t page, tag_log_record *header)
+{
+    const uint32_t start = start_of(ring, page);
     return look(start, start + TAG_LOG_PAGE_WORDS, header) == COMMITTED && header->type == TAG_LOG_PAGE
-        && header->words == PAGE_PAYLOAD && tag_flash_read(header->payload_at + FORMAT) == FORMAT_WORD;
+        && header->words == PAGE_PAYLOAD && tag_flash_read(header->payload_at + FORMAT) == ring->format;
 }
 
 /* The next record of a page at or behind `at`. What power interrupted is passed over word by word. */
@@ -103,17 +108,18 @@ static uint32_t find_free(uint32_t at, uint32_t end)
     return free < end ? free : end;
 }
 
-void tag_log_open(tag_log *log)
+void tag_log_open(tag_log *log, const tag_log_ring *ring)
 {
     tag_log_record record;
     uint32_t free = 0;
 
     *log = (tag_log) { 0 };
-    log->page = TAG_LOG_PAGES - 1u;
-    for (uint32_t page = 0; page < TAG_LOG_PAGES; page++) {
-        const uint32_t end = (page + 1u) * TAG_LOG_PAGE_WORDS;
+    log->ring = ring;
+    log->page = ring->pages - 1u;
+    for (uint32_t page = 0; page < ring->pages; page++) {
+        const uint32_t end = start_of(ring, page + 1u);
         /* A header alone may have been interrupted at its commit word: such a page is erased again. */
-        if (find_page(page, &record) && record.sequence > log->page_number
+        if (find_page(ring, page, &record) && record.sequence > log->page_number
             && blank_from(behind(&record), end) > behind(&record)) {
             log->page = page;
             log->page_number = record.sequence;
@@ -128,7 +134,7 @@ void tag_log_open(tag_log *log)
     if (log->page_number == 0) {
         return;
     }
-    const uint32_t end = (log->page + 1u) * TAG_LOG_PAGE_WORDS;
+    const uint32_t end = start_of(ring, log->page + 1u);
     log->next_word = find_free(free, end) - (end - TAG_LOG_PAGE_WORDS);
     while (find_from(free, end, &record)) {
         free = behind(&record);
@@ -179,11 +185,11 @@ static int open_page(tag_log *log, uint32_t seconds)
 {
     tag_log_record old;
     const uint32_t newest_erases = log->erases;
-    const uint32_t page = log->page + 1u < TAG_LOG_PAGES ? log->page + 1u : 0u;
-    const uint32_t start = page * TAG_LOG_PAGE_WORDS;
+    const uint32_t page = log->page + 1u < log->ring->pages ? log->page + 1u : 0u;
+    const uint32_t start = start_of(log->ring, page);
     uint32_t erases = 1u;
 
-    if (find_page(page, &old)) {
+    if (find_page(log->ring, page, &old)) {
         erases = tag_flash_read(old.payload_at + ERASES) + 1u;
     } else if (log->page_number != 0) {
         /* Its header is lost: pages are erased in turn, so its count is that of the page before it. */
@@ -192,7 +198,7 @@ static int open_page(tag_log *log, uint32_t seconds)
     log->page = page;
     log->next_word = TAG_LOG_PAGE_WORDS; /* full, until its header is committed */
     log->erases = erases;
-    tag_flash_erase(page);
+    tag_flash_erase(log->ring->first_page + page);
     for (uint32_t i = 0; i < TAG_LOG_PAGE_WORDS; i++) {
         if (tag_flash_read(start + i) != TAG_LOG_BLANK) {
             log->failures++;
@@ -206,7 +212,7 @@ static int open_page(tag_log *log, uint32_t seconds)
     payload[READ_SEQUENCE] = log->read_sequence;
     payload[BOOTS] = log->boots;
     payload[ERASES] = erases;
-    payload[FORMAT] = FORMAT_WORD;
+    payload[FORMAT] = log->ring->format;
     if (!write(log, start, head, payload, PAGE_PAYLOAD)) {
         return 0;
     }
@@ -230,7 +236,7 @@ int tag_log_append(tag_log *log, uint32_t type, uint32_t trusted, uint32_t secon
                 continue;
             }
         }
-        const uint32_t at = log->page * TAG_LOG_PAGE_WORDS + log->next_word;
+        const uint32_t at = start_of(log->ring, log->page) + log->next_word;
         log->next_word += TAG_LOG_OVERHEAD + words; /* what was programmed is not touched again */
         if (write(log, at, head, payload, words)) {
             break;
@@ -246,39 +252,37 @@ int tag_log_append(tag_log *log, uint32_t type, uint32_t trusted, uint32_t secon
     return 1;
 }
 
-/* The page with the smallest number above `number`: where it lies in the ring, or TAG_LOG_PAGES. */
-static uint32_t find_page_after(uint32_t number, tag_log_record *header)
+/* The page with the smallest number above `number`: where it lies in the ring, or the ring's pages. */
+static uint32_t find_page_after(const tag_log_ring *ring, uint32_t number, tag_log_record *header)
 {
     uint32_t nearest = UINT32_MAX;
-    uint32_t found = TAG_LOG_PAGES;
-    for (uint32_t page = 0; page < TAG_LOG_PAGES; page++) {
-        if (find_page(page, header) && header->sequence > number && header->sequence < nearest) {
+    uint32_t found = ring->pages;
+    for (uint32_t page = 0; page < ring->pages; page++) {
+        if (find_page(ring, page, header) && header->sequence > number && header->sequence < nearest) {
             nearest = header->sequence;
             found = page;
         }
     }
-    if (found < TAG_LOG_PAGES) {
-        (void)find_page(found, header);
-    }
-    return found;
+    /* Where a header reads differently every time, it counts only if it does so twice. */
+    return found < ring->pages && find_page(ring, found, header) ? found : ring->pages;
 }
 
 int tag_log_page_from(const tag_log *log, uint32_t number, tag_log_page *page)
 {
     tag_log_record header;
-    const uint32_t found = find_page_after(number != 0 ? number - 1u : 0u, &header);
+    const uint32_t found = find_page_after(log->ring, number != 0 ? number - 1u : 0u, &header);
     /* A larger number than the newest page's is that of a header alone, which is erased again. */
-    if (found == TAG_LOG_PAGES || header.sequence > log->page_number) {
+    if (found == log->ring->pages || header.sequence > log->page_number) {
         return 0;
     }
     page->number = header.sequence;
-    page->at = found * TAG_LOG_PAGE_WORDS;
+    page->at = start_of(log->ring, found);
     page->words = header.sequence == log->page_number ? log->next_word : TAG_LOG_PAGE_WORDS;
     page->first_sequence = tag_flash_read(header.payload_at + FIRST_SEQUENCE);
     return 1;
 }
 
-static int next_of_any(tag_log_cursor *cursor, tag_log_record *record)
+static int next_of_any(const tag_log_ring *ring, tag_log_cursor *cursor, tag_log_record *record)
 {
     for (;;) {
         if (cursor->word != 0) {
@@ -290,7 +294,7 @@ static int next_of_any(tag_log_cursor *cursor, tag_log_record *record)
             cursor->word = 0;
         }
         tag_log_record header;
-        if (find_page_after(cursor->page_number, &header) == TAG_LOG_PAGES) {
+        if (find_page_after(ring, cursor->page_number, &header) == ring->pages) {
             return 0;
         }
         cursor->page_number = header.sequence;
@@ -298,12 +302,12 @@ static int next_of_any(tag_log_cursor *cursor, tag_log_record *record)
     }
 }
 
-int tag_log_next(tag_log_cursor *cursor, tag_log_record *record)
+int tag_log_next(const tag_log *log, tag_log_cursor *cursor, tag_log_record *record)
 {
-    while (next_of_any(cursor, record)) {
+    while (next_of_any(log->ring, cursor, record)) {
         tag_log_cursor ahead = *cursor;
         tag_log_record later;
-        if (!next_of_any(&ahead, &later) || later.sequence > record->sequence) {
+        if (!next_of_any(log->ring, &ahead, &later) || later.sequence > record->sequence) {
             return 1;
         }
     }

@@ -27,12 +27,20 @@ enum {
     TAG_LOG_TIME = 5,
     TAG_LOG_RATE = 6,
     TAG_LOG_EVENT = 7,
-    TAG_LOG_READ = 8 /* what the host has confirmed */
+    TAG_LOG_READ = 8, /* what the host has confirmed */
+    TAG_LOG_PROVISION = 9 /* in a ring of its own: tag_provision.h */
 };
+
+/* Pages of flash that keep one log. format: what the headers of its pages say; others do not count. */
+typedef struct {
+    uint32_t first_page;
+    uint32_t pages;
+    uint32_t format;
+} tag_log_ring;
 
 /* Where the log stands. Everything in it is found in flash again by tag_log_open. */
 typedef struct {
-    uint32_t page; /* the newest, or the last one tried */
+    uint32_t page; /* of the ring: the newest, or the last one tried */
     uint32_t page_number; /* pages opened so far: the newest one's number; 0 before the first */
     uint32_t next_word; /* in the newest page, behind all that was written */
     uint32_t next_sequence; /* of the next record; the first is 0 */
@@ -41,6 +49,7 @@ typedef struct {
     uint32_t boots; /* of the newest boot record */
     uint32_t read_sequence; /* records below it are confirmed by the host */
     uint32_t failures; /* words or pages that the flash did not take, since the start */
+    const tag_log_ring *ring;
 } tag_log;
 
 /* A record as tag_log_next finds it. */
@@ -68,7 +77,7 @@ typedef struct {
 } tag_log_page;
 
 /* Find the newest page, the next free word and the next sequence number, whatever the RAM holds. */
-void tag_log_open(tag_log *log);
+void tag_log_open(tag_log *log, const tag_log_ring *ring);
 
 /* Append a record; return 0 where no page takes it, and 1 when it is committed. words: up to 63. */
 int tag_log_append(tag_log *log, uint32_t type, uint32_t trusted, uint32_t seconds, const uint32_t *payload,
@@ -79,7 +88,7 @@ int tag_log_page_from(const tag_log *log, uint32_t number, tag_log_page *page);
 
 /* Find the next committed record from the oldest to the newest; return 0 behind the last.
  * A record whose sequence number a later one repeats was never confirmed: the later one counts. */
-int tag_log_next(tag_log_cursor *cursor, tag_log_record *record);
+int tag_log_next(const tag_log *log, tag_log_cursor *cursor, tag_log_record *record);
 
 #ifdef __cplusplus
 }

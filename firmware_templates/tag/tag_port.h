@@ -11,7 +11,8 @@ extern "C" {
 /* Ticks of tag_ticks in a second. */
 #define TAG_TICKS_PER_SECOND 32768u
 
-/* The 32-bit word `word` of the log's flash, counted from the log's first page. */
+/* The 32-bit word `word` of the log's flash, counted from the log's first page; behind the log's are the pages of
+ * tag_provision.h. */
 uint32_t tag_flash_read(uint32_t word);
 
 /* Clear the bits of a word that are 0 in `value`; return when the flash has done it. No word is programmed

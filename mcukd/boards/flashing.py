@@ -7,6 +7,7 @@ limit on their time, and a board counts as flashed only where its runner says so
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
@@ -31,6 +32,11 @@ from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed
 
 TIMEOUT_S = 300
+#: What an erase of all of the flash does to a tag.
+PROVISIONING_LOST = (
+    "erases what the tag was told, its calibration and keys among it, and its log; 'mcukd provision --json' "
+    "and 'mcukd fetch' save what can be read of it"
+)
 
 
 def runner_for(board: Board, name: Optional[str] = None) -> tuple[Runner, Any]:
@@ -57,14 +63,24 @@ def flash_argv(
 ) -> list[str]:
     """Return the exact argument list that flashes `firmware` onto a board.
 
-    Raises UserError where the runner cannot do what the options ask for.
+    Raises UserError where the runner cannot do what the options ask for, or where they would erase what the
+    tag was told without saying so.
     """
     chosen, facts = runner_for(board, runner)
     if options.unlock and not chosen.can_unlock(facts):
         raise UserError(
             f"--unlock: {chosen.name} cannot unlock the {board.mcu}; use the maker's own tool for that."
         )
-    return chosen.argv(facts, firmware, options)
+    argv = chosen.argv(facts, firmware, options)
+    lost = options.erases_all
+    if lost and board.provision_region is not None and not options.erase_provisioning:
+        raise UserError(f"{lost} {PROVISIONING_LOST}; add --erase-provisioning if all that may go.")
+    if options.erase_provisioning and not lost:
+        raise UserError(
+            "--erase-provisioning erases nothing by itself: it allows --allow-erase, --erase-chip or "
+            "--unlock to; 'mcukd provision --remove' makes a tag forget a part of what it was told."
+        )
+    return argv
 
 
 def flash(board: Board, firmware: Path, options: FlashOptions, runner: Optional[str] = None) -> list[str]:
@@ -74,6 +90,8 @@ def flash(board: Board, firmware: Path, options: FlashOptions, runner: Optional[
     the runner says, a runner that does not end, and one that ends well without saying that it flashed.
     """
     argv = flash_argv(board, firmware, options, runner)
+    if firmware.is_file():
+        _spares_the_tags_pages(board, firmware)
     chosen, facts = runner_for(board, runner)
     program = require_tool(argv[0], f"flash {board.name}")
     if not options.probe:
@@ -87,6 +105,28 @@ def flash(board: Board, firmware: Path, options: FlashOptions, runner: Optional[
     if ended.status == 0 and flashed(chosen, output) and not error_lines(output):
         return argv
     raise UserError(failure_sentence(board, argv[0], output, options, ended.status, ended.stopped))
+
+
+def _spares_the_tags_pages(board: Board, firmware: Path) -> None:
+    """Raise UserError where an image has bytes in a page that keeps the tag's log or what it was told."""
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+
+    segments = []
+    kept = [region for region in (board.log_region, board.provision_region) if region is not None]
+    with firmware.open("rb") as file, suppress(ELFError):  # of what is no ELF file the runner tells
+        segments = [
+            (int(one["p_paddr"]), int(one["p_filesz"]))
+            for one in ELFFile(file).iter_segments()
+            if one["p_type"] == "PT_LOAD" and one["p_filesz"]
+        ]
+    for at, size in segments:
+        if any(at < region.end and region.origin < at + size for region in kept):
+            raise UserError(
+                f"{firmware}: {size:,} bytes from {at:#x} on lie in the flash that keeps the tag's log and "
+                f"what it was told ({kept[0].origin:#x} to {kept[-1].end - 1:#x}); build it anew for this "
+                "board file."
+            )
 
 
 def failure_sentence(

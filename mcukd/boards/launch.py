@@ -28,18 +28,22 @@ _EARLY_SECONDS = 0.3
 
 
 @contextmanager
-def running(board: Board, elf: Path) -> Iterator[str]:
+def running(board: Board, elf: Path, flash: Optional[Path] = None) -> Iterator[str]:
     """Run `elf` on the board's stand-in and yield a pyserial URL.
 
     A twin runs in QEMU, the host's program on a pseudo-terminal, and the image of a real board, the very one
     that would be flashed, on the model of its chip. The program is ended with the block, also when the block
-    raises or this process gets SIGTERM. Raises UserError where QEMU or Unicorn is missing, nothing stands in
+    raises or this process gets SIGTERM. flash: file that keeps the flash of a modelled chip. Raises
+    UserError where QEMU or Unicorn is missing, nothing stands in
     for the board, or the program ends early.
     """
     if not elf.is_file():
         raise UserError(f"{elf}: no such file; run 'mcukd build --board {board.name}'.")
     with tempfile.TemporaryFile() as messages, _sigterm_raises():
-        start = _on_terminal(board, elf, messages) if board.host else _behind_socket(board, elf, messages)
+        if board.host:
+            start = _on_terminal(board, elf, messages)
+        else:
+            start = _behind_socket(board, elf, messages, flash)
         with start as (process, url):
             try:
                 _stays(process, board, messages)
@@ -54,7 +58,7 @@ def running(board: Board, elf: Path) -> Iterator[str]:
 
 @contextmanager
 def _behind_socket(
-    board: Board, elf: Path, messages: IO[bytes]
+    board: Board, elf: Path, messages: IO[bytes], flash: Optional[Path]
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Start QEMU, or the model of the board's chip, with an open socket for its console."""
     if os.name != "posix":
@@ -66,7 +70,7 @@ def _behind_socket(
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
-        argv = _argv(board, elf, listener.fileno())
+        argv = _argv(board, elf, listener.fileno(), flash)
         process = subprocess.Popen(
             argv,
             pass_fds=[listener.fileno()],
@@ -79,7 +83,7 @@ def _behind_socket(
         yield process, url
 
 
-def _argv(board: Board, elf: Path, listening: int) -> list[str]:
+def _argv(board: Board, elf: Path, listening: int, flash: Optional[Path]) -> list[str]:
     require_stand_in(board)
     if board.modelled_chip is None:
         argv = qemu_argv(board, elf, listening)
@@ -93,6 +97,8 @@ def _argv(board: Board, elf: Path, listening: int) -> list[str]:
         "--rx": str(console.rx_pin),
         "--fd": str(listening),
     }
+    if flash is not None:
+        options["--flash"] = str(flash.resolve())
     driver = board.sensor.driver if board.sensor else None
     if driver is not None:
         pins = [driver.scl_pin, driver.sda_pin, driver.interrupt_pin]

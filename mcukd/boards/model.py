@@ -27,6 +27,7 @@ from mcukd.boards.tag_section import TagSection
 from mcukd.config_files import ConfigFileType, load_toml
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
+from mcukd.tag.provision import PAGES as PROVISION_PAGES
 from mcukd.text import listed
 
 #: Sections in which a twin has to equal the board it stands for.
@@ -175,21 +176,33 @@ class Board(Section):
         return None if self.emulated else read_port(self.port).chip
 
     @property
-    def log_region(self) -> Optional[Region]:
-        """The last whole pages of its flash that keep the log of [tag]; None without. On the host: memory."""
+    def provision_region(self) -> Optional[Region]:
+        """The last whole pages of its flash, which keep what a tag is told; None without [tag].
+
+        They lie behind the log, so that a log of another length leaves them where they are.
+        """
         page = read_port(self.port).log_page_bytes
         if self.tag is None or page is None:
             return None
-        length = self.tag.log_pages * page
+        length = PROVISION_PAGES * page
         if self.memory is None:
-            return Region(origin=0, length=length)
+            return Region(origin=self.tag.log_pages * page, length=length)
         flash = self.memory.flash
         end = flash.origin + flash.usable // page * page
         return Region(origin=end - length, length=length)
 
     @property
+    def log_region(self) -> Optional[Region]:
+        """The pages of its flash before those, which keep the log; None without [tag]."""
+        page, behind = read_port(self.port).log_page_bytes, self.provision_region
+        if self.tag is None or page is None or behind is None:
+            return None
+        length = self.tag.log_pages * page
+        return Region(origin=behind.origin - length, length=length)
+
+    @property
     def program_bytes(self) -> int:
-        """Bytes of flash for the program: what neither the log nor configuration words take."""
+        """Bytes of flash for the program: what neither log, provisioning nor configuration words take."""
         assert self.memory is not None
         log = self.log_region
         return log.origin - self.memory.flash.origin if log else self.memory.flash.usable
@@ -274,11 +287,11 @@ def _check_log(path: Path, board: Board) -> None:
             f"{path}: [tag] is there, but port {board.port!r} has no flash to keep a log in; remove [tag] or "
             "take another port."
         )
-    most = board.memory.flash.usable // page - 2 if board.memory else board.tag.log_pages
+    most = board.memory.flash.usable // page - PROVISION_PAGES - 2 if board.memory else board.tag.log_pages
     if board.tag.log_pages > most:
         raise UserError(
             f"{path}: tag.log_pages is {board.tag.log_pages}, but at most {most} is expected: pages of "
-            f"{page:,} bytes, and at least 2 of them for the program."
+            f"{page:,} bytes, {PROVISION_PAGES} of them for provisioning and at least 2 for the program."
         )
 
 

@@ -100,6 +100,12 @@ class AxesMap:
 
     axes: tuple[int, int, int]
 
+    @property
+    def text(self) -> str:
+        """The map as board files write it."""
+        terms = zip(_AXES, self.axes)
+        return ", ".join(f"{name}={'-' * (axis < 0)}{_AXES[abs(axis) - 1]}" for name, axis in terms)
+
     def apply(self, counts: NDArray[np.int16]) -> NDArray[np.int16]:
         """Return samples (…, 3) of the sensor along the model's axes; -(-32768) becomes 32767."""
         signs = np.sign(self.axes)

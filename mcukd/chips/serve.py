@@ -4,7 +4,8 @@
 core sleeps and the host says nothing, virtual time follows the clock on the wall; while it works, it runs as
 fast as it can. Bytes of the host are there as soon as the chip has taken those before, unless --paced. What
 the chip does not allow ends the process with one sentence on standard error. --sensor solders a modelled
-accelerometer, at rest, to the board's pins, --radio a modelled SX1272.
+accelerometer, at rest, to the board's pins, --radio a modelled SX1272. --flash names a file that keeps the
+flash from run to run, as a board does that is flashed again: what no image has bytes in stays.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import select
+import signal
 import socket
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Optional
 
 from mcukd.chips.chip import Chip
@@ -25,6 +28,7 @@ from mcukd.chips.events import NEVER
 from mcukd.chips.image import read_image
 from mcukd.chips.stop import ChipStop
 from mcukd.errors import UserError
+from mcukd.files import write_bytes
 
 CHIPS = ("nrf52840", "cc2650")
 #: Seconds of virtual time between two looks at the socket, and the longest wait for it.
@@ -83,6 +87,26 @@ def _talk(chip: Chip, host: socket.socket) -> None:
             chip.send(received)
 
 
+def _load_flash(chip: Chip, path: Path) -> None:
+    """Put what an earlier run left into a chip's flash."""
+    content = path.read_bytes()
+    if len(content) != chip.flash.size:
+        raise UserError(
+            f"{path}: holds {len(content):,} bytes, but the flash of the {chip.name} has "
+            f"{chip.flash.size:,}; remove the file."
+        )
+    chip.core.write_memory(chip.flash.origin, content)
+
+
+def _save_flash(chip: Chip, path: Path) -> None:
+    """Keep a chip's flash for the next run."""
+    write_bytes(path, bytes(chip.core.read_memory(chip.flash.origin, chip.flash.size)))
+
+
+def _leave(number: int, frame: Optional[FrameType]) -> None:
+    raise SystemExit(128 + number)
+
+
 def _wire(chip: Chip, option: str) -> None:
     """Solder a sensor at rest to a chip, as --sensor says."""
     from mcukd.chips.sensors.sources import at_rest
@@ -120,6 +144,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     )
     parser.add_argument("--sensor", help="MODEL,ADDRESS,SCL,SDA[,INTERRUPT]: a modelled sensor at these pins")
     parser.add_argument("--radio", help="SCK,MOSI,MISO,SELECT: a modelled SX1272 at these pins")
+    parser.add_argument("--flash", type=Path, help="file that keeps the flash from run to run")
     parser.add_argument("--state", type=Path, help="file for the chip's facts, as JSON, once it first sleeps")
     options = parser.parse_args(arguments)
     try:
@@ -128,13 +153,23 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             _wire(chip, options.sensor)
         if options.radio is not None:
             _wire_radio(chip, options.radio)
+        if options.flash is not None and options.flash.exists():
+            _load_flash(chip, options.flash)
         chip.load(read_image(options.image))
         with socket.socket(fileno=options.fd) as listener:
             chip.power_on()
             if options.state is not None:
                 chip.run(chip.core.clock_hz, stop_asleep=True)
                 options.state.write_text(json.dumps(chip.facts()), encoding="utf-8")
-            serve(chip, listener)
+            if options.flash is None:
+                serve(chip, listener)
+                return 0
+            signal.signal(signal.SIGTERM, _leave)
+            try:
+                serve(chip, listener)
+            finally:
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                _save_flash(chip, options.flash)
     except (ChipStop, UserError) as stop:
         print(f"{stop}", file=sys.stderr)
         return 1

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.boards.model import Board
+from mcukd.boards.sensor_driver import AxesMap
 from mcukd.chips.bus import I2CDevice
 from mcukd.chips.chip import Chip
 from mcukd.chips.console import Console
@@ -31,6 +32,7 @@ from mcukd.payload.period import values_of_period
 from mcukd.tag.application import (
     EVENT,
     GAP,
+    PROVISION,
     RESULT,
     SAMPLES,
     TICK,
@@ -43,8 +45,10 @@ from mcukd.tag.application import (
 )
 from mcukd.tag.flash import CHIPS, ModelledFlash
 from mcukd.tag.operation import Tag, TagConfig
+from mcukd.tag.provision import Provision, calibrated, newest
 
 _SECOND = 1_000_000_000
+NOTHING_TOLD = Provision()
 #: Of _cortex_m.c.j2.
 _STACK_PATTERN = 0xA5C35A3C
 
@@ -53,7 +57,7 @@ class _Before(ctypes.Structure):
     """`tag_state` of tag.h up to its counters."""
 
     _fields_ = (
-        ("log", ctypes.c_uint32 * 9),
+        ("log", ctypes.c_uint32 * 10),
         ("clock", ctypes.c_uint32 * 6),
         ("clock_set", ctypes.c_uint8),
         ("rate", ctypes.c_uint32 * 5),
@@ -67,7 +71,7 @@ class Start:
     """A start of the tag: what it was given and did until the next reset, and the log's flash before it.
 
     reason: of the reset, as `Chip.resets` has it. resumed_at: seconds that its clock began at. battery_mv:
-    what it measures of the supply.
+    what it measures of the supply. provision: what it had been told before.
     """
 
     reason: str
@@ -75,6 +79,7 @@ class Start:
     log: bytes
     observed: Observed
     battery_mv: int
+    provision: Provision = NOTHING_TOLD
 
 
 class TagRun:
@@ -144,13 +149,22 @@ class TagRun:
         """Return the pages of the log as they are."""
         return bytes(self.chip.core.read_memory(self.region.origin, self.region.length))
 
+    def provision(self) -> Provision:
+        """Return what the tag was told last; nothing where it was never provisioned."""
+        region = self.board.provision_region
+        assert region is not None
+        words = np.frombuffer(self.chip.core.read_memory(region.origin, region.length), "<u4").tolist()
+        found = newest(words, 0)
+        return found[1] if found else NOTHING_TOLD
+
     def latest(self) -> Start:
         """Return the present start, as far as it has come."""
         samples = np.frombuffer(bytes(self._samples), "<i2").reshape(-1, 3)
         self._attribute_last()
         observed = Observed(samples, tuple(self._calls), self._start_ticks)
         battery = self.chip.measured_millivolts
-        return Start(self.chip.resets[-1], self._resumed_at, self._log_before, observed, battery)
+        start = self.chip.resets[-1], self._resumed_at, self._log_before
+        return Start(*start, observed, battery, self._told_before)
 
     # Watching
 
@@ -159,7 +173,7 @@ class TagRun:
         self._calls: list[Call] = []
         self._pending: Optional[tuple[str, tuple[int, ...]]] = None
         self._start_ticks = self._resumed_at = 0
-        self._log_before = b""
+        self._log_before, self._told_before = b"", NOTHING_TOLD
 
     def _watch(self) -> None:
         watched: dict[str, Callable[[int, int, int], None]] = {
@@ -168,7 +182,8 @@ class TagRun:
             "tag_on_result": self._on_result,
             "tag_on_gap": lambda lost, _, __: self._call(GAP, (lost,)),
             "tag_on_samples": lambda count, _, __: self._call(SAMPLES, (count,)),
-            "tag_on_event": lambda code, detail, _: self._call(EVENT, (code, detail)),
+            "tag_on_event": lambda code, detail, _: self._on_event(code, detail),
+            "tag_on_provision": lambda number, period, _: self._call(PROVISION, (number, period)),
             "app_stream_push": self._on_sample,
         }
         for name, action in watched.items():
@@ -193,11 +208,16 @@ class TagRun:
         if self._pending is not None:
             raise AssertionError(f"the call {self._pending} did not read the clock")
 
+    def _on_event(self, code: int, detail: int) -> None:
+        if self._pending is None or self._pending[0] != PROVISION:  # which logs an event by itself
+            self._call(EVENT, (code, detail))
+
     def _on_start(self, clock: int, seconds: int, ticks: int) -> None:
         if self._log_before:
             self.starts.append(self.latest())
         self._begin()
         self._start_ticks, self._resumed_at, self._log_before = ticks, seconds, self.log()
+        self._told_before = self.provision()
 
     def _on_advance(self, clock: int, ticks: int, _: int) -> None:
         kind, arguments = self._pending or (TICK, ())
@@ -247,11 +267,16 @@ def reference_of(
     expected = expected_results(start.observed, identity.window, identity.hop, results)
     firmware, model = (int(sha256[:8], 16) for sha256 in (identity.firmware_sha256, identity.model_sha256))
     packs = pack if layout is not None else None
-    return replay(start.observed, config, flash, expected, reset_cause, firmware, model, packs)
+    period_s = start.provision.period_s
+    return replay(start.observed, config, flash, expected, reset_cause, firmware, model, packs, period_s)
 
 
-def streamed(board: Board, rows: NDArray[np.int32]) -> NDArray[np.int16]:
-    """Return rows (n, 3) of a sensor's own counts as its driver hands them over: used bits, model's axes."""
+def streamed(board: Board, rows: NDArray[np.int32], told: Provision = NOTHING_TOLD) -> NDArray[np.int16]:
+    """Return rows (n, 3) of a sensor's own counts as its driver hands them over: used bits, model's axes.
+
+    told: what the tag was provisioned with.
+    """
     setup = board.sensor.setup if board.sensor else None
     assert setup is not None
-    return setup.driver.axes.apply((rows >> setup.shift).astype(np.int16))
+    axes = AxesMap(told.axes) if told.axes else setup.driver.axes
+    return axes.apply(calibrated(rows, told.calibration, setup.driver.part.bits, setup.shift))

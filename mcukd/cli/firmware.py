@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
@@ -132,6 +134,13 @@ def flash(
     unlock: Annotated[
         bool, typer.Option("--unlock", help="Unlock a protected chip, which erases everything on it.")
     ] = False,
+    erase_provisioning: Annotated[
+        bool,
+        typer.Option(
+            "--erase-provisioning",
+            help="What the tag was told (id, calibration, keys) and its log may be erased by one of these.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the command that would flash, and do nothing.")
     ] = False,
@@ -144,8 +153,8 @@ def flash(
 ) -> None:
     """Put the firmware on a board through a debug probe, building it first where needed.
 
-    Only the sectors that are written get erased, and a protected chip stays locked, unless you say otherwise.
-    A finished build is flashed as it is, without a compiler.
+    Only the sectors that are written get erased, and a protected chip stays locked, unless you say otherwise:
+    what the tag was told, and its log, stay. A finished build is flashed as it is, without a compiler.
 
     Example: [bold]mcukd flash --board collar --dry-run[/bold]
     """
@@ -161,7 +170,16 @@ def flash(
     if emulate:
         _emulate(study, target.twin(), seconds)
         return
-    options = flashing.FlashOptions(probe, allow_erase, unlock, erase_chip)
+    options = flashing.FlashOptions(probe, allow_erase, unlock, erase_chip, erase_provisioning)
+    if (
+        options.erases_all
+        and target.provision_region
+        and not (erase_provisioning or dry_run)
+        and _at_terminal()
+    ):
+        typer.echo(f"{options.erases_all} {flashing.PROVISIONING_LOST}.", err=True)
+        typer.confirm("Erase it?", abort=True, err=True)
+        options = replace(options, erase_provisioning=True)
     elf = (firmware_dir(study, target) / "build" / "firmware.elf").resolve()
     argv = flashing.flash_argv(target, elf, options, runner)
     if dry_run:
@@ -185,6 +203,11 @@ def flash(
     typer.echo(
         f"{target.name}: flashed; prove it with 'mcukd validate --board {board} --port <serial port>'."
     )
+
+
+def _at_terminal() -> bool:
+    """Return whether somebody can answer a question."""
+    return sys.stdin.isatty()
 
 
 def boards(

@@ -28,13 +28,16 @@ def status(
 
     Example: [bold]mcukd tag status --port /dev/ttyACM0[/bold]
     """
+    from mcukd.harness.provisioning import read_provision
     from mcukd.harness.tag_log import read_status, read_time
 
     with tag_line(port, emulate, baud, run) as device:
         who, time, found = device.who(), read_time(device), read_status(device)
+        told = read_provision(device)
     if json:
-        print_json({"board": who.board, "firmware_sha256": who.firmware_sha256,
-                    "model_sha256": who.model_sha256, "time": vars(time), **vars(found)})  # fmt: skip
+        facts = {"board": who.board, "firmware_sha256": who.firmware_sha256, "model_sha256": who.model_sha256}
+        name = {"id": told.provision.id or None, "provisioned": told.generation}
+        print_json({**name, **facts, "time": vars(time), **vars(found)})
         return
     from mcukd.tag.log_table import iso
     from mcukd.tag.records import EVENTS
@@ -48,6 +51,7 @@ def status(
         "samples": "gives samples" if not found.sensor_failures else "fails at present",
     }.get(found.sensor, found.sensor)
     rows = [
+        ["id", told.provision.id or ("none" if told.generation else "never provisioned")],
         ["chip", found.chip or "has no number"],
         ["board", who.board],
         ["firmware", who.firmware_sha256[:16]],

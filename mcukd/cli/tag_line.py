@@ -41,7 +41,8 @@ def tag_line(
 ) -> Iterator[Device]:
     """Give a client of the tag at a port, or of a study's image on the model of a board's chip.
 
-    run: the study, runs/latest for None. Raises UserError where neither or both are given.
+    The model keeps its flash in the study from run to run, as a board that is flashed again does. run: the
+    study, runs/latest for None. Raises UserError where no tag is named.
     """
     from mcukd.errors import UserError
     from mcukd.harness.protocol import open_device
@@ -62,7 +63,9 @@ def tag_line(
         raise UserError(
             f"--emulate {emulate}: the chip of that board is not modelled; give collar or eartag."
         )
-    built = ensure_built(Study.open(run), board)
-    with running(board, built.elf) as url, open_device(url, board.console.baud) as device:
+    study = Study.open(run)
+    built = ensure_built(study, board)
+    flash = study.file("firmware", board.name, "modelled-flash.bin")
+    with running(board, built.elf, flash) as url, open_device(url, board.console.baud) as device:
         device.timeout = _MODEL_TIMEOUT_S
         yield device

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Optional
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.tag.operation import TagConfig
+from mcukd.tag.provision import PAGES
 from mcukd.tag.records import PAYLOAD_MAX
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ CLASSES_MAX = PAYLOAD_MAX - 4
 class TagSetup(TagConfig):
     """`TagConfig` of a firmware. log_origin: address of the log's first page. board: its name.
 
-    console_s: as in the board's [tag].
+    provision_pages: behind the log's. console_s: as in the board's [tag].
     """
 
     log_origin: int = 0
+    provision_pages: int = PAGES
     board: str = ""
     console_s: int = 0
 

@@ -29,13 +29,15 @@ class Request(IntEnum):
     CONFIRM = 0x0B
     FETCH = 0x0C
     STATUS = 0x0D
+    PROVISION = 0x0E
+    SENSE = 0x0F
 
 
 REPLY, ERROR = 0x80, 0xFF
 NO_CLASS = 255
 COUNTER_KINDS = ("none", "instructions", "cycles")
 
-WINDOW_CRC = 4
+UNKNOWN_REQUEST, WINDOW_CRC, PROVISIONED = 1, 4, 8
 #: The one table from wire codes to sentences; `{detail}` is the number sent with the code.
 ERRORS = {
     1: "it does not know request {detail}; its firmware is of another mcukd, build and flash it again",
@@ -46,6 +48,8 @@ ERRORS = {
     "memory is being overwritten; check stack and supply",
     6: "samples were left out of the stream; it expects sample {detail} next",
     7: "it speaks protocol version {detail}, this mcukd speaks version 1; build and flash it again",
+    PROVISIONED: "it was provisioned by someone else meanwhile, {detail} times so far; run the command again",
+    9: "its flash does not take what is written; what it was told before still holds",
 }
 
 
@@ -126,5 +130,7 @@ SELFTEST_FIELDS = struct.Struct("<BII")
 LOG_REQUEST, LOG_FIELDS = struct.Struct("<IB"), struct.Struct("<II")
 TIME_REQUEST, TIME_FIELDS = struct.Struct("<IH"), struct.Struct("<IHIBIII")
 FETCH_REQUEST, FETCH_FIELDS = struct.Struct("<IHHB"), struct.Struct("<IHH")
+PROVISION_REQUEST, PROVISION_FIELDS = struct.Struct("<IHI"), struct.Struct("<I56s")
+SENSE_FIELDS = struct.Struct("<BBHH3i3h3h")
 STATUS_FIELDS = struct.Struct("<QIIIHHIIIIBBIB")
 ERROR_FIELDS = struct.Struct("<BI")

@@ -15,6 +15,7 @@ from mcukd.harness.messages import (
     TIME_FIELDS,
     TIME_REQUEST,
     U32,
+    UNKNOWN_REQUEST,
     DeviceError,
     Request,
 )
@@ -24,7 +25,6 @@ from mcukd.tag.records import TICKS_PER_SECOND
 
 #: Words of the log in one reply.
 _WORDS = 30
-_UNKNOWN_REQUEST = 1
 _SET_ATTEMPTS = 5
 
 
@@ -161,15 +161,18 @@ def _time(device: Device, payload: bytes) -> TagTime:
     return TagTime(seconds + fraction / TICKS_PER_SECOND, utc, bool(trusted), records, lost, failures)
 
 
-def ask(device: Device, request: Request, payload: bytes) -> bytes:
-    """Return the reply to a request about a tag. Raises UserError where the firmware does not know it."""
+def ask(device: Device, request: Request, payload: bytes, lacks: str = "keeps no log") -> bytes:
+    """Return the reply to a request about a tag.
+
+    lacks: what a firmware that does not know it does not do. Raises UserError then.
+    """
     try:
         return device.exchange(request, payload, device.timeout)
     except DeviceError as error:
-        if error.code != _UNKNOWN_REQUEST:
+        if error.code != UNKNOWN_REQUEST:
             raise
         raise UserError(
-            f"{device.link.url}: the firmware keeps no log; put a section [tag] into the board file "
+            f"{device.link.url}: the firmware {lacks}; put a section [tag] into the board file "
             "(docs/tag.md), then build and flash it again."
         ) from error
 

@@ -18,14 +18,15 @@ from mcukd.tag.operation import Tag, TagConfig
 
 #: Kinds of calls; TICK: time passes and nothing else.
 RESULT, GAP, SAMPLES, EVENT, TICK = "result", "gap", "samples", "event", "tick"
+PROVISION = "provision"
 
 
 class Call(NamedTuple):
     """A call of the tag's interface (`tag.h`), as it was made.
 
     kind: of the above. samples: that were streamed before it, since the start. arguments: class and logits of
-    a result; samples lost in a gap; number of samples; code and detail of an event. ticks: the counter's
-    reading.
+    a result; samples lost in a gap; number of samples; code and detail of an event; number and period of a
+    provisioning. ticks: the counter's reading.
     """
 
     kind: str
@@ -97,12 +98,13 @@ def replay(
     firmware: int,
     model: int,
     pack: Optional[Callable[[Tag, int], bytes]] = None,
+    period_s: int = 0,
 ) -> Outcome:
     """Do what the tag should have done, and compare its results call by call.
 
-    flash: as it was before the start. expected: of `expected_results`. reset_cause, firmware, model: as in
-    `Tag`. pack: the payload of a period that has ended and its number since the start; None for a tag that
-    sends none.
+    flash: as it was before the start. expected: of `expected_results`. reset_cause, firmware, model,
+    period_s: as in `Tag`. pack: the payload of a period that has ended and its number since the start; None
+    for a tag that sends none.
     """
     ticks = observed.start_ticks
     payloads: list[tuple[int, bytes]] = []
@@ -111,7 +113,7 @@ def replay(
         if pack is not None:
             payloads.append((ticks, pack(ended, len(payloads))))
 
-    tag = Tag(config, flash, lambda: ticks, reset_cause, firmware, model, on_period)
+    tag = Tag(config, flash, lambda: ticks, reset_cause, firmware, model, on_period, period_s)
     outcome = Outcome(tag, flash, payloads=payloads)
     for call in observed.calls:
         ticks = call.ticks
@@ -127,6 +129,8 @@ def replay(
             tag.on_gap(call.arguments[0])
         elif call.kind == SAMPLES:
             tag.on_samples(call.arguments[0])
+        elif call.kind == PROVISION:
+            tag.on_provision(call.arguments[0], call.arguments[1])
         elif call.kind == EVENT:
             tag.on_event(call.arguments[0], call.arguments[1])
         else:

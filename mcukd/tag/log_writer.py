@@ -45,12 +45,21 @@ class Flash(Protocol):
 class LogWriter:
     """The log of a tag. Its attributes are those of `tag_log`.
 
-    pages, page_words: the ring. classes: of the model; logs of another number are begun anew.
+    pages, page_words: the ring. classes: of the model; logs of another number are begun anew. first_page:
+    of the ring in the flash. form: format of the pages, that of the log's.
     """
 
-    def __init__(self, flash: Flash, pages: int, page_words: int, classes: int) -> None:
+    def __init__(
+        self,
+        flash: Flash,
+        pages: int,
+        page_words: int,
+        classes: int,
+        first_page: int = 0,
+        form: int = FORMAT,
+    ) -> None:
         self._flash, self._pages, self._page_words = flash, pages, page_words
-        self._format = FORMAT | classes << 8
+        self._first, self._format = first_page, form | classes << 8
         self.page, self.page_number, self.next_word = pages - 1, 0, 0
         self.next_sequence = self.seconds = self.erases = self.boots = self.read_sequence = self.failures = 0
         self._open()
@@ -66,7 +75,7 @@ class LogWriter:
                 pages_left -= 1
                 if not self._open_page(seconds):
                     continue
-            at = self.page * self._page_words + self.next_word
+            at = self._start(self.page) + self.next_word
             self.next_word += need
             if self._write(at, Record(kind, trusted, self.next_sequence, seconds, tuple(payload))):
                 break
@@ -78,11 +87,15 @@ class LogWriter:
             self.read_sequence = payload[0]
         return True
 
+    def _start(self, page: int) -> int:
+        """Return the first word of a page of the ring."""
+        return (self._first + page) * self._page_words
+
     def _open(self) -> None:
         """Find the newest page, the next free word and the next sequence number."""
         words, free = self._flash.words, 0
         for page in range(self._pages):
-            end = (page + 1) * self._page_words
+            end = self._start(page + 1)
             counts, behind, header = self._look_page(page)
             # A header alone may have been interrupted at its commit word: such a page is erased again.
             if counts and header.sequence > self.page_number and self._blank_from(behind, end) > behind:
@@ -93,7 +106,7 @@ class LogWriter:
                 free = behind
         if self.page_number == 0:
             return
-        end = (self.page + 1) * self._page_words
+        end = self._start(self.page + 1)
         self.next_word = self._find_free(free, end) - (end - self._page_words)
         while free < end:
             state, behind, record = look(words, free, end)
@@ -129,14 +142,16 @@ class LogWriter:
         return min(free, end)
 
     def _look_page(self, page: int) -> tuple[bool, int, Record]:
-        start = page * self._page_words
-        counts, behind, header = look_page(self._flash.words, start, start + self._page_words)
+        start = self._start(page)
+        counts, behind, header = look_page(
+            self._flash.words, start, start + self._page_words, self._format & 0xFF
+        )
         return counts and field(header, "format") == self._format, behind, header
 
     def _open_page(self, seconds: int) -> bool:
         """Erase the page behind the newest one, which holds the oldest records, and make it the newest."""
         page = (self.page + 1) % self._pages
-        start = page * self._page_words
+        start = self._start(page)
         counts, _, old = self._look_page(page)
         erases = 1
         if counts:
@@ -145,7 +160,7 @@ class LogWriter:
             # Its header is lost: pages are erased in turn, so its count is that of the page before it.
             erases = self.erases + (page == 0)
         self.page, self.next_word, self.erases = page, self._page_words, erases
-        self._flash.erase(page)
+        self._flash.erase(self._first + page)
         if self._blank_from(start, start + self._page_words) > start:
             self.failures += 1
             return False

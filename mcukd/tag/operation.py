@@ -14,6 +14,8 @@ from mcukd.tag.records import BOOT, BOUT, EVENT, PERIOD, RATE, READ, SENSOR_FAIL
 from mcukd.tag.smoothing import Smoothing, with_unknown
 
 NO_CLASS = 255
+#: Code of the event.
+PROVISIONED = 23
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Tag:
     """A tag since a start. ticks: reads the low-frequency counter, modulo 2³².
 
     firmware, model: the first four bytes of their SHA-256 as a big-endian number. on_period: called when a
-    period has ended and is logged, while its counters are there. sensor_failed: whether an event has said so.
+    period has ended and is logged, while its counters are there. period_s: that the tag was provisioned with;
+    0: the configuration's. sensor_failed: whether an event has said so.
     """
 
     def __init__(
@@ -51,8 +54,10 @@ class Tag:
         firmware: int = 0,
         model: int = 0,
         on_period: Optional[Callable[[Tag], None]] = None,
+        period_s: int = 0,
     ) -> None:
         self._config, self._ticks, self._on_period = config, ticks, on_period
+        self.period_s = period_s or config.period_s
         self.log = LogWriter(flash, config.log_pages, config.page_words, config.classes)
         self.clock = Clock(self.log.seconds, ticks())
         self.rate, self.bouts, self.smoothing = Rate(), Bouts(), Smoothing(config.smoothing)
@@ -75,7 +80,7 @@ class Tag:
     def on_tick(self) -> None:
         """Let time pass; end the period where it is over."""
         self.clock.advance(self._ticks())
-        if self.clock.seconds - self.counters.start >= self._config.period_s:
+        if self.clock.seconds - self.counters.start >= self.period_s:
             self._end_period()
 
     def on_result(self, class_found: int, logits: Sequence[int]) -> None:
@@ -112,6 +117,11 @@ class Tag:
         self.on_tick()
         self._record(EVENT, (code, detail))
         self.sensor_failed |= code in SENSOR_FAILURES
+
+    def on_provision(self, generation: int, period_s: int) -> None:
+        """The tag was provisioned anew; period_s: of the counters from now on, 0: the configuration's."""
+        self.on_event(PROVISIONED, generation)
+        self.period_s = period_s or self._config.period_s
 
     def set_time(self, utc: int, fraction: int, source: int) -> None:
         """Set the time of day; source as in `records.SOURCES`."""
@@ -154,7 +164,7 @@ class Tag:
         # A tag that starts again and again without a result does not overwrite its history with boots.
         if not self._boot_logged:
             self._boot_logged = True
-            period = self._config.result_us, self._config.period_s
+            period = self._config.result_us, self.period_s
             self._append(BOOT, (self.log.boots + 1, *self._boot, *period))
         self._append(kind, payload)
 

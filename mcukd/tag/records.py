@@ -22,6 +22,8 @@ PAYLOAD_AT, OVERHEAD = 3, 5
 PAYLOAD_MAX = 63
 
 PAGE, BOOT, PERIOD, BOUT, TIME, RATE, EVENT, READ = range(1, 9)
+#: In a ring of its own (`provision.py`).
+PROVISION = 9
 #: Words of the payload by kind; a period's has a counter for each class and one for unknown results more.
 FIELDS: dict[int, tuple[str, ...]] = {
     PAGE: ("first_sequence", "read_sequence", "boots", "erases", "format"),
@@ -64,6 +66,7 @@ EVENTS = {
     20: "the radio's settings do not read back as written",
     21: "the radio did not send in time",
     22: "the radio sends again",
+    23: "the tag was provisioned",
 }
 #: Those that say that the sensor has failed: neither its return nor samples that were lost.
 SENSOR_FAILURES = frozenset({1, 2, 3, 4, 6, 7, 9, 10, 11, 12, 13, 15, 16})
@@ -140,14 +143,17 @@ def look(words: Sequence[int], at: int, end: int) -> tuple[int, int, Record]:
     return (WHOLE if crc32(body) == words[crc_at] else BEGUN), behind, record
 
 
-def look_page(words: Sequence[int], start: int, end: int) -> tuple[bool, int, Record]:
-    """Return whether a page has a header that counts, the first word behind it, and the header."""
+def look_page(words: Sequence[int], start: int, end: int, form: int = FORMAT) -> tuple[bool, int, Record]:
+    """Return whether a page has a header that counts, the first word behind it, and the header.
+
+    form: the format that it has to be of.
+    """
     state, behind, record = look(words, start, end)
     counts = (
         state == WHOLE
         and record.kind == PAGE
         and len(record.payload) == len(FIELDS[PAGE])
-        and record.payload[-1] & 0xFF == FORMAT
+        and record.payload[-1] & 0xFF == form
     )
     return counts, behind, record
 

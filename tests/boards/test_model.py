@@ -262,9 +262,12 @@ PLAIN = untagged("collar")
 
 
 def test_a_log_takes_the_last_whole_pages_of_the_flash(tmp_path: Path) -> None:
-    for name, origin in (("collar", 0x1F000 - 0x8000), ("eartag", 0x100000 - 0x8000)):
+    for name, origin in (("collar", 0x1D000 - 0x8000), ("eartag", 0xFE000 - 0x8000)):
         board = board_of(untagged(name) + TAG, tmp_path)
         assert board.log_region == Region(origin=origin, length=0x8000) and board.program_bytes == origin
+        assert board.provision_region == Region(origin=origin + 0x8000, length=0x2000)
+        longer = board_of(untagged(name) + TAG.replace("8", "9"), tmp_path)
+        assert longer.provision_region == board.provision_region and longer.program_bytes == origin - 0x1000
         script = render_template("linker/cortex-m.ld.j2", {"board": board})
         assert f"LENGTH = {origin}" in script
     assert board_of(untagged("collar"), tmp_path).log_region is None
@@ -277,7 +280,7 @@ def test_a_log_takes_the_last_whole_pages_of_the_flash(tmp_path: Path) -> None:
         (
             untagged("collar"),
             "log_pages = 30",
-            "tag.log_pages is 30, but at most 29 is expected: pages of 4,096 bytes",
+            "tag.log_pages is 30, but at most 27 is expected: pages of 4,096 bytes, 2 of them for prov",
         ),
         (PLAIN, "log_pages = 8\nsmoothing = 0", "tag.smoothing is 0"),
         (PLAIN, "log_pages = 8\nunknown_margin = -1.0", "tag.unknown_margin is -1.0"),

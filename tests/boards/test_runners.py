@@ -53,13 +53,13 @@ PYOCD_IMAGE = ["--format", "elf", "/study/firmware.elf"]
         ),
         (
             "collar",
-            FlashOptions(allow_erase=True),
+            FlashOptions(allow_erase=True, erase_provisioning=True),
             [*XDS110, *COLLAR, "-c", "reset init", "-c", "flash erase_sector 0 0 last", *OPENOCD_WRITES],
         ),
         ("eartag", PLAIN, [*JLINK, *EARTAG, "-c", "reset init", *OPENOCD_WRITES]),
         (
             "eartag",
-            FlashOptions(unlock=True),
+            FlashOptions(unlock=True, erase_provisioning=True),
             [*JLINK, *EARTAG, "-c", "nrf52_recover", "-c", "reset init", *KEEP_OPEN, *OPENOCD_WRITES],
         ),
     ],
@@ -73,8 +73,11 @@ def test_openocd_argv_is_exact(board: str, options: FlashOptions, expected: list
     [
         (PLAIN, ["-O", "auto_unlock=false", "--erase", "sector"]),
         (FlashOptions(probe="1050"), ["--uid", "1050", "-O", "auto_unlock=false", "--erase", "sector"]),
-        (FlashOptions(erase_chip=True), ["-O", "auto_unlock=false", "--erase", "chip"]),
-        (FlashOptions(unlock=True), ["-O", "auto_unlock=true", "--erase", "sector"]),
+        (
+            FlashOptions(erase_chip=True, erase_provisioning=True),
+            ["-O", "auto_unlock=false", "--erase", "chip"],
+        ),
+        (FlashOptions(unlock=True, erase_provisioning=True), ["-O", "auto_unlock=true", "--erase", "sector"]),
     ],
 )
 def test_pyocd_argv_is_exact_and_never_unlocks_by_default(options: FlashOptions, middle: list[str]) -> None:
@@ -114,6 +117,15 @@ def test_openocd_takes_paths_with_blanks_and_braces() -> None:
         ),
         ("collar", PLAIN, "pyocd", ("pyocd", "openocd", "[flash.pyocd]")),
         ("eartag", PLAIN, "pyocdd", ("did you mean 'pyocd'",)),
+        (
+            "collar",
+            FlashOptions(allow_erase=True),
+            None,
+            ("--allow-erase erases what the tag was told", "keys", "its log", "--erase-provisioning if"),
+        ),
+        ("eartag", FlashOptions(unlock=True), None, ("--unlock erases what the tag was told",)),
+        ("eartag", FlashOptions(erase_chip=True), "pyocd", ("--erase-chip erases what the tag was told",)),
+        ("eartag", FlashOptions(erase_provisioning=True), None, ("erases nothing by itself", "--remove")),
         ("collar-emulated", PLAIN, None, ("no hardware", "--emulate")),
         ("native", PLAIN, None, ("no hardware", "--emulate")),
     ],
@@ -255,18 +267,23 @@ def test_the_second_flash_of_a_chip_that_locks_itself_needs_no_unlock(
     monkeypatch.setattr(debug_probes, "serial_ports", list)
     board = load_board("eartag")
     assert "the chip is locked: --unlock" in refusal(runner)
-    assert flash(board, ELF, FlashOptions(unlock=True), runner)
+    assert flash(board, ELF, FlashOptions(unlock=True, erase_provisioning=True), runner)
     assert flash(board, ELF, PLAIN, runner)
     assert flash(board, ELF, PLAIN, runner)
     if runner == "pyocd":
-        assert flash(board, ELF, FlashOptions(erase_chip=True), runner)
+        assert flash(board, ELF, FlashOptions(erase_chip=True, erase_provisioning=True), runner)
         assert "the chip is locked" in refusal(runner)
     else:
-        assert flash(board, ELF, FlashOptions(allow_erase=True), runner)
+        assert flash(board, ELF, FlashOptions(allow_erase=True, erase_provisioning=True), runner)
         assert flash(board, ELF, PLAIN, runner)
     assert board.flash is not None and board.flash.openocd is not None
     if runner == "openocd":
         forgetful = board.flash.openocd.model_copy(update={"after_unlock": ()})
         facts = board.flash.model_copy(update={"openocd": forgetful})
-        assert flash(board.model_copy(update={"flash": facts}), ELF, FlashOptions(unlock=True), runner)
+        assert flash(
+            board.model_copy(update={"flash": facts}),
+            ELF,
+            FlashOptions(unlock=True, erase_provisioning=True),
+            runner,
+        )
         assert "the chip is locked" in refusal(runner)

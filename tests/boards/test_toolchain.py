@@ -49,7 +49,7 @@ def test_overflow_becomes_one_sentence_with_the_whole_need() -> None:
     stderr = "ld: region `FLASH' overflowed by 16 bytes"
     sentence = overflow_sentence(stderr, load_board("collar"))
     assert sentence is not None
-    assert sentence.startswith("the firmware needs 61456 bytes of flash, collar has 61440: ")
+    assert sentence.startswith("the firmware needs 53264 bytes of flash, collar has 53248: ")
     assert overflow_sentence("ld: undefined reference to `x'", load_board("collar")) is None
 
 
@@ -161,7 +161,7 @@ def test_weights_of_twice_the_width_show_in_their_group(tmp_path: Path) -> None:
     [
         ("collar", "RAM", 19_000, 20_480),
         ("collar-emulated", "RAM", 19_000, 20_480),
-        ("collar", "flash", 131_000, 61_440),
+        ("collar", "flash", 131_000, 53_248),
         ("eartag-emulated", "RAM", 262_144, 262_144),
     ],
 )

@@ -49,6 +49,7 @@ class Config(ctypes.Structure):
     _fields_ = (
         ("address", _u8), ("mode", _u8), ("range", _u8), ("rate", _u8), ("filter", _u8), ("shift", _u8),
         ("axes", ctypes.c_int8 * 3), ("watermark", _u16), ("sample_ticks", _u32), ("tolerance", _u16),
+        ("offset", ctypes.POINTER(_i32)), ("gain", ctypes.POINTER(_i32)),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from builders.compile import STRICT, UNDEFINED
 from mcukd.codegen.templates import render_template
 from mcukd.resources import resource_dir
 from mcukd.tag.operation import TagConfig
+from mcukd.tag.provision import PAGES
 
 ADAPTER = Path(__file__).parent.parent / "tag" / "modelled_tag.c"
 #: Attributes of `LogWriter` in the order of `tag_log`.
@@ -35,7 +36,7 @@ def write_sources(config: TagConfig, folder: Path, log_origin: int = 0) -> list[
     folder.mkdir(parents=True, exist_ok=True)
     for source in (*(templates / "tag").glob("*.[ch]"), *(templates / "app").glob("app_crc32.*")):
         (folder / source.name).write_bytes(source.read_bytes())
-    header = {**asdict(config), "board": "a test", "log_origin": log_origin}
+    header = {**asdict(config), "board": "a test", "log_origin": log_origin, "provision_pages": PAGES}
     (folder / "tag_config.h").write_text(
         render_template("tag/tag_config.h.j2", {"tag": header, "sampling": False, "radio": None})
     )
@@ -43,7 +44,10 @@ def write_sources(config: TagConfig, folder: Path, log_origin: int = 0) -> list[
 
 
 class TagLibrary:
-    """The compiled C. Arrays of the modelled flash are NumPy views of its memory."""
+    """The compiled C. Arrays of the modelled flash are NumPy views of its memory.
+
+    words, writes, weak, erases: of the log's pages. flash: all of the same, with the pages of provisioning.
+    """
 
     def __init__(self, config: TagConfig, folder: Path) -> None:
         self.config = config
@@ -53,10 +57,12 @@ class TagLibrary:
         subprocess.run(["cc", *flags, *map(str, sources), str(ADAPTER), "-o", str(library)], check=True)
         self.c = ctypes.CDLL(str(library))
         size = config.log_pages * config.page_words
-        self.words = self._array("flash_words", size)
-        self.writes = self._array("flash_writes", size)
-        self.weak = self._array("flash_weak", size)
-        self.erases = self._array("flash_erases", config.log_pages)
+        pages = config.log_pages + PAGES
+        names = ("flash_words", "flash_writes", "flash_weak")
+        self.flash = [self._array(name, pages * config.page_words) for name in names]
+        self.flash.append(self._array("flash_erases", pages))
+        self.words, self.writes, self.weak = (array[:size] for array in self.flash[:3])
+        self.erases = self.flash[3][: config.log_pages]
         self.journal = self._array("journal", 1 << 21)
         self._log = (ctypes.c_uint32 * len(STATE)).in_dll(self.c, "log_alone")
         self._listed = np.zeros((size // 5, 5), np.uint32)
@@ -76,8 +82,8 @@ class TagLibrary:
 
     def blank(self) -> None:
         """As the factory gives it, with power."""
-        self.words[:] = 0xFFFFFFFF
-        self.writes[:] = self.weak[:] = self.erases[:] = 0
+        for array, value in zip(self.flash, (0xFFFFFFFF, 0, 0, 0)):
+            array[:] = value
         self.set(operations=0, cut_at=0, without_power=0, rules_broken=0, journal_count=0, ticks_now=0)
         self.set(torn_bits=0, torn_page=0, torn_weak=0, stuck_word=0xFFFFFFFF, stuck_bits=0)
 

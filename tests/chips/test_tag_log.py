@@ -38,11 +38,12 @@ MAIN = f"""
 
 int main(void)
 {{
+    static const tag_log_ring ring = {{ 0, TAG_LOG_PAGES, TAG_LOG_FORMAT | TAG_CLASSES << 8 }};
     static tag_log log;
     uint32_t payload[{WORDS}];
 
     port_init();
-    tag_log_open(&log);
+    tag_log_open(&log, &ring);
     for (;;) {{
         const int byte = port_read();
         if (byte < 0) {{

@@ -25,6 +25,7 @@ COMMANDS = (
     "evaluate",
     "classify",
     "tag",
+    "provision",
     "fetch",
     "log",
     "payload",

@@ -193,7 +193,7 @@ DUMPED = """
 #include "tag_port.h"
 #include <stdio.h>
 #define WORDS (TAG_LOG_PAGES * TAG_LOG_PAGE_WORDS)
-static uint32_t words[WORDS];
+static uint32_t words[WORDS + TAG_PROVISION_PAGES * TAG_LOG_PAGE_WORDS];
 uint32_t tag_flash_read(uint32_t word) { return words[word]; }
 void tag_flash_program(uint32_t word, uint32_t value) { words[word] &= value; }
 void tag_flash_erase(uint32_t page)

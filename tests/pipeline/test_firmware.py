@@ -12,10 +12,12 @@ import pytest
 from builders.commands import invoke
 from builders.students import random_model
 from builders.studies import quantized_study
+from typer.testing import CliRunner
 
 from mcukd.boards import debug_probes
 from mcukd.boards.model import load_board
 from mcukd.boards.toolchain import compile_flags, link_flags
+from mcukd.cli.app import app
 from mcukd.errors import UserError
 from mcukd.pipeline.firmware import build_stage, ensure_built, generate_stage, sensor_remarks
 from mcukd.study import Study
@@ -197,7 +199,10 @@ def test_erasing_the_chip_says_what_is_lost(
 ) -> None:
     put(finished, "pyocd", PYOCD_LOADS)
     flash = ("flash", "--board", "eartag", "--runner", "pyocd")
-    assert "The chip erase destroys UICR too" in invoke(monkeypatch, tmp_path, *flash, "--erase-chip").stderr
+    with pytest.raises(UserError, match="--erase-chip erases what the tag was told.*--erase-provisioning"):
+        invoke(monkeypatch, tmp_path, *flash, "--erase-chip")
+    erase = (*flash, "--erase-chip", "--erase-provisioning")
+    assert "The chip erase destroys UICR too" in invoke(monkeypatch, tmp_path, *erase).stderr
     assert "UICR" not in invoke(monkeypatch, tmp_path, *flash).stderr
     with pytest.raises(UserError, match="UICR too.*--erase-chip"):
         invoke(monkeypatch, tmp_path, *flash, "--allow-erase", "--dry-run")
@@ -237,3 +242,16 @@ def test_a_board_built_for_size_is_another_firmware(tmp_path: Path) -> None:
     assert load_board("collar").with_optimize("size").twin().optimize == "size"
     with pytest.raises(UserError, match="--optimize fast: choose one of speed, size"):
         board.with_optimize("fast")
+
+
+def test_somebody_at_a_terminal_is_asked_before_what_a_tag_was_told_is_erased(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(finished, "pyocd", PYOCD_LOADS)
+    monkeypatch.setattr("mcukd.cli.firmware._at_terminal", lambda: True)
+    monkeypatch.chdir(tmp_path)
+    flash = ("flash", "--board", "eartag", "--runner", "pyocd", "--erase-chip")
+    no = CliRunner().invoke(app, flash, input="n\n")
+    assert no.exit_code == 1 and "Erase it?" in no.output and "flashed;" not in no.output
+    yes = CliRunner().invoke(app, flash, input="y\n")
+    assert yes.exit_code == 0 and "eartag: flashed;" in yes.output

@@ -1,15 +1,16 @@
 /* modelled_tag.c - the tag's C on this computer: a modelled flash whose supply fails at will, and calls for tests. */
 #include "tag.h"
 #include "tag_port.h"
+#include "tag_provision.h"
 
-#define WORDS (TAG_LOG_PAGES * TAG_LOG_PAGE_WORDS)
+#define WORDS ((TAG_LOG_PAGES + TAG_PROVISION_PAGES) * TAG_LOG_PAGE_WORDS)
 #define ROW_WORDS 64u
 
 /* Flash, how often each word was programmed since its page was erased, and bits that read differently every time. */
 uint32_t flash_words[WORDS];
 uint32_t flash_writes[WORDS];
 uint32_t flash_weak[WORDS];
-uint32_t flash_erases[TAG_LOG_PAGES];
+uint32_t flash_erases[TAG_LOG_PAGES + TAG_PROVISION_PAGES];
 
 /* The operation in which the supply fails, counted from 1, and what it leaves. */
 uint32_t operations;
@@ -136,6 +137,8 @@ void run_results(const uint8_t *classes, const int16_t *logits, uint32_t count, 
     }
 }
 
+static const tag_log_ring ring = { 0, TAG_LOG_PAGES, TAG_LOG_FORMAT | (uint32_t)TAG_CLASSES << 8 };
+
 /* Records from the oldest to the newest as the tag reads them: type and trust, sequence, seconds, first word and
  * words of the payload. */
 uint32_t list_records(uint32_t *out, uint32_t room)
@@ -143,7 +146,8 @@ uint32_t list_records(uint32_t *out, uint32_t room)
     tag_log_cursor cursor = { 0, 0 };
     tag_log_record record;
     uint32_t count = 0;
-    while (count < room && tag_log_next(&cursor, &record)) {
+    const tag_log log = { .ring = &ring };
+    while (count < room && tag_log_next(&log, &cursor, &record)) {
         uint32_t *row = out + 5u * count++;
         row[0] = record.type | record.trusted << 8;
         row[1] = record.sequence;
@@ -159,7 +163,7 @@ tag_log log_alone;
 
 void log_open(void)
 {
-    tag_log_open(&log_alone);
+    tag_log_open(&log_alone, &ring);
 }
 
 int log_append(uint32_t type, uint32_t trusted, uint32_t seconds, const uint32_t *payload, uint32_t words)

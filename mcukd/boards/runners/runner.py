@@ -16,12 +16,20 @@ class FlashOptions:
 
     allow_erase: erase the whole flash first, and nothing but the flash. unlock: let the runner unlock a
     protected chip, which erases it. erase_chip: erase everything on the chip, its settings (UICR) too.
+    erase_provisioning: what the tag was told, and its log, may be lost with that.
     """
 
     probe: Optional[str] = None
     allow_erase: bool = False
     unlock: bool = False
     erase_chip: bool = False
+    erase_provisioning: bool = False
+
+    @property
+    def erases_all(self) -> Optional[str]:
+        """The option that erases all of the flash; None where only what is written is erased."""
+        names = ("allow_erase", "unlock", "erase_chip")
+        return next((f"--{name.replace('_', '-')}" for name in names if getattr(self, name)), None)
 
 
 class Runner(ABC):

@@ -1,0 +1,156 @@
+"""Command `mcukd provision`: what a tag is told before it goes out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from mcukd.cli.common import JsonOption, StudyOption, print_json, print_table
+from mcukd.cli.tag_line import BaudOption, EmulateOption, PortOption, tag_line
+
+if TYPE_CHECKING:
+    from mcukd.harness.provisioning import Told
+    from mcukd.tag.provision import Provision
+
+#: Fields by the names that --remove takes.
+_NAMES = {
+    "id": "id",
+    "axes-map": "axes",
+    "period": "period_s",
+    "calibration": "calibration",
+    "keys": "session",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(provision)
+
+
+def provision(
+    port: PortOption = None,
+    emulate: EmulateOption = None,
+    file: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--file", help="TOML file of what to tell; keys are told by file only.", show_default=False
+        ),
+    ] = None,
+    name: Annotated[
+        Optional[str], typer.Option("--id", help="The tag's id, up to 16 bytes.", show_default=False)
+    ] = None,
+    axes_map: Annotated[
+        Optional[str],
+        typer.Option(
+            "--axes-map", metavar="x=-y,y=x,z=z", help="The model's axes by the sensor's.", show_default=False
+        ),
+    ] = None,
+    period: Annotated[
+        Optional[int],
+        typer.Option(
+            "--period", min=1, help="Seconds of a period: of the counters and payloads.", show_default=False
+        ),
+    ] = None,
+    remove: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            "--remove", help="Forget id, axes-map, period, calibration or keys.", show_default=False
+        ),
+    ] = None,
+    baud: BaudOption = 115_200,
+    run: StudyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Tell a tag its id, axes, calibration, period and keys, or show what it was told.
+
+    It goes by it at once. What is not named stays as it is. Flashing keeps it. Keys are never shown.
+
+    Example: [bold]mcukd provision --port /dev/ttyACM0 --id cow-17 --period 1800[/bold]
+    """
+    from mcukd.harness.provisioning import read_provision, write_provision
+
+    with tag_line(port, emulate, baud, run) as device:
+        before = read_provision(device)
+        wanted = _wanted(before.provision, file, name, axes_map, period, remove or [])
+        keep = before.keys and wanted.session is None and "keys" not in (remove or [])
+        if any((file, name is not None, axes_map, period, remove)):
+            told = write_provision(device, wanted, before, keep)
+        else:
+            told = before
+    if json:
+        print_json(_facts(told))
+        return
+    if told.generation == 0:
+        typer.echo("The tag was never provisioned: it goes by its firmware.")
+        return
+    print_table(f"Told, {told.generation:,} times so far", ["", ""], _rows(told), left=2)
+
+
+def _wanted(
+    before: Provision,
+    file: Optional[Path],
+    name: Optional[str],
+    axes_map: Optional[str],
+    period: Optional[int],
+    remove: list[str],
+) -> Provision:
+    """Return what the tag is to be told; keys only where the file has some."""
+    from mcukd.boards.sensor_driver import parse_axes
+    from mcukd.errors import UserError
+    from mcukd.harness.provision_file import read_provision_file
+    from mcukd.tag.provision import Provision
+    from mcukd.text import did_you_mean, listed
+
+    wanted = before
+    for each in remove:
+        if each not in _NAMES:
+            raise UserError(
+                f"--remove is {each!r}{did_you_mean(each, _NAMES)}, but one of {listed(_NAMES)} is expected."
+            )
+        wanted = replace(wanted, **{_NAMES[each]: getattr(Provision(), _NAMES[each])})
+    if file is not None:
+        wanted = read_provision_file(file, wanted)
+    if name is not None:
+        wanted = replace(wanted, id=name)
+    if axes_map is not None:
+        try:
+            wanted = replace(wanted, axes=parse_axes(axes_map).axes)
+        except ValueError as error:
+            raise UserError(f"--axes-map is {axes_map!r}, but {error}.") from None
+    return wanted if period is None else replace(wanted, period_s=period)
+
+
+def _facts(told: Told) -> dict[str, Any]:
+    from mcukd.boards.sensor_driver import AxesMap
+
+    given = told.provision
+    return {
+        "generation": told.generation,
+        "id": given.id or None,
+        "axes_map": AxesMap(given.axes).text if given.axes else None,
+        "calibration": vars(given.calibration) if given.calibration else None,
+        "period_s": given.period_s or None,
+        "keys": told.keys,
+        "device_address": f"{told.address:08x}" if told.address is not None else None,
+    }
+
+
+def _rows(told: Told) -> list[list[str]]:
+    from mcukd.tag.provision import GAIN_ONE, OFFSET_ONE
+
+    facts = _facts(told)
+    calibration = told.provision.calibration
+    shown = "none"
+    if calibration is not None:
+        offset = ", ".join(f"{value / OFFSET_ONE:.2f}" for value in calibration.offset)
+        shown = f"offset {offset} counts, gain {', '.join(f'{v / GAIN_ONE:.4f}' for v in calibration.gain)}"
+    return [
+        ["id", facts["id"] or "none"],
+        ["axes", facts["axes_map"] or "as in the board file"],
+        ["calibration", shown],
+        ["period", f"{facts['period_s']:,} s" if facts["period_s"] else "the firmware's"],
+        ["LoRaWAN", f"device {facts['device_address']}, keys not shown" if told.keys else "no keys"],
+    ]

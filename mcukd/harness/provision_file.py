@@ -1,0 +1,100 @@
+"""Files of what a tag is to be told (TOML): docs/provisioning.md shows one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Optional
+
+from pydantic import Field, field_validator
+
+from mcukd.boards.section import Section
+from mcukd.boards.sensor_driver import parse_axes
+from mcukd.config_files import ConfigFileType
+from mcukd.errors import UserError
+from mcukd.tag.provision import Calibration, Provision, Session, check, parse_key
+
+_Three = tuple[int, int, int]
+
+
+class CalibrationSection(Section):
+    """Offset in 16ths of a count and gain, of which 16,384 is 1, of the sensor's own x, y, z."""
+
+    offset: _Three = Field(strict=False)
+    gain: _Three = Field(strict=False)
+
+
+class LorawanSection(Section):
+    """A session of LoRaWAN, activated by personalisation; all in hexadecimal digits."""
+
+    device_address: str
+    network_session_key: str
+    application_session_key: str
+
+
+class ProvisionFile(Section):
+    """What a file may say; what it leaves out stays as the tag has it."""
+
+    id: Optional[str] = None
+    axes_map: Optional[str] = None
+    period_s: Optional[int] = None
+    calibration: Optional[CalibrationSection] = None
+    lorawan: Optional[LorawanSection] = None
+
+    @field_validator("axes_map")
+    @classmethod
+    def _is_a_map(cls, text: Optional[str]) -> Optional[str]:
+        if text is not None:
+            parse_axes(text)
+        return text
+
+
+FILES = ConfigFileType(
+    name="provisioning file",
+    folder="",
+    document="docs/provisioning.md",
+    sections={(): ProvisionFile, ("calibration",): CalibrationSection, ("lorawan",): LorawanSection},
+)
+
+
+def read_provision_file(path: Path, before: Provision) -> Provision:
+    """Return what a tag is to be told: what the file says, and for the rest what it was told before.
+
+    Raises UserError, which shows no key, for a file that is not as expected.
+    """
+    file = FILES.check(path, ProvisionFile)
+    told = before
+    if file.id is not None:
+        told = replace(told, id=file.id)
+    if file.axes_map is not None:
+        told = replace(told, axes=parse_axes(file.axes_map).axes)
+    if file.period_s is not None:
+        told = replace(told, period_s=file.period_s)
+    if file.calibration is not None:
+        told = replace(told, calibration=Calibration(file.calibration.offset, file.calibration.gain))
+    if file.lorawan is not None:
+        told = replace(told, session=_session(path, file.lorawan))
+    try:
+        check(told)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return told
+
+
+def _session(path: Path, section: LorawanSection) -> Session:
+    keys = {}
+    for name in ("network_session_key", "application_session_key"):
+        try:
+            keys[name] = parse_key(getattr(section, name))
+        except ValueError as error:
+            raise UserError(f"{path}: lorawan.{name} is no key: {error}.") from None
+    try:
+        address = int(section.device_address, 16)
+        if len(section.device_address) != 8:
+            raise ValueError
+    except ValueError:
+        raise UserError(
+            f"{path}: lorawan.device_address is {section.device_address!r}, but 8 hexadecimal digits are "
+            "expected."
+        ) from None
+    return Session(address, keys["network_session_key"], keys["application_session_key"])
