@@ -12,6 +12,7 @@ from mcukd.cli.common import JsonOption, StudyOption, print_json, print_table
 from mcukd.cli.tag_line import BaudOption, EmulateOption, PortOption, tag_line
 
 if TYPE_CHECKING:
+    from mcukd.harness.protocol import Device
     from mcukd.harness.provisioning import Told
     from mcukd.tag.provision import Provision
 
@@ -54,6 +55,12 @@ def provision(
             "--period", min=1, help="Seconds of a period: of the counters and payloads.", show_default=False
         ),
     ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate", help="Find offset and gain of the sensor's axes: you lay the tag on its six sides."
+        ),
+    ] = False,
     remove: Annotated[
         Optional[list[str]],
         typer.Option(
@@ -69,19 +76,24 @@ def provision(
     It goes by it at once. What is not named stays as it is. Flashing keeps it. Keys are never shown.
 
     Example: [bold]mcukd provision --port /dev/ttyACM0 --id cow-17 --period 1800[/bold]
+
+    Example: [bold]mcukd provision --port /dev/ttyACM0 --calibrate[/bold]
     """
     from mcukd.harness.provisioning import read_provision, write_provision
 
+    measured: dict[str, Any] = {}
     with tag_line(port, emulate, baud, run) as device:
         before = read_provision(device)
         wanted = _wanted(before.provision, file, name, axes_map, period, remove or [])
         keep = before.keys and wanted.session is None and "keys" not in (remove or [])
-        if any((file, name is not None, axes_map, period, remove)):
+        if calibrate:
+            wanted, measured = _calibrated(device, wanted)
+        if any((file, name is not None, axes_map, period, remove, calibrate)):
             told = write_provision(device, wanted, before, keep)
         else:
             told = before
     if json:
-        print_json(_facts(told))
+        print_json({**_facts(told), **measured})
         return
     if told.generation == 0:
         typer.echo("The tag was never provisioned: it goes by its firmware.")
@@ -121,6 +133,29 @@ def _wanted(
         except ValueError as error:
             raise UserError(f"--axes-map is {axes_map!r}, but {error}.") from None
     return wanted if period is None else replace(wanted, period_s=period)
+
+
+def _calibrated(device: Device, wanted: Provision) -> tuple[Provision, dict[str, Any]]:
+    """Return what the tag is to be told with a calibration that is found now, and what was measured."""
+    from mcukd.harness.calibrating import calibrate
+
+    def turn(request: str) -> None:
+        typer.prompt(
+            f"{request}, then press Enter", default="", show_default=False, prompt_suffix=" ", err=True
+        )
+
+    found, sides = calibrate(device, turn, lambda text: typer.echo(text, err=True))
+    worst = max(abs(each) for each in found.residual_mg)
+    typer.echo(
+        f"Residual: {worst:.2f} mg at most on the six sides, {found.check_mg:+.1f} mg in the check position.",
+        err=True,
+    )
+    facts = {
+        "measured_g": {side: rest.mean.round(4).tolist() for side, rest in sides.items()},
+        "residual_mg": dict(zip(sides, (round(each, 3) for each in found.residual_mg))),
+        "check_mg": round(found.check_mg, 3),
+    }
+    return replace(wanted, calibration=found.calibration), facts
 
 
 def _facts(told: Told) -> dict[str, Any]:

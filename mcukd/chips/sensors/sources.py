@@ -142,6 +142,27 @@ def at_rest(x: float = 0.0, y: float = 0.0, z: float = 1.0) -> Motion:
     return Motion(lambda seconds: np.broadcast_to(np.array([x, y, z]), (len(seconds), 3)))
 
 
+def misreading(
+    function: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    gain: Sequence[float],
+    offset_g: Sequence[float],
+    noise_g: float = 0.0,
+    seed: int = 0,
+) -> Motion:
+    """Return a source whose sensor has errors: gain · g + offset of each axis, and noise of each sample.
+
+    function: as of Motion. gain: 1 is right. noise_g: standard deviation. An MPU-9250's data sheet allows 3 %
+    and 60 mg (80 along z).
+    """
+    chance = np.random.default_rng(seed)
+
+    def read(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+        right = np.asarray(function(seconds), np.float64)
+        return right * np.array(gain) + np.array(offset_g) + chance.normal(0.0, noise_g, right.shape)
+
+    return Motion(read)
+
+
 def recording_of_card(
     name: str,
     animal: str,
