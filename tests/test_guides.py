@@ -51,7 +51,7 @@ def test_provision(tmp_path: Path) -> None:
     for text in [*blocks("provision-a-tag.md", "toml"), *whole]:
         (tmp_path / "cow-17.toml").write_text(text, encoding="utf-8")
         told = read_provision_file(tmp_path / "cow-17.toml", Provision())
-        assert (told.id, told.axes, told.period_s) == ("cow-17", (-2, 1, 3), 1800)
+        assert (told.id, told.axes, told.period_s, told.radio_id) == ("cow-17", (-2, 1, 3), 1800, 17)
         assert told.session is not None and told.session.address == 0x26011BDA
     assert told.calibration is not None and told.calibration.offset[2] == 655
 

@@ -34,12 +34,16 @@ void tag_provision_start(void)
     uint32_t generation = 0;
     const uint32_t at = find(&log, &generation);
 
-    provision = (tag_provision) { 0 };
+    provision = (tag_provision) { .radio_id = UINT32_MAX };
     if (at == UINT32_MAX) {
         return;
     }
     provision.generation = generation;
     provision.period_s = tag_flash_read(at + TAG_PROVISION_PERIOD);
+    const uint32_t flags = tag_flash_read(at + TAG_PROVISION_FLAGS);
+    if ((flags & TAG_PROVISION_HAS_RADIO_ID) != 0) {
+        provision.radio_id = flags >> 16;
+    }
     const uint32_t axes = tag_flash_read(at + TAG_PROVISION_AXES);
     for (uint32_t axis = 0; axis < 3u; axis++) {
         provision.offset[axis] = (int32_t)tag_flash_read(at + TAG_PROVISION_OFFSET + axis);
@@ -81,8 +85,10 @@ static int axes_are_right(uint32_t axes)
 
 uint32_t tag_provision_wrong(const uint32_t words[TAG_PROVISION_WORDS])
 {
-    const uint32_t flags = TAG_PROVISION_HAS_KEYS | TAG_PROVISION_KEEPS_KEYS;
-    if ((words[TAG_PROVISION_FLAGS] & ~flags) != TAG_PROVISION_FORMAT) {
+    const uint32_t known = TAG_PROVISION_HAS_KEYS | TAG_PROVISION_KEEPS_KEYS | TAG_PROVISION_HAS_RADIO_ID;
+    const uint32_t flags = words[TAG_PROVISION_FLAGS];
+    const uint32_t allowed = (flags & TAG_PROVISION_HAS_RADIO_ID) != 0 ? flags & 0xFFFFu : flags;
+    if ((allowed & ~known) != TAG_PROVISION_FORMAT) {
         return TAG_PROVISION_FLAGS;
     }
     if (!axes_are_right(words[TAG_PROVISION_AXES])) {

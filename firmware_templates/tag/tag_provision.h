@@ -18,6 +18,7 @@ extern "C" {
 /* Of the first word, beside the format. */
 #define TAG_PROVISION_HAS_KEYS 0x100u
 #define TAG_PROVISION_KEEPS_KEYS 0x200u /* in what a host sends: the keys stay as they are */
+#define TAG_PROVISION_HAS_RADIO_ID 0x400u /* bits 16 to 31 */
 
 /* Words of the record's payload. */
 enum {
@@ -36,10 +37,11 @@ enum {
 #define TAG_PROVISION_GAIN_MOST 20480
 #define TAG_PROVISION_PERIOD_MOST 31622400u
 
-/* What the tag goes by; all zeros where it was never provisioned. */
+/* What the tag goes by; zeros, and no number, where it was never provisioned. */
 typedef struct {
     uint32_t generation; /* times it was provisioned */
     uint32_t period_s;
+    uint32_t radio_id; /* the tag's number on the air; UINT32_MAX: the board's */
     int32_t offset[3];
     int32_t gain[3]; /* 0: not calibrated */
     int8_t axes[3]; /* 0: the board's */

@@ -344,6 +344,9 @@ def _board_details(board: Board) -> list[tuple[str, str]]:
     if board.log_region:
         region = board.log_region
         details.append(("Log", f"{region.length // 1024} KB of flash from {region.origin:#x}"))
+    if board.provision_region:
+        region = board.provision_region
+        details.append(("Provisioning", f"{region.length // 1024} KB of flash from {region.origin:#x}"))
     if board.emulates:
         details.append(("Emulates", board.emulates))
     if board.flash:

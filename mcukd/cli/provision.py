@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 #: Fields by the names that --remove takes.
 _NAMES = {
+    "radio-id": "radio_id",
     "id": "id",
     "axes-map": "axes",
     "period": "period_s",
@@ -55,6 +56,12 @@ def provision(
             "--period", min=1, help="Seconds of a period: of the counters and payloads.", show_default=False
         ),
     ] = None,
+    radio_id: Annotated[
+        Optional[int],
+        typer.Option(
+            "--radio-id", help="The tag's number on the air, 0 to 65535 (LoRa).", show_default=False
+        ),
+    ] = None,
     calibrate: Annotated[
         bool,
         typer.Option(
@@ -64,7 +71,7 @@ def provision(
     remove: Annotated[
         Optional[list[str]],
         typer.Option(
-            "--remove", help="Forget id, axes-map, period, calibration or keys.", show_default=False
+            "--remove", help="Forget id, axes-map, period, radio-id, calibration or keys.", show_default=False
         ),
     ] = None,
     baud: BaudOption = 115_200,
@@ -86,9 +93,11 @@ def provision(
         before = read_provision(device)
         wanted = _wanted(before.provision, file, name, axes_map, period, remove or [])
         keep = before.keys and wanted.session is None and "keys" not in (remove or [])
+        if radio_id is not None:
+            wanted = replace(wanted, radio_id=radio_id)
         if calibrate:
             wanted, measured = _calibrated(device, wanted)
-        if any((file, name is not None, axes_map, period, remove, calibrate)):
+        if any((file, name is not None, axes_map, period, radio_id is not None, remove, calibrate)):
             told = write_provision(device, wanted, before, keep)
         else:
             told = before
@@ -168,6 +177,7 @@ def _facts(told: Told) -> dict[str, Any]:
         "axes_map": AxesMap(given.axes).text if given.axes else None,
         "calibration": vars(given.calibration) if given.calibration else None,
         "period_s": given.period_s or None,
+        "radio_id": given.radio_id,
         "keys": told.keys,
         "device_address": f"{told.address:08x}" if told.address is not None else None,
     }
@@ -177,7 +187,7 @@ def _rows(told: Told) -> list[list[str]]:
     from mcukd.tag.provision import GAIN_ONE, OFFSET_ONE
 
     facts = _facts(told)
-    calibration = told.provision.calibration
+    calibration, given_id = told.provision.calibration, told.provision.radio_id
     shown = "none"
     if calibration is not None:
         offset = ", ".join(f"{value / OFFSET_ONE:.2f}" for value in calibration.offset)
@@ -187,5 +197,6 @@ def _rows(told: Told) -> list[list[str]]:
         ["axes", facts["axes_map"] or "as in the board file"],
         ["calibration", shown],
         ["period", f"{facts['period_s']:,} s" if facts["period_s"] else "the firmware's"],
+        ["number on the air", "as in the board file" if given_id is None else str(given_id)],
         ["LoRaWAN", f"device {facts['device_address']}, keys not shown" if told.keys else "no keys"],
     ]

@@ -67,6 +67,7 @@ def status(
         ],
         ["latest class", "none yet" if found.latest_class is None else str(found.latest_class)],
         ["sensor", sensor],
+        ["battery", "not measured" if found.battery_mv is None else f"{found.battery_mv:,} mV"],
         [
             "last event",
             "none since the start" if found.event is None else EVENTS.get(found.event, f"code {found.event}"),

@@ -66,7 +66,9 @@ class SimulatedTag:
         if message.kind == Request.STATUS:
             least, most = min(self.pages), max(self.pages)
             numbers = (1, 0, 0, len(self.pages), size, least, most, 0, 0)
-            return [(Request.STATUS | REPLY, STATUS_FIELDS.pack(self.chip, *numbers, NO_CLASS, 0, 0, 0))]
+            return [
+                (Request.STATUS | REPLY, STATUS_FIELDS.pack(self.chip, *numbers, NO_CLASS, 0, 0, 0, 0xFFFF))
+            ]
         if message.kind == Request.FETCH:
             self.requests += 1
             return [(Request.FETCH | REPLY, each) for each in self._fetched(message.payload, size)]

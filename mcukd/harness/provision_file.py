@@ -38,6 +38,7 @@ class ProvisionFile(Section):
     id: Optional[str] = None
     axes_map: Optional[str] = None
     period_s: Optional[int] = None
+    radio_id: Optional[int] = None
     calibration: Optional[CalibrationSection] = None
     lorawan: Optional[LorawanSection] = None
 
@@ -70,6 +71,8 @@ def read_provision_file(path: Path, before: Provision) -> Provision:
         told = replace(told, axes=parse_axes(file.axes_map).axes)
     if file.period_s is not None:
         told = replace(told, period_s=file.period_s)
+    if file.radio_id is not None:
+        told = replace(told, radio_id=file.radio_id)
     if file.calibration is not None:
         told = replace(told, calibration=Calibration(file.calibration.offset, file.calibration.gain))
     if file.lorawan is not None:

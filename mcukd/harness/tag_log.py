@@ -54,7 +54,7 @@ class TagStatus:
     oldest_sequence: of the first record that is kept; confirmed: records below it are.
     latest_class: smoothed; None before the first result. sensor: `none` of a firmware that reads no sensor,
     `sought` while it was not found or failed, `samples`. sensor_failures: in a row. event: code of the event
-    logged last since the start, None without one.
+    logged last since the start, None without one. battery_mv: of the supply, None where it is not measured.
     """
 
     chip: str
@@ -71,6 +71,7 @@ class TagStatus:
     sensor: str
     sensor_failures: int
     event: Optional[int]
+    battery_mv: Optional[int]
 
 
 #: By the number on the wire.
@@ -90,6 +91,7 @@ def read_status(device: Device) -> TagStatus:
         latest_class=None if latest == NO_CLASS else latest,
         sensor=SENSOR_STATES[sensor] if sensor < len(SENSOR_STATES) else f"state {sensor}",
         event=facts["event"] or None,
+        battery_mv=None if facts["battery_mv"] == 0xFFFF else facts["battery_mv"],
     )
     return TagStatus(**facts)
 

@@ -24,7 +24,7 @@ PAGES = 2
 #: Of the pages' headers, and of a record's first word.
 RING_FORMAT, FORMAT = 2, 1
 WORDS, KEYS_AT = 22, 14
-HAS_KEYS, KEEPS_KEYS = 0x100, 0x200
+HAS_KEYS, KEEPS_KEYS, HAS_RADIO_ID = 0x100, 0x200, 0x400
 ID_BYTES = 16
 PERIOD_MOST = 31_622_400
 #: Of offsets in counts, and of gains.
@@ -59,7 +59,8 @@ class Provision:
     """What a tag is told.
 
     id: up to 16 bytes of UTF-8. axes: the sensor's axis, from 1 on, that is the model's x, y, z, negative for
-    turned round; None: the board's. period_s: of counters and payloads; 0: the firmware's.
+    turned round; None: the board's. period_s: of counters and payloads; 0: the firmware's. radio_id: its
+    number on the air, 0 to 65,535; None: the board's.
     """
 
     id: str = ""
@@ -67,6 +68,7 @@ class Provision:
     calibration: Optional[Calibration] = None
     period_s: int = 0
     session: Optional[Session] = None
+    radio_id: Optional[int] = None
 
 
 def check(provision: Provision) -> None:
@@ -81,6 +83,8 @@ def check(provision: Provision) -> None:
         raise UserError(f"axes are {provision.axes}, but each of the sensor's is expected once.")
     if not 0 <= provision.period_s <= PERIOD_MOST:
         raise UserError(f"period_s is {provision.period_s}, but 1 to {PERIOD_MOST} s are expected.")
+    if provision.radio_id is not None and not 0 <= provision.radio_id < 1 << 16:
+        raise UserError(f"radio_id is {provision.radio_id}, but 0 to 65535 is expected.")
     if provision.calibration is not None:
         for name, values, least, most in (
             ("offset", provision.calibration.offset, -OFFSET_MOST, OFFSET_MOST),
@@ -111,6 +115,8 @@ def encode(provision: Provision, keep_keys: bool = False) -> bytes:
     check(provision)
     session = provision.session or Session(0, bytes(16), bytes(16))
     flags = KEEPS_KEYS if keep_keys else HAS_KEYS if provision.session else 0
+    if provision.radio_id is not None:
+        flags |= HAS_RADIO_ID | provision.radio_id << 16
     calibration = provision.calibration or Calibration((0, 0, 0), (0, 0, 0))
     return _WORDS.pack(
         FORMAT | flags,
@@ -137,6 +143,7 @@ def decode(words: bytes) -> tuple[Provision, bool]:
         Calibration(offset, gain) if any(gain) else None,
         period,
         Session(address, network, application) if keys else None,
+        first >> 16 if first & HAS_RADIO_ID else None,
     )
     return provision, keys
 

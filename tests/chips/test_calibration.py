@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from builders.chip_line import device_of
+from builders.commands import mcukd
 from builders.tag_image import TagImage, tag_image
 
 from mcukd.chips.sensors.sources import misreading
@@ -12,6 +18,7 @@ from mcukd.chips.sensors.wiring import make_sensor
 from mcukd.chips.tag_run import TagRun
 from mcukd.errors import UserError
 from mcukd.harness.calibrating import calibrate
+from mcukd.harness.protocol import Device
 from mcukd.harness.provisioning import read_provision, write_provision
 from mcukd.tag.provision import Provision
 
@@ -82,6 +89,31 @@ def test_a_sensor_with_the_data_sheets_errors_is_calibrated_to_some_mg(image: Ta
     calibrated = max(error_mg(run, hand, direction) for direction in directions)
     print(f"\n{image.board.name}: {raw:.1f} mg before, {calibrated:.1f} mg with the calibration")
     assert raw > 50 and calibrated <= 5
+
+
+def test_the_command_guides_writes_and_prints_the_residual(
+    image: TagImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand = Hand([*SIDES, SLANT])
+    run = start(image, hand)
+
+    @contextmanager
+    def line(*_: object) -> Iterator[Device]:
+        yield device_of(run)
+
+    monkeypatch.setattr("mcukd.cli.provision.tag_line", line)
+    monkeypatch.setattr("mcukd.cli.provision.typer.prompt", lambda request, **_: hand.turn(request))
+    waits = functools.partial(calibrate, wait=run.run)
+    monkeypatch.setattr("mcukd.harness.calibrating.calibrate", waits)
+    done = mcukd("provision", "--port", "x", "--calibrate", "--id", "cow-17", "--json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    told = run.provision()
+    assert told.id == "cow-17" and told.calibration is not None
+    assert facts["calibration"]["gain"] == list(told.calibration.gain)
+    assert max(facts["residual_mg"].values()) <= 5 and set(facts["measured_g"]) == set(facts["residual_mg"])
+    assert "Residual: 0." in done.stderr and done.stderr.count("of the sensor points up") == 6
+    assert hand.asked[0].startswith("Position 1 of 6") and hand.asked[-1].startswith("Check: lean the tag")
 
 
 @pytest.mark.parametrize(

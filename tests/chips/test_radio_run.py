@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from builders.boards import radio_of
+from builders.chip_line import device_of
 from builders.tag_image import TagImage, tag_image
 
 from mcukd.boards.radio_section import LoraRadio
@@ -15,6 +16,8 @@ from mcukd.chips.radios.faults import FAULTS
 from mcukd.chips.radios.sx1272 import Sx1272
 from mcukd.chips.radios.wiring import payload_of
 from mcukd.chips.tag_run import TagRun
+from mcukd.harness.provisioning import read_provision, write_provision
+from mcukd.harness.tag_log import read_status
 from mcukd.payload.coding import decode
 from mcukd.payload.schemas import load_schema
 from mcukd.payload.table import read_payloads
@@ -22,6 +25,7 @@ from mcukd.radio.ble import delays
 from mcukd.radio.lora import LoraSettings
 from mcukd.tag.application import EVENT
 from mcukd.tag.log import read_log
+from mcukd.tag.provision import Provision
 from mcukd.tag.records import PERIOD
 
 pytestmark = pytest.mark.emulator
@@ -82,6 +86,20 @@ def test_every_payload_on_the_air_is_the_references(image: TagImage, run: TagRun
         assert sum(record.payload[3:]) > 30
         assert decode(payload, load_schema("period")).values["battery_mv"] == 3000
     assert run.chip.resets == ["power"] and not [c for c in run.latest().observed.calls if c.kind == EVENT]
+
+
+def test_a_tag_that_is_told_a_number_sends_under_it(image: TagImage) -> None:
+    run = image.start(image.recording())
+    run.run(5)
+    device = device_of(run)
+    assert read_status(device).battery_mv == run.latest().battery_mv
+    write_provision(device, Provision(radio_id=0xBEEF), read_provision(device))
+    run.run(70)
+    expected = same_as_reference(image, run)
+    found = [payload_of(packet) for packet in run.air]
+    assert expected and {payload for _, payload in found} == {payload for _, payload in expected}
+    who = str(0xBEEF) if image.board.name == "collar" else run.chip.address  # type: ignore[attr-defined]
+    assert {tag for tag, _ in found} == {who}
 
 
 def test_they_leave_at_once_when_a_period_ends(image: TagImage, run: TagRun) -> None:

@@ -97,6 +97,18 @@ def test_a_line_that_is_lost_again_and_again_ends_with_the_whole_log(tmp_path: P
     assert tries > 5
 
 
+def test_a_line_that_falls_silent_is_told_and_keeps_what_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcukd.harness.protocol.ROBUST_ATTEMPTS", 2)
+    path = tmp_path / "tag.log"
+    with pytest.raises(UserError, match=r"stopped answering \(FETCH sent 5 times in vain"):
+        fetched(DamagedTag(pages_of(day_log()), Faults(stops_after=10_000)), path)
+    held = records_of(read_fetched(path).dump())
+    assert len(held) > 200 and held == records_of(day_log())[: len(held)]
+    assert [each.record for each in fetched(tag_of(day_log()), path).log.records] == records_of(day_log())
+
+
 def test_what_a_kill_left_of_an_entry_is_cut_off(tmp_path: Path) -> None:
     wanted, path = records_of(day_log(9000)), tmp_path / "tag.log"
     fetched(tag_of(day_log(9000)), path)
@@ -240,6 +252,7 @@ def test_the_firmware_gives_its_log_over_any_line(binary: Path, tmp_path: Path, 
     assert status.chip == "0123456789abcdef" and (status.starts, status.reset_cause) == (2, 5)
     assert (status.oldest_page, status.newest_page) == (1, max(pages_of(day_log())))
     assert status.log_pages == CONFIG.log_pages and status.sensor == "none" and status.latest_class is None
+    assert status.battery_mv is None
 
 
 @pytest.mark.parametrize(

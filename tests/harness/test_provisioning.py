@@ -37,6 +37,7 @@ FULL = Provision(
     Calibration((-300, 40, 7), (16_000, 16_500, 16_384)),
     1800,
     Session(0x26011BDA, bytes.fromhex(KEYS[0]), bytes.fromhex(KEYS[1])),
+    17,
 )
 
 
@@ -68,8 +69,9 @@ def test_a_tag_is_told_and_says_all_but_the_keys(binary: Path, faults: Faults) -
         assert told.generation == 1 and told.provision == replace(FULL, session=None)
         assert told.keys and told.address == 0x26011BDA
         assert read_provision(device) == told
-        again = write_provision(device, Provision("cow-18"), told, keep_keys=True)
-        assert (again.generation, again.provision, again.keys) == (2, Provision("cow-18"), True)
+        other = Provision("cow-18", radio_id=65535)
+        again = write_provision(device, other, told, keep_keys=True)
+        assert (again.generation, again.provision, again.keys) == (2, other, True)
         bare = write_provision(device, Provision("cow-18"), again)
         assert (bare.generation, bare.keys, bare.address) == (3, False, None)
         # It is logged, so that one knows from which record on another calibration holds.
@@ -136,6 +138,7 @@ FILE = f"""
 id = "cow-17"
 axes_map = "x=-y, y=x, z=z"
 period_s = 1800
+radio_id = 17
 
 [calibration]
 offset = [-300, 40, 7]
@@ -165,10 +168,12 @@ def test_the_command_tells_a_file_and_options_and_shows_no_key(binary: Path, tmp
     assert facts == {
         "generation": 1, "id": "cow-17", "axes_map": "x=-y, y=x, z=z", "period_s": 1800, "keys": True,
         "calibration": {"offset": [-300, 40, 7], "gain": [16000, 16500, 16384]}, "device_address": "26011bda",
+        "radio_id": 17,
     }  # fmt: skip
     changed = run("--file", "cow.toml", "--id", "cow-18", "--remove", "keys", "--period", "60")
     assert "cow-18" in changed and "60 s" in changed and "26011bda" in changed
     assert "x=z, y=-x, z=y" in run("--axes-map", "x=z, y=-x, z=y")
+    assert json.loads(run("--radio-id", "0", "--json"))["radio_id"] == 0
     for text in said:
         assert not any(key in text.lower() for key in KEYS)
 

@@ -55,6 +55,7 @@ provisions = st.builds(
     | st.builds(Calibration, st.tuples(offsets, offsets, offsets), st.tuples(gains, gains, gains)),
     period_s=st.integers(0, PERIOD_MOST),
     session=st.none() | st.builds(Session, st.integers(0, BLANK), keys, keys),
+    radio_id=st.none() | st.integers(0, 65535),
 )
 
 
@@ -82,6 +83,7 @@ def test_words_come_back_and_keys_are_never_shown(told: Provision) -> None:
         ({"id": "a\n"}, "printable"),
         ({"axes": (1, 1, 3)}, "each of the sensor's is expected once"),
         ({"period_s": -1}, "1 to 31622400 s"),
+        ({"radio_id": 65_536}, "radio_id is 65536"),
         ({"calibration": Calibration((0, 0, 0), (16_384, 16_384, 20_481))}, "calibration.gain is"),
         ({"calibration": Calibration((0, 1 << 20, 0), (16_384, 16_384, 16_384))}, "calibration.offset is"),
         ({"session": Session(1, b"short", bytes(16))}, "network_key has 5 bytes"),
@@ -159,7 +161,8 @@ def test_the_tag_and_the_reference_refuse_the_same(told: Provision, word: int, v
     elif word == 12:
         assert (tag.wrong(bytes(words)) == WORDS) == (value <= PERIOD_MOST)
     elif word == 0:
-        assert (tag.wrong(bytes(words)) == WORDS) == (value & ~0x300 == 1)
+        flags = value & 0xFFFF if value & 0x400 else value
+        assert (tag.wrong(bytes(words)) == WORDS) == (flags & ~0x700 == 1)
     else:
         assert tag.wrong(bytes(words)) == WORDS
 

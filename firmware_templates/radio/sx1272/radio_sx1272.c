@@ -8,6 +8,7 @@
 #include "radio_driver_config.h"
 #include "radio_spi.h"
 #include "tag_port.h"
+#include "tag_provision.h"
 
 /* Section 6.3: registers in LoRa mode. */
 #define REG_FIFO 0x00u
@@ -124,10 +125,12 @@ static radio_result set_up(void)
 static void send(const uint8_t payload[PAYLOAD_BYTES])
 {
     uint8_t frame[1u + FRAME_BYTES];
+    const uint32_t told = tag_provision_get()->radio_id;
+    const uint32_t id = told != UINT32_MAX ? told : RADIO_ID;
 
     frame[0] = REG_FIFO | WRITE;
-    frame[1] = RADIO_ID >> 8 & 0xFFu;
-    frame[2] = RADIO_ID & 0xFFu;
+    frame[1] = (uint8_t)(id >> 8);
+    frame[2] = (uint8_t)id;
     for (uint32_t k = 0; k < PAYLOAD_BYTES; k++) {
         frame[3u + k] = payload[k];
     }
