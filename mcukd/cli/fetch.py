@@ -66,6 +66,7 @@ def fetch(
         "last_sequence": last if records else None,
         "confirmed_below": confirmed,
         "damage": done.log.damage,
+        "cut_bytes": done.cut,
         "bytes_of_new_words": 4 * done.words,
         "bytes_sent": sent,
         "bytes_received": received,
@@ -81,6 +82,8 @@ def fetch(
         f"{4 * done.words:,} bytes of the log in {done.seconds:.1f} s: {received:,} received, {sent:,} sent, "
         f"{plural(retries, 'request')} repeated."
     )
+    if done.cut:
+        typer.echo(f"{done.cut:,} bytes at the file's end, of an entry that was not finished, were replaced.")
     for sentence in done.log.damage:
         typer.echo(f"Damage: {sentence}")
     if confirm:

@@ -34,7 +34,7 @@ class Fetched:
     """What a fetch did.
 
     log: all that the file holds. status: of the tag before. new_records, words: that were not in the file
-    before; words of 32 bits. seconds: it took.
+    before; words of 32 bits. cut: bytes of an unfinished entry that were cut off. seconds: it took.
     """
 
     file: FetchedLog
@@ -42,6 +42,7 @@ class Fetched:
     status: TagStatus
     new_records: int
     words: int
+    cut: int
     seconds: float
 
 
@@ -64,12 +65,12 @@ def fetch(device: Device, path: Path) -> Fetched:
         _same_tag(device, file, owner)
     else:
         file = create(path, owner)
-    held = 0
+    held, cut = 0, file.cut
     with suppress(UserError):  # what was read of the first page's header is no log yet
         held = len(read_log(file.dump(), str(path)).records)
     words = _read_pages(device, file, status)
     log = read_log(file.dump(), str(path))
-    return Fetched(file, log, status, len(log.records) - held, words, time.monotonic() - began)
+    return Fetched(file, log, status, len(log.records) - held, words, cut, time.monotonic() - began)
 
 
 def _same_tag(device: Device, file: FetchedLog, owner: Owner) -> None:
@@ -100,7 +101,7 @@ def _read_pages(device: Device, file: FetchedLog, status: TagStatus) -> int:
             try:
                 page.read(advance)
             finally:
-                if page.number == number and page.words:
+                if page.words:
                     new += _keep(device, file, number, page.words)
             if page.number == 0:
                 return new

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Optional
 
 from mcukd.errors import UserError
+from mcukd.files import naming
 from mcukd.tag.records import BLANK
 
 #: How such a file begins: the kind of its first entry.
@@ -24,7 +25,7 @@ MAGIC = b"mtag"
 _PAGE = b"page"
 _HEAD, _CRC, _WORDS = struct.Struct("<4sI"), struct.Struct("<I"), struct.Struct("<IH")
 _FORMAT = 1
-#: No entry is longer: a page, or what a file says of its tag.
+#: No content is longer: a page, or what a file says of its tag.
 _LONGEST = 1 << 16
 
 
@@ -61,9 +62,16 @@ class FetchedLog:
         return b"".join(self.pages[number] for number in sorted(self.pages))
 
     def append(self, number: int, first: int, words: bytes) -> None:
-        """Append words of a page that were read and checked; they are on the disk when this returns."""
+        """Append words of a page that were read and checked; they are on the disk when this returns.
+
+        Raises UserError where another program has written to the file meanwhile.
+        """
         entry = _entry(_PAGE, _WORDS.pack(number, first) + words)
-        with self.path.open("r+b") as file:
+        with naming(self.path), self.path.open("r+b") as file:
+            if os.fstat(file.fileno()).st_size != self.size + self.cut:
+                raise UserError(
+                    f"{self.path}: another program writes to it; wait until that has ended, and fetch again."
+                )
             file.seek(self.size)
             file.write(entry)
             file.truncate()
@@ -122,7 +130,7 @@ def read_fetched(path: Path) -> FetchedLog:
         number, first = _WORDS.unpack(body[: _WORDS.size])
         log._take(number, first, body[_WORDS.size :])
         at = end
-    if log.cut > _LONGEST:
+    if log.cut > len(_entry(_PAGE, bytes(_WORDS.size + 4 * log.owner.page_words))):
         raise UserError(
             f"{path}: damaged at byte {log.size:,}, with {log.cut:,} bytes behind it; nothing was appended. "
             f"Copy its first {log.size:,} bytes to a new file to go on from there."

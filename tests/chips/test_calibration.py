@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from builders.chip_line import device_of
 from builders.commands import mcukd
-from builders.tag_image import TagImage, tag_image
+from builders.tag_image import TagImage
 
 from mcukd.chips.sensors.sources import misreading
 from mcukd.chips.sensors.wiring import make_sensor
@@ -51,12 +51,6 @@ class Hand:
         return steady + self.shakes * np.sin(40 * seconds)[:, None]
 
 
-@pytest.fixture(scope="module", params=["collar", "eartag"])
-def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TagImage:
-    tag = "log_pages = 2\nperiod_s = 3600\nconsole_s = 0\nbout_results = 0\n"
-    return tag_image(request.param, tmp_path_factory.mktemp("tag"), tag)
-
-
 def start(image: TagImage, hand: Hand) -> TagRun:
     assert image.board.sensor is not None and image.board.sensor.driver is not None
     source = misreading(hand.measure, GAIN, OFFSET_G, NOISE_G)
@@ -73,9 +67,9 @@ def error_mg(run: TagRun, hand: Hand, direction: np.ndarray) -> float:
     return float(1000 * np.abs(samples.mean(axis=0) / 512 - direction).max())
 
 
-def test_a_sensor_with_the_data_sheets_errors_is_calibrated_to_some_mg(image: TagImage) -> None:
+def test_a_sensor_with_the_data_sheets_errors_is_calibrated_to_some_mg(told_image: TagImage) -> None:
     hand = Hand([*SIDES, SLANT])
-    run = start(image, hand)
+    run = start(told_image, hand)
     device = device_of(run)
     before = read_provision(device)
     found, sides = calibrate(device, hand.turn, hand.told.append, run.run)
@@ -87,15 +81,15 @@ def test_a_sensor_with_the_data_sheets_errors_is_calibrated_to_some_mg(image: Ta
     write_provision(device, Provision(calibration=found.calibration), before)
     run.run(5)
     calibrated = max(error_mg(run, hand, direction) for direction in directions)
-    print(f"\n{image.board.name}: {raw:.1f} mg before, {calibrated:.1f} mg with the calibration")
+    print(f"\n{told_image.board.name}: {raw:.1f} mg before, {calibrated:.1f} mg with the calibration")
     assert raw > 50 and calibrated <= 5
 
 
 def test_the_command_guides_writes_and_prints_the_residual(
-    image: TagImage, monkeypatch: pytest.MonkeyPatch
+    told_image: TagImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hand = Hand([*SIDES, SLANT])
-    run = start(image, hand)
+    run = start(told_image, hand)
 
     @contextmanager
     def line(*_: object) -> Iterator[Device]:
@@ -125,25 +119,25 @@ def test_the_command_guides_writes_and_prints_the_residual(
     ],
 )
 def test_a_tag_that_is_held_wrong_again_and_again_is_refused(
-    image: TagImage, positions: list[list[float]], words: str
+    told_image: TagImage, positions: list[list[float]], words: str
 ) -> None:
     hand = Hand(positions)
-    run = start(image, hand)
+    run = start(told_image, hand)
     with pytest.raises(UserError, match=words):
         calibrate(device_of(run), hand.turn, hand.told.append, run.run)
     assert run.provision() == Provision()
 
 
-def test_a_tag_that_is_held_wrong_once_is_asked_for_again(image: TagImage) -> None:
+def test_a_tag_that_is_held_wrong_once_is_asked_for_again(told_image: TagImage) -> None:
     hand = Hand([SIDES[0], SIDES[0], [0.7, 0.7, 0], *SIDES[1:], SLANT])
-    run = start(image, hand)
+    run = start(told_image, hand)
     calibrate(device_of(run), hand.turn, hand.told.append, run.run)
     assert len([text for text in hand.told if "already" in text or "none of its six" in text]) == 2
 
 
-def test_a_tag_that_is_shaken_is_refused(image: TagImage) -> None:
+def test_a_tag_that_is_shaken_is_refused(told_image: TagImage) -> None:
     hand = Hand([SIDES[0]] * 3)
-    run = start(image, hand)
+    run = start(told_image, hand)
     hand.shakes = 0.2
     with pytest.raises(UserError, match="the tag moved"):
         calibrate(device_of(run), hand.turn, hand.told.append, run.run)

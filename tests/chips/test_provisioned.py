@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from builders.chip_line import device_of
 from builders.probe_models import run_runner
-from builders.tag_image import TagImage, tag_image
+from builders.tag_image import TagImage
 
 from mcukd.boards import flashing
 from mcukd.boards.flashing import FlashOptions
@@ -26,7 +26,6 @@ from mcukd.tag.provision import Calibration, Provision, Session
 from mcukd.tag.records import BOOT, PERIOD, field
 
 pytestmark = pytest.mark.emulator
-TAG = "log_pages = 2\nsmoothing = 3\nperiod_s = 100\nconsole_s = 20\nbout_results = 0\n"
 TOLD = Provision(
     "cow-17",
     (-2, 1, 3),
@@ -34,11 +33,6 @@ TOLD = Provision(
     30,
     Session(7, b"n" * 16, b"a" * 16),
 )
-
-
-@pytest.fixture(scope="module", params=["collar", "eartag"])
-def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TagImage:
-    return tag_image(request.param, tmp_path_factory.mktemp("tag"), TAG, margin=200)
 
 
 def same_as_reference(image: TagImage, run: TagRun, cause: int = 0) -> None:
@@ -49,9 +43,9 @@ def same_as_reference(image: TagImage, run: TagRun, cause: int = 0) -> None:
     assert run.log() == outcome.flash.dump()
 
 
-def test_a_tag_goes_by_what_it_is_told_at_once_and_after_a_reset(image: TagImage) -> None:
-    recording = image.recording()
-    run = image.start(recording)
+def test_a_tag_goes_by_what_it_is_told_at_once_and_after_a_reset(told_image: TagImage) -> None:
+    recording = told_image.recording()
+    run = told_image.start(recording)
     run.run(10)
     device = device_of(run)
     before = read_provision(device)
@@ -64,52 +58,52 @@ def test_a_tag_goes_by_what_it_is_told_at_once_and_after_a_reset(image: TagImage
     (gap,) = (call for call in observed.calls if call.kind == GAP)
     assert provisioned.arguments == (1, 30) and gap.samples >= provisioned.samples > 100
     samples, rows = observed.samples, recording.expected(recording.taken)
-    assert np.array_equal(samples[: gap.samples], streamed(image.board, rows[: gap.samples]))
+    assert np.array_equal(samples[: gap.samples], streamed(told_image.board, rows[: gap.samples]))
     # Behind the gap come other rows of the recording, calibrated and turned.
-    after, turned = samples[gap.samples :], streamed(image.board, rows, TOLD)
+    after, turned = samples[gap.samples :], streamed(told_image.board, rows, TOLD)
     starts = [n for n in range(gap.samples, len(rows)) if np.array_equal(turned[n], after[0])]
     assert len(after) > 2500
     assert any(np.array_equal(after, turned[start : start + len(after)]) for start in starts)
-    same_as_reference(image, run)
+    same_as_reference(told_image, run)
     assert [each.record.kind for each in read_log(run.log()).records].count(PERIOD) == 2
     # The supply fails and comes back.
     run.chip.power_on()
-    run.run(10)  # the console is on for 20 s
+    run.run(10)
     assert run.latest().provision == TOLD and read_provision(device_of(run)) == told
     assert read_status(device_of(run)).sensor == "samples"
     run.run(40)
-    same_as_reference(image, run)
+    same_as_reference(told_image, run)
     boots = [each.record for each in read_log(run.log()).records if each.record.kind == BOOT]
     assert [field(boot, "period_s") for boot in boots] == [100, 30]
 
 
-def test_a_model_keeps_its_flash_from_run_to_run(image: TagImage, tmp_path: Path) -> None:
+def test_a_model_keeps_its_flash_from_run_to_run(told_image: TagImage, tmp_path: Path) -> None:
     """As the commands run it with --emulate: in a process of its own."""
     flash = tmp_path / "flash.bin"
     for generation in range(2):
-        with running(image.board, image.elf, flash) as url, open_device(url) as device:
+        with running(told_image.board, told_image.elf, flash) as url, open_device(url) as device:
             device.timeout = 20.0  # on a busy computer the model takes seconds to start
             before = read_provision(device)
             assert before.generation == generation
             write_provision(device, TOLD, before)
-    assert flash.stat().st_size == (128 << 10 if image.board.name == "collar" else 1 << 20)
+    assert flash.stat().st_size == (128 << 10 if told_image.board.name == "collar" else 1 << 20)
 
 
 RUNNERS = {"collar": ("openocd",), "eartag": ("openocd", "pyocd")}
 
 
 def test_flashing_again_keeps_what_a_tag_was_told_and_its_log(
-    image: TagImage, monkeypatch: pytest.MonkeyPatch
+    told_image: TagImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Flash, provision, flash again; with OpenOCD's and pyOCD's ways to erase."""
-    run = image.start(image.recording())
-    chip, region = run.chip, image.board.provision_region
+    run = told_image.start(told_image.recording())
+    chip, region = run.chip, told_image.board.provision_region
     assert region is not None
     monkeypatch.setattr(flashing, "require_tool", lambda name, purpose: name)
     monkeypatch.setattr(flashing, "run_closed", lambda argv, seconds: run_runner(argv, chip))
     monkeypatch.setattr("mcukd.boards.debug_probes.serial_ports", list)
-    for runner in RUNNERS[image.board.name]:
-        flashing.flash(image.board, image.elf, FlashOptions(), runner)
+    for runner in RUNNERS[told_image.board.name]:
+        flashing.flash(told_image.board, told_image.elf, FlashOptions(), runner)
         chip.power_on()
         run.run(10)
         device = device_of(run)
@@ -118,7 +112,7 @@ def test_flashing_again_keeps_what_a_tag_was_told_and_its_log(
         log, pages = read_log(run.log()).records, chip.core.read_memory(region.origin, region.length)
         assert len(log) > 3
         program = chip.flash.erasures[0]
-        flashing.flash(image.board, image.elf, FlashOptions(), runner)
+        flashing.flash(told_image.board, told_image.elf, FlashOptions(), runner)
         assert chip.flash.erasures[0] == program + 1
         chip.power_on()
         run.run(5)
@@ -128,13 +122,13 @@ def test_flashing_again_keeps_what_a_tag_was_told_and_its_log(
         assert read_log(run.log()).records[: len(log)] == log
     # To lose it takes two words.
     erasing = FlashOptions(allow_erase=True), FlashOptions(erase_chip=True)
-    for options, runner in zip(erasing, RUNNERS[image.board.name]):
+    for options, runner in zip(erasing, RUNNERS[told_image.board.name]):
         with pytest.raises(
             UserError, match="erases what the tag was told, its calibration and keys among it"
         ):
-            flashing.flash(image.board, image.elf, options, runner)
+            flashing.flash(told_image.board, told_image.elf, options, runner)
         assert run.provision() == TOLD
-        flashing.flash(image.board, image.elf, replace(options, erase_provisioning=True), runner)
+        flashing.flash(told_image.board, told_image.elf, replace(options, erase_provisioning=True), runner)
         assert run.provision() == Provision()
         chip.power_on()
         run.run(5)
@@ -144,18 +138,20 @@ def test_flashing_again_keeps_what_a_tag_was_told_and_its_log(
 
 
 def test_an_image_for_a_shorter_program_is_not_flashed(
-    image: TagImage, monkeypatch: pytest.MonkeyPatch
+    told_image: TagImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An image that reaches into the log's pages, as one of a board file with fewer of them."""
-    assert image.board.tag is not None
-    longer = image.board.tag.model_copy(update={"log_pages": 27 if image.board.name == "collar" else 253})
-    board = image.board.model_copy(update={"tag": longer})
+    assert told_image.board.tag is not None
+    longer = told_image.board.tag.model_copy(
+        update={"log_pages": 27 if told_image.board.name == "collar" else 253}
+    )
+    board = told_image.board.model_copy(update={"tag": longer})
     with pytest.raises(UserError, match=r"lie in the flash that keeps the tag's log and what it was told"):
-        flashing.flash(board, image.elf, FlashOptions())
+        flashing.flash(board, told_image.elf, FlashOptions())
 
 
-def test_a_supply_that_fails_while_a_tag_is_told_leaves_the_old_or_the_new(image: TagImage) -> None:
-    run = image.start(image.recording())
+def test_a_supply_that_fails_while_a_tag_is_told_leaves_the_old_or_the_new(told_image: TagImage) -> None:
+    run = told_image.start(told_image.recording())
     run.run(3)
     write_provision(device_of(run), TOLD, read_provision(device_of(run)))
     operations = run.chip.flash.operations

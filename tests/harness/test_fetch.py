@@ -117,10 +117,12 @@ def test_what_a_kill_left_of_an_entry_is_cut_off(tmp_path: Path) -> None:
     for size in sorted(sizes):
         for tail in (b"", bytes(50), b"\xff" * 700):
             path.write_bytes(whole[:size] + tail)
-            before = records_of(read_fetched(path).dump()) if read_fetched(path).pages else []
+            file = read_fetched(path)
+            before = records_of(file.dump()) if file.pages else []
             assert before == wanted[: len(before)]
-            assert [each.record for each in fetched(tag_of(day_log(9000)), path).log.records] == wanted
-            assert not read_fetched(path).cut
+            done = fetched(tag_of(day_log(9000)), path)
+            assert [each.record for each in done.log.records] == wanted
+            assert not read_fetched(path).cut and done.cut == file.cut
 
 
 def test_a_later_fetch_reads_what_is_new(tmp_path: Path) -> None:
@@ -184,11 +186,40 @@ def test_a_file_of_something_else_is_refused_and_kept(tmp_path: Path, content: b
 def test_a_file_that_is_damaged_far_from_its_end_is_told(tmp_path: Path) -> None:
     path = tmp_path / "tag.log"
     fetched(tag_of(day_log()), path)
-    damaged = bytearray(path.read_bytes() * 1)
-    damaged[5000] ^= 1
-    path.write_bytes(damaged + bytes(60_000))
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) - 9000] ^= 1
+    path.write_bytes(damaged)
     with pytest.raises(UserError, match=r"damaged at byte [\d,]+, with"):
         fetched(tag_of(day_log()), path)
+    assert path.read_bytes() == damaged
+
+
+def test_a_file_that_another_program_writes_to_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "tag.log"
+    fetched(tag_of(day_log(9000)), path)
+    mine = read_fetched(path)
+    fetched(tag_of(day_log()), path)
+    theirs = path.read_bytes()
+    with pytest.raises(UserError, match="another program writes to it"):
+        mine.append(3, 0, bytes(400))
+    assert path.read_bytes() == theirs
+
+
+class FullTag(SimulatedTag):
+    """A tag that erases its oldest page after some requests, as one whose log is full."""
+
+    def send(self, data: bytes) -> None:
+        super().send(data)
+        if self.requests == 3:
+            self.pages.pop(min(self.pages), None)
+
+
+def test_what_was_read_of_a_page_that_is_erased_meanwhile_is_kept(tmp_path: Path) -> None:
+    pages = pages_of(day_log())
+    link = FullTag(dict(list(pages.items())[2:]), CONFIG.classes)
+    done = fetched(link, tmp_path / "tag.log")
+    assert {each.record for each in done.log.records} <= set(records_of(day_log()))
+    assert max(each.record.sequence for each in done.log.records) == records_of(day_log())[-1].sequence
 
 
 def test_the_bytes_beside_those_of_the_log_are_few(tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +21,11 @@ from mcukd.boards.model import read_board
 from mcukd.codegen.firmware import generate_firmware
 from mcukd.errors import UserError
 from mcukd.harness.faults import Faults, bad_line
+from mcukd.harness.fetch import fetch
 from mcukd.harness.messages import DeviceError, Request
 from mcukd.harness.protocol import Device, open_device
 from mcukd.harness.provisioning import read_provision, write_provision
-from mcukd.harness.tag_log import read_log_flash
+from mcukd.harness.tag_log import read_log_flash, read_status
 from mcukd.resources import resource_dir
 from mcukd.tag.log import read_log
 from mcukd.tag.provision import Calibration, Provision, Session
@@ -111,6 +113,40 @@ def test_requests_that_are_wrong_are_refused(binary: Path, payload: bytes, code:
         with pytest.raises(DeviceError) as caught:
             device.exchange(Request.PROVISION, payload, 5.0)
         assert caught.value.code == code and read_provision(device).generation == 0
+
+
+def test_no_payload_harms_the_firmware(binary: Path) -> None:
+    """Any bytes as a request about the tag, in a build that ends where memory is misused."""
+    chance = random.Random(5)
+    with connected(binary) as device:
+        for _ in range(400):
+            kind = chance.choice(
+                [Request.FETCH, Request.STATUS, Request.PROVISION, Request.SENSE, Request.LOG]
+            )
+            size = chance.choice([0, 1, 5, 9, 9, 9, 10, 10, chance.randrange(60)])
+            payload = bytearray(chance.randbytes(size))
+            if kind == Request.FETCH and size == 9:
+                payload[0:4] = chance.choice([0, 1, 1, 2]).to_bytes(4, "little")
+                payload[4:6] = chance.choice([0, 11, 1023, 1024, 65535]).to_bytes(2, "little")
+                payload[8] = chance.choice([1, 60, 61, payload[8]])
+            with suppress(DeviceError):
+                device.exchange(kind, bytes(payload), 5.0)
+            if not chance.randrange(20):
+                device.write(chance.randbytes(2 * chance.randrange(40)))
+        told = read_provision(device)
+        assert told.generation == 0
+        assert write_provision(device, FULL, told).generation == 1
+
+
+def test_a_tag_that_has_just_started_has_an_empty_log(binary: Path, tmp_path: Path) -> None:
+    with connected(binary) as device:
+        status = read_status(device)
+        assert (status.oldest_page, status.newest_page, status.starts, status.chip) == (0, 0, 1, "")
+        with pytest.raises(UserError, match="the tag's log is empty"):
+            fetch(device, tmp_path / "tag.log")
+        assert not (tmp_path / "tag.log").exists()
+        write_provision(device, FULL, read_provision(device))
+        assert len(fetch(device, tmp_path / "tag.log").log.records) == 2
 
 
 def test_the_keys_are_in_no_reply(binary: Path) -> None:
