@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -10,6 +11,7 @@ import typer
 
 from mcukd.cli.common import JsonOption, StudyOption, print_json, print_table
 from mcukd.cli.tag_line import BaudOption, EmulateOption, PortOption, tag_line
+from mcukd.text import plural
 
 if TYPE_CHECKING:
     from mcukd.harness.protocol import Device
@@ -107,7 +109,7 @@ def provision(
     if told.generation == 0:
         typer.echo("The tag was never provisioned: it goes by its firmware.")
         return
-    print_table(f"Told, {told.generation:,} times so far", ["", ""], _rows(told), left=2)
+    print_table(f"Told, {plural(told.generation, 'time')} so far", ["", ""], _rows(told), left=2)
 
 
 def _wanted(
@@ -146,12 +148,19 @@ def _wanted(
 
 def _calibrated(device: Device, wanted: Provision) -> tuple[Provision, dict[str, Any]]:
     """Return what the tag is to be told with a calibration that is found now, and what was measured."""
+    from mcukd.errors import UserError
     from mcukd.harness.calibrating import calibrate
 
     def turn(request: str) -> None:
-        typer.prompt(
-            f"{request}, then press Enter", default="", show_default=False, prompt_suffix=" ", err=True
-        )
+        asked = f"{request}, then press Enter"
+        try:
+            typer.prompt(asked, default="", show_default=False, prompt_suffix=" ", err=True)
+        except typer.Abort:
+            if sys.stdin.isatty():
+                raise
+            raise UserError(
+                "--calibrate asks somebody to turn the tag, but nobody answers; run it at a terminal."
+            ) from None
 
     found, sides = calibrate(device, turn, lambda text: typer.echo(text, err=True))
     worst = max(abs(each) for each in found.residual_mg)

@@ -47,7 +47,9 @@ def status(
     pages = found.newest_page - found.oldest_page + 1 if found.newest_page else 0
     sensor = {
         "none": "this firmware reads none",
-        "sought": f"not found, or failed ({plural(found.sensor_failures, 'time')} in a row)",
+        "sought": f"not found, or failed, {plural(found.sensor_failures, 'time')} in a row"
+        if found.sensor_failures
+        else "is looked for",
         "samples": "gives samples" if not found.sensor_failures else "fails at present",
     }.get(found.sensor, found.sensor)
     rows = [

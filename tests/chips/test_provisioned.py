@@ -17,6 +17,7 @@ from mcukd.boards.launch import running
 from mcukd.chips.flash import PowerLost
 from mcukd.chips.tag_run import TagRun, streamed
 from mcukd.errors import UserError
+from mcukd.harness.fetch import fetch
 from mcukd.harness.protocol import open_device
 from mcukd.harness.provisioning import read_provision, write_provision
 from mcukd.harness.tag_log import read_status
@@ -75,6 +76,19 @@ def test_a_tag_goes_by_what_it_is_told_at_once_and_after_a_reset(told_image: Tag
     same_as_reference(told_image, run)
     boots = [each.record for each in read_log(run.log()).records if each.record.kind == BOOT]
     assert [field(boot, "period_s") for boot in boots] == [100, 30]
+
+
+def test_the_log_is_fetched_from_the_real_image(told_image: TagImage, tmp_path: Path) -> None:
+    run, path = told_image.start(told_image.recording()), tmp_path / "tag.log"
+    run.run(5)
+    device = device_of(run)
+    for number in range(60):  # an event each
+        write_provision(device, Provision(f"cow-{number}"), read_provision(device))
+        if number == 25:
+            assert fetch(device, path).log.records == read_log(run.log()).records
+    done = fetch(device, path)
+    assert len(done.log.records) > 60 and not done.log.damage and done.new_records >= 34
+    assert done.log.records == read_log(run.log()).records
 
 
 def test_a_model_keeps_its_flash_from_run_to_run(told_image: TagImage, tmp_path: Path) -> None:
