@@ -10,7 +10,8 @@
 static const tag_log_ring ring = { TAG_LOG_PAGES, TAG_PROVISION_PAGES, RING_FORMAT };
 static tag_provision provision;
 
-/* Find the newest record that this firmware understands; return where its payload begins, UINT32_MAX where none is. */
+/* Find the newest record; return where its payload begins, UINT32_MAX where there is none or this firmware does not
+ * know its format. */
 static uint32_t find(tag_log *log, uint32_t *generation)
 {
     tag_log_cursor cursor = { 0, 0 };
@@ -19,9 +20,10 @@ static uint32_t find(tag_log *log, uint32_t *generation)
 
     tag_log_open(log, &ring);
     while (tag_log_next(log, &cursor, &record)) {
-        if (record.type == TAG_LOG_PROVISION && record.words >= TAG_PROVISION_WORDS
-            && (tag_flash_read(record.payload_at) & 0xFFu) == TAG_PROVISION_FORMAT) {
-            found = record.payload_at;
+        if (record.type == TAG_LOG_PROVISION) {
+            const int known = record.words >= TAG_PROVISION_WORDS
+                && (tag_flash_read(record.payload_at) & 0xFFu) == TAG_PROVISION_FORMAT;
+            found = known ? record.payload_at : UINT32_MAX;
             *generation = record.sequence + 1u;
         }
     }
@@ -35,10 +37,10 @@ void tag_provision_start(void)
     const uint32_t at = find(&log, &generation);
 
     provision = (tag_provision) { .radio_id = UINT32_MAX };
+    provision.generation = generation;
     if (at == UINT32_MAX) {
         return;
     }
-    provision.generation = generation;
     provision.period_s = tag_flash_read(at + TAG_PROVISION_PERIOD);
     const uint32_t flags = tag_flash_read(at + TAG_PROVISION_FLAGS);
     if ((flags & TAG_PROVISION_HAS_RADIO_ID) != 0) {

@@ -52,7 +52,7 @@ void tag_provision_start(void);
 
 const tag_provision *tag_provision_get(void);
 
-/* Read the newest record's words, keys included; return 0 where there is none. */
+/* Read the newest record's words, keys included; zeros, and return 0, where it says nothing. */
 int tag_provision_read(uint32_t words[TAG_PROVISION_WORDS]);
 
 /* The first word with a value that is not allowed; TAG_PROVISION_WORDS where all are. */

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from mcukd.boards.section import Section
 from mcukd.boards.sensor_driver import parse_axes
-from mcukd.config_files import ConfigFileType
+from mcukd.config_files import ConfigFileType, load_toml
 from mcukd.errors import UserError
 from mcukd.tag.provision import Calibration, Provision, Session, check, parse_key
 
@@ -63,6 +63,7 @@ def read_provision_file(path: Path, before: Provision) -> Provision:
 
     Raises UserError, which shows no key, for a file that is not as expected.
     """
+    _keys_are_texts(path)
     file = FILES.check(path, ProvisionFile)
     told = before
     if file.id is not None:
@@ -82,6 +83,16 @@ def read_provision_file(path: Path, before: Provision) -> Provision:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     return told
+
+
+def _keys_are_texts(path: Path) -> None:
+    """Raise UserError for a key that is no text, which the check of a file would show."""
+    section = load_toml(path).get("lorawan")
+    for name, value in section.items() if isinstance(section, dict) else ():
+        if not isinstance(value, str):
+            raise UserError(f"{path}: lorawan.{name} is no text; put it into quotes.")
+    if section is not None and not isinstance(section, dict):
+        raise UserError(f"{path}: lorawan is no section; [lorawan] with three texts is expected.")
 
 
 def _session(path: Path, section: LorawanSection) -> Session:

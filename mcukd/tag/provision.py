@@ -23,7 +23,7 @@ from mcukd.tag.records import PAGE, PROVISION, WHOLE, look, look_page
 PAGES = 2
 #: Of the pages' headers, and of a record's first word.
 RING_FORMAT, FORMAT = 2, 1
-WORDS, KEYS_AT = 22, 14
+WORDS = 22
 HAS_KEYS, KEEPS_KEYS, HAS_RADIO_ID = 0x100, 0x200, 0x400
 ID_BYTES = 16
 PERIOD_MOST = 31_622_400
@@ -149,9 +149,10 @@ def decode(words: bytes) -> tuple[Provision, bool]:
 
 
 def newest(words: Sequence[int], first_page: int, page_words: int = 1024) -> Optional[tuple[int, Provision]]:
-    """Return how often a tag was provisioned, and the newest record; None where there is none.
+    """Return how often a tag was provisioned, and what the newest record says; None where there is none.
 
-    words: of the flash, the pages of provisioning from `first_page` on.
+    words: of the flash, the pages of provisioning from `first_page` on. A record of a format that is not
+    known says nothing.
     """
     found: Optional[tuple[int, Provision]] = None
     pages = []
@@ -164,10 +165,10 @@ def newest(words: Sequence[int], first_page: int, page_words: int = 1024) -> Opt
         at = behind
         while at < end:
             state, behind, record = look(words, at, end)
-            known = record.kind == PROVISION and len(record.payload) >= WORDS
-            if state == WHOLE and known and record.payload[0] & 0xFF == FORMAT:
+            if state == WHOLE and record.kind == PROVISION:
                 payload = b"".join(word.to_bytes(4, "little") for word in record.payload[:WORDS])
-                found = record.sequence + 1, decode(payload)[0]
+                known = len(record.payload) >= WORDS and payload[0] == FORMAT
+                found = record.sequence + 1, decode(payload)[0] if known else Provision()
             at = behind if state == WHOLE and record.kind != PAGE else at + 1
     return found
 

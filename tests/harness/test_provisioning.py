@@ -223,6 +223,8 @@ def test_the_command_tells_a_file_and_options_and_shows_no_key(binary: Path, tmp
         (("--file", "a.toml"), "ide = 'x'", ("unknown key ide", "did you mean 'id'")),
         (("--file", "a.toml"), "period_s = 0x7fffffff", ("a.toml: period_s is 2147483647",)),
         (("--file", "a.toml"), FILE.replace(KEYS[0], "abcd"), ("lorawan.network_session_key is no key: 32",)),
+        (("--file", "a.toml"), FILE.replace(f'"{KEYS[0]}"', "0xabcd"), ("network_session_key is no text",)),
+        (("--file", "a.toml"), 'lorawan = "abcd"', ("a.toml: lorawan is no section",)),
         (("--file", "a.toml"), FILE.replace("26011BDA", "260"), ("lorawan.device_address is '260'",)),
         (("--file", "a.toml"), FILE.replace("[16000", "[1600"), ("calibration.gain is [1600,",)),
         (("--file", "none.toml"), "", ("none.toml: no such file",)),
@@ -237,7 +239,7 @@ def test_bad_input_is_one_sentence_and_tells_the_tag_nothing(
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
     for word in words:
         assert word in done.stderr
-    assert "abcd" not in done.stderr
+    assert "abcd" not in done.stderr and str(0xABCD) not in done.stderr
 
 
 def test_no_tag_is_named(tmp_path: Path) -> None:

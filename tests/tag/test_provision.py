@@ -21,6 +21,7 @@ from mcukd.chips.sensors.sources import Recording
 from mcukd.chips.sensors.wiring import make_sensor
 from mcukd.errors import UserError
 from mcukd.tag.flash import CC2650, NRF52840, FlashRules, ModelledFlash
+from mcukd.tag.log_writer import LogWriter
 from mcukd.tag.operation import TagConfig
 from mcukd.tag.provision import (
     GAIN_LEAST,
@@ -28,6 +29,7 @@ from mcukd.tag.provision import (
     OFFSET_MOST,
     PAGES,
     PERIOD_MOST,
+    RING_FORMAT,
     WORDS,
     Calibration,
     Provision,
@@ -39,7 +41,7 @@ from mcukd.tag.provision import (
     newest,
     write,
 )
-from mcukd.tag.records import BLANK
+from mcukd.tag.records import BLANK, PROVISION
 
 LOG_PAGES = 2
 CONFIG = TagConfig(classes=3, log_pages=LOG_PAGES)
@@ -167,6 +169,19 @@ def test_the_tag_and_the_reference_refuse_the_same(told: Provision, word: int, v
         assert tag.wrong(bytes(words)) == WORDS
 
 
+def test_a_record_of_a_later_format_counts_and_says_nothing(tag: Tag) -> None:
+    library, flash = tag.library, ModelledFlash(NRF52840, LOG_PAGES + PAGES)
+    assert write(flash, LOG_PAGES, some(1), False, 0)
+    LogWriter(flash, PAGES, 1024, 0, LOG_PAGES, RING_FORMAT).append(PROVISION, False, 0, [2] * 30)
+    library.blank()
+    library.flash[0][:] = flash.words
+    library.c.power_on(1)
+    assert tag.read() is None and newest(flash.words, LOG_PAGES) == (2, Provision())
+    assert tag.write(some(3)) and tag.read() == some(3)
+    assert write(flash, LOG_PAGES, some(3), False, 5) and newest(flash.words, LOG_PAGES) == (3, some(3))
+    assert library.flash[0].tolist() == flash.words
+
+
 class Snapshot:
     """The flash at a moment."""
 
@@ -198,9 +213,11 @@ def test_a_supply_that_fails_leaves_the_old_or_the_new_one_never_none(tag: Tag) 
     library, cuts, second_cuts = tag.library, 0, 0
     library.blank()
     library.c.power_on(1)
-    for number in range(1, 42):  # both pages are filled, and erased again
+    # A page holds 37 records: the first is opened at 1, the second at 38, the first again at 75.
+    interesting = {*range(1, 8), *range(36, 41), *range(73, 79), *range(111, 114)}
+    for number in range(1, 115):
         before, old, new, operation = Snapshot(library), some(number - 1), some(number), 0
-        while True:
+        while number in interesting:
             operation += 1
             before.restore(library)
             failed = cut(tag, new, operation, 1000 * number + operation)
@@ -213,7 +230,7 @@ def test_a_supply_that_fails_leaves_the_old_or_the_new_one_never_none(tag: Tag) 
             if not failed:
                 break
             cuts += 1
-            if number in (2, 21, 22, 41) or operation % 17 == 0:
+            if number in (2, 38, 75, 112) or operation % 29 == 0:
                 for again in range(1, 40):
                     after.restore(library)
                     if not cut(tag, some(98), again, 7 * operation + again):
@@ -224,9 +241,8 @@ def test_a_supply_that_fails_leaves_the_old_or_the_new_one_never_none(tag: Tag) 
         before.restore(library)
         library.c.power_on(number)
         assert tag.write(new) and tag.read() == new
-    erases = int(library.flash[3][LOG_PAGES:].sum())
-    print(f"\n{cuts} cuts, {second_cuts} second ones; {erases} erases")
-    assert cuts > 1000 and second_cuts > 1000
+    print(f"\n{cuts} cuts, {second_cuts} second ones")
+    assert cuts > 500 and second_cuts > 1000
 
 
 # The arithmetic of calibration
