@@ -36,6 +36,7 @@ REFRESH = {
     "generate": "mcukd generate --run {run} --board {board}",
     "build": "mcukd build --run {run} --board {board}",
     "validate": "mcukd validate --run {run} --board {board}",
+    "energy": "mcukd energy --run {run} --board {board}",
     "ranges": "mcukd ranges --run {run}",
     "robustness": "mcukd robustness --run {run}",
     "report": "mcukd report --run {run}",
@@ -47,8 +48,8 @@ class Study:
     """One study directory and its manifest (`study.json`).
 
     Stages are named `distill`, `evaluate` (the baselines), `quantize`, `generate:<board>`,
-    `build:<board>`, `validate:<board>` and `report`. Paths inside the manifest are relative to the study, so
-    that it can be moved.
+    `build:<board>`, `validate:<board>`, `energy:<board>` and `report`. Paths inside the manifest are relative
+    to the study, so that it can be moved.
     """
 
     path: Path

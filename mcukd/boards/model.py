@@ -17,6 +17,8 @@ from pydantic import (
 )
 
 from mcukd.boards.cores import CORES, HOST, Core, check_optimize
+from mcukd.boards.currents import Figure
+from mcukd.boards.energy_section import RADIO_KEYS, EnergySection, PowerLever
 from mcukd.boards.port import OPTIONAL_PARTS, check_port, read_port
 from mcukd.boards.radio_section import RADIOS, RadioField
 from mcukd.boards.runners.registry import BUNDLED, RUNNERS
@@ -32,6 +34,8 @@ from mcukd.text import listed
 
 #: Sections in which a twin has to equal the board it stands for.
 _SAME_AS_REAL = ("core", "clock_hz", "stack_bytes", "sensor")
+#: Sections that boards had no key for once.
+_LATER = ("radio", "energy")
 
 
 class Board(Section):
@@ -63,6 +67,7 @@ class Board(Section):
     emulator: Optional[Emulator] = None
     tag: Optional[TagSection] = None
     radio: Optional[RadioField] = None
+    energy: Optional[EnergySection] = None
     unverified: tuple[str, ...] = Field(default=(), strict=False)
     _path: Optional[Path] = PrivateAttr(default=None)
 
@@ -81,7 +86,7 @@ class Board(Section):
     @model_validator(mode="after")
     def _sections_agree(self) -> Board:
         if self.host:
-            for name in ("clock_hz", "stack_bytes", "memory", "emulates", "flash", "emulator"):
+            for name in ("clock_hz", "stack_bytes", "memory", "emulates", "flash", "emulator", "energy"):
                 if getattr(self, name) is not None:
                     raise ValueError(f'{name} is there, but core "host" has none')
             return self
@@ -110,7 +115,18 @@ class Board(Section):
             ):
                 if not there:
                     raise ValueError(f"[radio] is there, but {name}, which {why}, is missing; add it")
+        self._check_energy()
         return self
+
+    def _check_energy(self) -> None:
+        """Raise ValueError for currents of what is no hardware, and for a radio without its own."""
+        if self.energy is None:
+            return
+        if self.emulates is not None:
+            raise ValueError("[energy] is there, but an emulated board takes no current")
+        missing = [key for key in RADIO_KEYS if getattr(self.energy, key) is None]
+        if self.radio is not None and missing:
+            raise ValueError(f"[energy] and [radio] are there, but energy.{missing[0]} is missing; add it")
 
     def _check_pins(self) -> None:
         """Raise ValueError for a pin that is named twice."""
@@ -128,12 +144,10 @@ class Board(Section):
                 taken[pin] = whose
 
     @model_serializer(mode="wrap")
-    def _without_absent_radio(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out a radio that is not there, so that boards without one keep their hash."""
+    def _without_absent_sections(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out later sections that are not there, so that boards without them keep their hash."""
         data: dict[str, Any] = handler(self)
-        if data.get("radio") is None:
-            data.pop("radio", None)
-        return data
+        return {key: value for key, value in data.items() if value is not None or key not in _LATER}
 
     @property
     def path(self) -> Optional[Path]:
@@ -347,6 +361,14 @@ BOARDS = ConfigFileType(
         **{("flash", runner.name): runner.section for runner in BUNDLED},
         ("emulator",): Emulator,
         ("tag",): TagSection,
+        ("energy",): EnergySection,
+        ("energy", "levers"): PowerLever,
+        **{
+            (*place, key): Figure
+            for place, section in ((("energy",), EnergySection), (("energy", "levers"), PowerLever))
+            for key in section.model_fields
+            if key not in ("levers", "remarks", "name", "what")
+        },
     },
     tagged={"radio": lambda: RADIOS},
 )

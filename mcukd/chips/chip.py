@@ -204,6 +204,11 @@ class Chip:
         """What the firmware makes of the supply's voltage when it measures it; a subclass knows."""
         return 0
 
+    @property
+    def transfer_seconds(self) -> float:
+        """Time since power-up for which transfers by DMA were on a bus, while the core may sleep."""
+        return 0.0
+
     def facts(self) -> dict[str, Any]:
         """Return what the chip's state says about the firmware, for reports; a subclass does."""
         return {}

@@ -48,7 +48,8 @@ def unicorn_modules() -> tuple[Any, Any]:
 class Core(ExceptionUnit):
     """A Cortex-M3 or M4F with its memories, peripherals and clock.
 
-    cycles: time since power-up. slept: cycles of it asleep. clock_hz: cycles per second. space: the chip's
+    cycles: time since power-up. slept: cycles of it asleep. stood: cycles of it in which the core stood still
+    while its flash changed, which are waited for as well. clock_hz: cycles per second. space: the chip's
     registers. vectors: called for the address of the vector table at reset.
     """
 
@@ -65,7 +66,7 @@ class Core(ExceptionUnit):
         self.nvic = nvic
         self.space = space
         self.events = Events()
-        self.slept = 0
+        self.slept = self.stood = 0
         self.vector_table = 0
         self.system = SystemState()
         self.asleep = False
@@ -433,6 +434,7 @@ class Core(ExceptionUnit):
 
     def stand_still(self, cycles: int) -> None:
         """Let the core stand still for some cycles, awake, as it does while its flash is written."""
+        self.stood += cycles
         self._hooks.waited += cycles
         self.cycles += cycles
         self._hooks.limit = 0

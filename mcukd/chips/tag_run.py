@@ -82,6 +82,16 @@ class Start:
     provision: Provision = NOTHING_TOLD
 
 
+@dataclass
+class Spent:
+    """Calls of a function that were entered and that returned, and the cycles of the core in the latter."""
+
+    entered: int = 0
+    returned: int = 0
+    cycles: int = 0
+    began: int = 0
+
+
 class TagRun:
     """A board's image on its modelled chip, with a device in its sensor's place.
 
@@ -132,6 +142,39 @@ class TagRun:
         """Virtual time for which the core did not sleep."""
         core = self.chip.core
         return (core.cycles - core.slept) / core.clock_hz
+
+    def count_in(self, name: str, settle_s: float) -> Spent:
+        """Return a count of a function's calls that goes on from now.
+
+        The run goes on for `settle_s` first, in which the function has to be called from everywhere where it
+        will be called from; interrupts within it count as its own.
+        """
+        core, spent, places = self.chip.core, Spent(), set[int]()
+        entry = self.image.symbols[name] & ~1
+
+        def entered(uc: Any, at: int, size: int, _: Any) -> None:
+            places.add(uc.reg_read(core.arm.UC_ARM_REG_LR) & ~1)
+            spent.entered += 1
+            spent.began = core.cycles
+
+        def returned(uc: Any, at: int, size: int, _: Any) -> None:
+            if spent.began:
+                spent.returned += 1
+                spent.cycles += core.cycles - spent.began
+                spent.began = 0
+
+        self._hook(entry, entered)
+        self.run(settle_s)
+        for place in sorted(places):
+            self._hook(place, returned)
+        spent.entered = spent.began = 0
+        return spent
+
+    def _hook(self, address: int, action: Callable[[Any, int, int, Any], None]) -> None:
+        """Call `action` before the instruction at an address, whose code may have been translated already."""
+        core = self.chip.core
+        core.uc.hook_add(core.unicorn.UC_HOOK_CODE, action, None, address, address)
+        core.forget_code(address, 2)
 
     def counters(self) -> tuple[int, ...]:
         """Return the counters in RAM: the period's start, gaps, samples lost, results by class, unknown."""

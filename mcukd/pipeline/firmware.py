@@ -64,8 +64,8 @@ def generate_stage(study: Study, board: Board) -> Generated:
     model = load_model(study.path)
     inputs = {
         **study.inputs(*MODEL_FILES),
-        # How the board is flashed is in no source.
-        "board": sha256_text(board.model_dump_json(exclude={"flash"})),
+        # How the board is flashed, and what current it takes, is in no source.
+        "board": sha256_text(board.model_dump_json(exclude={"flash", "energy"})),
         "templates": _templates_sha256(model, board),
     }
     schema = payload_schema(board)

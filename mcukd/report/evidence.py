@@ -25,6 +25,7 @@ from mcukd.study import METRICS, Study
 
 #: The float models that stand for what is deployed until it is scored itself.
 _DEPLOYED = (DEPLOYABLE, DISTILLED, STUDENT, TEACHER)
+ENERGY_KEYS = ("basis", "work", "contributors", "total_mah", "settings", "inputs", "remarks")
 SIZE_KEYS = ("flash_bytes", "flash_limit", "ram_bytes", "ram_limit", "flash", "ram")
 
 
@@ -34,8 +35,9 @@ class Evidence:
 
     card: None where its file is no longer there (then `card_problem` says so). builds: size reports by
     firmware (`firmware/<name>/size.json`). proofs: validations by board (`validation/<name>.json`); the proof
-    of a board in emulation goes with the build of its twin. robustness: scores on perturbed windows.
-    files: names of the study's files that were read.
+    of a board in emulation goes with the build of its twin. energies: what a day takes, by board
+    (`energy/<name>.json`). robustness: scores on perturbed windows. files: names of the study's files that
+    were read.
     """
 
     study: Study
@@ -45,6 +47,7 @@ class Evidence:
     model: Optional[IntegerModel]
     builds: dict[str, dict[str, Any]]
     proofs: dict[str, dict[str, Any]]
+    energies: dict[str, dict[str, Any]]
     robustness: Optional[dict[str, Any]]
     files: list[str]
 
@@ -125,11 +128,15 @@ def gather(study: Study) -> Evidence:
     for file in sorted(study.path.glob("validation/*.json")):
         proofs[file.stem] = read_proof(file)
         files.append(file.relative_to(study.path).as_posix())
+    energies = {}
+    for file in sorted(study.path.glob("energy/*.json")):
+        energies[file.stem] = _read(file, ENERGY_KEYS)
+        files.append(file.relative_to(study.path).as_posix())
     robustness = None
     if "robustness" in study.manifest["stages"]:
         robustness = _read(study.file(ROBUSTNESS), ("undisturbed", "disturbances"))
         files.append(ROBUSTNESS)
-    return Evidence(study, card, problem, metrics, model, builds, proofs, robustness, files)
+    return Evidence(study, card, problem, metrics, model, builds, proofs, energies, robustness, files)
 
 
 def _read(path: Path, keys: Sequence[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Optional
 from mcukd import __version__
 from mcukd.distillation.config import DistillConfig
 from mcukd.drawing import STYLE_FOLDER
+from mcukd.energy import text as energy_text
 from mcukd.evaluation.model_names import in_order, model_title
 from mcukd.fixedpoint.ranges import sentences
 from mcukd.harness.reached import where_briefly, where_it_ran
@@ -98,6 +99,7 @@ def render(evidence: Evidence, ranges: Optional[dict[str, Any]]) -> str:
             "robustness": robustness_figure(evidence.robustness, models) if evidence.robustness else None,
         },
         with_spread=with_spread,
+        energy=energy_text,
         baseline_wins=baseline_sentence(evidence.metrics) if evidence.metrics else None,
         of_limit=of_limit,
         work_per_window=work_per_window,

@@ -14,7 +14,7 @@ from mcukd.study import Study
 #: The stages in the order in which they run; of a stage with boards, each board comes in turn.
 ORDER = (
     *("distill", "evaluate", "quantize", "ranges", "robustness"),
-    *("generate", "build", "validate", "report"),
+    *("generate", "build", "validate", "energy", "report"),
 )
 
 
@@ -101,7 +101,12 @@ def _command(study: Study, stage: str) -> str:
     name, _, board = stage.partition(":")
     # What was generated is built by the same command.
     name = "build" if name == "generate" else name
-    given = {"quantize": _quantize, "robustness": _robustness, "validate": _validate}.get(name)
+    given = {
+        "quantize": _quantize,
+        "robustness": _robustness,
+        "validate": _validate,
+        "energy": _energy,
+    }.get(name)
     options = given(study, study.options(stage)) if given else []
     if name == "build":
         options = _optimize(board, study.options(stage))
@@ -151,6 +156,12 @@ def _robustness(study: Study, made: dict[str, Any]) -> list[str]:
 def _validate(study: Study, made: dict[str, Any]) -> list[str]:
     options = ["--emulate"] if made.get("emulate") else ["--port", "PORT"]
     return options if made.get("windows", 200) == 200 else [*options, "--windows", str(made["windows"])]
+
+
+def _energy(study: Study, made: dict[str, Any]) -> list[str]:
+    if made.get("awake_share") is not None:
+        return ["--awake-share", f"{made['awake_share']:g}"]
+    return [] if made.get("minutes", 5) == 5 else ["--minutes", f"{made['minutes']:g}"]
 
 
 def _optimize(board: str, made: dict[str, Any]) -> list[str]:

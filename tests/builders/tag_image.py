@@ -78,16 +78,22 @@ class TagImage:
 
 
 def tag_image(
-    name: str, folder: Path, tag: str, margin: Optional[int] = None, steps: int = 256, radio: str = ""
+    name: str,
+    folder: Path,
+    tag: str,
+    margin: Optional[int] = None,
+    steps: int = 256,
+    radio: str = "",
+    hop: Optional[int] = None,
 ) -> TagImage:
     """Build a bundled board's image with another section [tag]; margin: of unknown results, in logits.
 
-    radio: its section [radio], with the heading.
+    radio: its section [radio], with the heading. hop: of the model; without, a quarter of its window.
     """
     windows = random_windows(steps=steps, seed=3, classes=5)
     windows = replace(windows, counts=windows.counts >> 3, counts_per_g=512.0)
     student = random_student(1, hidden=16, dense=16, classes=5, counts_per_g=512.0)
-    model = quantize(student, windows, QuantizeConfig(8, 16), operation_hop=steps // 4)
+    model = quantize(student, windows, QuantizeConfig(8, 16), operation_hop=hop or steps // 4)
     if margin is not None:
         tag += f"unknown_margin = {margin * 2.0 ** -model.formats['output'].fractional_length!r}\n"
     board = board_of(f"{untagged(name)}\n[tag]\n{tag}{radio}", folder)

@@ -34,6 +34,7 @@ COMMANDS = (
     "build",
     "flash",
     "validate",
+    "energy",
     "robustness",
     "report",
     "boards",

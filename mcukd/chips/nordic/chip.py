@@ -15,7 +15,7 @@ from mcukd.chips.nordic.power import RESET_BITS, AccessProtection, Clock, Power,
 from mcukd.chips.nordic.radio import Radio
 from mcukd.chips.nordic.rtc import Rtc, Watchdog
 from mcukd.chips.nordic.saadc import Saadc
-from mcukd.chips.nordic.twi import Spim, Twim
+from mcukd.chips.nordic.twi import DmaSerial, Spim, Twim
 from mcukd.chips.nordic.uart import Uart, Uarte
 from mcukd.chips.registers import PeripheralTable, load_table
 from mcukd.chips.stop import ChipStop
@@ -61,6 +61,7 @@ class NRF52840(Chip):
         self.watchdog = Watchdog(table["WDT"], core, self.clock)
         self.saadc = Saadc(table["SAADC"], core, self.power, self.ram)
         self.radio = Radio(table["RADIO"], core, self.clock, self.ram)
+        self.serial = self._buses(table)
         for peripheral in (
             self.factory,
             self.uicr,
@@ -75,7 +76,7 @@ class NRF52840(Chip):
             self.watchdog,
             self.saadc,
             self.radio,
-            *self._buses(table),
+            *self.serial,
             self.nvmc,
         ):
             self.space.attach(peripheral)
@@ -102,9 +103,9 @@ class NRF52840(Chip):
         factory.reset = lambda: None  # type: ignore[method-assign]
         return factory
 
-    def _buses(self, table: dict[str, PeripheralTable]) -> list[NordicPeripheral]:
+    def _buses(self, table: dict[str, PeripheralTable]) -> list[DmaSerial]:
         """Return the I2C and SPI controllers; those at the same addresses share ENABLE."""
-        made: list[NordicPeripheral] = []
+        made: list[DmaSerial] = []
         for names in (("TWIM0", "SPIM0"), ("TWIM1", "SPIM1"), ("SPIM2",)):
             enable = [0]
             ids = tuple(6 if name.startswith("TWIM") else 7 for name in names)
@@ -159,6 +160,10 @@ class NRF52840(Chip):
     @property
     def measured_millivolts(self) -> int:
         return self.saadc.measured() * 3600 >> 12
+
+    @property
+    def transfer_seconds(self) -> float:
+        return sum(one.busy for one in self.serial) / self.clock_hz
 
     @property
     def address(self) -> str:

@@ -33,7 +33,8 @@ _CLOCK_PULSE_BITS = 9
 class DmaSerial(NordicPeripheral):
     """What TWIM and SPIM share: one block of addresses with one ENABLE, and DMA from and to RAM.
 
-    bus: returns the bus at the pins. sync: brings all devices to the present time.
+    busy: cycles of the core's clock, since power-up, for which bits were on the line. bus: returns the bus at
+    the pins. sync: brings all devices to the present time.
     """
 
     mine = 0
@@ -50,6 +51,7 @@ class DmaSerial(NordicPeripheral):
         self._ram, self._sync = ram, sync
         self.ids = ids
         self._event: Optional[Event] = None
+        self.busy = 0
         super().__init__(table, core)
         self.enable = enable
 
@@ -94,7 +96,9 @@ class DmaSerial(NordicPeripheral):
             self._event = None
             action()
 
-        self._event = self.core.schedule(self.core.cycles + bits * self.core.clock_hz // hertz, happen)
+        cycles = bits * self.core.clock_hz // hertz
+        self.busy += cycles
+        self._event = self.core.schedule(self.core.cycles + cycles, happen)
 
 
 class Twim(DmaSerial):

@@ -1,0 +1,40 @@
+"""Work counted on a modelled chip: what it computes for another hop is what that hop's image does."""
+
+from __future__ import annotations
+
+import pytest
+from builders.tag_image import TagImage, animals, tag_image
+
+from mcukd.energy.on_chip import count_work
+from mcukd.energy.work import Work
+
+pytestmark = pytest.mark.emulator
+TAG = "log_pages = 2\nperiod_s = 3600\nconsole_s = 5\n"
+WINDOW, RATE = 64, 50.0
+
+
+def work_of(image: TagImage) -> Work:
+    assert image.board.sensor is not None and image.board.sensor.setup is not None
+    counts = animals() << image.board.sensor.setup.shift
+    return count_work(image.board, image.elf, 5, WINDOW / RATE, counts, minutes=2)
+
+
+@pytest.mark.parametrize("name", ["collar", "eartag"])
+def test_another_hop_is_awake_for_as_long_as_computed(name: str, tmp_path_factory) -> None:
+    works = {}
+    for hop in (16, 32):
+        image = tag_image(name, tmp_path_factory.mktemp("energy"), TAG, steps=WINDOW, hop=hop)
+        works[hop] = work_of(image)
+    for hop, other in ((16, 32), (32, 16)):
+        per_second = works[hop].awake_s(RATE, RATE / other)
+        counted = works[other].counted["awake_share"]
+        assert per_second == pytest.approx(counted, rel=0.02)
+        # The hop matters: without the split the share would be off by a quarter at least.
+        assert abs(works[hop].counted["awake_share"] / counted - 1) > 0.25
+    # A window costs the same, whatever the hop.
+    windows = [works[hop].result_instructions for hop in (16, 32)]
+    assert windows[0] == pytest.approx(windows[1], rel=0.01)
+    # The ear tag's bus runs without its core; the collar's core waits for it.
+    assert (works[16].sample_transfer_s > 0) == (name == "eartag")
+    assert (works[16].sample_wait_s > 1e-5) == (name == "collar")
+    assert works[16].flash_words_per_s > 0 and works[16].counted["packets"] == 0
