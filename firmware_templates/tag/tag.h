@@ -39,7 +39,8 @@ enum {
     TAG_EVENT_RADIO_SETTINGS = 20, /* detail: the register */
     TAG_EVENT_RADIO_TIMEOUT = 21,
     TAG_EVENT_RADIO_BACK = 22, /* detail: times it failed before, in a row */
-    TAG_EVENT_PROVISIONED = 23 /* detail: times it was provisioned so far */
+    TAG_EVENT_PROVISIONED = 23, /* detail: times it was provisioned so far */
+    TAG_EVENT_RADIO_NO_KEYS = 24
 };
 
 /* Who set the time. */

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from mcukd.boards.section import Section
 from mcukd.radio.ble import ADV_DATA_MAX, ELEMENT_BYTES, NO_COMPANY
 from mcukd.radio.lora import BANDWIDTHS_HZ, ID_BYTES, LoraSettings
+from mcukd.radio.lorawan import EXTRA
 from mcukd.text import listed
 
 #: Codes of TXPOWER by dBm (nRF52840 Product Specification v1.7, section 6.20.14).
@@ -28,28 +29,33 @@ BLE_POWERS: Mapping[int, int] = {
     **{dbm: dbm for dbm in range(2, 9)},
 }
 _POWERS = {"rfo": range(-1, 15), "boost": (*range(2, 18), 20)}
+_HIGHEST_HZ, _PACKET_MAX = 1_020_000_000, 255
 _ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 
 
 class LoraRadio(Section):
     """Semtech's SX1272 on the chip's SPI bus; docs/radio.md describes it.
 
-    sck_pin, mosi_pin, miso_pin, select_pin: numbers as of the console's pins. id: the tag's number, which is
-    sent before each payload. frequency_hz, spreading_factor, bandwidth_hz, coding_rate, preamble, sync_word:
-    of the packets. power_dbm, amplifier: output power, and the pin that it leaves by, "rfo" or "boost".
-    duty_percent: of any hour that it may be on the air; 100: no limit.
+    sck_pin, mosi_pin, miso_pin, select_pin: numbers as of the console's pins. frame: what a payload is sent
+    in, "id", the tag's number before it, or "lorawan", an uplink with the keys that the tag was told. id: the
+    tag's number. channels, channel_step_hz: frequencies of LoRaWAN, from frequency_hz up. frequency_hz,
+    spreading_factor, bandwidth_hz, coding_rate, preamble, sync_word: of the packets. power_dbm, amplifier:
+    output power, and the pin that it leaves by, "rfo" or "boost". duty_percent: of any hour that it may be on
+    the air; 100: no limit.
     """
 
     pin_keys: ClassVar[tuple[str, ...]] = ("sck_pin", "mosi_pin", "miso_pin", "select_pin")
-    payload_max: ClassVar[int] = 255 - ID_BYTES
 
     driver: Literal["sx1272"]
     sck_pin: int = Field(ge=0, le=47)
     mosi_pin: int = Field(ge=0, le=47)
     miso_pin: int = Field(ge=0, le=47)
     select_pin: int = Field(ge=0, le=47)
-    id: int = Field(ge=0, lt=1 << 8 * ID_BYTES)
-    frequency_hz: int = Field(ge=860_000_000, le=1_020_000_000)
+    frame: Literal["id", "lorawan"] = "id"
+    id: Optional[int] = Field(default=None, ge=0, lt=1 << 8 * ID_BYTES)
+    frequency_hz: int = Field(ge=860_000_000, le=_HIGHEST_HZ)
+    channels: int = Field(default=1, ge=1, le=16)
+    channel_step_hz: int = Field(default=200_000, ge=1000, le=2_000_000)
     spreading_factor: int = Field(ge=7, le=12)
     bandwidth_hz: int = 125_000
     coding_rate: Literal["4/5", "4/6", "4/7", "4/8"] = "4/5"
@@ -75,6 +81,35 @@ class LoraRadio(Section):
                 f'"{self.amplifier}"'
             )
         return self
+
+    @model_validator(mode="after")
+    def _has_what_its_frames_need(self) -> LoraRadio:
+        if (self.id is None) != (self.frame == "lorawan"):
+            raise ValueError(
+                'id, the tag\'s number, is expected with frame = "id", and not with "lorawan", for which '
+                "the tag is told an address"
+            )
+        if self.channels > 1 and self.frame == "id":
+            raise ValueError('channels are expected with frame = "lorawan" alone')
+        highest = self.frequencies_hz[-1]
+        if highest > _HIGHEST_HZ:
+            raise ValueError(f"the highest channel is {highest} Hz, but at most {_HIGHEST_HZ} is expected")
+        return self
+
+    @property
+    def frequencies_hz(self) -> tuple[int, ...]:
+        """The frequencies that it sends at."""
+        return tuple(self.frequency_hz + k * self.channel_step_hz for k in range(self.channels))
+
+    @property
+    def extra_bytes(self) -> int:
+        """Bytes of a packet beside the payload."""
+        return EXTRA if self.frame == "lorawan" else ID_BYTES
+
+    @property
+    def payload_max(self) -> int:
+        """The longest payload."""
+        return _PACKET_MAX - self.extra_bytes
 
     @property
     def settings(self) -> LoraSettings:

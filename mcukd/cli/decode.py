@@ -47,8 +47,18 @@ def decode(
     frames: Annotated[
         Optional[str],
         typer.Option(
-            help="What the payloads came in: lora (the tag's number before it) or ble (PDUs of "
-            "advertisements). Default: nothing, payloads of one tag.",
+            help="What the payloads came in: lora (the tag's number before it), lorawan (uplinks, with "
+            "--keys) or ble (PDUs of advertisements). Default: nothing, payloads of one tag.",
+            show_default=False,
+        ),
+    ] = None,
+    keys: Annotated[
+        Optional[list[Path]],
+        typer.Option(
+            "--keys",
+            metavar="FILE",
+            help="Provisioning file of a tag that may have sent them, with its keys; may be repeated. For "
+            "--frames lorawan.",
             show_default=False,
         ),
     ] = None,
@@ -72,7 +82,7 @@ def decode(
 
     names, model = names_and_model(classes, run)
     schemas = bundled_schemas() if schema is None else [load_schema(schema)]
-    kind = _frames(frames)
+    kind = _frames(frames, keys or [])
     received = read_payloads(_texts(payloads or [], file), schemas, names, model, kind)
     if csv is not None:
         _write_csv(csv, received.rows)
@@ -92,17 +102,37 @@ def decode(
         typer.echo(f"{csv}: written.")
 
 
-def _frames(name: Optional[str]) -> Optional[Frames]:
-    """Return the kind of frames of a name; UserError for none of theirs."""
+def _frames(name: Optional[str], keys: list[Path]) -> Optional[Frames]:
+    """Return the kind of frames of a name; UserError for none of theirs, or without the keys it needs."""
     from mcukd.errors import UserError
-    from mcukd.radio.frames import FRAMES
+    from mcukd.radio.frames import FRAMES, LORAWAN
     from mcukd.text import did_you_mean, listed
 
-    if name is not None and name not in FRAMES:
+    names = [*FRAMES, LORAWAN]
+    if name is not None and name not in names:
         raise UserError(
-            f"--frames is {name!r}{did_you_mean(name, FRAMES)}, but one of {listed(FRAMES)} is expected."
+            f"--frames is {name!r}{did_you_mean(name, names)}, but one of {listed(names)} is expected."
         )
+    if (name == LORAWAN) != bool(keys):
+        raise UserError("--keys and --frames lorawan are expected together.")
+    if name == LORAWAN:
+        return _lorawan(keys)
     return FRAMES[name] if name is not None else None
+
+
+def _lorawan(keys: list[Path]) -> Frames:
+    from mcukd.errors import UserError
+    from mcukd.harness.provision_file import read_provision_file
+    from mcukd.radio.frames import lorawan_frames
+    from mcukd.tag.provision import Provision
+
+    sessions = []
+    for path in keys:
+        session = read_provision_file(path, Provision()).session
+        if session is None:
+            raise UserError(f"{path}: a section [lorawan] with keys is expected.")
+        sessions.append(session)
+    return lorawan_frames(sessions)
 
 
 def _texts(payloads: list[str], file: Optional[str]) -> list[tuple[str, str]]:

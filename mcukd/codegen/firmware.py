@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
+from mcukd.boards.radio_section import LoraRadio
 from mcukd.boards.scale import board_scaling
 from mcukd.codegen.context import model_context
 from mcukd.codegen.families import code_form
@@ -106,6 +107,8 @@ def template_folders(model: IntegerModel, board: Board) -> list[str]:
         tag.append(PAYLOAD)
     if board.radio and setup:
         tag += ["radio", f"radio/{board.radio.driver}", f"port/{board.port}/radio"]
+        if isinstance(board.radio, LoraRadio) and board.radio.frame == "lorawan":
+            tag.append("lorawan")
     return [*model_folders(model), "app", *sensor, *tag, "port/common", f"port/{board.port}"]
 
 

@@ -10,12 +10,15 @@ from mcukd.errors import UserError
 from mcukd.payload.layout import Layout
 from mcukd.radio.ble import address_bytes
 from mcukd.radio.duty import TICKS_PER_SECOND, DutyLimit, duty_limit
-from mcukd.radio.lora import BANDWIDTHS_HZ, ID_BYTES
+from mcukd.radio.lora import BANDWIDTHS_HZ
+from mcukd.radio.lorawan import COUNTER_SHIFT
 from mcukd.tag.records import SENSOR_FAILURES
 
 if TYPE_CHECKING:
     from mcukd.boards.model import Board
 
+#: Of LoRaWAN, where the payload's schema names none.
+_PORT = 1
 _STEP_HZ_BITS, _CRYSTAL_HZ = 19, 32_000_000
 #: SPI clock of the SX1272 at most, below its 10 MHz.
 _SPI_HZ = 4_000_000
@@ -29,12 +32,14 @@ class RadioSetup:
     """What every radio's templates print.
 
     section: of the board file. power_code: of a register. sensor_failures: codes of events, a bit each.
+    counter_shift: frames are counted in units of 2 to the power of it, in seconds; 0: they are not.
     """
 
     section: Union[LoraRadio, BleRadio]
     duty: DutyLimit
     power_code: int
     sensor_failures: int = sum(1 << code for code in SENSOR_FAILURES)
+    counter_shift: int = 0
 
     @property
     def driver(self) -> str:
@@ -44,11 +49,14 @@ class RadioSetup:
 
 @dataclass(frozen=True)
 class LoraSetup(RadioSetup):
-    """An SX1272's. frame_bytes, airtime_ns, airtime_ticks: of a packet. The others: codes of registers."""
+    """An SX1272's. frame_bytes, airtime_ns, airtime_ticks: of a packet. channels: frequencies, as registers
+    have them. port: of LoRaWAN. The others: codes of registers.
+    """
 
     frame_bytes: int = 0
     airtime_ns: int = 0
-    frequency_steps: int = 0
+    channels: tuple[str, ...] = ()
+    port: int = 0
     bandwidth_code: int = 0
     coding_rate_code: int = 0
     low_data_rate: bool = False
@@ -58,6 +66,11 @@ class LoraSetup(RadioSetup):
     def airtime_ticks(self) -> int:
         """Ticks that a packet takes, rounded up."""
         return -(-self.airtime_ns * TICKS_PER_SECOND // 1_000_000_000)
+
+    @property
+    def lorawan(self) -> bool:
+        """Whether payloads are sent in LoRaWAN's uplinks."""
+        return isinstance(self.section, LoraRadio) and self.section.frame == "lorawan"
 
 
 @dataclass(frozen=True)
@@ -92,14 +105,24 @@ def radio_setup(board: Board, layout: Optional[Layout]) -> Optional[RadioSetup]:
             address_bytes=tuple(f"0x{byte:02x}" for byte in address_bytes(section.address or "")),
         )
     settings = section.settings
-    airtime = settings.airtime_ns(count + ID_BYTES)
+    frame_bytes = count + section.extra_bytes
+    airtime = settings.airtime_ns(frame_bytes)
+    if section.frame == "lorawan" and board.tag.period_s < 1 << COUNTER_SHIFT:
+        raise UserError(
+            f"board {board.name}: tag.period_s is {board.tag.period_s}, but {1 << COUNTER_SHIFT} seconds at "
+            'least are expected with radio.frame = "lorawan", whose frames are numbered by the time.'
+        )
     return LoraSetup(
         section,
         _duty(board, section, airtime),
         min(section.power_dbm + _POWER_OFFSET[section.amplifier], _MOST_POWER_CODE),
-        frame_bytes=count + ID_BYTES,
+        counter_shift=COUNTER_SHIFT if section.frame == "lorawan" else 0,
+        frame_bytes=frame_bytes,
         airtime_ns=airtime,
-        frequency_steps=round(section.frequency_hz * (1 << _STEP_HZ_BITS) / _CRYSTAL_HZ),
+        channels=tuple(
+            f"0x{round(hertz * (1 << _STEP_HZ_BITS) / _CRYSTAL_HZ):06X}u" for hertz in section.frequencies_hz
+        ),
+        port=layout.schema.f_port or _PORT,
         bandwidth_code=BANDWIDTHS_HZ.index(section.bandwidth_hz),
         coding_rate_code=settings.coding_rate - 4,
         low_data_rate=settings.low_data_rate,

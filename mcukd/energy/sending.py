@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from mcukd.boards.radio_section import LoraRadio, Radio
 from mcukd.radio.ble import CHANNELS, NO_COMPANY, advertisement, on_air
 from mcukd.radio.duty import duty_limit
-from mcukd.radio.lora import ID_BYTES
 
 #: At 1 Mbit/s.
 _BYTE_S = 8e-6
@@ -29,7 +28,7 @@ class Sending:
 def sending_of(radio: Radio, payload_bytes: int) -> Sending:
     """Return what a board's radio does for a payload."""
     if isinstance(radio, LoraRadio):
-        airtime_ns = radio.settings.airtime_ns(ID_BYTES + payload_bytes)
+        airtime_ns = radio.settings.airtime_ns(radio.extra_bytes + payload_bytes)
         limit = duty_limit(airtime_ns, radio.duty_percent)
         return Sending(airtime_ns / 1e9, 1, limit.interval_s if limit else float("inf"))
     packet = on_air(advertisement(_ANY_ADDRESS, NO_COMPANY, bytes(payload_bytes)), min(CHANNELS))

@@ -67,6 +67,7 @@ EVENTS = {
     21: "the radio did not send in time",
     22: "the radio sends again",
     23: "the tag was provisioned",
+    24: "the tag was told no keys for its radio",
 }
 #: Those that say that the sensor has failed: neither its return nor samples that were lost.
 SENSOR_FAILURES = frozenset({1, 2, 3, 4, 6, 7, 9, 10, 11, 12, 13, 15, 16})

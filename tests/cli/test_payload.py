@@ -17,7 +17,9 @@ from mcukd.fixedpoint.model import save_model
 from mcukd.payload.coding import exponent_of
 from mcukd.payload.layout import layout_of
 from mcukd.payload.schemas import load_schema
+from mcukd.radio.lorawan import uplink
 from mcukd.study import Study
+from mcukd.tag.provision import Session
 
 PAYLOAD = "15a1bcba21800602000001"
 CLASSES = "grazing,walking,ruminating,resting,drinking"
@@ -40,6 +42,26 @@ def test_frames_are_decoded_for_each_tag(tmp_path: Path) -> None:
     assert [(row["tag"], row["reception"]) for row in found["payloads"]] == [
         ("1", "first"), ("513", "first"), ("1", "repeated"),
     ]  # fmt: skip
+
+
+KEYS = (
+    "[lorawan]\ndevice_address = '26011BDA'\nnetwork_session_key = '{0}'\napplication_session_key = '{1}'\n"
+)
+
+
+def test_uplinks_of_lorawan_are_decoded_with_the_tags_keys(tmp_path: Path) -> None:
+    one = Session(0x26011BDA, b"n" * 16, b"a" * 16)
+    (tmp_path / "one.toml").write_text(KEYS.format(one.network_key.hex(), one.application_key.hex()))
+    frames = [uplink(one, number, 1, bytes.fromhex(PAYLOAD)) for number in (7, 65_540)]
+    frames.append(frames[0][:-1] + bytes([frames[0][-1] ^ 1]))
+    texts = [frame.hex() for frame in frames]
+    arguments = ("--frames", "lorawan", "--keys", "one.toml", "--json")
+    found = json.loads(mcukd("decode", *texts, *arguments, cwd=tmp_path).stdout)
+    assert [row["tag"] for row in found["payloads"]] == ["26011BDA"] * 2
+    assert [row["payload"] for row in found["payloads"]] == [PAYLOAD] * 2
+    assert found["refused"] == [
+        "payload 3: the frame of the device 26011BDA is not authentic: its code fits none of its keys."
+    ]
 
 
 def test_a_file_and_standard_input_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,6 +128,9 @@ def test_the_documentation_shows_what_is_printed(tmp_path: Path) -> None:
         (("decode", PAYLOAD, "--run", "no-such-run"), ("no-such-run",)),
         (("decode", "--file", "no-such.txt"), ("no-such.txt: cannot be read",)),
         (("decode", PAYLOAD, "--frames", "lorra"), ("--frames is 'lorra'", "did you mean 'lora'")),
+        (("decode", PAYLOAD, "--frames", "lorawan"), ("--keys and --frames lorawan", "together")),
+        (("decode", PAYLOAD, "--keys", "x.toml"), ("--keys and --frames lorawan", "together")),
+        (("decode", PAYLOAD, "--frames", "lorawan", "--keys", "no.toml"), ("no.toml",)),
         (("decode", PAYLOAD, "--frames", "ble"), ("payload 1", "which its second one, the length")),
         (("decode", PAYLOAD, "--schema", "perod"), ("no payload 'perod'", "period")),
         (("payload", "show"), ("how many classes", "--count")),

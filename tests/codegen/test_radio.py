@@ -34,7 +34,7 @@ def test_numbers_of_the_bundled_collar() -> None:
     setup = setup_of(load_board("collar"))
     assert isinstance(setup, LoraSetup)
     assert (setup.frame_bytes, setup.airtime_ns, setup.airtime_ticks) == (13, 288_768_000, 9463)
-    assert (setup.frequency_steps, setup.power_code, setup.spi_divisor) == (0xE53333, 15, 12)
+    assert (setup.channels, setup.power_code, setup.spi_divisor) == (("0xE53333u",), 15, 12)
     assert (setup.bandwidth_code, setup.coding_rate_code, setup.low_data_rate) == (0, 1, False)
     assert setup.sensor_failures == 0x1BEDE and setup.duty.slots == 8
 
@@ -65,6 +65,15 @@ def test_periods_that_the_duty_cycle_does_not_allow_are_refused(tmp_path: Path) 
         setup_of(board_with(tmp_path, "collar", tiny))
 
 
+def test_numbers_of_lorawan(tmp_path: Path) -> None:
+    radio = radio_of("collar").replace("id = 1\n", 'frame = "lorawan"\nchannels = 3\n')
+    setup = setup_of(board_with(tmp_path, "collar", radio))
+    assert isinstance(setup, LoraSetup) and setup.lorawan and (setup.counter_shift, setup.port) == (8, 1)
+    assert setup.frame_bytes == 24 and setup.channels == ("0xE53333u", "0xE54000u", "0xE54CCDu")
+    with pytest.raises(UserError, match="period_s is 255, but 256 seconds at least"):
+        setup_of(board_with(tmp_path, "collar", radio, period=255))
+
+
 def test_a_payload_that_no_packet_carries_is_refused(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(BARE.replace("bytes = 4", "bytes = 28"))
     board = board_of(
@@ -88,11 +97,15 @@ def test_without_a_radio_nothing_of_it_is_generated(tmp_path: Path, name: str) -
 
 
 @pytest.mark.parametrize("compiler", ["cc", "clang", "arm-none-eabi-gcc"])
-@pytest.mark.parametrize("name", ["collar", "eartag"])
-def test_every_driver_compiles_without_a_warning(tmp_path: Path, name: str, compiler: str) -> None:
+@pytest.mark.parametrize(("name", "frame"), [("collar", "id"), ("collar", "lorawan"), ("eartag", "id")])
+def test_every_driver_compiles_without_a_warning(
+    tmp_path: Path, name: str, frame: str, compiler: str
+) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"needs {compiler}")
     radio = radio_of(name) + ('address = "C0:12:34:56:78:9A"\n' if name == "eartag" else "")
+    if frame == "lorawan":
+        radio = radio.replace("\nid = 1\n", '\nframe = "lorawan"\nchannels = 8\n')
     generate_firmware(MODEL, board_with(tmp_path, name, radio), tmp_path / "all")
     names = ("radio", "payload", "tag", "ble", "app_crc32")
     folder = tmp_path / "some"

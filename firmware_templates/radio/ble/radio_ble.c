@@ -46,8 +46,9 @@ radio_result radio_init(void)
     return RADIO_SENT;
 }
 
-radio_result radio_start(const uint8_t payload[PAYLOAD_BYTES])
+radio_result radio_start(const uint8_t payload[PAYLOAD_BYTES], uint32_t counter)
 {
+    (void)counter;
     for (uint32_t k = 0; k < PAYLOAD_BYTES; k++) {
         pdu[2u + ADDRESS_BYTES + ELEMENT_BYTES + k] = payload[k];
     }

@@ -6,9 +6,9 @@
 #include "radio.h"
 
 #include "radio_driver_config.h"
+#include "radio_frame.h"
 #include "radio_spi.h"
 #include "tag_port.h"
-#include "tag_provision.h"
 
 /* Section 6.3: registers in LoRa mode. */
 #define REG_FIFO 0x00u
@@ -47,7 +47,6 @@
 #define WRITE 0x80u /* section 4.3: the first byte's highest bit */
 #define CRYSTAL_TICKS 17u /* .5 ms; section 2.5.2: it starts within .25 ms */
 #define CRYSTAL_PATIENCE 100000u /* polls */
-#define FRAME_BYTES (2u + PAYLOAD_BYTES)
 #define POLL_AFTER 33u /* ticks, 1 ms: synthesizer and amplifier start */
 #define POLL_EVERY 328u
 #define PATIENCE (2u * RADIO_AIRTIME + 3277u)
@@ -58,9 +57,6 @@ typedef struct {
 } setting;
 
 static const setting settings[] = {
-    { REG_FRF_MSB, RADIO_FREQUENCY >> 16 & 0xFFu },
-    { REG_FRF_MID, RADIO_FREQUENCY >> 8 & 0xFFu },
-    { REG_FRF_LSB, RADIO_FREQUENCY & 0xFFu },
     { REG_PA_CONFIG, PA_CONFIG_BOOST },
     { REG_OCP, RADIO_20_DBM ? OCP_150_MA : OCP_100_MA },
     { REG_PA_DAC, RADIO_20_DBM ? PA_DAC_20_DBM : PA_DAC_DEFAULT },
@@ -69,7 +65,7 @@ static const setting settings[] = {
     { REG_MODEM_CONFIG_2, MODEM_CONFIG_2 },
     { REG_PREAMBLE_MSB, RADIO_PREAMBLE >> 8 },
     { REG_PREAMBLE_LSB, RADIO_PREAMBLE & 0xFFu },
-    { REG_PAYLOAD_LENGTH, FRAME_BYTES },
+    { REG_PAYLOAD_LENGTH, RADIO_FRAME_BYTES },
     { REG_SYNC_WORD, RADIO_SYNC_WORD },
 };
 
@@ -108,36 +104,48 @@ static void fall_asleep(void)
     write(REG_OP_MODE, OP_MODE_LONG_RANGE | OP_MODE_SLEEP);
 }
 
-static radio_result set_up(void)
+static void write_all(const setting *each, uint32_t count)
 {
-    for (uint32_t k = 0; k < sizeof settings / sizeof settings[0]; k++) {
-        write(settings[k].reg, settings[k].value);
+    for (; count != 0; count--, each++) {
+        write(each->reg, each->value);
     }
-    for (uint32_t k = 0; k < sizeof settings / sizeof settings[0]; k++) {
-        if (read(settings[k].reg) != settings[k].value) {
-            detail = settings[k].reg;
-            return RADIO_SETTINGS;
+}
+
+static int all_read_back(const setting *each, uint32_t count)
+{
+    for (; count != 0; count--, each++) {
+        if (read(each->reg) != each->value) {
+            detail = each->reg;
+            return 0;
         }
+    }
+    return 1;
+}
+
+static radio_result set_up(uint32_t frequency)
+{
+    const setting carrier[] = {
+        { REG_FRF_MSB, (uint8_t)(frequency >> 16) },
+        { REG_FRF_MID, (uint8_t)(frequency >> 8) },
+        { REG_FRF_LSB, (uint8_t)frequency },
+    };
+    write_all(carrier, sizeof carrier / sizeof carrier[0]);
+    write_all(settings, sizeof settings / sizeof settings[0]);
+    if (!all_read_back(carrier, sizeof carrier / sizeof carrier[0])
+        || !all_read_back(settings, sizeof settings / sizeof settings[0])) {
+        return RADIO_SETTINGS;
     }
     return RADIO_SENDS;
 }
 
-static void send(const uint8_t payload[PAYLOAD_BYTES])
+/* bytes: a place for the register's address, then the frame. */
+static void send(uint8_t bytes[1u + RADIO_FRAME_BYTES])
 {
-    uint8_t frame[1u + FRAME_BYTES];
-    const uint32_t told = tag_provision_get()->radio_id;
-    const uint32_t id = told != UINT32_MAX ? told : RADIO_ID;
-
-    frame[0] = REG_FIFO | WRITE;
-    frame[1] = (uint8_t)(id >> 8);
-    frame[2] = (uint8_t)id;
-    for (uint32_t k = 0; k < PAYLOAD_BYTES; k++) {
-        frame[3u + k] = payload[k];
-    }
+    bytes[0] = REG_FIFO | WRITE;
     for (uint32_t polls = 0; tag_ticks() - woken < CRYSTAL_TICKS && polls < CRYSTAL_PATIENCE; polls++) {
     }
     write(REG_FIFO_ADDR_PTR, 0);
-    radio_spi_transfer(frame, sizeof frame);
+    radio_spi_transfer(bytes, 1u + RADIO_FRAME_BYTES);
     write(REG_IRQ_FLAGS, UINT8_MAX); /* a one clears a flag */
     write(REG_OP_MODE, OP_MODE_LONG_RANGE | OP_MODE_TX);
     began = tag_ticks();
@@ -159,17 +167,23 @@ radio_result radio_init(void)
     return result;
 }
 
-radio_result radio_start(const uint8_t payload[PAYLOAD_BYTES])
+radio_result radio_start(const uint8_t payload[PAYLOAD_BYTES], uint32_t counter)
 {
+    uint8_t bytes[1u + RADIO_FRAME_BYTES];
+
+    if (!radio_frame(payload, counter, bytes + 1)) {
+        detail = 0;
+        return RADIO_NO_KEYS;
+    }
     radio_spi_on();
     radio_result result = find();
     if (result == RADIO_SENT) {
         fall_asleep();
         write(REG_OP_MODE, OP_MODE_LONG_RANGE | OP_MODE_STANDBY);
         woken = tag_ticks();
-        result = set_up();
+        result = set_up(radio_frequency(bytes + 1));
         if (result == RADIO_SENDS) {
-            send(payload);
+            send(bytes);
         } else {
             fall_asleep();
         }
