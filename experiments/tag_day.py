@@ -156,7 +156,9 @@ class Tags:
     def _late(self, run: TagRun, outcome: Outcome, times: int) -> float:
         """Return the longest time from a period's end until its payload began to leave, in seconds."""
         ends = np.array([ticks for ticks, _ in outcome.payloads]) / 32768
-        return float(np.max(np.array([packet.time_ns for packet in run.air[::times]]) / _SECOND - ends))
+        begun = np.array([packet.time_ns for packet in run.air[::times]]) / _SECOND
+        both = min(len(begun), len(ends))
+        return float(np.max(begun[:both] - ends[:both]))
 
     def _received(self, kind: str, frames: Sequence[bytes], times: int) -> dict[str, Any]:
         """Return what `mcukd decode` tells where payloads and packets are lost on the way at random."""

@@ -1,4 +1,4 @@
-"""The firmware's sender with LoRaWAN: no two frames ever have the same number, whatever the log takes."""
+"""The sender in C: at once for days, and with LoRaWAN no two frames of a number, whatever befalls it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ MAIN = """
 static tag_state state;
 static uint32_t sent;
 const tag_state *tag_get(void) { return &state; }
-uint32_t tag_ticks(void) { return 0; }
+static uint32_t ticks;
+uint32_t tag_ticks(void) { return ticks; }
 uint32_t port_battery_mv(void) { return 3000; }
 void payload_pack_period(const tag_state *tag, const tag_counters *counters, uint32_t sequence, uint32_t mv,
                          uint32_t fault, uint8_t payload[PAYLOAD_BYTES])
@@ -42,7 +43,9 @@ void reset(uint32_t seconds)
 {
     (void)memset(&sender, 0, sizeof sender);
     state.clock.seconds = state.log.seconds = seconds;
-    radio_sender_start(0u - SECOND);
+    ticks += 0u - SECOND;
+    radio_sender_start(ticks);
+    ticks += SECOND;
 }
 uint32_t end_period(uint32_t seconds, uint32_t logged)
 {
@@ -52,10 +55,11 @@ uint32_t end_period(uint32_t seconds, uint32_t logged)
     state.log.seconds = logged;
     tag_send_period(&state);
     for (int k = 0; k < 3; k++) {
-        (void)radio_sender_run(0, &detail);
+        (void)radio_sender_run(ticks, &detail);
     }
     return sent;
 }
+uint32_t left_after(uint32_t passed) { ticks += passed; return radio_sender_left(ticks); }
 """
 
 
@@ -109,3 +113,12 @@ def test_no_two_frames_have_a_number(
             clock = log
             sender.reset(clock)
     assert numbers == sorted(set(numbers))
+
+
+def test_a_payload_leaves_at_once_for_days(sender: ctypes.CDLL) -> None:
+    """Ticks have 32 bits: after 18 hours what is past could look as if it were to come."""
+    sender.left_after.restype = ctypes.c_uint32
+    sender.reset(0)
+    for hour in range(1, 24 * 5):
+        assert hour == 1 or sender.left_after(3600 << 15) == 0xFFFFFFFF
+        assert sender.end_period(hour * 3600, hour * 3600) == hour * 3600 >> COUNTER_SHIFT
