@@ -14,13 +14,15 @@ from mcukd.chips.sensors.sources import Recording
 from mcukd.chips.sensors.wiring import make_sensor
 from mcukd.chips.tag_run import TagRun
 from mcukd.energy.work import Work
+from mcukd.errors import UserError
 from mcukd.tag.application import RESULT
 
 #: The application's function that takes one sample into all windows under way.
 _CLASSIFIES = "app_stream_push"
 #: Seconds after the console is off, or from the start where it never is, before anything is counted.
 _QUIET_S = 5.0
-_SETTLE_S = 3.0
+#: Until samples have come once more: seconds, and times that the sensor's FIFO fills to its watermark.
+_SETTLE_S, _DRAINS = 3.0, 3
 #: Parts in which a run goes on.
 SLICES = 20
 
@@ -55,13 +57,14 @@ def count_work(
 
     board: with [sensor.driver] and [tag]. classes, window_s: of its model. counts: (n, 3), what the sensor
     measures, in its own counts, again and again. advance: called with 1 after each of twenty parts.
-    Raises UserError where modelled chips cannot run here.
+    Raises UserError where modelled chips cannot run here, and where no result comes in these minutes.
     """
     assert board.sensor is not None and board.sensor.driver is not None and board.tag is not None
-    device = make_sensor(board.sensor.driver, Recording(counts, repeat=True))
+    driver = board.sensor.driver
+    device = make_sensor(driver, Recording(counts, repeat=True))
     run = TagRun(board, elf, classes, device)
     run.run(max(board.tag.console_s, 2 * window_s) + _QUIET_S)
-    spent = run.count_in(_CLASSIFIES, _SETTLE_S)
+    spent = run.count_in(_CLASSIFIES, max(_SETTLE_S, _DRAINS * driver.watermark / driver.rate_hz))
     first = _moment(run)
     for _ in range(SLICES):
         run.run(60 * minutes / SLICES)
@@ -73,6 +76,10 @@ def count_work(
         )
     seconds, clock = last.seconds - first.seconds, run.chip.core.clock_hz
     samples, results = last.samples - first.samples, last.results - first.results
+    if results == 0:
+        raise UserError(
+            f"{board.name} gave no result in {minutes:g} virtual minutes; give more of them with --minutes."
+        )
     instructions, stood = last.instructions - first.instructions, last.stood - first.stood
     waited = last.waited - first.waited - stood
     return Work(

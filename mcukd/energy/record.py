@@ -10,6 +10,10 @@ from mcukd.energy.levers import TOGETHER, settings
 
 VERSION = 1
 BASIS = "computed from the currents below and from counted work; nothing was measured on a tag"
+_CONSOLE = (
+    "THE CONSOLE OF THIS BOARD IS ALWAYS ON (tag.console_s is 0), which keeps its clock running: asleep_ua "
+    "is of a console that is off, so that the core takes more than is said here."
+)
 
 
 def energy_record(tag: Tag, hop: int, window: int) -> dict[str, Any]:
@@ -18,7 +22,8 @@ def energy_record(tag: Tag, hop: int, window: int) -> dict[str, Any]:
     hop, window: of its model, in samples. Triples are low, typical and high. Raises UserError where a day is
     too short for the work.
     """
-    base = tag.as_built(hop)
+    base, section = tag.as_built(hop), tag.board.tag
+    assert section is not None
     today = day(tag, base)
     rows = [
         {
@@ -65,7 +70,7 @@ def energy_record(tag: Tag, hop: int, window: int) -> dict[str, Any]:
             }
             for key, figure in tag.figures(hop).items()
         ],
-        "remarks": list(tag.energy.remarks),
+        "remarks": [*tag.energy.remarks, *([_CONSOLE] if section.console_s == 0 else [])],
     }
 
 

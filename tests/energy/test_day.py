@@ -178,6 +178,14 @@ def test_the_record_names_every_input_and_says_that_nothing_was_measured() -> No
     assert any(note.startswith("standby: the core in standby") for note in notes(record))
 
 
+def test_a_console_that_is_always_on_is_told() -> None:
+    board = load_board("collar")
+    assert board.tag is not None
+    tag = Tag(board.model_copy(update={"tag": board.tag.model_copy(update={"console_s": 0})}), WORK, 11)
+    assert any("CONSOLE OF THIS BOARD IS ALWAYS ON" in one for one in sentences(energy_record(tag, 64, 256)))
+    assert not any("CONSOLE" in one for one in sentences(energy_record(collar_tag(), 64, 256)))
+
+
 def test_a_given_share_leaves_out_what_it_does_not_tell() -> None:
     tag = Tag(load_board("collar"), work_of_share(0.02, 50.0, 48_000_000), 11)
     found = day(tag, tag.as_built(64))

@@ -7,16 +7,17 @@ from builders.tag_image import TagImage, animals, tag_image
 
 from mcukd.energy.on_chip import count_work
 from mcukd.energy.work import Work
+from mcukd.errors import UserError
 
 pytestmark = pytest.mark.emulator
 TAG = "log_pages = 2\nperiod_s = 3600\nconsole_s = 5\n"
 WINDOW, RATE = 64, 50.0
 
 
-def work_of(image: TagImage) -> Work:
+def work_of(image: TagImage, minutes: float = 2) -> Work:
     assert image.board.sensor is not None and image.board.sensor.setup is not None
     counts = animals() << image.board.sensor.setup.shift
-    return count_work(image.board, image.elf, 5, WINDOW / RATE, counts, minutes=2)
+    return count_work(image.board, image.elf, 5, WINDOW / RATE, counts, minutes)
 
 
 @pytest.mark.parametrize("name", ["collar", "eartag"])
@@ -31,6 +32,8 @@ def test_another_hop_is_awake_for_as_long_as_computed(name: str, tmp_path_factor
         assert per_second == pytest.approx(counted, rel=0.02)
         # The hop matters: without the split the share would be off by a quarter at least.
         assert abs(works[hop].counted["awake_share"] / counted - 1) > 0.25
+    with pytest.raises(UserError, match="gave no result in 0.001 virtual minutes"):
+        work_of(image, 0.001)
     # A window costs the same, whatever the hop.
     windows = [works[hop].result_instructions for hop in (16, 32)]
     assert windows[0] == pytest.approx(windows[1], rel=0.01)
