@@ -10,8 +10,10 @@ What tests share without set-up (students, windows, studies on disk, compilers) 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Callable
 
@@ -46,8 +48,22 @@ def session_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_cache(session_folder: Path) -> None:
-    """Keep compiled libraries for this session."""
+    """Keep compiled libraries for this session, and objects where ccache is installed.
+
+    Firmware images of many tests have most of their sources in common.
+    """
     os.environ["MCUKD_CACHE"] = str(session_folder / "compiled")
+    ccache = shutil.which("ccache")
+    if ccache is None:
+        return
+    compilers = [name for name in ("cc", "gcc", "clang", "arm-none-eabi-gcc") if shutil.which(name)]
+    folder = session_folder / "compilers"
+    folder.mkdir(exist_ok=True)
+    for name in compilers:
+        with suppress(FileExistsError):
+            (folder / name).symlink_to(ccache)
+    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    os.environ["CCACHE_DIR"] = str(session_folder / "objects")
 
 
 def _there(folder: Path) -> Path:
