@@ -47,8 +47,7 @@ from mcukd.radio.ble import CHANNELS
 from mcukd.radio.frames import FRAMES
 from mcukd.study import Study
 from mcukd.tag.application import EVENT, GAP, Observed, Outcome, stretches
-from mcukd.tag.log import read_log
-from mcukd.tag.records import EVENTS, PERIOD
+from mcukd.tag.records import EVENTS
 
 BOARDS = ("collar", "eartag")
 #: Added to the study's seed, so that no animal of it was ever trained on.
@@ -127,12 +126,10 @@ class Tags:
         split = FRAMES[kinds[0]].split
         sent = [split(frame)[1] for frame in frames]
         expected = [payload for _, payload in outcome.payloads for _ in range(times)]
-        # What is decoded against the counts of the period, as the reference logged them.
-        records = [each.record for each in read_log(outcome.flash.dump()).records]
-        counts = [record.payload[3:] for record in records if record.kind == PERIOD][-len(outcome.payloads) :]
         decoded = [decode(payload, schema) for payload in sent[::times]]
         errors = [
-            max(abs(a - b) for a, b in zip(said.results, truth)) for said, truth in zip(decoded, counts)
+            max(abs(a - b) for a, b in zip(said.results, truth))
+            for said, truth in zip(decoded, outcome.sent_results)
         ]
         begun = np.array([packet.time_ns for packet in run.air])
         airtime = np.array([packet.airtime_ns for packet in run.air])

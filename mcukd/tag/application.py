@@ -65,6 +65,7 @@ class Outcome:
     results: int = 0
     differences: list[str] = field(default_factory=list)
     payloads: list[tuple[int, bytes]] = field(default_factory=list)
+    sent_results: list[tuple[int, ...]] = field(default_factory=list)
 
 
 def stretches(observed: Observed) -> list[tuple[int, int]]:
@@ -108,13 +109,15 @@ def replay(
     """
     ticks = observed.start_ticks
     payloads: list[tuple[int, bytes]] = []
+    sent_results: list[tuple[int, ...]] = []
 
     def on_period(ended: Tag) -> None:
         if pack is not None:
             payloads.append((ticks, pack(ended, len(payloads))))
+            sent_results.append(tuple(ended.counters.results))
 
     tag = Tag(config, flash, lambda: ticks, reset_cause, firmware, model, on_period, period_s)
-    outcome = Outcome(tag, flash, payloads=payloads)
+    outcome = Outcome(tag, flash, payloads=payloads, sent_results=sent_results)
     for call in observed.calls:
         ticks = call.ticks
         if call.kind == RESULT:
