@@ -40,3 +40,13 @@ def test_a_total_of_nothing(capsys) -> None:
     with progress("Classifying", 0):
         pass
     assert capsys.readouterr().err == ""
+
+
+def test_a_bar_shows_names_with_brackets_as_they_are(capsys, monkeypatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with progress("Reading [b]", 2) as advance:
+        advance(1, "cow [/x]")
+        time.sleep(0.3)
+    shown = capsys.readouterr().err
+    assert "Reading [b]" in shown and "cow [/x]" in shown

@@ -88,7 +88,7 @@ def print_table(title: str, columns: list[str], rows: list[list[str]], left: int
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False, emoji=False)  # names of classes and tags may have brackets and colons
     for number, shown in enumerate(_parts(columns, rows, left, console.width)):
         table = Table(title=None if number else title, title_justify="left", header_style="bold")
         for place in shown:

@@ -36,6 +36,14 @@ def test_payloads_are_decoded_to_counts(tmp_path: Path, monkeypatch: pytest.Monk
     assert row["results_class 0"] == "256" and row["model"] == "a1b" and row["reception"] == "first"
 
 
+def test_names_with_brackets_and_colons_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = mcukd("decode", PAYLOAD, "--classes", "[red]a,:cow:,[b],[/x],e")
+    assert shown.returncode == 0, shown.stderr
+    for name in ("[red]a", ":cow:", "[b]", "[/x]"):
+        assert name in shown.stdout
+
+
 def test_frames_are_decoded_for_each_tag(tmp_path: Path) -> None:
     frames = ["0001" + PAYLOAD, "0201" + PAYLOAD, "0001" + PAYLOAD]
     found = json.loads(mcukd("decode", *frames, "--frames", "lora", "--json", cwd=tmp_path).stdout)
