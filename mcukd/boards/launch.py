@@ -20,6 +20,7 @@ from mcukd.boards.emulator import QEMU, qemu_argv
 from mcukd.boards.model import Board
 from mcukd.boards.tools import require_tool, tools_missing
 from mcukd.errors import UserError
+from mcukd.parallel.processes import interrupts_held
 
 __all__ = ["can_run", "require_stand_in", "running", "tools_missing"]
 
@@ -33,9 +34,9 @@ def running(board: Board, elf: Path, flash: Optional[Path] = None) -> Iterator[s
 
     A twin runs in QEMU, the host's program on a pseudo-terminal, and the image of a real board, the very one
     that would be flashed, on the model of its chip. The program is ended with the block, also when the block
-    raises or this process gets SIGTERM. flash: file that keeps the flash of a modelled chip. Raises
-    UserError where QEMU or Unicorn is missing, nothing stands in
-    for the board, or the program ends early.
+    raises or this process gets SIGTERM; Ctrl-C reaches this process alone. flash: file that keeps the flash
+    of a modelled chip. Raises UserError where QEMU or Unicorn is missing, nothing stands in for the board, or
+    the program ends early.
     """
     if not elf.is_file():
         raise UserError(f"{elf}: no such file; run 'mcukd build --board {board.name}'.")
@@ -71,13 +72,14 @@ def _behind_socket(
         listener.listen(1)
         url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
         argv = _argv(board, elf, listener.fileno(), flash)
-        process = subprocess.Popen(
-            argv,
-            pass_fds=[listener.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=messages,
-            stderr=messages,
-        )
+        with interrupts_held():
+            process = subprocess.Popen(
+                argv,
+                pass_fds=[listener.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=messages,
+                stderr=messages,
+            )
     # The listener is the program's alone from here, so that a connection fails once it is gone.
     with _ended_at_exit(process):
         yield process, url
@@ -146,7 +148,8 @@ def _on_terminal(
     try:
         tty.setraw(theirs)
         try:
-            process = subprocess.Popen([str(elf.resolve())], stdin=ours, stdout=ours, stderr=messages)
+            with interrupts_held():
+                process = subprocess.Popen([str(elf.resolve())], stdin=ours, stdout=ours, stderr=messages)
         except OSError as error:
             raise UserError(f"{elf}: cannot be run here ({error}); build it anew.") from error
         finally:

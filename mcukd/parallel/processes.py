@@ -34,7 +34,7 @@ class Workers(ProcessPoolExecutor):
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
         """Have a worker call a function; starts a worker where all that there are have work."""
-        with _interrupts_held():
+        with _tracked_interrupts_held():
             return super().submit(_perform, function, arguments, named)
 
     def __exit__(
@@ -44,7 +44,7 @@ class Workers(ProcessPoolExecutor):
         where: Optional[TracebackType],
     ) -> None:
         """Wait for running tasks; after an interrupt, end the workers instead."""
-        with _interrupts_held():
+        with _tracked_interrupts_held():
             if kind is not None and not issubclass(kind, Exception):
                 for process in list((self._processes or {}).values()):
                     process.terminate()
@@ -52,20 +52,28 @@ class Workers(ProcessPoolExecutor):
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Defer Ctrl-C; processes started meanwhile inherit that it is blocked.
+def interrupts_held() -> Iterator[None]:
+    """Defer Ctrl-C; processes that are started meanwhile inherit that it is blocked.
 
-    Otherwise Python's handler would print a traceback in a process that is just starting.
+    A terminal sends it to all of them, but only this process is to handle it: it ends the others.
     """
     if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
         yield
         return
-    resource_tracker.ensure_running()  # starting it later would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _tracked_interrupts_held() -> Iterator[None]:
+    """Defer Ctrl-C as `interrupts_held`, also in multiprocessing's tracker, whose start would unblock it."""
+    if hasattr(signal, "pthread_sigmask") and threading.current_thread() is threading.main_thread():
+        resource_tracker.ensure_running()
+    with interrupts_held():
+        yield
 
 
 _failed: Optional[Exception] = None

@@ -101,6 +101,23 @@ def test_native_firmware_ends_with_its_terminal(elves: dict[str, Path]) -> None:
         os.close(os.open(url, os.O_RDWR | os.O_NOCTTY))
 
 
+def test_ctrl_c_is_left_to_the_command(tmp_path: Path) -> None:
+    """A terminal sends it to the stand-in as well, whose end would be told instead of the user's wish."""
+    elf, mark = tmp_path / "firmware.elf", tmp_path / "mark"
+    elf.write_text(
+        f"#!{sys.executable}\nimport pathlib, signal, time\n"
+        f"held = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])\n"
+        f"pathlib.Path({str(mark)!r}).write_text(str(held))\ntime.sleep(60)\n"
+    )
+    elf.chmod(0o755)
+    with running(load_board("native"), elf):
+        deadline = time.monotonic() + 20
+        while not (mark.exists() and mark.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert mark.read_text() == "True"
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 @needs_cc
 def test_program_that_is_no_firmware_is_one_sentence(tmp_path: Path) -> None:
     elf = tmp_path / "firmware.elf"
