@@ -50,6 +50,15 @@ StudyOption = Annotated[
 ]
 
 
+def port_given(context: typer.Context, port: Optional[str], emulates: bool) -> Optional[str]:
+    """Return the port, None where it is MCUKD_PORT's and this run asks for a model (`emulates`).
+
+    That variable is set for the board on the desk. context: of the command.
+    """
+    source = context.get_parameter_source("port")
+    return None if emulates and source is not None and source.name == "ENVIRONMENT" else port
+
+
 def names_and_model(classes: Optional[str], run: Optional[Path]) -> tuple[Optional[list[str]], Optional[str]]:
     """Return the classes' names and the model's SHA-256, from what was given; None where nothing says them.
 

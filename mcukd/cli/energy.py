@@ -16,7 +16,8 @@ def register(app: typer.Typer) -> None:
 
 def energy(
     board: Annotated[
-        str, typer.Option(envvar="MCUKD_BOARD", help="Board: collar, eartag, or a .toml file with [energy].")
+        str,
+        typer.Option(envvar="MCUKD_BOARD", help=r"Board: collar, eartag, or a .toml file with \[energy]."),
     ],
     run: RunOption = None,
     minutes: Annotated[

@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def fetch(
+    context: typer.Context,
     port: PortOption = None,
     emulate: EmulateOption = None,
     out: Annotated[
@@ -48,8 +49,9 @@ def fetch(
     from mcukd.harness.tag_log import confirm as confirm_records
     from mcukd.tag.log_table import rows_of
 
-    names, _ = names_and_model(classes, None if emulate else run)
-    with tag_line(port, emulate, baud, run) as device:
+    # With --emulate the study is that of the image, whatever names its classes.
+    names, _ = names_and_model(classes, None if emulate and classes else run)
+    with tag_line(context, port, emulate, baud, run) as device:
         done = fetch_log(device, out)
         records = done.log.records
         last = records[-1].record.sequence if records else -1

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from mcukd.cli.common import JsonOption, StudyOption, print_json, print_table
-from mcukd.cli.tag_line import BaudOption, EmulateOption, PortOption, tag_line
+from mcukd.cli.common import JsonOption, print_json, print_table
+from mcukd.cli.tag_line import BaudOption, EmulateOption, ImageOption, PortOption, tag_line
 from mcukd.text import plural
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
 
 
 def provision(
+    context: typer.Context,
     port: PortOption = None,
     emulate: EmulateOption = None,
     file: Annotated[
@@ -77,7 +78,7 @@ def provision(
         ),
     ] = None,
     baud: BaudOption = 115_200,
-    run: StudyOption = None,
+    run: ImageOption = None,
     json: JsonOption = False,
 ) -> None:
     """Tell a tag its id, axes, calibration, period and keys, or show what it was told.
@@ -91,7 +92,7 @@ def provision(
     from mcukd.harness.provisioning import read_provision, write_provision
 
     measured: dict[str, Any] = {}
-    with tag_line(port, emulate, baud, run) as device:
+    with tag_line(context, port, emulate, baud, run) as device:
         before = read_provision(device)
         wanted = _wanted(before.provision, file, name, axes_map, period, remove or [])
         keep = before.keys and wanted.session is None and "keys" not in (remove or [])
@@ -123,7 +124,7 @@ def _wanted(
     """Return what the tag is to be told; keys only where the file has some."""
     from mcukd.boards.sensor_driver import parse_axes
     from mcukd.errors import UserError
-    from mcukd.harness.provision_file import read_provision_file
+    from mcukd.harness.provision_file import given_id, read_provision_file
     from mcukd.tag.provision import Provision
     from mcukd.text import did_you_mean, listed
 
@@ -137,7 +138,7 @@ def _wanted(
     if file is not None:
         wanted = read_provision_file(file, wanted)
     if name is not None:
-        wanted = replace(wanted, id=name)
+        wanted = replace(wanted, id=given_id(name, "--id"))
     if axes_map is not None:
         try:
             wanted = replace(wanted, axes=parse_axes(axes_map).axes)

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Optional
+
 import typer
 
-from mcukd.cli.common import JsonOption, StudyOption, print_json, print_table
+from mcukd.cli.common import JsonOption, StudyOption, names_and_model, print_json, print_table
 from mcukd.cli.tag_line import BaudOption, EmulateOption, PortOption, tag_line
 from mcukd.text import plural
+
+if TYPE_CHECKING:
+    from mcukd.harness.messages import Identity
 
 
 def register(app: typer.Typer) -> None:
     """Add the group `tag`."""
-    group = typer.Typer(help="A tag on its serial line.", no_args_is_help=True)
-    group.callback()(lambda: None)  # without it, a group of one command takes no name
+    group = typer.Typer(no_args_is_help=True)
+    group.callback()(_group)
     group.command("status")(status)
     app.add_typer(group, name="tag")
 
 
+def _group() -> None:
+    """A tag on its serial line: who it is and how it stands."""
+    # Without this function a group of one command takes no name.
+
+
 def status(
+    context: typer.Context,
     port: PortOption = None,
     emulate: EmulateOption = None,
     baud: BaudOption = 115_200,
@@ -31,7 +42,8 @@ def status(
     from mcukd.harness.provisioning import read_provision
     from mcukd.harness.tag_log import read_status, read_time
 
-    with tag_line(port, emulate, baud, run) as device:
+    names, model = names_and_model(None, run)
+    with tag_line(context, port, emulate, baud, run) as device:
         who, time, found = device.who(), read_time(device), read_status(device)
         told = read_provision(device)
     if json:
@@ -67,7 +79,7 @@ def status(
             "not taken by the flash",
             f"{plural(time.records_lost, 'record')}, {time.flash_failures:,} words or pages",
         ],
-        ["latest class", "none yet" if found.latest_class is None else str(found.latest_class)],
+        ["latest class", _class_text(found.latest_class, who, names, model)],
         ["sensor", sensor],
         ["battery", "not measured" if found.battery_mv is None else f"{found.battery_mv:,} mV"],
         [
@@ -76,3 +88,18 @@ def status(
         ],
     ]
     print_table("Tag", ["", ""], rows, left=2)
+
+
+def _class_text(
+    latest: Optional[int], who: Identity, names: Optional[list[str]], model: Optional[str]
+) -> str:
+    """Return a class for people; by its name where the names are those of the tag's model."""
+    from mcukd.tag.log_table import UNKNOWN
+
+    if latest is None:
+        return "none yet"
+    if latest == who.classes:
+        return UNKNOWN
+    if names is None:
+        return str(latest)
+    return names[latest] if model == who.model_sha256 else f"{latest} (--run has another model than the tag)"

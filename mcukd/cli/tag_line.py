@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from mcukd.cli.common import port_given
+
 if TYPE_CHECKING:
     from mcukd.harness.protocol import Device
 
@@ -31,22 +33,33 @@ EmulateOption = Annotated[
         show_default=False,
     ),
 ]
+ImageOption = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--run",
+        help="Study whose image --emulate runs. Default: runs/latest.",
+        show_default=False,
+    ),
+]
 #: On a busy computer the model takes seconds to start.
 _MODEL_TIMEOUT_S = 20.0
 
 
 @contextmanager
 def tag_line(
-    port: Optional[str], emulate: Optional[str], baud: int, run: Optional[Path] = None
+    context: typer.Context, port: Optional[str], emulate: Optional[str], baud: int, run: Optional[Path] = None
 ) -> Iterator[Device]:
     """Give a client of the tag at a port, or of a study's image on the model of a board's chip.
 
-    The model keeps its flash in the study from run to run, as a board that is flashed again does. run: the
-    study, runs/latest for None. Raises UserError where no tag is named.
+    The model keeps its flash in the study from run to run, as a board that is flashed again does. context: of
+    the command. run: the study, runs/latest for None. Raises UserError where no tag is named, or two are.
     """
     from mcukd.errors import UserError
     from mcukd.harness.protocol import open_device
 
+    port = port_given(context, port, emulate is not None)
+    if emulate is not None and port:
+        raise UserError("--emulate and --port name two tags; give one of them.")
     if emulate is None:
         if not port:
             raise UserError("no tag is named; give --port with its serial port (or MCUKD_PORT).")

@@ -6,7 +6,15 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from mcukd.cli.common import DataRootOption, JsonOption, OptimizeOption, RunOption, print_json, print_table
+from mcukd.cli.common import (
+    DataRootOption,
+    JsonOption,
+    OptimizeOption,
+    RunOption,
+    port_given,
+    print_json,
+    print_table,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -46,15 +54,12 @@ def validate(
     from mcukd.pipeline.validate import validate_study
     from mcukd.study import Study
 
-    source = context.get_parameter_source("port")
-    if emulate and source is not None and source.name == "ENVIRONMENT":
-        port = None  # set for the board on the desk, while this run asks for its twin
     study = Study.open(run)
     facts = validate_study(
         study,
         load_board(board).with_optimize(optimize),
         emulate=emulate,
-        port=port,
+        port=port_given(context, port, emulate),
         windows=windows,
         data_root=data_root,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Optional
@@ -67,9 +68,14 @@ def read_provision_file(path: Path, before: Provision) -> Provision:
     file = FILES.check(path, ProvisionFile)
     told = before
     if file.id is not None:
-        told = replace(told, id=file.id)
+        told = replace(told, id=given_id(file.id, f"{path}: id"))
     if file.axes_map is not None:
         told = replace(told, axes=parse_axes(file.axes_map).axes)
+    if file.period_s == 0:
+        raise UserError(
+            f"{path}: period_s is 0, but at least 1 second is expected; leave it out, or let the firmware's "
+            "period hold with 'mcukd provision --remove period'."
+        )
     if file.period_s is not None:
         told = replace(told, period_s=file.period_s)
     if file.radio_id is not None:
@@ -83,6 +89,16 @@ def read_provision_file(path: Path, before: Provision) -> Provision:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     return told
+
+
+def given_id(text: str, where: str) -> str:
+    """Return an id that was given; UserError, naming where it stands, for one that shows nothing."""
+    if not text.strip():
+        raise UserError(
+            f"{where} is empty; leave it out, or make the tag forget its id with 'mcukd provision --remove "
+            "id'."
+        )
+    return text
 
 
 def _keys_are_texts(path: Path) -> None:
@@ -102,13 +118,10 @@ def _session(path: Path, section: LorawanSection) -> Session:
             keys[name] = parse_key(getattr(section, name))
         except ValueError as error:
             raise UserError(f"{path}: lorawan.{name} is no key: {error}.") from None
-    try:
-        address = int(section.device_address, 16)
-        if len(section.device_address) != 8:
-            raise ValueError
-    except ValueError:
+    if not re.fullmatch("[0-9A-Fa-f]{8}", section.device_address):
         raise UserError(
-            f"{path}: lorawan.device_address is {section.device_address!r}, but 8 hexadecimal digits are "
-            "expected."
-        ) from None
+            f"{path}: lorawan.device_address has {len(section.device_address)} characters, but exactly 8 "
+            "hexadecimal digits are expected, as 26011BDA."  # it is not shown: it may be a key
+        )
+    address = int(section.device_address, 16)
     return Session(address, keys["network_session_key"], keys["application_session_key"])

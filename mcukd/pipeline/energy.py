@@ -122,5 +122,5 @@ def _counted(study: Study, board: Board, elf: Path, classes: int, window_s: floa
     counts = np.concatenate([part.counts for part in parts]).astype(np.int32)
     assert board.sensor is not None and board.sensor.setup is not None
     counts <<= board.sensor.setup.shift
-    with progress(f"a tag's work on {board.name}", SLICES) as advance:
+    with progress(f"A tag's work on {board.name}", SLICES) as advance:
         return count_work(board, elf, classes, window_s, counts, minutes, advance)

@@ -46,6 +46,7 @@ def test_all_commands_are_there_with_help_and_an_example() -> None:
     group = typer.main.get_command(app)
     assert set(COMMANDS) == set(group.commands)  # type: ignore[attr-defined]
     for name, command in group.commands.items():  # type: ignore[attr-defined]
+        assert command.get_short_help_str(), name
         for leaf in getattr(command, "commands", {name: command}).values():
             assert "xample" in leaf.help, name
 
