@@ -1,12 +1,15 @@
 """Rows of a log: dates, drift, rates and words."""
 
+import re
+
 import pytest
+from builders.places import ROOT
 from builders.tag_dump import FAST_PPM, NOON, two_starts
 
 from mcukd.errors import UserError
 from mcukd.tag.log import Found, Log, read_log
 from mcukd.tag.log_table import Setting, iso, rows_of, settings_of, utc_of
-from mcukd.tag.records import EVENT, RATE, Record
+from mcukd.tag.records import EVENT, EVENTS, RATE, Record
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +94,13 @@ def test_codes_of_a_newer_tag_are_shown_as_numbers() -> None:
 def test_names_of_another_number_of_classes_are_refused(log: Log) -> None:
     with pytest.raises(UserError, match=r"3 names of classes are given \(a, b, c\), but the log counts 2"):
         rows_of(log, ["a", "b", "c"])
+
+
+def test_c_reference_and_page_have_the_same_codes_of_events() -> None:
+    header = (ROOT / "firmware_templates" / "tag" / "tag.h").read_text()
+    assert [int(code) for code in re.findall(r"TAG_EVENT_\w+ = (\d+)", header)] == list(EVENTS)
+    page = (ROOT / "docs" / "tag.md").read_text(encoding="utf-8")
+    table = page[page.index("| code of an event |") :].partition("\n\n")[0]
+    assert dict(re.findall(r"^\| (\d+) \| (.+) \|$", table, re.M)) == {
+        str(code): said for code, said in EVENTS.items()
+    }
