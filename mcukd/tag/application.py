@@ -57,7 +57,7 @@ class Outcome:
 
     results: how many there are. differences: sentences; each names a call of the tag that the reference would
     not have made, or would have made with other arguments. payloads: of each period that ended, with the
-    counter's reading at that moment, where the tag sends them.
+    counter's reading at that moment, where the tag sends them. sent_results: that they are of, by class.
     """
 
     tag: Tag
