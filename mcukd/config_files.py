@@ -78,6 +78,10 @@ class ConfigFileType:
             return f"the key {key} is missing; add it ({self.document} shows a whole file)"
         if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
             return _tag_problem(key, found, problem["ctx"])
+        if problem["type"] == "model_type":
+            section = self._section(tuple(part for part in location if isinstance(part, str)))
+            keys = f" with {listed(list(section.model_fields))}" if section else ""
+            return f"{key} is {found!r}, but a table{keys} is expected ({self.document} shows one)"
         message = problem["msg"].replace("Value error, ", "")
         if not key:
             return message

@@ -128,20 +128,30 @@ class Board(Section):
         if self.radio is not None and missing:
             raise ValueError(f"[energy] and [radio] are there, but energy.{missing[0]} is missing; add it")
 
-    def _check_pins(self) -> None:
-        """Raise ValueError for a pin that is named twice."""
-        taken = {self.console.tx_pin: "the console", self.console.rx_pin: "the console"}
+    def named_pins(self) -> list[tuple[str, int]]:
+        """Return the pins that the board file names, by section and key."""
         driver = self.sensor.driver if self.sensor is not None else None
-        for section, whose, part, keys in (
-            ("sensor.driver", "the sensor", driver, ("sda_pin", "scl_pin", "interrupt_pin")),
-            ("radio", "the radio", self.radio, self.radio.pin_keys if self.radio is not None else ()),
+        named = []
+        for section, part, keys in (
+            ("console", self.console, ("tx_pin", "rx_pin")),
+            ("sensor.driver", driver, ("sda_pin", "scl_pin", "interrupt_pin")),
+            ("radio", self.radio, self.radio.pin_keys if self.radio is not None else ()),
         ):
             for key in keys if part is not None else ():
                 pin = getattr(part, key)
-                # Two pins of a sensor are compared in its own section.
-                if pin is not None and pin in taken and (taken[pin] != whose or section == "radio"):
-                    raise ValueError(f"{section}.{key} is {pin}, but that is a pin of {taken[pin]}")
-                taken[pin] = whose
+                if pin is not None:
+                    named.append((f"{section}.{key}", pin))
+        return named
+
+    def _check_pins(self) -> None:
+        """Raise ValueError for a pin that is named twice."""
+        taken: dict[int, str] = {}
+        for key, pin in self.named_pins():
+            whose = key.partition(".")[0]
+            # Two pins of a console or a sensor are compared in their own sections.
+            if pin in taken and (taken[pin] != whose or whose == "radio"):
+                raise ValueError(f"{key} is {pin}, but that is a pin of the {taken[pin]}")
+            taken[pin] = whose
 
     @model_serializer(mode="wrap")
     def _without_absent_sections(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -284,6 +294,7 @@ def read_board(path: Path) -> Board:
         driver.bus if driver else None,
         [part for part in OPTIONAL_PARTS if getattr(board, part)],
         board.radio.driver if board.radio else None,
+        board.named_pins(),
     )
     _check_log(path, board)
     if board.emulates is not None:

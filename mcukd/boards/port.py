@@ -46,6 +46,7 @@ class Port(BaseModel):
 
     cores: those it starts. clocks_hz: the clocks that it sets up; empty where it sets up none.
     buses: those on which it reads sensors. radios: drivers of those that it sends with.
+    pins: how many the chip has; None where any number that a board file may have is one.
     configuration: whether it fills the reserved end of the flash with configuration words.
     log_page_bytes: the flash that one erase clears, for a log in it; None where it keeps no log.
     dcdc: whether it can switch a DC/DC converter on. low_frequency_crystal: whether it can start a crystal of
@@ -59,6 +60,7 @@ class Port(BaseModel):
     clocks_hz: tuple[int, ...] = Field(default=(), strict=False)
     buses: tuple[str, ...] = Field(default=(), strict=False)
     radios: tuple[str, ...] = Field(default=(), strict=False)
+    pins: Optional[int] = None
     configuration: bool = False
     dcdc: bool = False
     low_frequency_crystal: bool = False
@@ -81,12 +83,13 @@ def check_port(
     bus: Optional[str] = None,
     fitted: Sequence[str] = (),
     radio: Optional[str] = None,
+    pins: Sequence[tuple[str, int]] = (),
 ) -> None:
     """Raise UserError, naming the board file and the field, where a board is not what its port needs.
 
     path: of the board file. name: of the port. flash: None on the host. bus: of the sensor's driver.
     fitted: optional parts that the board has, by their field (`OPTIONAL_PARTS`).
-    radio: the radio's driver.
+    radio: the radio's driver. pins: those that are named, by their keys.
     """
     ports = sorted(file.parent.name for file in _folder().glob(f"*/{FILE}"))
     if name not in ports:
@@ -119,6 +122,11 @@ def check_port(
             f"{path}: radio.driver is {radio!r}, but port {name!r} sends with "
             f"{listed(port.radios) if port.radios else 'no radio'}; remove [radio] or take another port."
         )
+    for key, pin in pins:
+        if port.pins is not None and pin >= port.pins:
+            raise UserError(
+                f"{path}: {key} is {pin}, but 0 to {port.pins - 1} is expected: port {name!r} has no other pins."
+            )
     if port.flash is None or flash is None:
         return
     for field in ("reserved", "origin", "length"):

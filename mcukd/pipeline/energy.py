@@ -37,6 +37,7 @@ def energy_study(
     [energy], a firmware that does not sample, and where modelled chips cannot run.
     """
     from mcukd.codegen.payload import payload_layout
+    from mcukd.codegen.radio import radio_setup
     from mcukd.fixedpoint.model import load_model
 
     _check(board, minutes, awake_share)
@@ -66,6 +67,7 @@ def energy_study(
         assert board.clock_hz is not None
         work = work_of_share(awake_share, model.rate_hz, board.clock_hz)
     layout = payload_layout(board, model) if board.radio is not None else None
+    radio_setup(board, layout)  # refuses what no firmware is made for
     tag = Tag(board, work, layout.schema.bytes if layout is not None else None)
     record = energy_record(tag, model.hop, model.window)
     write_json(path, record)

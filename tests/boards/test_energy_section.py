@@ -31,6 +31,8 @@ def line(key: str) -> str:
         (line("asleep_ua"), "", ("the key energy.asleep_ua is missing", "add it")),
         (line("asleep_ua"), line("asleep_ua").replace("asleep_ua", "asleep_ma"),
          ("unknown key energy.asleep_ma", "'asleep_ua'")),
+        (line("battery_mah"), "battery_mah = 13400\n",
+         ("energy.battery_mah is 13400, but a table with value, source, assumption is expected",)),
         ("value = 8.15", "valu = 8.15", ("unknown key energy.flash_word_ma.valu", "'value'")),
         ("value = 8.15", "value = [8.15, 9.0]",
          ("energy.flash_word_ma.value is [8.15, 9.0]", "a number, or three")),

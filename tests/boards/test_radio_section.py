@@ -23,6 +23,8 @@ TWIN = (resource_dir("boards") / "collar-emulated.toml").read_text()
         (COLLAR, 'driver = "sx1272"', 'driver = "sx1276"', ("radio.driver is 'sx1276'", "mean 'sx1272'")),
         (COLLAR, 'driver = "sx1272"\n', "", ("radio.driver", "missing")),
         (COLLAR, 'payload = "period"\n', "", ("[radio] is there", "tag.payload", "is missing")),
+        (COLLAR, "sck_pin = 10", "sck_pin = 31", ("radio.sck_pin is 31", "0 to 30 is expected")),
+        (COLLAR, "tx_pin = 3", "tx_pin = 40", ("console.tx_pin is 40", "0 to 30 is expected")),
         (COLLAR, "sck_pin = 10", "sck_pin = 3", ("radio.sck_pin is 3", "pin of the console")),
         (COLLAR, "miso_pin = 8", "miso_pin = 5", ("radio.miso_pin is 5", "pin of the sensor")),
         (COLLAR, "mosi_pin = 9", "mosi_pin = 10", ("radio.mosi_pin is 10", "pin of the radio")),

@@ -101,6 +101,8 @@ def test_what_has_no_day_is_refused_in_one_sentence(
     path = tmp_path / "slow.toml"
     path.write_text(COLLAR.replace("rate_hz = 50.0", "rate_hz = 25.0"))
     refused(str(path), "reads no sensor with this model of 50 Hz", awake_share=0.02)
+    path.write_text(COLLAR.replace("period_s = 3600", "period_s = 5"))
+    refused(str(path), "allows one in 32 s on average, but tag.period_s is 5", awake_share=0.02)
 
 
 def test_without_the_extra_a_share_is_asked_for(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
