@@ -125,7 +125,7 @@ def check_port(
     for key, pin in pins:
         if port.pins is not None and pin >= port.pins:
             raise UserError(
-                f"{path}: {key} is {pin}, but 0 to {port.pins - 1} is expected: port {name!r} has no other pins."
+                f"{path}: {key} is {pin}, but 0 to {port.pins - 1} is expected, the pins of port {name!r}."
             )
     if port.flash is None or flash is None:
         return
