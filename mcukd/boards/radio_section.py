@@ -29,6 +29,8 @@ BLE_POWERS: Mapping[int, int] = {
     **{dbm: dbm for dbm in range(2, 9)},
 }
 _POWERS = {"rfo": range(-1, 15), "boost": (*range(2, 18), 20)}
+#: Above this power the chip may send for this share of the time (SX1272/73 data sheet, section 5.4.3).
+_CONTINUOUS_DBM, _DUTY_ABOVE_PERCENT = 17, 1.0
 _HIGHEST_HZ, _PACKET_MAX = 1_020_000_000, 255
 _ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 
@@ -79,6 +81,11 @@ class LoraRadio(Section):
             raise ValueError(
                 f"power_dbm is {self.power_dbm}, but {expected} is expected of the amplifier "
                 f'"{self.amplifier}"'
+            )
+        if self.power_dbm > _CONTINUOUS_DBM and self.duty_percent > _DUTY_ABOVE_PERCENT:
+            raise ValueError(
+                f"duty_percent is {self.duty_percent:g}, but at most {_DUTY_ABOVE_PERCENT:g} is expected "
+                f"with power_dbm = {self.power_dbm}, which the SX1272 bears for a short time only"
             )
         return self
 

@@ -44,13 +44,13 @@ def fetch(
     Example: [bold]mcukd fetch --port /dev/ttyACM0 --out cow-17.log --confirm[/bold]
     """
     from mcukd.cli.common import names_and_model
-    from mcukd.cli.log import write_csv
+    from mcukd.cli.log import other_models, write_csv
     from mcukd.harness.fetch import fetch as fetch_log
     from mcukd.harness.tag_log import confirm as confirm_records
     from mcukd.tag.log_table import rows_of
 
     # With --emulate the study is that of the image, whatever names its classes.
-    names, _ = names_and_model(classes, None if emulate and classes else run)
+    names, model = names_and_model(classes, None if emulate and classes else run)
     with tag_line(context, port, emulate, baud, run) as device:
         done = fetch_log(device, out)
         records = done.log.records
@@ -59,6 +59,7 @@ def fetch(
         sent, received, retries = device.link.bytes_sent, device.link.bytes_received, device.retries
     if csv is not None:
         write_csv(csv, rows_of(done.log, names))
+    remarks = [] if model is None else other_models(done.log, model)
     facts: dict[str, Any] = {
         "file": out,
         "chip": done.file.owner.chip,
@@ -68,6 +69,7 @@ def fetch(
         "last_sequence": last if records else None,
         "confirmed_below": confirmed,
         "damage": done.log.damage,
+        "remarks": remarks,
         "cut_bytes": done.cut,
         "bytes_of_new_words": 4 * done.words,
         "bytes_sent": sent,
@@ -86,7 +88,7 @@ def fetch(
     )
     if done.cut:
         typer.echo(f"{done.cut:,} bytes at the file's end, of an entry that was not finished, were replaced.")
-    for sentence in done.log.damage:
-        typer.echo(f"Damage: {sentence}")
+    for sentence in (*remarks, *(f"Damage: {each}" for each in done.log.damage)):
+        typer.echo(sentence)
     if confirm:
         typer.echo(f"The tag knows that its records below {confirmed:,} are kept.", err=True)

@@ -161,7 +161,7 @@ def _tell(
     from mcukd.tag.log_table import rows_of
 
     log = read_log(content, name)
-    remarks = [] if model is None else _other_models(log, model)
+    remarks = [] if model is None else other_models(log, model)
     rows = rows_of(log, names)
     if csv is not None:
         write_csv(csv, rows)
@@ -196,7 +196,7 @@ def _when(row: dict[str, Any]) -> str:
     return str(row["utc"]) if row["utc_trusted"] else f"{row['utc']} or later"
 
 
-def _other_models(log: Log, model_sha256: str) -> list[str]:
+def other_models(log: Log, model_sha256: str) -> list[str]:
     """Return a remark for each model that the tag ran and whose classes the names do not belong to."""
     from mcukd.tag.records import BOOT, field
 

@@ -19,6 +19,7 @@ from builders.students import random_model
 from mcukd.boards.model import read_board
 from mcukd.codegen.firmware import generate_firmware
 from mcukd.errors import UserError
+from mcukd.fixedpoint.model import save_model
 from mcukd.harness.far_end import SimulatedTag
 from mcukd.harness.faults import Faults, bad_line
 from mcukd.harness.fetch import Fetched, fetch
@@ -26,6 +27,7 @@ from mcukd.harness.messages import DeviceError, Request
 from mcukd.harness.protocol import Device, open_device
 from mcukd.harness.tag_log import read_status
 from mcukd.resources import resource_dir
+from mcukd.study import Study
 from mcukd.tag.fetched import read_fetched
 from mcukd.tag.log import read_log
 from mcukd.tag.records import Record
@@ -318,6 +320,13 @@ def test_the_commands_fetch_decode_and_tell(binary: Path, tmp_path: Path) -> Non
     assert facts["chip"] == "0123456789abcdef" and facts["damage"] == []
     assert len((tmp_path / "cow.csv").read_text().splitlines()) == count + 1
     assert "; 0 of them are new." in command("fetch", "--out", "cow.log")
+    # The classes of another model are named, and the user is told.
+    model = random_model(3, classes=3)
+    Study.create(tmp_path / "run", "herd-sim", 0)
+    save_model(model, tmp_path / "run")
+    told = json.loads(command("fetch", "--out", "cow.log", "--run", "run", "--json"))["remarks"]
+    assert len(told) == 1 and f"ran model 9abcdef0, but that of the study is {model.sha256[:8]}" in told[0]
+    assert told[0] in command("fetch", "--out", "cow.log", "--run", "run")
     decoded = json.loads(command("log", "decode", "cow.log", "--json", port=False))
     assert len(decoded["records"]) == count
     told = json.loads(command("tag", "status", "--json"))
