@@ -125,17 +125,23 @@ def sensor_remarks(model: IntegerModel, board: Board, range_g: Optional[float] =
     if board.sensor is None:
         return []
     sensor, remarks = board.sensor, []
-    if model.rate_hz not in sensor.rates_hz:
+    none = f"this firmware reads no sensor{' and sends nothing' if board.radio else ''}"
+    if sensor.driver is not None and model.channels != 3:
+        remarks.append(
+            f"The model takes {model.channels} channels and the {sensor.part} of {board.name} gives 3, so "
+            f"{none}."
+        )
+    elif model.rate_hz not in sensor.rates_hz:
         nearest = min(sensor.rates_hz, key=lambda rate: abs(rate - model.rate_hz))
         remarks.append(
             f"The model was trained at {model.rate_hz:g} Hz, which is none of the {sensor.part}'s own rates; "
-            f"the nearest is {nearest:g} Hz, so samples need a timer of their own or another model."
+            f"the nearest is {nearest:g} Hz, so samples need a timer of their own or another model"
+            f"{f'; {none}' if sensor.driver is not None else ''}."
         )
     elif sensor.driver is not None and sensor.driver.rate_hz != model.rate_hz:
         remarks.append(
             f"The model was trained at {model.rate_hz:g} Hz and sensor.driver.rate_hz of {board.name} is "
-            f"{sensor.driver.rate_hz:g}, so this firmware reads no sensor; set rate_hz to the model's in a "
-            "board file of your own."
+            f"{sensor.driver.rate_hz:g}, so {none}; set rate_hz to the model's in a board file of your own."
         )
     elif sensor.driver is not None and board.tag is None:
         remarks.append(

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -73,10 +74,13 @@ def test_changed_board_is_generated_anew(tmp_path: Path) -> None:
 def test_rate_and_scale_that_the_sensor_has_not_are_remarked() -> None:
     model = replace(random_model(), rate_hz=62.5, counts_per_g=512.0)
     (remark,) = sensor_remarks(model, load_board("collar"))
-    assert "62.5 Hz" in remark and "this firmware reads no sensor" in remark
+    assert "62.5 Hz" in remark and "this firmware reads no sensor and sends nothing" in remark
     (remark,) = sensor_remarks(model, load_board("eartag"))
     assert "62.5 Hz" in remark
-    assert "BMA400" in remark
+    assert "BMA400" in remark and "this firmware reads no sensor and sends nothing" in remark
+    six: Any = SimpleNamespace(rate_hz=50.0, channels=6, counts_per_g=512.0)
+    (remark,) = sensor_remarks(six, load_board("eartag"))
+    assert "takes 6 channels" in remark and "gives 3, so this firmware reads no sensor" in remark
     (remark,) = sensor_remarks(replace(model, rate_hz=50.0, counts_per_g=4096.0), load_board("eartag"))
     assert "4096 counts per g" in remark
     assert sensor_remarks(model, load_board("native")) == []

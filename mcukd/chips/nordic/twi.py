@@ -27,7 +27,6 @@ _SPI_HZ = {
     0x80000000: 8_000_000,
 }
 _ADDRESS_NACK, _DATA_NACK = 1 << 1, 1 << 2
-_CLOCK_PULSE_BITS = 9
 
 
 class DmaSerial(NordicPeripheral):
