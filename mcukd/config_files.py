@@ -111,8 +111,14 @@ def load_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; check the name.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}).") from error
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}); a TOML file that you may read is expected."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: byte {error.start:,} is no UTF-8 text; save the file as UTF-8, as TOML has to be."
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not valid TOML ({error}); correct that line.") from error
 

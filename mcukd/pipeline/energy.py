@@ -76,6 +76,10 @@ def energy_study(
 
 
 def _check(board: Board, minutes: float, awake_share: Optional[float]) -> None:
+    if board.emulated:
+        raise UserError(
+            f"board {board.name} is no hardware and takes no current; name a tag, as collar or eartag."
+        )
     if board.energy is None:
         raise UserError(
             f"board {board.name} has no section [energy], so that its currents are not known; add one "

@@ -296,3 +296,12 @@ def test_a_log_takes_the_last_whole_pages_of_the_flash(tmp_path: Path) -> None:
 )
 def test_a_tag_that_cannot_be_is_refused(tmp_path: Path, text: str, tag: str, words: str) -> None:
     assert words in refusal(tmp_path, f"{text}\n[tag]\n{tag}\n")
+
+
+def test_a_file_that_is_no_text_and_a_folder_are_sentences(tmp_path: Path) -> None:
+    path = tmp_path / "tag.toml"
+    path.write_bytes(b"name = '\xff'\n")
+    with pytest.raises(UserError, match="byte 8 is no UTF-8 text; save the file as UTF-8"):
+        read_board(path)
+    with pytest.raises(UserError, match=r"cannot be read \(Is a directory\); a TOML file"):
+        read_board(tmp_path)

@@ -95,10 +95,13 @@ def test_what_has_no_day_is_refused_in_one_sentence(
         assert words in str(caught.value) and "\n" not in str(caught.value)
         assert not energy_path(study, load_board(name).name).exists()
 
-    refused("native", "board native has no section [energy]")
+    refused("native", "board native is no hardware and takes no current")
+    refused("collar-emulated", "board collar-emulated is no hardware and takes no current")
     refused("collar", "--awake-share is 2, but a share between 0 and 1", awake_share=2)
     refused("collar", "--minutes is 0.1, but 1 to 1440", minutes=0.1)
     path = tmp_path / "slow.toml"
+    path.write_text(COLLAR[: COLLAR.index("[energy]")])
+    refused(str(path), "board collar has no section [energy]")
     path.write_text(COLLAR.replace("rate_hz = 50.0", "rate_hz = 25.0"))
     refused(str(path), "reads no sensor with this model of 50 Hz", awake_share=0.02)
     path.write_text(COLLAR.replace("period_s = 3600", "period_s = 5"))
