@@ -110,7 +110,7 @@ def split_pdu(pdu: bytes) -> Advertisement:
     while at < len(pdu) and pdu[at]:
         length, kind = pdu[at], pdu[at + 1 : at + 2]
         element = pdu[at + 2 : at + 1 + length]
-        if kind == bytes([MANUFACTURER_DATA]) and len(element) == length - 1 >= 2:
+        if kind == bytes([MANUFACTURER_DATA]) and len(element) == length - 1 > 2:
             return Advertisement(address, int.from_bytes(element[:2], "little"), element[2:])
         at += 1 + length
     raise UserError(f"the advertisement of {address} carries no data of a company.")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from builders.payload import BARE
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcukd.errors import UserError
@@ -46,6 +47,15 @@ def test_frames_name_the_tag_and_each_tag_has_its_own_sequence() -> None:
     pdu = advertisement("C0:11:22:33:44:55", 0xFFFF, sent(0))
     (row,) = read_payloads([(pdu.hex(), "line 1")], [PERIOD], frames=FRAMES["ble"]).rows
     assert (row["tag"], row["payload"]) == ("C0:11:22:33:44:55", sent(0).hex())
+
+
+@given(kind=st.sampled_from(sorted(FRAMES)), data=st.binary(max_size=48))
+@example(kind="ble", data=bytes.fromhex("420a010203040506" + "03ffffff"))  # a company's element that is empty
+def test_any_bytes_are_a_payload_or_refused(kind: str, data: bytes) -> None:
+    whole = bytes([0x42, len(data) % 256]) + data
+    for raw in (data, whole):
+        with suppress(UserError):
+            assert len(read_payloads([(raw.hex(), "line 1")], [PERIOD], frames=FRAMES[kind]).rows) == 1
 
 
 def receive(*payloads: bytes):
