@@ -92,7 +92,7 @@ def test_crc_and_whitening_are_those_of_the_definition(data: bytes, channel: int
     assert whiten(data, channel) == bytes(a ^ b for a, b in zip(data, mask))
 
 
-@given(st.binary(max_size=27), st.sampled_from(sorted(CHANNELS)), st.integers(0, 8 * 45))
+@given(st.binary(min_size=1, max_size=27), st.sampled_from(sorted(CHANNELS)), st.integers(0, 8 * 45))
 def test_an_advertisement_comes_back_and_a_flipped_bit_does_not(
     payload: bytes, channel: int, flipped: int
 ) -> None:
@@ -119,6 +119,7 @@ def test_what_is_no_such_advertisement_is_refused() -> None:
         (pdu[:-1], "which its second one, the length, does not say"),
         (bytes([0x40]) + pdu[1:], "is of type 0"),
         (bytes([0x42, 9]) + pdu[2:8] + b"\x02\x01\x06", "carries no data of a company"),
+        (advertisement("C0:11:22:33:44:55", 0xFFFF, b""), "carries no data of a company"),
     ):
         with pytest.raises(UserError, match=words):
             split_pdu(wrong)
