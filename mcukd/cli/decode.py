@@ -62,6 +62,14 @@ def decode(
             show_default=False,
         ),
     ] = None,
+    company: Annotated[
+        Optional[str],
+        typer.Option(
+            help="Number of the company whose advertisements are decoded: radio.company of the board file. "
+            "For --frames ble. Default: 0xFFFF, of none.",
+            show_default=False,
+        ),
+    ] = None,
     classes: ClassesOption = None,
     run: StudyOption = None,
     csv: Annotated[
@@ -82,7 +90,7 @@ def decode(
 
     names, model = names_and_model(classes, run)
     schemas = bundled_schemas() if schema is None else [load_schema(schema)]
-    kind = _frames(frames, keys or [])
+    kind = _frames(frames, keys or [], company)
     received = read_payloads(_texts(payloads or [], file), schemas, names, model, kind)
     if csv is not None:
         _write_csv(csv, received.rows)
@@ -102,10 +110,13 @@ def decode(
         typer.echo(f"{csv}: written.")
 
 
-def _frames(name: Optional[str], keys: list[Path]) -> Optional[Frames]:
-    """Return the kind of frames of a name; UserError for none of theirs, or without the keys it needs."""
+def _frames(name: Optional[str], keys: list[Path], company: Optional[str]) -> Optional[Frames]:
+    """Return the kind of frames of a name.
+
+    Raises UserError for a name that is none of theirs, without the keys it needs, and with what it does not.
+    """
     from mcukd.errors import UserError
-    from mcukd.radio.frames import FRAMES, LORAWAN
+    from mcukd.radio.frames import BLE, FRAMES, LORAWAN, ble_frames
     from mcukd.text import did_you_mean, listed
 
     names = [*FRAMES, LORAWAN]
@@ -115,9 +126,30 @@ def _frames(name: Optional[str], keys: list[Path]) -> Optional[Frames]:
         )
     if (name == LORAWAN) != bool(keys):
         raise UserError("--keys and --frames lorawan are expected together.")
+    if company is not None and name != BLE:
+        raise UserError("--company is expected with --frames ble alone.")
     if name == LORAWAN:
         return _lorawan(keys)
+    if name == BLE:
+        return ble_frames(_company(company))
     return FRAMES[name] if name is not None else None
+
+
+def _company(text: Optional[str]) -> int:
+    from mcukd.errors import UserError
+    from mcukd.radio.ble import NO_COMPANY
+
+    if text is None:
+        return NO_COMPANY
+    try:
+        number = int(text, 0)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 0xFFFF:
+        raise UserError(
+            f"--company is {text!r}, but a number from 0 to 65535, or 0x0000 to 0xFFFF, is expected."
+        )
+    return number
 
 
 def _lorawan(keys: list[Path]) -> Frames:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Optional
 
+from mcukd.errors import UserError
 from mcukd.radio.ble import PDU_EXTRA, split_pdu
 from mcukd.radio.lora import ID_BYTES, split_frame
 from mcukd.radio.lorawan import EXTRA, Keys, read_uplink
@@ -22,9 +23,19 @@ class Frames:
     split: Callable[[bytes], tuple[str, bytes]]
 
 
-def _split_advertisement(pdu: bytes) -> tuple[str, bytes]:
-    found = split_pdu(pdu)
-    return found.address, found.payload
+def ble_frames(company: Optional[int] = None) -> Frames:
+    """Return the kind of advertisements with the data of a company, by its number; None: of any."""
+
+    def split(pdu: bytes) -> tuple[str, bytes]:
+        found = split_pdu(pdu)
+        if company is not None and found.company != company:
+            raise UserError(
+                f"the advertisement of {found.address} is of company {found.company:#06x}, but "
+                f"{company:#06x} is expected; --company names another."
+            )
+        return found.address, found.payload
+
+    return Frames(PDU_EXTRA, split)
 
 
 def lorawan_frames(known: Sequence[Keys]) -> Frames:
@@ -43,10 +54,11 @@ def lorawan_frames(known: Sequence[Keys]) -> Frames:
     return Frames(EXTRA, split)
 
 
+BLE = "ble"
 #: By the names that `mcukd decode --frames` takes, beside `LORAWAN`.
 FRAMES: Mapping[str, Frames] = {
     "lora": Frames(ID_BYTES, split_frame),
-    "ble": Frames(PDU_EXTRA, _split_advertisement),
+    BLE: ble_frames(),
 }
 #: Needs keys: `lorawan_frames`.
 LORAWAN = "lorawan"

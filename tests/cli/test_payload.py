@@ -17,6 +17,7 @@ from mcukd.fixedpoint.model import save_model
 from mcukd.payload.coding import exponent_of
 from mcukd.payload.layout import layout_of
 from mcukd.payload.schemas import load_schema
+from mcukd.radio.ble import advertisement
 from mcukd.radio.lorawan import uplink
 from mcukd.study import Study
 from mcukd.tag.provision import Session
@@ -55,6 +56,24 @@ def test_frames_are_decoded_for_each_tag(tmp_path: Path) -> None:
 KEYS = (
     "[lorawan]\ndevice_address = '26011BDA'\nnetwork_session_key = '{0}'\napplication_session_key = '{1}'\n"
 )
+
+
+def test_advertisements_of_other_companies_are_refused() -> None:
+    ours, theirs = (
+        advertisement("C0:11:22:33:44:55", company, bytes.fromhex(PAYLOAD)).hex()
+        for company in (0xFFFF, 0x59)
+    )
+    found = json.loads(mcukd("decode", ours, theirs, "--frames", "ble", "--json").stdout)
+    assert [row["payload"] for row in found["payloads"]] == [PAYLOAD]
+    assert "is of company 0x0059, but 0xffff is expected; --company" in found["refused"][0]
+    named = json.loads(mcukd("decode", theirs, "--frames", "ble", "--company", "0x59", "--json").stdout)
+    assert len(named["payloads"]) == 1 and named["refused"] == []
+    for words, said in (
+        (("--frames", "ble", "--company", "x"), "--company is 'x', but a number from 0 to 65535"),
+        (("--frames", "lora", "--company", "1"), "--company is expected with --frames ble alone"),
+    ):
+        refused = mcukd("decode", ours, *words)
+        assert refused.returncode == 2 and said in refused.stderr
 
 
 def test_uplinks_of_lorawan_are_decoded_with_the_tags_keys(tmp_path: Path) -> None:
