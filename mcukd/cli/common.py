@@ -100,6 +100,7 @@ def print_table(title: str, columns: list[str], rows: list[list[str]], left: int
     console = Console(markup=False, emoji=False)  # names of classes and tags may have brackets and colons
     for number, shown in enumerate(_parts(columns, rows, left, console.width)):
         table = Table(title=None if number else title, title_justify="left", header_style="bold")
+        table.show_header = any(columns)
         for place in shown:
             text = place < left
             table.add_column(columns[place], justify="left" if text else "right", overflow="fold")

@@ -91,8 +91,8 @@ def count_work(
         flash_words_per_s=(last.words - first.words) / seconds,
         flash_pages_per_s=(last.pages - first.pages) / seconds,
         origin=(
-            f"the image that would be flashed, run on the modelled {run.chip.name} for {seconds / 60:g} "
-            "virtual minutes with a modelled sensor and simulated animals; each instruction is counted"
+            f"the image that would be flashed, run on the modelled {run.chip.name} for {seconds / 60:g} min "
+            "of virtual time with a modelled sensor and simulated animals; each instruction is counted"
         ),
         counted={
             "seconds": seconds,
