@@ -13,7 +13,7 @@ from mcukd.harness.messages import SENSE_FIELDS, Request
 from mcukd.harness.protocol import Device
 from mcukd.harness.tag_log import SENSOR_STATES, ask, malformed
 from mcukd.tag.records import EVENTS
-from mcukd.tag.six_positions import SIDES, Fit, Rest, check_still, fit, side_of
+from mcukd.tag.six_positions import SIDES, Fit, Rest, check_slanted, fit, side_of
 
 #: Samples of a position; what they measure is asked for so often, in seconds, and given up after so many
 #: answers without a new sample.
@@ -63,7 +63,7 @@ def calibrate(
 
 
 def _slanted(rest: Rest) -> str:
-    check_still(rest)
+    check_slanted(rest)
     return "slanted"
 
 

@@ -64,6 +64,16 @@ def check_still(rest: Rest) -> None:
         )
 
 
+def check_slanted(rest: Rest) -> None:
+    """Raise UserError where a sensor was moved, or one of its axes points up or down."""
+    check_still(rest)
+    if np.abs(rest.mean).max() > SLANTED_MOST:
+        raise UserError(
+            f"the check position is not slanted: it measures {rest.text} g, but at most {SLANTED_MOST:g} "
+            "along each axis is expected; lean the tag on an edge."
+        )
+
+
 def side_of(rest: Rest, taken: Sequence[str] = ()) -> str:
     """Return the side on which a sensor lies, by the axis that points up: one of SIDES.
 
@@ -107,12 +117,7 @@ def fit(sides: Sequence[Rest], slanted: Rest, counts_per_g: float) -> Fit:
             f"the six positions do not fit together: {np.abs(residual).max():.1f} mg are left, but at most "
             f"{RESIDUAL_MOST_MG:g} are expected; nothing was written, begin again."
         )
-    check_still(slanted)
-    if np.abs(slanted.mean).max() > SLANTED_MOST:
-        raise UserError(
-            f"the check position is not slanted: it measures {slanted.text} g, but at most {SLANTED_MOST:g} "
-            "along each axis is expected; lean the tag on an edge."
-        )
+    check_slanted(slanted)
     check = float(_errors_mg(calibration, slanted.mean[None], counts_per_g)[0])
     if abs(check) > CHECK_MOST_MG:
         raise UserError(

@@ -129,10 +129,11 @@ def test_a_tag_that_is_held_wrong_again_and_again_is_refused(
 
 
 def test_a_tag_that_is_held_wrong_once_is_asked_for_again(told_image: TagImage) -> None:
-    hand = Hand([SIDES[0], SIDES[0], [0.7, 0.7, 0], *SIDES[1:], SLANT])
+    hand = Hand([SIDES[0], SIDES[0], [0.7, 0.7, 0], *SIDES[1:], SIDES[0], SLANT])
     run = start(told_image, hand)
     calibrate(device_of(run), hand.turn, hand.told.append, run.run)
     assert len([text for text in hand.told if "already" in text or "none of its six" in text]) == 2
+    assert "not slanted" in hand.told[-1] and not hand.left
 
 
 def test_a_tag_that_is_shaken_is_refused(told_image: TagImage) -> None:
