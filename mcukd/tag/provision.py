@@ -73,7 +73,7 @@ class Provision:
 
 def check(provision: Provision) -> None:
     """Raise UserError, naming the field, where a tag would not take it."""
-    told = provision.id.encode()
+    told = provision.id.encode(errors="replace")  # bytes that are no text are not printable
     if len(told) > ID_BYTES or not provision.id.isprintable():
         raise UserError(
             f"id is {provision.id!r}, but at most {ID_BYTES} bytes of printable text are expected "

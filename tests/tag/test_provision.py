@@ -83,6 +83,7 @@ def test_words_come_back_and_keys_are_never_shown(told: Provision) -> None:
     [
         ({"id": "x" * 17}, "at most 16 bytes"),
         ({"id": "a\n"}, "printable"),
+        ({"id": "\udcff"}, "printable"),  # a byte of the command line that is no text
         ({"axes": (1, 1, 3)}, "each of the sensor's is expected once"),
         ({"period_s": -1}, "1 to 31622400 s"),
         ({"radio_id": 65_536}, "radio_id is 65536"),
