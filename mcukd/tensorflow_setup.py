@@ -12,11 +12,12 @@ Keras before, with other settings, taking it from here raises a UserError.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -44,7 +45,7 @@ DROPPED = (
 )
 #: What Keras reads once, when it is imported.
 _KERAS = ("KERAS_BACKEND", "KERAS_HOME", "KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")
-#: What Keras imports for wrappers and figures that mcukd does not use: a quarter of the time of its import.
+#: What Keras imports, where it is installed, for wrappers and figures that mcukd does not use.
 _KERAS_OPTIONAL = ("sklearn", "matplotlib")
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _QUIET = "3"
@@ -117,7 +118,7 @@ def _load(name: str) -> Any:
             _note(variable, "")
             os.environ.pop(variable, None)
     if first or name not in sys.modules:
-        with _native_log_dropped(), _keras_imported_as_new(), _without_packages(_KERAS_OPTIONAL):
+        with _native_log_dropped(), _keras_imported_as_new(), _imported_quickly():
             module = import_module(name)
     else:
         module = sys.modules[name]
@@ -144,15 +145,23 @@ def _keras_imported_as_new() -> Iterator[None]:
 
 
 @contextmanager
-def _without_packages(names: Sequence[str]) -> Iterator[None]:
-    """Let imports find none of these packages, as if they were not installed, unless they are loaded."""
-    hidden = [name for name in names if name not in sys.modules]
+def _imported_quickly() -> Iterator[None]:
+    """Import TensorFlow and Keras in some half of the time.
+
+    Keras finds none of `_KERAS_OPTIONAL`, as if they were not installed, unless they are loaded; Python's
+    garbage collector, which would go through all that was imported again and again, pauses.
+    """
+    hidden = [name for name in _KERAS_OPTIONAL if name not in sys.modules]
+    collects = gc.isenabled()
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    gc.disable()
     try:
         yield
     finally:
         for name in hidden:
             sys.modules.pop(name, None)
+        if collects:
+            gc.enable()
 
 
 def _note(name: str, ours: str, found: Optional[str] = None) -> None:

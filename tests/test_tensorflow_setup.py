@@ -208,3 +208,15 @@ def test_doctor_names_the_settings_that_are_not_followed(tmp_path: Path, monkeyp
     said = [sentence.partition(":")[0] for sentence in doctor.not_followed()]
     file = f"{tmp_path / 'keras.json'} (floatx float16)"
     assert said == ["KERAS_BACKEND=jax", "TF_ENABLE_ONEDNN_OPTS=1", "XLA_FLAGS=--x", file]
+
+
+def test_the_import_leaves_the_collector_and_other_packages_as_they_were(tmp_path: Path) -> None:
+    code = """
+import gc, sys
+from mcukd.tensorflow_setup import keras, tensorflow
+assert gc.isenabled() and "sklearn" not in sys.modules and "matplotlib" not in sys.modules
+import matplotlib.pyplot, sklearn.metrics
+print(keras.utils.set_random_seed(3))
+"""
+    found = run(code, tmp_path)
+    assert found.returncode == 0 and found.stdout == "None\n", found.stderr
