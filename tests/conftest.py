@@ -9,6 +9,7 @@ What tests share without set-up (students, windows, studies on disk, compilers) 
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import stat
@@ -34,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # NumPy and scikit-learn read it when they are imported. Threads for arrays as small as those of tests
     # wait for each other most of the time: a search takes a tenth of its time in one thread.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    # The garbage collector would go through all that is imported again and again.
+    gc.set_threshold(100_000, 50, 50)
     # Each process that a test starts would compile all of mcukd anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
