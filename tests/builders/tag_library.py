@@ -6,6 +6,7 @@ import ctypes
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from builders.compile import STRICT, UNDEFINED
@@ -43,6 +44,14 @@ def write_sources(config: TagConfig, folder: Path, log_origin: int = 0) -> list[
     return sorted(folder.glob("*.c"))
 
 
+class _Listing(NamedTuple):
+    """Records as they were listed last, and the flash's words then."""
+
+    listed: np.ndarray
+    words: np.ndarray
+    rows: list[tuple[int, ...]]
+
+
 class TagLibrary:
     """The compiled C. Arrays of the modelled flash are NumPy views of its memory.
 
@@ -66,7 +75,7 @@ class TagLibrary:
         self.journal = self._array("journal", 1 << 21)
         self._log = (ctypes.c_uint32 * len(STATE)).in_dll(self.c, "log_alone")
         self._listed = np.zeros((size // 5, 5), np.uint32)
-        self._found: tuple[bytes, list[tuple[int, ...]]] = b"", []
+        self._before = _Listing(self._listed[:0], np.zeros_like(self.words), [])
         self.c.log_append.restype = ctypes.c_int
         self.blank()
 
@@ -105,12 +114,16 @@ class TagLibrary:
         """Kind, trusted, sequence, seconds and payload of each record, as the tag's own reader finds them."""
         pointer = self._listed.ctypes.data_as(ctypes.c_void_p)
         count = self.c.list_records(pointer, len(self._listed))
-        content = self._listed[:count].tobytes() + self.words.tobytes()
-        if content != self._found[0]:
-            flash = self.words.tolist()
-            rows = [
-                (kind & 255, kind >> 8, sequence, seconds, *flash[at : at + words])
-                for kind, sequence, seconds, at, words in self._listed[:count].tolist()
-            ]
-            self._found = content, rows
-        return self._found[1]
+        listed, before = self._listed[:count].copy(), self._before
+        alike = min(count, len(before.listed))
+        # Records whose place and words are as before keep their tuple: in tests they are listed many times.
+        changed = np.concatenate([[0], np.cumsum(self.words != before.words)])
+        at, behind = listed[:alike, 3], listed[:alike, 3] + listed[:alike, 4]
+        same = (listed[:alike] == before.listed[:alike]).all(axis=1) & (changed[at] == changed[behind])
+        rows = before.rows[:alike] + [()] * (count - alike)
+        for number in [*np.flatnonzero(~same), *range(alike, count)]:
+            kind, sequence, seconds, first, words = listed[number].tolist()
+            payload = self.words[first : first + words].tolist()
+            rows[number] = (kind & 255, kind >> 8, sequence, seconds, *payload)
+        self._before = _Listing(listed, self.words.copy(), rows)
+        return rows
