@@ -31,6 +31,10 @@ def fetch(
     confirm: Annotated[
         bool, typer.Option("--confirm", help="Tell the tag that the records of the file are kept.")
     ] = False,
+    after_gap: Annotated[
+        bool,
+        typer.Option("--after-gap", help="Go on where the tag has overwritten the file's newest page."),
+    ] = False,
     baud: BaudOption = 115_200,
     classes: ClassesOption = None,
     run: StudyOption = None,
@@ -52,7 +56,7 @@ def fetch(
     # With --emulate the study is that of the image, whatever names its classes.
     names, model = names_and_model(classes, None if emulate and classes else run)
     with tag_line(context, port, emulate, baud, run) as device:
-        done = fetch_log(device, out)
+        done = fetch_log(device, out, after_gap)
         records = done.log.records
         last = records[-1].record.sequence if records else -1
         confirmed = confirm_records(device, last + 1) if confirm and records else done.status.confirmed

@@ -46,12 +46,13 @@ class Fetched:
     seconds: float
 
 
-def fetch(device: Device, path: Path) -> Fetched:
+def fetch(device: Device, path: Path, after_gap: bool = False) -> Fetched:
     """Read what a tag's log holds and a file does not, into that file; make it where there is none.
 
-    What was read stays in the file where the line ends early; the next fetch goes on from there. Raises
-    UserError where the file holds another tag's log or another log of this tag, the tag keeps none, its log
-    is empty, or the line ends.
+    What was read stays in the file where the line ends early; the next fetch goes on from there.
+    after_gap: go on also where the tag no longer has the file's newest page. Raises UserError where the file
+    holds another tag's log or another log of this tag, or may do so, the tag keeps none, its log is empty,
+    or the line ends.
     """
     began = time.monotonic()
     classes, status = device.who().classes, read_status(device)
@@ -68,7 +69,7 @@ def fetch(device: Device, path: Path) -> Fetched:
     held, cut = 0, file.cut
     with suppress(UserError):  # what was read of the first page's header is no log yet
         held = len(read_log(file.dump(), str(path)).records)
-    words = _read_pages(device, file, status)
+    words = _read_pages(device, file, status, after_gap)
     log = read_log(file.dump(), str(path))
     return Fetched(file, log, status, len(log.records) - held, words, cut, time.monotonic() - began)
 
@@ -88,11 +89,17 @@ def _same_tag(device: Device, file: FetchedLog, owner: Owner) -> None:
         )
 
 
-def _read_pages(device: Device, file: FetchedLog, status: TagStatus) -> int:
+def _read_pages(device: Device, file: FetchedLog, status: TagStatus, after_gap: bool) -> int:
     """Read pages up to the newest one; return how many words were new."""
     number = max(file.pages, default=status.oldest_page)
     if number > status.newest_page:
         raise _another_log(device, file, number)
+    if number < status.oldest_page and not after_gap:
+        raise UserError(
+            f"{file.path} ends with page {number} of a log, but the oldest page of the tag at "
+            f"{device.link.url} is {status.oldest_page}: the pages between were overwritten, or the log was "
+            "erased and begun anew; give --out another name, or --after-gap if you know that it was not."
+        )
     first, new = max(number, status.oldest_page), 0
     total = (status.newest_page - first + 1) * status.page_words
     with progress("Words of the log", total) as advance:

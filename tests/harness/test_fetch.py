@@ -139,10 +139,18 @@ def test_a_later_fetch_reads_what_is_new(tmp_path: Path) -> None:
     assert 4 * later.words < link.bytes_received < 1.15 * (4 * later.words + 4096)
 
 
-def test_pages_that_the_tag_erased_meanwhile_are_told_missing(tmp_path: Path) -> None:
+def test_pages_that_the_tag_erased_meanwhile_are_told_missing_and_passed_over_only_when_asked(
+    tmp_path: Path,
+) -> None:
+    """Nothing tells a log that went round from one that was erased and has more pages by now."""
     path, pages = tmp_path / "tag.log", pages_of(day_log())
     fetched(SimulatedTag({1: pages[1], 2: pages[2]}, CONFIG.classes), path)
-    done = fetched(SimulatedTag({n: page for n, page in pages.items() if n >= 5}, CONFIG.classes), path)
+    before = path.read_bytes()
+    later = SimulatedTag({n: page for n, page in pages.items() if n >= 5}, CONFIG.classes)
+    with pytest.raises(UserError, match=r"ends with page 2 of a log, .* is 5: .*--after-gap"):
+        fetched(later, path)
+    assert path.read_bytes() == before
+    done = fetch(Device(later, timeout=0.02), path, after_gap=True)  # type: ignore[arg-type]
     assert len(done.log.damage) == 1 and "are missing before page" in done.log.damage[0]
     assert {each.record for each in done.log.records} < set(records_of(day_log()))
 
