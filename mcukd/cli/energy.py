@@ -21,8 +21,12 @@ def energy(
     ],
     run: RunOption = None,
     minutes: Annotated[
-        float, typer.Option(help="Virtual minutes for which the image runs on the modelled chip.")
-    ] = 5.0,
+        Optional[float],
+        typer.Option(
+            help="Virtual minutes for which the image runs on the modelled chip. Default: 5.",
+            show_default=False,
+        ),
+    ] = None,
     awake_share: Annotated[
         Optional[float],
         typer.Option(

@@ -155,19 +155,19 @@ def day(tag: Tag, use: Use) -> Day:
             f"{tag.board.name}: with a result every {use.hop} samples at {use.rate_hz:g} Hz the core would "
             f"be awake for {awake_s[2]:,.0f} s a day, which has {DAY_S:,}; take a longer hop or a lower rate."
         )
-    words, pages = work.flash_words_per_s * DAY_S, work.flash_pages_per_s * DAY_S
     mah = {
         AWAKE: awake_ma * awake_s / _HOUR_S,
         ASLEEP: asleep_ua * (DAY_S - awake_s) / 1e3 / _HOUR_S,
         SENSOR: _three(tag.sensor(use)) * DAY_S / 1e3 / _HOUR_S,
+    }
+    if work.flash_words_per_s is not None and work.flash_pages_per_s is not None:
+        words, pages = work.flash_words_per_s * DAY_S, work.flash_pages_per_s * DAY_S
         # The core stands still, awake, while its flash changes; that is not in awake_s.
-        FLASH: (
+        mah[FLASH] = (
             (_three(energy.flash_word_ma) + awake_ma) * words * _three(energy.flash_word_us) / 1e6
             + (_three(energy.flash_erase_ma) + awake_ma) * pages * _three(energy.flash_erase_ms) / 1e3
-        )
-        / _HOUR_S,
-    }
-    if energy.bus_ma is not None:
+        ) / _HOUR_S
+    if energy.bus_ma is not None and work.sample_transfer_s is not None:
         mah[BUS] = _three(energy.bus_ma) * samples * work.sample_transfer_s / _HOUR_S
     if sending:
         transmits, events = tag.transmits(), payloads * sending.events

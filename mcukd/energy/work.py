@@ -15,7 +15,8 @@ class Work:
     clock_hz: of its core. result_instructions: of one window, from its first sample to its class; None where
     only a share of the day is known. sample_instructions: of all else, for each sample. sample_wait_s: time
     for each sample in which the core waits awake, as for a bus. sample_transfer_s: time for each sample in
-    which a transfer runs without the core. flash_words_per_s, flash_pages_per_s: programmed and erased.
+    which a transfer runs without the core. flash_words_per_s, flash_pages_per_s: programmed and erased. These
+    three are None where only a share of the day is known.
     origin: where all this comes from, a sentence. counted: figures of the count, by name; `awake_share` is
     without the time in which the core stands still for its flash, `flash_share`.
     """
@@ -24,9 +25,9 @@ class Work:
     result_instructions: Optional[float]
     sample_instructions: float
     sample_wait_s: float
-    sample_transfer_s: float
-    flash_words_per_s: float
-    flash_pages_per_s: float
+    sample_transfer_s: Optional[float]
+    flash_words_per_s: Optional[float]
+    flash_pages_per_s: Optional[float]
     origin: str
     counted: dict[str, Any]
 
@@ -47,9 +48,9 @@ def work_of_share(awake_share: float, rate_hz: float, clock_hz: int) -> Work:
         result_instructions=None,
         sample_instructions=0.0,
         sample_wait_s=awake_share / rate_hz,
-        sample_transfer_s=0.0,
-        flash_words_per_s=0.0,
-        flash_pages_per_s=0.0,
+        sample_transfer_s=None,
+        flash_words_per_s=None,
+        flash_pages_per_s=None,
         origin=(
             f"the core is awake for {100 * awake_share:g} % of the time, as --awake-share says; what a "
             "result costs is not known, so the hop is no lever, and flash and transfers are left out"

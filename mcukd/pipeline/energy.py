@@ -28,18 +28,23 @@ def energy_path(study: Study, board_name: str) -> Path:
 
 
 def energy_study(
-    study: Study, board: Board, minutes: float = MINUTES, awake_share: Optional[float] = None
+    study: Study, board: Board, minutes: Optional[float] = None, awake_share: Optional[float] = None
 ) -> dict[str, Any]:
     """Compute a day of a board's tag, write `energy/<board>.json` and return it; nothing where current.
 
-    minutes: virtual, for which the image runs on the modelled chip. awake_share: of the core, between 0 and
-    1; then nothing runs, and what a result costs stays unknown. Raises UserError for a board without
-    [energy], a firmware that does not sample, and where modelled chips cannot run.
+    minutes: virtual, for which the image runs on the modelled chip; None: `MINUTES`. awake_share: of the
+    core, between 0 and 1, instead; then nothing runs, and what a result costs stays unknown. Raises UserError
+    for a board without [energy], a firmware that does not sample, and where modelled chips cannot run.
     """
     from mcukd.codegen.payload import payload_layout
     from mcukd.codegen.radio import radio_setup
     from mcukd.fixedpoint.model import load_model
 
+    if minutes is not None and awake_share is not None:
+        raise UserError(
+            "--minutes says how long the image runs, but with --awake-share none runs; leave one of them out."
+        )
+    minutes = MINUTES if minutes is None else minutes
     _check(board, minutes, awake_share)
     study.require("quantize")
     model = load_model(study.path)

@@ -68,6 +68,7 @@ def test_a_page_without_it_says_how_to_make_it(study: Study) -> None:
 
 def test_nothing_is_computed_twice_and_a_new_model_makes_it_stale(study: Study) -> None:
     first = energy_study(study, load_board("collar"), awake_share=0.02)
+    assert not {"flash", "sensor's bus"} & {one["name"] for one in first["contributors"]}
     path = energy_path(study, "collar")
     before = path.stat().st_mtime_ns
     assert energy_study(study, load_board("collar"), awake_share=0.02) == first
@@ -99,6 +100,7 @@ def test_what_has_no_day_is_refused_in_one_sentence(
     refused("collar-emulated", "board collar-emulated is no hardware and takes no current")
     refused("collar", "--awake-share is 2, but a share between 0 and 1", awake_share=2)
     refused("collar", "--minutes is 0.1, but 1 to 1440", minutes=0.1)
+    refused("collar", "with --awake-share none runs; leave one of them out", minutes=5.0, awake_share=0.02)
     path = tmp_path / "slow.toml"
     path.write_text(COLLAR[: COLLAR.index("[energy]")])
     refused(str(path), "board collar has no section [energy]")
