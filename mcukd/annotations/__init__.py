@@ -1,0 +1,1 @@
+"""Files of behaviour over time as tracks: what observers noted, and what tags said."""

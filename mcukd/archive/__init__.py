@@ -1,0 +1,1 @@
+"""Evidence of a study in one file, and its check on another computer."""
