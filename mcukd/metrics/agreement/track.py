@@ -18,8 +18,8 @@ NOT_KNOWN = -1
 class Track:
     """What one source says of one animal's behaviour over time.
 
-    source: who says it, in words for people. classes: names of behaviours. starts, ends: (N,) UTC, in ns since
-    1970, of intervals [start, end), sorted, none empty, none overlapping. behaviours: (N,) integers into
+    source: who says it, in words for people. classes: names of behaviours. starts, ends: (N,) ns since 1970,
+    UTC, of intervals [start, end), sorted, none empty, none overlapping. behaviours: (N,) integers into
     `classes`. Time that no interval covers is not known: out of sight, a pause, a gap. Raises ValueError for
     anything else.
     """

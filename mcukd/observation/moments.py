@@ -1,0 +1,121 @@
+"""Moments: what a tag, or a replayed log in its place, tells a field session while it goes on.
+
+Times of the tag are ticks of its clock, 1/32768 s since its first start; times of this computer are ns since
+1970 in UTC by the session's clock. How one becomes the other is estimated (`mcukd.observation.clocks`), never
+stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from threading import Event
+from typing import Optional, Protocol, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A tag answers. chip: its factory number, 16 hexadecimal digits, empty without one.
+
+    id: what it was provisioned as, 0 without. start: number of its start. classes: how many it knows; the
+    model's names come from the study. window, hop: in samples. rate_hz: of the model. emulated: whether a
+    modelled chip stands in for it.
+    """
+
+    received_ns: int
+    chip: str
+    id: int
+    start: int
+    board: str
+    firmware_sha256: str
+    model_sha256: str
+    classes: int
+    window: int
+    hop: int
+    rate_hz: float
+    emulated: bool
+
+
+@dataclass(frozen=True)
+class ClockReading:
+    """The tag's clock and this computer's at one moment, to ± uncertainty_ns."""
+
+    tag_ticks: int
+    host_ns: int
+    uncertainty_ns: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """One result. number: results since the tag's start. tag_ticks: when the tag made it.
+
+    raw: class of the window, behaviour: of the majority of the last results, both None where unknown.
+    logits: (K,) the model's integers.
+    """
+
+    received_ns: int
+    number: int
+    tag_ticks: int
+    raw: Optional[int]
+    behaviour: Optional[int]
+    logits: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples as the model takes them. first: number of the first one since the tag's start.
+
+    tag_ticks: when the last one was read. counts: (n, C) int16. gap: whether samples were lost before them.
+    """
+
+    received_ns: int
+    first: int
+    tag_ticks: int
+    counts: NDArray[np.int16]
+    gap: bool
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The tag lost samples, or this computer lost what it told: `lost` of what `what` says."""
+
+    received_ns: int
+    tag_ticks: int
+    lost: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """The tag does not answer, as `reason` says in a sentence; the source goes on looking for it."""
+
+    received_ns: int
+    reason: str
+
+
+Moment = Union[Connected, ClockReading, Result, Samples, Gap, Disconnected]
+
+
+class TagSource(Protocol):
+    """A tag as a stream of moments."""
+
+    #: In words for people: a port, a file.
+    name: str
+
+    def moments(self, stop: Event) -> Iterator[Moment]:
+        """Yield what the tag tells until `stop` is set or a replayed log ends.
+
+        A tag that is unplugged is told as `Disconnected`, once, and looked for again.
+        """
+        ...
+
+
+class SessionClock(Protocol):
+    """The clock of a session: this computer's, or in a demonstration one that runs faster."""
+
+    def now_ns(self) -> int:
+        """Return ns since 1970 in UTC; never less than before."""
+        ...
