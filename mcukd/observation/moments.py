@@ -16,18 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+#: What a `Gap` is of.
+SAMPLES, MESSAGES, RESULTS = "samples", "messages", "results"
+
+
 @dataclass(frozen=True)
 class Connected:
     """A tag answers. chip: its factory number, 16 hexadecimal digits, empty without one.
 
-    id: what it was provisioned as, 0 without. start: number of its start. classes: how many it knows; the
+    id: what it was provisioned as, empty without. start: number of its start. classes: how many it knows; the
     model's names come from the study. window, hop: in samples. rate_hz: of the model. emulated: whether a
     modelled chip stands in for it.
     """
 
     received_ns: int
     chip: str
-    id: int
+    id: str
     start: int
     board: str
     firmware_sha256: str
@@ -53,7 +57,8 @@ class Result:
     """One result. number: results since the tag's start. tag_ticks: when the tag made it.
 
     raw: class of the window, behaviour: of the majority of the last results, both None where unknown.
-    logits: (K,) the model's integers.
+    logits: (K,) the model's integers. samples: taken since the tag's start when its window ended; None where
+    that is not told.
     """
 
     received_ns: int
@@ -62,6 +67,7 @@ class Result:
     raw: Optional[int]
     behaviour: Optional[int]
     logits: tuple[int, ...]
+    samples: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class Gap:
-    """The tag lost samples, or this computer lost what it told: `lost` of what `what` says."""
+    """The tag lost samples, or this computer did not get what it told: `lost` of what `what` says.
+
+    what: `SAMPLES`: the tag lost them; 0 where it does not know how many. `MESSAGES`: the line lost them.
+    `RESULTS`: the tag made them while nobody listened; they are in its log.
+    """
 
     received_ns: int
     tag_ticks: int
