@@ -26,7 +26,7 @@ class Connected:
 
     id: what it was provisioned as, empty without. start: number of its start. classes: how many it knows; the
     model's names come from the study. window, hop: in samples. rate_hz: of the model. emulated: whether a
-    modelled chip stands in for it.
+    modelled chip stands in for it. smoothing: results in a majority.
     """
 
     received_ns: int
@@ -41,6 +41,7 @@ class Connected:
     hop: int
     rate_hz: float
     emulated: bool
+    smoothing: int = 1
 
 
 @dataclass(frozen=True)
