@@ -15,7 +15,6 @@ from typing import Optional, Protocol, Union
 import numpy as np
 from numpy.typing import NDArray
 
-
 #: What a `Gap` is of.
 SAMPLES, MESSAGES, RESULTS = "samples", "messages", "results"
 
