@@ -128,6 +128,20 @@ def common_spans(first: Track, second: Track) -> IntArray:
     )
 
 
+def overlay(first: Track, second: Track) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Return the time that both tracks know, cut where either changes.
+
+    Starts and ends in ns, and the class of the first and of the second, (M,) each. Every interval of either
+    track is cut into whole pieces, so that their lengths add up to what both know.
+    """
+    spans = common_spans(first, second)
+    first, second = first.within(spans), second.within(spans)
+    edges = np.unique(np.concatenate([first.starts, first.ends, second.starts, second.ends]))
+    one, other = first.at(edges[:-1]), second.at(edges[:-1])
+    known = (one != NOT_KNOWN) & (other != NOT_KNOWN)
+    return edges[:-1][known], edges[1:][known], one[known], other[known]
+
+
 def shared_time(first: Track, second: Track) -> IntArray:
     """Return the time in ns (K, K) that both know: rows the first's class, columns the second's.
 
@@ -135,14 +149,9 @@ def shared_time(first: Track, second: Track) -> IntArray:
     """
     if first.classes != second.classes:
         raise ValueError("the tracks have other classes")
-    spans = common_spans(first, second)
-    first, second = first.within(spans), second.within(spans)
-    edges = np.unique(np.concatenate([first.starts, first.ends, second.starts, second.ends]))
+    starts, ends, one, other = overlay(first, second)
     found = np.zeros((len(first.classes), len(first.classes)), np.int64)
-    if len(edges) > 1:
-        one, other = first.at(edges[:-1]), second.at(edges[:-1])
-        known = (one != NOT_KNOWN) & (other != NOT_KNOWN)
-        np.add.at(found, (one[known], other[known]), np.diff(edges)[known])
+    np.add.at(found, (one, other), ends - starts)
     return found
 
 

@@ -1,0 +1,278 @@
+"""Comparison of two studies' integer models on the same recordings, before the new one goes on animals."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.classify.difference_facts import comparison_facts
+from mcukd.classify.differences import COLUMNS, Differences, Said, Stretch
+from mcukd.classify.job import ClassifyJob, check_options, check_orientation
+from mcukd.classify.recording import BLOCK, Recording, open_recording
+from mcukd.classify.windows import Counters, classify_recording
+from mcukd.data.card import Card, is_unlabelled_card, load_card
+from mcukd.data.load import load_counts
+from mcukd.errors import UserError
+from mcukd.files import replacing
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.inference.batch import classify_stream
+from mcukd.metrics.agreement.track import NS, Track
+from mcukd.pipeline.classify import RecordingOptions, classifiable_model, classify_jobs
+from mcukd.progress import Advance, progress
+from mcukd.study import Study
+from mcukd.text import listed
+
+#: The longest differing stretches that are told one by one.
+TOP = 10
+
+
+@dataclass(frozen=True)
+class _Input:
+    """One recording: of whom, its name, what each model says of it, and labels if any.
+
+    stamped: whether its times are since 1970; else they count from its first sample.
+    """
+
+    animal: str
+    where: str
+    first: Iterator[Said]
+    second: Iterator[Said]
+    labels: Optional[Track]
+    stamped: bool
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """All recordings, the names of their labels, what is said of the sensor's axes, and simulated or not."""
+
+    each: list[Callable[[Advance], _Input]]
+    samples: int
+    truths: tuple[str, ...]
+    notes: dict[str, str]
+    simulated: bool
+
+
+def compare_models(
+    first: Study,
+    second: Study,
+    paths: Sequence[Path],
+    options: RecordingOptions,
+    *,
+    second_paths: Sequence[Path] = (),
+    labels: Sequence[Track] = (),
+    top: int = TOP,
+    out: Optional[Path] = None,
+    data_root: Optional[Path] = None,
+) -> dict[str, Any]:
+    """Classify recordings with the models of two studies and return where their answers differ.
+
+    paths: as for `classify`, or one card of labelled data by path or name. second_paths: the same recordings
+    as the second model takes them, for one of another rate or scale. labels: tracks of the animals, one each.
+    out: CSV file of every differing stretch. Each model takes its own window and hop; their answers are
+    compared in time. Memory does not grow with the recordings. Raises UserError as `classify` does, for
+    recordings that do not go together, and for a study without an integer model.
+    """
+    if out is not None and out.suffix.lower() != ".csv":
+        raise UserError(f"--out is {out}, but the differing stretches are written as CSV; name a .csv file.")
+    models = classifiable_model(first), classifiable_model(second)
+    card = _labelled_card(paths)
+    if card is None:
+        inputs = _recorded((first, second), models, (paths, second_paths or paths), options, labels)
+    elif labels or second_paths:
+        raise UserError(
+            f"card {card.name} has labels, a rate and a scale of its own; leave --labels and --recordings-b "
+            "out."
+        )
+    else:
+        inputs = _labelled(card, models, data_root or first.data_root(None), int(first.manifest["seed"]))
+    found: dict[str, Differences] = {}
+    with ExitStack() as stack:
+        write = None
+        if out is not None:
+            stream = stack.enter_context(replacing(out)).open("w", encoding="utf-8", newline="")
+            rows = csv.writer(stack.enter_context(stream), lineterminator="\n")
+            rows.writerow(COLUMNS)
+            write = _writer(rows)
+        advance = stack.enter_context(progress("Comparing", inputs.samples))
+        for make in inputs.each:
+            one = make(advance)
+            differences = found.setdefault(
+                one.animal,
+                Differences(one.animal, models[0].classes, models[1].classes, inputs.truths, top, write),
+            )
+            differences.add(one.where, one.first, one.second, one.labels, one.stamped)
+    if not any(each.time.sum() for each in found.values()):
+        raise UserError("the two models share no time in these recordings; nothing can be compared.")
+    facts = comparison_facts(list(found.values()), top)
+    for key, study, model in (("a", first, models[0]), ("b", second, models[1])):
+        facts[key] = {"run": str(study.path), **_model_facts(model)}
+    same = models[0].sha256 == models[1].sha256
+    return {**facts, "same_model": same, "simulated_data": inputs.simulated, "orientation": inputs.notes,
+            "out": None if out is None else str(out)}  # fmt: skip
+
+
+def _writer(rows: Any) -> Callable[[Stretch], None]:
+    return lambda stretch: rows.writerow(stretch.cells())
+
+
+def _model_facts(model: IntegerModel) -> dict[str, Any]:
+    return {
+        "model_sha256": model.sha256,
+        "classes": list(model.classes),
+        "window": model.window,
+        "hop": model.hop,
+        "rate_hz": model.rate_hz,
+        "model_of_simulated_data": model.simulated,
+    }
+
+
+def _labelled_card(paths: Sequence[Path]) -> Optional[Card]:
+    """Return the card of labelled data that the paths name; None where they are recordings."""
+    cards = []
+    for path in paths:
+        if path.suffix.lower() == ".toml" and path.is_file() and not is_unlabelled_card(path):
+            cards.append(load_card(str(path)))
+        elif not path.suffix and not path.exists() and len(path.parts) == 1:
+            cards.append(load_card(path.name))
+    if cards and len(paths) > 1:
+        raise UserError(
+            f"card {cards[0].name} is of labelled data and is compared alone; leave the other paths out."
+        )
+    return cards[0] if cards else None
+
+
+def _labelled(
+    card: Card, models: tuple[IntegerModel, IntegerModel], data_root: Optional[Path], seed: int
+) -> _Inputs:
+    """Return the recordings of a card of labelled data, their labels with them."""
+    for model, name in zip(models, ("A", "B")):
+        if (card.rate_hz, card.counts_per_g) != (model.rate_hz, model.counts_per_g):
+            raise UserError(
+                f"card {card.name} gives {card.counts_per_g:g} counts per g at {card.rate_hz:g} Hz, but the "
+                f"model of {name} takes {model.counts_per_g:g} at {model.rate_hz:g} Hz; name recordings and, "
+                "with --recordings-b, the same ones as B takes them."
+            )
+    recordings = load_counts(card, data_root, seed=seed)
+
+    def make(number: int, advance: Advance) -> _Input:
+        one = recordings[number]
+        advance(len(one.counts))
+        end = round(len(one.counts) * NS / card.rate_hz)
+        label = Track(one.animal, "label", card.classes, *(np.array([v]) for v in (0, end, one.label)))
+        said = [iter([_said(model, one.counts)]) for model in models]
+        where = f"{card.name}, segment {number}"
+        return _Input(one.animal, where, said[0], said[1], label, stamped=False)
+
+    each = [_later(make, number) for number in range(len(recordings))]
+    samples = sum(len(one.counts) for one in recordings)
+    return _Inputs(each, samples, card.classes, {}, card.simulated)
+
+
+def _later(make: Callable[[int, Advance], _Input], number: int) -> Callable[[Advance], _Input]:
+    return lambda advance: make(number, advance)
+
+
+def _said(model: IntegerModel, counts: NDArray[np.int16]) -> Said:
+    """Return what a model says of samples (S, C) without stamps; a window stands for its hop."""
+    classes = classify_stream(model, counts)
+    edges = np.rint(np.arange(len(classes) + 1) * (model.hop * NS / model.rate_hz)).astype(np.int64)
+    return Said(edges[:-1], edges[1:], classes)
+
+
+def _recorded(
+    studies: tuple[Study, Study],
+    models: tuple[IntegerModel, IntegerModel],
+    paths: tuple[Sequence[Path], Sequence[Path]],
+    options: RecordingOptions,
+    labels: Sequence[Track],
+) -> _Inputs:
+    """Return recordings without labels in them; labels are tracks of their own."""
+    jobs = [
+        classify_jobs(study, model, some, Path(), options)
+        for study, model, some in zip(studies, models, paths)
+    ]
+    _check_pairs(*jobs)
+    opened = [[_opened(model, job) for job in some] for model, some in zip(models, jobs)]
+    _check_scales(models, opened)
+    notes = {
+        f"{name}, {job.path.name}": check_orientation(job, recording).note
+        for name, some, recordings in zip("AB", jobs, opened)
+        for job, recording in zip(some, recordings)
+    }
+    truths = tuple(dict.fromkeys(name for track in labels for name in track.classes))
+    of_animal = _labels_of(labels, truths, sorted({job.who for job in jobs[0]}))
+
+    def make(number: int, advance: Advance) -> _Input:
+        job = jobs[0][number]
+        first = _stream(models[0], opened[0][number], advance)
+        second = _stream(models[1], opened[1][number])
+        return _Input(job.who, job.path.name, first, second, of_animal.get(job.who), stamped=True)
+
+    each = [_later(make, number) for number in range(len(jobs[0]))]
+    return _Inputs(each, sum(one.samples for one in opened[0]), truths, notes, False)
+
+
+def _opened(model: IntegerModel, job: ClassifyJob) -> Recording:
+    check_options(model, job)
+    return open_recording(job.path, job.layout)
+
+
+def _stream(model: IntegerModel, recording: Recording, advance: Optional[Advance] = None) -> Iterator[Said]:
+    counters, told = Counters(), 0
+    for batch in classify_recording(model, recording, model.hop, counters, BLOCK):
+        if advance is not None:
+            advance(counters.samples - told)
+            told = counters.samples
+        yield Said(batch.starts, batch.ends, batch.classes)
+
+
+def _check_pairs(first: Sequence[ClassifyJob], second: Sequence[ClassifyJob]) -> None:
+    """Check that both models get the same animals' recordings, and that no name stands for two animals."""
+    mine, theirs = ([job.who for job in some] for some in (first, second))
+    if mine != theirs:
+        raise UserError(
+            f"A reads recordings of {listed(mine)}, B of {listed(theirs)}; name the same animals' recordings "
+            "in the same order."
+        )
+    named: dict[str, Path] = {}
+    for job in first:
+        if job.individual is None and named.setdefault(job.who, job.path) != job.path:
+            raise UserError(
+                f"{named[job.who]} and {job.path} would have the same individual '{job.who}'; rename one."
+            )
+
+
+def _check_scales(models: tuple[IntegerModel, IntegerModel], opened: Sequence[Sequence[Recording]]) -> None:
+    """Refuse files of bare counts for models of sensors that differ in scale: they would fit one of them."""
+    scales = [model.counts_per_g for model in models]
+    if scales[0] == scales[1]:
+        return
+    for one, other in zip(*opened):
+        if one.path == other.path and one.units == "counts":
+            raise UserError(
+                f"{one.path}: its samples are counts, but A takes {scales[0]:g} per g and B {scales[1]:g}; "
+                "give samples in g, or name B's with --recordings-b."
+            )
+
+
+def _labels_of(labels: Sequence[Track], truths: tuple[str, ...], animals: Sequence[str]) -> dict[str, Track]:
+    found: dict[str, Track] = {}
+    for track in labels:
+        if track.animal not in animals:
+            raise UserError(
+                f"{track.source}: labels of '{track.animal}', but the recordings are of {listed(animals)}; "
+                "an animal without a card is named after its file."
+            )
+        if track.animal in found:
+            raise UserError(
+                f"{track.source}: a second account of '{track.animal}'; give one account of each animal."
+            )
+        found[track.animal] = track.with_classes(truths)
+    return found
