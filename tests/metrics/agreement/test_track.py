@@ -1,24 +1,9 @@
 import numpy as np
 import pytest
+from builders.tracks import CLASSES, tracks
 from hypothesis import given
-from hypothesis import strategies as st
 
 from mcukd.metrics.agreement.track import NOT_KNOWN, Track, common_spans, shared_time, track_of
-
-CLASSES = ("grazing", "resting", "walking")
-
-
-@st.composite
-def tracks(draw: st.DrawFn) -> Track:
-    lengths = draw(st.lists(st.integers(1, 5), max_size=8))
-    gaps = draw(st.lists(st.integers(0, 2), min_size=len(lengths), max_size=len(lengths)))
-    behaviours = draw(st.lists(st.integers(0, 2), min_size=len(lengths), max_size=len(lengths)))
-    at, intervals = draw(st.integers(0, 3)), []
-    for length, gap, behaviour in zip(lengths, gaps, behaviours):
-        intervals.append((at + gap, at + gap + length, behaviour))
-        at += gap + length
-    return track_of("a", "s", CLASSES, intervals)
-
 
 MOMENTS = np.arange(80)
 

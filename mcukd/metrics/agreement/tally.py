@@ -1,0 +1,123 @@
+"""Tally of one animal: everything counted in its pairs of tracks, from which all figures follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mcukd.metrics.agreement.bouts import BoutCounts, found_bouts
+from mcukd.metrics.agreement.budgets import FloatArray, binned
+from mcukd.metrics.agreement.elementary import elementary
+from mcukd.metrics.agreement.event_kappa import event_table
+from mcukd.metrics.agreement.settings import AgreementSettings
+from mcukd.metrics.agreement.time_kappa import grid_counts, time_table, tolerant_tables
+from mcukd.metrics.agreement.track import NS, IntArray, Track, common_spans
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Everything counted in the pairs of tracks of one animal.
+
+    table, of_first, of_second: times in ns (K, K) without and with tolerance. events: bouts (K + 1, K + 1).
+    grid: moments (K, K). sensitivity, precision: bouts of the first, and of the second, that were found.
+    bins_first, bins_second: (B, K) minutes per hour. bins_left_out: bins of which too little is known.
+    first_knows, second_knows: ns with an answer. no_answer, silent: ns with an answer of the first in which
+    the second gives none, or says nothing at all.
+    """
+
+    animal: str
+    table: IntArray
+    of_first: IntArray
+    of_second: IntArray
+    events: IntArray
+    grid: IntArray
+    sensitivity: BoutCounts
+    precision: BoutCounts
+    bins_first: FloatArray
+    bins_second: FloatArray
+    bins_left_out: int
+    first_knows: int
+    second_knows: int
+    no_answer: int
+    silent: int
+
+
+def tally_of(first: Track, second: Track, classes: Sequence[str], settings: AgreementSettings) -> Tally:
+    """Count what two tracks of one animal say, in `classes`, which hold those of both but for no answers.
+
+    Raises ValueError where the tracks are of two animals.
+    """
+    if first.animal != second.animal:
+        raise ValueError(f"one track is of {first.animal}, the other of {second.animal}")
+    (first, _), (second, nothing) = (split_answers(track, settings) for track in (first, second))
+    first, second = first.with_classes(classes).bouts(), second.with_classes(classes).bouts()
+    tolerance = settings.tolerance_ns
+    pieces = elementary(first, second, tolerance)
+    of_first, of_second = tolerant_tables(pieces)
+    bins = binned(first, second, round(settings.bin_minutes * 60 * NS))
+    enough = bins.known >= settings.known_share * settings.bin_minutes * 60 * NS
+    bins_first, bins_second = bins.rates(enough)
+    rule = (tolerance, settings.overlap, settings.known_share)
+    knows, both = _length(first.spans()), int(pieces.durations.sum())
+    no_answer = _length(common_spans(first, nothing))
+    return Tally(
+        animal=first.animal,
+        table=time_table(pieces),
+        of_first=of_first,
+        of_second=of_second,
+        events=event_table(first, second, tolerance, settings.overlap),
+        grid=grid_counts(first, second, round(settings.grid_s * NS)),
+        sensitivity=found_bouts(first, second, *rule),
+        precision=found_bouts(second, first, *rule),
+        bins_first=bins_first,
+        bins_second=bins_second,
+        bins_left_out=int(np.count_nonzero(~enough)),
+        first_knows=knows,
+        second_knows=_length(second.spans()),
+        no_answer=no_answer,
+        silent=knows - both - no_answer,
+    )
+
+
+def joined(tallies: Sequence[Tally]) -> Tally:
+    """Return the tally of several pairs of tracks of one animal."""
+    first, *others = tallies
+    for other in others:
+        summed = {
+            name: getattr(first, name) + getattr(other, name)
+            for name in Tally.__dataclass_fields__
+            if name not in ("animal", "bins_first", "bins_second")
+        }
+        stacked = {
+            name: np.concatenate([getattr(first, name), getattr(other, name)])
+            for name in ("bins_first", "bins_second")
+        }
+        first = replace(first, **summed, **stacked)
+    return first
+
+
+def split_answers(track: Track, settings: AgreementSettings) -> tuple[Track, Track]:
+    """Return the intervals of a track with an answer, and those of classes that are none."""
+    none = np.array([settings.is_no_answer(name) for name in track.classes], bool)[track.behaviours]
+    parts = [
+        replace(
+            track,
+            starts=track.starts[chosen],
+            ends=track.ends[chosen],
+            behaviours=track.behaviours[chosen],
+        )
+        for chosen in (~none, none)
+    ]
+    return parts[0], parts[1]
+
+
+def common_classes(tracks: Sequence[Track], settings: AgreementSettings) -> list[str]:
+    """Return the names of the tracks' classes, each once, in order, without those that are no answer."""
+    names = dict.fromkeys(name for track in tracks for name in track.classes)
+    return [name for name in names if not settings.is_no_answer(name)]
+
+
+def _length(spans: IntArray) -> int:
+    return int((spans[:, 1] - spans[:, 0]).sum())
