@@ -25,8 +25,12 @@ enum {
     APP_FETCH = 0x0C,
     APP_STATUS = 0x0D,
     APP_PROVISION = 0x0E,
-    APP_SENSE = 0x0F, /* where the tag samples by itself */
+    APP_SENSE = 0x0F, /* this and the next one: where the tag samples by itself */
+    APP_WATCH = 0x10,
     APP_REPLY = 0x80, /* added to the request's type */
+    APP_TELLS_RESULT = 0xC0, /* notifications of a tag that is watched */
+    APP_TELLS_SAMPLES = 0xC1,
+    APP_TELLS_GAP = 0xC2,
     APP_ERROR = 0xFF
 };
 

@@ -31,9 +31,12 @@ class Request(IntEnum):
     STATUS = 0x0D
     PROVISION = 0x0E
     SENSE = 0x0F
+    WATCH = 0x10
 
 
 REPLY, ERROR = 0x80, 0xFF
+#: Notifications of a tag that is watched, which nobody asked for one by one.
+TELLS_RESULT, TELLS_SAMPLES, TELLS_GAP = NOTIFICATIONS = (0xC0, 0xC1, 0xC2)
 NO_CLASS = 255
 COUNTER_KINDS = ("none", "instructions", "cycles")
 
@@ -133,4 +136,8 @@ FETCH_REQUEST, FETCH_FIELDS = struct.Struct("<IHHB"), struct.Struct("<IHH")
 PROVISION_REQUEST, PROVISION_FIELDS = struct.Struct("<IHI"), struct.Struct("<I56s")
 SENSE_FIELDS = struct.Struct("<BBHH3i3h3h")
 STATUS_FIELDS = struct.Struct("<QIIIHHIIIIBBIBH")
+WATCH_REQUEST, WATCH_FIELDS = struct.Struct("<HB"), struct.Struct("<IHHBBHIIIIB")
+#: What each notification begins with, and what follows.
+TOLD_FIELDS = struct.Struct("<IH")
+RESULT_FIELDS, SAMPLES_FIELDS, GAP_FIELDS = struct.Struct("<IIBB"), struct.Struct("<IB"), struct.Struct("<II")
 ERROR_FIELDS = struct.Struct("<BI")

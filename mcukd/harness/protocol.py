@@ -10,7 +10,7 @@ import struct
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Optional
 
@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from mcukd.errors import UserError
 from mcukd.harness import frames
+from mcukd.harness.line_errors import crashed, malformed, never_answered, only_echo, stopped_answering
 from mcukd.harness.messages import (
     COUNTER_KINDS,
     ERROR,
     ERROR_FIELDS,
     NO_CLASS,
+    NOTIFICATIONS,
     REPLY,
     RUN_FIELDS,
     SELFTEST_FIELDS,
@@ -60,11 +62,20 @@ class Device:
     """A device on an open line.
 
     retries: how often a request was sent again. timeout: seconds a short request may take, beyond the
-    time its bytes are on the line, which is that of its baud_rate.
+    time its bytes are on the line, which is that of its baud_rate. now: reads the clock of deadlines, in
+    seconds. on_told: called with each notification of a tag that is watched, as it arrives.
     """
 
-    def __init__(self, link: Link, timeout: float = 0.4, baud_rate: int = BAUD_RATE) -> None:
+    def __init__(
+        self,
+        link: Link,
+        timeout: float = 0.4,
+        baud_rate: int = BAUD_RATE,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.link = link
+        self.now = now
+        self.on_told: Callable[[frames.Message], None] = lambda message: None
         self.timeout = timeout
         self.baud_rate = baud_rate
         self.retries = 0
@@ -244,22 +255,24 @@ class Device:
         per_step = 3 * identity.hidden * (identity.channels + identity.hidden)
         return 1.0 + passes * identity.window * per_step * 1e-6
 
-    def exchange(self, request: Request, payload: bytes, wait: float) -> bytes:
-        """Send a request until its reply comes; return the reply's payload."""
+    def exchange(
+        self, request: Request, payload: bytes, wait: float, attempts: Optional[int] = None
+    ) -> bytes:
+        """Send a request until its reply comes; return the reply's payload. attempts: at most."""
         self._sequence = (self._sequence + 1) & 0xFFFF
         message = frames.pack(request, self._sequence, payload)
-        limit = PLAIN_ATTEMPTS + ROBUST_ATTEMPTS if self._answered else FIRST_ATTEMPTS
+        limit = attempts or (PLAIN_ATTEMPTS + ROBUST_ATTEMPTS if self._answered else FIRST_ATTEMPTS)
         for attempt in range(limit):
             if attempt:
                 self.retries += 1
             self._choose_encoding(attempt, len(message))
             encoded = self._encode(message, attempt)
-            start = time.monotonic()
+            start = self.now()
             self.link.send(encoded)
             full = wait + self._line_seconds(len(encoded))
             reply = self._await(request, start + self._patience(request, full, attempt))
             if reply is not None:
-                self._slowest[request] = max(self._slowest.get(request, 0.0), time.monotonic() - start)
+                self._slowest[request] = max(self._slowest.get(request, 0.0), self.now() - start)
                 return reply
         raise self._silence(request, limit)
 
@@ -272,17 +285,17 @@ class Device:
         self._sequence = (self._sequence + 1) & 0xFFFF
         encoded = frames.encode_plain(frames.pack(request, self._sequence, payload))
         self.link.send(encoded)
-        before, longest = time.monotonic(), 0.0
+        before, longest = self.now(), 0.0
         deadline = before + wait + self._line_seconds(len(encoded))
         while True:
             reply = self._await(request, deadline)
             if reply is None:
                 return
-            now = time.monotonic()
+            now = self.now()
             before, longest = now, max(longest, now - before)
             yield reply
             patience = min(wait, max(_LEAST_PATIENCE_S, 8 * longest))
-            deadline = time.monotonic() + patience + self._line_seconds(0)
+            deadline = self.now() + patience + self._line_seconds(0)
 
     def _patience(self, request: Request, full: float, attempt: int) -> float:
         """Return the seconds to wait for a reply; `full` is what it may take at worst.
@@ -308,7 +321,7 @@ class Device:
             self._level = (self._level + 1) % len(_LEVELS)
         elif attempt >= PLAIN_ATTEMPTS:
             if self._echoed and not self._answered:
-                raise self._only_echo()
+                raise only_echo(self.link.url)
             self.robust = True
         if self.robust and size > frames.ROBUST_REQUEST_MAX:
             raise _Shrink
@@ -336,46 +349,37 @@ class Device:
                     self._answered = True
                     return message.payload
             if self._deframer.fault:
-                raise UserError(
-                    f"{self.link.url}: the firmware crashed in {request.name} (exception "
-                    f"{self._deframer.fault}); look the addresses up in its firmware.elf."
-                )
-            if time.monotonic() >= deadline:
+                raise crashed(self.link.url, f"in {request.name}", self._deframer.fault)
+            if self.now() >= deadline:
                 return None
-            self._arrived.extend(self._deframer.feed(self.link.receive(deadline)))
+            self._receive(deadline)
 
-    def _only_echo(self) -> UserError:
-        return UserError(
-            f"{self.link.url}: the port only echoes what is sent to it; expected a device running mcukd's "
-            "firmware, check that it is powered and that its two data lines are not joined."
-        )
+    def listen(self, deadline: float) -> None:
+        """Take what arrives without being asked for until something does, or until `deadline`.
+
+        Raises UserError where the line is gone or the firmware crashed.
+        """
+        self._receive(deadline)
+        if self._deframer.fault:
+            raise crashed(self.link.url, "while it was watched", self._deframer.fault)
+
+    def _receive(self, deadline: float) -> None:
+        for message in self._deframer.feed(self.link.receive(deadline)):
+            if message.kind in NOTIFICATIONS:
+                self.on_told(message)
+            else:
+                self._arrived.append(message)
 
     def _silence(self, request: Request, attempts: int) -> UserError:
-        url = self.link.url
         if self._echoed and not self._answered:
-            return self._only_echo()
+            return only_echo(self.link.url)
+        if self._answered:
+            return stopped_answering(self.link.url, request, attempts, self.retries)
         noise = self._deframer.sample or self._deframer.pending
-        if not self._answered and noise:
-            shown = "".join(chr(b) if 32 <= b < 127 else f"\\x{b:02x}" for b in noise[:16])
-            return UserError(
-                f"{url}: what answers is not mcukd's firmware ({self.link.bytes_received} bytes, beginning "
-                f"'{shown}'); check port and baud rate, or flash the board with 'mcukd flash'."
-            )
-        if not self._answered:
-            return UserError(
-                f"{url}: nothing answers ({attempts} attempts); check that the board is powered, flashed "
-                "with 'mcukd flash', and that this is its port."
-            )
-        return UserError(
-            f"{url}: the device stopped answering ({request.name} sent {attempts} times in vain, "
-            f"{self.retries} retries in all); check cable and supply and run again."
-        )
+        return never_answered(self.link.url, attempts, self.link.bytes_received, noise)
 
     def _malformed(self, request: Request, reply: bytes) -> UserError:
-        return UserError(
-            f"{self.link.url}: the reply to {request.name} has {len(reply)} bytes, which its model does not "
-            "explain; its firmware is of another mcukd, build and flash it again."
-        )
+        return malformed(self.link.url, request, len(reply))
 
 
 @contextmanager

@@ -163,13 +163,19 @@ def _time(device: Device, payload: bytes) -> TagTime:
     return TagTime(seconds + fraction / TICKS_PER_SECOND, utc, bool(trusted), records, lost, failures)
 
 
-def ask(device: Device, request: Request, payload: bytes, lacks: str = "keeps no log") -> bytes:
-    """Return the reply to a request about a tag.
+def ask(
+    device: Device,
+    request: Request,
+    payload: bytes,
+    lacks: str = "keeps no log",
+    attempts: Optional[int] = None,
+) -> bytes:
+    """Return the reply to a request about a tag. attempts: as in `Device.exchange`.
 
     lacks: what a firmware that does not know it does not do. Raises UserError then.
     """
     try:
-        return device.exchange(request, payload, device.timeout)
+        return device.exchange(request, payload, device.timeout, attempts)
     except DeviceError as error:
         if error.code != UNKNOWN_REQUEST:
             raise

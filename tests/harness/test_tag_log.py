@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 import pytest
@@ -145,9 +146,9 @@ def test_a_line_that_always_loses_is_told(binary: Path, monkeypatch: pytest.Monk
     with connected(binary) as device:
         exchange = device.exchange
 
-        def repeated(request: Request, payload: bytes, wait: float) -> bytes:
+        def repeated(request: Request, payload: bytes, wait: float, attempts: Optional[int]) -> bytes:
             device.retries += 1
-            return exchange(request, payload, wait)
+            return exchange(request, payload, wait, attempts)
 
         monkeypatch.setattr(device, "exchange", repeated)
         with pytest.raises(UserError, match="late by up to some seconds; mend the line"):
