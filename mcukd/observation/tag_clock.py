@@ -1,0 +1,59 @@
+"""The tag's clock in a session: fitted to what its answers and the observers' taps tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+from mcukd.observation.clocks.anchors import Anchor, anchor_of
+from mcukd.observation.clocks.clock_map import ClockMap
+from mcukd.observation.clocks.drift import fit_clock
+from mcukd.observation.clocks.taps import NoTaps, find_taps, press_groups, samples_of
+from mcukd.observation.moments import ClockReading
+from mcukd.observation.tag_state import TagState
+from mcukd.tag.records import TICKS_PER_SECOND
+
+#: One reading of the tag's clock is used from each such time, the best one.
+_READING_S = 60
+#: Taps are looked for this far from where a clock known by readings puts them, s.
+_AROUND_S = 30
+
+
+def clock_of(state: TagState, taps: Sequence[Anchor] = ()) -> Optional[ClockMap]:
+    """Return the map of the tag's clock to the session's, None where nothing ties them.
+
+    taps: anchors of taps, beside the readings of the clock that the tag answered with.
+    """
+    best: dict[int, ClockReading] = {}
+    for each in state.readings:
+        place = each.tag_ticks // (TICKS_PER_SECOND * _READING_S)
+        if place not in best or each.uncertainty_ns < best[place].uncertainty_ns:
+            best[place] = each
+    anchors = [*(anchor_of(each) for each in best.values()), *taps]
+    return fit_clock(anchors, state.restarts) if anchors else None
+
+
+def tap_anchors(state: TagState, press_ns: Sequence[int]) -> tuple[list[Anchor], list[str]]:
+    """Return the anchors of taps found in the tag's samples, and in sentences why others were not found.
+
+    press_ns: moments at which observers pressed the key of a tap, in ns.
+    """
+    if state.connected is None or not press_ns:
+        return [], []
+    samples = samples_of(state.samples, state.connected.rate_hz)
+    if not len(samples.ticks):
+        return [], ["The tag told no samples, so no taps can be found in them."]
+    known = clock_of(state)
+    found, why = [], []
+    for group in press_groups(press_ns):
+        between = None
+        if known is not None:
+            around = known.to_tag([group[0], group[-1]]).tolist()
+            reach = _AROUND_S * TICKS_PER_SECOND
+            between = (around[0] - reach, around[1] + reach)
+        taps = find_taps(samples, group, between)
+        if isinstance(taps, NoTaps):
+            why.append(taps.why)
+        else:
+            found.append(taps.anchor)
+    return found, why

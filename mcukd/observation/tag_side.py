@@ -1,0 +1,180 @@
+"""The tag's side of a session: its moments in a journal, its state, its track."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import RLock
+from time import monotonic
+from typing import Any, Optional
+
+import numpy as np
+
+from mcukd.errors import UserError
+from mcukd.metrics.agreement.track import Track
+from mcukd.observation.clocks.clock_map import ClockMap
+from mcukd.observation.folder import SessionFacts, tag_head, tag_path, tags_of
+from mcukd.observation.journal import Journal
+from mcukd.observation.journal_lines import JournalTail
+from mcukd.observation.moment_entries import entry_of_moment, moment_of
+from mcukd.observation.moments import Connected, Moment, SessionClock
+from mcukd.observation.tag_clock import clock_of
+from mcukd.observation.tag_state import TagState, tag_track
+
+NS = 1_000_000_000
+#: Seconds of this computer after which moments are on disk at the latest.
+_BATCH_S = 1.0
+
+
+class TagSide:
+    """What a session knows of its tag.
+
+    In the process that the tag is connected to, moments are given to `take`; another process that has the
+    same session open reads them from the tag's journal (`follow`). name: of the source, empty without one.
+    failed: why the source ended, in a sentence. at_end: whether it ended. Safe for several threads.
+    """
+
+    def __init__(self, folder: Path, facts: SessionFacts, clock: SessionClock) -> None:
+        self.name, self.at_end = "", False
+        self.failed: Optional[str] = None
+        self.state = TagState()
+        self._folder, self._facts, self._clock = folder, facts, clock
+        self._journal: Optional[Journal] = None
+        self._tail: Optional[JournalTail] = None
+        self._read = 0
+        self._chip: Optional[str] = None
+        self._early: list[Moment] = []
+        self._written = monotonic()
+        self._lock = RLock()
+        self._fitted: tuple[int, Optional[ClockMap]] = (-1, None)
+        self._drawn: tuple[Any, Optional[Track]] = (None, None)
+
+    @property
+    def problem(self) -> Optional[str]:
+        """Why what the tag says is not kept or not named, in a sentence; None where all is well."""
+        with self._lock:
+            journal = self._journal.problem if self._journal else None
+            return self.failed or journal or self.other_model()
+
+    def other_model(self) -> Optional[str]:
+        """Say where the tag's classes cannot be named, as it runs another model than the session's."""
+        facts, tag = self._facts, self.state.connected
+        if tag is None:
+            return None
+        if facts.model_sha256 and tag.model_sha256 and not _same(facts.model_sha256, tag.model_sha256):
+            differs = (
+                f"the tag runs model {tag.model_sha256[:8]}, but the session's is {facts.model_sha256[:8]}"
+            )
+        elif tag.classes != len(facts.classes):
+            differs = f"the tag knows {tag.classes} classes, but the session names {len(facts.classes)}"
+        else:
+            return None
+        return f"{differs}: what it says is kept but not shown; begin a session with the tag's study (--run)."
+
+    def take(self, moment: Moment) -> None:
+        """Write a moment to the tag's journal, then count it. What comes before the first connection waits.
+
+        Raises UserError where the journal cannot be opened.
+        """
+        with self._lock:
+            if isinstance(moment, Connected) and moment.chip != self._chip:
+                self._open(moment.chip)
+            if self._journal is None:
+                self._early.append(moment)
+            else:
+                self._journal.append_later(entry_of_moment(moment))
+                if monotonic() - self._written > _BATCH_S:
+                    self.sync()
+            self.state.take(moment)
+
+    def _open(self, chip: str) -> None:
+        """Open the journal of a tag, with what an earlier part of the session heard of it."""
+        if self._journal is not None:
+            self._journal.close()
+            self.state = TagState()
+        path = tag_path(self._folder, chip)
+        self._journal = Journal(path, tag_head(self._facts, chip))
+        self._chip, self._tail = chip, None
+        state = TagState()
+        for number, entry in enumerate(self._journal.content.entries):
+            state.take(moment_of(entry, f"{path}, line {number + 2}"))
+        for each in self._early:
+            self._journal.append_later(entry_of_moment(each))
+            state.take(each)
+        self._early, self.state = [], state
+
+    def sync(self) -> None:
+        """Have all moments on disk; `problem` says where they are not."""
+        with self._lock:
+            if self._journal is not None:
+                self._journal.sync()
+                self._written = monotonic()
+
+    def follow(self) -> None:
+        """Read what another process wrote of the tag. Raises UserError where that is damaged."""
+        with self._lock:
+            if self._journal is not None:
+                return
+            if self._tail is None:
+                found = tags_of(self._folder)
+                if not found:
+                    return
+                # The newest one, where tags were changed.
+                path = max(found, key=lambda each: each.stat().st_mtime_ns)
+                self._tail = JournalTail(path)
+            try:
+                entries = self._tail.more()
+            except OSError as error:
+                raise UserError(f"{self._tail.path}: it cannot be read ({error.strerror}).") from None
+            if self._tail.head and self._tail.head.get("session") != self._facts.id:
+                raise UserError(
+                    f"{self._tail.path}: it belongs to another session; remove it from the folder."
+                )
+            for entry in entries:
+                self._read += 1
+                self.state.take(moment_of(entry, f"{self._tail.path}, line {self._read + 1}"))
+
+    def clock(self) -> Optional[ClockMap]:
+        """Return the map of the tag's clock to the session's, None where nothing ties them."""
+        with self._lock:
+            count = len(self.state.readings)
+            # A new reading hardly moves the map once there are many.
+            if self._fitted[0] < 0 or count > self._fitted[0] * 1.05:
+                self._fitted = (count, clock_of(self.state))
+            return self._fitted[1]
+
+    def track(self) -> Optional[Track]:
+        """Return what the tag says of its animal, None where it said nothing that can be dated and named."""
+        with self._lock:
+            animal, clock = self._facts.tagged, self.clock()
+            if animal is None or clock is None or self.state.connected is None or self.other_model():
+                return None
+            key = (self._fitted[0], len(self.state.stretches), *map(len, self.state.stretches[-2:]))
+            if self._drawn[0] != key:
+                mapping = clock.to_host_ns
+                smoothing = self.state.connected.smoothing
+                self._drawn = (
+                    key,
+                    tag_track(self.state, animal, self._facts.behaviours, mapping, smoothing),
+                )
+            return self._drawn[1]
+
+    def clock_tolerance_s(self) -> float:
+        """Return by how much the tag's clock and the session's may differ over what the tag said, in s."""
+        with self._lock:
+            clock, track = self.clock(), self.track()
+            if clock is None or track is None or not len(track):
+                return 0.0
+            found = clock.tolerance_s(int(track.starts[0]), int(track.ends[-1]))
+            return found if np.isfinite(found) else 0.0
+
+    def close(self) -> None:
+        """Write what is left and give the journal free."""
+        with self._lock:
+            if self._journal is not None:
+                self._journal.close()
+
+
+def _same(ours: str, theirs: str) -> bool:
+    """Whether two digests are of one model; a tag may tell the first digits alone."""
+    shorter = min(len(ours), len(theirs))
+    return ours[:shorter].lower() == theirs[:shorter].lower()

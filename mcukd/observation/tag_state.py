@@ -1,0 +1,130 @@
+"""State of a tag in a session: what its moments come to, now and as a track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.metrics.agreement.track import Track
+from mcukd.observation.moments import (
+    SAMPLES,
+    ClockReading,
+    Connected,
+    Disconnected,
+    Gap,
+    Moment,
+    Result,
+    Samples,
+)
+from mcukd.tag.spans import result_spans
+
+NS = 1_000_000_000
+IntArray = NDArray[np.int64]
+#: From ticks of the tag's clock, (N,), to ns since 1970 in UTC.
+ClockMapping = Callable[[IntArray], IntArray]
+
+
+@dataclass
+class TagState:
+    """What a tag has told. `take` adds a moment.
+
+    connected: the newest connection, None before one. reason: why the tag does not answer, None where it
+    does. latest: its newest result. readings: of its clock. samples: as it told them. lost: samples that it
+    lost, or moments that this computer did.
+    """
+
+    connected: Optional[Connected] = None
+    reason: Optional[str] = None
+    latest: Optional[Result] = None
+    readings: list[ClockReading] = field(default_factory=list)
+    samples: list[Samples] = field(default_factory=list)
+    lost: int = 0
+    gaps: int = 0
+    #: (numbers, ticks, raw, behaviour) of each stretch between starts and lost samples; −1 where unknown.
+    stretches: list[list[tuple[int, int, int, int]]] = field(default_factory=list)
+    #: Ticks of the first moment after each start of the tag but the first.
+    restarts: list[int] = field(default_factory=list)
+    _started_anew: bool = False
+
+    def take(self, moment: Moment) -> None:
+        """Add a moment, in the order in which they were received."""
+        ticks = getattr(moment, "tag_ticks", None)
+        if self._started_anew and ticks is not None:
+            self.restarts.append(ticks)
+            self._started_anew = False
+        if isinstance(moment, Connected):
+            self._started_anew = self.connected is not None and self.connected.start != moment.start
+            if self._started_anew:
+                self.stretches.append([])
+            self.connected, self.reason = moment, None
+        elif isinstance(moment, Disconnected):
+            self.reason, self.latest = moment.reason, None
+        elif isinstance(moment, ClockReading):
+            self.readings.append(moment)
+        elif isinstance(moment, Samples):
+            self.samples.append(moment)
+        elif isinstance(moment, Gap):
+            self.lost += moment.lost
+            self.gaps += 1
+            self.latest = None
+            if moment.what == SAMPLES:  # otherwise the numbers of the results tell
+                self.stretches.append([])
+        else:
+            self._take_result(moment)
+
+    def _take_result(self, result: Result) -> None:
+        self.latest = result
+        if not self.stretches:
+            self.stretches.append([])
+        here = self.stretches[-1]
+        if here and result.number <= here[-1][0]:
+            if result.number == here[-1][0]:
+                return  # told twice
+            self.stretches.append(here := [])
+        raw = -1 if result.raw is None else result.raw
+        behaviour = -1 if result.behaviour is None else result.behaviour
+        here.append((result.number, result.tag_ticks, raw, behaviour))
+
+
+def tag_track(
+    state: TagState,
+    animal: str,
+    classes: Sequence[str],
+    mapping: ClockMapping,
+    smoothing: int = 1,
+    raw: bool = False,
+) -> Track:
+    """Return what a tag says of its animal; no interval where its result is unknown.
+
+    classes: names of the model's classes, in its order; more may follow, which the tag never says. mapping:
+    of the tag's ticks to ns. smoothing: results in the tag's majority; raw: the windows' own classes rather
+    than the majority's. Raises ValueError where the tag has more classes than names are given.
+    """
+    starts, ends, found = [], [], []
+    facts = state.connected
+    if facts is not None:
+        if facts.classes > len(classes):
+            raise ValueError(f"the tag knows {facts.classes} classes, but {len(classes)} names are given")
+        window = round(facts.window / facts.rate_hz * NS)
+        hop = round(facts.hop / facts.rate_hz * NS)
+        for stretch in state.stretches:
+            if stretch:
+                table = np.array(stretch, np.int64)
+                made = np.asarray(mapping(table[:, 1]), np.int64)
+                begin, end = result_spans(table[:, 0], made, window, hop, 1 if raw else smoothing)
+                starts.append(begin)
+                ends.append(end)
+                found.append(table[:, 2 if raw else 3])
+    empty = np.empty(0, np.int64)
+    begin, end, said = (np.concatenate(each) if each else empty for each in (starts, ends, found))
+    # Stretches may touch where the clock's mapping or a late result moves them; the earlier one gives way.
+    order = np.argsort(begin, kind="stable")
+    begin, end, said = begin[order], end[order], said[order]
+    end[:-1] = np.minimum(end[:-1], begin[1:])
+    known = (said >= 0) & (end > begin)
+    source = "tag" if facts is None or not facts.chip else f"tag {facts.chip}"
+    return Track(animal, source, tuple(classes), begin[known], end[known], said[known])
