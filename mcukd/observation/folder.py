@@ -58,7 +58,7 @@ class SessionFacts(BaseModel):
     study: str = ""
     model_sha256: str = ""
     smoothing: int = Field(default=1, ge=1)
-    precision: float = Field(default=0.1, gt=0, lt=1)
+    precision: float = Field(default=0.1, gt=0, lt=0.5)
     blind: bool = False
     simulated: bool = False
     emulated: bool = False

@@ -18,6 +18,7 @@ from mcukd.observation.journal_lines import JournalTail
 from mcukd.observation.moment_entries import entry_of_moment, moment_of
 from mcukd.observation.moments import Connected, Moment, SessionClock
 from mcukd.observation.tag_clock import clock_of
+from mcukd.observation.tag_model import other_model
 from mcukd.observation.tag_state import TagState, tag_track
 
 NS = 1_000_000_000
@@ -53,22 +54,11 @@ class TagSide:
         """Why what the tag says is not kept or not named, in a sentence; None where all is well."""
         with self._lock:
             journal = self._journal.problem if self._journal else None
-            return self.failed or journal or self.other_model()
+            return self.failed or journal or self.other_model() or None
 
-    def other_model(self) -> Optional[str]:
-        """Say where the tag's classes cannot be named, as it runs another model than the session's."""
-        facts, tag = self._facts, self.state.connected
-        if tag is None:
-            return None
-        if facts.model_sha256 and tag.model_sha256 and not _same(facts.model_sha256, tag.model_sha256):
-            differs = (
-                f"the tag runs model {tag.model_sha256[:8]}, but the session's is {facts.model_sha256[:8]}"
-            )
-        elif tag.classes != len(facts.classes):
-            differs = f"the tag knows {tag.classes} classes, but the session names {len(facts.classes)}"
-        else:
-            return None
-        return f"{differs}: what it says is kept but not shown; begin a session with the tag's study (--run)."
+    def other_model(self) -> str:
+        """Say why the tag's classes cannot be named by the session's; empty where they can."""
+        return other_model(self.state.connected, self._facts)
 
     def take(self, moment: Moment) -> None:
         """Write a moment to the tag's journal, then count it. What comes before the first connection waits.
@@ -172,9 +162,3 @@ class TagSide:
         with self._lock:
             if self._journal is not None:
                 self._journal.close()
-
-
-def _same(ours: str, theirs: str) -> bool:
-    """Whether two digests are of one model; a tag may tell the first digits alone."""
-    shorter = min(len(ours), len(theirs))
-    return ours[:shorter].lower() == theirs[:shorter].lower()

@@ -1,0 +1,168 @@
+"""Account of a session: what its files come to afterwards, as tracks, with the clocks' facts.
+
+The functions are those that a session shows its figures by while it goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mcukd.metrics.agreement.settings import AgreementSettings
+from mcukd.metrics.agreement.summary import agreement_of
+from mcukd.metrics.agreement.track import Track
+from mcukd.observation.events import Event, Note
+from mcukd.observation.folder import (
+    SessionFacts,
+    last_alive,
+    observer_path,
+    observers_of,
+    read_events,
+    read_facts,
+    read_moments,
+    tags_of,
+)
+from mcukd.observation.journal_lines import read_journal
+from mcukd.observation.state import observer_tracks, standings_of, state_of, taps_of
+from mcukd.observation.tag_clock import clock_of, tap_anchors
+from mcukd.observation.tag_model import other_model
+from mcukd.observation.tag_state import TagState, tag_track
+
+NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a session's files come to.
+
+    observers: by name, a track of each animal. tags: a track of each tag that was connected. clocks: by the
+    tag's source, the facts of its clock (`ClockMap.facts`). tolerance_s: by how much the clocks may differ.
+    notes: (ns since 1970, observer, text). remarks: sentences on what is not as it should be. emulated:
+    whether a modelled chip stood in for a tag.
+    """
+
+    folder: Path
+    facts: SessionFacts
+    observers: dict[str, tuple[Track, ...]]
+    tags: tuple[Track, ...]
+    clocks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tolerance_s: float = 0.0
+    notes: tuple[tuple[int, str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
+    emulated: bool = False
+
+    @property
+    def pairs(self) -> list[tuple[Track, Track]]:
+        """Each observer's track of a tag's animal with the tag's, the observer's first."""
+        return [
+            (mine, tag)
+            for tag in self.tags
+            for tracks in self.observers.values()
+            for mine in tracks
+            if mine.animal == tag.animal and len(mine)
+        ]
+
+    def settings(self, **other: Any) -> AgreementSettings:
+        """Return settings of an agreement with the tag: the session's precision, the clocks' uncertainty."""
+        return AgreementSettings(
+            **{
+                "clock_uncertainty_s": self.tolerance_s,
+                "wanted_half_width": self.facts.precision,
+                **other,
+            }
+        )
+
+    def between_observers(self, **settings: Any) -> dict[str, dict[str, Any]]:
+        """Return the agreement of each two observers, by "anna and ben"; without tolerance for clocks."""
+        found = {}
+        for one, other in combinations(sorted(self.observers), 2):
+            pairs = list(zip(self.observers[one], self.observers[other]))
+            chosen = AgreementSettings(
+                **{"wanted_half_width": self.facts.precision, **settings, "names": (one, other)}
+            )
+            found[f"{one} and {other}"] = agreement_of(pairs, chosen, simulated=self.facts.simulated)
+        return found
+
+
+def session_tracks(folder: Path) -> Account:
+    """Read a session's folder, also one that is under way.
+
+    An observer who did not end the session is taken to have watched until the program was last known to run.
+    Raises UserError where the folder is no session, or a journal is damaged.
+    """
+    facts = read_facts(folder)
+    observers: dict[str, tuple[Track, ...]] = {}
+    taps: list[int] = []
+    notes: list[tuple[int, str, str]] = []
+    remarks: list[str] = []
+    for name in observers_of(folder):
+        path = observer_path(folder, name)
+        events = read_events(path, facts)
+        until = last_alive(folder, name, events)
+        observers[name] = tuple(observer_tracks(events, facts.animals, facts.behaviours, until))
+        taps += taps_of(events)
+        notes += [
+            (each.utc_ns, name, each.event.what.text)
+            for each in standings_of(events)
+            if isinstance(each.event.what, Note) and not each.undone
+        ]
+        remarks += _remarks(path, events, facts, until)
+    states = [(path, _state(path, facts)) for path in tags_of(folder)]
+    tags: list[Track] = []
+    clocks: dict[str, dict[str, Any]] = {}
+    tolerance = 0.0
+    for path, state in states:
+        anchors, why = tap_anchors(state, sorted(taps))
+        clock = clock_of(state, anchors)
+        remarks += why
+        problem = other_model(state.connected, facts)
+        if clock is None or problem or facts.tagged is None or state.connected is None:
+            remarks.append(f"{path.name} is left out: {problem or 'nothing ties its clock to the session.'}")
+            continue
+        track = tag_track(state, facts.tagged, facts.behaviours, clock.to_host_ns, state.connected.smoothing)
+        tags.append(track)
+        clocks[track.source] = clock.facts()
+        if len(track):
+            found = clock.tolerance_s(int(track.starts[0]), int(track.ends[-1]))
+            if np.isfinite(found):
+                tolerance = max(tolerance, found)
+            else:
+                remarks.append(f"{path.name}: the tag's clock is not known throughout the session.")
+    return Account(
+        folder,
+        facts,
+        observers,
+        tuple(tags),
+        clocks,
+        tolerance,
+        tuple(sorted(notes)),
+        tuple(remarks),
+        facts.emulated or any(state.connected and state.connected.emulated for _, state in states),
+    )
+
+
+def _state(path: Path, facts: SessionFacts) -> TagState:
+    state = TagState()
+    for moment in read_moments(path, facts):
+        state.take(moment)
+    return state
+
+
+def _remarks(path: Path, events: Sequence[Event], facts: SessionFacts, until: int) -> list[str]:
+    found = []
+    if read_journal(path).torn:
+        found.append(f"{path.name}: its last line is incomplete; it never counted and is left out.")
+    state = state_of(events, facts.animals, until)
+    if state.unseen_ns:
+        found.append(
+            f"{path.name}: the program was away for {state.unseen_ns / NS / 60:.1f} min in all; behaviour is "
+            "not known there."
+        )
+    if events and not state.ended:
+        found.append(f"{path.name}: the session was not ended; it is counted until its program last ran.")
+    return found

@@ -1,0 +1,23 @@
+"""Model on a tag against that of a session: whether the session's names are those of the tag's classes."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from mcukd.observation.folder import SessionFacts
+from mcukd.observation.moments import Connected
+
+
+def other_model(tag: Optional[Connected], facts: SessionFacts) -> str:
+    """Say why a tag's classes cannot be named by the session's; empty where they can."""
+    if tag is None:
+        return ""
+    ours, theirs = facts.model_sha256.lower(), tag.model_sha256.lower()
+    shorter = min(len(ours), len(theirs))  # a tag may tell the first digits alone
+    if ours[:shorter] != theirs[:shorter]:
+        differs = f"the tag runs model {theirs[:8]}, but the session's is {ours[:8]}"
+    elif tag.classes != len(facts.classes):
+        differs = f"the tag knows {tag.classes} classes, but the session names {len(facts.classes)}"
+    else:
+        return ""
+    return f"{differs}: what it says is kept but not shown; begin a session with the tag's study (--run)."
