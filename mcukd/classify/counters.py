@@ -10,6 +10,8 @@ from typing import Any, Optional, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.annotations.movebank import stamp
+
 _NS = 10**9
 #: Minutes of a bin. Every zone's offset from UTC is a multiple of it, so bins make up days anywhere.
 BIN_MINUTES = 15
@@ -92,13 +94,6 @@ class Annotations:
             self._rows.writerow([self._individual, stamp(start), stamp(end), self._names[code]])
             self.bouts += 1
         self._open = None
-
-
-def stamp(ns: int) -> str:
-    """Return a time in ns since 1970 as Movebank writes it, in UTC, to the nearest millisecond."""
-    seconds, milliseconds = divmod((ns + 500_000) // 1_000_000, 1000)
-    whole = datetime(1970, 1, 1) + timedelta(seconds=seconds)
-    return f"{whole:%Y-%m-%d %H:%M:%S}.{milliseconds:03d}"
 
 
 def minutes(ns: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.classify.counters import stamp
+from mcukd.annotations.movebank import stamp
 from mcukd.metrics.agreement.track import NS, Track, overlay
 
 IntArray = NDArray[np.int64]

@@ -19,12 +19,17 @@ from mcukd.files import replacing
 from mcukd.fixedpoint.model import IntegerModel
 
 
-def windows_writer(path: Path, model: IntegerModel) -> Any:
-    """Open a Parquet file for the tables of `windows_table`."""
+def windows_writer(path: Path, model: IntegerModel, hop: int) -> Any:
+    """Open a Parquet file for the tables of `windows_table`. hop: samples between windows."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    facts = {"classes": list(model.classes), "model_sha256": model.sha256}
+    facts = {
+        "classes": list(model.classes),
+        "model_sha256": model.sha256,
+        "window_s": model.window / model.rate_hz,
+        "hop_s": hop / model.rate_hz,
+    }
     schema = pa.schema(
         [
             ("start", pa.timestamp("us", "UTC")),

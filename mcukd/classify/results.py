@@ -13,7 +13,8 @@ from typing import Any, Callable, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.classify.counters import Annotations, TimeBudget, minutes, stamp
+from mcukd.annotations.movebank import stamp
+from mcukd.classify.counters import Annotations, TimeBudget, minutes
 from mcukd.classify.ethogram import draw_ethogram
 from mcukd.classify.job import (
     OUTPUTS,
@@ -55,7 +56,7 @@ def classify_file(job: ClassifyJob, on_progress: Optional[Callable[[int], None]]
     hop = job.hop or model.hop
     sample = WindowSample(job.sample, window_count(recording.samples, model.window, hop), model.window)
     with ExitStack() as files:
-        windows = files.enter_context(windows_writer(files.enter_context(_new(job, "windows")), model))
+        windows = files.enter_context(windows_writer(files.enter_context(_new(job, "windows")), model, hop))
         text = files.enter_context(_new(job, "annotations")).open("w", encoding="utf-8", newline="")
         annotations = Annotations(files.enter_context(text), job.who, model.classes)
         reported = 0

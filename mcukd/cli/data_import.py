@@ -169,6 +169,16 @@ def import_data(
             rich_help_panel=_LABELS,
         ),
     ] = None,
+    labels_base: Annotated[
+        Optional[str],
+        typer.Option(
+            "--labels-base",
+            metavar="start|media|day|epoch",
+            help="What the seconds of BORIS's events count from: the observation's date, that and its time "
+            "offset, midnight, 1970.",
+            rich_help_panel=_LABELS,
+        ),
+    ] = None,
     labels_from_start: Annotated[
         bool,
         typer.Option(
@@ -228,6 +238,7 @@ def import_data(
         labels_timezone=labels_timezone,
         labels_unit=labels_unit,
         labels_hold=labels_hold,
+        labels_base=labels_base,
         labels_from_start=labels_from_start,
         timezone=timezone,
         day_first=day_first,

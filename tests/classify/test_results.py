@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from mcukd.classify.counters import TimeBudget, stamp
+from mcukd.annotations.movebank import stamp
+from mcukd.classify.counters import TimeBudget
 from mcukd.classify.job import OUTPUTS, SUMMARY, ClassifyJob
 from mcukd.classify.outputs import merge_samples
 from mcukd.classify.recording import BLOCK, open_recording

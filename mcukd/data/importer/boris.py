@@ -1,172 +1,190 @@
 """Readers of the two exports of BORIS (Friard and Gamba 2016, doi 10.1111/2041-210X.12584).
 
 Aggregated events ("Start (s)", "Stop (s)") and tabular events (one row where a behaviour starts and one where
-it stops). Their seconds count from the "Observation date", or from 1970 where BORIS was told to take the time
-offset of the observation from there.
+it stops), by the names of their columns, which are those of versions 8 to 10; version 7 says what concerns
+the whole observation in lines above the header.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.importer.intervals import Interval
-from mcukd.data.importer.label_clocks import (
-    DATED,
-    OWN,
-    Asked,
-    TimeColumns,
-    Times,
-    moment,
-    offset_of,
-    read_times,
-    refuse_odd,
+from mcukd.data.importer.boris_clock import Observation
+from mcukd.data.importer.boris_events import (
+    ALTERNATES,
+    POINT,
+    START,
+    STOP,
+    Event,
+    intervals_of,
+    subject_of,
+    wanted_events,
 )
+from mcukd.data.importer.intervals import Interval
+from mcukd.data.importer.label_clocks import TimeColumns, Times, read_times, refuse_odd
 from mcukd.data.importer.label_text import LabelText
-from mcukd.data.importer.text import TextForm
+from mcukd.data.importer.numerals import MISSING
 from mcukd.data.importer.times import numbers
 from mcukd.errors import UserError
 
-_EPOCH = 631152000.0  # 1990: larger numbers of seconds count from 1970
-_NOBODY = ("", "No focal subject")
+#: Columns of the table that BORIS takes events from.
+SHEET = ("time", "subject", "code", "modifier", "comment")
+_OFFSET = "time offset (s)"
 
 
-def aggregated_events(text: LabelText) -> tuple[list[Interval], Times]:
-    """Return the intervals of aggregated events, and what clock they are on."""
+def is_export(text: LabelText) -> bool:
+    """Tell whether a table is one of events by BORIS."""
     names = text.names
-    (starts, ends), clock = _seconds(text, [names["start (s)"], names["stop (s)"]])
-    animals = _subjects(text, len(starts))
-    return [
-        Interval(who, float(a), float(b), what, text.line + row)
-        for row, (who, a, b, what) in enumerate(zip(animals, starts, ends, text.cells[names["behavior"]]))
-    ], clock
+    if "behavior" in names:
+        return {"start (s)", "stop (s)"} <= {*names} or ("time" in names and bool(_state_column(text)))
+    return all(name in names for name in SHEET)
 
 
-def tabular_events(text: LabelText) -> tuple[list[Interval], Times]:
-    """Return the intervals of tabular events, and what clock they are on.
+def read_export(text: LabelText) -> tuple[list[Interval], Times]:
+    """Return the intervals of a table of events, those of points without length, and what clock they are on.
 
-    Raises UserError for a behaviour that starts without stopping or stops without having started.
+    Raises UserError for a behaviour that starts without stopping or stops without having started, for
+    overlapping clocks, and for times that are none.
     """
-    path, first_line, table, names = text.path, text.line, text.cells, text.names
-    (times,), clock = _seconds(text, [names["time"]])
-    states = table[_state_column(text)]
-    observations = table[names["observation id"]] if "observation id" in names else [""] * len(times)
-    animals = _subjects(text, len(times))
-    behaviours = table[names["behavior"]]
-    begun: dict[tuple[Any, ...], int] = {}
-    intervals = []
-    for row, (state, time) in enumerate(zip(states, times)):
-        key = (observations[row], animals[row], behaviours[row])
-        line = first_line + row
-        if state.upper() == "START":
-            if key in begun:
-                raise UserError(
-                    f"{path}, line {line}: {key[2]} starts again before it has stopped; correct the events"
-                )
-            begun[key] = row
-        elif state.upper() == "STOP":
-            if key not in begun:
-                raise UserError(
-                    f"{path}, line {line}: {key[2]} stops but has not started; correct the events"
-                )
-            first = begun.pop(key)
-            intervals.append(
-                Interval(animals[row], float(times[first]), float(time), key[2], first_line + first)
-            )
-        else:
-            intervals.append(Interval(animals[row], float(time), float(time), key[2], line))
-    if begun:
-        (_, _, behaviour), row = next(iter(begun.items()))
-        raise UserError(
-            f"{path}, line {first_line + row}: {behaviour} starts and never stops; correct the events"
+    events = wanted_events(text.path, _events(text), text.asked)
+    named = {one.observation for one in events}
+    observations = {one.name: one for one in _observations(text) if one.name in named}
+    return intervals_of(text.path, events, observations, text.asked)
+
+
+def _events(text: LabelText) -> list[Event]:
+    names, cells = text.names, text.cells
+    aggregated = {"start (s)", "stop (s)"} <= {*names}
+    columns = ["start (s)", "stop (s)"] if aggregated else ["time"]
+    times = [_seconds(text, names[name]) for name in columns]
+    behaviours = cells[names["behavior" if "behavior" in names else "code"]]
+    subjects = _column(text, "subject")
+    observations = _column(text, "observation id")
+    modifiers = [cells[name] for key, name in names.items() if key.startswith("modifier")]
+    state = _state_column(text)
+    kinds = cells[state] if state else [ALTERNATES] * len(behaviours)
+    found = []
+    for row, behaviour in enumerate(behaviours):
+        facts = (
+            observations[row],
+            subject_of(subjects[row]),
+            behaviour,
+            "|".join(one[row] for one in modifiers),
         )
-    return intervals, clock
+        line = text.line + row
+        if aggregated and times[0][row] != times[1][row]:
+            found.append(Event(*facts, float(times[0][row]), START, line, row=row))
+            found.append(Event(*facts, float(times[1][row]), STOP, line, row=row))
+        elif aggregated:
+            found.append(Event(*facts, float(times[0][row]), POINT, line))
+        else:
+            kind = kinds[row].upper() if kinds[row].upper() in (START, STOP) or not state else POINT
+            found.append(Event(*facts, float(times[0][row]), kind, line))
+    return found
 
 
-def has_states(text: LabelText) -> bool:
-    """Tell whether a table of events says where behaviours start and stop."""
-    return _state_column(text) != ""
+def _column(text: LabelText, name: str) -> Sequence[str]:
+    column = text.names.get(name)
+    rows = len(next(iter(text.cells.values())))
+    return [""] * rows if column is None else text.cells[column]
 
 
 def _state_column(text: LabelText) -> str:
     """Return the column that says START and STOP: "Status" of old exports, "Behavior type" of new ones."""
     for name in ("status", "behavior type"):
         column = text.names.get(name)
-        if column is not None and {one.upper() for one in text.cells[column]} & {"START", "STOP"}:
+        if column is not None and {one.upper() for one in text.cells[column]} & {START, STOP}:
             return column
     return ""
 
 
-def _subjects(text: LabelText, rows: int) -> Sequence[Optional[str]]:
-    column = text.names.get("subject")
-    if column is None:
-        return [None] * rows
-    return [None if one in _NOBODY else one for one in text.cells[column]]
+def _seconds(text: LabelText, name: str) -> NDArray[np.float64]:
+    cells = text.cells[name]
+    mark = "," if any("," in cell for cell in cells) else "."
+    values = numbers(np.array(cells, dtype=object), mark)
+    refuse_odd(text.path, name, cells, values, text.line, "a number of seconds")
+    return values
 
 
-def _seconds(text: LabelText, columns: list[str]) -> tuple[list[NDArray[np.float64]], Times]:
-    """Return columns of events in seconds: from 1970 where they are that large, else from the date."""
-    path, table, line, asked = text.path, text.cells, text.line, text.asked
-    found = []
-    for name in columns:
-        values = numbers(np.array(table[name], dtype=object), "," if _commas(table[name]) else ".")
-        refuse_odd(path, name, table[name], values, line, "a number of seconds")
-        found.append(values)
-    dates = _observation_dates(text)
-    first = found[0]
-    if len(first) and float(np.median(first)) >= _EPOCH:
-        if dates is not None and asked.timezone is not None:
-            _check_epoch(path, columns[0], float(first[0]), float(dates.columns[0][0]), line, asked)
-        return found, Times(tuple(found), DATED, "seconds since 1970, in UTC by definition")
-    if dates is None:
-        return found, Times(tuple(found), OWN, "seconds from the observation's start")
-    zone = dates.reason.partition(", ")[2]
-    words = "seconds from the observation's date" + (f", {zone}" if zone else "")
-    return [values + dates.columns[0] for values in found], Times(tuple(found), DATED, words, dates.bare)
+def _observations(text: LabelText) -> list[Observation]:
+    """Return what the rows, or the lines above the header, say of each observation, once.
+
+    Raises UserError where rows of one observation differ in it.
+    """
+    dates, bare = _dates(text)
+    ids, kinds, offsets = (_column(text, name) for name in ("observation id", "observation type", _OFFSET))
+    found: dict[str, tuple[int, Observation]] = {}
+    for row, name in enumerate(ids):
+        offset = _offset(text, offsets[row], f"line {text.line + row}")
+        this = Observation(
+            name,
+            None if dates is None else float(dates[row]),
+            bare,
+            _live(kinds[row], text.form.preamble),
+            offset if offset is not None else _offset_above(text),
+        )
+        line, first = found.setdefault(name, (text.line + row, this))
+        if first != this:
+            raise UserError(
+                f"{text.path}, lines {line} and {text.line + row}: {this.words} has another date, type or "
+                "time "
+                "offset; give each observation an id of its own"
+            )
+    return [one for _, one in found.values()]
 
 
-def _commas(cells: Sequence[str]) -> bool:
-    return any("," in cell for cell in cells)
+def _live(kind: str, preamble: Sequence[str]) -> Optional[bool]:
+    """Tell whether an observation was live, None where neither its row nor the lines above say it."""
+    for said in (kind, *preamble):
+        words = said.strip().strip('"').lower()
+        if words.startswith("live"):
+            return True
+        if words.startswith(("media file", "from ")):
+            return False
+    return None
 
 
-def _check_epoch(path: Path, column: str, epoch: float, observed: float, line: int, asked: Asked) -> None:
-    """UserError where seconds since 1970 are those of a local clock: off from the date by just its zone."""
-    ahead = offset_of(observed, asked.timezone)
-    if ahead and abs(epoch - observed - ahead) < 60 <= abs(epoch - observed):
+def _offset(text: LabelText, cell: str, where: str) -> Optional[float]:
+    if cell.strip() in MISSING:
+        return None
+    value = float(numbers(np.array([cell], dtype=object), "," if "," in cell else ".")[0])
+    if not np.isfinite(value):
         raise UserError(
-            f"{path}, line {line}: {column} is {moment(epoch)} UTC in seconds since 1970, and the "
-            "observation's date "
-            f"in {asked.timezone} is {moment(observed)} UTC: one of them is on a clock that is "
-            f"{ahead / 3600:+g} h "
-            f"ahead; if the date is in UTC too, say --labels-timezone UTC, else export without the offset"
+            f"{text.path}, {where}: the time offset is {cell!r} where a number of seconds is expected; "
+            "correct it"
         )
+    return value
 
 
-def _observation_dates(text: LabelText) -> Optional[Times]:
-    """Return seconds since 1970 of each row's observation; None where the export does not say it."""
+def _offset_above(text: LabelText) -> float:
+    said = _said_above(text, _OFFSET)
+    return (_offset(text, said, "above the header") or 0.0) if said is not None else 0.0
+
+
+def _dates(text: LabelText) -> tuple[Optional[NDArray[np.float64]], bool]:
+    """Return seconds since 1970 of each row's observation (n,), None where the file does not say them.
+
+    Beside them: whether they are on a local clock whose zone is not known.
+    """
     column = text.names.get("observation date")
-    above = _date_above(text.path, text.form)
-    stamps = text.cells[column] if column else [above or ""] * len(text.cells[text.names["behavior"]])
+    rows = len(next(iter(text.cells.values())))
+    above = _said_above(text, "observation date") if column is None else None
+    stamps = text.cells[column] if column else [above or ""] * rows
     if not any(stamps):
-        return None
-    return read_times(
-        TimeColumns(
-            text.path, [column or "Observation date"], [stamps], text.line, text.form.decimal, text.asked
-        )
-    )
+        return None, False
+    name = column or "Observation date"
+    times = read_times(TimeColumns(text.path, [name], [stamps], text.line, text.form.decimal, text.asked))
+    return times.columns[0], times.bare
 
 
-def _date_above(path: Path, form: TextForm) -> Optional[str]:
-    """Old tabular exports say the observation's date in a line above the header."""
-    if not form.above:
-        return None
-    with path.open(encoding=form.encoding, newline="") as stream:
-        for _ in range(form.above):
-            cells = [cell.strip() for cell in stream.readline().split(form.delimiter)]
-            if cells[0].lower() == "observation date" and len(cells) > 1:
-                return cells[1]
+def _said_above(text: LabelText, name: str) -> Optional[str]:
+    """Return what a line above the header says, as old tabular exports say an observation's date."""
+    for line in text.form.preamble:
+        cells = [cell.strip().strip('"') for cell in line.split(text.form.delimiter)]
+        if cells[0].lower() == name and len(cells) > 1:
+            return cells[1]
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -15,13 +15,29 @@ from mcukd.errors import UserError
 
 @dataclass(frozen=True)
 class Interval:
-    """One labelled stretch: seconds [start, end) on the recordings' clock, and its line in the table."""
+    """One labelled stretch: seconds [start, end) on the recordings' clock, and its line in the table.
+
+    observation: of a file with several. place: where it stands, in words, in a file without lines.
+    """
 
     animal: Optional[str]
     start: float
     end: float
     label: str
     line: int
+    observation: str = ""
+    place: str = ""
+
+    @property
+    def where(self) -> str:
+        """Say where it stands in the file."""
+        return self.place or f"line {self.line}"
+
+    def where_with(self, other: Interval) -> str:
+        """Say where this one and another stand in the file."""
+        if self.place or other.place:
+            return f"{self.where} and {other.where}"
+        return f"lines {self.line} and {other.line}"
 
 
 @dataclass(frozen=True)
@@ -72,7 +88,7 @@ def table_of(
     wrong = next((one for one in intervals if one.end < one.start), None)
     if wrong is not None:
         raise UserError(
-            f"{path}, line {wrong.line}: {wrong.label} ends {wrong.start - wrong.end:g} s before it starts; "
+            f"{path}, {wrong.where}: {wrong.label} ends {wrong.start - wrong.end:g} s before it starts; "
             "swap or "
             f"correct its times"
         )
@@ -96,10 +112,10 @@ def _sorted(path: Path, own: list[Interval]) -> tuple[Interval, ...]:
             if one.label != last.label:
                 who = f" of animal {one.animal}" if one.animal else ""
                 raise UserError(
-                    f"{path}, lines {last.line} and {one.line}: {last.label} and {one.label}{who} overlap by "
+                    f"{path}, {last.where_with(one)}: {last.label} and {one.label}{who} overlap by "
                     f"{min(last.end, one.end) - one.start:g} s; let one end where the other begins"
                 )
-            kept[-1] = Interval(last.animal, last.start, max(last.end, one.end), last.label, last.line)
+            kept[-1] = replace(last, end=max(last.end, one.end))
             continue
         kept.append(one)
     return tuple(kept)

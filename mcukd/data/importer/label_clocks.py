@@ -86,7 +86,9 @@ class Asked:
     """What reading a label table needs beside the table: what is stated, who answers, when was recorded.
 
     files: path below the folder, name, and name without its ending of every file of one animal → the animal.
-    animals: of the recordings, as far as they are known.
+    animals: of the recordings, as far as they are known. observations: of a BORIS file that are read; empty:
+    all. strict: whether a local time that came twice is refused even where the order of the rows suggests
+    which of both it was.
     """
 
     options: Options
@@ -94,6 +96,8 @@ class Asked:
     spans: Optional[Callable[[], Spans]] = None
     files: Mapping[str, str] = field(default_factory=dict)
     animals: tuple[str, ...] = ()
+    observations: tuple[str, ...] = ()
+    strict: bool = False
 
     @property
     def timezone(self) -> Optional[str]:
@@ -123,7 +127,12 @@ class TimeColumns:
     animals: Sequence[Optional[str]] = ()
 
     def fresh(self) -> Optional[NDArray[np.bool_]]:
-        """Tell where another animal's rows begin (n,); None where those of animals do not stand together."""
+        """Tell where another animal's rows begin (n,); None where those of animals do not stand together.
+
+        Where nothing is to be told from the order of rows, each begins anew.
+        """
+        if self.asked.strict:
+            return np.ones(len(self.cells[0]), dtype=bool)
         named = np.array([str(animal) for animal in self.animals], dtype=object)
         if not len(named):
             return None

@@ -1,6 +1,6 @@
 """Reader of label tables kept apart from the samples: start, end and behaviour, per animal.
 
-Any table of intervals, of stamps that each hold for a burst of samples, and the two exports of BORIS.
+Any table of intervals, of stamps that each hold for a burst of samples, BORIS's exports and its projects.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from typing import Optional
 
 import numpy as np
 
-from mcukd.data.importer.boris import aggregated_events, has_states, tabular_events
+from mcukd.data.importer.boris import is_export, read_export
+from mcukd.data.importer.boris_project import is_project, read_project
 from mcukd.data.importer.intervals import Interval, LabelTable, table_of
 from mcukd.data.importer.label_animals import as_recorded
 from mcukd.data.importer.label_clocks import DATED, OF_DAY, Asked, TimeColumns, Times, read_times
 from mcukd.data.importer.label_days import join_days, join_start
 from mcukd.data.importer.label_durations import read_durations
 from mcukd.data.importer.label_points import hold_points
+from mcukd.data.importer.label_sheets import is_sheet, label_sheet
 from mcukd.data.importer.label_text import LabelText
 from mcukd.data.importer.numerals import MISSING
 from mcukd.data.importer.text import TextForm, parse, read_blocks, sniff
@@ -48,20 +50,25 @@ def read_labels(path: Path, asked: Asked) -> LabelTable:
     that are none, intervals that end before they start, that overlap with another label, behaviours that
     start without stopping, and clocks that fit the recordings in more than one way.
     """
-    text = _text_of(path, asked)
-    names = text.names
-    if "behavior" in names and ("start (s)" in names and "stop (s)" in names):
-        intervals, times = aggregated_events(text)
-    elif "behavior" in names and "time" in names and has_states(text):
-        intervals, times = tabular_events(text)
-    else:
-        intervals, times = _generic(text)
+    intervals, times = read_intervals(path, asked)
     intervals = as_recorded(intervals, asked.animals, asked.dialog)
     if times.kind == OF_DAY and not asked.options.labels_from_start:
         intervals, times = join_days(path, intervals, asked)
     elif times.kind != DATED and asked.options.labels_from_start:
         intervals, times = join_start(path, intervals, asked)
     return table_of(path, intervals, times.kind == DATED, times.reason, times.bare)
+
+
+def read_intervals(path: Path, asked: Asked) -> tuple[list[Interval], Times]:
+    """Return the intervals of a file as they stand in it, and what clock they are on.
+
+    Takes a table of labels, as text or as a sheet, an export of BORIS's, or a project of BORIS's. Raises
+    UserError as `read_labels`, but not for intervals that overlap or end before they start.
+    """
+    if is_project(path):
+        return read_project(path, asked)
+    text = label_sheet(path, asked) if is_sheet(path) else _text_of(path, asked)
+    return read_export(text) if is_export(text) else _generic(text)
 
 
 def _text_of(path: Path, asked: Asked) -> LabelText:

@@ -33,7 +33,8 @@ class Options:
     time_column: "none" leaves stamps out. time_unit: of stamps that are numbers (see time_units.UNIT_NAMES).
     year_first: in dates like 24-05-15. labels_unit: of labels' times that are numbers. labels_hold: how long
     a label without an end holds ("burst" or "next"). labels_from_start: labels count from each animal's first
-    sample. board: the sensor the card is for. boards: of the boards to name where none is stated.
+    sample. labels_base: what the times of BORIS's events count from (see boris_clock.BASES). board: the
+    sensor the card is for. boards: of the boards to name where none is stated.
     counts_per_g, offset: of raw counts. mapping: label of the source → class. window_s: seconds.
     """
 
@@ -64,6 +65,7 @@ class Options:
     labels_unit: Optional[str] = None
     labels_hold: Optional[str] = None
     labels_from_start: bool = False
+    labels_base: Optional[str] = None
     timezone: Optional[str] = None
     day_first: Optional[bool] = None
     year_first: bool = False

@@ -1,0 +1,63 @@
+"""Names of behaviours brought to the classes of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Optional
+
+from mcukd.annotations.reading import Reading
+from mcukd.errors import UserError
+from mcukd.text import did_you_mean, listed
+
+
+def classes_of(path: Path, behaviours: Iterable[str], reading: Reading) -> dict[str, Optional[str]]:
+    """Return behaviour of a file → class, None where it is left out.
+
+    Names are compared whatever their case. Without classes the file's own names are taken, of spellings that
+    differ by case the first. Raises UserError that lists behaviours which are no class, and for mappings of
+    what the file lacks or to what is no class.
+    """
+    names = list(dict.fromkeys(behaviours))
+    known = {name.casefold(): name for name in reversed(reading.classes or names)}
+    mapped = {old.casefold(): new for old, new in reading.mapping.items()}
+    _check_mapping(path, names, reading)
+    found: dict[str, Optional[str]] = {}
+    unknown = []
+    for name in names:
+        key = name.strip().casefold()
+        if key in mapped:
+            new = mapped[key]
+            found[name] = known.get(new.casefold(), new) if new else None
+        elif key in known:
+            found[name] = known[key]
+        else:
+            unknown.append(name)
+            found[name] = None
+    if unknown and not reading.leave_out:
+        raise UserError(
+            f"{path}: {listed(repr(name) for name in unknown)} {'is' if len(unknown) == 1 else 'are'} none "
+            "of the "
+            f"classes ({listed(reading.classes)}); say which they are with --map BEHAVIOUR=CLASS, or leave "
+            "them "
+            "out with --leave-out"
+        )
+    return found
+
+
+def _check_mapping(path: Path, names: list[str], reading: Reading) -> None:
+    there = {name.strip().casefold() for name in names}
+    classes = {name.casefold() for name in reading.classes}
+    for old, new in reading.mapping.items():
+        if old.casefold() not in there:
+            raise UserError(
+                f"{path}: --map names {old!r}, which it does not hold{did_you_mean(old, names)}; its "
+                "behaviours are "
+                f"{listed(names)}"
+            )
+        if new and classes and new.casefold() not in classes:
+            raise UserError(
+                f"--map says {old}={new}, but {new!r} is no class{did_you_mean(new, reading.classes)}; the "
+                "classes "
+                f"are {listed(reading.classes)}"
+            )

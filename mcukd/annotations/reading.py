@@ -1,0 +1,86 @@
+"""Options of reading files of behaviour over time, and what a file says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Optional
+
+from mcukd.metrics.agreement.track import IntArray, Track
+
+
+@dataclass(frozen=True)
+class TagModel:
+    """The model on a tag: names of its classes in its order, length of a window and of a hop in seconds.
+
+    sha256: of the model, None where nothing says it. smoothing: results in the tag's majority, 1 for none.
+    """
+
+    classes: tuple[str, ...]
+    window_s: Optional[float] = None
+    hop_s: Optional[float] = None
+    sha256: Optional[str] = None
+    smoothing: int = 1
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read; what is None or empty is taken as the file says.
+
+    classes: to which behaviours are brought, found by name whatever the case. mapping: behaviour → class,
+    empty for one that is left out. leave_out: leave out behaviours that are none of the classes; refuse them
+    otherwise. animals: subject in the file → animal. animal: of a file that names none. observations: of a
+    BORIS file, that are read. timezone: of local times: an IANA name, or an offset like +02:00. unit, base,
+    hold, day_first, year_first: as the import's options of labels. begins: when a file's own zero was, in
+    seconds since 1970. offset_s: to be added to a tag's times; drift_ppm: how much its clock is fast. model:
+    on the tag.
+    """
+
+    classes: tuple[str, ...] = ()
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    leave_out: bool = False
+    animals: Mapping[str, str] = field(default_factory=dict)
+    animal: str = ""
+    observations: tuple[str, ...] = ()
+    timezone: Optional[str] = None
+    unit: Optional[str] = None
+    base: Optional[str] = None
+    hold: Optional[str] = None
+    day_first: Optional[bool] = None
+    year_first: bool = False
+    begins: Optional[float] = None
+    offset_s: Optional[float] = None
+    drift_ppm: float = 0.0
+    model: Optional[TagModel] = None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Results of one animal by class, without the times at which they were made.
+
+    results: (K,). unknown: results of no class. uncertain: by how many results rounding may have changed the
+    sum. periods: payloads that were counted. result_s: seconds that a result stands for, where known.
+    """
+
+    animal: str
+    source: str
+    classes: tuple[str, ...]
+    results: IntArray
+    unknown: int
+    uncertain: float
+    periods: int
+    result_s: Optional[float]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a file says: a track for each animal, "" where it names none; or budgets, where it tells no times.
+
+    notes: sentences about how it was read and what was left out. model_sha256: of the model that said it; its
+    first digits alone where the file holds no more.
+    """
+
+    tracks: tuple[Track, ...]
+    notes: tuple[str, ...] = ()
+    model_sha256: Optional[str] = None
+    budgets: tuple[Budget, ...] = ()
