@@ -1,9 +1,10 @@
 """Event-based kappa of two tracks: their bouts are aligned, and omissions count.
 
 In the manner of GSEQ (Bakeman, Quera and Gnisci 2009, PMC2670558; alignment after Quera, Bakeman and Gnisci
-2007, doi 10.3758/BF03192842), with our own condition for a link, stated at `aligned`. A bout that has no
-partner is paired with `nil`. Nobody can miss what neither saw: the cell nil–nil is empty by construction,
-so the chance agreement is that of quasi-independence, which iterative proportional fitting finds.
+2007, Behavior Research Methods 39:39), with our own condition for a link, stated at `aligned`. A bout that
+has no partner is paired with `nil`. Nobody can miss what neither saw: the cell nil–nil is empty by
+construction, so the chance agreement is that of quasi-independence, which iterative proportional fitting
+finds.
 """
 
 from __future__ import annotations

@@ -26,32 +26,54 @@ def sentences_of(agreement: Mapping[str, Any]) -> list[str]:
     together, settings = agreement["together"], agreement["settings"]
     first, second = agreement["names"]
     time, tolerance = together["minutes"], settings["effective_tolerance_s"]
-    found = ["These data are simulated."] if agreement["simulated"] else []
+    found = _preface(agreement)
     if not time["both_know"]:
         return [*found, f"There is no time of which both {first} and {second} know the behaviour."]
     same = together["same_share"]
     found.append(
-        f"{first.capitalize()} and {second} gave the same behaviour for {share(same['value'])} of the "
+        f"{_capital(first)} and {second} gave the same behaviour for {share(same['value'])} of the "
         f"{_minutes(time['both_know'])} that both knew, of {plural(together['animals'], 'animal')}; "
         f"{share(min(same['of_first'], same['of_second']))} within ± {tolerance:g} s{_of_clocks(settings)}."
     )
-    if time["no_answer"] or time["silent"]:
+    missing = [
+        f"{words} for {_minutes(time[key])}"
+        for key, words in (("no_answer", "it gave no answer"), ("silent", "nothing is known of it"))
+        if time[key] >= 0.05
+    ]
+    if missing:
         found.append(
             f"Of the {_minutes(time['first_knows'])} that the {first} knew, the {second} answered for "
-            f"{share(time['coverage'])}; for {_minutes(time['no_answer'])} it gave no answer, for "
-            f"{_minutes(time['silent'])} nothing is there of it."
+            f"{share(time['coverage'])}; {' and '.join(missing)}."
         )
-    for names, one, other in (
-        (agreement["only_first"], first, second),
-        (agreement["only_second"], second, first),
-    ):
-        if names:
-            found.append(
-                f"Only the {one} has {listed(names)}: that time counts as disagreement with the {other}."
-            )
+    found += _only(agreement)
     found.append(_kappa_sentence(together["kappa"], tolerance))
+    return found + [
+        _of_behaviour(name, one, second, settings) for name, one in together["behaviours"].items()
+    ]
+
+
+def budget_sentences_of(agreement: Mapping[str, Any]) -> list[str]:
+    """Return what an agreement of budgets means; `agreement` as `budget_agreement` returns it."""
+    together = agreement["together"]
+    first, second = agreement["names"]
+    found, periods = _preface(agreement), together["periods"]
+    left_out = f"; {periods['left_out']} were left out, of which too little is known" * bool(
+        periods["left_out"]
+    )
+    if not periods["counted"]:
+        return [*found, f"No period is known well enough to both {first} and {second}{left_out}."]
+    found.append(
+        f"Time budgets of {plural(periods['counted'], 'period')} of {plural(together['animals'], 'animal')} "
+        f"are compared{left_out}."
+    )
+    found += _only(agreement)
     for name, one in together["behaviours"].items():
-        found += _of_behaviour(name, one, second, settings)
+        limits = one["periods"]["limits"]
+        around = ""
+        if limits["low"]["value"] is not None:
+            low, high = (signed(limits[end]["value"]) for end in ("low", "high"))
+            around = f", in 95 % of periods between {low} and {high}"
+        found.append(f"{_capital(name)}: {_excess(one['min_per_hour'], second)}{around}.")
     return found
 
 
@@ -72,12 +94,29 @@ def agreement_rows(figures: Mapping[str, Any]) -> list[list[str]]:
                 "–" if rate["first"] is None else signed(rate["second"] - rate["first"]),
                 figure(one["bins"]["ccc"]["value"], 2),
                 str(sensitivity["bouts"]),
-                f"{figure(sensitivity['value'], 2)} ({between(sensitivity['interval'], 2)})",
-                f"{figure(precision['value'], 2)} ({between(precision['interval'], 2)})",
+                _with_interval(sensitivity),
+                _with_interval(precision),
                 str(one["wanted"]["still_needed"]),
             ]
         )
     return rows
+
+
+def _preface(agreement: Mapping[str, Any]) -> list[str]:
+    return ["These data are simulated."] if agreement["simulated"] else []
+
+
+def _only(agreement: Mapping[str, Any]) -> list[str]:
+    first, second = agreement["names"]
+    return [
+        f"Only the {one} has the class{'es' * (len(names) > 1)} {listed(names)}: any time of it counts as "
+        f"disagreement with the {other}."
+        for names, one, other in (
+            (agreement["only_first"], first, second),
+            (agreement["only_second"], second, first),
+        )
+        if names
+    ]
 
 
 def _kappa_sentence(kappa: Mapping[str, Any], tolerance: float) -> str:
@@ -95,27 +134,39 @@ def _kappa_sentence(kappa: Mapping[str, Any], tolerance: float) -> str:
     return f"Kappa, agreement beyond chance, is {', '.join(parts)}{f' ({why})' if why else ''}."
 
 
-def _of_behaviour(name: str, one: Mapping[str, Any], second: str, settings: Mapping[str, Any]) -> list[str]:
-    sensitivity, wanted, rate = one["sensitivity"], one["wanted"], one["min_per_hour"]
-    excess = rate["second"] - rate["first"]
+def _of_behaviour(name: str, one: Mapping[str, Any], second: str, settings: Mapping[str, Any]) -> str:
+    sensitivity, wanted = one["sensitivity"], one["wanted"]
+    text = f"{_capital(name)}: "
     if not (one["minutes"]["first"] or one["minutes"]["second"]):
-        return [f"{name.capitalize()}: neither saw any, so nothing can be said of it."]
-    text = f"{name.capitalize()}: the {second} counts {abs(excess):.1f} min/h too "
-    text += "many" if excess > 0 else "few"
-    if abs(excess) < 0.05:
-        text = f"{name.capitalize()}: the {second} counts the right time to .1 min/h"
-    if sensitivity["bouts"]:
-        text += (
-            f" and found {sensitivity['found']} of {plural(sensitivity['bouts'], 'bout')} of "
-            f"{plural(sensitivity['animals'], 'animal')} ({between(sensitivity['interval'], 2)})"
-        )
-    still = wanted["still_needed"]
+        return f"{text}seen by neither, so nothing can be said of it."
+    text += _excess(one["min_per_hour"], second)
+    if not sensitivity["bouts"]:
+        return f"{text}; there is no bout of it to find."
     text += (
-        f"; {plural(still, 'more bout')} to know that to ± {settings['wanted_half_width']:g}."
-        if still
-        else f"; that is known to ± {settings['wanted_half_width']:g}."
+        f"; it found {sensitivity['found']} of {plural(sensitivity['bouts'], 'bout')}, "
+        f"{_with_interval(sensitivity)}, of {plural(sensitivity['animals'], 'animal')}"
     )
-    return [text]
+    half, still = f"± {settings['wanted_half_width']:g}", wanted["still_needed"]
+    if still:
+        return f"{text}. To know that to {half}, {plural(still, 'more bout')} are needed."
+    return f"{text}, which is known to {half}."
+
+
+def _excess(rate: Mapping[str, Any], second: str) -> str:
+    # Rounded first, so that the three numbers fit each other.
+    counted, true = round(rate["second"], 1), round(rate["first"], 1)
+    if counted == true:
+        return f"the {second} counts {counted:.1f} min/h, which is right"
+    return (
+        f"the {second} counts {counted:.1f} instead of {true:.1f} min/h, {abs(counted - true):.1f} too "
+        f"{'many' if counted > true else 'few'}"
+    )
+
+
+def _with_interval(proportion: Mapping[str, Any]) -> str:
+    if proportion["value"] is None:
+        return "–"
+    return f"{figure(proportion['value'], 2)} ({between(proportion['interval'], 2)})"
 
 
 def _of_clocks(settings: Mapping[str, Any]) -> str:
@@ -127,3 +178,7 @@ def _of_clocks(settings: Mapping[str, Any]) -> str:
 
 def _minutes(value: float) -> str:
     return f"{value:.0f} min" if value >= 10 else f"{value:.1f} min"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

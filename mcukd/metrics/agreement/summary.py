@@ -19,7 +19,7 @@ from mcukd.metrics.agreement.stated import (
     share_of_bouts,
     stated,
 )
-from mcukd.metrics.agreement.tally import Tally, common_classes, joined, tally_of
+from mcukd.metrics.agreement.tally import Tally, common_classes, joined, only_of, tally_of
 from mcukd.metrics.agreement.track import Track
 from mcukd.metrics.bootstrap import drawn_weights
 from mcukd.metrics.confusion import kappa
@@ -59,21 +59,19 @@ def agreement_of(
       - `bins` ({`minutes`, `counted`, `left_out`}), `animals` (their number).
     - `sentences`: what it means, in plain words.
     """
-    tracks = [track for pair in pairs for track in pair]
-    classes = common_classes(tracks, settings)
+    sides = [[pair[side] for pair in pairs] for side in (0, 1)]
+    classes = common_classes([*sides[0], *sides[1]], settings)
     by_animal: dict[str, list[Tally]] = {}
     for first, second in pairs:
         by_animal.setdefault(first.animal, []).append(tally_of(first, second, classes, settings))
     tallies = [joined(each) for each in by_animal.values()]
-    sides = [common_classes([pair[side] for pair in pairs], settings) for side in (0, 1)]
     found = {
         "simulated": simulated,
         "names": list(settings.names),
-        "sources": [sorted({pair[side].source for pair in pairs}) for side in (0, 1)],
+        "sources": [sorted({track.source for track in side}) for side in sides],
         "settings": settings.stated(),
         "classes": classes,
-        "only_first": [name for name in sides[0] if name not in sides[1]],
-        "only_second": [name for name in sides[1] if name not in sides[0]],
+        **only_of(sides[0], sides[1], settings),
         "together": _together(tallies, classes, settings),
         "animals": {tally.animal: _figures([tally], classes, settings) for tally in tallies},
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -14,6 +15,14 @@ from mcukd.metrics.agreement.event_kappa import event_table
 from mcukd.metrics.agreement.settings import AgreementSettings
 from mcukd.metrics.agreement.time_kappa import grid_counts, time_table, tolerant_tables
 from mcukd.metrics.agreement.track import NS, IntArray, Track, common_spans
+
+
+class Account(Protocol):
+    """Anything that names its classes: a track, or a tag's periods."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of behaviours."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +122,21 @@ def split_answers(track: Track, settings: AgreementSettings) -> tuple[Track, Tra
     return parts[0], parts[1]
 
 
-def common_classes(tracks: Sequence[Track], settings: AgreementSettings) -> list[str]:
-    """Return the names of the tracks' classes, each once, in order, without those that are no answer."""
-    names = dict.fromkeys(name for track in tracks for name in track.classes)
+def common_classes(accounts: Sequence[Account], settings: AgreementSettings) -> list[str]:
+    """Return the names of the accounts' classes, each once, in order, without those that are no answer."""
+    names = dict.fromkeys(name for account in accounts for name in account.classes)
     return [name for name in names if not settings.is_no_answer(name)]
+
+
+def only_of(
+    first: Sequence[Account], second: Sequence[Account], settings: AgreementSettings
+) -> dict[str, list[str]]:
+    """Return `only_first` and `only_second`: the names of classes that the others lack."""
+    ours, theirs = common_classes(first, settings), common_classes(second, settings)
+    return {
+        "only_first": [name for name in ours if name not in theirs],
+        "only_second": [name for name in theirs if name not in ours],
+    }
 
 
 def _length(spans: IntArray) -> int:

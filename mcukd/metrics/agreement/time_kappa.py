@@ -13,7 +13,7 @@ from typing import Optional
 import numpy as np
 
 from mcukd.metrics.agreement.elementary import Elementary
-from mcukd.metrics.agreement.track import NOT_KNOWN, IntArray, Track
+from mcukd.metrics.agreement.track import IntArray, Track, common_spans
 from mcukd.metrics.pooled import kappa
 
 
@@ -50,10 +50,9 @@ def grid_counts(first: Track, second: Track, step_ns: int) -> IntArray:
     found = np.zeros((len(first.classes), len(second.classes)), np.int64)
     if len(first) and len(second):
         begin = min(int(first.starts[0]), int(second.starts[0]))
-        times = np.arange(begin, min(int(first.ends[-1]), int(second.ends[-1])), step_ns, dtype=np.int64)
-        one, other = first.at(times), second.at(times)
-        known = (one != NOT_KNOWN) & (other != NOT_KNOWN)
-        np.add.at(found, (one[known], other[known]), 1)
+        for low, high in common_spans(first, second).tolist():
+            times = np.arange(low + (begin - low) % step_ns, high, step_ns, dtype=np.int64)
+            np.add.at(found, (first.at(times), second.at(times)), 1)
     return found
 
 

@@ -50,7 +50,7 @@ def test_unknown_answers_are_no_class_but_lower_the_coverage() -> None:
     assert (time["first_knows"], time["both_know"], time["no_answer"], time["silent"]) == (8, 5, 2, 1)
     assert time["coverage"] == pytest.approx(5 / 8)
     assert found["together"]["same_share"]["value"] == 1
-    assert any("2.0 min it gave no answer" in sentence for sentence in found["sentences"])
+    assert any("it gave no answer for 2.0 min" in sentence for sentence in found["sentences"])
 
 
 def test_animals_stand_alone_and_together() -> None:
@@ -109,7 +109,7 @@ def test_a_class_that_only_one_has_counts_as_disagreement_and_is_said() -> None:
     tag = track_of("cow1", "tag", ("grazing", "resting"), [(0, 8 * MINUTE, 0)])
     found = agreed((spelled("ggggrrww", unit_ns=MINUTE), tag))
     assert found["only_first"] == ["walking"] and found["only_second"] == []
-    assert any("Only the observer has walking" in sentence for sentence in found["sentences"])
+    assert any("Only the observer has the class walking" in sentence for sentence in found["sentences"])
     assert found["together"]["behaviours"]["walking"]["sensitivity"]["value"] == 0
 
 

@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from mcukd.metrics.agreement.elementary import elementary
-from mcukd.metrics.agreement.time_kappa import grid_kappa, time_kappa, time_table, tolerant_tables
+from mcukd.metrics.agreement.time_kappa import (
+    grid_counts,
+    grid_kappa,
+    time_kappa,
+    time_table,
+    tolerant_tables,
+)
 from mcukd.metrics.agreement.track import NOT_KNOWN, NS, Track, shared_time, track_of
 
 MOMENTS = np.arange(80)
@@ -127,3 +133,11 @@ def test_other_classes_are_refused() -> None:
 def test_a_step_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="step"):
         grid_kappa(spelled("gr"), spelled("gr"), 0)
+
+
+def test_two_hours_a_month_apart_cost_no_grid_in_between() -> None:
+    month = 30 * 86400 * NS
+    hour = [(0, 1800 * NS, 0), (1800 * NS, 3600 * NS, 1)]
+    later = [(low + month, high + month, k) for low, high, k in hour]
+    track = track_of("cow1", "s", CLASSES, [*hour, *later])
+    assert grid_counts(track, track, NS).sum() == 7200
