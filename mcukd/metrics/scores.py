@@ -22,7 +22,7 @@ from mcukd.metrics.confusion import MINUTES_PER_DAY
 from mcukd.metrics.metric import ScoredWindows
 from mcukd.metrics.pooled import f1, mcc
 from mcukd.metrics.registry import of_predictions
-from mcukd.metrics.time_budget import corrected_budget, correction_advice
+from mcukd.metrics.time_budget import agreement_over_animals, corrected_budget, correction_advice
 
 IntArray = NDArray[np.int64]
 
@@ -80,8 +80,8 @@ def combine_seeds(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     For every metric the values (`…_by_seed`) and the sample standard deviation (`…_sd`, None with a single
     seed) are kept. From the animals' confusion matrices, which are not kept, come
     `intervals` (bootstrap over animals, `mcukd.metrics.bootstrap`), the time budget's error and bias after
-    correction, and `time_budget_correction`, whether to use it (`mcukd.metrics.time_budget`). Raises
-    ValueError without scores.
+    correction, `time_budget_correction`, whether to use it, and `time_budget_agreement`, bias, limits and
+    concordance over animals in min/h (`mcukd.metrics.time_budget`). Raises ValueError without scores.
     """
     if not scores:
         raise ValueError("no scores to combine")
@@ -102,6 +102,7 @@ def combine_seeds(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         combined.update(corrected_budget(by_animal, classes))
         animals = list(dict.fromkeys(animal for score in scores for animal in score["per_animal"]))
         combined["time_budget_correction"] = correction_advice(by_animal, animals)
+        combined["time_budget_agreement"] = agreement_over_animals(by_animal, classes)
     return combined
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.metrics.agreement.budgets import MINUTES_PER_HOUR, over_targets
 from mcukd.metrics.bootstrap import drawn_weights, interval, seed_mean
 from mcukd.metrics.confusion import MINUTES_PER_DAY, excess_minutes
 
@@ -78,6 +79,21 @@ def corrected_budget(by_animal: NDArray[Any], classes: Sequence[str]) -> dict[st
         "time_budget_corrected_error_min_per_day": dict(zip(classes, error.tolist())),
         "time_budget_corrected_bias_min_per_day": dict(zip(classes, bias.tolist())),
     }
+
+
+def agreement_over_animals(by_animal: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
+    """Return how far predicted and true time budgets of held-out animals agree, by class, in JSON types.
+
+    by_animal: (S, A, K, K). One true and one predicted value in minutes per hour of each animal, the mean
+    over the seeds that have it; `mcukd.metrics.agreement.budgets.over_targets` says what is computed.
+    """
+    by_animal = np.asarray(by_animal, np.float64)
+    total = by_animal.sum(axis=(-2, -1))[..., None]
+    shares = by_animal / np.where(total > 0, total, np.nan)[..., None]
+    true, predicted = (seed_mean(shares.sum(axis), axis=0) for axis in (-1, -2))
+    held = ~np.isnan(true).any(axis=1)
+    true, predicted = MINUTES_PER_HOUR * true[held], MINUTES_PER_HOUR * predicted[held]
+    return {name: over_targets(true[:, k], predicted[:, k]) for k, name in enumerate(classes)}
 
 
 def misplaced_minutes(excess: NDArray[Any]) -> FloatArray:

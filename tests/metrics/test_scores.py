@@ -204,3 +204,24 @@ def test_nan_never_reaches_the_file(tmp_path):
     with pytest.raises(ValueError):
         update_metrics(path, data="cows", split="loao", seeds=[0], models={"teacher": {"mcc": math.nan}})
     assert not path.exists()
+
+
+def test_time_budgets_agree_over_animals_in_minutes_per_hour():
+    # True minutes per hour of grazing of three animals: 30, 15, 45; predicted: 30, 30, 60.
+    labels = [0, 0, 1, 1, 0, 1, 1, 1, 0, 0, 0, 1]
+    predictions = [1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0]
+    animals = [animal for animal in "abc" for _ in range(4)]
+    combined = combine_seeds([score(labels, predictions, animals, ("grazing", "resting"))] * 2)
+    found = combined["time_budget_agreement"]["grazing"]
+    assert found["targets"] == 3
+    assert found["bias"]["value"] == pytest.approx(10)
+    assert found["limits"]["high"]["value"] == pytest.approx(10 + 1.959964 * np.std([0, 15, 15], ddof=1))
+    assert combined["time_budget_agreement"]["resting"]["bias"]["value"] == pytest.approx(-10)
+    json.dumps(combined, allow_nan=False)
+
+
+def test_animals_that_a_seed_lacks_are_the_mean_of_the_others():
+    one = score([0, 1, 0, 1], [0, 1, 0, 0], ["a", "a", "b", "b"], ("grazing", "resting"))
+    other = score([0, 1], [0, 1], ["a", "a"], ("grazing", "resting"))
+    found = combine_seeds([one, other])["time_budget_agreement"]["grazing"]
+    assert found["targets"] == 2 and found["bias"]["value"] == pytest.approx(15)

@@ -147,30 +147,31 @@ def icc_3_1(sums: Sums) -> FloatArray:
 def icc_intervals(sums: Sums, level: float = LEVEL) -> tuple[Interval, Interval]:
     """Return the intervals of ICC(2,1) and ICC(3,1) of independent targets (Shrout and Fleiss 1979).
 
-    None where there are fewer than two targets or the residual does not vary.
+    None where there are fewer than two targets, where the residual does not vary, and where the formula has
+    no finite value.
     """
-    from scipy.stats import f
+    from scipy.special import fdtri
 
     targets, methods, error = (float(each) for each in mean_squares(sums))
     n, k = float(sums.number), sums.totals.shape[-1]
     if n < 2 or not error > 1e-12:
         return None, None
     tail = (1 + level) / 2
-    low, high = (
-        targets / error / f.ppf(tail, n - 1, (n - 1) * (k - 1)),
-        targets / error * f.ppf(tail, (n - 1) * (k - 1), n - 1),
-    )
+    low = targets / error / fdtri(n - 1, (n - 1) * (k - 1), tail)
+    high = targets / error * fdtri((n - 1) * (k - 1), n - 1, tail)
     consistency = ((low - 1) / (low + k - 1), (high - 1) / (high + k - 1))
-    icc, ratio = float(icc_2_1(sums)), methods / error
+    icc, ratio = np.float64(icc_2_1(sums)), methods / error
     part = n * (1 + (k - 1) * icc) - k * icc
-    freedom = (k - 1) * (n - 1) * (k * icc * ratio + part) ** 2 / ((n - 1) * (k * icc * ratio) ** 2 + part**2)
-    above, below = f.ppf(tail, n - 1, freedom), f.ppf(tail, freedom, n - 1)
     rest = k * methods + (k * n - k - n) * error
-    absolute = (
-        n * (targets - above * error) / (above * rest + n * targets),
-        n * (below * targets - error) / (rest + n * below * targets),
-    )
-    return (float(absolute[0]), float(absolute[1])), (float(consistency[0]), float(consistency[1]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squares = (n - 1) * (k * icc * ratio) ** 2 + part**2
+        freedom = (k - 1) * (n - 1) * (k * icc * ratio + part) ** 2 / squares
+        above, below = fdtri(n - 1, freedom, tail), fdtri(freedom, n - 1, tail)
+        absolute = (
+            n * (targets - above * error) / (above * rest + n * targets),
+            n * (below * targets - error) / (rest + n * below * targets),
+        )
+    return _finite(absolute), _finite(consistency)
 
 
 def mean_squares(sums: Sums) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -188,6 +189,11 @@ def mean_squares(sums: Sums) -> tuple[FloatArray, FloatArray, FloatArray]:
         _ratio(of_methods, np.where(freedom > 0, k - 1.0, 0)),
         _ratio(residual, freedom * (k - 1)),
     )
+
+
+def _finite(bounds: tuple[Any, Any]) -> Interval:
+    low, high = float(bounds[0]), float(bounds[1])
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
 def _ratio(above: Any, below: Any) -> FloatArray:

@@ -121,3 +121,10 @@ def test_one_target_has_a_bias_and_nothing_else() -> None:
     assert float(paired.bias(sums)) == 1
     assert np.isnan(paired.limits(sums)).all() and np.isnan(paired.concordance(sums))
     assert paired.bias_interval(sums) is None and paired.limit_half_width(sums) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=6))
+def test_intervals_are_finite_or_there_is_none(values: list[tuple[int, int]]) -> None:
+    sums = sums_of(np.array(values, float))
+    for bounds in (*paired.icc_intervals(sums), paired.concordance_interval(sums)):
+        assert bounds is None or np.isfinite(bounds).all()
