@@ -37,16 +37,27 @@ def sentences_of(agreement: Mapping[str, Any]) -> list[str]:
     )
     missing = [
         f"{words} for {_minutes(time[key])}"
-        for key, words in (("no_answer", "it gave no answer"), ("silent", "nothing is known of it"))
+        for key, words in (("no_answer", "no answer"), ("silent", "nothing at all"))
         if time[key] >= 0.05
     ]
     if missing:
         found.append(
-            f"Of the {_minutes(time['first_knows'])} that the {first} knew, the {second} answered for "
+            f"Of the {_minutes(time['first_knows'])} that {first} knew, {second} answered for "
             f"{share(time['coverage'])}; {' and '.join(missing)}."
+        )
+    if time["twice"] >= 0.05:
+        found.append(
+            f"{_minutes(time['twice'])} of it stand in more than one pair of accounts of an animal, as with "
+            "two observers at once: its bouts are counted more than once, and intervals over bouts are too "
+            "narrow."
         )
     found += _only(agreement)
     found.append(_kappa_sentence(together["kappa"], tolerance))
+    if tolerance > (together["median_bout_s"] or tolerance):
+        found.append(
+            f"The tolerance of ± {tolerance:g} s is longer than half of the bouts of {first} (median "
+            f"{together['median_bout_s']:.1f} s): with it almost any answer agrees; read those without."
+        )
     return found + [
         _of_behaviour(name, one, second, settings) for name, one in together["behaviours"].items()
     ]
@@ -109,8 +120,8 @@ def _preface(agreement: Mapping[str, Any]) -> list[str]:
 def _only(agreement: Mapping[str, Any]) -> list[str]:
     first, second = agreement["names"]
     return [
-        f"Only the {one} has the class{'es' * (len(names) > 1)} {listed(names)}: any time of it counts as "
-        f"disagreement with the {other}."
+        f"Only {one} has the class{'es' * (len(names) > 1)} {listed(names)}: any time of it counts as "
+        f"disagreement with {other}."
         for names, one, other in (
             (agreement["only_first"], first, second),
             (agreement["only_second"], second, first),
@@ -143,8 +154,8 @@ def _of_behaviour(name: str, one: Mapping[str, Any], second: str, settings: Mapp
     if not sensitivity["bouts"]:
         return f"{text}; there is no bout of it to find."
     text += (
-        f"; it found {sensitivity['found']} of {plural(sensitivity['bouts'], 'bout')}, "
-        f"{_with_interval(sensitivity)}, of {plural(sensitivity['animals'], 'animal')}"
+        f"; bouts found: {sensitivity['found']} of {sensitivity['bouts']}, {_with_interval(sensitivity)}, of "
+        f"{plural(sensitivity['animals'], 'animal')}"
     )
     half, still = f"± {settings['wanted_half_width']:g}", wanted["still_needed"]
     if still:
@@ -156,9 +167,9 @@ def _excess(rate: Mapping[str, Any], second: str) -> str:
     # Rounded first, so that the three numbers fit each other.
     counted, true = round(rate["second"], 1), round(rate["first"], 1)
     if counted == true:
-        return f"the {second} counts {counted:.1f} min/h, which is right"
+        return f"{second} counts {counted:.1f} min/h, which is right"
     return (
-        f"the {second} counts {counted:.1f} instead of {true:.1f} min/h, {abs(counted - true):.1f} too "
+        f"{second} counts {counted:.1f} instead of {true:.1f} min/h, {abs(counted - true):.1f} too "
         f"{'many' if counted > true else 'few'}"
     )
 

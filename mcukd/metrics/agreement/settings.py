@@ -35,7 +35,7 @@ class AgreementSettings:
     expected_share: float = 0.85
     level: float = 0.95
     no_answer: tuple[str, ...] = ("unknown",)
-    names: tuple[str, str] = ("observer", "tag")
+    names: tuple[str, str] = ("the observer", "the tag")
 
     def __post_init__(self) -> None:
         for name in ("tolerance_s", "clock_uncertainty_s"):

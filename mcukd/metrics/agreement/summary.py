@@ -19,8 +19,8 @@ from mcukd.metrics.agreement.stated import (
     share_of_bouts,
     stated,
 )
-from mcukd.metrics.agreement.tally import Tally, common_classes, joined, only_of, tally_of
-from mcukd.metrics.agreement.track import Track
+from mcukd.metrics.agreement.tally import Tally, common_classes, counted_twice, joined, only_of, tally_of
+from mcukd.metrics.agreement.track import NS, Track
 from mcukd.metrics.bootstrap import drawn_weights
 from mcukd.metrics.confusion import kappa
 
@@ -45,7 +45,8 @@ def agreement_of(
       has not.
     - `animals` {animal: figures} and `together`, the same figures over all of them, each with
       - `minutes`: `first_knows`, `second_knows`, `both_know`, `no_answer` and `silent` (the first knows, and
-        the second answers "unknown", or says nothing); `coverage`, both_know / first_knows.
+        the second answers "unknown", or says nothing); `coverage`, both_know / first_knows; `twice`, time
+        that stands in more than one pair. `median_bout_s`, of the first.
       - `same_share`: of the time both know; `of_first`, `of_second` with tolerance, seen from either.
       - `confusion_min` (K × K), rows the first's classes.
       - `kappa`: `time`, exact and without tolerance; `time_tolerant`, the lower of `of_first` and
@@ -102,6 +103,7 @@ def _figures(tallies: Sequence[Tally], classes: Sequence[str], settings: Agreeme
     tolerant = [
         _sum([getattr(t, name) for t in tallies], (kinds, kinds)) for name in ("of_first", "of_second")
     ]
+    lengths = np.concatenate([np.zeros(0, np.int64), *(tally.bout_lengths for tally in tallies)])
     behaviours: dict[str, Any] = {}
     for k, name in enumerate(classes):
         own = {"first": int(table[k].sum()), "second": int(table[:, k].sum())}
@@ -123,7 +125,9 @@ def _figures(tallies: Sequence[Tally], classes: Sequence[str], settings: Agreeme
             "no_answer": minutes(sum(tally.no_answer for tally in tallies)),
             "silent": minutes(sum(tally.silent for tally in tallies)),
             "coverage": both / first_knows if first_knows else None,
+            "twice": minutes(sum(counted_twice(tally.spans) for tally in tallies)),
         },
+        "median_bout_s": float(np.median(lengths)) / NS if len(lengths) else None,
         "same_share": {
             "value": _diagonal_share(table),
             "of_first": _diagonal_share(tolerant[0]),

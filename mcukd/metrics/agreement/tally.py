@@ -33,7 +33,8 @@ class Tally:
     grid: moments (K, K). sensitivity, precision: bouts of the first, and of the second, that were found.
     bins_first, bins_second: (B, K) minutes per hour. bins_left_out: bins of which too little is known.
     first_knows, second_knows: ns with an answer. no_answer, silent: ns with an answer of the first in which
-    the second gives none, or says nothing at all.
+    the second gives none, or says nothing at all. spans: (M, 2) ns that both know. bout_lengths: (N,) ns of
+    the first's bouts.
     """
 
     animal: str
@@ -51,6 +52,8 @@ class Tally:
     second_knows: int
     no_answer: int
     silent: int
+    spans: IntArray
+    bout_lengths: IntArray
 
 
 def tally_of(first: Track, second: Track, classes: Sequence[str], settings: AgreementSettings) -> Tally:
@@ -87,7 +90,12 @@ def tally_of(first: Track, second: Track, classes: Sequence[str], settings: Agre
         second_knows=_length(second.spans()),
         no_answer=no_answer,
         silent=knows - both - no_answer,
+        spans=common_spans(first, second),
+        bout_lengths=first.durations,
     )
+
+
+_STACKED = ("bins_first", "bins_second", "spans", "bout_lengths")
 
 
 def joined(tallies: Sequence[Tally]) -> Tally:
@@ -97,14 +105,19 @@ def joined(tallies: Sequence[Tally]) -> Tally:
         summed = {
             name: getattr(first, name) + getattr(other, name)
             for name in Tally.__dataclass_fields__
-            if name not in ("animal", "bins_first", "bins_second")
+            if name not in ("animal", *_STACKED)
         }
-        stacked = {
-            name: np.concatenate([getattr(first, name), getattr(other, name)])
-            for name in ("bins_first", "bins_second")
-        }
+        stacked = {name: np.concatenate([getattr(first, name), getattr(other, name)]) for name in _STACKED}
         first = replace(first, **summed, **stacked)
     return first
+
+
+def counted_twice(spans: IntArray) -> int:
+    """Return by how many ns spans (M, 2) overlap: what they count beyond the time that they cover."""
+    spans = spans[np.argsort(spans[:, 0], kind="stable")]
+    reached = np.maximum.accumulate(spans[:, 1])
+    fresh = np.maximum(spans[1:, 1] - np.maximum(spans[1:, 0], reached[:-1]), 0)
+    return _length(spans[1:]) - int(fresh.sum())
 
 
 def split_answers(track: Track, settings: AgreementSettings) -> tuple[Track, Track]:

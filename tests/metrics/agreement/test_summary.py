@@ -50,7 +50,7 @@ def test_unknown_answers_are_no_class_but_lower_the_coverage() -> None:
     assert (time["first_knows"], time["both_know"], time["no_answer"], time["silent"]) == (8, 5, 2, 1)
     assert time["coverage"] == pytest.approx(5 / 8)
     assert found["together"]["same_share"]["value"] == 1
-    assert any("it gave no answer for 2.0 min" in sentence for sentence in found["sentences"])
+    assert any("no answer for 2.0 min" in sentence for sentence in found["sentences"])
 
 
 def test_animals_stand_alone_and_together() -> None:
@@ -168,3 +168,32 @@ def test_rows_have_a_cell_for_each_column() -> None:
 def test_settings_that_make_no_sense_are_refused(name: str, value: float) -> None:
     with pytest.raises(UserError, match=name):
         AgreementSettings(**{name: value})
+
+
+def test_two_observers_at_once_are_said_to_count_twice() -> None:
+    session = pair("ggggrrrr", "gggrrrrr")
+    later = tuple(
+        track_of(
+            t.animal, t.source, t.classes, list(zip(t.starts + 5 * MINUTE, t.ends + 5 * MINUTE, t.behaviours))
+        )
+        for t in session
+    )
+    found = agreed(session, later)
+    assert found["together"]["minutes"]["twice"] == 3
+    assert any("3.0 min of it stand in more than one pair" in sentence for sentence in found["sentences"])
+    assert agreed(session, session, session)["together"]["minutes"]["twice"] == 16
+    assert agreed(session, pair("ggggrrrr", "gggrrrrr", "cow2"))["together"]["minutes"]["twice"] == 0
+
+
+def test_a_tolerance_longer_than_the_bouts_is_said_to_show_little() -> None:
+    session = pair("grwgrwgrw", "rwgrwgrwg")
+    assert not any("almost any answer" in sentence for sentence in agreed(session)["sentences"])
+    found = agreed(session, clock_uncertainty_s=90.0)
+    assert found["together"]["median_bout_s"] == 60
+    assert any("almost any answer agrees" in sentence for sentence in found["sentences"])
+
+
+def test_people_are_named_without_an_article() -> None:
+    found = agreed(pair("ggrrwg", "ggrwwg"), names=("anna", "ben"))
+    assert found["sentences"][0].startswith("Anna and ben gave the same behaviour")
+    assert not any("the ben" in sentence or "the anna" in sentence for sentence in found["sentences"])
