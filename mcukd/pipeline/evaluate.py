@@ -28,15 +28,12 @@ from mcukd.evaluation.comparable import (
 )
 from mcukd.evaluation.compare import Comparison, compare
 from mcukd.evaluation.predictions import Predictions, stored_predictions
+from mcukd.evaluation.stored_figures import stored_figures
 from mcukd.evaluation.warmup import settling_samples, warm_up
 from mcukd.files import write_json
 from mcukd.fold_results import (
-    DEPLOYABLE,
     DISTILLED,
     EVALUATION,
-    SEARCHED,
-    STUDENT,
-    TEACHER,
     TRAINED,
     WEIGHT_PREFIXES,
     fold_results,
@@ -51,7 +48,6 @@ from mcukd.metrics.metrics_file import (
     load_metrics,
     update_metrics,
 )
-from mcukd.metrics.registry import of_logits
 from mcukd.metrics.scores import combine_seeds
 from mcukd.models.weights import GruMlpWeights
 from mcukd.pipeline.distill import fold_jobs, for_card, study_folds, with_windows
@@ -164,37 +160,22 @@ def evaluate_study(study: Study, data_root: Optional[Path] = None) -> dict[str, 
     card = load_card(study.card)
     evaluation = load_windows(card, study.data_root(data_root), seed=int(study.manifest["seed"]))
     known = load_metrics(study.file(METRICS))
-    found = stored_predictions(study.path, known["models"], evaluation)
-    if not found:
+    models, comparisons = stored_figures(study.path, known["models"], evaluation)
+    if not models:
         raise UserError(
             f"{study.file(EVALUATION)}: no predictions there; run 'mcukd distill --run {study.path}'."
         )
     for stage in ("distill", "evaluate"):
         if stage in study.manifest["stages"]:
             study.require(stage)
-    models: dict[str, dict[str, Any]] = {}
-    for name, predictions in found.items():
-        windows = predictions.scored_windows(evaluation)
-        models[name] = {
-            **combine_seeds(predictions.scores(evaluation)),
-            **{metric.name: metric.overall(windows) for metric in of_logits()},
-        }
     if DISTILLED in models:
         models[DISTILLED]["warm_up"] = _warm_up(study, evaluation)
-    comparisons = [compare(found[a], found[b], evaluation) for a, b in _pairs() if {a, b} <= set(found)]
     return add_findings(
         study.file(METRICS),
         models,
         comparisons=[one.facts() for one in comparisons] or None,
         agreement=agreement(study, evaluation),
     )
-
-
-def _pairs() -> list[tuple[str, str]]:
-    """Return the pairs of models to compare where both were evaluated; the first is the one to deploy."""
-    baselines = ((DISTILLED, baseline) for baseline in BASELINES)
-    searched = ((DEPLOYABLE, DISTILLED), (SEARCHED, DISTILLED))
-    return [(DISTILLED, STUDENT), (DISTILLED, TEACHER), *baselines, *searched]
 
 
 def compare_studies(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -21,7 +21,7 @@ from mcukd.errors import UserError
 from mcukd.files import write_json
 from mcukd.fixedpoint.model import IntegerModel, load_model
 from mcukd.harness.comparison import check_identity, prove
-from mcukd.harness.probes import choose_probes, spread
+from mcukd.harness.probes import Probes, choose_probes, spread
 from mcukd.harness.protocol import Device, Identity, open_device
 from mcukd.harness.reached import MODEL, PROCESS, QEMU, Reached
 from mcukd.inference.batch import run_fast
@@ -56,9 +56,52 @@ def validate_study(
     require_integers(study, "'mcukd validate'")
     study.require("quantize")
     model = load_model(study.path)
-    scaling = board_scaling(board, model.counts_per_g)
     if not port:
         require_stand_in(_stand_in(board))
+    chosen = proof_windows(study, board, model, windows, data_root)
+    probes = chosen.probes
+    with _device(study, board, port) as (device, target, reached):
+        who = device.who()
+        check_identity(
+            who, device.link.url, target.name, model, _expected_firmware(study, target, model, who)
+        )
+        proof = prove(device, model, probes, counted(who, reached))
+    record = _record(proof, study, board, target, reached)
+    record["scale"] = _scale_facts(board, chosen.card, model, chosen.recorded, chosen.sensed)
+    file = study.file("validation", f"{board.name}.json")
+    write_json(file, record)
+    firmware = f"firmware/{target.name}/firmware_id.h"
+    study.finish(
+        f"validate:{board.name}",
+        inputs=study.inputs("fixedpoint.npz", "fixedpoint.json", firmware),
+        options={"emulate": port is None, "windows": windows},
+        outputs=[file],
+    )
+    return record
+
+
+@dataclass(frozen=True)
+class ProofWindows:
+    """Windows that a board is proven on, and where they are from.
+
+    card: of the data set. recorded: all its windows. sensed: those as the board's sensor would have given
+    them. probes: those that are sent.
+    """
+
+    card: Card
+    recorded: Windows
+    sensed: Windows
+    probes: Probes
+
+
+def proof_windows(
+    study: Study, board: Board, model: IntegerModel, windows: int, data_root: Optional[Path] = None
+) -> ProofWindows:
+    """Return the `windows` windows that a study proves a board on, the same whenever it is asked.
+
+    Raises UserError where the data are missing, or the card has another scale than the model.
+    """
+    scaling = board_scaling(board, model.counts_per_g)
     root = study.data_root(data_root)
     card = load_card(study.card)
     if card.counts_per_g != model.counts_per_g:
@@ -70,24 +113,7 @@ def validate_study(
     recorded = load_windows(card, root, seed=int(study.manifest["seed"]))
     sensed = replace(recorded, counts=sensed_counts(board, recorded.counts, card.counts_per_g))
     probes = choose_probes(sensed, windows, int(study.manifest["seed"]), scaling)
-    with _device(study, board, port) as (device, target, reached):
-        who = device.who()
-        check_identity(
-            who, device.link.url, target.name, model, _expected_firmware(study, target, model, who)
-        )
-        proof = prove(device, model, probes, _counted(who, reached))
-    record = _record(proof, study, board, target, reached)
-    record["scale"] = _scale_facts(board, card, model, recorded, sensed)
-    file = study.file("validation", f"{board.name}.json")
-    write_json(file, record)
-    firmware = f"firmware/{target.name}/firmware_id.h"
-    study.finish(
-        f"validate:{board.name}",
-        inputs=study.inputs("fixedpoint.npz", "fixedpoint.json", firmware),
-        options={"emulate": port is None, "windows": windows},
-        outputs=[file],
-    )
-    return record
+    return ProofWindows(card, recorded, sensed, probes)
 
 
 def _scale_facts(
@@ -133,7 +159,7 @@ def _stand_in(board: Board) -> Board:
     return board if board.modelled_chip else board.twin()
 
 
-def _counted(who: Identity, reached: Reached) -> Identity:
+def counted(who: Identity, reached: Reached) -> Identity:
     """Return an identity with what its counter counted: on a modelled chip a cycle is an instruction."""
     if reached.kind == MODEL and who.counter_kind == "cycles":
         return replace(who, counter_kind="instructions")
@@ -156,10 +182,11 @@ def _device(study: Study, board: Board, port: Optional[str]) -> Iterator[tuple[D
     target = _stand_in(board)
     build = ensure_built(study, target)
     with running(target, build.elf) as url, open_device(url, target.console.baud) as device:
-        yield device, target, _started(target, build.elf)
+        yield device, target, started(target, build.elf)
 
 
-def _started(target: Board, elf: Path) -> Reached:
+def started(target: Board, elf: Path) -> Reached:
+    """Return how a board's stand-in, started with `elf`, is reached."""
     if target.modelled_chip is not None:
         return Reached(MODEL, target.mcu)
     if target.emulator is None:
