@@ -39,9 +39,9 @@ class SessionFacts(BaseModel):
     id: 32 hexadecimal digits, drawn. began_ns: ns since 1970, UTC. zone: name of the observer's time zone.
     animals: that are watched. tagged: the one that wears the tag, None without a tag. classes: of the tag's
     model, in its order. also: behaviours that observers tell and the tag does not know. model_sha256: of the
-    study's model, empty without a study. study: its name. smoothing: results in the tag's majority.
-    precision: half the width of an interval that is asked for. blind: observers are not shown what the tag
-    says. simulated: whether the animals are made by a simulator; emulated: whether the tag is modelled.
+    study's model, empty without a study. study: its name. precision: half the width of an interval that is
+    asked for. blind: observers are not shown what the tag says. simulated: whether the animals are made by a
+    simulator; emulated: whether the tag is modelled.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,7 +57,6 @@ class SessionFacts(BaseModel):
     also: tuple[str, ...] = ()
     study: str = ""
     model_sha256: str = ""
-    smoothing: int = Field(default=1, ge=1)
     precision: float = Field(default=0.1, gt=0, lt=0.5)
     blind: bool = False
     simulated: bool = False

@@ -65,7 +65,7 @@ class Journal:
         """
         with self._mutex:
             number = self.next_number
-            self._waiting.append(line_of({**fields, "number": number}))
+            self._waiting.append(_numbered(number, fields))
             try:
                 self._write(sync=True)
             except BaseException:
@@ -80,7 +80,7 @@ class Journal:
         """
         with self._mutex:
             number = self.next_number
-            self._waiting.append(line_of({**fields, "number": number}))
+            self._waiting.append(_numbered(number, fields))
             self._synced = False
             with suppress(UserError):
                 self._write(sync=False)
@@ -195,6 +195,12 @@ class Journal:
             stream.flush()
             os.fsync(stream.fileno())
         self.torn = aside
+
+
+def _numbered(number: int, fields: Mapping[str, Any]) -> bytes:
+    if "number" in fields:
+        raise ValueError("an entry's number is given by the journal")
+    return line_of({"number": number, **fields})
 
 
 def _sentence(error: Union[OSError, UserError], path: Path) -> str:

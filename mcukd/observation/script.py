@@ -63,7 +63,7 @@ class Command:
     at_s: Optional[float]
     name: str
     words: tuple[str, ...]
-    where: str = "a command"
+    where: str = ""
 
 
 @dataclass
@@ -126,47 +126,47 @@ def parse_line(line: str, where: str) -> Optional[Command]:
     return Command(time, name, tuple(words), where)
 
 
-def carry_out(desk: Desk, command: Command, at_ns: Optional[int] = None) -> Event:
-    """Carry out a command; return its event once that is on disk.
+def carry_out(desk: Desk, command: Command, press: str = "") -> Event:
+    """Carry out a command now; return its event once that is on disk.
 
-    at_ns: when it happened; now without it. Raises UserError, with the line, where it could not be taken.
+    press: name of the key press, as of `Desk`. Raises UserError, with the line, where it could not be taken.
     """
     try:
-        return _carry_out(desk, command, at_ns)
+        return _carry_out(desk, command, press)
     except UserError as error:
-        raise UserError(f"{command.where}: {error}") from error
+        raise UserError(f"{command.where}: {error}" if command.where else str(error)) from error
 
 
-def _carry_out(desk: Desk, command: Command, at_ns: Optional[int]) -> Event:
+def _carry_out(desk: Desk, command: Command, press: str) -> Event:
     words = command.words
     taking: dict[str, Callable[[], Event]] = {
-        "b": lambda: desk.press(words[0], words[1], at_ns),
-        "o": lambda: desk.out_of_sight(words[0], at_ns),
-        "undo": lambda: desk.undo(_whole(words[0], command) if words else None),
-        "correct": lambda: _correct(desk, command),
-        "note": lambda: desk.note(words[0], at_ns=at_ns),
-        "tap": lambda: desk.tap(at_ns),
-        "pause": lambda: desk.pause(at_ns),
-        "resume": lambda: desk.resume(at_ns),
-        "scan": lambda: desk.sample(SCAN, _whole(words[0], command)),
-        "focal": lambda: desk.sample(FOCAL),
-        "end": lambda: desk.end(at_ns),
+        "b": lambda: desk.press(words[0], words[1], press=press),
+        "o": lambda: desk.out_of_sight(words[0], press=press),
+        "undo": lambda: desk.undo(_whole(words[0], command) if words else None, press=press),
+        "correct": lambda: _correct(desk, command, press),
+        "note": lambda: desk.note(words[0], press=press),
+        "tap": lambda: desk.tap(press=press),
+        "pause": lambda: desk.pause(press=press),
+        "resume": lambda: desk.resume(press=press),
+        "scan": lambda: desk.sample(SCAN, _whole(words[0], command), press=press),
+        "focal": lambda: desk.sample(FOCAL, press=press),
+        "end": lambda: desk.end(press=press),
     }
     return taking[command.name]()
 
 
-def _correct(desk: Desk, command: Command) -> Event:
+def _correct(desk: Desk, command: Command, press: str) -> Event:
     behaviour, time = None, None
     for word in command.words[1:]:
         if word.startswith("+"):
             time = desk.facts.began_ns + round(_seconds(word, command.where) * NS)
         else:
             behaviour = word
-    return desk.correct(_whole(command.words[0], command), behaviour, time)
+    return desk.correct(_whole(command.words[0], command), behaviour, time, press=press)
 
 
 def run(
-    desk: Desk, commands: Iterable[Command], wait_until: Callable[[int], None], say: Callable[[Event], None]
+    desk: Desk, commands: Iterable[Command], wait_until: Callable[[int], None], say: Callable[[Event], object]
 ) -> int:
     """Carry out commands, each at its time; return how many.
 

@@ -99,6 +99,11 @@ class TagSide:
                 self._journal.sync()
                 self._written = monotonic()
 
+    def recall(self) -> Optional[Connected]:
+        """Return the tag that an earlier part of the session was connected to, None where it was to none."""
+        self.follow()
+        return self.state.connected
+
     def follow(self) -> None:
         """Read what another process wrote of the tag. Raises UserError where that is damaged."""
         with self._lock:
