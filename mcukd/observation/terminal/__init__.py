@@ -1,0 +1,1 @@
+"""Terminal screen of a field session."""

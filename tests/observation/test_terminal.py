@@ -1,0 +1,157 @@
+"""The terminal screen: what keys do, and what is shown."""
+
+import asyncio
+import errno
+import os
+
+import pytest
+from builders.session import BEGAN, CLASSES, NS, facts, step_clock, told
+
+from mcukd.observation.events import Begin, Correct, Note, OutOfSight, Taps
+from mcukd.observation.session import Session
+from mcukd.observation.terminal.app import ObserveApp
+from mcukd.observation.terminal.ethogram import cells
+
+COW, OTHER = "cow-07", "cow-08"
+
+
+@pytest.fixture
+def clock():
+    return step_clock()
+
+
+@pytest.fixture
+def session(tmp_path, clock):
+    with Session.begin(tmp_path / "meadow", facts(), clock) as session:
+        yield session
+
+
+def driven(session, steps, size=(110, 40)):
+    """Run the app, drive it by `steps(app, pilot)`, and return the texts of its parts."""
+
+    async def run():
+        app = ObserveApp(session, "anna")
+        async with app.run_test(size=size) as pilot:
+            await steps(app, pilot)
+            await pilot.pause()
+            app.draw()
+            await pilot.pause()
+            return {each.id: str(each.render()) for each in app.screen_stack[0].query("Static") if each.id}
+
+    return asyncio.run(run())
+
+
+def whats(session):
+    return [event.what for event in session.desk("anna").events[1:]]
+
+
+def test_keys_are_taken_for_the_animal_chosen_and_shown_once_on_disk(session):
+    async def steps(app, pilot):
+        await pilot.press("1", "tab", "3")
+
+    shown = driven(session, steps)
+    assert whats(session) == [Begin(COW, "grazing"), Begin(OTHER, "resting")]
+    assert "cow-07: grazing" in shown["animals"] and "▶ cow-08: resting" in shown["animals"]
+    assert "✓ 3 behaviour cow-08 resting" in shown["told"] and "on disk" in shown["told"]
+    assert "SIMULATED ANIMAL" in shown["head"]
+
+
+def test_a_key_that_the_disk_did_not_take_is_not_shown_as_taken(session, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def steps(app, pilot):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            await pilot.press("1")
+            await pilot.pause()
+
+    shown = driven(session, steps)
+    assert "NOT TAKEN" in shown["told"] and "no space is left" in shown["told"]
+    assert "cow-07: ?" in shown["animals"] and "NOT TAKEN" in shown["state"]
+    assert whats(session) == []
+
+
+def test_undo_pause_out_of_sight_tap_and_note(session):
+    async def steps(app, pilot):
+        await pilot.press("2", "u", "t", "p", "1", "p", "o", "n", *"rain", "enter")
+
+    shown = driven(session, steps)
+    kinds = [what.kind for what in whats(session)]
+    assert kinds == ["behaviour", "undo", "taps", "pause", "resume", "out of sight", "note"]
+    assert isinstance(whats(session)[2], Taps) and whats(session)[5] == OutOfSight(COW)
+    assert whats(session)[-1] == Note("rain", COW)
+    assert "out of sight" in shown["animals"]
+
+
+def test_a_correction_by_key_and_seconds(session, clock):
+    async def steps(app, pilot):
+        clock.time_ns = BEGAN + 10 * NS
+        await pilot.press("1", "c", "3", "space", "minus", "4", "enter")
+        clock.time_ns = BEGAN + 20 * NS
+
+    shown = driven(session, steps)
+    assert whats(session)[-1] == Correct(2, "resting", BEGAN + 6 * NS)
+    assert "(corrected)" in shown["log"] and "cow-07: resting" in shown["animals"]
+
+
+def test_a_correction_that_makes_no_sense_is_one_sentence(session):
+    async def steps(app, pilot):
+        await pilot.press("1", "c", *"x", "enter")
+
+    assert "NOT TAKEN" in driven(session, steps)["told"]
+
+
+def test_scan_sampling_goes_from_animal_to_animal(session):
+    async def steps(app, pilot):
+        await pilot.press("s", *"scan", "space", *"60", "enter", "1", "2")
+
+    shown = driven(session, steps)
+    assert [what.kind for what in whats(session)] == ["sampling", "scan", "scan"]
+    assert [what.animal for what in whats(session)[1:]] == [COW, OTHER]
+    assert "scan sampling each 60 s" in shown["state"]
+
+
+def test_both_ethograms_the_agreement_and_bouts_needed_are_shown(session, clock):
+    session.join("anna").press(COW, "grazing")
+    for moment in told([0] * 60):
+        session.take(moment)
+    clock.time_ns = BEGAN + 80 * NS
+
+    async def steps(app, pilot):
+        pass
+
+    shown = driven(session, steps)
+    assert "anna" in shown["ethogram"] and "tag 00c0ff" in shown["ethogram"]
+    assert shown["ethogram"].splitlines()[0].count("1") >= 19
+    assert "connected; grazing" in shown["tag"] and "EMULATED TAG" in shown["head"]
+    assert "100% of 1.3 min" in shown["agreement"]
+    assert "◀ you ◀ tag" in shown["keys"]
+
+
+def test_leaving_ends_the_session_or_leaves_it_open(session, clock):
+    async def ends(app, pilot):
+        await pilot.press("q", "e")
+
+    async def run(steps):
+        app = ObserveApp(session, "anna")
+        async with app.run_test() as pilot:
+            await steps(app, pilot)
+
+    asyncio.run(run(ends))
+    assert session.desk("anna").state().ended
+
+
+def test_a_column_has_what_was_mostly_done_and_stays_as_it_was_drawn():
+    bouts = [[0.0, 7.0, "a"], [7.0, 20.0, "b"]]
+    assert cells(bouts, 11.9, 4, 4.0) == ["", "a", "a", "b"]
+    assert cells(bouts, 15.9, 5, 4.0)[:4] == ["", "a", "a", "b"]
+    assert cells([], 100.0, 3, 4.0) == ["", "", ""]
+
+
+def test_every_class_has_a_key_that_nothing_else_has():
+    taken = {binding.key for binding in ObserveApp.BINDINGS}
+    from mcukd.observation.keys import KEYS, keys_of
+
+    assert not taken & set(KEYS) and len(set(KEYS)) == len(KEYS)
+    assert keys_of(CLASSES) == {"1": "grazing", "2": "walking", "3": "resting"}
