@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import socket
@@ -9,18 +10,21 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import IO, Optional
+from typing import IO, TYPE_CHECKING, Optional
 
 from mcukd.boards.emulator import QEMU, qemu_argv
 from mcukd.boards.model import Board
 from mcukd.boards.tools import require_tool, tools_missing
 from mcukd.errors import UserError
 from mcukd.parallel.processes import interrupts_held
+
+if TYPE_CHECKING:
+    from mcukd.data.simulation.animal import AnimalName
 
 __all__ = ["can_run", "require_stand_in", "running", "tools_missing"]
 
@@ -29,22 +33,38 @@ _EARLY_SECONDS = 0.3
 
 
 @contextmanager
-def running(board: Board, elf: Path, flash: Optional[Path] = None) -> Iterator[str]:
+def running(
+    board: Board,
+    elf: Path,
+    flash: Optional[Path] = None,
+    animal: Optional[AnimalName] = None,
+    speed: Optional[float] = None,
+) -> Iterator[str]:
     """Run `elf` on the board's stand-in and yield a pyserial URL.
 
     A twin runs in QEMU, the host's program on a pseudo-terminal, and the image of a real board, the very one
     that would be flashed, on the model of its chip. The program is ended with the block, also when the block
-    raises or this process gets SIGTERM; Ctrl-C reaches this process alone. flash: file that keeps the flash
-    of a modelled chip. Raises UserError where QEMU or Unicorn is missing, nothing stands in for the board, or
-    the program ends early.
+    raises or this process gets SIGTERM; Ctrl-C reaches this process alone.
+
+    Of a modelled chip alone: flash: file that keeps its flash. animal: wears its sensor from power-up on.
+    speed: of its time, which then passes all the time; without, as fast as the wall's with an animal.
+    Raises UserError where QEMU or Unicorn is missing, nothing stands in for the board, or the program ends
+    early.
     """
     if not elf.is_file():
         raise UserError(f"{elf}: no such file; run 'mcukd build --board {board.name}'.")
+    if board.modelled_chip is None and (animal is not None or speed is not None):
+        raise UserError(
+            f"board {board.name}: its chip is not modelled, so neither a simulated animal nor a speed is "
+            "possible; name collar or eartag."
+        )
     with tempfile.TemporaryFile() as messages, _sigterm_raises():
         if board.host:
             start = _on_terminal(board, elf, messages)
         else:
-            start = _behind_socket(board, elf, messages, flash)
+            start = _behind_socket(
+                board, messages, functools.partial(_argv, board, elf, flash, animal, speed)
+            )
         with start as (process, url):
             try:
                 _stays(process, board, messages)
@@ -59,9 +79,12 @@ def running(board: Board, elf: Path, flash: Optional[Path] = None) -> Iterator[s
 
 @contextmanager
 def _behind_socket(
-    board: Board, elf: Path, messages: IO[bytes], flash: Optional[Path]
+    board: Board, messages: IO[bytes], program: Callable[[int], list[str]]
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Start QEMU, or the model of the board's chip, with an open socket for its console."""
+    """Start QEMU, or the model of the board's chip, with an open socket for its console.
+
+    program: what to start, by the number of that socket.
+    """
     if os.name != "posix":
         raise UserError(
             f"board {board.name!r} runs without hardware on Linux and macOS only, because the emulator is "
@@ -71,7 +94,7 @@ def _behind_socket(
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
-        argv = _argv(board, elf, listener.fileno(), flash)
+        argv = program(listener.fileno())
         with interrupts_held():
             process = subprocess.Popen(
                 argv,
@@ -85,7 +108,14 @@ def _behind_socket(
         yield process, url
 
 
-def _argv(board: Board, elf: Path, listening: int, flash: Optional[Path]) -> list[str]:
+def _argv(
+    board: Board,
+    elf: Path,
+    flash: Optional[Path],
+    animal: Optional[AnimalName],
+    speed: Optional[float],
+    listening: int,
+) -> list[str]:
     require_stand_in(board)
     if board.modelled_chip is None:
         argv = qemu_argv(board, elf, listening)
@@ -106,6 +136,12 @@ def _argv(board: Board, elf: Path, listening: int, flash: Optional[Path]) -> lis
         pins = [driver.scl_pin, driver.sda_pin, driver.interrupt_pin]
         parts = [driver.model, driver.address, *(pin for pin in pins if pin is not None)]
         options["--sensor"] = ",".join(map(str, parts))
+    if animal is not None:
+        if board.sensor is None or board.sensor.setup is None:
+            raise UserError(f"board {board.name} reads no sensor by itself, so no animal can wear it.")
+        options["--animal"], options["--widen"] = str(animal), str(board.sensor.setup.shift)
+    if speed is not None:
+        options["--speed"] = repr(speed)
     if board.radio is not None and board.radio.pin_keys:
         options["--radio"] = ",".join(str(getattr(board.radio, key)) for key in board.radio.pin_keys)
     return [sys.executable, "-m", "mcukd.chips.serve", *(part for pair in options.items() for part in pair)]

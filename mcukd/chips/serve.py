@@ -6,11 +6,16 @@ fast as it can. Bytes of the host are there as soon as the chip has taken those 
 the chip does not allow ends the process with one sentence on standard error. --sensor solders a modelled
 accelerometer, at rest, to the board's pins, --radio a modelled SX1272. --flash names a file that keeps the
 flash from run to run, as a board does that is flashed again: what no image has bytes in stays.
+
+With --animal the sensor is worn by a simulated animal from power-up on (`mcukd.data.simulation.animal`), in
+counts with --widen bits below those of its card. With it, or with --speed, virtual time follows the clock on
+the wall all the time, so many times as fast, whether a host is connected or not.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import select
 import signal
@@ -26,6 +31,7 @@ from mcukd.chips.chip import Chip
 from mcukd.chips.console import Console
 from mcukd.chips.events import NEVER
 from mcukd.chips.image import read_image
+from mcukd.chips.living import live
 from mcukd.chips.stop import ChipStop
 from mcukd.errors import UserError
 from mcukd.files import write_bytes
@@ -107,16 +113,20 @@ def _leave(number: int, frame: Optional[FrameType]) -> None:
     raise SystemExit(128 + number)
 
 
-def _wire(chip: Chip, option: str) -> None:
-    """Solder a sensor at rest to a chip, as --sensor says."""
-    from mcukd.chips.sensors.sources import at_rest
+def _wire(chip: Chip, option: str, animal: Optional[str], widen: int) -> None:
+    """Solder a sensor to a chip, as --sensor says, at rest or worn by the animal that --animal names."""
+    from mcukd.chips.sensors.sources import Source, at_rest, worn_by
     from mcukd.chips.sensors.wiring import Wires, make_sensor, wire_sensor
+    from mcukd.data.simulation.animal import AnimalName, simulated_animal
 
     try:
         wires = Wires.parse(option)
     except ValueError:
         raise UserError(f"--sensor is {option!r}, but a text as bma400,20,27,26,35 is expected.") from None
-    wire_sensor(chip, wires, make_sensor(wires, at_rest()))
+    source: Source = at_rest()
+    if animal is not None:
+        source = worn_by(simulated_animal(AnimalName.parse(animal)), widen)
+    wire_sensor(chip, wires, make_sensor(wires, source))
 
 
 def _wire_radio(chip: Chip, option: str) -> None:
@@ -143,14 +153,19 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         "--paced", action="store_true", help="let bytes of the host take their time on the line"
     )
     parser.add_argument("--sensor", help="MODEL,ADDRESS,SCL,SDA[,INTERRUPT]: a modelled sensor at these pins")
+    parser.add_argument("--animal", help="CARD/SEED/SECONDS: the simulated animal that wears the sensor")
+    parser.add_argument("--widen", type=int, default=0, help="bits below those of the animal's counts")
+    parser.add_argument("--speed", type=float, help="virtual seconds in one of the clock on the wall")
     parser.add_argument("--radio", help="SCK,MOSI,MISO,SELECT: a modelled SX1272 at these pins")
     parser.add_argument("--flash", type=Path, help="file that keeps the flash from run to run")
     parser.add_argument("--state", type=Path, help="file for the chip's facts, as JSON, once it first sleeps")
     options = parser.parse_args(arguments)
     try:
+        if options.speed is not None and not 0 < options.speed < float("inf"):
+            raise UserError(f"--speed is {options.speed:g}, but a number above 0 is expected.")
         chip = make_chip(options.chip, Console(options.baud, options.tx, options.rx, options.paced))
         if options.sensor is not None:
-            _wire(chip, options.sensor)
+            _wire(chip, options.sensor, options.animal, options.widen)
         if options.radio is not None:
             _wire_radio(chip, options.radio)
         if options.flash is not None and options.flash.exists():
@@ -161,12 +176,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             if options.state is not None:
                 chip.run(chip.core.clock_hz, stop_asleep=True)
                 options.state.write_text(json.dumps(chip.facts()), encoding="utf-8")
+            lives = options.animal is not None or options.speed is not None
+            run = functools.partial(live, speed=options.speed or 1.0) if lives else serve
             if options.flash is None:
-                serve(chip, listener)
+                run(chip, listener)
                 return 0
             signal.signal(signal.SIGTERM, _leave)
             try:
-                serve(chip, listener)
+                run(chip, listener)
             finally:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 _save_flash(chip, options.flash)

@@ -10,6 +10,7 @@ from typing import Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.data.simulation.animal import SimulatedAnimal
 from mcukd.errors import UserError
 from mcukd.text import listed
 
@@ -115,6 +116,33 @@ class Recording(Source):
                 f"a recording holds counts from {self._lowest} to {self._highest}, but the sensor gives "
                 f"{scale.lowest} to {scale.highest}; clip it first."
             )
+
+
+class TimedRecording(Recording):
+    """A recording of counts by time: each row lasts `period_ns`, from power-up on, and they repeat.
+
+    So what is measured at a moment is known, however long the sensor takes to start and whatever it loses.
+    """
+
+    def __init__(self, counts: NDArray[np.integer], period_ns: int) -> None:
+        super().__init__(counts, repeat=True)
+        self.period_ns = period_ns
+
+    def take(self, times_ns: NDArray[np.int64], scale: Scale) -> Counts:
+        """Return the rows of some moments."""
+        self._check(scale)
+        self.taken += len(times_ns)
+        return self._rows(times_ns // self.period_ns)
+
+    def peek(self, time_ns: int, scale: Scale) -> Counts:
+        """Return the row of a moment, clipped where a self-test has set up a narrower range."""
+        row = self._rows(np.array([time_ns // self.period_ns]))[0]
+        return np.clip(row, scale.lowest, scale.highest).astype(np.int32)
+
+
+def worn_by(animal: SimulatedAnimal, widen_bits: int = 0) -> TimedRecording:
+    """Return what a sensor measures on a simulated animal from power-up on. widen_bits: below each count."""
+    return TimedRecording(animal.counts.astype(np.int32) << widen_bits, animal.period_ns)
 
 
 class Motion(Source):

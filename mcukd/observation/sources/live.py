@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from threading import Event
 from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.harness.messages import UNKNOWN_REQUEST, DeviceError
-from mcukd.harness.protocol import Device
+from mcukd.harness.protocol import Device, open_device
 from mcukd.harness.provisioning import read_provision
 from mcukd.harness.tag_log import read_status, read_time
+from mcukd.harness.transport import BAUD_RATE
 from mcukd.harness.watching import RESULTS as TELLS_RESULTS
 from mcukd.harness.watching import SAMPLES as TELLS_SAMPLES
 from mcukd.harness.watching import STARTS_S, Told, ToldGap, ToldLost, ToldResult, Watched, Watcher
@@ -216,6 +218,20 @@ class LiveTag:
             )
         else:
             yield Samples(arrived, told.first, told.ticks, told.counts, told.gap)
+
+
+def tag_at_port(
+    port: str,
+    clock: SessionClock,
+    *,
+    baud_rate: int = BAUD_RATE,
+    samples: bool = False,
+    model_sha256: Optional[str] = None,
+    known: Optional[Connected] = None,
+) -> LiveTag:
+    """Return the tag at a serial port, or any URL that pyserial opens; options as of `LiveTag`."""
+    connect = partial(open_device, port, baud_rate)
+    return LiveTag(port, connect, clock, samples=samples, model_sha256=model_sha256, known=known)
 
 
 class _Wrong(UserError):

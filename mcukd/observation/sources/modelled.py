@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Optional, cast
 
+from mcukd.boards.model import Board
+from mcukd.chips.sensors.sources import worn_by
+from mcukd.chips.sensors.wiring import make_sensor
 from mcukd.chips.tag_run import TagRun
+from mcukd.data.simulation.animal import AnimalName, simulated_animal
 from mcukd.harness.protocol import Device
 from mcukd.harness.transport import Link
 from mcukd.observation.moments import Connected
@@ -68,6 +73,17 @@ class ModelledLine:
                 self.bytes_received += len(data)
                 return data
             core.jump(until)
+
+
+def run_on_animal(board: Board, elf: Path, classes: int, animal: AnimalName, seed: int = 0) -> TagRun:
+    """Return the run of a board's image on its modelled chip, its sensor worn by a simulated animal.
+
+    board: with [sensor.driver] and [tag]. classes: of its model. seed: of what the RAM holds at first.
+    `emulated.simulated_truth` gives what the animal does.
+    """
+    assert board.sensor is not None and board.sensor.driver is not None and board.sensor.setup is not None
+    source = worn_by(simulated_animal(animal), board.sensor.setup.shift)
+    return TagRun(board, elf, classes, make_sensor(board.sensor.driver, source), seed)
 
 
 def modelled_device(run: TagRun) -> Device:

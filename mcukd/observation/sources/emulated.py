@@ -1,0 +1,82 @@
+"""Tag on a modelled chip in another process, worn by a simulated animal, as a source of moments.
+
+For demonstrations. The image is the one that would be flashed; chip, sensor and animal are models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Optional
+
+from mcukd.boards.launch import running
+from mcukd.boards.model import Board
+from mcukd.data.simulation.animal import AnimalName, simulated_animal
+from mcukd.harness.protocol import Device, open_device
+from mcukd.harness.watching import MOST_S
+from mcukd.metrics.agreement.track import Track, track_of
+from mcukd.observation.moments import ClockReading, Connected, SessionClock
+from mcukd.observation.sources.live import WATCH_S, LiveTag
+from mcukd.tag.records import TICKS_PER_SECOND
+
+_NS = 1_000_000_000
+#: Seconds that a modelled chip on a busy computer may take to answer.
+_TIMEOUT_S = 5.0
+
+
+@contextmanager
+def emulated_tag(
+    board: Board,
+    elf: Path,
+    animal: AnimalName,
+    clock: SessionClock,
+    *,
+    speed: float = 1.0,
+    samples: bool = False,
+    model_sha256: Optional[str] = None,
+    known: Optional[Connected] = None,
+) -> Iterator[LiveTag]:
+    """Run a board's image on the model of its chip, on a simulated animal, and yield it as a source.
+
+    speed: of the chip's time; `clock` has to be as fast. Other options as of `LiveTag`. The chip gets power
+    when the block begins. Raises UserError as `boards.launch.running`.
+    """
+    # A computer that is busy for a second is busy for a minute of a chip that is sixty times as fast.
+    watch_s = min(MOST_S, round(WATCH_S * max(1.0, speed)))
+    with running(board, elf, animal=animal, speed=speed) as url:
+
+        @contextmanager
+        def connect() -> Iterator[Device]:
+            with open_device(url, board.console.baud) as device:
+                device.timeout = _TIMEOUT_S
+                yield device
+
+        yield LiveTag(
+            f"{board.name}, emulated, on a simulated animal",
+            connect,
+            clock,
+            samples=samples,
+            model_sha256=model_sha256,
+            known=known,
+            watch_s=watch_s,
+            emulated=True,
+        )
+
+
+def simulated_truth(animal: AnimalName, seconds: float, power_on_ns: int = 0) -> Track:
+    """Return what a simulated animal does while it wears a tag: the behaviours that its samples are of.
+
+    seconds: since the chip got power, which was at `power_on_ns` of the session's clock.
+    """
+    simulated = simulated_animal(animal)
+    intervals = [(power_on_ns + s, power_on_ns + e, k) for s, e, k in simulated.intervals(seconds)]
+    return track_of(str(animal), "simulation", simulated.classes, intervals)
+
+
+def power_on_ns(reading: ClockReading) -> int:
+    """Return when a tag got power that has no earlier log, by the session's clock: its clock began then.
+
+    Exact to the reading's uncertainty, the start's milliseconds, and the drift of the tag's clock so far.
+    """
+    return reading.host_ns - round(reading.tag_ticks * _NS / TICKS_PER_SECOND)
