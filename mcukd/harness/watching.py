@@ -173,6 +173,12 @@ class Watcher:
         if not self._arrived:
             self._device.listen(self._device.now() + seconds)
 
+    def pause(self, seconds: float) -> None:
+        """Ask nothing for some seconds; what is told meanwhile is kept. Raises UserError as `listen`."""
+        deadline = self._device.now() + seconds
+        while self._device.now() < deadline:
+            self._device.listen(deadline)
+
     def _keep(self, message: Message) -> None:
         if self._start >= 0:  # before, it is of a host that asked before this one
             self._arrived.append((self._now_ns(), message))
@@ -187,8 +193,10 @@ class Watcher:
         }[message.kind]
         payload = message.payload
         left = len(payload) - TOLD_FIELDS.size - size
-        whole_samples = message.kind == TELLS_SAMPLES and left > 0 and left % (2 * who.channels) == 0
-        if left != 0 and not whole_samples:
+        fits = left == 0
+        if message.kind == TELLS_SAMPLES:
+            fits = left > 0 and left % (2 * who.channels) == 0
+        if not fits:
             raise malformed(self._device.link.url, Request.WATCH, len(payload))
         whole, part = TOLD_FIELDS.unpack(payload[: TOLD_FIELDS.size])
         ticks, payload = whole * TICKS_PER_SECOND + part, payload[TOLD_FIELDS.size :]

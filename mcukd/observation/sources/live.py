@@ -128,7 +128,7 @@ class LiveTag:
             raise
         self._ticks = watched.ticks
         if watched.sensor != "samples":
-            watcher.listen(STARTS_S)
+            watcher.pause(STARTS_S)
         return watched
 
     def _identified(self, device: Device, watched: Watched) -> Connected:
