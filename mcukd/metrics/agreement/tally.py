@@ -13,8 +13,8 @@ from mcukd.metrics.agreement.budgets import FloatArray, binned
 from mcukd.metrics.agreement.elementary import elementary
 from mcukd.metrics.agreement.event_kappa import event_table
 from mcukd.metrics.agreement.settings import AgreementSettings
-from mcukd.metrics.agreement.time_kappa import grid_counts, time_table, tolerant_tables
-from mcukd.metrics.agreement.track import NS, IntArray, Track, common_spans
+from mcukd.metrics.agreement.time_kappa import grid_counts, tolerant_tables
+from mcukd.metrics.agreement.track import NS, IntArray, Track, common_spans, shared_time
 
 
 class Account(Protocol):
@@ -76,7 +76,7 @@ def tally_of(first: Track, second: Track, classes: Sequence[str], settings: Agre
     no_answer = _length(common_spans(first, nothing))
     return Tally(
         animal=first.animal,
-        table=time_table(pieces),
+        table=shared_time(first, second),
         of_first=of_first,
         of_second=of_second,
         events=event_table(first, second, tolerance, settings.overlap),

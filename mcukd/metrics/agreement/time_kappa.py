@@ -17,11 +17,6 @@ from mcukd.metrics.agreement.track import IntArray, Track, common_spans
 from mcukd.metrics.pooled import kappa
 
 
-def time_table(pieces: Elementary) -> IntArray:
-    """Return the time in ns (K, K) that both know: rows the first's class, columns the second's."""
-    return pieces.table(pieces.first, pieces.second)
-
-
 def tolerant_tables(pieces: Elementary) -> tuple[IntArray, IntArray]:
     """Return the time in ns (K, K) with tolerance, seen from the first and from the second.
 
@@ -36,7 +31,10 @@ def tolerant_tables(pieces: Elementary) -> tuple[IntArray, IntArray]:
 
 
 def time_kappa(table: IntArray) -> Optional[float]:
-    """Return Cohen's kappa of a table of times; None where chance alone would agree always, or of no time."""
+    """Return Cohen's kappa of a table of times (K, K), such as `shared_time` gives of two tracks.
+
+    None where chance alone would agree always, and of no time.
+    """
     return kappa(table)
 
 

@@ -10,7 +10,6 @@ from mcukd.metrics.agreement.time_kappa import (
     grid_counts,
     grid_kappa,
     time_kappa,
-    time_table,
     tolerant_tables,
 )
 from mcukd.metrics.agreement.track import NOT_KNOWN, NS, Track, shared_time, track_of
@@ -33,16 +32,11 @@ def sampled(first: Track, second: Track) -> tuple[np.ndarray, np.ndarray]:
 @given(tracks(), tracks())
 def test_exact_kappa_equals_scikit_learns_of_every_single_moment(first: Track, second: Track) -> None:
     one, other = sampled(first, second)
-    found = time_kappa(time_table(elementary(first, second)))
+    found = time_kappa(shared_time(first, second))
     if len(set(one.tolist()) | set(other.tolist())) < 2:
         assert found is None
     else:
         assert found == pytest.approx(cohen_kappa_score(one, other))
-
-
-@given(tracks(), tracks())
-def test_the_table_is_the_shared_time(first: Track, second: Track) -> None:
-    assert np.array_equal(time_table(elementary(first, second)), shared_time(first, second))
 
 
 @given(tracks(), tracks(), st.integers(0, 6))
@@ -63,7 +57,7 @@ def test_tolerance_is_that_of_every_single_moment(first: Track, second: Track, t
 def test_no_tolerance_is_tolerance_nought(first: Track, second: Track) -> None:
     pieces = elementary(first, second, 0)
     for table in tolerant_tables(pieces):
-        assert np.array_equal(table, time_table(pieces))
+        assert np.array_equal(table, shared_time(first, second))
 
 
 @given(tracks(), tracks(), st.integers(0, 6))
@@ -111,14 +105,14 @@ def test_an_onset_late_by_the_tolerance_agrees_and_by_more_does_not() -> None:
 
 @given(tracks(1), tracks(1))
 def test_a_grid_of_every_moment_gives_the_exact_kappa(first: Track, second: Track) -> None:
-    exact = time_kappa(time_table(elementary(first, second)))
+    exact = time_kappa(shared_time(first, second))
     assert grid_kappa(first, second, 1) == (None if exact is None else pytest.approx(exact))
 
 
 def test_a_coarse_grid_misses_short_bouts() -> None:
     observer, tag = spelled("ggggrrrrggggrrrr"), spelled("ggggrrwrggggrrrr", source="tag")
     assert grid_kappa(observer, tag, 4 * NS) == 1
-    assert time_kappa(time_table(elementary(observer, tag))) < 1
+    assert time_kappa(shared_time(observer, tag)) < 1
 
 
 def test_no_variation_is_none_where_boris_says_one() -> None:
