@@ -25,11 +25,16 @@ IntArray = NDArray[np.int64]
 #: A group has at least this many taps; with two, one interval alone would have to tell them from chewing.
 FEWEST = 3
 #: A press and its tap are at most this far from the group's mean, s: a larger difference is another impulse.
-STRAY_S = 0.15
+STRAY_S = 0.13
 #: Presses closer together than this, s, could be taken for one another.
 CLOSEST_S = 0.35
 #: An impulse is this many times the median around it, and a rival group this much weaker than the best.
 STANDS_OUT, RIVAL = 5.0, 0.5
+#: Below this rate an impulse between two samples is shared by them, and each alone shows a quarter of it. At
+#: higher ones two samples together would show the flick of an ear as well.
+SLOW_HZ = 40.0
+#: Groups as strong and spaced like the presses that chance would make where taps are looked for, at most.
+CHANCE = 1e-3
 #: Assumed, not measured: no hand presses steadier than this with its taps, s. It is also the part of the
 #: error that all presses of an observer share, and that no number of taps averages away.
 STEADIEST_S = 0.03
@@ -53,7 +58,7 @@ class TapsFound:
 
     tap_ticks, press_ns: (n,) of each tap and press. residuals_s: (n,) how far the press is after the tap,
     less the mean. uncertainty_s: standard uncertainty of the offset. strength: of the weakest tap, over the
-    median around it.
+    median around it. chance: how many such groups the other impulses as strong would make by chance.
     """
 
     tap_ticks: IntArray
@@ -61,6 +66,7 @@ class TapsFound:
     residuals_s: FloatArray
     uncertainty_s: float
     strength: float
+    chance: float
 
     @property
     def anchor(self) -> Anchor:
@@ -145,9 +151,16 @@ def find_taps(
             )
     after = seconds - times[best[1]]
     residuals = after - after.mean()
+    width = 2 * max(float(np.max(np.abs(residuals))), 1 / samples.rate_hz)
+    chance = _chance(strengths, best, width / _searched_s(samples, between_ticks))
+    if chance > CHANCE:
+        return NoTaps(
+            "the impulses that fit the presses are no stronger than many others there: tap harder, while the "
+            "animal is calm."
+        )
     first = samples.ticks[0]
     ticks = first + np.rint(times[best[1]] * TICKS_PER_SECOND).astype(np.int64)
-    return TapsFound(ticks, presses, residuals, _uncertainty(residuals, samples.rate_hz), best[0])
+    return TapsFound(ticks, presses, residuals, _uncertainty(residuals, samples.rate_hz), best[0], chance)
 
 
 def _impulses(samples: TapSamples, between_ticks: Optional[tuple[int, int]]) -> tuple[FloatArray, FloatArray]:
@@ -161,9 +174,12 @@ def _impulses(samples: TapSamples, between_ticks: Optional[tuple[int, int]]) -> 
     seconds = (samples.ticks - samples.ticks[0]) / TICKS_PER_SECOND
     height = np.zeros(len(counts))
     height[1:-1] = np.linalg.norm(counts[1:-1] - (counts[:-2] + counts[2:]) / 2, axis=1)
+    if samples.rate_hz < SLOW_HZ:
+        pairs = np.linalg.norm(counts[1:-2] + counts[2:-1] - counts[:-3] - counts[3:], axis=1) / 2
+        height[1:-2] = np.maximum(height[1:-2], pairs)
     # A difference across lost samples is no impulse.
-    lost = np.diff(seconds) > 1.5 / samples.rate_hz
-    height[1:-1][lost[:-1] | lost[1:]] = 0
+    lost = np.append(np.diff(seconds) > 1.5 / samples.rate_hz, False)
+    height[maximum_filter1d(lost, size=5)] = 0
     around = median_filter(height, size=int(4 * samples.rate_hz) | 1, mode="nearest")
     strength = height / np.maximum(around, 1.0)  # counts; a still tag shows the sensor's steps alone
     nearby = maximum_filter1d(height, size=2 * int(STRAY_S * samples.rate_hz) + 1)
@@ -176,7 +192,7 @@ def _impulses(samples: TapSamples, between_ticks: Optional[tuple[int, int]]) -> 
     quiet = (counts[peaks - 3] + counts[peaks + 3]) / 2
     energy = np.stack([((counts[peaks + side] - quiet) ** 2).sum(axis=1) for side in (-2, -1, 0, 1, 2)])
     shift = np.array([-2.0, -1.0, 0.0, 1.0, 2.0]) @ energy / np.maximum(energy.sum(axis=0), 1.0)
-    return seconds[peaks] + shift / samples.rate_hz, strength[peaks]
+    return seconds[peaks] + shift / samples.rate_hz, height[peaks]
 
 
 def _groups(times: FloatArray, strengths: FloatArray, presses: FloatArray) -> list[tuple[float, IntArray]]:
@@ -193,6 +209,25 @@ def _groups(times: FloatArray, strengths: FloatArray, presses: FloatArray) -> li
         fits &= np.max(np.abs(after - after.mean(axis=1, keepdims=True)), axis=1) <= STRAY_S
         found.update({tuple(row): float(strengths[row].min()) for row in two[fits]})
     return [(strength, np.array(row, np.int64)) for row, strength in found.items()]
+
+
+def _chance(strengths: FloatArray, group: tuple[float, IntArray], share: float) -> float:
+    """Return how many groups spaced like the presses impulses at random moments would make.
+
+    Those count that are half as strong as the weakest of the group, the group's own left out; one at least.
+    share: of the time, in which an impulse would be spaced as well as the group's are.
+    """
+    strength, taps = group
+    others = max(int(np.sum(strengths >= RIVAL * strength)) - len(taps), 1)
+    return float(others * (share * others) ** (len(taps) - 1))
+
+
+def _searched_s(samples: TapSamples, between_ticks: Optional[tuple[int, int]]) -> float:
+    """Return the length of the time in which taps are looked for, s."""
+    low, high = int(samples.ticks[0]), int(samples.ticks[-1])
+    if between_ticks is not None:
+        low, high = max(low, between_ticks[0]), min(high, between_ticks[1])
+    return max((high - low) / TICKS_PER_SECOND, 1.0)
 
 
 def _uncertainty(residuals: FloatArray, rate_hz: float) -> float:
