@@ -220,7 +220,7 @@ def quantiles(values: list[float]) -> Any:
     return {
         "median": round(float(median), 4),
         "95 %": round(float(high), 4),
-        "largest": round(max(values), 4),
+        "largest": round(float(max(values)), 4),
     }
 
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 #: A jump is taken where it lowers chi² by this and by 2 ln N more, as in the Bayesian information criterion,
-#: which charges ln N for the jump's size and ln N for its place.
-JUMP_CHI2 = 10.0
+#: which charges ln N for the jump's size and ln N for its place. 20 is what keeps an unusual drift, which two
+#: anchors cannot tell from a jump, from being called one.
+JUMP_CHI2 = 20.0
 #: Two explanations whose chi², jumps charged, differ by less than this are both kept.
 RIVAL_CHI2 = 6.0
 JUMPS_MAX = 16
