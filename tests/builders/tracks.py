@@ -12,11 +12,13 @@ CLASSES = ("grazing", "resting", "walking")
 @st.composite
 def tracks(draw: st.DrawFn, least: int = 0) -> Track:
     """Return a track of up to eight intervals of 1 to 5 ns, with gaps, before moment 80."""
-    lengths = draw(st.lists(st.integers(1, 5), min_size=least, max_size=8))
-    gaps = draw(st.lists(st.integers(0, 2), min_size=len(lengths), max_size=len(lengths)))
-    behaviours = draw(st.lists(st.integers(0, 2), min_size=len(lengths), max_size=len(lengths)))
+    pieces = draw(
+        st.lists(
+            st.tuples(st.integers(0, 2), st.integers(1, 5), st.integers(0, 2)), min_size=least, max_size=8
+        )
+    )
     at, intervals = draw(st.integers(0, 3)), []
-    for length, gap, behaviour in zip(lengths, gaps, behaviours):
+    for gap, length, behaviour in pieces:
         intervals.append((at + gap, at + gap + length, behaviour))
         at += gap + length
     return track_of("a", "s", CLASSES, intervals)

@@ -1,6 +1,6 @@
 import numpy as np
 from builders.tracks import spelled, tracks
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcukd.metrics.agreement.bouts import BoutCounts, found_bouts
@@ -52,6 +52,7 @@ def test_counts_of_sessions_add_up() -> None:
     assert [both.found.tolist(), both.counted.tolist(), both.left_out.tolist()] == [[2, 0], [4, 0], [6, 0]]
 
 
+@settings(max_examples=40)
 @given(tracks(), tracks(), st.integers(0, 4), st.sampled_from([0.25, 0.5, 1.0]))
 def test_bouts_are_counted_moment_by_moment(
     first: Track, second: Track, tolerance: int, overlap: float
@@ -74,6 +75,7 @@ def test_bouts_are_counted_moment_by_moment(
     ]
 
 
+@settings(max_examples=40)
 @given(tracks())
 def test_a_track_finds_all_its_own_bouts(track: Track) -> None:
     counts = found_bouts(track, track, 0, 1.0, 1.0)

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 from builders.tracks import spelled, tracks
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcukd.metrics.agreement.budgets import binned, over_bins, over_targets
 from mcukd.metrics.agreement.track import NS, Track, shared_time
 
 
+@settings(max_examples=40)
 @given(tracks(), tracks(), st.integers(1, 10))
 def test_bins_add_up_to_the_time_both_know(first: Track, second: Track, length: int) -> None:
     bins, shared = binned(first, second, length), shared_time(first, second)

@@ -26,7 +26,7 @@ def linked(first: Track, second: Track, i: int, j: int, tolerance: int, overlap:
     return abs(int(first.starts[i] - second.starts[j])) <= tolerance or 0 < overlap * longer <= shared
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(tracks(), tracks(), st.integers(0, 4), st.sampled_from([0.3, 0.5, 1.0]))
 def test_the_alignment_is_the_best_of_all(
     first: Track, second: Track, tolerance: int, overlap: float
@@ -49,6 +49,7 @@ def test_the_alignment_is_the_best_of_all(
     assert weight(first, second, found) == best
 
 
+@settings(max_examples=40)
 @given(tracks(), tracks(), st.integers(0, 4))
 def test_the_table_counts_every_bout_once(first: Track, second: Track, tolerance: int) -> None:
     table = event_table(first, second, tolerance, 0.5)
@@ -105,11 +106,13 @@ def test_nothing_linked_is_no_agreement_and_nothing_at_all_is_none() -> None:
     assert event_kappa(table) == 0
 
 
+@settings(max_examples=40)
 @given(tracks(1), st.integers(0, 4))
 def test_identical_tracks_agree_wholly(track: Track, tolerance: int) -> None:
     assert event_kappa(event_table(track, track, tolerance, 0.5)) in (None, pytest.approx(1.0))
 
 
+@settings(max_examples=40)
 @given(tracks(), tracks(), st.permutations(CLASSES))
 def test_the_order_of_the_classes_is_of_no_account(first: Track, second: Track, order: list[str]) -> None:
     plain = event_kappas(event_table(first, second, 2, 0.5))

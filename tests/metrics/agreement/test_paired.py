@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcukd.metrics.agreement import paired
@@ -57,6 +57,7 @@ def test_lins_coefficient_equals_that_of_simply_agree() -> None:
 pairs = st.lists(st.tuples(st.floats(0, 60), st.floats(0, 60)), min_size=3, max_size=20)
 
 
+@settings(max_examples=40)
 @given(pairs)
 def test_concordance_is_one_minus_the_squared_distance_over_that_by_chance(
     values: list[tuple[float, float]],
@@ -69,6 +70,7 @@ def test_concordance_is_one_minus_the_squared_distance_over_that_by_chance(
         assert found == pytest.approx(1 - np.mean((x - y) ** 2) / independent, abs=1e-6)
 
 
+@settings(max_examples=40)
 @given(pairs)
 def test_means_squares_are_those_of_the_table_of_variance(values: list[tuple[float, float]]) -> None:
     table = np.array(values)
@@ -82,6 +84,7 @@ def test_means_squares_are_those_of_the_table_of_variance(values: list[tuple[flo
     assert found == pytest.approx(expected, abs=1e-6)
 
 
+@settings(max_examples=40)
 @given(pairs, st.integers(0, 2**32 - 1))
 def test_weights_are_how_often_a_group_stands_there(values: list[tuple[float, float]], seed: int) -> None:
     table, rng = np.array(values), np.random.default_rng(seed)
@@ -123,6 +126,7 @@ def test_one_target_has_a_bias_and_nothing_else() -> None:
     assert paired.bias_interval(sums) is None and paired.limit_half_width(sums) is None
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=6))
 def test_intervals_are_finite_or_there_is_none(values: list[tuple[int, int]]) -> None:
     sums = sums_of(np.array(values, float))

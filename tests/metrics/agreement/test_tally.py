@@ -1,6 +1,6 @@
 import numpy as np
 from builders.tracks import tracks
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcukd.metrics.agreement.settings import AgreementSettings
@@ -10,6 +10,7 @@ from mcukd.metrics.agreement.track import Track
 SETTINGS = AgreementSettings(tolerance_s=1e-9, no_answer=("walking",))
 
 
+@settings(max_examples=40)
 @given(st.lists(tracks(), max_size=4))
 def test_time_counted_twice_is_counted_moment_by_moment(several: list[Track]) -> None:
     moments = np.zeros(80, int)
@@ -19,6 +20,7 @@ def test_time_counted_twice_is_counted_moment_by_moment(several: list[Track]) ->
     assert counted_twice(spans) == np.maximum(moments - 1, 0).sum()
 
 
+@settings(max_examples=40)
 @given(tracks(), tracks())
 def test_what_the_first_knows_is_answered_or_not_or_silent(first: Track, second: Track) -> None:
     tally = tally_of(first, second, first.classes[:2], SETTINGS)
@@ -29,6 +31,7 @@ def test_what_the_first_knows_is_answered_or_not_or_silent(first: Track, second:
     assert tally.silent == np.sum(known & (second.at(moments) == -1))
 
 
+@settings(max_examples=40)
 @given(tracks())
 def test_answers_and_no_answers_make_up_the_track(track: Track) -> None:
     answers, none = split_answers(track, SETTINGS)
@@ -36,6 +39,7 @@ def test_answers_and_no_answers_make_up_the_track(track: Track) -> None:
     assert set(none.behaviours.tolist()) <= {2} and 2 not in answers.behaviours
 
 
+@settings(max_examples=40)
 @given(tracks(), tracks())
 def test_a_joined_tally_counts_both(first: Track, second: Track) -> None:
     one = tally_of(first, second, first.classes[:2], SETTINGS)

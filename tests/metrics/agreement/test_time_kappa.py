@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from builders.tracks import CLASSES, spelled, tracks
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
@@ -29,6 +29,7 @@ def sampled(first: Track, second: Track) -> tuple[np.ndarray, np.ndarray]:
     return one[known], other[known]
 
 
+@settings(max_examples=40)
 @given(tracks(), tracks())
 def test_exact_kappa_equals_scikit_learns_of_every_single_moment(first: Track, second: Track) -> None:
     one, other = sampled(first, second)
@@ -39,6 +40,7 @@ def test_exact_kappa_equals_scikit_learns_of_every_single_moment(first: Track, s
         assert found == pytest.approx(cohen_kappa_score(one, other))
 
 
+@settings(max_examples=40)
 @given(tracks(), tracks(), st.integers(0, 6))
 def test_tolerance_is_that_of_every_single_moment(first: Track, second: Track, tolerance: int) -> None:
     expected = np.zeros((2, 3, 3), np.int64)
@@ -53,6 +55,7 @@ def test_tolerance_is_that_of_every_single_moment(first: Track, second: Track, t
     assert np.array_equal(found, expected)
 
 
+@settings(max_examples=40)
 @given(tracks(), tracks())
 def test_no_tolerance_is_tolerance_nought(first: Track, second: Track) -> None:
     pieces = elementary(first, second, 0)
@@ -60,6 +63,7 @@ def test_no_tolerance_is_tolerance_nought(first: Track, second: Track) -> None:
         assert np.array_equal(table, shared_time(first, second))
 
 
+@settings(max_examples=40)
 @given(tracks(), tracks(), st.integers(0, 6))
 def test_exchanged_tracks_exchange_the_two_tolerant_tables(
     first: Track, second: Track, tolerance: int
@@ -70,12 +74,14 @@ def test_exchanged_tracks_exchange_the_two_tolerant_tables(
     assert np.array_equal(of_second, other_first.T)
 
 
+@settings(max_examples=40)
 @given(tracks(), st.integers(0, 6))
 def test_identical_tracks_agree_wholly(track: Track, tolerance: int) -> None:
     for table in tolerant_tables(elementary(track, track, tolerance)):
         assert time_kappa(table) in (None, pytest.approx(1.0))
 
 
+@settings(max_examples=40)
 @given(tracks(), tracks(), st.permutations(CLASSES), st.integers(0, 4))
 def test_the_order_of_the_classes_is_of_no_account(
     first: Track, second: Track, order: list[str], tolerance: int
@@ -103,6 +109,7 @@ def test_an_onset_late_by_the_tolerance_agrees_and_by_more_does_not() -> None:
         assert of_first.sum() - np.trace(of_first) == disagreeing
 
 
+@settings(max_examples=40)
 @given(tracks(1), tracks(1))
 def test_a_grid_of_every_moment_gives_the_exact_kappa(first: Track, second: Track) -> None:
     exact = time_kappa(shared_time(first, second))
