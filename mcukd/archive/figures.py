@@ -20,20 +20,19 @@ from mcukd.metrics.registry import of_predictions
 from mcukd.metrics.scores import score
 from mcukd.study import METRICS
 
-#: Share by which a figure may differ that another computer made of the same numbers.
-TOLERANCE = 1e-9
-
 
 @dataclass(frozen=True)
 class Known:
     """What this mcukd computes of what the archive's computed.
 
     left: names of metrics that the archive has and that are not known here, such as those of plugins. strict:
-    both are of one version, so that neither has a figure more than the other.
+    both are of one version, so that neither has a figure more than the other. tolerance: share by which a
+    figure may differ that another computer made of the same numbers, and the least difference that counts.
     """
 
     left: frozenset[str] = frozenset()
     strict: bool = True
+    tolerance: float = 1e-9
 
 
 def check_metrics(study: Path, evaluation: Optional[bytes], known: Known) -> str:
@@ -49,9 +48,9 @@ def check_metrics(study: Path, evaluation: Optional[bytes], known: Known) -> str
     if evaluation is not None:
         again, comparisons = stored_figures(study, models, _windows(evaluation, str(metrics["data"])))
         for name, figures in again.items():
-            _require_same(f"{METRICS}: {name}", models[name], figures, known)
+            require_same(f"{METRICS}: {name}", models[name], figures, known)
         if metrics.get("comparisons"):
-            _require_same(
+            require_same(
                 f"{METRICS}: comparisons",
                 {"comparisons": metrics["comparisons"]},
                 {"comparisons": [one.facts() for one in comparisons]},
@@ -92,7 +91,7 @@ def _check_by_matrix(where: str, model: Mapping[str, Any], known: Known) -> bool
     truth, predicted = (np.repeat(place.ravel(), matrix.ravel()) for place in np.indices(matrix.shape))
     classes = list(model["per_class"])
     again = score(truth, predicted, np.full(len(truth), "all"), classes)
-    _require_same(where, model, {key: again[key] for key in _of_matrix()}, known)
+    require_same(where, model, {key: again[key] for key in _of_matrix()}, known)
     return True
 
 
@@ -107,14 +106,14 @@ def _check_means(where: str, model: Mapping[str, Any], known: Known) -> None:
             name: statistics.fmean(defined) if defined else None,
             f"{name}_sd": statistics.stdev(defined) if len(defined) > 1 else None,
         }
-        _require_same(where, model, again, known)
+        require_same(where, model, again, known)
 
 
 def _of_matrix() -> tuple[str, ...]:
     return (*(metric.name for metric in of_predictions()), "per_class")
 
 
-def _require_same(where: str, recorded: Mapping[str, Any], again: Mapping[str, Any], known: Known) -> None:
+def require_same(where: str, recorded: Mapping[str, Any], again: Mapping[str, Any], known: Known) -> None:
     """Raise Broken for the first value of `again` that is recorded otherwise.
 
     Of the outermost names, those that only one of the two has do not count: stages add to a model's figures.
@@ -122,7 +121,7 @@ def _require_same(where: str, recorded: Mapping[str, Any], again: Mapping[str, A
     for key in again:
         if key in recorded:
             for place, mine, made in _leaves(key, recorded[key], again[key], known):
-                if not _same(mine, made):
+                if not _same(mine, made, known.tolerance):
                     raise Broken(f"{where}, {place} is {mine!r} there, but {made!r} is computed")
 
 
@@ -141,10 +140,10 @@ def _leaves(place: str, recorded: Any, again: Any, known: Known) -> Iterator[tup
         yield place, recorded, again
 
 
-def _same(mine: Any, made: Any) -> bool:
+def _same(mine: Any, made: Any, tolerance: float) -> bool:
     if isinstance(mine, (int, float)) and isinstance(made, (int, float)):
         return isinstance(mine, bool) == isinstance(made, bool) and math.isclose(
-            mine, made, rel_tol=TOLERANCE, abs_tol=TOLERANCE
+            mine, made, rel_tol=tolerance, abs_tol=tolerance
         )
     return bool(mine == made)
 

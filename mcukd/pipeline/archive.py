@@ -26,8 +26,9 @@ from mcukd.archive.contents import (
     session_members,
     study_members,
 )
-from mcukd.archive.pack import Packed, pack, text_without_folders, without_folders
+from mcukd.archive.pack import Packed, json_bytes, pack, text_without_folders, without_folders
 from mcukd.archive.proof import ProvenWindows
+from mcukd.archive.sessions import session_figures
 from mcukd.boards.model import Board, load_board
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256, load_windows
@@ -46,6 +47,8 @@ from mcukd.study import Study
 
 #: Labels and animals of the windows that models were scored on.
 EVALUATION_WINDOWS = "figures/evaluation_windows.npz"
+#: Folder of the figures of sessions.
+SESSION_FIGURES = "figures/sessions"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -103,6 +106,8 @@ def archive_study(study: Study, out: Path, options: ArchiveOptions) -> tuple[Pac
     found.contents.update(named_members("--log", LOGS, options.logs))
     found.contents.update(named_members("--file", FILES, options.files))
     found.facts["sessions"] = names_below(found.contents, SESSIONS)
+    for folder in options.sessions:
+        _pack_session(folder, model, found)
     # Board files have the day of this installation.
     dated = [one for name, one in found.contents.items() if not name.startswith("boards/")]
     date = options.date or day_of_newest(dated)
@@ -263,6 +268,21 @@ def _pack_board(board: Board, found: _Evidence) -> str:
     member = f"boards/{board.name}.toml"
     found.contents[member] = board.path
     return member
+
+
+def _pack_session(folder: Path, model: Optional[IntegerModel], found: _Evidence) -> None:
+    """Pack the figures that a session's journals come to. Raises UserError where a journal is damaged."""
+    name = folder.resolve().name
+    figures = session_figures(folder)
+    if figures is None:
+        found.left_out.append(f"{SESSIONS}/{name} is no session of 'mcukd observe', so it has no figures.")
+        return
+    found.contents[f"{SESSION_FIGURES}/{name}.json"] = json_bytes(figures)
+    if model is not None and figures["model_sha256"] not in ("", model.sha256):
+        theirs = figures["model_sha256"][:12]
+        found.changed.append(
+            f"The session {name} was of model {theirs}, but the study's is {model.sha256[:12]}."
+        )
 
 
 def _description(study: Study, card: Optional[Card], model: Optional[IntegerModel], found: _Evidence) -> str:

@@ -11,15 +11,26 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mcukd import __version__
-from mcukd.archive.check import BROKEN, HOLDS, NOT_RUN, Check, checked, open_intact, require_digest
+from mcukd.archive.check import (
+    BROKEN,
+    HOLDS,
+    NOT_RUN,
+    Check,
+    checked,
+    open_intact,
+    read_json,
+    require_digest,
+)
 from mcukd.archive.container import Archive, Broken
-from mcukd.archive.contents import STUDY
+from mcukd.archive.contents import SESSIONS, STUDY, names_below
 from mcukd.archive.figures import Known, check_metrics
 from mcukd.archive.proof import require_stored
+from mcukd.archive.sessions import check_session
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import ARITHMETIC_VERSION, FACTS_FILE, IntegerModel, load_model
 from mcukd.metrics.registry import METRICS
-from mcukd.pipeline.archive import EVALUATION_WINDOWS
+from mcukd.observation.folder import FACTS as SESSION_FACTS
+from mcukd.pipeline.archive import EVALUATION_WINDOWS, SESSION_FIGURES
 from mcukd.pipeline.verify_proof import PackedProof
 from mcukd.progress import progress
 from mcukd.report.stale import stale_stages
@@ -106,6 +117,7 @@ class _Unpacked:
             found += self._checks_of_proof(self._study, name, facts if isinstance(facts, dict) else {})
         if self._study.file(METRICS_FILE).is_file():
             found.append(checked("figures", self._check_figures))
+        found += [self._check_session(name) for name in self._sessions()]
         return found
 
     def _check_study(self) -> str:
@@ -166,5 +178,27 @@ class _Unpacked:
             evaluation = self._archive.read(EVALUATION_WINDOWS, 1 << 32)
         listed = self._facts.get("metrics")
         theirs = set(map(str, listed)) if isinstance(listed, list) else set()
-        known = Known(frozenset(theirs - set(METRICS)), self._facts.get("mcukd") == __version__)
+        known = Known(frozenset(theirs - set(METRICS)), self._same_version)
         return check_metrics(self._study.path, evaluation, known)
+
+    def _sessions(self) -> list[str]:
+        """Return the names of the sessions that are there, and of those that should be."""
+        told = self._facts.get("sessions")
+        names = set(map(str, told)) if isinstance(told, list) else set()
+        figures = {Path(one).stem for one in self._archive.members if one.startswith(f"{SESSION_FIGURES}/")}
+        return sorted(names | figures | set(names_below(self._archive.members, SESSIONS)))
+
+    def _check_session(self, name: str) -> Check:
+        what, member = f"session {name}", f"{SESSION_FIGURES}/{name}.json"
+        folder = self._folder / SESSIONS / name
+        there = name in names_below(self._archive.members, SESSIONS)
+        if there and member not in self._archive.members and not (folder / SESSION_FACTS).is_file():
+            return Check(what, NOT_RUN, "it is no session of 'mcukd observe'")
+        model = self._model.sha256 if self._model else None
+        # Clocks are fitted in floats, and their facts rounded to a millionth.
+        known = Known(strict=self._same_version, tolerance=2e-6)
+        return checked(what, lambda: check_session(folder, read_json(self._archive, member), model, known))
+
+    @property
+    def _same_version(self) -> bool:
+        return bool(self._facts.get("mcukd") == __version__)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
+from builders.session import BEGAN, CLASSES, NS, step_clock
+from builders.session import facts as session_facts
+from builders.session import told as moments
 from builders.studies import simulated_study
 
 from mcukd.archive.container import Archive, Content, measured, read_archive, write_archive
@@ -19,6 +23,8 @@ from mcukd.evaluation.stored_figures import stored_figures
 from mcukd.fold_results import DISTILLED, STUDENT, TEACHER, logits_name, results_folder, write_fold_result
 from mcukd.metrics.metrics_file import add_findings, update_metrics
 from mcukd.metrics.scores import combine_seeds, score
+from mcukd.observation.moments import Connected
+from mcukd.observation.session import Session
 from mcukd.study import METRICS, Study
 
 SKILL = {TEACHER: 0.95, STUDENT: 0.8, DISTILLED: 0.9}
@@ -61,6 +67,25 @@ def evidence_study(path: Path, steps: int = 64) -> Study:
     add_findings(metrics, figures, comparisons=[one.facts() for one in comparisons])
     study.finish("distill", inputs={}, options={}, outputs=files)
     return study
+
+
+def session_folder(path: Path, model_sha256: str = "ab" * 32) -> Path:
+    """A session of two minutes with two observers and a tag."""
+    clock = step_clock()
+    with Session.begin(path, session_facts(model_sha256=model_sha256), clock) as session:
+        anna, ben = session.join("anna"), session.join("ben")
+        for number, moment in enumerate(moments([number // 9 % 3 for number in range(90)])):
+            if isinstance(moment, Connected):
+                moment = replace(moment, model_sha256=model_sha256)
+            session.take(moment)
+            clock.advance_to(BEGAN + round(number * 1.28 * NS))
+            if number % 12 == 5:
+                anna.press("cow-07", CLASSES[number // 12 % 3])
+                ben.press("cow-07", CLASSES[number // 15 % 3])
+        anna.note("wind")
+        anna.end()
+        ben.end()
+    return path
 
 
 def contents_of(archive: Archive) -> dict[str, bytes]:

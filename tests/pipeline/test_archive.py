@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from builders.evidence import session_folder
 from builders.imported import bring_in, herd
 from builders.studies import simulated_study
 
@@ -32,7 +33,7 @@ def pack(study: Study, folder: Path, **options: object) -> dict[str, bytes]:
 def test_sessions_logs_and_files_are_packed_as_they_are(study: Study, tmp_path: Path) -> None:
     session = tmp_path / "monday"
     (session / "deep").mkdir(parents=True)
-    (session / "session.json").write_text("{}")
+    (session / "video.txt").write_text("{}")
     (session / "deep" / "unknown.bin").write_bytes(b"\0\1")
     (session / ".hidden").write_text("no")
     (session / "link").symlink_to(tmp_path)
@@ -42,20 +43,21 @@ def test_sessions_logs_and_files_are_packed_as_they_are(study: Study, tmp_path: 
         study, tmp_path, sessions=(session,), logs=(tmp_path / "tag7.log",), files=(tmp_path / "labels.csv",)
     )
     assert {name for name in found if name.startswith(("sessions/", "logs/", "files/"))} == {
-        "sessions/monday/session.json",
+        "sessions/monday/video.txt",
         "sessions/monday/deep/unknown.bin",
         "logs/tag7.log",
         "files/labels.csv",
     }
     facts = json.loads(found["evidence.json"])
     assert facts["sessions"] == ["monday"]
+    assert "sessions/monday is no session of 'mcukd observe', so it has no figures." in facts["left_out"]
     assert "environment/environment.json" in found and b"numpy==" in found["environment/packages.txt"]
 
 
 def test_two_of_one_name_and_what_is_not_there_are_refused(study: Study, tmp_path: Path) -> None:
     for parent in ("a", "b"):
         (tmp_path / parent / "monday").mkdir(parents=True)
-        (tmp_path / parent / "monday" / "session.json").write_text("{}")
+        (tmp_path / parent / "monday" / "notes.txt").write_text("")
         (tmp_path / parent / "tag.log").write_text("")
     both = tuple(tmp_path / parent / "monday" for parent in ("a", "b"))
     with pytest.raises(UserError, match="two sessions named 'monday'"):
@@ -70,6 +72,21 @@ def test_two_of_one_name_and_what_is_not_there_are_refused(study: Study, tmp_pat
     with pytest.raises(UserError, match="--log .*: no such file"):
         pack(study, tmp_path, logs=(tmp_path / "gone.log",))
     assert not (tmp_path / "a.zip").exists()
+
+
+def test_a_damaged_journal_is_not_packed_as_evidence(study: Study, tmp_path: Path) -> None:
+    session = session_folder(tmp_path / "meadow")
+    journal = session / "observer-anna.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b"walking", b"wAlking", 1))
+    with pytest.raises(UserError, match="its checksum does not match"):
+        pack(study, tmp_path, sessions=(session,))
+
+
+def test_a_session_of_another_model_is_said_to_be(study: Study, tmp_path: Path) -> None:
+    facts = json.loads(
+        pack(study, tmp_path, sessions=(session_folder(tmp_path / "meadow"),))["evidence.json"]
+    )
+    assert any("The session meadow was of model abababababab, but" in one for one in facts["changed"])
 
 
 def test_a_file_that_tells_a_folder_of_this_computer_is_refused(study: Study, tmp_path: Path) -> None:

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.commands import mcukd
-from builders.evidence import contents_of, evidence_study, made_over, with_hashes_made_anew
+from builders.evidence import (
+    contents_of,
+    evidence_study,
+    made_over,
+    session_folder,
+    with_hashes_made_anew,
+)
 from builders.students import random_model
 from builders.studies import simulated_study
 from hypothesis import HealthCheck, given, settings
@@ -24,6 +30,7 @@ from mcukd.boards.launch import can_run, tools_missing
 from mcukd.boards.model import load_board
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, load_model, save_model
+from mcukd.observation.journal_lines import line_of
 from mcukd.pipeline.archive import ArchiveOptions, archive_study
 from mcukd.pipeline.validate import validate_study
 from mcukd.pipeline.verify import verify_archive
@@ -44,9 +51,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 @pytest.fixture(scope="module")
 def archive(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("elsewhere") / "herd.zip"
-    archive_study(study, out, ArchiveOptions())
-    return out
+    folder = tmp_path_factory.mktemp("elsewhere")
+    session = session_folder(folder / "meadow", model_sha256=load_model(study.path).sha256)
+    archive_study(study, folder / "herd.zip", ArchiveOptions(sessions=(session,)))
+    return folder / "herd.zip"
 
 
 def breaks(path: Path, **options: Any) -> str:
@@ -72,6 +80,7 @@ def test_an_untouched_archive_holds_on_another_path(archive: Path, tmp_path: Pat
     assert states == {
         "files": "holds", "SHA-256": "holds", "study": "holds", "model": "holds", "record of native": "holds",
         "reference of native": "holds", "image of native": "not checked", "figures": "holds",
+        "session meadow": "holds",
     }  # fmt: skip
     assert facts["holds"] and "not checked: image of native." in facts["sentence"]
     figures = next(one["detail"] for one in facts["checks"] if one["what"] == "figures")
@@ -85,7 +94,8 @@ def test_a_copy_of_the_study_gives_the_same_bytes(study: Study, archive: Path, t
     copy = Study.open(tmp_path / "other" / "herd")
     copy.manifest["card"] = str(tmp_path / "other" / "herd.toml")
     out = tmp_path / "again.zip"
-    archive_study(copy, out, ArchiveOptions())
+    shutil.copytree(archive.parent / "meadow", tmp_path / "meadow")
+    archive_study(copy, out, ArchiveOptions(sessions=(tmp_path / "meadow",)))
     assert out.read_bytes() == archive.read_bytes()
 
 
@@ -222,6 +232,59 @@ def test_an_edited_record_or_source_is_found(archive: Path, tmp_path: Path) -> N
     assert "sources are not those whose hash the device reports" in breaks(
         made_over(archive, tmp_path / "b.zip", changes)
     )
+
+
+JOURNALS = ("observer-anna.jsonl", "tag-00c0ffee00c0ffee.jsonl")
+
+
+@pytest.mark.parametrize("name", JOURNALS)
+def test_a_missing_journal_is_found_with_hashes_made_anew(archive: Path, tmp_path: Path, name: str) -> None:
+    out = made_over(archive, tmp_path / "a.zip", {f"sessions/meadow/{name}": None})
+    assert f"it breaks at session meadow, where the journal {name} is missing" in breaks(out)
+    whole = [one for one in read_archive(archive).members if one.startswith("sessions/meadow/")]
+    out = made_over(archive, tmp_path / "b.zip", dict.fromkeys(whole))
+    assert "it breaks at session meadow" in breaks(out)
+
+
+@pytest.mark.parametrize("name", JOURNALS)
+def test_a_journal_with_a_line_changed_removed_or_cut_off_is_found(
+    archive: Path, tmp_path: Path, name: str
+) -> None:
+    member = f"sessions/meadow/{name}"
+    lines = read_archive(archive).read(member).splitlines(keepends=True)
+    for number, (changed, said) in enumerate(
+        (
+            ([*lines[:2], lines[2].replace(b"ing", b"Ing").replace(b'"', b"'", 1), *lines[3:]], "checksum"),
+            ([*lines[:2], *lines[3:]], "expected entry 2"),
+            (lines[:-1], "entries, but"),
+        )
+    ):
+        out = made_over(archive, tmp_path / f"{number}.zip", {member: b"".join(changed)})
+        sentence = breaks(out)
+        assert "it breaks at session meadow" in sentence and said in sentence
+
+
+def test_an_entry_changed_with_its_checksum_is_found_by_the_figures(archive: Path, tmp_path: Path) -> None:
+    member = "sessions/meadow/observer-anna.jsonl"
+    lines = read_archive(archive).read(member).splitlines(keepends=True)
+    entry = next(n for n, line in enumerate(lines) if b'"behaviour":"grazing"' in line)
+    fields = json.loads(lines[entry])
+    del fields["crc32"]
+    lines[entry] = line_of({**fields, "behaviour": "walking"})
+    out = made_over(archive, tmp_path / "a.zip", {member: b"".join(lines)})
+    sentence = breaks(out)
+    assert "it breaks at session meadow, where meadow" in sentence and "is computed" in sentence
+
+
+def test_an_edited_figure_of_a_session_is_found_with_hashes_made_anew(archive: Path, tmp_path: Path) -> None:
+    member = "figures/sessions/meadow.json"
+    figures = json.loads(read_archive(archive).read(member))
+    figures["agreement"]["together"]["kappa"]["time"]["value"] = 0.99
+    out = made_over(archive, tmp_path / "a.zip", {member: json.dumps(figures).encode()})
+    assert "agreement, together, kappa, time, value is 0.99 there, but" in breaks(out)
+    del figures["agreement"]
+    out = made_over(archive, tmp_path / "b.zip", {member: json.dumps(figures).encode()})
+    assert "has no recorded agreement" in breaks(out)
 
 
 def test_proofs_that_the_facts_do_not_tell_are_not_passed_over(archive: Path, tmp_path: Path) -> None:
