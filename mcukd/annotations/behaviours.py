@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
-from mcukd.annotations.reading import Reading
+import numpy as np
+
+from mcukd.annotations.reading import UNKNOWN, Reading
 from mcukd.errors import UserError
+from mcukd.metrics.agreement.track import NOT_KNOWN, Track
 from mcukd.text import did_you_mean, listed
 
 
@@ -43,6 +47,30 @@ def classes_of(path: Path, behaviours: Iterable[str], reading: Reading) -> dict[
             "out with --leave-out"
         )
     return found
+
+
+def brought(path: Path, track: Track, reading: Reading) -> Track:
+    """Return a track of a file with its animal and its behaviours named as they are read.
+
+    What is left out is not known any more. Raises UserError as `classes_of`.
+    """
+    track = replace(track, animal=reading.animals.get(track.animal, track.animal) or reading.animal)
+    if not (reading.classes or reading.mapping):
+        return track
+    said = [track.classes[k] for k in np.unique(track.behaviours).tolist()]
+    found = classes_of(path, [name for name in said if name != UNKNOWN], reading)
+    names = tuple(dict.fromkeys([*reading.classes, *(name for name in found.values() if name)]))
+    table = np.array(
+        [names.index(found[name] or "") if found.get(name) else NOT_KNOWN for name in track.classes]
+    )
+    kept = table[track.behaviours] != NOT_KNOWN
+    return replace(
+        track,
+        classes=names,
+        starts=track.starts[kept],
+        ends=track.ends[kept],
+        behaviours=table[track.behaviours[kept]],
+    )
 
 
 def _check_mapping(path: Path, names: list[str], reading: Reading) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Optional
 
 from mcukd.annotations.behaviours import classes_of
 from mcukd.annotations.reading import Reading
@@ -97,7 +98,7 @@ def _notes(
     path: Path,
     intervals: Sequence[Interval],
     lasting: Sequence[Interval],
-    classes: dict[str, str | None],
+    classes: dict[str, Optional[str]],
 ) -> tuple[str, ...]:
     notes = []
     points = len(intervals) - len(lasting)

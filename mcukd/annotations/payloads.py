@@ -1,5 +1,9 @@
-"""Decoded payloads (`mcukd decode --csv` or `--json`) as budgets: results of each class, without times of
-day."""
+"""Decoded payloads (`mcukd decode --csv` or `--json`) as periods: how long each behaviour took in each.
+
+A payload counts results and tells no time of day. Where its schema sends `begin_s` and `duration_s`, an
+offset places these seconds of the tag's clock; else the moment at which the first payload's period began and
+the length of a period are stated, and lost payloads are stepped over.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from mcukd.annotations.reading import Budget, Reading, Said
+from mcukd.annotations.reading import UNKNOWN, Reading, Said, TagModel
 from mcukd.errors import UserError
-from mcukd.payload.reception import REPEATED
+from mcukd.metrics.agreement.periods import Periods
+from mcukd.payload.reception import REPEATED, RESTARTED
+from mcukd.tag.spans import delay_ns
 from mcukd.text import listed, plural
 
 _COUNT = "results_"
-#: Columns that tell such a table from others.
-_TELLING = {"payload", "results_step", "reception"}
-_UNKNOWN = "unknown"
 _STEP = "results_step"
+#: Columns that tell such a table from others.
+_TELLING = {"payload", _STEP, "reception"}
+_BEGIN, _DURATION = "begin_s", "duration_s"
+_NS = 1_000_000_000
 
 
 def is_payloads(content: bytes) -> bool:
@@ -34,60 +41,117 @@ def is_payloads(content: bytes) -> bool:
 
 
 def read_payloads(path: Path, reading: Reading) -> Said:
-    """Read the counts of payloads: one budget for each tag, repeated payloads left out.
+    """Read the counts of payloads, for each tag; repeated payloads are left out.
 
-    Raises UserError for counts that are none, for payloads of different classes, and where nothing remains.
+    Raises UserError for counts that are none, payloads of different classes, and where nothing says when
+    their periods were or how long a result stands for.
     """
     rows = _rows(path)
     kept = [row for row in rows if row["reception"] != REPEATED]
-    lost = sum(int(row.get("lost_before") or 0) for row in kept)
     notes = []
     if len(kept) < len(rows):
         notes.append(f"{path.name}: {plural(len(rows) - len(kept), 'repeated payload')} left out.")
+    lost = sum(int(row.get("lost_before") or 0) for row in kept)
     if lost:
-        notes.append(
-            f"{path.name}: {plural(lost, 'payload')} lost between those received; their time is missing on "
-            "the "
-            "tag's side alone."
-        )
+        notes.append(f"{path.name}: {plural(lost, 'payload')} lost; nothing is known of their periods.")
     tags = list(dict.fromkeys(str(row.get("tag") or "") for row in kept))
-    budgets = tuple(
-        _budget(path, tag, [row for row in kept if str(row.get("tag") or "") == tag], reading) for tag in tags
-    )
-    return Said((), tuple(notes), None, budgets)
+    if len(tags) > 1 and _BEGIN not in kept[0]:
+        raise UserError(
+            f"{path} holds payloads of the tags {listed(tags)}, whose first periods began at different "
+            "moments; "
+            "decode those of one tag into a file"
+        )
+    model = _model(path, kept, reading)
+    periods = []
+    for tag in tags:
+        own = [row for row in kept if str(row.get("tag") or "") == tag]
+        placed = _placed(path, own, reading, notes)
+        periods.append(_periods(path, tag, placed, model, reading))
+    return Said((), tuple(notes), model.sha256, periods=tuple(periods))
 
 
-def _budget(path: Path, tag: str, rows: Sequence[Mapping[str, Any]], reading: Reading) -> Budget:
-    names = list(rows[0]["results"])
+def _model(path: Path, rows: Sequence[Mapping[str, Any]], reading: Reading) -> TagModel:
+    """Return the model on the tag; UserError where the payloads are not of it, or its times are not known."""
+    model = reading.model
+    if model is None or model.hop_s is None or model.window_s is None:
+        raise UserError(f"{path} counts results; --run STUDY is needed to say how long one stands for")
+    names = [*model.classes, UNKNOWN]
     for row in rows:
         if list(row["results"]) != names:
             raise UserError(
-                f"{path}, payload {row['number']}: it counts {listed(row['results'])}, and those before it "
-                f"{listed(names)}; decode payloads of one model alone"
+                f"{path}, payload {row['number']}: it counts {listed(row['results'])}, and the study's "
+                "classes are "
+                f"{listed(model.classes)}; decode the payloads with --run and that study"
             )
-    classes = tuple(name for name in names if name != _UNKNOWN)
-    if reading.model is not None and reading.model.classes and classes != reading.model.classes:
+    return model
+
+
+def _placed(
+    path: Path, rows: Sequence[Mapping[str, Any]], reading: Reading, notes: list[str]
+) -> list[tuple[float, float, Mapping[str, Any]]]:
+    """Return (begin, end, row) in seconds since 1970 of the payloads whose periods are known."""
+    if all(row.get(name) not in (None, "") for row in rows for name in (_BEGIN, _DURATION)):
+        if reading.offset_s is None:
+            raise UserError(
+                f"{path}: its payloads tell seconds of the tag's clock; state with --offset what has to be "
+                "added to "
+                "them: seconds since 1970 at the tag's second 0"
+            )
+        begins = [float(row[_BEGIN]) + reading.offset_s for row in rows]
+        return [(begin, begin + float(row[_DURATION]), row) for begin, row in zip(begins, rows)]
+    if reading.begins is None or reading.period_s is None:
         raise UserError(
-            f"{path} counts {listed(classes)}, and the classes of the study are "
-            f"{listed(reading.model.classes)}; "
-            "decode the payloads with --run and that study"
+            f"{path}: payloads tell no time of day; state when the period of the first one began and how "
+            "long a "
+            "period is, like --begins 2026-05-01T06:00:00+02:00 --period 3600"
         )
-    counts = np.array([[row["results"][name] for name in classes] for row in rows], np.int64)
-    steps = np.array([row[_STEP] for row in rows], np.int64)
-    return Budget(
+    found: list[tuple[float, float, Mapping[str, Any]]] = []
+    number = 0
+    for place, row in enumerate(rows):
+        if place and row["reception"] == RESTARTED:
+            left = len(rows) - place
+            notes.append(
+                f"{path.name}: the tag restarted before payload {row['number']}, and nothing says how long "
+                "it was "
+                f"off; {plural(left, 'payload')} from there on left out."
+            )
+            break
+        number += (1 + int(row.get("lost_before") or 0)) if place else 0
+        begin = reading.begins + number * reading.period_s
+        found.append((begin, begin + reading.period_s, row))
+    return found
+
+
+def _periods(
+    path: Path,
+    tag: str,
+    placed: Sequence[tuple[float, float, Mapping[str, Any]]],
+    model: TagModel,
+    reading: Reading,
+) -> Periods:
+    assert model.hop_s is not None and model.window_s is not None
+    early = delay_ns(round(model.window_s * _NS), round(model.hop_s * _NS), model.smoothing)
+    edges = np.array([[begin, end] for begin, end, _ in placed])
+    starts, ends = (np.round(edges * 1e6).astype(np.int64) * 1000 - early).T
+    overlapping = np.flatnonzero(starts[1:] < ends[:-1])
+    if len(overlapping) or np.any(ends <= starts):
+        row = placed[int(overlapping[0]) + 1 if len(overlapping) else int(np.argmin(ends - starts))][2]
+        raise UserError(
+            f"{path}, payload {row['number']}: its period begins before that of the one before ended"
+        )
+    counts = np.array([list(row["results"].values()) for _, _, row in placed], np.int64)
+    return Periods(
         reading.animals.get(tag, tag) or reading.animal,
         f"the payloads of {path.name}",
-        classes,
-        counts.sum(axis=0),
-        sum(row["results"].get(_UNKNOWN, 0) for row in rows),
-        float((steps * (steps > 1)).sum() / 2),
-        len(rows),
-        None if reading.model is None else reading.model.hop_s,
+        (*model.classes, UNKNOWN),
+        starts,
+        ends,
+        counts * round(model.hop_s * _NS),
     )
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    """Return rows with number, tag, reception, lost_before, results_step and results."""
+    """Return rows with number, tag, reception, lost_before and results."""
     try:
         content = path.read_text(encoding="utf-8-sig")
         rows = json.loads(content)["payloads"] if content.lstrip().startswith("{") else _of_csv(content)
@@ -95,7 +159,6 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             {
                 **row,
                 "results": {name: int(count) for name, count in row["results"].items()},
-                _STEP: int(row[_STEP]),
                 "reception": str(row["reception"]),
             }
             for row in rows
@@ -117,7 +180,7 @@ def _of_csv(content: str) -> list[dict[str, Any]]:
         counts = {
             name[len(_COUNT) :]: count
             for name, count in row.items()
-            if name.startswith(_COUNT) and name != _STEP
+            if name.startswith(_COUNT) and name != _STEP and count != ""
         }
-        rows.append({**row, "results": {name: count for name, count in counts.items() if count != ""}})
+        rows.append({**row, "results": counts})
     return rows

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
-from mcukd.metrics.agreement.track import IntArray, Track
+from mcukd.metrics.agreement.periods import Periods
+from mcukd.metrics.agreement.track import Track
+
+#: Class of results that a tag does not know; it lowers the coverage and is never exported.
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,7 @@ class TagModel:
     """The model on a tag: names of its classes in its order, length of a window and of a hop in seconds.
 
     sha256: of the model, None where nothing says it. smoothing: results in the tag's majority, 1 for none.
+    simulated: whether it was made from simulated data.
     """
 
     classes: tuple[str, ...]
@@ -21,6 +26,7 @@ class TagModel:
     hop_s: Optional[float] = None
     sha256: Optional[str] = None
     smoothing: int = 1
+    simulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Reading:
     BORIS file, that are read. timezone: of local times: an IANA name, or an offset like +02:00. unit, base,
     hold, day_first, year_first: as the import's options of labels. begins: when a file's own zero was, in
     seconds since 1970. offset_s: to be added to a tag's times; drift_ppm: how much its clock is fast. model:
-    on the tag.
+    on the tag. period_s: length of a payload's period, the first of which began at `begins`.
     """
 
     classes: tuple[str, ...] = ()
@@ -52,35 +58,21 @@ class Reading:
     offset_s: Optional[float] = None
     drift_ppm: float = 0.0
     model: Optional[TagModel] = None
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Results of one animal by class, without the times at which they were made.
-
-    results: (K,). unknown: results of no class. uncertain: by how many results rounding may have changed the
-    sum. periods: payloads that were counted. result_s: seconds that a result stands for, where known.
-    """
-
-    animal: str
-    source: str
-    classes: tuple[str, ...]
-    results: IntArray
-    unknown: int
-    uncertain: float
-    periods: int
-    result_s: Optional[float]
+    period_s: Optional[float] = None
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a file says: a track for each animal, "" where it names none; or budgets, where it tells no times.
+    """What a file says: a track for each animal, "" where it names none; or periods, where it only counts.
 
     notes: sentences about how it was read and what was left out. model_sha256: of the model that said it; its
-    first digits alone where the file holds no more.
+    first digits alone where the file holds no more. uncertainty_s: by how much its times may be off for want
+    of digits, to be added to a tolerance. simulated: whether the animals were made by a simulator.
     """
 
     tracks: tuple[Track, ...]
     notes: tuple[str, ...] = ()
     model_sha256: Optional[str] = None
-    budgets: tuple[Budget, ...] = ()
+    periods: tuple[Periods, ...] = ()
+    uncertainty_s: float = 0.0
+    simulated: bool = False

@@ -1,8 +1,6 @@
 """A tag's log as a track: the bouts in a file of `mcukd fetch` or a dump of the tag's flash.
 
-A result describes the window before it, which ends when the result is made. It is taken to hold for the hop
-in the middle of that window, so that bouts lie half a window and half a hop before the results that they are
-made of, and earlier still by the delay of the tag's majority: (k - 1) / 2 results.
+Which time results stand for is said in `mcukd.tag.spans`.
 
 A bout's start is known in whole seconds of the tag's clock, its length in results. The moment within the
 second is carried on from bout to bout by the number of results, as far as the next bout's second allows it.
@@ -15,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from mcukd.annotations.reading import Reading, Said, TagModel
+from mcukd.annotations.behaviours import brought
+from mcukd.annotations.reading import UNKNOWN, Reading, Said, TagModel
 from mcukd.errors import UserError
 from mcukd.metrics.agreement.track import track_of
 from mcukd.tag.bouts import CHANGED, FULL
@@ -23,8 +22,12 @@ from mcukd.tag.fetched import is_fetched, read_fetched
 from mcukd.tag.log import Log, read_log
 from mcukd.tag.log_table import Setting, settings_of, utc_of
 from mcukd.tag.records import BOOT, BOUT, field, look_page, words_of
-from mcukd.text import listed, plural, share
+from mcukd.tag.spans import delay_ns
+from mcukd.text import listed, plural
 
+#: By how much a bout's times may be off: they are kept in whole seconds, and results wait for the sensor's
+#: FIFO.
+UNCERTAIN_S = 1.0
 _PAGE_BYTES = 4096
 _NS = 1_000_000_000
 
@@ -86,21 +89,15 @@ def read_tag_log(path: Path, reading: Reading) -> Said:
     _check_hop(path, mine, model)
     placed, trusted = _placed(path, mine, settings_of(log), model, reading)
     notes += trusted
-    unknown = [one for one in placed if one[2] == log.classes]
-    if unknown:
-        told = share(
-            sum(end - start for start, end, _ in unknown) / sum(end - start for start, end, _ in placed)
-        )
-        notes.append(
-            f"{path.name}: for {told} of the time the tag's result is unknown, which no class covers."
-        )
-    rows = [one for one in placed if one[2] != log.classes]
-    if not rows:
+    if not any(one[2] != log.classes for one in placed):
         raise UserError(f"{path} holds no bout of a known class; let the tag log bouts ([tag] bout_results)")
-    track = track_of(reading.animal, f"the tag's log {path.name}", model.classes, rows)
+    names = model.classes
+    if any(one[2] == log.classes for one in placed):
+        names = (*names, UNKNOWN)
+    track = track_of(reading.animal, f"the tag's log {path.name}", names, placed)
     words = {one.model for one in mine} - {None}
     sha256 = model.sha256 or (f"{words.pop():08x}" if len(words) == 1 else None)
-    return Said((track,), tuple(notes), sha256)
+    return Said((brought(path, track, reading),), tuple(notes), sha256, uncertainty_s=UNCERTAIN_S)
 
 
 def bouts_of(log: Log, result_s: Optional[float] = None) -> tuple[list[Bout], int]:
@@ -198,9 +195,9 @@ def _placed(
     assert model.window_s is not None
     rows: list[tuple[int, int, int]] = []
     for one in kept:
-        early = (model.window_s + one.result_s) / 2 + (model.smoothing - 1) / 2 * one.result_s
+        early = delay_ns(round(model.window_s * _NS), round(one.result_s * _NS), model.smoothing)
         start, end = (
-            round((_utc(at, one.boot, settings, reading) - early) * 1e6) * 1000 for at in (one.start, one.end)
+            round(_utc(at, one.boot, settings, reading) * 1e6) * 1000 - early for at in (one.start, one.end)
         )
         if rows and start < rows[-1][1]:
             raise UserError(

@@ -1,21 +1,22 @@
 """Windows of `mcukd classify` (Parquet) as a track.
 
-Each window is taken to hold for the hop in its middle, as a tag's results are (`mcukd.annotations.tag_log`).
+Each window stands for the hop in its middle, as a tag's results do (`mcukd.tag.spans`).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mcukd.annotations.behaviours import brought
 from mcukd.annotations.clock import moved
 from mcukd.annotations.reading import Reading, Said
 from mcukd.errors import UserError
 from mcukd.metrics.agreement.track import Track
+from mcukd.tag.spans import delay_ns
 
 #: How files end that `mcukd classify` writes for an animal.
 SUFFIX = ".windows.parquet"
@@ -51,12 +52,13 @@ def read_windows(path: Path, reading: Reading) -> Said:
         raise UserError(f"{path}: window {row} does not start after the one before it; classify it again")
     following = np.append(starts[1:], starts[-1:] + hop)
     ends = np.where(following - starts <= _GAP * hop, following, starts + hop)
-    shift = round((window_s - hop_s) / 2 * 1e6) * 1000
+    window = round(window_s * 1e6) * 1000
+    shift = window - delay_ns(window, hop)
     animal = reading.animal or path.name.partition(SUFFIX)[0]
     track = Track(
         animal, f"the windows of {path.name}", tuple(facts["classes"]), starts + shift, ends + shift, classes
     ).bouts()
-    return Said((replace(moved(track, reading), animal=animal),), (), str(facts["model_sha256"]))
+    return Said((brought(path, moved(track, reading), reading),), (), str(facts["model_sha256"]))
 
 
 def _facts(path: Path, table: Any) -> dict[str, Any]:

@@ -32,10 +32,10 @@ def _dump(tmp_path: Path) -> Path:
 def test_bouts_lie_half_a_window_and_half_a_hop_before_their_results(dump: Path) -> None:
     said = read_behaviour(dump, READING)
     (track,) = said.tracks
-    assert track.animal == "Bella" and track.classes == ("rest", "graze")
-    # Half an hour of rest before the time was set, then an hour and a half of grazing up to a gap; a quarter
-    # of an hour of unknown results is no class, and the second start had no time.
-    assert track.behaviours.tolist() == [0, 1]
+    assert track.animal == "Bella" and track.classes == ("rest", "graze", "unknown")
+    # Half an hour of rest before the time was set, then an hour and a half of grazing up to a gap, and a
+    # quarter of an hour of unknown results; the second start had no time.
+    assert track.behaviours.tolist() == [0, 1, 2]
     began, ended = (times / 1e9 - NOON for times in (track.starts, track.ends))
     early = (5.12 + 1.28) / 2
     first = 0.5 * 3600 // 1.28 * 1.28
@@ -43,7 +43,6 @@ def test_bouts_lie_half_a_window_and_half_a_hop_before_their_results(dump: Path)
     assert began[0] == pytest.approx(1.28 - first - early, abs=0.6)
     assert ended[0] == began[1] == pytest.approx(1.28 - early, abs=0.6)
     assert ended[1] == pytest.approx(round(1.5 * 3600 / 1.28) * 1.28 + 1.28 - early, abs=0.8)
-    assert any("the tag's result is unknown" in note for note in said.notes)
     assert any("of starts in which the time was not set left out" in note for note in said.notes)
     assert said.model_sha256 == "9abcdef0"
 
@@ -162,29 +161,55 @@ PAYLOADS = (
 2,7,ab,60,80,0,4,next,0
 3,7,ab,60,80,0,4,repeated,0
 4,7,ac,50,50,0,1,lost before,2
-5,8,ad,10,0,0,1,first,0
 """
 )
 
 
-def test_payloads_are_budgets_without_times(tmp_path: Path) -> None:
+def test_payloads_are_periods_of_stated_times(tmp_path: Path) -> None:
     path = tmp_path / "decoded"
     path.write_text(PAYLOADS)
-    said = read_behaviour(path, replace(READING, animals={"7": "Bella"}))
-    first, second = said.budgets
-    assert not said.tracks and (first.animal, second.animal) == ("Bella", "8")
-    assert first.results.tolist() == [210, 170] and (first.unknown, first.periods) == (2, 3)
-    assert first.uncertain == 4.0 and first.result_s == 1.28
+    stated = replace(READING, begins=1000.0, period_s=180.0)
+    said = read_behaviour(path, stated)
+    (periods,) = said.periods
+    assert not said.tracks and periods.animal == "7" and periods.classes == ("rest", "graze", "unknown")
+    # Two payloads are lost before the last one; results are of the time half a window and a hop before.
+    assert (periods.starts / 1e9 + 3.2).tolist() == [1000, 1180, 1720]
+    assert (periods.ends - periods.starts).tolist() == [180 * 10**9] * 3
+    assert (periods.times[0] / 1.28e9).tolist() == [100, 40, 2]
     assert "decoded: 1 repeated payload left out." in said.notes
-    assert any("2 payloads lost between" in note for note in said.notes)
-    row = {"number": 1, "payload": "aa", "results": {"rest": 1, "graze": 2, "unknown": 0}, "results_step": 1}
-    path.write_text(json.dumps({"payloads": [{**row, "reception": "first", "lost_before": 0}]}))
-    assert read_behaviour(path, READING).budgets[0].results.tolist() == [1, 2]
+    assert "decoded: 2 payloads lost; nothing is known of their periods." in said.notes
+    for reading, sentence in [
+        (READING, "payloads tell no time of day; state when"),
+        (replace(stated, model=None), "--run STUDY is needed"),
+        (
+            replace(stated, model=replace(MODEL, classes=("a", "b"))),
+            "counts rest, graze, unknown, and the study's",
+        ),
+    ]:
+        with pytest.raises(UserError, match=sentence):
+            read_behaviour(path, reading)
+    path.write_text(PAYLOADS + "5,8,ad,10,0,0,1,first,0\n")
+    with pytest.raises(UserError, match="payloads of the tags 7, 8"):
+        read_behaviour(path, stated)
     path.write_text(PAYLOADS.replace("100", "many"))
     with pytest.raises(UserError, match="looks like decoded payloads, but cannot be read"):
+        read_behaviour(path, stated)
+
+
+def test_payloads_after_a_restart_have_no_times(tmp_path: Path) -> None:
+    path = tmp_path / "decoded"
+    path.write_text(PAYLOADS.replace("lost before,2", "restarted,0"))
+    said = read_behaviour(path, replace(READING, begins=1000.0, period_s=180.0))
+    assert len(said.periods[0].starts) == 2
+    assert any("restarted before payload 4" in note for note in said.notes)
+
+
+def test_payloads_that_tell_the_tags_seconds_need_an_offset(tmp_path: Path) -> None:
+    path = tmp_path / "decoded"
+    row = {"number": 1, "payload": "aa", "results": {"rest": 1, "graze": 2, "unknown": 0}, "results_step": 1}
+    row = {**row, "reception": "first", "lost_before": 0, "begin_s": 60, "duration_s": 30}
+    path.write_text(json.dumps({"payloads": [row]}))
+    with pytest.raises(UserError, match="tell seconds of the tag's clock; state with --offset"):
         read_behaviour(path, READING)
-    path.write_text(PAYLOADS)
-    with pytest.raises(
-        UserError, match="counts rest and graze, and the classes of the study are|counts rest"
-    ):
-        read_behaviour(path, replace(READING, model=replace(MODEL, classes=("a", "b"))))
+    (periods,) = read_behaviour(path, replace(READING, offset_s=1000.0)).periods
+    assert (periods.animal, periods.starts[0] / 1e9 + 3.2) == ("Bella", 1060)
