@@ -47,7 +47,16 @@ def compare_models(
         Optional[float],
         typer.Option(metavar="HZ", help="Samples per second; goes with --start.", show_default=False),
     ] = None,
-    timezone: Annotated[str, typer.Option(help="Zone of --start where it has none.")] = "UTC",
+    labels: Annotated[
+        Optional[list[Path]],
+        typer.Option(
+            help="What observers saw: BORIS, mHealth, a table of labels; may be repeated.", show_default=False
+        ),
+    ] = None,
+    timezone: Annotated[
+        Optional[str],
+        typer.Option(help="Zone of local times in --labels, and of --start (UTC).", show_default=False),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="Longest differing stretches to list.")] = 10,
     out: Annotated[
         Optional[Path],
@@ -59,10 +68,11 @@ def compare_models(
     """Compare the answers of two integer models on the same recordings, before the new one goes on animals.
 
     Prints how much of the time they agree, which behaviour became which, minutes per day by both, and the
-    stretches that differ longest; of labelled data, which model is right where they differ.
+    stretches that differ longest; where there are labels, which model is right where they differ.
 
     Example: [bold]mcukd compare-models runs/old runs/new collars/*.parquet --time-column time[/bold]
     """
+    from mcukd.annotations.reading import Reading
     from mcukd.pipeline.classify import RecordingOptions
     from mcukd.pipeline.compare_models import compare_models as compare
     from mcukd.study import Study
@@ -76,9 +86,11 @@ def compare_models(
             time_column=time_column,
             start=start,
             rate_hz=rate,
-            timezone=timezone,
+            timezone=timezone or "UTC",
         ),
         second_paths=recordings_b or (),
+        labels=labels or (),
+        reading=Reading(timezone=timezone),
         top=top,
         out=out,
         data_root=data_root,
@@ -105,7 +117,7 @@ def _print(facts: dict[str, Any]) -> None:
     _print_tables(facts)
     if facts["labels"]:
         _print_labels(facts)
-    for where, note in facts["orientation"].items():
+    for where, note in facts["notes"].items():
         if note:
             typer.echo(f"{where}: {note}")
     if facts["simulated_data"]:

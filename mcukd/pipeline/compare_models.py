@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.annotations.formats import read_behaviour
+from mcukd.annotations.reading import Reading
 from mcukd.classify.difference_facts import comparison_facts
 from mcukd.classify.differences import COLUMNS, Differences, Said, Stretch
 from mcukd.classify.job import ClassifyJob, check_options, check_orientation
@@ -50,7 +52,7 @@ class _Input:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """All recordings, the names of their labels, what is said of the sensor's axes, and simulated or not."""
+    """All recordings, the names of their labels, notes on how files were read, and simulated or not."""
 
     each: list[Callable[[Advance], _Input]]
     samples: int
@@ -66,7 +68,8 @@ def compare_models(
     options: RecordingOptions,
     *,
     second_paths: Sequence[Path] = (),
-    labels: Sequence[Track] = (),
+    labels: Sequence[Path] = (),
+    reading: Reading = Reading(),
     top: int = TOP,
     out: Optional[Path] = None,
     data_root: Optional[Path] = None,
@@ -74,7 +77,8 @@ def compare_models(
     """Classify recordings with the models of two studies and return where their answers differ.
 
     paths: as for `classify`, or one card of labelled data by path or name. second_paths: the same recordings
-    as the second model takes them, for one of another rate or scale. labels: tracks of the animals, one each.
+    as the second model takes them, for one of another rate or scale. labels: files of observed behaviour, one
+    account of each animal, and how they are read.
     out: CSV file of every differing stretch. Each model takes its own window and hop; their answers are
     compared in time. Memory does not grow with the recordings. Raises UserError as `classify` does, for
     recordings that do not go together, and for a study without an integer model.
@@ -84,7 +88,10 @@ def compare_models(
     models = classifiable_model(first), classifiable_model(second)
     card = _labelled_card(paths)
     if card is None:
-        inputs = _recorded((first, second), models, (paths, second_paths or paths), options, labels)
+        said = [read_behaviour(path, reading) for path in labels]
+        tracks = [track for one in said for track in one.tracks]
+        inputs = _recorded((first, second), models, (paths, second_paths or paths), options, tracks)
+        inputs.notes.update({path.name: " ".join(one.notes) for path, one in zip(labels, said)})
     elif labels or second_paths:
         raise UserError(
             f"card {card.name} has labels, a rate and a scale of its own; leave --labels and --recordings-b "
@@ -114,7 +121,7 @@ def compare_models(
     for key, study, model in (("a", first, models[0]), ("b", second, models[1])):
         facts[key] = {"run": str(study.path), **_model_facts(model)}
     same = models[0].sha256 == models[1].sha256
-    return {**facts, "same_model": same, "simulated_data": inputs.simulated, "orientation": inputs.notes,
+    return {**facts, "same_model": same, "simulated_data": inputs.simulated, "notes": inputs.notes,
             "out": None if out is None else str(out)}  # fmt: skip
 
 
@@ -265,6 +272,8 @@ def _check_scales(models: tuple[IntegerModel, IntegerModel], opened: Sequence[Se
 def _labels_of(labels: Sequence[Track], truths: tuple[str, ...], animals: Sequence[str]) -> dict[str, Track]:
     found: dict[str, Track] = {}
     for track in labels:
+        if not track.animal and len(animals) == 1:
+            track = replace(track, animal=animals[0])
         if track.animal not in animals:
             raise UserError(
                 f"{track.source}: labels of '{track.animal}', but the recordings are of {listed(animals)}; "

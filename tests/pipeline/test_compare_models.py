@@ -14,11 +14,13 @@ from builders.commands import mcukd
 from builders.students import COUNTS_PER_G, random_model
 from builders.studies import simulated_study
 
+from mcukd.annotations.reading import Reading
+from mcukd.classify.counters import stamp
 from mcukd.classify.recording import BLOCK, open_recording
 from mcukd.classify.windows import Counters, classify_recording
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel, load_model, save_model
-from mcukd.metrics.agreement.track import NS, Track
+from mcukd.metrics.agreement.track import NS
 from mcukd.pipeline.classify import RecordingOptions
 from mcukd.pipeline.compare_models import compare_models
 from mcukd.study import Study
@@ -130,18 +132,39 @@ def test_a_new_model_of_another_scale_gets_its_own_recordings(tmp_path: Path) ->
     assert facts["shared_minutes"] == pytest.approx(1, abs=1e-3)
 
 
-def test_labels_tell_which_is_right_where_they_differ(studies: tuple[Study, Study], herd: list[Path]) -> None:
-    says = answers(studies[1], herd[0])
-    edges = START_NS + np.arange(len(says) + 1) * 600_000_000
-    classes = load_model(studies[1].path).classes
-    track = Track("bella", "labels.csv", classes, edges[:-1], edges[1:], says.astype(np.int64))
-    facts = compare_models(*studies, herd, STAMPED, labels=[track])
-    labels = facts["labels"]
-    assert labels["b_right_minutes"] == labels["minutes"] == pytest.approx(2, abs=1e-3)
-    assert labels["differing_b_right_minutes"] == labels["differing_minutes"] > 0
-    assert labels["differing_a_right_minutes"] == labels["differing_neither_right_minutes"] == 0
+def labels_of(study: Study, recording: Path, out: Path, animal: str) -> Path:
+    """What a study's model says of a recording as a table of labels in mHealth's columns."""
+    says, classes = answers(study, recording), load_model(study.path).classes
+    edges = [stamp(START_NS + n * 600_000_000) for n in range(len(says) + 1)]
+    rows = [f"{begin},{begin},{end},{classes[k]},{animal}" for begin, end, k in zip(edges, edges[1:], says)]
+    header = "HEADER_TIME_STAMP,START_TIME,STOP_TIME,LABEL_NAME,PARTICIPANT_ID"
+    out.write_text("\n".join([header, *rows]) + "\n")
+    return out
+
+
+def test_labels_tell_which_is_right_where_they_differ(
+    studies: tuple[Study, Study], herd: list[Path], tmp_path: Path
+) -> None:
+    labels = labels_of(studies[1], herd[0], tmp_path / "labels.csv", "bella")
+    facts = compare_models(*studies, herd, STAMPED, labels=[labels], reading=Reading(timezone="UTC"))
+    found = facts["labels"]
+    assert found["b_right_minutes"] == found["minutes"] == pytest.approx(2, abs=1e-3)
+    assert found["differing_b_right_minutes"] == found["differing_minutes"] > 0
+    assert found["differing_a_right_minutes"] == found["differing_neither_right_minutes"] == 0
+    assert [one["labels"]["minutes"] for one in facts["animals"]] == [found["minutes"], 0]
+    ada = labels_of(studies[1], herd[0], tmp_path / "ada.csv", "ada")
     with pytest.raises(UserError, match="labels of 'ada', but the recordings are of bella, max"):
-        compare_models(*studies, herd, STAMPED, labels=[replace(track, animal="ada")])
+        compare_models(*studies, herd, STAMPED, labels=[ada], reading=Reading(timezone="UTC"))
+    with pytest.raises(UserError, match="a second account of 'bella'"):
+        compare_models(*studies, herd, STAMPED, labels=[labels, labels], reading=Reading(timezone="UTC"))
+
+
+def test_local_times_of_labels_are_not_taken_for_utc(
+    studies: tuple[Study, Study], herd: list[Path], tmp_path: Path
+) -> None:
+    labels = labels_of(studies[1], herd[0], tmp_path / "labels.csv", "bella")
+    with pytest.raises(UserError, match="timezone"):
+        compare_models(*studies, herd, STAMPED, labels=[labels])
 
 
 def test_a_card_of_labelled_data_brings_its_labels(tmp_path: Path) -> None:
