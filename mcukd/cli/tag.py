@@ -1,4 +1,4 @@
-"""Command `mcukd tag status`: who a tag is and how it stands."""
+"""Group `mcukd tag` and its command `status`: who a tag is and how it stands."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from mcukd.cli.common import JsonOption, StudyOption, names_and_model, print_json, print_table
 from mcukd.cli.tag_line import BaudOption, EmulateOption, PortOption, tag_line
+from mcukd.cli.tag_watch import watch
 from mcukd.text import plural
 
 if TYPE_CHECKING:
@@ -19,12 +20,12 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True)
     group.callback()(_group)
     group.command("status")(status)
+    group.command("watch")(watch)
     app.add_typer(group, name="tag")
 
 
 def _group() -> None:
-    """A tag on its serial line: who it is and how it stands."""
-    # Without this function a group of one command takes no name.
+    """A tag on its serial line: who it is, how it stands, and what it finds."""
 
 
 def status(

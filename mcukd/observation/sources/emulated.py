@@ -12,15 +12,20 @@ from typing import Optional
 
 from mcukd.boards.launch import running
 from mcukd.boards.model import Board
+from mcukd.data.card import load_card
+from mcukd.data.readers.simulator import SimulatorSource
 from mcukd.data.simulation.animal import AnimalName, simulated_animal
 from mcukd.harness.protocol import Device, open_device
 from mcukd.harness.watching import MOST_S
 from mcukd.metrics.agreement.track import Track, track_of
 from mcukd.observation.moments import ClockReading, Connected, SessionClock
 from mcukd.observation.sources.live import WATCH_S, LiveTag
+from mcukd.study import Study
 from mcukd.tag.records import TICKS_PER_SECOND
 
 _NS = 1_000_000_000
+#: Added to a study's seed for animals that it was not trained on.
+HELD_OUT = 1000
 #: Seconds that a modelled chip on a busy computer may take to answer.
 _TIMEOUT_S = 5.0
 
@@ -29,7 +34,7 @@ _TIMEOUT_S = 5.0
 def emulated_tag(
     board: Board,
     elf: Path,
-    animal: AnimalName,
+    animal: Optional[AnimalName],
     clock: SessionClock,
     *,
     speed: float = 1.0,
@@ -39,8 +44,8 @@ def emulated_tag(
 ) -> Iterator[LiveTag]:
     """Run a board's image on the model of its chip, on a simulated animal, and yield it as a source.
 
-    speed: of the chip's time; `clock` has to be as fast. Other options as of `LiveTag`. The chip gets power
-    when the block begins. Raises UserError as `boards.launch.running`.
+    animal: None: the sensor lies at rest. speed: of the chip's time; `clock` has to be as fast. Other options
+    as of `LiveTag`. The chip gets power when the block begins. Raises UserError as `boards.launch.running`.
     """
     # A computer that is busy for a second is busy for a minute of a chip that is sixty times as fast.
     watch_s = min(MOST_S, round(WATCH_S * max(1.0, speed)))
@@ -53,7 +58,7 @@ def emulated_tag(
                 yield device
 
         yield LiveTag(
-            f"{board.name}, emulated, on a simulated animal",
+            f"{board.name}, emulated, {'at rest' if animal is None else 'on a simulated animal'}",
             connect,
             clock,
             samples=samples,
@@ -62,6 +67,14 @@ def emulated_tag(
             watch_s=watch_s,
             emulated=True,
         )
+
+
+def animal_of(study: Study, seconds: int = 7200) -> Optional[AnimalName]:
+    """Return an animal of the study's simulated herd that no model of it has seen; None of recorded data."""
+    card = load_card(study.card)
+    if not isinstance(card.source, SimulatorSource):
+        return None
+    return AnimalName(study.card, int(study.manifest["seed"]) + HELD_OUT, seconds)
 
 
 def simulated_truth(animal: AnimalName, seconds: float, power_on_ns: int = 0) -> Track:
