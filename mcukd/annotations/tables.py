@@ -39,7 +39,7 @@ def read_table(path: Path, reading: Reading) -> Said:
     intervals, times = read_intervals(path, asked)
     dated = _dated(path, intervals, times, reading)
     tracks, notes = tracks_of(path, f"the labels of {path.name}", dated, reading)
-    said = f"{path.name}: {plural(len(intervals), 'row')} read; times are {times.reason}."
+    said = f"{path.name}: {plural(len(intervals), 'interval')} read; times are {times.reason}."
     return Said(tracks, (said, *(f"{path.name}: {note}." for note in dialog.notes), *notes))
 
 

@@ -207,7 +207,20 @@ def _placed(
             )
         if end > start:
             rows.append((start, end, one.class_found))
+    away = max((_beyond(one.end, one.boot, settings) for one in kept), default=0.0) / 3600
+    if away >= 1 and not reading.drift_ppm:
+        notes.append(
+            f"{path.name}: bouts lie up to {away:.1f} h from the nearest setting of the tag's time, so that "
+            "each 10 "
+            f"ppm by which its clock is off move them by up to {away * 0.036:.2f} s (--drift)."
+        )
     return rows, notes
+
+
+def _beyond(seconds: float, boot: int, settings: Sequence[Setting]) -> float:
+    """Return how many seconds of the tag's clock a moment lies outside the settings of its start, or 0."""
+    same = [each.tag for each in settings if each.boot == boot]
+    return max(same[0] - seconds, seconds - same[-1], 0.0) if same else 0.0
 
 
 def _utc(seconds: float, boot: int, settings: Sequence[Setting], reading: Reading) -> float:

@@ -17,6 +17,8 @@ from mcukd.pipeline.behaviour import read_source
 from mcukd.text import listed
 
 BORIS, MOVEBANK, MHEALTH = "boris", "movebank", "mhealth"
+#: No tag was on an animal before 1990.
+_EARLIEST_NS = 631_152_000 * 10**9
 
 
 def export(
@@ -42,6 +44,7 @@ def export(
             raise UserError(f"{path} holds payloads, which tell no times; nothing can be exported of it.")
     apart = form == BORIS and out.suffix.lower() != ".xlsx"
     tracks = _chosen([_known(track) for one in said for track in one.tracks], apart, who)
+    _refuse_undated(tracks)
     models = list(dict.fromkeys(one.model_sha256 for one in said if one.model_sha256))
     if len(models) > 1 and form == MOVEBANK:
         raise UserError(
@@ -70,6 +73,17 @@ def export(
         "model_sha256": model,
         "notes": [note for one in said for note in one.notes],
     }
+
+
+def _refuse_undated(tracks: Sequence[Track]) -> None:
+    """UserError where times are those of recordings without stamps, which count from 1970."""
+    for track in tracks:
+        if track.starts[0] < _EARLIEST_NS:
+            raise UserError(
+                f"{track.source}: its times begin {track.starts[0] / 1e9:.3f} s after 1970-01-01, as of a "
+                "recording "
+                "without stamps, so no wall-clock time is known; classify it with --start."
+            )
 
 
 def _known(track: Track) -> Track:

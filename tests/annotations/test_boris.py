@@ -8,8 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from builders.boris import DAY, EPOCH, START, VERSIONS, Coded, aggregated, project, tabular, write_project
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mcukd.annotations.formats import read_behaviour
 from mcukd.annotations.reading import Reading, Said
@@ -98,6 +101,42 @@ NIGHT_SEEN = {
 }
 #: 23:58:30 in Berlin.
 NIGHT_BEGAN = BEGAN - OF_DAY + 86_310
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 400_000), st.sampled_from((0, 0, 1, 5000)), st.integers(0, 2)),
+        min_size=1,
+        max_size=9,
+    ),
+    st.sampled_from(VERSIONS),
+    st.sampled_from([(START, 0.0), (DAY, float(OF_DAY)), (EPOCH, float(BEGAN))]),
+    st.sampled_from(["tabular", "aggregated", "project"]),
+)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_sequence_of_states_reads_to_itself(
+    tmp_path: Path, bouts: list[tuple[int, int, int]], version: str, base: tuple[str, float], kind: str
+) -> None:
+    """States follow each other, at once or after a while, also the same one; times are whole milliseconds."""
+    at, states, expected = 1000, [], []
+    for length, pause, code in bouts:
+        start, at = at + pause, at + pause + length
+        states.append(("A", "abc"[code], "", base[1] + start / 1000, base[1] + at / 1000))
+        if expected and expected[-1][0] == "abc"[code] and expected[-1][2] == start / 1000:
+            expected[-1] = (*expected[-1][:2], at / 1000)
+        else:
+            expected.append(("abc"[code], start / 1000, at / 1000))
+    observation = Coded("o", DATE, states, base=base[0])
+    if kind == "project":
+        path = write_project(tmp_path / "o.boris", [observation])
+    else:
+        path = {"tabular": tabular, "aggregated": aggregated}[kind](version, [observation]).write(
+            tmp_path / "o"
+        )
+    said = read_behaviour(path, BERLIN)
+    found = seen(replace(said, tracks=tuple(track.bouts() for track in said.tracks)))["A"]
+    assert [name for name, *_ in found] == [name for name, *_ in expected]
+    assert np.allclose([one[1:] for one in found], [one[1:] for one in expected], rtol=0, atol=2e-6)
 
 
 def test_seconds_of_the_day_go_on_past_midnight(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def same(found: Track, written: Track) -> bool:
 
 
 @given(track(), track("B"), st.sampled_from(["boris", "xlsx", "movebank", "mhealth"]))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_reads_to_the_same(tmp_path: Path, first: Track, second: Track, kind: str) -> None:
     path, tracks = tmp_path / "file", [first, second]
     sha: Optional[str] = None

@@ -180,6 +180,8 @@ def test_exports_that_would_mix_are_refused(herd: tuple[Path, list[Track]], tmp_
     assert export(both, MHEALTH, tmp_path / "o.csv", reading, who="the tag's log a.bin")["bouts"] == 10
     with pytest.raises(UserError, match="--account is 'me', which is none of"):
         export(both, MHEALTH, tmp_path / "o.csv", reading, who="me")
+    with pytest.raises(UserError, match="recording without stamps, so no wall-clock time is known"):
+        export([folder / "a.bin"], MHEALTH, tmp_path / "o.csv", replace(reading, offset_s=-1.7e9))
     with pytest.raises(UserError, match="BORIS opens projects"):
         export([folder / "a.bin"], BORIS, tmp_path / "o.csv", reading)
 

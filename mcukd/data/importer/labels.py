@@ -20,7 +20,7 @@ from mcukd.data.importer.label_clocks import DATED, OF_DAY, Asked, TimeColumns, 
 from mcukd.data.importer.label_days import join_days, join_start
 from mcukd.data.importer.label_durations import read_durations
 from mcukd.data.importer.label_points import hold_points
-from mcukd.data.importer.label_sheets import is_sheet, label_sheet
+from mcukd.data.importer.label_sheets import is_old_export, is_sheet, label_sheet, old_export
 from mcukd.data.importer.label_text import LabelText
 from mcukd.data.importer.numerals import MISSING
 from mcukd.data.importer.text import TextForm, parse, read_blocks, sniff
@@ -67,7 +67,10 @@ def read_intervals(path: Path, asked: Asked) -> tuple[list[Interval], Times]:
     """
     if is_project(path):
         return read_project(path, asked)
-    text = label_sheet(path, asked) if is_sheet(path) else _text_of(path, asked)
+    if is_sheet(path):
+        text = label_sheet(path, asked)
+    else:
+        text = old_export(path, asked) if is_old_export(path) else _text_of(path, asked)
     return read_export(text) if is_export(text) else _generic(text)
 
 

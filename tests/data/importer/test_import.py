@@ -14,6 +14,7 @@ from typing import Any, Optional
 
 import numpy as np
 import pytest
+from builders.boris import Coded, write_project
 from builders.places import Folders
 
 from mcukd.data.card import load_card
@@ -342,6 +343,25 @@ def test_exports_of_boris_are_joined_in_their_time_zone(tmp_path: Path, content:
     lively = windows.counts[windows.labels == windows.classes.index("walk")].std(axis=1)[:, 0].min()
     still = windows.counts[windows.labels == windows.classes.index("rest")].std(axis=1)[:, 0].max()
     assert lively > 4 * still
+
+
+def test_a_project_of_boris_is_joined_as_its_exports_are(tmp_path: Path) -> None:
+    unlabelled(tmp_path / "herd.csv", start=NOON_UTC - 7200)
+    states = [
+        (who, ("walk", "rest")[number % 2], "", 30.0 * number, 30.0 * number + 30)
+        for who, count in (("A", 4), ("B", 2))
+        for number in range(count)
+    ]
+    project = write_project(tmp_path / "herd.boris", [Coded("one", "2024-07-01 12:00:00", states)])
+    made = bring_in(
+        tmp_path / "herd.csv",
+        tmp_path / "out",
+        labels_table=project,
+        labels_timezone="Europe/Rome",
+        window_s=1.0,
+    )
+    windows = load_windows(load_card(str(made.cards[0])))
+    assert np.bincount(windows.labels[windows.animals == "B"]).tolist() == [30, 30]
 
 
 def test_events_of_boris_that_do_not_stop_are_one_sentence(tmp_path: Path) -> None:
