@@ -43,10 +43,15 @@ FORMATS: Registry[Format] = Registry(
 TABLE = Format("table", "labels as BORIS, mHealth or a table has them", lambda _: True, read_table)
 
 
+#: Bytes by which a format is recognised: the flash of any tag is smaller.
+_MOST = 1 << 24
+
+
 def format_of(path: Path) -> Format:
     """Return the format of a file, by its content. Raises UserError where it cannot be read."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as stream:
+            content = stream.read(_MOST)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the name.") from None
     if not content:

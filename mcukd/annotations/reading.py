@@ -67,7 +67,8 @@ class Said:
 
     notes: sentences about how it was read and what was left out. model_sha256: of the model that said it; its
     first digits alone where the file holds no more. uncertainty_s: by how much its times may be off for want
-    of digits, to be added to a tolerance. simulated: whether the animals were made by a simulator.
+    of digits, to be added to a tolerance. simulated: whether the animals were made by a simulator. observers:
+    sources of tracks that no model said.
     """
 
     tracks: tuple[Track, ...]
@@ -76,3 +77,4 @@ class Said:
     periods: tuple[Periods, ...] = ()
     uncertainty_s: float = 0.0
     simulated: bool = False
+    observers: tuple[str, ...] = ()

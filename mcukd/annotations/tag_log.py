@@ -28,6 +28,8 @@ from mcukd.text import listed, plural
 #: By how much a bout's times may be off: they are kept in whole seconds, and results wait for the sensor's
 #: FIFO.
 UNCERTAIN_S = 1.0
+#: No crystal, and hardly an RC oscillator that is calibrated, is so far off.
+_STRANGE_PPM = 1000
 _PAGE_BYTES = 4096
 _NS = 1_000_000_000
 
@@ -72,23 +74,21 @@ def read_tag_log(path: Path, reading: Reading) -> Said:
     bouts, lost = bouts_of(log, model.hop_s)
     notes = [f"{path.name}: {sentence}" for sentence in log.damage]
     if lost:
-        notes.append(
-            f"{path.name}: {plural(lost, 'bout')} of starts whose own record the log no longer holds left "
-            "out."
-        )
-    ours = None if model.sha256 is None else int(model.sha256[:8], 16)
-    mine = [one for one in bouts if ours is None or one.model in (ours, None)]
-    if len(mine) < len(bouts):
-        others = sorted({f"{one.model:08x}" for one in bouts if one.model not in (ours, None)})
-        told = f"{plural(len(bouts) - len(mine), 'bout')} of the model {listed(others)}"
-        if not mine:
-            raise UserError(
-                f"{path} holds {told}, and none of the study's, {ours:08x}; give that model's study"
-            )
+        told = f"{plural(lost, 'bout')} of starts whose own record the log no longer holds"
+        if not bouts:
+            raise UserError(f"{path} holds {told}; give --run STUDY, which says how long a result stands for")
         notes.append(f"{path.name}: {told} left out.")
+    mine, said = _of_model(path, bouts, model)
+    notes += said
     _check_hop(path, mine, model)
     placed, trusted = _placed(path, mine, settings_of(log), model, reading)
     notes += trusted
+    notes += [
+        f"{path.name}: between two settings of its time in start {each.boot} the tag's clock seems to be "
+        f"{each.drift_ppm:,.0f} ppm off, which no crystal is: one of both was set wrongly."
+        for each in settings_of(log)
+        if each.drift_ppm is not None and abs(each.drift_ppm) > _STRANGE_PPM
+    ]
     if not any(one[2] != log.classes for one in placed):
         raise UserError(f"{path} holds no bout of a known class; let the tag log bouts ([tag] bout_results)")
     names = model.classes
@@ -98,6 +98,34 @@ def read_tag_log(path: Path, reading: Reading) -> Said:
     words = {one.model for one in mine} - {None}
     sha256 = model.sha256 or (f"{words.pop():08x}" if len(words) == 1 else None)
     return Said((brought(path, track, reading),), tuple(notes), sha256, uncertainty_s=UNCERTAIN_S)
+
+
+def _of_model(path: Path, bouts: Sequence[Bout], model: TagModel) -> tuple[list[Bout], list[str]]:
+    """Return the bouts of one model, and sentences on others; UserError where nothing says which one
+    counts."""
+    there = sorted({f"{one.model:08x}" for one in bouts if one.model is not None})
+    if model.sha256 is None:
+        if len(there) > 1:
+            raise UserError(
+                f"{path} holds bouts of the models {listed(there)}; say which one counts with --run STUDY"
+            )
+        return list(bouts), []
+    ours, notes = model.sha256[:8], []
+    mine = [one for one in bouts if one.model in (int(ours, 16), None)]
+    if len(mine) < len(bouts):
+        others = listed(name for name in there if name != ours)
+        told = f"{plural(len(bouts) - len(mine), 'bout')} of the model {others}"
+        if not mine:
+            raise UserError(f"{path} holds {told}, and none of the study's, {ours}; give that model's study")
+        notes.append(f"{path.name}: {told} left out.")
+    unsaid = sum(one.model is None for one in mine)
+    if unsaid:
+        notes.append(
+            f"{path.name}: {plural(unsaid, 'bout')} of starts whose own record the log no longer holds, "
+            "taken to be "
+            "of the study's model."
+        )
+    return mine, notes
 
 
 def bouts_of(log: Log, result_s: Optional[float] = None) -> tuple[list[Bout], int]:

@@ -133,4 +133,7 @@ def export(
         return
     for note in facts["notes"]:
         typer.echo(note)
-    typer.echo(f"{out}: {plural(facts['bouts'], 'bout')} of {listed(facts['animals'])}.")
+    typer.echo(
+        f"{out}: {plural(facts['bouts'], 'bout')} of "
+        f"{listed(name or 'an animal without a name' for name in facts['animals'])}."
+    )

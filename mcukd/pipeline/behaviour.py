@@ -82,4 +82,5 @@ def _of_session(account: Account, reading: Reading, side: Optional[str]) -> Said
         account.facts.model_sha256 or None,
         uncertainty_s=0.0 if side == OBSERVERS else account.tolerance_s,
         simulated=account.facts.simulated,
+        observers=tuple(dict.fromkeys(track.source for track in observed)),
     )

@@ -45,7 +45,14 @@ def export(
     apart = form == BORIS and out.suffix.lower() != ".xlsx"
     tracks = _chosen([_known(track) for one in said for track in one.tracks], apart, who)
     _refuse_undated(tracks)
-    models = list(dict.fromkeys(one.model_sha256 for one in said if one.model_sha256))
+    written = {track.source for track in tracks}
+    models = list(
+        dict.fromkeys(
+            one.model_sha256
+            for one in said
+            if one.model_sha256 and written & {track.source for track in one.tracks} - {*one.observers}
+        )
+    )
     if len(models) > 1 and form == MOVEBANK:
         raise UserError(
             f"the sources are of the models {listed(models)}; export those of one model at a time."

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.tag_dump import FAST_PPM, NOON, Life, two_starts
+from builders.tag_dump import CONFIG, FAST_PPM, NOON, Life, two_starts
 
 from mcukd.annotations.formats import read_behaviour
 from mcukd.annotations.reading import Reading, TagModel
 from mcukd.errors import UserError
 from mcukd.tag.fetched import Owner, create
 from mcukd.tag.log import read_log
+from mcukd.tag.operation import Tag
 from mcukd.tag.records import words_of
 
 #: Of the tag of `builders.tag_dump`: a result every 1.28 s of a window of 5.12 s.
@@ -155,6 +156,36 @@ def test_windows_hold_for_the_hop_in_their_middle(tmp_path: Path) -> None:
     other = windows(tmp_path / "other", facts, [0, 1, 1, 2])
     with pytest.raises(UserError, match="window 2 does not start after"):
         read_behaviour(other, Reading())
+
+
+def test_bouts_of_two_models_are_not_put_together(tmp_path: Path) -> None:
+    life = Life()
+    life.tag.set_time(NOON, 0, 1)
+    life.hours(0.1, 0)
+    life.hours(0.1, 1)
+    life.tag.stop()
+    life.tag = Tag(CONFIG, life.flash, lambda: life.ticks % (1 << 32), 1, 0x12345678, 0x11111111)
+    life.tag.set_time(NOON + 3600, 0, 1)
+    life.hours(0.1, 0)
+    life.tag.stop()
+    path = tmp_path / "tag.bin"
+    path.write_bytes(life.flash.dump())
+    with pytest.raises(UserError, match="bouts of the models 11111111, 9abcdef0; say which one counts"):
+        read_behaviour(path, READING)
+    said = read_behaviour(path, replace(READING, model=replace(MODEL, sha256="11111111" + "00" * 28)))
+    assert len(said.tracks[0]) == 1 and "tag.bin: 2 bouts of the model 9abcdef0 left out." in said.notes
+
+
+def test_a_time_that_was_set_wrongly_is_said(tmp_path: Path) -> None:
+    life = Life()
+    life.tag.set_time(NOON, 0, 1)
+    life.hours(0.1, 0)
+    life.hours(0.1, 1)
+    life.tag.set_time(NOON + 3600, 0, 1)
+    life.tag.stop()
+    path = tmp_path / "tag.bin"
+    path.write_bytes(life.flash.dump())
+    assert any("ppm off, which no crystal is" in note for note in read_behaviour(path, READING).notes)
 
 
 HEADER = "number,tag,payload,results_rest,results_graze,results_unknown,results_step,reception,lost_before\n"

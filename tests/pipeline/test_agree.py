@@ -207,9 +207,9 @@ def test_a_session_is_compared_with_its_own_tag(tmp_path: Path) -> None:
     assert found["settings"]["clock_uncertainty_s"] == account.tolerance_s
     with pytest.raises(UserError, match="several accounts of cow-07 .observer anna, observer ben, tag"):
         export([folder], MHEALTH, tmp_path / "o.csv", Reading())
-    assert export([folder], MHEALTH, tmp_path / "o.csv", Reading(), who="observer anna")["animals"] == [
-        "cow-07"
-    ]
+    for who, model in (("observer anna", None), (account.tags[0].source, "ab" * 32)):
+        written = export([folder], MOVEBANK, tmp_path / "o.csv", Reading(), who=who)
+        assert written["animals"] == ["cow-07"] and written["model_sha256"] == model
 
 
 def test_two_observers_are_called_by_their_files(herd: tuple[Path, list[Track]], tmp_path: Path) -> None:
