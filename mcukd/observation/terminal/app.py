@@ -27,6 +27,8 @@ from mcukd.observation.terminal.dialogs import ENDS, Ask, Leave
 NS = 1_000_000_000
 #: Seconds between two looks for a change, and the longest time without drawing.
 _LOOK_S, _DRAW_S = 0.1, 0.5
+#: Lines that everything but the keys' labels needs.
+_ROOM = 20
 
 
 class ObserveApp(App[None]):
@@ -42,7 +44,7 @@ class ObserveApp(App[None]):
     #head, #animals, #state, #told { height: 1; }
     #told { margin: 0 1; }
     #middle { height: auto; margin: 1 0 0 0; }
-    #keys { width: 42; height: auto; padding: 0 1; }
+    #keys { width: 38; height: auto; padding: 0 1; }
     #right { width: 1fr; height: auto; }
     #tag, #agreement, #figures { height: auto; }
     #figures { margin: 1 0 0 0; }
@@ -139,7 +141,9 @@ class ObserveApp(App[None]):
             "head": panels.head(shown, self.observer, self._zone),
             "animals": panels.animals(shown, self.observer, self.animal),
             "state": panels.state_line(shown, self.observer),
-            "keys": panels.keys_panel(self.keys, does, said),
+            "keys": panels.keys_panel(
+                self.keys, does, said, large=self.size.height > _ROOM + 2 * len(self.keys)
+            ),
             "tag": panels.tag_line(shown, self._zone),
             "agreement": panels.agreement_line(shown, self.observer),
             "figures": panels.figures(shown, self.observer, self.animal),

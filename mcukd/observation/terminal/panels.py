@@ -16,7 +16,9 @@ from mcukd.text import figure
 
 #: Seconds of a column of the ethogram.
 STEP_S = 4.0
-_EVENTS = 8
+_EVENTS = 20
+#: Letters of a behaviour's name on its label.
+_NAME = 16
 _BOLD = Style(bold=True)
 
 
@@ -37,7 +39,8 @@ def passed(seconds: float) -> str:
 def head(shown: Mapping[str, Any], observer: str, zone: tzinfo) -> Text:
     """Return the first line: what the session is, what is not real in it, and the time."""
     session = shown["session"]
-    text = Text(f" {session['name']} ", "bold reverse")
+    text = Text()
+    text.append(f" {session['name']} ", "bold reverse")
     text.append(f"  observer {observer}  ")
     if session["simulated"]:
         text.append(" SIMULATED ANIMAL ", "bold black on yellow")
@@ -64,18 +67,23 @@ def animals(shown: Mapping[str, Any], observer: str, current: str) -> Text:
     return text
 
 
-def keys_panel(keys: Mapping[str, str], current: Optional[str], said: Optional[str], width: int = 22) -> Text:
-    """Return a large label for each behaviour: its key, its name, whether it goes on, what the tag says.
+def keys_panel(keys: Mapping[str, str], current: Optional[str], said: Optional[str], large: bool) -> Text:
+    """Return a label for each behaviour: its key, its name, whether it goes on, what the tag says.
 
-    keys: key → behaviour. current: what the observer said last. said: what the tag says.
+    keys: key → behaviour. current: what the observer said last. said: what the tag says. large: two lines
+    for each.
     """
     text = Text()
     for number, (key, name) in enumerate(keys.items()):
-        text.append(f" {key} ", style_of(number) + _BOLD)
+        style = style_of(number) + _BOLD
+        if large:
+            text.append("     ", style)
+            text.append("\n")
+        text.append(f"  {key}  ", style)
         mark = "◀ you" if name == current else ""
         mark += (" ◀ tag" if mark else "◀ tag") if name == said else ""
-        text.append(f" {name[: width - 4]:<{width - 4}}", "bold" if name == current else "")
-        text.append(f" {mark:<12}\n", "bold" if mark else "")
+        text.append(f" {name[:_NAME]:<{_NAME}}", "bold" if name == current else "")
+        text.append(f" {mark}\n", "bold")
     return text
 
 

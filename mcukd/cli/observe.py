@@ -1,0 +1,218 @@
+"""Command `mcukd observe`: a field session, on a terminal, a page, or by a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from mcukd.cli.common import JsonOption, StudyOption, port_given
+from mcukd.cli.tag_line import BaudOption, EmulateOption, PortOption
+
+if TYPE_CHECKING:
+    from mcukd.observation.events import Event
+    from mcukd.observation.script import Command
+    from mcukd.observation.session import Session
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(observe)
+
+
+def observe(
+    context: typer.Context,
+    animal: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            "--animal", help="Name of an animal that is watched; again for each.", show_default=False
+        ),
+    ] = None,
+    observer: Annotated[str, typer.Option(help="Who watches; part of a file's name.")] = "observer",
+    port: PortOption = None,
+    emulate: EmulateOption = None,
+    replay: Annotated[
+        Optional[Path],
+        typer.Option(help="Instead of a tag: a stream or log of one, told again.", show_default=False),
+    ] = None,
+    no_tag: Annotated[bool, typer.Option("--no-tag", help="Without a tag.")] = False,
+    session: Annotated[
+        Optional[Path],
+        typer.Option(help="Folder of the session. Default: sessions/<time>-<animal>.", show_default=False),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a session, or join it as another observer.")
+    ] = False,
+    run: StudyOption = None,
+    classes: Annotated[
+        Optional[str],
+        typer.Option(metavar="A,B,…", help="Behaviours, in place of a study's.", show_default=False),
+    ] = None,
+    also: Annotated[
+        Optional[str],
+        typer.Option(metavar="A,B,…", help="Behaviours that the tag does not know.", show_default=False),
+    ] = None,
+    tagged: Annotated[
+        Optional[str],
+        typer.Option(help="The animal that wears the tag, with several animals.", show_default=False),
+    ] = None,
+    precision: Annotated[
+        float, typer.Option(min=0.01, max=0.49, help="A sensitivity is to be known to ± this.")
+    ] = 0.1,
+    blind: Annotated[bool, typer.Option("--blind", help="Show nothing that the tag says.")] = False,
+    zone: Annotated[
+        Optional[str],
+        typer.Option(help="Time zone, as Europe/London. Default: this computer's.", show_default=False),
+    ] = None,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="Have the tag tell its samples too; taps are found in them.")
+    ] = False,
+    script: Annotated[
+        Optional[Path],
+        typer.Option(help="Timed commands instead of a screen; - for standard input.", show_default=False),
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="An emulated tag on a simulated animal; a script presses the keys.")
+    ] = False,
+    speed: Annotated[
+        float, typer.Option(min=0.1, max=60, help="With --demo: how much faster time passes.")
+    ] = 4.0,
+    baud: BaudOption = 115_200,
+    json: JsonOption = False,
+) -> None:
+    """Watch animals, press a key for what they do, and compare with what their tag says, live.
+
+    Every key is on disk before it is shown as taken; --resume goes on after whatever ended the program.
+    'mcukd agree FOLDER' compares the two afterwards.
+
+    Example: [bold]mcukd observe --port /dev/ttyACM0 --run runs/cow --animal cow-17 --observer anna[/bold]
+    """
+    from mcukd.pipeline.observe import Wanted, observing
+
+    if demo:
+        _demo(session, observer if _given(context, "observer") else None, run, speed, script)
+        return
+    wanted = Wanted(
+        observer=observer,
+        animals=tuple(animal or ()),
+        folder=session,
+        resume=resume,
+        run=run,
+        classes=None if classes is None else tuple(classes.split(",")),
+        also=() if also is None else tuple(also.split(",")),
+        tagged=tagged,
+        precision=precision,
+        blind=blind,
+        zone=zone,
+        port=port_given(context, port, emulates=bool(emulate or replay or no_tag)),
+        baud=baud,
+        emulate=emulate,
+        replay=replay,
+        no_tag=no_tag,
+        samples=samples,
+    )
+    if script is None:
+        _require_terminal()
+    commands = None if script is None else _commands(script)
+    with observing(wanted) as opened:
+        if commands is None:
+            _on_terminal(opened, observer)
+        else:
+            _by_script(opened, observer, commands, json)
+    _say_where(opened)
+
+
+def _given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _demo(
+    folder: Optional[Path], observer: Optional[str], run: Optional[Path], speed: float, script: Optional[Path]
+) -> None:
+    from mcukd.errors import UserError
+    from mcukd.pipeline.observe_demo import SCRIPTED, demonstrating
+
+    if script is not None:
+        raise UserError("--demo has a script of its own; leave --script out.")
+    _require_terminal()
+    with demonstrating(folder, run, speed, lambda text: typer.secho(f"→ {text}", err=True)) as opened:
+        _on_terminal(opened, observer or SCRIPTED)
+    _say_where(opened)
+
+
+def _require_terminal() -> None:
+    import sys
+
+    from mcukd.errors import UserError
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UserError("the screen needs a terminal; give --script FILE where there is none.")
+    try:
+        import textual  # noqa: F401
+    except ImportError:
+        raise UserError(
+            "the screen needs the package textual; 'pip install mcukd[observe]' installs it."
+        ) from None
+
+
+def _on_terminal(opened: Session, observer: str) -> None:
+    from mcukd.observation.terminal.app import ObserveApp
+
+    ObserveApp(opened, observer).run()
+
+
+def _commands(script: Path) -> Iterable[Command]:
+    """Return the commands of a file, which is read as a whole, or of standard input, as they come."""
+    import sys
+
+    from mcukd.errors import UserError
+    from mcukd.observation.script import parse
+
+    if str(script) == "-":
+        return parse(sys.stdin, "standard input")
+    try:
+        lines = script.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UserError(
+            f"--script {script}: {error.strerror}; name a file of timed commands, or - for standard input."
+        ) from None
+    except ValueError:
+        raise UserError(f"--script {script}: it is no UTF-8 text; save it as UTF-8.") from None
+    return list(parse(lines, str(script)))
+
+
+def _by_script(opened: Session, observer: str, commands: Iterable[Command], json: bool) -> None:
+    from threading import Event as Stop
+
+    from mcukd.observation.script import run
+    from mcukd.observation.waiting import waiter
+
+    def say(event: Event) -> None:
+        opened.did(event)
+        print(_line(event, json), flush=True)
+
+    run(opened.desk(observer), commands, waiter(opened.clock, Stop()), say)
+
+
+def _line(event: Event, json: bool) -> str:
+    """Return the line that says that an event is on disk."""
+    from json import dumps
+
+    from mcukd.observation.events import entry_of
+
+    fields = {"number": event.number, **entry_of(event)}
+    if json:
+        return dumps(fields, ensure_ascii=False)
+    words = " ".join(
+        str(value) for name, value in fields.items() if name in ("animal", "behaviour", "of", "text")
+    )
+    return f"{event.number} {event.what.kind} {words}".rstrip()
+
+
+def _say_where(opened: Session) -> None:
+    typer.echo(f"Session: {opened.folder}", err=True)
+    typer.echo(f"  compare: mcukd agree {opened.folder}", err=True)
+    typer.echo(f"  go on:   mcukd observe --resume --session {opened.folder} …", err=True)
