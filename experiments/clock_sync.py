@@ -28,6 +28,7 @@ from mcukd.metrics.agreement.track import Track
 from mcukd.observation.clocks.anchors import NS, anchor_of
 from mcukd.observation.clocks.drift import fit_clock
 from mcukd.observation.clocks.ethograms import EthogramOffset, find_offset
+from mcukd.observation.clocks.facts import clock_facts
 from mcukd.observation.clocks.taps import TapSamples, TapsFound, find_taps
 from mcukd.observation.moments import ClockReading
 from mcukd.tag.records import TICKS_PER_SECOND
@@ -125,7 +126,7 @@ def session(rng: np.random.Generator, animal: Any, kind: str) -> dict[str, Any]:
         "jump": abs(jumps[0] - tag.jump) if len(jumps) == 1 and tag.jump else None,
         "time": float(error[sure].max()) if sure.any() else None,
         "within": float(np.mean(error <= 2 * stated)),
-        "told": not any("cannot tell a drift" in one for one in clock.facts()["sentences"]),
+        "told": not any("cannot tell a drift" in one for one in clock_facts(clock)["sentences"]),
     }
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from mcukd.metrics.agreement.settings import AgreementSettings
 from mcukd.metrics.agreement.summary import agreement_of
 from mcukd.metrics.agreement.track import Track
+from mcukd.observation.clocks.facts import clock_facts
 from mcukd.observation.events import Event, Note
 from mcukd.observation.folder import (
     SessionFacts,
@@ -41,7 +42,7 @@ class Account:
     """What a session's files come to.
 
     observers: by name, a track of each animal. tags: a track of each tag that was connected. clocks: by the
-    tag's source, the facts of its clock (`ClockMap.facts`). tolerance_s: by how much the clocks may differ.
+    tag's source, the facts of its clock (`clock_facts`). tolerance_s: by how much the clocks may differ.
     notes: (ns since 1970, observer, text). remarks: sentences on what is not as it should be. emulated:
     whether a modelled chip stood in for a tag.
     """
@@ -126,7 +127,7 @@ def session_tracks(folder: Path) -> Account:
             continue
         track = tag_track(state, facts.tagged, facts.behaviours, clock.to_host_ns, state.connected.smoothing)
         tags.append(track)
-        clocks[track.source] = clock.facts()
+        clocks[track.source] = clock_facts(clock)
         if len(track):
             found = clock.tolerance_s(int(track.starts[0]), int(track.ends[-1]))
             if np.isfinite(found):

@@ -1,10 +1,9 @@
-"""Clock map: the tag's clock as this computer's and back, how sure that is, and why, in sentences."""
+"""Clock map: the tag's clock as this computer's and back, and how sure that is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -183,36 +182,3 @@ class ClockMap:
             between = (ticks > before) & (ticks < after)
             found = np.where(between, np.hypot(found, fit.jump(number)[0]), found)
         return np.asarray(found)
-
-    def facts(self) -> dict[str, Any]:
-        """Return what was found as JSON types."""
-        from mcukd.observation.clocks.sentences import sentences_of
-
-        return {
-            "anchors": [
-                {
-                    "tag_ticks": one.tag_ticks,
-                    "host_ns": one.host_ns,
-                    "uncertainty_s": one.uncertainty_s,
-                    "source": one.source,
-                    "residual_s": round(float(residual), 6),
-                }
-                for one, residual in zip(self.anchors, self.fit.residuals)
-            ],
-            "anchors_left_out": [
-                {"tag_ticks": one.tag_ticks, "host_ns": one.host_ns, "source": one.source}
-                for one in self.left_out
-            ],
-            "drift_s_per_h": round(self.drift_s_per_h, 6),
-            "drift_uncertainty_s_per_h": round(self.drift_uncertainty_s_per_h, 6),
-            "drift_measured": self.drift_measured,
-            "jumps": [
-                {"after_ticks": before, "before_ticks": after, "seconds": round(size, 6), "uncertainty_s": sd}
-                for before, after, size, sd in self.jumps
-            ],
-            "rival_explanations": len(self.rivals),
-            "restarts_ticks": list(self.restarts),
-            "unnoticed_jump_s": round(self.unnoticed_jump_s, 3),
-            "scatter_beyond_uncertainty": round(self.scale, 3),
-            "sentences": sentences_of(self),
-        }

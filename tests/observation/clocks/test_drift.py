@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mcukd.errors import UserError
 from mcukd.observation.clocks.anchors import NS, Anchor, anchor_of
 from mcukd.observation.clocks.drift import SAME_KIND_S_PER_H, DriftSettings, fit_clock
+from mcukd.observation.clocks.facts import clock_facts
 from mcukd.observation.moments import ClockReading
 
 TICKS = 32768
@@ -54,7 +55,7 @@ def test_one_anchor_gives_the_offset_and_the_uncertainty_grows_by_what_is_known_
     same_kind = fit_clock(anchors([100]), settings=DriftSettings(0.3, SAME_KIND_S_PER_H))
     assert same_kind.uncertainty_s(TAG + 3700 * TICKS) == pytest.approx(np.hypot(0.02, 0.03), rel=0.01)
     assert same_kind.drift_s_per_h == pytest.approx(0.3)
-    assert not clock.drift_measured and "not measured" in " ".join(clock.facts()["sentences"])
+    assert not clock.drift_measured and "not measured" in " ".join(clock_facts(clock)["sentences"])
 
 
 def test_two_anchors_give_the_drift_and_say_that_they_cannot_tell_it_from_a_jump():
@@ -63,7 +64,7 @@ def test_two_anchors_give_the_drift_and_say_that_they_cannot_tell_it_from_a_jump
     assert clock.drift_measured and not clock.jumps
     assert error_s(clock, 3600, drift_s_per_h=0.54) < 0.02
     assert clock.unnoticed_jump_s > 3
-    assert "cannot tell a drift from a jump" in " ".join(clock.facts()["sentences"])
+    assert "cannot tell a drift from a jump" in " ".join(clock_facts(clock)["sentences"])
 
 
 def test_two_anchors_show_a_jump_where_the_drift_of_the_kind_is_known():
@@ -88,7 +89,7 @@ def test_drift_and_jump_are_told_apart_by_taps_before_and_after_it():
     for t in (0, 1800, 3600, 3800, 5000, 7200):
         assert error_s(clock, t, **truth) < 0.1
     assert clock.uncertainty_s(TAG + 3700 * TICKS) > 2.9
-    assert any("jumped forward by 2.9" in one for one in clock.facts()["sentences"])
+    assert any("jumped forward by 2.9" in one for one in clock_facts(clock)["sentences"])
 
 
 def test_three_anchors_leave_open_between_which_two_it_jumped_and_the_uncertainty_covers_both():
@@ -97,7 +98,7 @@ def test_three_anchors_leave_open_between_which_two_it_jumped_and_the_uncertaint
     assert clock.rivals
     for t in (1800, 3600, 5400, 7200):
         assert error_s(clock, t, **truth) < 3 * clock.uncertainty_s(TAG + t * TICKS)
-    assert "do not tell where" in " ".join(clock.facts()["sentences"])
+    assert "do not tell where" in " ".join(clock_facts(clock)["sentences"])
 
 
 @given(
@@ -134,7 +135,7 @@ def test_a_stray_group_of_taps_is_left_out_and_said():
     given_anchors = anchors(times, noise=(0, 0, 0, 4.0))
     clock = fit_clock(given_anchors)
     assert not clock.jumps and clock.left_out == (given_anchors[3],)
-    assert any("contradict" in one for one in clock.facts()["sentences"])
+    assert any("contradict" in one for one in clock_facts(clock)["sentences"])
     assert error_s(clock, 3600) < 0.05
 
 
@@ -147,7 +148,7 @@ def test_a_restart_may_jump_and_without_an_anchor_after_it_nothing_is_claimed():
     half = fit_clock(anchors([0, 3000], **truth), restarts=[restart])
     assert half.knows([restart - 1, restart]).tolist() == [True, False]
     assert np.isinf(half.uncertainty_s(restart))
-    assert "No anchor follows" in " ".join(half.facts()["sentences"])
+    assert "No anchor follows" in " ".join(clock_facts(half)["sentences"])
 
 
 def test_the_tolerance_is_twice_the_worst_uncertainty_within_the_time_asked_for():
@@ -177,5 +178,5 @@ def test_times_that_a_jump_left_out_go_back_to_the_moment_it_jumped():
 
 
 def test_the_facts_are_json():
-    facts = fit_clock(anchors([0, 3600, 3800, 7200], jump_s=3, jump_at_s=3700)).facts()
+    facts = clock_facts(fit_clock(anchors([0, 3600, 3800, 7200], jump_s=3, jump_at_s=3700)))
     assert json.loads(json.dumps(facts)) == facts

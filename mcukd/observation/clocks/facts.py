@@ -1,9 +1,43 @@
-"""Sentences about a clock map: what was found, how sure it is, what it cannot tell and what would help."""
+"""Facts of a clock map: what was found, how sure it is, what it cannot tell and what would help."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from mcukd.observation.clocks.clock_map import ClockMap
 from mcukd.text import plural
+
+
+def clock_facts(clock: ClockMap) -> dict[str, Any]:
+    """Return what is known of a tag's clock, in JSON types."""
+    return {
+        "anchors": [
+            {
+                "tag_ticks": one.tag_ticks,
+                "host_ns": one.host_ns,
+                "uncertainty_s": one.uncertainty_s,
+                "source": one.source,
+                "residual_s": round(float(residual), 6),
+            }
+            for one, residual in zip(clock.anchors, clock.fit.residuals)
+        ],
+        "anchors_left_out": [
+            {"tag_ticks": one.tag_ticks, "host_ns": one.host_ns, "source": one.source}
+            for one in clock.left_out
+        ],
+        "drift_s_per_h": round(clock.drift_s_per_h, 6),
+        "drift_uncertainty_s_per_h": round(clock.drift_uncertainty_s_per_h, 6),
+        "drift_measured": clock.drift_measured,
+        "jumps": [
+            {"after_ticks": before, "before_ticks": after, "seconds": round(size, 6), "uncertainty_s": sd}
+            for before, after, size, sd in clock.jumps
+        ],
+        "rival_explanations": len(clock.rivals),
+        "restarts_ticks": list(clock.restarts),
+        "unnoticed_jump_s": round(clock.unnoticed_jump_s, 3),
+        "scatter_beyond_uncertainty": round(clock.scale, 3),
+        "sentences": sentences_of(clock),
+    }
 
 
 def sentences_of(clock: ClockMap) -> list[str]:
