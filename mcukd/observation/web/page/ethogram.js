@@ -74,6 +74,8 @@ export function draw(canvas, rows, names, now) {
   for (let minute = 0; minute <= SPAN_S / 60; minute += 2) {
     const at = x(now - minute * 60);
     pen.textAlign = minute === 0 ? "right" : minute * 60 === SPAN_S ? "left" : "center";
-    pen.fillText(minute === 0 ? "now" : `−${minute} min`, at, bottom);
+    const oldest = minute * 60 === SPAN_S;
+    if (minute * 60 === SPAN_S - 120) continue; // its place is taken by the oldest one's words
+    pen.fillText(minute === 0 ? "now" : oldest ? `${minute} min ago` : `${minute}`, at, bottom);
   }
 }

@@ -232,8 +232,8 @@ export class View {
   figures() {
     const { minutes, agreement, between_observers: between, observer } = this.shown;
     const all = minutes[this.animal] ?? {};
-    const mine = all[observer] ?? {};
-    const other = Object.entries(all).find(([source]) => !(source in this.shown.observers))?.[1];
+    const mine = all[`observer ${observer}`] ?? {};
+    const other = Object.entries(all).find(([source]) => !source.startsWith("observer "))?.[1];
     const found = agreement[observer];
     const letters = lettersOf(this.behaviours);
     const rows = this.behaviours.map((name, index) => {
