@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -73,6 +74,30 @@ def observe(
         Optional[Path],
         typer.Option(help="Timed commands instead of a screen; - for standard input.", show_default=False),
     ] = None,
+    web: Annotated[
+        bool, typer.Option("--web", help="A page for a browser, as a phone's, instead of the screen.")
+    ] = False,
+    host: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="ADDRESS",
+            help="With --web: address of this computer in the phone's network. Default: this computer alone.",
+            show_default=False,
+        ),
+    ] = None,
+    web_port: Annotated[
+        Optional[int],
+        typer.Option("--web-port", help="With --web: port of the page. Default: 8765.", show_default=False),
+    ] = None,
+    with_observer: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            "--with-observer",
+            metavar="NAME",
+            help="With --web: another observer, with a code of their own; again for each.",
+            show_default=False,
+        ),
+    ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="An emulated tag on a simulated animal; a script presses the keys.")
     ] = False,
@@ -88,11 +113,14 @@ def observe(
     'mcukd agree FOLDER' compares the two afterwards.
 
     Example: [bold]mcukd observe --port /dev/ttyACM0 --run runs/cow --animal cow-17 --observer anna[/bold]
+
+    On a phone in this computer's network: [bold]mcukd observe … --web --host 192.168.43.10[/bold]
     """
     from mcukd.pipeline.observe import Wanted, observing
 
+    page = _page_wanted(web, host, web_port, with_observer, script)
     if demo:
-        _demo(session, observer if _given(context, "observer") else None, run, speed, script)
+        _demo(session, observer if _given(context, "observer") else None, run, speed, script, page)
         return
     wanted = Wanted(
         observer=observer,
@@ -113,11 +141,13 @@ def observe(
         no_tag=no_tag,
         samples=samples,
     )
-    if script is None:
+    if script is None and page is None:
         _require_terminal()
     commands = None if script is None else _commands(script)
     with observing(wanted) as opened:
-        if commands is None:
+        if page is not None:
+            _on_page(opened, observer, page)
+        elif commands is None:
             _on_terminal(opened, observer)
         else:
             _by_script(opened, observer, commands, json)
@@ -130,16 +160,25 @@ def _given(context: typer.Context, name: str) -> bool:
 
 
 def _demo(
-    folder: Optional[Path], observer: Optional[str], run: Optional[Path], speed: float, script: Optional[Path]
+    folder: Optional[Path],
+    observer: Optional[str],
+    run: Optional[Path],
+    speed: float,
+    script: Optional[Path],
+    page: Optional[_Page],
 ) -> None:
     from mcukd.errors import UserError
     from mcukd.pipeline.observe_demo import SCRIPTED, demonstrating
 
     if script is not None:
         raise UserError("--demo has a script of its own; leave --script out.")
-    _require_terminal()
+    if page is None:
+        _require_terminal()
     with demonstrating(folder, run, speed, lambda text: typer.secho(f"→ {text}", err=True)) as opened:
-        _on_terminal(opened, observer or SCRIPTED)
+        if page is None:
+            _on_terminal(opened, observer or SCRIPTED)
+        else:
+            _on_page(opened, observer or SCRIPTED, page)
     _say_where(opened)
 
 
@@ -162,6 +201,62 @@ def _on_terminal(opened: Session, observer: str) -> None:
     from mcukd.observation.terminal.app import ObserveApp
 
     ObserveApp(opened, observer).run()
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Where the page is served, and for whom besides the observer."""
+
+    host: str
+    port: int
+    others: tuple[str, ...]
+
+
+def _page_wanted(
+    web: bool, host: Optional[str], port: Optional[int], others: Optional[list[str]], script: Optional[Path]
+) -> Optional[_Page]:
+    """Return where the page is to be served, None without --web."""
+    from mcukd.errors import UserError
+
+    given = {"--host": host, "--web-port": port, "--with-observer": others}
+    if not web:
+        alone = [name for name, value in given.items() if value]
+        if alone:
+            raise UserError(f"{alone[0]} is of the page; add --web.")
+        return None
+    if script is not None:
+        raise UserError("--web and --script are both given; give one.")
+    try:
+        from mcukd.observation.web.server import HERE, PORT, listening
+    except ImportError as error:
+        raise UserError(
+            f"the page needs the package {error.name}; 'pip install mcukd[observe]' installs it."
+        ) from None
+    from mcukd.observation.folder import require_observer
+
+    page = _Page(HERE if host is None else host, PORT if port is None else port, tuple(others or ()))
+    for name in page.others:
+        require_observer(name)
+    # An address that cannot be used is said before a session begins.
+    listening(page.host, page.port).close()
+    return page
+
+
+def _on_page(opened: Session, observer: str, page: _Page) -> None:
+    """Serve the page until Ctrl-C; what was taken is on disk whatever ends the program."""
+    from contextlib import suppress
+
+    from mcukd.observation.web.server import serve
+
+    typer.echo("Ctrl-C ends the session's page.", err=True)
+    with suppress(KeyboardInterrupt):
+        serve(
+            opened,
+            [observer, *page.others],
+            page.host,
+            page.port,
+            lambda line: print(line, flush=True),
+        )
 
 
 def _commands(script: Path) -> Iterable[Command]:
