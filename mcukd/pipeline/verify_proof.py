@@ -25,6 +25,8 @@ from mcukd.study import Study
 #: Instructions of a window may differ by this share, and the deepest stack by so many bytes: interrupts fall
 #: where the host's line has them.
 _COUNT_TOLERANCE, _STACK_TOLERANCE = 1e-3, 128
+#: Seconds that a model may take for a short request.
+_PATIENCE_S = 10.0
 
 
 class PackedProof:
@@ -135,6 +137,9 @@ class PackedProof:
         assert model is not None
         with running(board, elf) as url, open_device(url, board.console.baud) as device:
             who = device.who()
+            # A model loses no byte. Where this computer is busy it is late, and was perhaps asked several
+            # times while it started: neither calls for the slow encoding of a line that loses bytes.
+            device.timeout, device.robust = _PATIENCE_S, False
             check_identity(who, f"the image of {self._name}", board.name, model, record["firmware_sha256"])
             reached = started(board, elf)
             found = prove(device, model, windows.probes, counted(who, reached))
