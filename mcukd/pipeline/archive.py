@@ -26,6 +26,7 @@ from mcukd.archive.contents import (
     session_members,
     study_members,
 )
+from mcukd.archive.logs import log_figures
 from mcukd.archive.pack import Packed, json_bytes, pack, text_without_folders, without_folders
 from mcukd.archive.proof import ProvenWindows
 from mcukd.archive.sessions import session_figures
@@ -106,6 +107,7 @@ def archive_study(study: Study, out: Path, options: ArchiveOptions) -> tuple[Pac
     found.contents.update(named_members("--log", LOGS, options.logs))
     found.contents.update(named_members("--file", FILES, options.files))
     found.facts["sessions"] = names_below(found.contents, SESSIONS)
+    found.facts["logs"] = {path.name: log_figures(path) for path in options.logs}
     for folder in options.sessions:
         _pack_session(folder, model, found)
     # Board files have the day of this installation.

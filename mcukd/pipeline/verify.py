@@ -22,8 +22,9 @@ from mcukd.archive.check import (
     require_digest,
 )
 from mcukd.archive.container import Archive, Broken
-from mcukd.archive.contents import SESSIONS, STUDY, names_below
+from mcukd.archive.contents import LOGS, SESSIONS, STUDY, names_below
 from mcukd.archive.figures import Known, check_metrics
+from mcukd.archive.logs import check_log
 from mcukd.archive.proof import require_stored
 from mcukd.archive.sessions import check_session
 from mcukd.errors import UserError
@@ -118,6 +119,9 @@ class _Unpacked:
         if self._study.file(METRICS_FILE).is_file():
             found.append(checked("figures", self._check_figures))
         found += [self._check_session(name) for name in self._sessions()]
+        logs = self._facts.get("logs")
+        for name, figures in sorted(logs.items()) if isinstance(logs, dict) else ():
+            found.append(self._check_log(str(name), figures))
         return found
 
     def _check_study(self) -> str:
@@ -198,6 +202,12 @@ class _Unpacked:
         # Clocks are fitted in floats, and their facts rounded to a millionth.
         known = Known(strict=self._same_version, tolerance=2e-6)
         return checked(what, lambda: check_session(folder, read_json(self._archive, member), model, known))
+
+    def _check_log(self, name: str, figures: Any) -> Check:
+        if figures is None:
+            return Check(f"log {name}", NOT_RUN, "it is no log of a tag, so that it has no figures")
+        model = self._model.sha256 if self._model else None
+        return checked(f"log {name}", lambda: check_log(self._folder / LOGS / name, figures, model))
 
     @property
     def _same_version(self) -> bool:

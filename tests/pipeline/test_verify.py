@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.commands import mcukd
+from builders.day_log import day_log
 from builders.evidence import (
     contents_of,
     evidence_study,
@@ -20,6 +21,7 @@ from builders.evidence import (
 )
 from builders.students import random_model
 from builders.studies import simulated_study
+from builders.tag_dump import two_starts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -53,7 +55,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def archive(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("elsewhere")
     session = session_folder(folder / "meadow", model_sha256=load_model(study.path).sha256)
-    archive_study(study, folder / "herd.zip", ArchiveOptions(sessions=(session,)))
+    (folder / "tag7.log").write_bytes(two_starts())
+    options = ArchiveOptions(sessions=(session,), logs=(folder / "tag7.log",))
+    archive_study(study, folder / "herd.zip", options)
     return folder / "herd.zip"
 
 
@@ -80,7 +84,7 @@ def test_an_untouched_archive_holds_on_another_path(archive: Path, tmp_path: Pat
     assert states == {
         "files": "holds", "SHA-256": "holds", "study": "holds", "model": "holds", "record of native": "holds",
         "reference of native": "holds", "image of native": "not checked", "figures": "holds",
-        "session meadow": "holds",
+        "session meadow": "holds", "log tag7.log": "holds",
     }  # fmt: skip
     assert facts["holds"] and "not checked: image of native." in facts["sentence"]
     figures = next(one["detail"] for one in facts["checks"] if one["what"] == "figures")
@@ -95,7 +99,8 @@ def test_a_copy_of_the_study_gives_the_same_bytes(study: Study, archive: Path, t
     copy.manifest["card"] = str(tmp_path / "other" / "herd.toml")
     out = tmp_path / "again.zip"
     shutil.copytree(archive.parent / "meadow", tmp_path / "meadow")
-    archive_study(copy, out, ArchiveOptions(sessions=(tmp_path / "meadow",)))
+    log = Path(shutil.copy2(archive.parent / "tag7.log", tmp_path))
+    archive_study(copy, out, ArchiveOptions(sessions=(tmp_path / "meadow",), logs=(log,)))
     assert out.read_bytes() == archive.read_bytes()
 
 
@@ -285,6 +290,18 @@ def test_an_edited_figure_of_a_session_is_found_with_hashes_made_anew(archive: P
     del figures["agreement"]
     out = made_over(archive, tmp_path / "b.zip", {member: json.dumps(figures).encode()})
     assert "has no recorded agreement" in breaks(out)
+
+
+def test_another_log_is_found_with_hashes_made_anew(archive: Path, tmp_path: Path) -> None:
+    figures = json.loads(read_archive(archive).read("evidence.json"))["logs"]["tag7.log"]
+    assert figures["models"] == ["9abcdef0"] and figures["records"]["boot"] == 2
+    out = made_over(archive, tmp_path / "a.zip", {"logs/tag7.log": day_log(400)})
+    assert "it breaks at log tag7.log, where tag7.log, " in breaks(out)
+    out = made_over(archive, tmp_path / "b.zip", {"logs/tag7.log": None})
+    assert "it breaks at log tag7.log, where tag7.log is missing" in breaks(out)
+    figures["results"]["1"] += 100
+    out = made_over(archive, tmp_path / "c.zip", {}, {"logs": {"tag7.log": figures}})
+    assert "tag7.log, results, 1 is" in breaks(out)
 
 
 def test_proofs_that_the_facts_do_not_tell_are_not_passed_over(archive: Path, tmp_path: Path) -> None:
