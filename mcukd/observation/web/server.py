@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from time import monotonic, sleep
@@ -148,7 +149,8 @@ def listening(host: str, port: int) -> socket.socket:
         )
     made = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
     try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform != "win32":  # there it would share the port with another program
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))
         made.listen(CONNECTIONS_MAX)
     except (OSError, OverflowError) as error:

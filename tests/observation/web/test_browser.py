@@ -188,6 +188,27 @@ def test_a_press_whose_answer_was_lost_is_taken_once(phone, tmp_path):
         assert len(journal_presses(session.folder)) == 1
 
 
+def test_a_key_counts_from_the_touch_whatever_the_phones_clock_says(phone, tmp_path):
+    phone.add_init_script(
+        "window.ahead = 3600e3; const real = Date.now; Date.now = () => real.call(Date) + window.ahead;"
+    )
+    with served(tmp_path) as (session, server):
+        open_page(phone, server)
+        for behaviour, ahead in (("grazing", 3600e3), ("walking", -7200e3)):
+            # The second time the phone's clock was set since the session's time was measured.
+            phone.evaluate(f"window.ahead = {ahead}")
+            place = key(phone, behaviour).bounding_box()
+            phone.mouse.move(place["x"] + 20, place["y"] + 20)
+            before = session.clock.now_ns()
+            phone.mouse.down()
+            after = session.clock.now_ns()
+            phone.wait_for_timeout(600)
+            phone.mouse.up()
+            pressed(phone, behaviour)
+            at = journal_presses(session.folder)[-1]["utc_ns"]
+            assert before - 10**8 < at < after + 3 * 10**8
+
+
 def test_a_refused_key_is_said_and_not_lost_from_sight(phone, tmp_path):
     with served(tmp_path) as (session, server):
         open_page(phone, server)

@@ -5,7 +5,9 @@ const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#56b4e9", "#d55e00", "#cc79a7
 const DARK = new Set(["#0072b2", "#22302b"]);
 const ROW = 34;
 const LABEL = 18;
-export const SPAN_S = 600;
+// What a snapshot holds at most, and what is drawn at least, s.
+const LONGEST_S = 600;
+const SHORTEST_S = 120;
 
 export function colourOf(index) {
   return COLOURS[index % COLOURS.length];
@@ -28,8 +30,9 @@ export function lettersOf(names) {
   return found;
 }
 
-// rows: [{source, bouts: [[start, end, behaviour], …]}, …]; now: seconds since 1970.
-export function draw(canvas, rows, names, now) {
+// rows: [{source, bouts: [[start, end, behaviour], …]}, …]; began, now: seconds since 1970.
+export function draw(canvas, rows, names, began, now) {
+  const span = Math.min(LONGEST_S, Math.max(SHORTEST_S, 60 * Math.ceil((now - began) / 60)));
   const scale = window.devicePixelRatio || 1;
   const width = canvas.clientWidth;
   const height = rows.length * (ROW + LABEL) + LABEL;
@@ -39,7 +42,7 @@ export function draw(canvas, rows, names, now) {
   const pen = canvas.getContext("2d");
   pen.scale(scale, scale);
   const letters = lettersOf(names);
-  const x = (time) => Math.max(0, width - ((now - time) / SPAN_S) * width);
+  const x = (time) => Math.max(0, width - ((now - time) / span) * width);
   pen.textBaseline = "middle";
   rows.forEach((row, number) => {
     const top = number * (ROW + LABEL);
@@ -50,7 +53,7 @@ export function draw(canvas, rows, names, now) {
     pen.fillStyle = "#e4e4e4";
     pen.fillRect(0, top + LABEL, width, ROW);
     for (const [start, end, behaviour] of row.bouts) {
-      if (end < now - SPAN_S) continue;
+      if (end < now - span) continue;
       const index = names.indexOf(behaviour);
       const colour = index < 0 ? "#777777" : colourOf(index);
       const left = x(start);
@@ -71,11 +74,13 @@ export function draw(canvas, rows, names, now) {
   const bottom = rows.length * (ROW + LABEL) + LABEL / 2;
   pen.fillStyle = "#000000";
   pen.font = "13px system-ui, sans-serif";
-  for (let minute = 0; minute <= SPAN_S / 60; minute += 2) {
-    const at = x(now - minute * 60);
-    pen.textAlign = minute === 0 ? "right" : minute * 60 === SPAN_S ? "left" : "center";
-    const oldest = minute * 60 === SPAN_S;
-    if (minute * 60 === SPAN_S - 120) continue; // its place is taken by the oldest one's words
-    pen.fillText(minute === 0 ? "now" : oldest ? `${minute} min ago` : `${minute}`, at, bottom);
+  const minutes = span / 60;
+  const step = minutes > 5 ? 2 : 1;
+  const marks = [[0, "now", "right"], [minutes, `${minutes} min ago`, "left"]];
+  // The oldest one's words take the place of what is next to it.
+  for (let minute = step; minute < 0.7 * minutes; minute += step) marks.push([minute, `${minute}`, "center"]);
+  for (const [minute, text, align] of marks) {
+    pen.textAlign = align;
+    pen.fillText(text, x(now - minute * 60), bottom);
   }
 }

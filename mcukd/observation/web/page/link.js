@@ -25,6 +25,7 @@ export class Link {
     this.tries = 0;
     this.pings = new Map();
     this.heardAt = 0;
+    this.pingedAt = 0;
     this.sending = null;
     this.timer = null;
     setInterval(() => this.watch(), 1000);
@@ -103,13 +104,16 @@ export class Link {
       if (this.socket !== null && performance.now() - this.heardAt > SILENCE_MS) this.drop();
       return;
     }
-    if (performance.now() - this.heardAt > SILENCE_MS) this.drop();
-    else if (performance.now() - this.heardAt > PING_MS / 2) this.ping();
+    const now = performance.now();
+    if (now - this.heardAt > SILENCE_MS) this.drop();
+    // News comes without pings, but the session's time does not.
+    else if (this.clock.best === null || now - this.pingedAt > PING_MS) this.ping();
   }
 
   ping() {
     if (!this.open) return;
     const ping = this.clock.ping();
+    this.pingedAt = ping.ran;
     this.pings.set(ping.ran, ping);
     this.socket.send(JSON.stringify({ type: "ping", sent: ping.ran }));
   }
@@ -152,7 +156,10 @@ export class Link {
     if (press.at_us === null) {
       // Touched while the session's time was not known here.
       press.at_us = this.clock.at(press.wall);
-      if (press.at_us === null) return;
+      if (press.at_us === null) {
+        this.ping(); // what answers it sends the press
+        return;
+      }
       this.outbox.put(press);
     }
     const { wall, turn, ...message } = press;

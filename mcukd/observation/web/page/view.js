@@ -201,7 +201,7 @@ export class View {
       scan.classList.toggle("due", due);
     }
     const rows = this.shown.ethograms[this.animal] ?? [];
-    draw(element("ethogram"), rows, this.behaviours, now);
+    draw(element("ethogram"), rows, this.behaviours, this.shown.session.began, now);
   }
 
   tagLine() {

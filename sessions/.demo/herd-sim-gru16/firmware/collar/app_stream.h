@@ -1,0 +1,43 @@
+/* app_stream.h - classification as in operation: sample by sample, one result every hop. */
+#ifndef APP_STREAM_H
+#define APP_STREAM_H
+
+#include "mcukd_model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define APP_STREAM_NO_CLASS 255u
+
+/* ceil(T / hop): a state is free again before the window that needs it begins. */
+#define APP_STREAM_STATES ((MCUKD_MODEL_WINDOW + MCUKD_MODEL_HOP - 1) / MCUKD_MODEL_HOP)
+
+typedef struct {
+    uint32_t samples; /* taken so far: the index of the sample expected next */
+    uint32_t results; /* windows classified so far */
+    uint8_t latest_class; /* APP_STREAM_NO_CLASS before the first window is full */
+    int16_t latest_logits[MCUKD_MODEL_CLASSES];
+    uint32_t ethogram[MCUKD_MODEL_CLASSES]; /* windows per class; a byte would overflow at 256 */
+    /* Windows under way. */
+    mcukd_state states[APP_STREAM_STATES];
+    uint32_t steps_left[APP_STREAM_STATES]; /* 0: no window under way */
+    uint32_t next_state;
+    uint32_t until_start; /* samples before the next window begins */
+} app_stream;
+
+/* Forget all samples and counts. */
+void app_stream_reset(app_stream *stream);
+
+/* Forget the windows under way, as where samples were lost: no window bridges a gap. */
+void app_stream_restart(app_stream *stream);
+
+/* Take the next sample of raw sensor counts; return 1 where a window ended with it, else 0. No two windows end
+ * with one sample. */
+int app_stream_push(app_stream *stream, const int16_t sample[MCUKD_MODEL_CHANNELS]);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
