@@ -10,6 +10,7 @@ from typing import Any, Callable
 from mcukd.archive.container import Archive, Broken, read_archive
 from mcukd.archive.crate import CRATE, described_files, path_in_crate
 from mcukd.archive.manifest import MANIFEST, check_manifest
+from mcukd.archive.names import name_problem
 from mcukd.archive.pack import FACTS, FORMAT
 from mcukd.errors import UserError
 
@@ -77,6 +78,13 @@ def require_digest(archive: Archive, expected: str) -> str:
     if archive.sha256 != wanted:
         raise Broken(f"the file has the SHA-256 {archive.sha256[:12]}…, expected {wanted[:12]}…")
     return "its SHA-256 is the one given"
+
+
+def inside(name: object) -> str:
+    """Return a name that a file of an archive gives; Broken where it would lead out of the archive."""
+    if problem := name_problem(str(name)):
+        raise Broken(problem)
+    return str(name)
 
 
 def read_json(archive: Archive, name: str) -> Any:

@@ -17,6 +17,7 @@ from mcukd.archive.check import (
     NOT_RUN,
     Check,
     checked,
+    inside,
     open_intact,
     read_json,
     require_digest,
@@ -129,6 +130,9 @@ class _Unpacked:
             if name.endswith(".npz") and name.startswith(f"{STUDY}/"):
                 require_stored((self._folder / name).read_bytes(), name)
         study = Study.open(self._folder / STUDY)
+        for record in study.manifest["stages"].values():
+            for one in (*record["outputs"], *record["inputs"]):
+                inside(one)
         if stale := stale_stages(study):
             raise Broken(f"stage '{stale[0].stage}' does not belong to the others: {stale[0].reason}")
         report = study.manifest["stages"].get("report", {}).get("outputs", {})
@@ -201,13 +205,15 @@ class _Unpacked:
         model = self._model.sha256 if self._model else None
         # Clocks are fitted in floats, and their facts rounded to a millionth.
         known = Known(strict=self._same_version, tolerance=2e-6)
-        return checked(what, lambda: check_session(folder, read_json(self._archive, member), model, known))
+        return checked(
+            what, lambda: check_session(folder, read_json(self._archive, inside(member)), model, known)
+        )
 
     def _check_log(self, name: str, figures: Any) -> Check:
         if figures is None:
             return Check(f"log {name}", NOT_RUN, "it is no log of a tag, so that it has no figures")
         model = self._model.sha256 if self._model else None
-        return checked(f"log {name}", lambda: check_log(self._folder / LOGS / name, figures, model))
+        return checked(f"log {name}", lambda: check_log(self._folder / LOGS / inside(name), figures, model))
 
     @property
     def _same_version(self) -> bool:

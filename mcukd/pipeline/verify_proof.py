@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mcukd.archive.container import Broken
+from mcukd.archive.contents import STUDY
+from mcukd.archive.names import name_problem
 from mcukd.archive.proof import ProvenWindows
 from mcukd.boards.launch import require_stand_in, running
 from mcukd.boards.model import Board, list_boards, read_board
@@ -48,6 +50,10 @@ class PackedProof:
         self._ran_on = str(facts.get("ran_on"))
 
     @property
+    def _image(self) -> str:
+        return f"{STUDY}/firmware/{self._ran_on}/build/firmware.elf"
+
+    @property
     def _record(self) -> dict[str, Any]:
         return read_proof(self._study.file("validation", f"{self._name}.json"))
 
@@ -57,7 +63,7 @@ class PackedProof:
     def check_record(self) -> str:
         """Compare the record of a proof with model, sources and image."""
         record, model = self._record, self._model
-        if record["ran_on"] != self._ran_on:
+        if record["ran_on"] != self._ran_on or name_problem(self._ran_on):
             raise Broken(f"the record says that {record['ran_on']} ran, but {self._ran_on} was packed")
         if model is not None and record["model_sha256"] != model.sha256:
             raise Broken(
@@ -110,8 +116,7 @@ class PackedProof:
 
     def cannot_run(self) -> Optional[str]:
         """Return why the image cannot run here; None where it can."""
-        image = self._facts.get("image")
-        if not isinstance(image, str) or not (self._folder / image).is_file():
+        if self._facts.get("image") != self._image or not (self._folder / self._image).is_file():
             return "its image is not packed"
         if self._ran_on not in self._packed_boards():
             return f"the file of board {self._ran_on} is not packed"
@@ -133,7 +138,7 @@ class PackedProof:
     def check_image(self) -> str:
         """Run the image on the model of its chip, compare every value, and what the record tells of it."""
         record, windows, model = self._record, self._windows(), self._model
-        board, elf = self._board(self._ran_on), self._folder / str(self._facts["image"])
+        board, elf = self._board(self._ran_on), self._folder / self._image
         assert model is not None
         with running(board, elf) as url, open_device(url, board.console.baud) as device:
             who = device.who()

@@ -318,6 +318,16 @@ def test_facts_of_any_kind_end_in_a_sentence(archive: Path, tmp_path: Path, fact
     assert "\n" not in told["sentence"]
 
 
+def test_names_in_files_do_not_lead_out_of_the_archive(archive: Path, tmp_path: Path) -> None:
+    manifest = json.loads(read_archive(archive).read("study/study.json"))
+    manifest["stages"]["quantize"]["outputs"]["../../../etc/passwd"] = "0" * 64
+    changes: dict[str, Any] = {"study/study.json": json.dumps(manifest).encode()}
+    assert "leads out of the archive" in breaks(made_over(archive, tmp_path / "a.zip", changes))
+    for facts in ({"sessions": ["../../x"]}, {"logs": {"../x": {}}}):
+        out = made_over(archive, tmp_path / "b.zip", {}, facts)
+        assert "leads out of the archive" in breaks(out)
+
+
 def test_compressed_arrays_are_not_read(archive: Path, tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "bomb.npz", counts=np.zeros((1000, 64, 3), np.int16))
     bomb = (tmp_path / "bomb.npz").read_bytes()
