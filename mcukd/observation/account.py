@@ -17,6 +17,7 @@ from mcukd.metrics.agreement.settings import AgreementSettings
 from mcukd.metrics.agreement.summary import agreement_of
 from mcukd.metrics.agreement.track import Track
 from mcukd.observation.clocks.facts import clock_facts
+from mcukd.observation.clocks.local_time import local_text, zone_named
 from mcukd.observation.events import Event, Note
 from mcukd.observation.folder import (
     SessionFacts,
@@ -77,6 +78,35 @@ class Account:
                 **other,
             }
         )
+
+    def stated(self) -> dict[str, Any]:
+        """Return what a report says of the session, in JSON types: all but tracks and the tag's agreement.
+
+        `name`, `began`, `zone`, `animals`, `tagged`, `study`, `simulated`, `emulated`, `blind`, `versions`;
+        `observers` {name: minutes watched}; `clocks`, `tolerance_s`; `between_observers`; `notes` (`time`,
+        `observer`, `text`). Times are local, with their offset from UTC.
+        """
+        facts, zone = self.facts, zone_named(self.facts.zone)
+        return {
+            **{
+                name: getattr(facts, name)
+                for name in ("name", "zone", "tagged", "study", "simulated", "blind")
+            },
+            "began": local_text(facts.began_ns, zone),
+            "animals": list(facts.animals),
+            "emulated": self.emulated,
+            "versions": dict(facts.versions),
+            "observers": {
+                name: sum(int(each.durations.sum()) for each in tracks) / 60 / NS
+                for name, tracks in self.observers.items()
+            },
+            "clocks": self.clocks,
+            "tolerance_s": self.tolerance_s,
+            "between_observers": self.between_observers(),
+            "notes": [
+                {"time": local_text(at, zone), "observer": who, "text": text} for at, who, text in self.notes
+            ],
+        }
 
     def between_observers(self, **settings: Any) -> dict[str, dict[str, Any]]:
         """Return the agreement of each two observers, by "anna and ben"; without tolerance for clocks."""

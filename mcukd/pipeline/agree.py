@@ -17,6 +17,7 @@ from mcukd.metrics.agreement.periods import Periods, budget_agreement
 from mcukd.metrics.agreement.settings import AgreementSettings
 from mcukd.metrics.agreement.summary import agreement_of
 from mcukd.metrics.agreement.track import Track
+from mcukd.observation.account import session_tracks
 from mcukd.pipeline.behaviour import OBSERVERS, TAG, is_session, is_table, read_source
 from mcukd.report.agreement_page import agreement_page
 from mcukd.text import listed
@@ -54,7 +55,8 @@ def agree(
     empty for a session's own tag. reading, tag_reading: how either side is read; the classes of the labels
     are those of the tags. out: a page where its name ends in .html, else JSON.
 
-    Returned are `labels`, `tags`, `notes`, `model_sha256`, and either `agreement`, as `agreement_of` returns
+    Returned are `labels`, `tags`, `notes`, `model_sha256`, of a session's folder `session`, as
+    `Account.stated`, and either `agreement`, as `agreement_of` returns
     it, or, of payloads, `totals`, as `agreement_of_totals`. Raises UserError where a side cannot be read,
     where animals of both sides cannot be matched, and where they have no time in common.
     """
@@ -90,8 +92,10 @@ def agree(
         facts["budget_agreement"] = _budgets(sides, settings, known)
     else:
         facts["agreement"] = _agreement(sides, settings, [known, *said])
+    if is_session(labels):
+        facts["session"] = session_tracks(labels).stated()
     if out is not None:
-        _write(out, facts, [*sides.labels, *sides.tags])
+        _write(out, facts, sides)
     return facts
 
 
@@ -183,8 +187,8 @@ def _budgets(sides: _Sides, settings: AgreementSettings, known: Said) -> dict[st
     return budget_agreement(pairs, settings, simulated=known.simulated)
 
 
-def _write(out: Path, facts: dict[str, Any], tracks: Sequence[Track]) -> None:
+def _write(out: Path, facts: dict[str, Any], sides: _Sides) -> None:
     if out.suffix.lower() == ".json":
         write_json(out, facts)
     else:
-        write_text(out, agreement_page(facts, tracks))
+        write_text(out, agreement_page(facts, sides.labels, sides.tags))

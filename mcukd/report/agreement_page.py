@@ -13,6 +13,7 @@ from mcukd import __version__
 from mcukd.drawing import COLOURS, STYLE_FOLDER
 from mcukd.metrics.agreement.sentences import AGREEMENT_COLUMNS, agreement_rows
 from mcukd.metrics.agreement.track import NOT_KNOWN, Track
+from mcukd.report.agreement_figure import budget_differences
 from mcukd.text import between, figure, listed, signed
 
 TEMPLATES = Path(__file__).resolve().parent
@@ -21,11 +22,10 @@ TEMPLATE = "agreement.html.j2"
 _WIDTH = 1200
 
 
-def agreement_page(facts: Mapping[str, Any], tracks: Sequence[Track]) -> str:
+def agreement_page(facts: Mapping[str, Any], labels: Sequence[Track], tags: Sequence[Track]) -> str:
     """Return the page as HTML.
 
-    facts: what `mcukd.pipeline.agree.agree` returns. tracks: of both sides, to be drawn; those of the labels
-    first.
+    facts: what `mcukd.pipeline.agree.agree` returns. labels, tags: tracks of both sides, to be drawn.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -48,7 +48,9 @@ def agreement_page(facts: Mapping[str, Any], tracks: Sequence[Track]) -> str:
         columns=AGREEMENT_COLUMNS,
         together=agreement_rows(found["together"]) if timed else [],
         each={name: agreement_rows(one) for name, one in animals.items()} if timed else {},
-        strips=ethograms(tracks, found["classes"]),
+        strips=ethograms([*labels, *tags], found["classes"]),
+        budgets=budget_differences(labels, tags, found) if timed else None,
+        session=facts.get("session"),
         colours=[COLOURS[1 + k % (len(COLOURS) - 1)] for k in range(len(found["classes"]))],
         version=__version__,
     )

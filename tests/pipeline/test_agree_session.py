@@ -1,0 +1,60 @@
+"""What `agree` says of a field session besides its figures."""
+
+import json
+from pathlib import Path
+
+import pytest
+from builders.session import BEGAN, CLASSES, NS, facts, step_clock, told
+
+from mcukd.annotations.reading import Reading
+from mcukd.metrics.agreement.settings import AgreementSettings
+from mcukd.observation.session import Session
+from mcukd.pipeline.agree import agree
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty minutes with two observers, an emulated tag and a note."""
+    clock = step_clock()
+    with Session.begin(
+        tmp_path_factory.mktemp("s") / "meadow", facts(zone="Europe/London"), clock
+    ) as session:
+        anna, ben = session.join("anna"), session.join("ben")
+        for number, moment in enumerate(told([number // 40 % 3 for number in range(940)])):
+            session.take(moment)
+            clock.advance_to(BEGAN + round(number * 1.28 * NS))
+            if number % 40 == 5:
+                anna.press("cow-07", CLASSES[number // 40 % 3])
+                ben.press("cow-07", CLASSES[number // 60 % 3])
+        anna.note("a <dog> barks")
+        anna.end()
+        ben.end()
+    return session.folder
+
+
+def said(folder: Path, out: Path) -> dict:
+    return agree(folder, [], Reading(), Reading(), AgreementSettings(), out)
+
+
+def test_the_page_tells_of_session_clocks_and_observers(folder: Path, tmp_path: Path) -> None:
+    said(folder, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    for words in (
+        "EMULATED TAG", "SIMULATED DATA", "Between observers", "anna and ben", "a &lt;dog&gt; barks",
+        "The clocks may differ by ±", "The tag&#39;s clock is tied to this computer&#39;s", "Europe/London",
+        "Time budgets", 'id="budgets-', "what the tag said, while they watched",
+    ):  # fmt: skip
+        assert words in page, words
+    assert page.count('class="strip"') == 3 and "http" not in page.replace("http-equiv", "")
+
+
+def test_the_figures_as_json_have_the_session_too(folder: Path, tmp_path: Path) -> None:
+    found = said(folder, tmp_path / "found.json")
+    kept = json.loads((tmp_path / "found.json").read_text())
+    assert kept["session"]["observers"] == {
+        "anna": pytest.approx(19.9, abs=0.2),
+        "ben": pytest.approx(19.9, abs=0.2),
+    }
+    assert kept["session"]["began"].endswith("+01:00") and kept["session"]["emulated"]
+    assert kept["session"]["notes"][0]["text"] == "a <dog> barks"
+    assert kept == json.loads(json.dumps(found))
