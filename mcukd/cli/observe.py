@@ -102,8 +102,17 @@ def observe(
         bool, typer.Option("--demo", help="An emulated tag on a simulated animal; a script presses the keys.")
     ] = False,
     speed: Annotated[
-        float, typer.Option(min=0.1, max=60, help="With --demo: how much faster time passes.")
-    ] = 4.0,
+        Optional[float],
+        typer.Option(
+            min=0.1,
+            max=60,
+            help="With --demo (default 4) and --replay (1): how much faster time passes.",
+            show_default=False,
+        ),
+    ] = None,
+    smoothing: Annotated[
+        int, typer.Option(min=1, help="With --replay of a log: results in the tag's majority.")
+    ] = 1,
     baud: BaudOption = 115_200,
     json: JsonOption = False,
 ) -> None:
@@ -116,11 +125,12 @@ def observe(
 
     On a phone in this computer's network: [bold]mcukd observe … --web --host 192.168.43.10[/bold]
     """
+    from mcukd.errors import UserError
     from mcukd.pipeline.observe import Wanted, observing
 
     page = _page_wanted(web, host, web_port, with_observer, script)
     if demo:
-        _demo(session, observer if _given(context, "observer") else None, run, speed, script, page)
+        _demo(session, observer if _given(context, "observer") else None, run, speed or 4.0, script, page)
         return
     wanted = Wanted(
         observer=observer,
@@ -140,7 +150,11 @@ def observe(
         replay=replay,
         no_tag=no_tag,
         samples=samples,
+        speed=speed or 1.0,
+        smoothing=smoothing,
     )
+    if speed is not None and replay is None:
+        raise UserError("--speed is for --demo and --replay; a real animal has its own.")
     if script is None and page is None:
         _require_terminal()
     commands = None if script is None else _commands(script)

@@ -48,14 +48,14 @@ def keys_for(truth: Track, began_ns: int, habits: Habits) -> Keys:
     commands, missed, wrong = [], 0, 0
     for number in range(len(bouts)):
         start, end, code = (int(part[number]) for part in (bouts.starts, bouts.ends, bouts.behaviours))
-        delay = max(0.1, rng.normal(habits.reaction_s, habits.spread_s))
+        delay = max(0.0, rng.normal(habits.reaction_s, habits.spread_s))
         draws, other = rng.random(2), int(rng.integers(1, max(len(truth.classes), 2)))
         at_s = (start - began_ns) / NS + min(delay, 0.9 * (end - start) / NS)
         if number and draws[0] < habits.missed:
             missed += 1
         else:
             is_wrong = draws[1] < habits.wrong and len(truth.classes) > 1
-            wrong += is_wrong
+            wrong += int(is_wrong)
             told = truth.classes[(code + other) % len(truth.classes) if is_wrong else code]
             commands.append(Command(at_s, "b", (truth.animal, told), f"bout {number + 1}"))
         gap = number + 1 == len(bouts) or int(bouts.starts[number + 1]) > end

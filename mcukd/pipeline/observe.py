@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Optional
 from mcukd import __version__
 from mcukd.errors import UserError
 from mcukd.observation.clocks.local_time import zone_named
-from mcukd.observation.clocks.session_clock import HostClock
+from mcukd.observation.clocks.session_clock import FastClock, HostClock
 from mcukd.observation.folder import (
     FACTS,
     SessionFacts,
@@ -27,7 +27,8 @@ from mcukd.observation.folder import (
     read_facts,
     require_observer,
 )
-from mcukd.observation.moments import SessionClock, TagSource
+from mcukd.observation.moment_entries import time_of
+from mcukd.observation.moments import Connected, Moment, SessionClock, TagSource
 from mcukd.observation.session import Session
 from mcukd.study import Study
 from mcukd.text import listed
@@ -49,7 +50,8 @@ class Wanted:
     folder: of the session, named by time and animal without one; with `resume` the newest in `sessions`. run:
     study of the tag's model, runs/latest without one; classes: names in its place. also: further behaviours.
     tagged: who wears the tag, needed with several animals. Of port, emulate (a board), replay (a file) and
-    no_tag one is given. samples: whether the tag tells its samples too, in which taps are found.
+    no_tag one is given. samples: whether the tag tells its samples too, in which taps are found. speed,
+    smoothing: of a replay: how much faster it passes, and results in the majority of the tag of a log.
     """
 
     observer: str
@@ -69,6 +71,8 @@ class Wanted:
     replay: Optional[Path] = None
     no_tag: bool = False
     samples: bool = False
+    speed: float = 1.0
+    smoothing: int = 1
 
 
 @contextmanager
@@ -79,25 +83,27 @@ def observing(wanted: Wanted) -> Iterator[Session]:
     """
     _require_one_source(wanted)
     require_observer(wanted.observer)
-    if wanted.resume and wanted.emulate:
+    if wanted.resume and (wanted.emulate or wanted.replay):
         raise UserError(
-            "--resume --emulate: an emulated tag begins anew, and so does its clock; begin another session, "
-            "or go on with --no-tag."
+            "--resume: an emulated or replayed tag begins anew, and so does its clock; begin another "
+            "session, or go on with --no-tag."
         )
     with ExitStack() as stack:
         if wanted.resume:
             folder = wanted.folder or _newest()
             session = Session(folder, HostClock(not_before_ns=last_known(folder)))
+            kept = []
             _require_the_same(wanted, session.facts)
         else:
             folder = wanted.folder or _new_folder(wanted)
-            clock = HostClock()
-            facts = _facts(wanted, folder, clock.now_ns())
+            kept = _kept(wanted)
+            clock = FastClock(wanted.speed, time_of(kept[0])) if kept else HostClock()
+            facts = _facts(wanted, folder, clock.now_ns(), kept)
             session = Session.begin(folder, facts, clock)
         stack.enter_context(session)
         session.join(wanted.observer)
         if not wanted.no_tag:
-            session.watch(stack.enter_context(_source(wanted, session)))
+            session.watch(stack.enter_context(_source(wanted, session, kept)))
         session.keep_time()
         yield session
 
@@ -157,7 +163,25 @@ def _new_folder(wanted: Wanted) -> Path:
     return SESSIONS / f"{datetime.now(timezone.utc):%Y-%m-%d-%H%M%S}-{name}"
 
 
-def _facts(wanted: Wanted, folder: Path, began_ns: int) -> SessionFacts:
+def _kept(wanted: Wanted) -> list[Moment]:
+    """Return the moments that are replayed, none without a replay."""
+    if wanted.replay is None:
+        return []
+    from mcukd.observation.sources.replay import kept_moments
+
+    if wanted.classes is not None:
+        raise UserError("--replay: the model of the tag is needed; name its study with --run, not --classes.")
+    return kept_moments(wanted.replay, study_and_model(wanted.run)[1], wanted.smoothing)
+
+
+def _of_simulation(wanted: Wanted) -> bool:
+    """Return whether the animals of a session are simulated, as far as that is known."""
+    if wanted.replay is not None and (wanted.replay.parent / FACTS).exists():
+        return read_facts(wanted.replay.parent).simulated
+    return wanted.emulate is not None
+
+
+def _facts(wanted: Wanted, folder: Path, began_ns: int, kept: Sequence[Moment]) -> SessionFacts:
     if not wanted.animals:
         raise UserError("no animal is named; give --animal with the name of each that is watched.")
     tagged = wanted.tagged
@@ -183,8 +207,9 @@ def _facts(wanted: Wanted, folder: Path, began_ns: int) -> SessionFacts:
         model_sha256="" if model is None else model.sha256,
         precision=wanted.precision,
         blind=wanted.blind,
-        simulated=wanted.emulate is not None,
-        emulated=wanted.emulate is not None,
+        simulated=_of_simulation(wanted),
+        emulated=wanted.emulate is not None
+        or any(isinstance(each, Connected) and each.emulated for each in kept),
         versions={"mcukd": __version__, "python": platform.python_version()},
     )
 
@@ -215,9 +240,10 @@ def _require_the_same(wanted: Wanted, facts: SessionFacts) -> None:
 
 
 @contextmanager
-def _source(wanted: Wanted, session: Session) -> Iterator[TagSource]:
+def _source(wanted: Wanted, session: Session, kept: Sequence[Moment]) -> Iterator[TagSource]:
     from mcukd.harness.protocol import open_device
     from mcukd.observation.sources.live import LiveTag
+    from mcukd.observation.sources.replay import Replay
 
     facts, known = session.facts, session.tag.recall()
     model = facts.model_sha256 or None
@@ -236,7 +262,7 @@ def _source(wanted: Wanted, session: Session) -> Iterator[TagSource]:
         with emulated(wanted.emulate, study, session.clock, 1.0, wanted.samples) as source:
             yield source
     else:
-        raise UserError("--replay is not there yet.")
+        yield Replay(str(wanted.replay), kept, session.clock)
 
 
 @contextmanager

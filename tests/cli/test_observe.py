@@ -6,10 +6,13 @@ import sys
 
 import pytest
 from builders.commands import mcukd
+from builders.session import BEGAN, NS, connected, facts, step_clock, told
 from builders.studies import quantized_study
 
+from mcukd.fixedpoint.model import load_model
 from mcukd.observation.account import session_tracks
 from mcukd.observation.folder import observers_of, read_events, read_facts
+from mcukd.observation.session import Session
 
 SCRIPT = "b cow-07 grazing\nb cow-07 walking\nundo\nnote wind\n"
 WITHOUT = ("observe", "--no-tag", "--zone", "UTC")
@@ -114,3 +117,20 @@ def test_keys_are_taken_from_standard_input_while_the_port_is_not_there(tmp_path
     assert found.returncode == 0 and found.stdout == "2 behaviour cow-07 class-0\n"
     facts = read_facts(tmp_path / "s")
     assert facts.tagged == "cow-07" and facts.classes[0] == "class-0" and facts.model_sha256
+
+
+def test_a_tags_journal_is_replayed_in_another_session(tmp_path, monkeypatch):
+    model = load_model(quantized_study(tmp_path / "runs" / "random").path)
+    facts_then = facts(classes=model.classes, model_sha256=model.sha256)
+    tag = connected(classes=len(model.classes), model_sha256=model.sha256)
+    with Session.begin(tmp_path / "then", facts_then, step_clock()) as session:
+        for moment in [tag, *told([0, 1] * 20)[1:]]:
+            session.take(moment)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("b cow-07 class-0\n+40 note seen again\n"))
+    found = mcukd("observe", "--replay", "then/tag-00c0ffee00c0ffee.jsonl", "--speed", "60", "--zone", "UTC",
+                  "--animal", "cow-07", "--run", "runs/random", "--session", "s", "--script", "-",
+                  cwd=tmp_path)  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    account = session_tracks(tmp_path / "s")
+    assert account.facts.simulated and account.emulated
+    assert len(account.tags[0]) > 20 and abs(account.facts.began_ns - BEGAN) < NS
