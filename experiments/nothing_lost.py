@@ -238,7 +238,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--keys", type=int, default=3000, help="that are pressed in all")
+    parser.add_argument("--keys", type=int, default=4000, help="that are pressed in all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-full-disk", action="store_true")
     parser.add_argument("--out", type=Path)
