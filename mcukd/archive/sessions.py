@@ -82,5 +82,8 @@ def check_session(
     of = "" if not model or model_sha256 is None else ", of the study's model"
     if model and model_sha256 is not None and model != model_sha256:
         of = f", of model {model[:12]}, which is not the study's"
+    made = [word for word in ("simulated", "emulated") if found[word]]
+    told = {"simulated": "animals are SIMULATED", "emulated": "the tag is EMULATED"}
+    of += "".join(f", {told[word]}" for word in made)
     agreement = "agreement and time budgets follow" if found["agreement"] else "time budgets follow"
     return f"{len(found['journals'])} journals with {entries} entries are whole{of}; {agreement} from them"

@@ -127,8 +127,9 @@ def verify(
 def _print(facts: dict[str, Any]) -> None:
     rows = [[one["what"], one["state"], one["detail"]] for one in facts["checks"]]
     print_table(f"{facts['file']}: {facts['name'] or 'an archive'}", ["", "", ""], rows, left=3)
-    for sentence in facts["left_out"]:
-        typer.echo(sentence)
+    for sentence in (facts["description"], *facts["left_out"]):
+        if sentence:
+            typer.echo(sentence)
     if facts["sha256"]:
         typer.echo(f"SHA-256: {facts['sha256']}")
     typer.echo(facts["sentence"])

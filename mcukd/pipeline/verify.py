@@ -78,6 +78,7 @@ def verify_archive(path: Path, sha256: Optional[str] = None, chip: bool = True) 
         "sentence": sentence_of(checks),
         "sha256": archive.sha256 if archive else None,
         "name": facts.get("name"),
+        "description": facts.get("description"),
         "packed_by": facts.get("mcukd"),
         "checked_by": __version__,
         "left_out": facts.get("left_out", []),

@@ -90,6 +90,11 @@ def test_an_untouched_archive_holds_on_another_path(archive: Path, tmp_path: Pat
     figures = next(one["detail"] for one in facts["checks"] if one["what"] == "figures")
     assert "student, student_distilled, teacher follow from the stored predictions" in figures
     assert "scores of rounded follow from their confusion matrices" in figures
+    session = next(one["detail"] for one in facts["checks"] if one["what"] == "session meadow")
+    assert session.endswith(
+        "animals are SIMULATED, the tag is EMULATED; agreement and time budgets follow from them"
+    )
+    assert "The data are simulated" in facts["description"]
 
 
 def test_a_copy_of_the_study_gives_the_same_bytes(study: Study, archive: Path, tmp_path: Path) -> None:
