@@ -74,6 +74,15 @@ def agree(
     smoothing: SmoothingOption = 1,
     offset: OffsetOption = None,
     drift: DriftOption = 0.0,
+    align: Annotated[
+        bool,
+        typer.Option(
+            "--align",
+            help="Find the offset of the tag's clock, up to an hour, where both agree best; or say what is "
+            "missing for that.",
+            rich_help_panel="Tag",
+        ),
+    ] = False,
     period: Annotated[
         Optional[float],
         typer.Option(
@@ -106,6 +115,7 @@ def agree(
 
     Example: [bold]mcukd agree observed.boris A=a.log B=b.log --run runs/latest --out agreement.html[/bold]
     """
+    from mcukd.errors import UserError
     from mcukd.metrics.agreement.settings import AgreementSettings
     from mcukd.pipeline.agree import agree as stage
     from mcukd.pipeline.behaviour import tag_model
@@ -142,8 +152,10 @@ def agree(
         model=model,
         period_s=period,
     )
+    if align and offset is not None:
+        raise UserError("--align finds what --offset states; give one.")
     settings = AgreementSettings(tolerance_s=tolerance, bin_minutes=bins, clock_uncertainty_s=clock)
-    facts = stage(labels, [_tag(text) for text in tags or []], reading, tag_reading, settings, out)
+    facts = stage(labels, [_tag(text) for text in tags or []], reading, tag_reading, settings, out, align)
     if json:
         print_json(facts)
     else:

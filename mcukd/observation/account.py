@@ -155,7 +155,14 @@ def session_tracks(folder: Path) -> Account:
         if clock is None or problem or facts.tagged is None or state.connected is None:
             remarks.append(f"{path.name} is left out: {problem or 'nothing ties its clock to the session.'}")
             continue
-        track = tag_track(state, facts.tagged, facts.behaviours, clock.to_host_ns, state.connected.smoothing)
+        track = tag_track(
+            state,
+            facts.tagged,
+            facts.behaviours,
+            clock.to_host_ns,
+            state.connected.smoothing,
+            knows=clock.knows,
+        )
         tags.append(track)
         clocks[track.source] = clock_facts(clock)
         if len(track):

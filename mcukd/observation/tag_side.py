@@ -46,7 +46,8 @@ class TagSide:
         self._early: list[Moment] = []
         self._written = monotonic()
         self._lock = RLock()
-        self._fitted: tuple[int, Optional[ClockMap]] = (-1, None)
+        #: Readings and restarts of the tag that the map of its clock was fitted to, and that map.
+        self._fitted: tuple[int, int, Optional[ClockMap]] = (-1, 0, None)
         self._drawn: tuple[Any, Optional[Track]] = (None, None)
 
     @property
@@ -132,10 +133,13 @@ class TagSide:
         """Return the map of the tag's clock to the session's, None where nothing ties them."""
         with self._lock:
             count = len(self.state.readings)
-            # A new reading hardly moves the map once there are many.
-            if self._fitted[0] < 0 or count > self._fitted[0] * 1.05:
-                self._fitted = (count, clock_of(self.state))
-            return self._fitted[1]
+            readings, restarts, clock = self._fitted
+            # A new reading hardly moves the map once there are many, but for the first after a restart.
+            known = clock is None or not self.state.restarts or bool(clock.knows(self.state.restarts[-1]))
+            more = count > readings * 1.05 or (not known and count > readings)
+            if readings < 0 or more or restarts != len(self.state.restarts):
+                self._fitted = (count, len(self.state.restarts), clock_of(self.state))
+            return self._fitted[2]
 
     def track(self) -> Optional[Track]:
         """Return what the tag says of its animal, None where it said nothing that can be dated and named."""
@@ -143,14 +147,17 @@ class TagSide:
             animal, clock = self._facts.tagged, self.clock()
             if animal is None or clock is None or self.state.connected is None or self.other_model():
                 return None
-            key = (self._fitted[0], len(self.state.stretches), *map(len, self.state.stretches[-2:]))
+            key = (*self._fitted[:2], len(self.state.stretches), *map(len, self.state.stretches[-2:]))
             if self._drawn[0] != key:
-                mapping = clock.to_host_ns
-                smoothing = self.state.connected.smoothing
-                self._drawn = (
-                    key,
-                    tag_track(self.state, animal, self._facts.behaviours, mapping, smoothing),
+                found = tag_track(
+                    self.state,
+                    animal,
+                    self._facts.behaviours,
+                    clock.to_host_ns,
+                    self.state.connected.smoothing,
+                    knows=clock.knows,
                 )
+                self._drawn = key, found
             return self._drawn[1]
 
     def clock_tolerance_s(self) -> float:

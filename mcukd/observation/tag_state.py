@@ -97,12 +97,14 @@ def tag_track(
     mapping: ClockMapping,
     smoothing: int = 1,
     raw: bool = False,
+    knows: Optional[Callable[[IntArray], NDArray[np.bool_]]] = None,
 ) -> Track:
     """Return what a tag says of its animal; no interval where its result is unknown.
 
     classes: names of the model's classes, in its order; more may follow, which the tag never says. mapping:
     of the tag's ticks to ns. smoothing: results in the tag's majority; raw: the windows' own classes rather
-    than the majority's. Raises ValueError where the tag has more classes than names are given.
+    than the majority's. knows: tells for which ticks the mapping is known; of the others nothing is said.
+    Raises ValueError where the tag has more classes than names are given.
     """
     starts, ends, found = [], [], []
     facts = state.connected
@@ -114,6 +116,8 @@ def tag_track(
         for stretch in state.stretches:
             if stretch:
                 table = np.array(stretch, np.int64)
+                if knows is not None:
+                    table = table[knows(table[:, 1])]
                 made = np.asarray(mapping(table[:, 1]), np.int64)
                 begin, end = result_spans(table[:, 0], made, window, hop, 1 if raw else smoothing)
                 starts.append(begin)

@@ -18,6 +18,7 @@ from mcukd.metrics.agreement.settings import AgreementSettings
 from mcukd.metrics.agreement.summary import agreement_of
 from mcukd.metrics.agreement.track import Track
 from mcukd.observation.account import session_tracks
+from mcukd.pipeline.aligning import aligned
 from mcukd.pipeline.behaviour import OBSERVERS, TAG, is_session, is_table, read_source
 from mcukd.report.agreement_page import agreement_page
 from mcukd.text import listed
@@ -48,12 +49,14 @@ def agree(
     tag_reading: Reading,
     settings: AgreementSettings,
     out: Optional[Path] = None,
+    align: bool = False,
 ) -> dict[str, Any]:
     """Compare labels with what tags said, and return figures in JSON types.
 
     labels: a file of behaviour over time, or a session's folder, whose observers count. tags: the other side;
     empty for a session's own tag. reading, tag_reading: how either side is read; the classes of the labels
-    are those of the tags. out: a page where its name ends in .html, else JSON.
+    are those of the tags. out: a page where its name ends in .html, else JSON. align: move the tags' times to
+    where they agree best.
 
     Returned are `labels`, `tags`, `notes`, `model_sha256`, of a session's folder `session`, as
     `Account.stated`, and either `agreement`, as `agreement_of` returns
@@ -88,6 +91,12 @@ def agree(
         settings = replace(settings, names=(labels.name, files[0].path.name))
     sides = _matched(labels, known, files, said)
     facts["notes"] += sides.notes
+    if align:
+        if sides.periods:
+            raise UserError("--align needs times, and payloads tell counts alone; leave it out.")
+        sides.tags, uncertainty, notes = aligned(sides.labels, sides.tags)
+        settings = replace(settings, clock_uncertainty_s=settings.clock_uncertainty_s + uncertainty)
+        facts["notes"] += notes
     if sides.periods:
         facts["budget_agreement"] = _budgets(sides, settings, known)
     else:

@@ -106,6 +106,9 @@ def test_a_gap_and_a_lost_tag_leave_time_uncovered(session, clock):
         session, clock, [connected(start=2), *(result(number, 40 + 1.28 * number, 0) for number in range(3))]
     )
     assert session.tag.state.restarts == [result(0, 40, 0).tag_ticks]
+    # Nothing ties the tag's clock to the session's after its restart, until it is read.
+    assert session.tag.track().spans().shape == (1, 2)
+    feed(session, clock, [reading(44)])
     assert session.tag.track().spans().shape == (2, 2)
 
 

@@ -153,13 +153,18 @@ class ClockMap:
         return np.where(self.knows(ticks), found, np.inf)
 
     def tolerance_s(self, first_ns: int, last_ns: int) -> float:
-        """Return `COVERAGE` times the largest uncertainty from one time to another, for an agreement."""
+        """Return `COVERAGE` times the largest uncertainty from one time to another, for an agreement.
+
+        Of what `knows` denies nothing is said; infinite where that is all.
+        """
         low, high = (int(one) for one in self.to_tag([first_ns, last_ns]))
         edges = [low, high, *(one.tag_ticks for one in self.anchors)]
         edges += [tick for pair in self._stretches(self.fit).doubt.tolist() for tick in (pair[0] + 1,)]
         edges += [tick - side for tick in self.restarts for side in (0, 1)]
         inside = [tick for tick in edges if low <= tick <= high]
-        return COVERAGE * float(np.max(self.uncertainty_s(inside)))
+        found = self.uncertainty_s(inside)
+        found = found[np.isfinite(found)]
+        return COVERAGE * float(found.max()) if len(found) else np.inf
 
     def _ends(self) -> tuple[Anchor, Anchor]:
         return self.anchors[0], self.anchors[-1]

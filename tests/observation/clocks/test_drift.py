@@ -148,6 +148,9 @@ def test_a_restart_may_jump_and_without_an_anchor_after_it_nothing_is_claimed():
     half = fit_clock(anchors([0, 3000], **truth), restarts=[restart])
     assert half.knows([restart - 1, restart]).tolist() == [True, False]
     assert np.isinf(half.uncertainty_s(restart))
+    # The tolerance is that of what is known; nothing counts that is not.
+    ends = (true_host(0), true_host(7200))
+    assert half.tolerance_s(*ends) < 0.5 and np.isinf(half.tolerance_s(ends[1], ends[1]))
     assert "No anchor follows" in " ".join(clock_facts(half)["sentences"])
 
 
