@@ -115,7 +115,7 @@ class Tags:
             "log_word_differences": int(words.sum()),
             "records": outcome.tag.log.next_sequence,
             "first_differences": outcome.differences[:3],
-            **(self.air(run, outcome) if self.board.radio else {}),
+            **(self.air(run, outcome) if run.air else {}),
         }
 
     def air(self, run: TagRun, outcome: Outcome) -> dict[str, Any]:

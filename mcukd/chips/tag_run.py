@@ -170,6 +170,12 @@ class TagRun:
         spent.entered = spent.began = 0
         return spent
 
+    def on_call(self, name: str, action: Callable[[int, int, int], None]) -> None:
+        """Call `action` with the first three arguments of a function whenever it is entered from now on."""
+        address = self.image.symbols[name] & ~1
+        self._at(address, action)
+        self.chip.core.forget_code(address, 2)
+
     def _hook(self, address: int, action: Callable[[Any, int, int, Any], None]) -> None:
         """Call `action` before the instruction at an address, whose code may have been translated already."""
         core = self.chip.core
