@@ -1,4 +1,4 @@
-"""An hour of tags that are watched, on modelled chips: nothing lost, all as the reference; delays, time awake.
+"""An hour of tags that are watched, on modelled chips: gaps, differences, delays, share awake.
 
     python experiments/tag_watch.py --run runs/demo --out docs/results/tag-watch.json
 

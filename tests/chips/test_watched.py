@@ -69,9 +69,10 @@ def of(kind: type, found: list[Moment]) -> list:
 def test_a_watched_tag_misses_no_sample_and_tells_what_it_logs(image: TagImage) -> None:
     """The watch is renewed every second, and the tag is asked for its clock: none of it costs a sample."""
     recording = image.recording()
-    run = image.start(recording)
+    run, calls = image.start(recording), list[int]()
+    run.on_call("tag_on_result", lambda code, _, __: calls.append(code))
     run.run(8)
-    clock, found = watched(run, 90, watch_s=3)
+    clock, found = watched(run, 50, watch_s=3)
     observed = run.latest().observed
     assert not [call for call in observed.calls if call.kind == GAP] and not of(Gap, found)
     assert np.array_equal(observed.samples, streamed(image.board, recording.expected(len(observed.samples))))
@@ -85,15 +86,16 @@ def test_a_watched_tag_misses_no_sample_and_tells_what_it_logs(image: TagImage) 
     for each in told:
         assert np.array_equal(each.counts, observed.samples[each.first : each.first + len(each.counts)])
     assert [each.first + len(each.counts) for each in told[:-1]] == [each.first for each in told[1:]]
-    assert sum(len(each.counts) for each in told) > 50 * 88
+    assert sum(len(each.counts) for each in told) > 50 * 48
 
     smoothing = Smoothing(SMOOTHING)
     made = [call for call in observed.calls if call.kind == RESULT]
+    assert calls == [call.arguments[0] for call in made]
     smoothed = [
         smoothing.result(with_unknown(call.arguments[0], call.arguments[1:], MARGIN)) for call in made
     ]
     results, known, late = of(Result, found), range(len(image.model.classes)), []
-    assert len(results) > 65 and [each.number for each in results] == list(
+    assert len(results) > 35 and [each.number for each in results] == list(
         range(results[0].number, results[-1].number + 1)
     )
     for each in results:
@@ -106,11 +108,11 @@ def test_a_watched_tag_misses_no_sample_and_tells_what_it_logs(image: TagImage) 
         # The tag's clock begins with the chip's first milliseconds; a result is told at once.
         # A page of the ear tag's log takes 85 ms to be erased.
         late.append((each.received_ns - clock.start_ns - each.tag_ticks * TICK_NS) / SECOND)
-    assert 0 < min(late) < max(late) < 0.15 and np.median(late) < 0.02
+    assert 0 < min(late) < max(late) < 0.15 and np.median(late) < 0.04
     assert {each.behaviour for each in results} >= {None, 0}
 
     readings = of(ClockReading, found)
-    assert len(readings) >= 4
+    assert len(readings) >= 3
     for each in readings:
         off = each.host_ns - clock.start_ns - each.tag_ticks * TICK_NS
         assert abs(off) < 0.02 * SECOND and each.uncertainty_ns < 0.02 * SECOND
@@ -122,11 +124,11 @@ def test_without_renewal_the_tag_falls_back_by_itself(image: TagImage) -> None:
     device = modelled_device(run)
     device.who()
     watcher = Watcher(device, lambda: 0)
-    assert watcher.watch(30, RESULTS | SAMPLES).seconds == 30
-    told = told_in(watcher, run, 40)
-    assert sum(isinstance(each, ToldResult) for each in told) in (23, 24) and watcher.lost == 0
+    assert watcher.watch(15, RESULTS | SAMPLES).seconds == 15
+    told = told_in(watcher, run, 20)
+    assert sum(isinstance(each, ToldResult) for each in told) in (11, 12) and watcher.lost == 0
     awake, at = run.awake_seconds, run.seconds
-    run.run(60)
+    run.run(30)
     assert run.console.take() == b""
     assert (run.awake_seconds - awake) / (run.seconds - at) < 0.02
     heard = run.chip.uart.on if isinstance(run.chip, NRF52840) else bool(run.chip.uart.values["CTL"] & 1)
@@ -147,7 +149,7 @@ def test_what_is_not_asked_for_is_not_told_and_the_rest_of_the_protocol_goes_on(
     keep = device.on_told
     device.on_told = lambda message: (copies.append(message.copies), keep(message))  # type: ignore[func-returns-value]
     told = []
-    for _ in range(40):
+    for _ in range(25):
         told += told_in(watcher, run, 0.1)
         device.ethogram()
         assert read_status(device).sensor == "samples"
@@ -181,9 +183,9 @@ def test_samples_that_the_sensor_loses_are_a_gap(image: TagImage) -> None:
     recording = image.recording()
     assert image.board.sensor is not None and image.board.sensor.driver is not None
     sensor = make_sensor(image.board.sensor.driver, recording)
-    run = image.start(recording, with_fault(sensor, "reset", 20 * SECOND, 30 * SECOND))
+    run = image.start(recording, with_fault(sensor, "reset", 14 * SECOND, 20 * SECOND))
     run.run(8)
-    _, found = watched(run, 40)
+    _, found = watched(run, 20)
     gaps = [call for call in run.latest().observed.calls if call.kind == GAP]
     (gap,) = of(Gap, found)
     assert (gap.what, gap.lost) == (moments.SAMPLES, gaps[0].arguments[0])
@@ -200,9 +202,9 @@ def test_a_tag_that_starts_anew_is_told_and_watched_again(image: TagImage) -> No
     clock, stop, found = ChipClock(run), Event(), []
     for moment in modelled_tag(run, clock, watch_s=6).moments(stop):
         found.append(moment)
-        if run.seconds > 20 and len(run.chip.resets) == 1:
+        if run.seconds > 14 and len(run.chip.resets) == 1:
             run.chip.reset_pin()
-        if run.seconds > 40:
+        if run.seconds > 30:
             stop.set()
     first, second = of(Connected, found)
     (gone,) = of(Disconnected, found)
