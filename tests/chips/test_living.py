@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mcukd.chips.core import Core
 from mcukd.chips.living import Pace
+from mcukd.chips.serve import main
 
 
 @dataclass
@@ -36,3 +38,10 @@ def test_the_wait_is_for_a_cycle_and_none_where_it_is_late() -> None:
     assert pace.wait_s(500 + 10_000) == 1.0
     wall[0] = 2.0
     assert pace.wait_s(500 + 10_000) == 0.0 and pace.due() == 20_500
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "nan", "inf"])
+def test_a_speed_that_is_none_is_refused(speed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    chip = ("--chip", "cc2650", "--image", "none.elf", "--baud", "1", "--tx", "1", "--rx", "2", "--fd", "0")
+    assert main([*chip, f"--speed={speed}"]) == 1
+    assert f"--speed is {speed}, but a number above 0 is expected." in capsys.readouterr().err

@@ -12,6 +12,7 @@ from mcukd.chips.sensors.sources import (
     Motion,
     Recording,
     Scale,
+    TimedRecording,
     at_rest,
     recording_of_card,
     recording_of_parquet,
@@ -69,3 +70,13 @@ def test_a_parquet_file_gives_three_columns_of_counts(tmp_path: Path) -> None:
         recording_of_parquet(path, ("x", "y", "w"))
     with pytest.raises(UserError, match="cannot be read"):
         recording_of_parquet(tmp_path / "nothing.parquet")
+
+
+def test_a_timed_recording_is_by_the_clock_and_not_by_what_was_taken() -> None:
+    rows, period = np.arange(12).reshape(4, 3), 20_000_000
+    source, scale = TimedRecording(rows, period), Scale(12, 4.0)
+    times = np.array([0, period - 1, period, 3 * period, 4 * period, 9 * period + 5])
+    assert np.array_equal(source.take(times, scale), rows[[0, 0, 1, 3, 0, 1]])
+    assert np.array_equal(source.take(times[:2], scale), rows[[0, 0]])
+    assert source.peek(2 * period, scale).tolist() == rows[2].tolist()
+    assert source.peek(3 * period, Scale(4, 4.0)).tolist() == [7, 7, 7]
