@@ -57,8 +57,8 @@ class TapsFound:
     """A group of taps and the presses that go with it.
 
     tap_ticks, press_ns: (n,) of each tap and press. residuals_s: (n,) how far the press is after the tap,
-    less the mean. uncertainty_s: standard uncertainty of the offset. strength: of the weakest tap, over the
-    median around it. chance: how many such groups the other impulses as strong would make by chance.
+    less the mean. uncertainty_s: standard uncertainty of the offset. strength: of the weakest tap, in counts.
+    chance: how many such groups the other impulses as strong would make by chance.
     """
 
     tap_ticks: IntArray
@@ -166,7 +166,8 @@ def find_taps(
 def _impulses(samples: TapSamples, between_ticks: Optional[tuple[int, int]]) -> tuple[FloatArray, FloatArray]:
     """Return times (P,) in s since the first sample and strengths (P,) of what stands out, strongest nearby.
 
-    Strength is the length of the second difference, over its median in the four seconds around.
+    Strength is the length of the second difference in counts; an impulse is `STANDS_OUT` times its median in
+    the four seconds around.
     """
     counts = samples.counts.astype(np.float64)
     if len(counts) < 5:
@@ -181,9 +182,9 @@ def _impulses(samples: TapSamples, between_ticks: Optional[tuple[int, int]]) -> 
     lost = np.append(np.diff(seconds) > 1.5 / samples.rate_hz, False)
     height[maximum_filter1d(lost, size=5)] = 0
     around = median_filter(height, size=int(4 * samples.rate_hz) | 1, mode="nearest")
-    strength = height / np.maximum(around, 1.0)  # counts; a still tag shows the sensor's steps alone
+    stands_out = height >= STANDS_OUT * np.maximum(around, 1.0)  # a still tag shows the sensor's steps alone
     nearby = maximum_filter1d(height, size=2 * int(STRAY_S * samples.rate_hz) + 1)
-    peaks = np.flatnonzero((height == nearby) & (strength >= STANDS_OUT))
+    peaks = np.flatnonzero((height == nearby) & stands_out)
     if between_ticks is not None:
         low, high = between_ticks
         peaks = peaks[(samples.ticks[peaks] >= low) & (samples.ticks[peaks] <= high)]
