@@ -235,11 +235,12 @@ def compare(told: Told) -> dict[str, Any]:
     }
 
 
-def measure(study: Study, board: Board, hours: float, seed: int) -> dict[str, Any]:
-    """Hold a session with an observer who makes no mistake, and one with one who does."""
+def measure(study: Study, board: Board, hours: float, seed: int, once: bool = False) -> dict[str, Any]:
+    """Hold a session with an observer who makes no mistake, and, unless `once`, one with one who does."""
     record: dict[str, Any] = {"hours": hours, "board": board.name, "seed": seed}
     with tempfile.TemporaryDirectory() as place:
-        for name, habits in (("without_mistakes", PERFECT), ("with_mistakes", Habits(seed=1))):
+        both = (("without_mistakes", PERFECT), ("with_mistakes", Habits(seed=1)))
+        for name, habits in both[:1] if once else both:
             told = hold(Path(place) / name, study, board, hours, habits, seed)
             record[name] = compare(told)
             if habits == PERFECT:
@@ -257,11 +258,12 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     parser.add_argument("--run", type=Path, help="study of herd-sim; without it the demonstration's model")
     parser.add_argument("--board", choices=("collar", "eartag"), default="collar")
     parser.add_argument("--hours", type=float, default=2.0)
+    parser.add_argument("--once", action="store_true", help="without the observer who makes mistakes")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(arguments)
     study = Study.open(options.run) if options.run else demo_study(print)
     seed = int(study.manifest["seed"]) + HELD_OUT
-    record = measure(study, load_board(options.board), options.hours, seed)
+    record = measure(study, load_board(options.board), options.hours, seed, options.once)
     print(json.dumps(record, indent=1))
     if options.out is not None:
         options.out.write_text(json.dumps(record, indent=1) + "\n")

@@ -5,13 +5,12 @@ The functions are those that a session shows its figures by while it goes on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from mcukd.metrics.agreement.settings import AgreementSettings
 from mcukd.metrics.agreement.summary import agreement_of
@@ -31,7 +30,7 @@ from mcukd.observation.folder import (
 )
 from mcukd.observation.journal_lines import read_journal
 from mcukd.observation.state import observer_tracks, standings_of, state_of, taps_of
-from mcukd.observation.tag_clock import clock_of, tap_anchors
+from mcukd.observation.tag_clock import clock_of, tap_anchors, tolerance_of
 from mcukd.observation.tag_model import other_model
 from mcukd.observation.tag_state import TagState, tag_track
 
@@ -165,12 +164,11 @@ def session_tracks(folder: Path) -> Account:
         )
         tags.append(track)
         clocks[track.source] = clock_facts(clock)
-        if len(track):
-            found = clock.tolerance_s(int(track.starts[0]), int(track.ends[-1]))
-            if np.isfinite(found):
-                tolerance = max(tolerance, found)
-            else:
-                remarks.append(f"{path.name}: the tag's clock is not known throughout the session.")
+        found = tolerance_of(clock, track)
+        if math.isfinite(found):
+            tolerance = max(tolerance, found)
+        else:
+            remarks.append(f"{path.name}: the tag's clock is not known throughout the session.")
     return Account(
         folder,
         facts,

@@ -48,6 +48,8 @@ AHEAD_NS = NS
 PRESS_LENGTH = 64
 #: Longest interval of scan sampling, s.
 SCAN_LONGEST_S = 24 * 3600
+#: Events after which sampling, pause and end are as before.
+_CHANGES_NO_FLAG = (Begin, Scanned, OutOfSight, Note, Taps)
 _TIMED = (Begin, Scanned, OutOfSight, Paused, Resumed, Note)
 
 
@@ -64,6 +66,7 @@ class Desk:
         self.facts, self.observer = facts, observer
         self._folder, self._clock = folder, clock
         self._lock = RLock()
+        self._known: Optional[ObserverState] = None
         path = observer_path(folder, observer)
         self._journal = Journal(path, observer_head(facts, observer))
         try:
@@ -110,7 +113,8 @@ class Desk:
                     f"behaviour {behaviour!r} is not of this session{close}; expected "
                     f"{listed(self.facts.behaviours)}."
                 )
-            scan = self._watching().mode == SCAN
+            self._require_watching()
+            scan = self._flags().mode == SCAN
             what: What = Scanned(animal, behaviour) if scan else Begin(animal, behaviour)
             return self._take(what, at_ns, press)
 
@@ -120,7 +124,7 @@ class Desk:
             if press in self._presses:
                 return self._presses[press]
             self._require_animal(animal)
-            self._watching()
+            self._require_watching()
             return self._take(OutOfSight(animal), at_ns, press)
 
     def pause(self, at_ns: Optional[int] = None, *, press: str = "") -> Event:
@@ -128,7 +132,7 @@ class Desk:
         with self._lock:
             if press in self._presses:
                 return self._presses[press]
-            self._watching()
+            self._require_watching()
             return self._take(Paused(), at_ns, press)
 
     def resume(self, at_ns: Optional[int] = None, *, press: str = "") -> Event:
@@ -136,7 +140,8 @@ class Desk:
         with self._lock:
             if press in self._presses:
                 return self._presses[press]
-            if not self._open().paused:
+            self._require_open()
+            if not self._flags().paused:
                 raise UserError("the session is not paused, so it cannot be resumed.")
             return self._take(Resumed(), at_ns, press)
 
@@ -159,7 +164,8 @@ class Desk:
         with self._lock:
             if press in self._presses:
                 return self._presses[press]
-            found = self._open().last if of is None else self._standing(of)
+            self._require_open()
+            found = self.state().last if of is None else self._standing(of)
             if found is None:
                 raise UserError("there is nothing to undo.")
             if found.undone:
@@ -196,7 +202,7 @@ class Desk:
         with self._lock:
             if press in self._presses:
                 return self._presses[press]
-            self._open()
+            self._require_open()
             at = self._clock.now_ns() if at_ns is None else at_ns
             return self._take(Taps((at,)), at, press)
 
@@ -205,7 +211,7 @@ class Desk:
         with self._lock:
             if press in self._presses:
                 return self._presses[press]
-            self._open()
+            self._require_open()
             if not moments_ns:
                 raise UserError("taps need the moment of one at least.")
             for each in moments_ns:
@@ -217,7 +223,7 @@ class Desk:
         with self._lock:
             if press in self._presses:
                 return self._presses[press]
-            self._open()
+            self._require_open()
             if mode not in (FOCAL, SCAN):
                 raise UserError(f"sampling {mode!r} is not known; expected {FOCAL} or {SCAN}.")
             if mode == SCAN and not 2 <= interval_s <= SCAN_LONGEST_S:
@@ -231,7 +237,7 @@ class Desk:
         with self._lock:
             if press in self._presses:
                 return self._presses[press]
-            self._open()
+            self._require_open()
             return self._take(Ended(), at_ns, press)
 
     def mark_alive(self) -> None:
@@ -254,25 +260,30 @@ class Desk:
         event = Event(self._journal.next_number, utc_ns, self.observer, what, press)
         self._journal.append(entry_of(event))
         self._events.append(event)
+        if not isinstance(what, _CHANGES_NO_FLAG):
+            self._known = None
         if press:
             self._presses[press] = event
         return event
 
-    def _open(self) -> ObserverState:
-        """Return the state. Raises UserError where the observer ended the session."""
-        state = self.state()
-        if state.ended:
-            raise UserError("the session has ended; open it again with --resume to go on.")
-        return state
+    def _flags(self) -> ObserverState:
+        """Return a state whose mode, pause and end are those of now, whatever else is older in it."""
+        if self._known is None:
+            self._known = self.state()
+        return self._known
 
-    def _watching(self) -> ObserverState:
-        state = self._open()
-        if state.paused:
+    def _require_open(self) -> None:
+        if self._flags().ended:
+            raise UserError("the session has ended; open it again with --resume to go on.")
+
+    def _require_watching(self) -> None:
+        self._require_open()
+        if self._flags().paused:
             raise UserError("the session is paused; resume it first.")
-        return state
 
     def _standing(self, number: int) -> Standing:
-        for each in self._open().standings:
+        self._require_open()
+        for each in self.state().standings:
             if each.event.number == number:
                 return each
         raise UserError(f"there is no event {number}; the newest one is {len(self._events)}.")

@@ -35,7 +35,7 @@ class Journal:
         self.problem: Optional[str] = None
         self.torn: Optional[Path] = None
         self._mutex = Lock()
-        self._handle, self._size, self._synced = -1, 0, True
+        self._handle, self._size, self._synced, self._closed = -1, 0, True, False
         self._lines: list[bytes] = []
         self._waiting: list[bytes] = []
         self._attempted = b""
@@ -89,14 +89,16 @@ class Journal:
     def sync(self) -> None:
         """Have everything that was appended on disk, or say in `problem` why it is not."""
         with self._mutex:
-            if self._waiting or not self._synced:
+            if not self._closed and (self._waiting or not self._synced):
                 with suppress(UserError):
                     self._write(sync=True)
 
     def close(self) -> None:
-        """Give the file free, with all that could be written."""
+        """Give the file free, with all that could be written. Nothing can be appended afterwards."""
         self.sync()
-        self._let_go()
+        with self._mutex:
+            self._closed = True
+            self._let_go()
 
     def _let_go(self) -> None:
         if self._handle >= 0:
@@ -108,6 +110,8 @@ class Journal:
         """Write what waits. Raises UserError with nothing of it in the file."""
         try:
             with naming(self.path):
+                if self._closed:
+                    raise UserError(f"{self.path}: the session is closed; open it again with --resume.")
                 if self._handle < 0:
                     self._reopen()
                 content = self._attempted = b"".join(self._waiting)

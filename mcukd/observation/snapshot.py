@@ -1,7 +1,8 @@
 """Snapshot: all that a face of a session shows, in JSON types. Times are seconds since 1970 in UTC.
 
 - `session`: `name`, `id`, `animals`, `tagged`, `classes`, `also`, `zone`, `began`, `blind`, `precision`,
-  `simulated`, `emulated`; `now`; `change`, the number of the last change.
+  `simulated`, `emulated`; `now`; `change`, the number of the last change; `steps`, sentences on how this
+  computer's clock was set meanwhile.
 - `observers` {name: `here` (whether this process is theirs), `began`, `paused`, `ended`, `mode`,
   `interval_s`, `next_scan` (None in focal sampling), `unseen_s`, `animals` {animal: `behaviour`, `since`,
   `out_of_sight`}, `events` (the newest `EVENTS`, newest last: `number`, `time`, `event`, `animal`,
@@ -100,6 +101,7 @@ class Snapshots:
                 "emulated": facts.emulated,
             },
             "now": seconds(now),
+            "steps": [step.sentence for step in getattr(self._clock, "steps", ())],
             "change": change,
             "observers": {
                 name: {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Optional
 
+from mcukd.metrics.agreement.track import Track
 from mcukd.observation.clocks.anchors import Anchor, anchor_of
 from mcukd.observation.clocks.clock_map import ClockMap
 from mcukd.observation.clocks.drift import fit_clock
@@ -31,6 +33,14 @@ def clock_of(state: TagState, taps: Sequence[Anchor] = ()) -> Optional[ClockMap]
             best[place] = each
     anchors = [*(anchor_of(each) for each in best.values()), *taps]
     return fit_clock(anchors, state.restarts) if anchors else None
+
+
+def tolerance_of(clock: ClockMap, track: Track) -> float:
+    """Return by how much the clocks may differ over a track, in s, rounded up to ms; infinite: not known."""
+    if not len(track):
+        return 0.0
+    found = clock.tolerance_s(int(track.starts[0]), int(track.ends[-1]))
+    return math.ceil(1000 * found) / 1000 if math.isfinite(found) else math.inf
 
 
 def tap_anchors(state: TagState, press_ns: Sequence[int]) -> tuple[list[Anchor], list[str]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from threading import RLock
 from time import monotonic
 from typing import Any, Optional
-
-import numpy as np
 
 from mcukd.errors import UserError
 from mcukd.metrics.agreement.track import Track
@@ -17,7 +16,7 @@ from mcukd.observation.journal import Journal
 from mcukd.observation.journal_lines import JournalTail
 from mcukd.observation.moment_entries import entry_of_moment, moment_of
 from mcukd.observation.moments import Connected, Moment, SessionClock
-from mcukd.observation.tag_clock import clock_of
+from mcukd.observation.tag_clock import clock_of, tolerance_of
 from mcukd.observation.tag_model import other_model
 from mcukd.observation.tag_state import TagState, tag_track
 
@@ -81,7 +80,7 @@ class TagSide:
         """Open the journal of a tag, with what an earlier part of the session heard of it."""
         if self._journal is not None:
             self._journal.close()
-            self.state = TagState()
+        self._fitted, self._drawn = (-1, 0, None), (None, None)
         path = tag_path(self._folder, chip)
         self._journal = Journal(path, tag_head(self._facts, chip))
         self._chip, self._tail = chip, None
@@ -164,10 +163,8 @@ class TagSide:
         """Return by how much the tag's clock and the session's may differ over what the tag said, in s."""
         with self._lock:
             clock, track = self.clock(), self.track()
-            if clock is None or track is None or not len(track):
-                return 0.0
-            found = clock.tolerance_s(int(track.starts[0]), int(track.ends[-1]))
-            return found if np.isfinite(found) else 0.0
+            found = 0.0 if clock is None or track is None else tolerance_of(clock, track)
+            return found if math.isfinite(found) else 0.0
 
     def close(self) -> None:
         """Write what is left and give the journal free."""

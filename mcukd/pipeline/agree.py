@@ -82,7 +82,8 @@ def agree(
         "labels": str(labels),
         "tags": [str(one.path) for one in files],
         "model_sha256": next((one.model_sha256 for one in said if one.model_sha256), None),
-        "notes": [*known.notes, *(note for one in said for note in one.notes)],
+        # A session says the same of both of its sides.
+        "notes": list(dict.fromkeys([*known.notes, *(note for one in said for note in one.notes)])),
     }
     if tag_reading.model is not None and tag_reading.model.simulated:
         facts["notes"].append("The study's model was made from SIMULATED data.")

@@ -51,6 +51,16 @@ def test_an_append_has_returned_only_when_the_file_was_synced(tmp_path, monkeypa
     assert texts(journal.path) == ["one"]
 
 
+def test_a_closed_journal_takes_nothing_and_gives_the_file_free(tmp_path):
+    journal = journal_at(tmp_path)
+    journal.append_later({"text": "one"})
+    journal.close()
+    with pytest.raises(UserError, match="the session is closed"):
+        journal.append({"text": "lost"})
+    assert texts(journal.path) == ["one"]
+    journal_at(tmp_path).append({"text": "two"})
+
+
 def test_opened_again_it_goes_on(tmp_path):
     write(tmp_path, "one")
     journal = journal_at(tmp_path)

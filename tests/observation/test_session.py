@@ -22,6 +22,7 @@ from mcukd.errors import UserError
 from mcukd.metrics.agreement.settings import AgreementSettings
 from mcukd.metrics.agreement.summary import agreement_of
 from mcukd.metrics.agreement.track import track_of
+from mcukd.observation.account import session_tracks
 from mcukd.observation.folder import read_facts, read_moments, tag_path
 from mcukd.observation.moments import Disconnected, Gap, Samples
 from mcukd.observation.session import Session
@@ -257,3 +258,15 @@ def test_a_damaged_session_file_is_one_sentence(session, clock):
     path.unlink()
     with pytest.raises(UserError, match="no session is there"):
         Session(session.folder, clock)
+
+
+def test_another_tag_has_a_journal_and_a_clock_of_its_own(session, clock):
+    feed(session, clock, told([0] * 9))
+    first = session.tag.track()
+    feed(session, clock, [connected(chip="00000000000000ff")])
+    assert session.tag.track() is None
+    feed(session, clock, [reading(30), *(result(number, 40 + 1.28 * number, 1) for number in range(5))])
+    assert session.tag.track().source == "tag 00000000000000ff" and len(session.tag.track()) == 5
+    session.tag.sync()
+    account = session_tracks(session.folder)
+    assert [each.source for each in account.tags] == ["tag 00000000000000ff", first.source]

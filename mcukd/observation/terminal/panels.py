@@ -216,6 +216,8 @@ def state_line(shown: Mapping[str, Any], observer: str) -> Text:
         text.append(f" scan sampling each {mine['interval_s']} s: next in {passed(due)} ", "bold reverse")
     if mine["unseen_s"]:
         text.append(f" {passed(mine['unseen_s'])} were not watched (program away) ", "yellow")
+    for sentence in shown["steps"][-1:]:
+        text.append(f" {sentence} ", "yellow")
     free = shown["disk"]["free_bytes"]
     if free is not None and free < 100_000_000:
         text.append(f" disk: {free / 1e6:.0f} MB left ", "bold black on yellow")
