@@ -41,6 +41,13 @@ def driven(session, steps, size=(110, 40)):
     return asyncio.run(run())
 
 
+async def left(session, steps):
+    """Run the app until `steps` leave it."""
+    app = ObserveApp(session, "anna")
+    async with app.run_test() as pilot:
+        await steps(app, pilot)
+
+
 def whats(session):
     return [event.what for event in session.desk("anna").events[1:]]
 
@@ -84,32 +91,32 @@ def test_undo_pause_out_of_sight_tap_and_note(session):
     assert "out of sight" in shown["animals"]
 
 
-def test_a_correction_by_key_and_seconds(session, clock):
+def test_a_correction_by_key_and_seconds_or_one_sentence(session, clock):
     async def steps(app, pilot):
         clock.time_ns = BEGAN + 10 * NS
-        await pilot.press("1", "c", "3", "space", "minus", "4", "enter")
+        await pilot.press("1", "c", *"x", "enter")
+        await pilot.pause()
+        steps.told = str(app.query_one("#told").render())
+        await pilot.press("c", "3", "space", "minus", "4", "enter")
         clock.time_ns = BEGAN + 20 * NS
 
     shown = driven(session, steps)
-    assert whats(session)[-1] == Correct(2, "resting", BEGAN + 6 * NS)
+    assert "NOT TAKEN: event 2 (behaviour) cannot be of behaviour 'x'" in steps.told
+    assert whats(session)[1:] == [Correct(2, "resting", BEGAN + 6 * NS)]
     assert "(corrected)" in shown["log"] and "cow-07: resting" in shown["animals"]
 
 
-def test_a_correction_that_makes_no_sense_is_one_sentence(session):
-    async def steps(app, pilot):
-        await pilot.press("1", "c", *"x", "enter")
-
-    assert "NOT TAKEN" in driven(session, steps)["told"]
-
-
-def test_scan_sampling_goes_from_animal_to_animal(session):
+def test_scan_sampling_goes_from_animal_to_animal_and_the_session_is_ended(session):
     async def steps(app, pilot):
         await pilot.press("s", *"scan", "space", *"60", "enter", "1", "2")
+        await pilot.pause()
+        steps.state = str(app.query_one("#state").render())
+        await pilot.press("q", "e")
 
-    shown = driven(session, steps)
-    assert [what.kind for what in whats(session)] == ["sampling", "scan", "scan"]
-    assert [what.animal for what in whats(session)[1:]] == [COW, OTHER]
-    assert "scan sampling each 60 s" in shown["state"]
+    asyncio.run(left(session, steps))
+    assert [what.kind for what in whats(session)] == ["sampling", "scan", "scan", "ended"]
+    assert [what.animal for what in whats(session)[1:3]] == [COW, OTHER]
+    assert "scan sampling each 60 s" in steps.state and session.desk("anna").state().ended
 
 
 def test_both_ethograms_the_agreement_and_bouts_needed_are_shown(session, clock):
@@ -127,19 +134,6 @@ def test_both_ethograms_the_agreement_and_bouts_needed_are_shown(session, clock)
     assert "connected; grazing" in shown["tag"] and "EMULATED TAG" in shown["head"]
     assert "100% of 1.3 min" in shown["agreement"]
     assert "◀ you ◀ tag" in shown["keys"]
-
-
-def test_leaving_ends_the_session_or_leaves_it_open(session, clock):
-    async def ends(app, pilot):
-        await pilot.press("q", "e")
-
-    async def run(steps):
-        app = ObserveApp(session, "anna")
-        async with app.run_test() as pilot:
-            await steps(app, pilot)
-
-    asyncio.run(run(ends))
-    assert session.desk("anna").state().ended
 
 
 def test_a_column_has_what_was_mostly_done_and_stays_as_it_was_drawn():
