@@ -165,7 +165,7 @@ def observe(
             _on_terminal(opened, observer)
         else:
             _by_script(opened, observer, commands, json)
-    _say_where(opened)
+    _say_where(opened, goes_on=not (emulate or replay))
 
 
 def _given(context: typer.Context, name: str) -> bool:
@@ -193,7 +193,7 @@ def _demo(
             _on_terminal(opened, observer or SCRIPTED)
         else:
             _on_page(opened, observer or SCRIPTED, page)
-    _say_where(opened)
+    _say_where(opened, goes_on=False)
 
 
 def _require_terminal() -> None:
@@ -321,7 +321,8 @@ def _line(event: Event, json: bool) -> str:
     return f"{event.number} {event.what.kind} {words}".rstrip()
 
 
-def _say_where(opened: Session) -> None:
+def _say_where(opened: Session, goes_on: bool) -> None:
     typer.echo(f"Session: {opened.folder}", err=True)
     typer.echo(f"  compare: mcukd agree {opened.folder}", err=True)
-    typer.echo(f"  go on:   mcukd observe --resume --session {opened.folder} …", err=True)
+    if goes_on:
+        typer.echo(f"  go on:   mcukd observe --resume --session {opened.folder} …", err=True)

@@ -53,10 +53,10 @@ def agree(
 ) -> dict[str, Any]:
     """Compare labels with what tags said, and return figures in JSON types.
 
-    labels: a file of behaviour over time, or a session's folder, whose observers count. tags: the other side;
-    empty for a session's own tag. reading, tag_reading: how either side is read; the classes of the labels
-    are those of the tags. out: a page where its name ends in .html, else JSON. align: move the tags' times to
-    where they agree best.
+    labels: a file of behaviour over time, or a session's folder, whose observers count. tags: the other
+    side; empty for a session's own tag, or, without one, for its two observers. reading, tag_reading: how
+    either side is read; the classes of the labels are those of the tags. out: a page where its name ends in
+    .html, else JSON. align: move the tags' times to where they agree best.
 
     Returned are `labels`, `tags`, `notes`, `model_sha256`, of a session's folder `session`, as
     `Account.stated`, and either `agreement`, as `agreement_of` returns
@@ -70,12 +70,13 @@ def agree(
             f"{labels} is no folder of a session, so the tag's side is missing; name its file too."
         )
     files = tags or [TagFile(labels)]
-    said = [read_source(one.path, replace(tag_reading, animal=one.animal), TAG) for one in files]
+    pair = [] if tags else _two_observers(labels, reading)
+    said = pair[1:] or [read_source(one.path, replace(tag_reading, animal=one.animal), TAG) for one in files]
     if any(one.periods for one in said) and any(one.tracks for one in said):
         raise UserError("some of the tags' files are payloads and others tell times; compare them apart.")
     _refuse_two_models(files, said)
     classes = _classes(said)
-    known = read_source(labels, replace(reading, classes=classes), OBSERVERS)
+    known = pair[0] if pair else read_source(labels, replace(reading, classes=classes), OBSERVERS)
     if known.periods:
         raise UserError(f"{labels} holds payloads, which tell no times; give them as the tag's side.")
     facts: dict[str, Any] = {
@@ -87,7 +88,9 @@ def agree(
     }
     if tag_reading.model is not None and tag_reading.model.simulated:
         facts["notes"].append("The study's model was made from SIMULATED data.")
-    if any(is_table(one.path) for one in files):
+    if pair:
+        settings = replace(settings, names=(pair[0].observers[0], pair[0].observers[1]))
+    elif any(is_table(one.path) for one in files):
         # Two observers; neither is a tag.
         settings = replace(settings, names=(labels.name, files[0].path.name))
     sides = _matched(labels, known, files, said)
@@ -107,6 +110,25 @@ def agree(
     if out is not None:
         _write(out, facts, sides)
     return facts
+
+
+def _two_observers(folder: Path, reading: Reading) -> list[Said]:
+    """Return what each of the two observers of a session without a tag says; nothing of one with a tag.
+
+    Raises UserError where there is neither a tag nor two observers.
+    """
+    if session_tracks(folder).tags:
+        return []
+    found = read_source(folder, reading, OBSERVERS)
+    if len(found.observers) != 2:
+        raise UserError(
+            f"{folder}: the session holds nothing of a tag that can be dated, and {len(found.observers)} "
+            "observers, expected two; name the tag's log too."
+        )
+    return [
+        replace(found, tracks=tuple(track for track in found.tracks if track.source == name))
+        for name in found.observers
+    ]
 
 
 def _accounts(said: Said) -> list[Union[Track, Periods]]:

@@ -7,6 +7,7 @@ import pytest
 from builders.session import BEGAN, CLASSES, NS, facts, step_clock, told
 
 from mcukd.annotations.reading import Reading
+from mcukd.errors import UserError
 from mcukd.metrics.agreement.settings import AgreementSettings
 from mcukd.observation.session import Session
 from mcukd.pipeline.agree import agree
@@ -58,3 +59,23 @@ def test_the_figures_as_json_have_the_session_too(folder: Path, tmp_path: Path) 
     assert kept["session"]["began"].endswith("+01:00") and kept["session"]["emulated"]
     assert kept["session"]["notes"][0]["text"] == "a <dog> barks"
     assert kept == json.loads(json.dumps(found))
+
+
+def test_two_observers_of_a_session_without_a_tag_are_compared(tmp_path: Path) -> None:
+    clock = step_clock()
+    with Session.begin(tmp_path / "meadow", facts(tagged=None), clock) as session:
+        desks = [session.join("anna"), session.join("ben")]
+        for number in range(20):
+            clock.advance_to(BEGAN + number * 30 * NS)
+            for desk in desks[: 1 + (number != 7)]:
+                desk.press("cow-07", CLASSES[number % 3])
+        for desk in desks:
+            desk.end()
+    found = said(session.folder, tmp_path / "page.html")["agreement"]
+    assert found["names"] == ["observer anna", "observer ben"]
+    assert found["together"]["same_share"]["value"] == pytest.approx(18 / 19, abs=0.01)
+    with Session(session.folder, clock) as again:
+        again.join("cleo").press("cow-08", "grazing")
+        clock.advance_to(clock.now_ns() + NS)
+    with pytest.raises(UserError, match="nothing of a tag that can be dated, and 3 observers, expected two"):
+        said(session.folder, tmp_path / "page.html")
