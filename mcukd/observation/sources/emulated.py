@@ -26,8 +26,8 @@ from mcukd.tag.records import TICKS_PER_SECOND
 _NS = 1_000_000_000
 #: Added to a study's seed for animals that it was not trained on.
 HELD_OUT = 1000
-#: Seconds that a modelled chip on a busy computer may take to answer.
-_TIMEOUT_S = 5.0
+#: Seconds that a modelled chip on a busy computer may take to start, and to answer then.
+_START_S, _TIMEOUT_S = 20.0, 3.0
 
 
 @contextmanager
@@ -54,6 +54,8 @@ def emulated_tag(
         @contextmanager
         def connect() -> Iterator[Device]:
             with open_device(url, board.console.baud) as device:
+                device.timeout = _START_S
+                device.who()
                 device.timeout = _TIMEOUT_S
                 yield device
 
