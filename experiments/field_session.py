@@ -122,7 +122,7 @@ def hold(folder: Path, study: Study, board: Board, hours: float, habits: Habits,
         emulated=True,
     )
     with Session.begin(folder, facts, clock) as session:
-        desk = session.join("scripted")
+        recorder = session.join("scripted")
         waiting = list(keys.commands)
         stop = threading.Event()
         for moment in modelled_tag(run, chip_clock, model_sha256=model.sha256).moments(stop):
@@ -130,7 +130,7 @@ def hold(folder: Path, study: Study, board: Board, hours: float, habits: Habits,
             while waiting and facts.began_ns + round((waiting[0].at_s or 0) * NS) <= at:
                 command = waiting.pop(0)
                 clock.advance_to(facts.began_ns + round((command.at_s or 0) * NS))
-                carry_out(desk, command)
+                carry_out(recorder, command)
             clock.advance_to(at)
             session.take(moment)
             if at >= end_ns and not waiting:

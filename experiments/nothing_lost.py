@@ -73,15 +73,15 @@ def press(folder: Path, count: int, pause_s: float) -> None:
     clock = StepClock(BEGAN)
     session = Session(folder, clock) if (folder / "session.json").exists() else None
     session = session or Session.begin(folder, facts(), clock)
-    desk = session.join("anna")
-    known = {event.press for event in desk.events}
+    recorder = session.join("anna")
+    known = {event.press for event in recorder.events}
     for number, command in enumerate(keys(count)):
         clock.advance_to(BEGAN + number * NS)
         if f"key-{number}" in known:
             continue
         while True:
             try:
-                carry_out(desk, command, press=f"key-{number}")
+                carry_out(recorder, command, press=f"key-{number}")
                 print(f"taken {number}", flush=True)
                 break
             except UserError as error:

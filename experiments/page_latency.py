@@ -138,14 +138,14 @@ def picture(browser: Any, path: Path) -> None:
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "session"
         with Session.begin(folder, facts(began), clock) as session:
-            desk = session.join("anna")
+            recorder = session.join("anna")
             session.take(connected(began))
             session.take(ClockReading(began // NS * TICKS, began, NS // 1000))
             seconds, number, behaviour = 5.0, 0, 0
             while seconds < 560:
                 lasts = float(rng.uniform(30, 110))
                 clock.advance_to(began + round(seconds * NS))
-                desk.press("cow-07", CLASSES[behaviour])
+                recorder.press("cow-07", CLASSES[behaviour])
                 for at in np.arange(seconds, seconds + lasts, 1.28):
                     # It stands for the time before it, half a window and half a hop.
                     made = began + round((float(at) + 3.2) * NS)

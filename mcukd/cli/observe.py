@@ -303,7 +303,7 @@ def _by_script(opened: Session, observer: str, commands: Iterable[Command], json
         opened.did(event)
         print(_line(event, json), flush=True)
 
-    run(opened.desk(observer), commands, waiter(opened.clock, Stop()), say)
+    run(opened.recorder(observer), commands, waiter(opened.clock, Stop()), say)
 
 
 def _line(event: Event, json: bool) -> str:

@@ -1,4 +1,4 @@
-"""Script interface of a session: timed commands as text or values, carried out on a desk.
+"""Script interface of a session: timed commands as text or values, carried out on an event recorder.
 
     # seconds since the session began, then what happened
     +0     b cow-07 grazing
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from mcukd.errors import UserError
-from mcukd.observation.desk import Desk
+from mcukd.observation.event_recorder import EventRecorder
 from mcukd.observation.events import FOCAL, SCAN, Event
 from mcukd.text import did_you_mean, listed
 
@@ -126,47 +126,51 @@ def parse_line(line: str, where: str) -> Optional[Command]:
     return Command(time, name, tuple(words), where)
 
 
-def carry_out(desk: Desk, command: Command, press: str = "") -> Event:
+def carry_out(recorder: EventRecorder, command: Command, press: str = "") -> Event:
     """Carry out a command now; return its event once that is on disk.
 
-    press: name of the key press, as of `Desk`. Raises UserError, with the line, where it could not be taken.
+    press: name of the key press, as of `EventRecorder`. Raises UserError, with the line, where it could
+    not be taken.
     """
     try:
-        return _carry_out(desk, command, press)
+        return _carry_out(recorder, command, press)
     except UserError as error:
         raise UserError(f"{command.where}: {error}" if command.where else str(error)) from error
 
 
-def _carry_out(desk: Desk, command: Command, press: str) -> Event:
+def _carry_out(recorder: EventRecorder, command: Command, press: str) -> Event:
     words = command.words
     taking: dict[str, Callable[[], Event]] = {
-        "b": lambda: desk.press(words[0], words[1], press=press),
-        "o": lambda: desk.out_of_sight(words[0], press=press),
-        "undo": lambda: desk.undo(_whole(words[0], command) if words else None, press=press),
-        "correct": lambda: _correct(desk, command, press),
-        "note": lambda: desk.note(words[0], press=press),
-        "tap": lambda: desk.tap(press=press),
-        "pause": lambda: desk.pause(press=press),
-        "resume": lambda: desk.resume(press=press),
-        "scan": lambda: desk.sample(SCAN, _whole(words[0], command), press=press),
-        "focal": lambda: desk.sample(FOCAL, press=press),
-        "end": lambda: desk.end(press=press),
+        "b": lambda: recorder.press(words[0], words[1], press=press),
+        "o": lambda: recorder.out_of_sight(words[0], press=press),
+        "undo": lambda: recorder.undo(_whole(words[0], command) if words else None, press=press),
+        "correct": lambda: _correct(recorder, command, press),
+        "note": lambda: recorder.note(words[0], press=press),
+        "tap": lambda: recorder.tap(press=press),
+        "pause": lambda: recorder.pause(press=press),
+        "resume": lambda: recorder.resume(press=press),
+        "scan": lambda: recorder.sample(SCAN, _whole(words[0], command), press=press),
+        "focal": lambda: recorder.sample(FOCAL, press=press),
+        "end": lambda: recorder.end(press=press),
     }
     return taking[command.name]()
 
 
-def _correct(desk: Desk, command: Command, press: str) -> Event:
+def _correct(recorder: EventRecorder, command: Command, press: str) -> Event:
     behaviour, time = None, None
     for word in command.words[1:]:
         if word.startswith("+"):
-            time = desk.facts.began_ns + round(_seconds(word, command.where) * NS)
+            time = recorder.facts.began_ns + round(_seconds(word, command.where) * NS)
         else:
             behaviour = word
-    return desk.correct(_whole(command.words[0], command), behaviour, time, press=press)
+    return recorder.correct(_whole(command.words[0], command), behaviour, time, press=press)
 
 
 def run(
-    desk: Desk, commands: Iterable[Command], wait_until: Callable[[int], None], say: Callable[[Event], object]
+    recorder: EventRecorder,
+    commands: Iterable[Command],
+    wait_until: Callable[[int], None],
+    say: Callable[[Event], object],
 ) -> int:
     """Carry out commands, each at its time; return how many.
 
@@ -176,8 +180,8 @@ def run(
     done = 0
     for command in commands:
         if command.at_s is not None:
-            wait_until(desk.facts.began_ns + round(command.at_s * NS))
-        say(carry_out(desk, command))
+            wait_until(recorder.facts.began_ns + round(command.at_s * NS))
+        say(carry_out(recorder, command))
         done += 1
     return done
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Optional
 
 from mcukd.errors import UserError
-from mcukd.observation.desk import Desk
+from mcukd.observation.event_recorder import EventRecorder
 from mcukd.observation.events import Event as ObserverEvent
 from mcukd.observation.folder import SessionFacts, read_facts, require_observer, write_facts
 from mcukd.observation.moments import Moment, SessionClock, TagSource
@@ -28,9 +28,9 @@ class Session:
     """A field session in its folder: observers, their events, the tag and what it tells.
 
     folder: of a session that is there (`Session.begin` makes one). clock: of the session. Observers join by
-    `join`; their keys are taken by the methods of `Desk`, found by `desk`. A tag is watched by `watch`, or
-    its moments are given to `take`. Safe for several threads. Raises UserError where the folder is not one of
-    a session.
+    `join`; their keys are taken by the methods of `EventRecorder`, found by `recorder`. A tag is watched by
+    `watch`, or its moments are given to `take`. Safe for several threads. Raises UserError where the folder
+    is not one of a session.
     """
 
     def __init__(self, folder: Path, clock: SessionClock) -> None:
@@ -38,7 +38,7 @@ class Session:
         self.facts = read_facts(folder)
         self.tag = TagSide(folder, self.facts, clock)
         self.others = Others(folder, self.facts)
-        self._desks: dict[str, Desk] = {}
+        self._recorders: dict[str, EventRecorder] = {}
         self._snapshots = Snapshots(folder, self.facts, clock, self.tag, self.others)
         self._lock = RLock()
         self._changed = Condition()
@@ -53,44 +53,44 @@ class Session:
         write_facts(folder, facts)
         return cls(folder, clock)
 
-    def join(self, observer: str) -> Desk:
-        """Return the desk of an observer, opened where it is not; an earlier session of theirs goes on.
+    def join(self, observer: str) -> EventRecorder:
+        """Return an observer's event recorder, opened where it is not; an earlier session of theirs goes on.
 
         Raises UserError for a name that cannot be a file's, and where another process has that observer.
         """
         require_observer(observer)
         with self._lock:
-            if observer not in self._desks:
-                self._desks[observer] = Desk(self.folder, self.facts, observer, self.clock)
-            desk = self._desks[observer]
+            if observer not in self._recorders:
+                self._recorders[observer] = EventRecorder(self.folder, self.facts, observer, self.clock)
+            recorder = self._recorders[observer]
         self.tell()
-        return desk
+        return recorder
 
     @property
-    def desks(self) -> dict[str, Desk]:
-        """The desks of this process's observers by name."""
+    def recorders(self) -> dict[str, EventRecorder]:
+        """The event recorders of this process's observers by name."""
         with self._lock:
-            return dict(self._desks)
+            return dict(self._recorders)
 
-    def desk(self, observer: str) -> Desk:
-        """Return the desk of an observer who joined. Raises UserError for another one."""
+    def recorder(self, observer: str) -> EventRecorder:
+        """Return the event recorder of an observer who joined. Raises UserError for another one."""
         with self._lock:
-            if observer not in self._desks:
+            if observer not in self._recorders:
                 raise UserError(f"observer {observer!r} has not joined the session.")
-            return self._desks[observer]
+            return self._recorders[observer]
 
     def press(
         self, observer: str, animal: str, behaviour: str, at_ns: Optional[int] = None, *, press: str = ""
     ) -> ObserverEvent:
-        """Take a key, as `Desk.press`, and tell the faces. Returns once it is on disk."""
-        return self.did(self.desk(observer).press(animal, behaviour, at_ns, press=press))
+        """Take a key, as `EventRecorder.press`, and tell the faces. Returns once it is on disk."""
+        return self.did(self.recorder(observer).press(animal, behaviour, at_ns, press=press))
 
     def undo(self, observer: str, of: Optional[int] = None, *, press: str = "") -> ObserverEvent:
-        """Undo an event of an observer, as `Desk.undo`, and tell the faces."""
-        return self.did(self.desk(observer).undo(of, press=press))
+        """Undo an event of an observer, as `EventRecorder.undo`, and tell the faces."""
+        return self.did(self.recorder(observer).undo(of, press=press))
 
     def did(self, event: ObserverEvent) -> ObserverEvent:
-        """Tell the faces that a desk took an event, and return it."""
+        """Tell the faces that an event was taken, and return it."""
         self.tell()
         return event
 
@@ -123,8 +123,8 @@ class Session:
                 self.tag.sync()
                 if monotonic() - marked > _ALIVE_S:
                     marked = monotonic()
-                    for desk in self.desks.values():
-                        desk.mark_alive()
+                    for recorder in self.recorders.values():
+                        recorder.mark_alive()
                 self.tell()
 
         self._start(beat, "beat")
@@ -134,7 +134,7 @@ class Session:
 
         fresh: compute the agreement anew, however short ago that was done.
         """
-        return self._snapshots.take(self.desks, self.change, fresh)
+        return self._snapshots.take(self.recorders, self.change, fresh)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Have `listener` called after each change; return a function that ends that."""
@@ -174,9 +174,9 @@ class Session:
         self._stop.set()
         for each in self._threads:
             each.join(timeout=5)
-        for desk in self.desks.values():
-            desk.mark_alive()
-            desk.close()
+        for recorder in self.recorders.values():
+            recorder.mark_alive()
+            recorder.close()
         self.tag.close()
 
     def __enter__(self) -> Session:

@@ -32,7 +32,7 @@ from typing import Any, Optional
 from mcukd.errors import UserError
 from mcukd.metrics.agreement.settings import AgreementSettings
 from mcukd.metrics.agreement.track import Track
-from mcukd.observation.desk import Desk
+from mcukd.observation.event_recorder import EventRecorder
 from mcukd.observation.events import SCAN, Event
 from mcukd.observation.figures import agreement_figures, minutes_of, recent, seconds
 from mcukd.observation.folder import SessionFacts
@@ -60,18 +60,20 @@ class Snapshots:
         self._computed: Optional[float] = None
         self._figures: dict[str, Any] = {}
 
-    def take(self, desks: Mapping[str, Desk], change: int, fresh: bool = False) -> dict[str, Any]:
-        """Return a snapshot. desks: of this process's observers. change: number of the last change.
+    def take(
+        self, recorders: Mapping[str, EventRecorder], change: int, fresh: bool = False
+    ) -> dict[str, Any]:
+        """Return a snapshot. recorders: of this process's observers. change: number of the last change.
 
         fresh: compute the agreement now, however short ago it was computed.
         """
         with self._lock:
-            return self._take(desks, change, fresh)
+            return self._take(recorders, change, fresh)
 
-    def _take(self, desks: Mapping[str, Desk], change: int, fresh: bool) -> dict[str, Any]:
+    def _take(self, recorders: Mapping[str, EventRecorder], change: int, fresh: bool) -> dict[str, Any]:
         facts, now = self._facts, self._clock.now_ns()
-        events = {name: desk.events for name, desk in desks.items()}
-        events.update(self._others.events(desks))
+        events = {name: recorder.events for name, recorder in recorders.items()}
+        events.update(self._others.events(recorders))
         problem = self._others.problem
         try:
             self._tag_side.follow()
@@ -105,9 +107,9 @@ class Snapshots:
             "change": change,
             "observers": {
                 name: {
-                    "here": name in desks,
+                    "here": name in recorders,
                     **_observer(state_of(each, facts.animals, now), now),
-                    "problem": desks[name].problem if name in desks else None,
+                    "problem": recorders[name].problem if name in recorders else None,
                 }
                 for name, each in events.items()
             },

@@ -128,7 +128,12 @@ def _press(session: Session, animal: SimulatedAnimal, stop: Event) -> None:
     rest = truth.within(np.array([[now, truth.ends[-1]]]))
     keys = keys_for(rest, session.facts.began_ns, _HABITS)
     with suppress(UserError):  # the session was ended at the screen, and says so there
-        run(session.desk(SCRIPTED), keys.commands, _or_stop(waiter(session.clock, stop), stop), session.did)
+        run(
+            session.recorder(SCRIPTED),
+            keys.commands,
+            _or_stop(waiter(session.clock, stop), stop),
+            session.did,
+        )
 
 
 def _or_stop(wait: Callable[[int], None], stop: Event) -> Callable[[int], None]:

@@ -1,4 +1,4 @@
-"""Builders of field sessions: facts, desks, and moments of a tag that need no tag."""
+"""Builders of field sessions: facts, events, and moments of a tag that need no tag."""
 
 from __future__ import annotations
 

@@ -60,13 +60,13 @@ def test_figures_are_those_of_what_the_simulator_knows(tmp_path, model, animal, 
     )
     waiting, stop = list(keys.commands), threading.Event()
     with Session.begin(tmp_path / "s", said, clock) as session:
-        desk = session.join("scripted")
+        recorder = session.join("scripted")
         tag = ComputedTag(model, animal.counts, began, lambda _: None, SMOOTHING)
         for moment in tag.moments(stop):
             while waiting and began + round(waiting[0].at_s * NS) <= time_of(moment):
                 command = waiting.pop(0)
                 clock.advance_to(began + round(command.at_s * NS))
-                carry_out(desk, command)
+                carry_out(recorder, command)
             if not waiting:
                 break
             clock.advance_to(time_of(moment))

@@ -6,7 +6,7 @@ from builders.session import BEGAN, CLASSES, NS, facts, step_clock
 
 from mcukd.errors import UserError
 from mcukd.metrics.agreement.track import shared_time, track_of
-from mcukd.observation.desk import Desk
+from mcukd.observation.event_recorder import EventRecorder
 from mcukd.observation.script import Command, parse, run
 from mcukd.observation.scripted_observer import Habits, keys_for
 from mcukd.observation.state import observer_tracks
@@ -34,20 +34,20 @@ def clock():
 
 
 @pytest.fixture
-def desk(tmp_path, clock):
-    return Desk(tmp_path, facts(), "anna", clock)
+def recorder(tmp_path, clock):
+    return EventRecorder(tmp_path, facts(), "anna", clock)
 
 
-def intervals(desk, animal):
-    found = desk.state(BEGAN + 99 * NS).intervals[animal]
+def intervals(recorder, animal):
+    found = recorder.state(BEGAN + 99 * NS).intervals[animal]
     return [((start - BEGAN) / NS, (end - BEGAN) / NS, name) for start, end, name in found]
 
 
-def test_a_script_is_carried_out_at_its_times(desk, clock):
+def test_a_script_is_carried_out_at_its_times(recorder, clock):
     said = []
-    assert run(desk, parse(SCRIPT.splitlines(), "s"), clock.advance_to, said.append) == 11
-    assert intervals(desk, "cow-07") == [(1, 4, "grazing"), (6.5, 10, "resting")]
-    assert intervals(desk, "cow-08") == [(2.5, 10, "resting")]
+    assert run(recorder, parse(SCRIPT.splitlines(), "s"), clock.advance_to, said.append) == 11
+    assert intervals(recorder, "cow-07") == [(1, 4, "grazing"), (6.5, 10, "resting")]
+    assert intervals(recorder, "cow-08") == [(2.5, 10, "resting")]
     assert [event.number for event in said] == list(range(2, 13))
     assert any(getattr(event.what, "text", "") == "the herd's dog barks" for event in said)
 
@@ -70,11 +70,11 @@ def test_a_line_that_cannot_be_read_is_named(line, message):
         list(parse(["+1 pause", line], "script.txt"))
 
 
-def test_what_a_desk_refuses_names_the_line(desk, clock):
+def test_what_a_desk_refuses_names_the_line(recorder, clock):
     with pytest.raises(UserError, match="line 1: animal 'cow-09' is not of this session"):
-        run(desk, parse(["b cow-09 grazing"], "s"), clock.advance_to, lambda _: None)
+        run(recorder, parse(["b cow-09 grazing"], "s"), clock.advance_to, lambda _: None)
     with pytest.raises(UserError, match="line 1: 'x' is no whole number"):
-        run(desk, parse(["undo x"], "s"), clock.advance_to, lambda _: None)
+        run(recorder, parse(["undo x"], "s"), clock.advance_to, lambda _: None)
 
 
 def truth(bouts=40):
@@ -84,15 +84,15 @@ def truth(bouts=40):
     return track_of("cow-07", "truth", CLASSES, list(zip(edges[:-1], edges[1:], codes)))
 
 
-def tell(desk, clock, keys):
-    run(desk, keys.commands, clock.advance_to, lambda _: None)
-    return observer_tracks(desk.events, ("cow-07",), CLASSES, clock.now_ns())[0]
+def tell(recorder, clock, keys):
+    run(recorder, keys.commands, clock.advance_to, lambda _: None)
+    return observer_tracks(recorder.events, ("cow-07",), CLASSES, clock.now_ns())[0]
 
 
-def test_an_observer_without_mistakes_differs_by_the_reaction_alone(desk, clock):
+def test_an_observer_without_mistakes_differs_by_the_reaction_alone(recorder, clock):
     what = truth()
     keys = keys_for(what, BEGAN, Habits(reaction_s=1, spread_s=0, missed=0, wrong=0))
-    track = tell(desk, clock, keys)
+    track = tell(recorder, clock, keys)
     assert list(track.behaviours) == list(what.behaviours)
     assert np.all(np.abs(track.starts - what.starts - NS) < 1000)
     assert int(track.ends[-1]) == int(what.ends[-1])

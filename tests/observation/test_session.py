@@ -72,12 +72,12 @@ def test_live_figures_are_those_of_the_tracks(session, clock):
             session.press("anna", COW, CLASSES[at % 3])
             at += 1
     shown = session.snapshot(fresh=True)["agreement"]["anna"]
-    desk = session.desk("anna")
+    recorder = session.recorder("anna")
     observer = track_of(
         COW,
         "observer anna",
         CLASSES,
-        [(a, b, CLASSES.index(name)) for a, b, name in desk.state().intervals[COW]],
+        [(a, b, CLASSES.index(name)) for a, b, name in recorder.state().intervals[COW]],
     )
     settings = AgreementSettings(clock_uncertainty_s=session.tag.clock_tolerance_s())
     found = agreement_of([(observer, session.tag.track())], settings)["together"]
@@ -224,7 +224,7 @@ def test_keys_of_many_threads_are_all_there_once(session):
         each.start()
     for each in threads:
         each.join()
-    numbers = [event.number for event in session.desk("anna").events]
+    numbers = [event.number for event in session.recorder("anna").events]
     assert numbers == list(range(1, 22))
 
 

@@ -49,7 +49,7 @@ async def left(session, steps):
 
 
 def whats(session):
-    return [event.what for event in session.desk("anna").events[1:]]
+    return [event.what for event in session.recorder("anna").events[1:]]
 
 
 def test_keys_are_taken_for_the_animal_chosen_and_shown_once_on_disk(session):
@@ -116,7 +116,7 @@ def test_scan_sampling_goes_from_animal_to_animal_and_the_session_is_ended(sessi
     asyncio.run(left(session, steps))
     assert [what.kind for what in whats(session)] == ["sampling", "scan", "scan", "ended"]
     assert [what.animal for what in whats(session)[1:3]] == [COW, OTHER]
-    assert "scan sampling each 60 s" in steps.state and session.desk("anna").state().ended
+    assert "scan sampling each 60 s" in steps.state and session.recorder("anna").state().ended
 
 
 def test_both_ethograms_the_agreement_and_bouts_needed_are_shown(session, clock):

@@ -64,13 +64,13 @@ def test_the_figures_as_json_have_the_session_too(folder: Path, tmp_path: Path) 
 def test_two_observers_of_a_session_without_a_tag_are_compared(tmp_path: Path) -> None:
     clock = step_clock()
     with Session.begin(tmp_path / "meadow", facts(tagged=None), clock) as session:
-        desks = [session.join("anna"), session.join("ben")]
+        recorders = [session.join("anna"), session.join("ben")]
         for number in range(20):
             clock.advance_to(BEGAN + number * 30 * NS)
-            for desk in desks[: 1 + (number != 7)]:
-                desk.press("cow-07", CLASSES[number % 3])
-        for desk in desks:
-            desk.end()
+            for recorder in recorders[: 1 + (number != 7)]:
+                recorder.press("cow-07", CLASSES[number % 3])
+        for recorder in recorders:
+            recorder.end()
     found = said(session.folder, tmp_path / "page.html")["agreement"]
     assert found["names"] == ["observer anna", "observer ben"]
     assert found["together"]["same_share"]["value"] == pytest.approx(18 / 19, abs=0.01)

@@ -22,7 +22,7 @@ def test_without_a_compiler_the_reference_stands_in_and_a_script_presses_keys(tm
     said = []
     with demonstrating(None, None, 60.0, said.append) as session:
         change = session.change
-        while len(session.desk(SCRIPTED).events) < 5:
+        while len(session.recorder(SCRIPTED).events) < 5:
             change = session.wait(change, timeout=20)
         shown = session.snapshot(fresh=True)
     assert any("integer reference stands in for a tag" in each for each in said)
@@ -38,7 +38,7 @@ def test_with_one_the_image_runs_on_a_modelled_chip(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with demonstrating(None, None, 8.0, lambda text: None) as session:
         change = session.change
-        while len(session.desk(SCRIPTED).events) < 3 or session.tag.state.latest is None:
+        while len(session.recorder(SCRIPTED).events) < 3 or session.tag.state.latest is None:
             change = session.wait(change, timeout=60)
         shown = session.snapshot(fresh=True)
     assert shown["tag"]["chip"] and shown["tag"]["problem"] is None

@@ -72,7 +72,7 @@ class ObserveApp(App[None]):
     def __init__(self, session: Session, observer: str, zone: Optional[tzinfo] = None) -> None:
         super().__init__()
         self.session, self.observer = session, observer
-        self.desk = session.join(observer)
+        self.recorder = session.join(observer)
         self.keys = keys_of(session.facts.behaviours)
         self.animal = session.facts.animals[0]
         self._zone = zone or zone_named(session.facts.zone)
@@ -112,8 +112,8 @@ class ObserveApp(App[None]):
             return
         event.stop()
         animal = self.animal
-        self.take(lambda: self.desk.press(animal, behaviour))
-        if self.desk.state().mode == SCAN:
+        self.take(lambda: self.recorder.press(animal, behaviour))
+        if self.recorder.state().mode == SCAN:
             self.action_next_animal()
 
     def take(self, taking: Callable[[], ObserverEvent]) -> Optional[ObserverEvent]:
@@ -169,20 +169,20 @@ class ObserveApp(App[None]):
 
     def action_undo(self) -> None:
         """Undo the newest event that counts."""
-        self.take(self.desk.undo)
+        self.take(self.recorder.undo)
 
     def action_out_of_sight(self) -> None:
         """Take it that the animal cannot be seen."""
         animal = self.animal
-        self.take(lambda: self.desk.out_of_sight(animal))
+        self.take(lambda: self.recorder.out_of_sight(animal))
 
     def action_pause(self) -> None:
         """Pause, or go on."""
-        self.take(self.desk.resume if self.desk.state().paused else self.desk.pause)
+        self.take(self.recorder.resume if self.recorder.state().paused else self.recorder.pause)
 
     def action_tap(self) -> None:
         """Take it that the tag was tapped now."""
-        self.take(self.desk.tap)
+        self.take(self.recorder.tap)
 
     def action_note(self) -> None:
         """Ask for a note and take it, at the time at which it was begun."""
@@ -190,15 +190,15 @@ class ObserveApp(App[None]):
 
         def done(text: Optional[str]) -> None:
             if text:
-                self.take(lambda: self.desk.note(text, animal, at))
+                self.take(lambda: self.recorder.note(text, animal, at))
 
         self.push_screen(Ask(f"Note on {animal}", "text"), done)
 
     def action_correct(self) -> None:
         """Ask for a correction of an event."""
-        last = self.desk.state().last
+        last = self.recorder.state().last
         if last is None:
-            self.take(self.desk.undo)  # says that there is nothing
+            self.take(self.recorder.undo)  # says that there is nothing
             return
 
         def done(text: Optional[str]) -> None:
@@ -214,13 +214,15 @@ class ObserveApp(App[None]):
         of = _whole(number)
         for word in words:
             if word[0] in "+-":
-                standing = next((one for one in self.desk.state().standings if one.event.number == of), None)
+                standing = next(
+                    (one for one in self.recorder.state().standings if one.event.number == of), None
+                )
                 if standing is None:
                     raise UserError(f"there is no event {of}.")
                 to_ns = standing.utc_ns + round(_seconds(word) * NS)
             else:
                 behaviour = self.keys.get(word, word)
-        return self.desk.correct(of, behaviour, to_ns)
+        return self.recorder.correct(of, behaviour, to_ns)
 
     def action_sample(self) -> None:
         """Ask how animals are to be watched."""
@@ -233,13 +235,13 @@ class ObserveApp(App[None]):
 
     def _sample(self, text: str) -> ObserverEvent:
         mode, *words = text.split()
-        return self.desk.sample(mode, _whole(words[0]) if words and mode != FOCAL else 0)
+        return self.recorder.sample(mode, _whole(words[0]) if words and mode != FOCAL else 0)
 
     def action_leave(self) -> None:
         """Ask whether to end the session, and leave."""
 
         def done(how: Optional[str]) -> None:
-            if how is None or (how == ENDS and self.take(self.desk.end) is None):
+            if how is None or (how == ENDS and self.take(self.recorder.end) is None):
                 return
             self.exit()
 

@@ -75,7 +75,7 @@ def page_app(session: Session, access: Access, hosts: Sequence[str]) -> Starlett
             await socket.close(1008, "enter the code first")
             return
         await socket.accept()
-        await Live(socket, session, session.desk(observer)).run()
+        await Live(socket, session, session.recorder(observer)).run()
 
     def asset(name: str) -> Route:
         async def answer(request: Request) -> Response:

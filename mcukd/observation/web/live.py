@@ -10,7 +10,7 @@ from typing import Any, Optional
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from mcukd.observation.desk import Desk
+from mcukd.observation.event_recorder import EventRecorder
 from mcukd.observation.session import Session
 from mcukd.observation.web.messages import BadMessage, Ping, read_message, take_press
 
@@ -22,8 +22,8 @@ SNAPSHOT_S = 0.4
 class Live:
     """Connection of one page of one observer, until the page or the server ends it."""
 
-    def __init__(self, socket: WebSocket, session: Session, desk: Desk) -> None:
-        self._socket, self._session, self._desk = socket, session, desk
+    def __init__(self, socket: WebSocket, session: Session, recorder: EventRecorder) -> None:
+        self._socket, self._session, self._recorder = socket, session, recorder
         self._news = asyncio.Event()
         self._told_tag: Optional[dict[str, Any]] = None
 
@@ -64,7 +64,7 @@ class Live:
                 speed = float(getattr(self._session.clock, "speed", 1.0))
                 await self._send({"type": "pong", "sent": message.sent, "now_us": now_us, "speed": speed})
                 continue
-            answer = await run_in_threadpool(take_press, self._desk, message)
+            answer = await run_in_threadpool(take_press, self._recorder, message)
             await self._send(answer)
             self._session.tell()
 
@@ -86,7 +86,7 @@ class Live:
             if pending and loop.time() >= due:
                 pending = False
                 snapshot = await run_in_threadpool(self._session.snapshot)
-                await self._send({"type": "snapshot", "observer": self._desk.observer, **snapshot})
+                await self._send({"type": "snapshot", "observer": self._recorder.observer, **snapshot})
                 due = loop.time() + SNAPSHOT_S
 
     async def _send(self, message: dict[str, Any]) -> None:

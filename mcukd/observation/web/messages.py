@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Optional, Union
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from mcukd.errors import UserError
-from mcukd.observation.desk import PRESS_LENGTH, Desk
+from mcukd.observation.event_recorder import PRESS_LENGTH, EventRecorder
 from mcukd.observation.events import NOTE_LENGTH
 from mcukd.observation.folder import NAME_LENGTH
 
@@ -125,31 +125,31 @@ def read_message(text: str) -> Any:
         raise BadMessage("the message is not JSON") from None
 
 
-def take_press(desk: Desk, press: Any) -> dict[str, Any]:
-    """Have a desk take a press; return the answer to the page once it is on disk, refused, or has to wait."""
+def take_press(recorder: EventRecorder, press: Any) -> dict[str, Any]:
+    """Have a press taken; return the answer to the page once it is on disk, refused, or has to wait."""
     try:
-        event = _take(desk, press)
+        event = _take(recorder, press)
     except UserError as error:
         # What could not be written is worth sending again; what makes no sense stays so.
-        unwritten = str(error) == desk.problem
+        unwritten = str(error) == recorder.problem
         return {"type": "waits" if unwritten else "refused", "id": press.id, "why": str(error)}
     return {"type": "taken", "id": press.id, "number": event.number}
 
 
-def _take(desk: Desk, press: Any) -> Any:
+def _take(recorder: EventRecorder, press: Any) -> Any:
     at, name = press.at_us * 1000, press.id
     if isinstance(press, BehaviourPress):
-        return desk.press(press.animal, press.behaviour, at, press=name)
+        return recorder.press(press.animal, press.behaviour, at, press=name)
     if isinstance(press, OutOfSightPress):
-        return desk.out_of_sight(press.animal, at, press=name)
+        return recorder.out_of_sight(press.animal, at, press=name)
     if isinstance(press, NotePress):
-        return desk.note(press.text, press.animal, at, press=name)
+        return recorder.note(press.text, press.animal, at, press=name)
     if isinstance(press, UndoPress):
-        return desk.undo(press.of, press=name)
+        return recorder.undo(press.of, press=name)
     if isinstance(press, CorrectPress):
         to_ns = None if press.to_us is None else press.to_us * 1000
-        return desk.correct(press.of, press.behaviour, to_ns, press=name)
+        return recorder.correct(press.of, press.behaviour, to_ns, press=name)
     if isinstance(press, SamplePress):
-        return desk.sample(press.mode, press.interval_s, press=name)
-    plain = {"pause": desk.pause, "resume": desk.resume, "tap": desk.tap, "end": desk.end}
+        return recorder.sample(press.mode, press.interval_s, press=name)
+    plain = {"pause": recorder.pause, "resume": recorder.resume, "tap": recorder.tap, "end": recorder.end}
     return plain[press.do](at, press=name)

@@ -88,7 +88,7 @@ def test_a_press_that_is_sent_again_counts_once(client, access, session):
 
 def test_a_press_counts_at_the_moment_of_the_touch(client, access, session):
     let_in(client, access)
-    began_us = session.desk("anna").events[0].utc_ns // 1000
+    began_us = session.recorder("anna").events[0].utc_ns // 1000
     assert press(client, at_us=began_us + 7)["type"] == "taken"
     assert journal_presses(session.folder)[0]["utc_ns"] == (began_us + 7) * 1000
 

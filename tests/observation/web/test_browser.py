@@ -212,7 +212,7 @@ def test_a_key_counts_from_the_touch_whatever_the_phones_clock_says(phone, tmp_p
 def test_a_refused_key_is_said_and_not_lost_from_sight(phone, tmp_path):
     with served(tmp_path) as (session, server):
         open_page(phone, server)
-        session.did(session.desk("anna").pause())
+        session.did(session.recorder("anna").pause())
         phone.evaluate("document.querySelectorAll('#keys button').forEach((each) => (each.disabled = false))")
         phone.evaluate("document.querySelector('#keys button').click()")
         phone.wait_for_selector("#refused li:has-text('paused')")

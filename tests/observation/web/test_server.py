@@ -41,7 +41,7 @@ def test_each_observer_is_shown_a_link_and_a_phone_a_picture_of_it(tmp_path):
     stop.set()
     with page_session(tmp_path, ()) as session:
         serve(session, ["anna", "ben"], "127.0.0.1", 0, said.append, stop)
-        assert sorted(session.desks) == ["anna", "ben"]
+        assert sorted(session.recorders) == ["anna", "ben"]
         assert [line.split(":")[0] for line in said] == ["Page for anna", "Page for ben"]
         server = PageServer(session, ["anna"], port=0, say=said.append)
         with server:

@@ -1,4 +1,4 @@
-"""Desk: one observer's side of a session, whose every event is on disk before it counts."""
+"""Event recorder: takes one observer's events, and has each on disk before it counts."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ _CHANGES_NO_FLAG = (Begin, Scanned, OutOfSight, Note, Taps)
 _TIMED = (Begin, Scanned, OutOfSight, Paused, Resumed, Note)
 
 
-class Desk:
-    """One observer of a session: takes events, writes them, and says what they come to.
+class EventRecorder:
+    """The events of one observer of a session: takes them, writes them, and returns the state that results.
 
     Every method that takes an event returns it once it is on disk, and raises UserError, in a sentence, where
     it makes no sense or could not be written; then it is not taken. at_ns: when it happened, by the session's
@@ -98,7 +98,7 @@ class Desk:
         return self._journal.torn
 
     def state(self, now_ns: Optional[int] = None) -> ObserverState:
-        """Return what the events come to, now or at a time in ns."""
+        """Return the state that results from the events, now or at a time in ns."""
         return state_of(self.events, self.facts.animals, self._clock.now_ns() if now_ns is None else now_ns)
 
     def press(self, animal: str, behaviour: str, at_ns: Optional[int] = None, *, press: str = "") -> Event:
