@@ -23,9 +23,10 @@ SAMPLES, MESSAGES, RESULTS = "samples", "messages", "results"
 class Connected:
     """A tag answers. chip: its factory number, 16 hexadecimal digits, empty without one.
 
-    id: what it was provisioned as, empty without. start: number of its start. classes: how many it knows; the
-    model's names come from the study. window, hop: in samples. rate_hz: of the model. emulated: whether a
-    modelled chip stands in for it. smoothing: results in a majority.
+    id: what it was provisioned as, empty without. start: number of its start, which a start of which nothing
+    was logged yet does not change; anew: whether the tag has started since it answered before. classes: how
+    many it knows; the model's names come from the study. window, hop: in samples. rate_hz: of the model.
+    emulated: whether a modelled chip stands in for it. smoothing: results in a majority.
     """
 
     received_ns: int
@@ -41,6 +42,7 @@ class Connected:
     rate_hz: float
     emulated: bool
     smoothing: int = 1
+    anew: bool = False
 
 
 @dataclass(frozen=True)

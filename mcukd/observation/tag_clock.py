@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Optional
 
@@ -15,7 +16,7 @@ from mcukd.observation.moments import ClockReading
 from mcukd.observation.tag_state import TagState
 from mcukd.tag.records import TICKS_PER_SECOND
 
-#: One reading of the tag's clock is used from each such time, the best one.
+#: One reading of the tag's clock is used from each such time of each start, the best one.
 _READING_S = 60
 #: Taps are looked for this far from where a clock known by readings puts them, s.
 _AROUND_S = 30
@@ -26,9 +27,10 @@ def clock_of(state: TagState, taps: Sequence[Anchor] = ()) -> Optional[ClockMap]
 
     taps: anchors of taps, beside the readings of the clock that the tag answered with.
     """
-    best: dict[int, ClockReading] = {}
+    best: dict[tuple[int, int], ClockReading] = {}
     for each in state.readings:
-        place = each.tag_ticks // (TICKS_PER_SECOND * _READING_S)
+        starts = bisect_right(state.restarts, each.tag_ticks)
+        place = starts, each.tag_ticks // (TICKS_PER_SECOND * _READING_S)
         if place not in best or each.uncertainty_ns < best[place].uncertainty_ns:
             best[place] = each
     anchors = [*(anchor_of(each) for each in best.values()), *taps]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Optional
+from dataclasses import dataclass, field, replace
+from typing import Optional, TypeVar, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,14 @@ from mcukd.observation.moments import (
     Result,
     Samples,
 )
+from mcukd.tag.records import TICKS_PER_SECOND
 from mcukd.tag.spans import result_spans
 
 NS = 1_000_000_000
 IntArray = NDArray[np.int64]
 #: From ticks of the tag's clock, (N,), to ns since 1970 in UTC.
 ClockMapping = Callable[[IntArray], IntArray]
+Timed = TypeVar("Timed", bound=Union[ClockReading, Samples, Gap, Result])
 
 
 @dataclass
@@ -35,6 +37,9 @@ class TagState:
     connected: the newest connection, None before one. reason: why the tag does not answer, None where it
     does. latest: its newest result. readings: of its clock. samples: as it told them. lost: samples that it
     lost, or moments that this computer did.
+
+    Ticks never go back here, as those of a tag that started anew can: from then on so many are added to all
+    that they are later than those before.
     """
 
     connected: Optional[Connected] = None
@@ -49,16 +54,17 @@ class TagState:
     #: Ticks of the first moment after each start of the tag but the first.
     restarts: list[int] = field(default_factory=list)
     _started_anew: bool = False
+    _newest: int = 0
+    _added: int = 0
 
     def take(self, moment: Moment) -> None:
         """Add a moment, in the order in which they were received."""
-        ticks = getattr(moment, "tag_ticks", None)
-        if self._started_anew and ticks is not None:
-            self.restarts.append(ticks)
-            self._started_anew = False
+        if isinstance(moment, (ClockReading, Samples, Gap, Result)):
+            moment = self._going_on(moment)
         if isinstance(moment, Connected):
-            self._started_anew = self.connected is not None and self.connected.start != moment.start
-            if self._started_anew:
+            before = self.connected
+            if before is not None and (moment.anew or moment.start != before.start):
+                self._started_anew = True
                 self.stretches.append([])
             self.connected, self.reason = moment, None
         elif isinstance(moment, Disconnected):
@@ -75,6 +81,17 @@ class TagState:
                 self.stretches.append([])
         else:
             self._take_result(moment)
+
+    def _going_on(self, moment: Timed) -> Timed:
+        """Return a moment with ticks that do not go back at a start, and take note of where that was."""
+        if self._started_anew:
+            self._added += max(0, self._newest + TICKS_PER_SECOND - (moment.tag_ticks + self._added))
+        moment = replace(moment, tag_ticks=moment.tag_ticks + self._added)
+        if self._started_anew:
+            self.restarts.append(moment.tag_ticks)
+            self._started_anew = False
+        self._newest = max(self._newest, moment.tag_ticks)
+        return moment
 
     def _take_result(self, result: Result) -> None:
         self.latest = result

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from mcukd.observation.account import session_tracks
 from mcukd.observation.folder import read_facts, read_moments, tag_path
 from mcukd.observation.moments import Disconnected, Gap, Samples
 from mcukd.observation.session import Session
+from mcukd.tag.records import TICKS_PER_SECOND
 
 COW = "cow-07"
 
@@ -111,6 +113,23 @@ def test_a_gap_and_a_lost_tag_leave_time_uncovered(session, clock):
     assert session.tag.track().spans().shape == (1, 2)
     feed(session, clock, [reading(44)])
     assert session.tag.track().spans().shape == (2, 2)
+
+
+def test_a_tag_whose_clock_goes_back_at_a_start_keeps_both_stretches(session, clock):
+    """A start of which nothing was logged keeps its number, and goes on from the newest record's second."""
+    feed(session, clock, [connected(), reading(0)])
+    feed(session, clock, [result(number, 5.12 + 1.28 * number, 0) for number in range(4)])
+    feed(session, clock, [Disconnected(BEGAN + 20 * NS, "the tag started anew."), connected(anew=True)])
+    lost_s = 15  # the tag's clock is late by what it lost
+
+    def late(moment):
+        return replace(moment, tag_ticks=moment.tag_ticks - lost_s * TICKS_PER_SECOND)
+
+    feed(session, clock, [late(reading(22)), late(result(0, 24, 1)), late(result(1, 25.28, 1))])
+    feed(session, clock, [late(reading(30))])
+    track = session.tag.track().bouts()
+    assert [CLASSES[code] for code in track.behaviours] == ["grazing", "walking"]
+    assert (track.starts - BEGAN) / NS == pytest.approx([1.92, 20.8], abs=0.02)
 
 
 def test_another_model_is_kept_and_not_named(session, clock):

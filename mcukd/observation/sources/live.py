@@ -69,6 +69,7 @@ class LiveTag:
         self._watch_s, self._model = watch_s, model_sha256
         self._known = known
         self._results: Optional[int] = None
+        self._anew, self._samples = False, 0
         self._told_lost = False
         self._ticks = 0
 
@@ -127,6 +128,9 @@ class LiveTag:
                 raise _Wrong(str(error)) from error
             raise
         self._ticks = watched.ticks
+        # A start of which nothing is logged yet has the number of the one before, but counts samples anew.
+        self._anew = self._anew or watched.samples < self._samples
+        self._samples = watched.samples
         if watched.sensor != "samples":
             watcher.pause(STARTS_S)
         return watched
@@ -152,7 +156,9 @@ class LiveTag:
                         f"{url}: another tag answers, with {what} {is_} instead of {was}; connect the tag "
                         "with which the session began."
                     )
-        if before is not None and before.start != watched.start:
+        anew = before is not None and (self._anew or before.start != watched.start)
+        self._anew = False
+        if anew:
             self._results = None
         rate_hz = who.hop * 1e6 / watched.result_us
         self._known = Connected(
@@ -169,6 +175,7 @@ class LiveTag:
             rate_hz,
             self._emulated or who.emulated,
             watched.smoothing,
+            anew,
         )
         return self._known
 
@@ -183,7 +190,7 @@ class LiveTag:
             if now - renewed >= renew_ns:
                 renewed = now
                 if watcher.watch(self._watch_s, self._what).anew:
-                    self._results = None
+                    self._anew = True
                     raise UserError(f"{device.link.url}: the tag started anew; its log may say why.")
             if now - asked >= clock_ns:
                 asked = now
@@ -209,7 +216,7 @@ class LiveTag:
             yield Gap(arrived, told.ticks, told.lost, SAMPLES)
         elif isinstance(told, ToldResult):
             missing = 0 if self._results is None else told.number - self._results - 1
-            self._results = told.number
+            self._results, self._samples = told.number, told.samples
             if missing > 0 and not self._told_lost:
                 yield Gap(arrived, told.ticks, missing, RESULTS)
             self._told_lost = False

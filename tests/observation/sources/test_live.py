@@ -197,6 +197,25 @@ def test_a_tag_that_starts_anew_is_told() -> None:
     assert not [moment for moment in found if isinstance(moment, Gap)]
 
 
+def test_a_start_of_which_nothing_is_logged_is_told_while_the_line_was_gone() -> None:
+    tag = WatchedTag()
+
+    def silent(data: bytes) -> bytes:
+        return b""
+
+    def unplug(moment: Moment) -> None:
+        if isinstance(moment, Result) and moment.number == 30 and tag.now < 60:
+            tag.through = silent
+
+    def plug() -> None:
+        if tag.through is silent:
+            tag.start_anew()
+            tag.through = bytes
+
+    found = session(tag, 80, unplug, plug)
+    assert [moment.anew for moment in found if isinstance(moment, Connected)] == [False, True]
+
+
 def test_a_tag_that_falls_silent_is_told() -> None:
     """As a radio bridge out of reach: the port is there, and nothing comes."""
     tag = WatchedTag()
