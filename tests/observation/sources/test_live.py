@@ -204,7 +204,7 @@ def test_a_start_of_which_nothing_is_logged_is_told_while_the_line_was_gone() ->
         return b""
 
     def unplug(moment: Moment) -> None:
-        if isinstance(moment, Result) and moment.number == 30 and tag.now < 60:
+        if isinstance(moment, Result) and moment.number == 30 and tag.now < 40:
             tag.through = silent
 
     def plug() -> None:
