@@ -10,10 +10,12 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Optional
+
+from mcukd.errors import UserError
 
 #: Temporary files and folders: `.stem-host-process-random.suffix`.
 _OURS = re.compile(r"\..*-(?P<host>[0-9a-f]{6})-(?P<process>\d+)-[a-z0-9_]{8}(\..*)?$")
@@ -148,6 +150,13 @@ def _lives(process: int) -> bool:
     except (OSError, OverflowError):
         return True  # another user's
     return True
+
+
+def require_other(out: Path, sources: Iterable[Path]) -> None:
+    """Raise UserError where writing `out` would replace one of the files that are read."""
+    for source in sources:
+        if out == source or (out.exists() and source.exists() and out.samefile(source)):
+            raise UserError(f"--out is {out}, which is read here and would be lost; name another file.")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Optional
@@ -15,24 +16,42 @@ from mcukd.metrics.agreement.track import NOT_KNOWN, Track
 from mcukd.text import did_you_mean, listed
 
 
+def name_key(name: str) -> str:
+    """Return what spellings of one behaviour have in common: no case, no blanks around, one form of accents.
+
+    An é can be stored as one sign or as an e and an accent, which look alike (Unicode's NFC makes them one).
+    """
+    return unicodedata.normalize("NFC", " ".join(name.split()).casefold())
+
+
+def spelled_as(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Return names as others spell them, those that these do not have unchanged.
+
+    All stay as they are where two of them would become one.
+    """
+    table = {name_key(name): name for name in reversed(known)}
+    found = tuple(table.get(name_key(name), name) for name in names)
+    return found if len(set(found)) == len(set(names)) else tuple(names)
+
+
 def classes_of(path: Path, behaviours: Iterable[str], reading: Reading) -> dict[str, Optional[str]]:
     """Return behaviour of a file → class, None where it is left out.
 
-    Names are compared whatever their case. Without classes the file's own names are taken, of spellings that
+    Names are compared by `name_key`. Without classes the file's own names are taken, of spellings that
     differ by case the first. Raises UserError that lists behaviours which are no class, and for mappings of
     what the file lacks or to what is no class.
     """
     names = list(dict.fromkeys(behaviours))
-    known = {name.casefold(): name for name in reversed(reading.classes or names)}
-    mapped = {old.casefold(): new for old, new in reading.mapping.items()}
+    known = {name_key(name): name for name in reversed(reading.classes or names)}
+    mapped = {name_key(old): new for old, new in reading.mapping.items()}
     _check_mapping(path, names, reading)
     found: dict[str, Optional[str]] = {}
     unknown = []
     for name in names:
-        key = name.strip().casefold()
+        key = name_key(name)
         if key in mapped:
             new = mapped[key]
-            found[name] = known.get(new.casefold(), new) if new else None
+            found[name] = known.get(name_key(new), new) if new else None
         elif key in known:
             found[name] = known[key]
         else:
@@ -74,16 +93,16 @@ def brought(path: Path, track: Track, reading: Reading) -> Track:
 
 
 def _check_mapping(path: Path, names: list[str], reading: Reading) -> None:
-    there = {name.strip().casefold() for name in names}
-    classes = {name.casefold() for name in reading.classes}
+    there = {name_key(name) for name in names}
+    classes = {name_key(name) for name in reading.classes}
     for old, new in reading.mapping.items():
-        if old.casefold() not in there:
+        if name_key(old) not in there:
             raise UserError(
                 f"{path}: --map names {old!r}, which it does not hold{did_you_mean(old, names)}; its "
                 "behaviours are "
                 f"{listed(names)}"
             )
-        if new and classes and new.casefold() not in classes:
+        if new and classes and name_key(new) not in classes:
             raise UserError(
                 f"--map says {old}={new}, but {new!r} is no class{did_you_mean(new, reading.classes)}; the "
                 "classes "

@@ -67,4 +67,7 @@ def format_of(path: Path) -> Format:
 def read_behaviour(path: Path, reading: Reading) -> Said:
     """Read a file of behaviour over time, whatever its format. Raises UserError as the formats' readers
     do."""
-    return format_of(path).read(path, reading)
+    found = format_of(path)
+    if reading.observations and found is not TABLE:
+        raise UserError(f"{path} reads as {found.title}, which has no observations; leave --observation out.")
+    return found.read(path, reading)

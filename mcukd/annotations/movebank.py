@@ -16,6 +16,7 @@ from typing import Optional
 
 import numpy as np
 
+from mcukd.annotations.csv_rows import header_of, rows_of
 from mcukd.annotations.intervals import tracks_of
 from mcukd.annotations.reading import Reading, Said
 from mcukd.data.importer.intervals import Interval
@@ -72,8 +73,7 @@ def write_movebank(
 
 def is_movebank(content: bytes) -> bool:
     """Tell whether bytes begin with a header of such a table."""
-    first = content[: 1 << 12].decode("utf-8-sig", "replace").splitlines()[:1]
-    names = next(csv.reader(first), []) if first else []
+    names = header_of(content)
     return BEHAVIOUR in names and _END in names
 
 
@@ -82,11 +82,7 @@ def read_movebank(path: Path, reading: Reading) -> Said:
 
     Raises UserError that names the line of a time that is none, and as `tracks_of`.
     """
-    try:
-        content = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is no UTF-8 text ({error}); save it as UTF-8") from None
-    table = list(csv.DictReader(io.StringIO(content, newline="")))
+    table = rows_of(path)
     if not table:
         raise UserError(f"{path} has a header but no rows; nothing was classified")
     begin = "start-timestamp" if "start-timestamp" in table[0] else "timestamp"

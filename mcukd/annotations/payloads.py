@@ -7,8 +7,6 @@ the length of a period are stated, and lost payloads are stepped over.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mcukd.annotations.csv_rows import header_of, rows_of
 from mcukd.annotations.reading import UNKNOWN, Reading, Said, TagModel
 from mcukd.errors import UserError
 from mcukd.metrics.agreement.periods import Periods
@@ -36,8 +35,7 @@ def is_payloads(content: bytes) -> bool:
     head = content[: 1 << 12].decode("utf-8-sig", "replace").lstrip()
     if head.startswith("{"):
         return '"payloads"' in head[:100]
-    first = head.splitlines()[:1]
-    return bool(first) and {*next(csv.reader(first), [])} >= _TELLING
+    return {*header_of(content)} >= _TELLING
 
 
 def read_payloads(path: Path, reading: Reading) -> Said:
@@ -48,10 +46,12 @@ def read_payloads(path: Path, reading: Reading) -> Said:
     """
     rows = _rows(path)
     kept = [row for row in rows if row["reception"] != REPEATED]
+    if not kept:
+        raise UserError(f"{path} holds repeated payloads alone; decode them together with the first ones")
     notes = []
     if len(kept) < len(rows):
         notes.append(f"{path.name}: {plural(len(rows) - len(kept), 'repeated payload')} left out.")
-    lost = sum(int(row.get("lost_before") or 0) for row in kept)
+    lost = sum(row["lost_before"] for row in kept)
     if lost:
         notes.append(f"{path.name}: {plural(lost, 'payload')} lost; nothing is known of their periods.")
     tags = list(dict.fromkeys(str(row.get("tag") or "") for row in kept))
@@ -116,7 +116,7 @@ def _placed(
                 f"off; {plural(left, 'payload')} from there on left out."
             )
             break
-        number += (1 + int(row.get("lost_before") or 0)) if place else 0
+        number += (1 + row["lost_before"]) if place else 0
         begin = reading.begins + number * reading.period_s
         found.append((begin, begin + reading.period_s, row))
     return found
@@ -153,17 +153,11 @@ def _periods(
 def _rows(path: Path) -> list[dict[str, Any]]:
     """Return rows with number, tag, reception, lost_before and results."""
     try:
-        content = path.read_text(encoding="utf-8-sig")
-        rows = json.loads(content)["payloads"] if content.lstrip().startswith("{") else _of_csv(content)
-        rows = [
-            {
-                **row,
-                "results": {name: int(count) for name, count in row["results"].items()},
-                "reception": str(row["reception"]),
-            }
-            for row in rows
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        with path.open("rb") as stream:
+            of_json = stream.read(1 << 12).decode("utf-8-sig", "replace").lstrip().startswith("{")
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))["payloads"] if of_json else _of_csv(path)
+        rows = [_checked(row) for row in rows]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path} looks like decoded payloads, but cannot be read ({error!r}); write it again with 'mcukd "
             "decode "
@@ -174,9 +168,28 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _of_csv(content: str) -> list[dict[str, Any]]:
+def _checked(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with its numbers as such. Raises ValueError, KeyError or TypeError where one is none."""
+    found = {
+        **row,
+        "number": row["number"],
+        "lost_before": int(row.get("lost_before") or 0),
+        "results": {name: int(count) for name, count in row["results"].items()},
+        "reception": str(row["reception"]),
+    }
+    if found["lost_before"] < 0 or not all(0 <= count < 2**32 for count in found["results"].values()):
+        raise ValueError(f"payload {row['number']} counts what is below 0 or above 32 bits")
+    for name in (_BEGIN, _DURATION):
+        if row.get(name) not in (None, ""):
+            found[name] = float(row[name])
+            if not 0 <= found[name] < 2**32:
+                raise ValueError(f"{name} of payload {row['number']} is {row[name]!r}")
+    return found
+
+
+def _of_csv(path: Path) -> list[dict[str, Any]]:
     rows = []
-    for row in csv.DictReader(io.StringIO(content, newline="")):
+    for row in rows_of(path):
         counts = {
             name[len(_COUNT) :]: count
             for name, count in row.items()

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
+from mcukd.errors import UserError
 from mcukd.metrics.agreement.periods import Periods
 from mcukd.metrics.agreement.track import Track
 
+#: The last moment that a tag's clock can tell, in seconds since 1970: its seconds have 32 bits.
+_LATEST_S = float(2**32)
 #: Class of results that a tag does not know; it lowers the coverage and is never exported.
 UNKNOWN = "unknown"
 
@@ -18,7 +21,8 @@ class TagModel:
     """The model on a tag: names of its classes in its order, length of a window and of a hop in seconds.
 
     sha256: of the model, None where nothing says it. smoothing: results in the tag's majority, 1 for none.
-    simulated: whether it was made from simulated data.
+    simulated: whether it was made from simulated data. Raises UserError for a window longer than a day and
+    for another number of results than a tag can take.
     """
 
     classes: tuple[str, ...]
@@ -27,6 +31,10 @@ class TagModel:
     sha256: Optional[str] = None
     smoothing: int = 1
     simulated: bool = False
+
+    def __post_init__(self) -> None:
+        _require("--window", self.window_s, 1e-3, 86_400, "seconds, from .001 to a day (86400)")
+        _require("--smoothing", self.smoothing, 1, 63, "a number of results, from 1 to 63")
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,8 @@ class Reading:
     BORIS file, that are read. timezone: of local times: an IANA name, or an offset like +02:00. unit, base,
     hold, day_first, year_first: as the import's options of labels. begins: when a file's own zero was, in
     seconds since 1970. offset_s: to be added to a tag's times; drift_ppm: how much its clock is fast. model:
-    on the tag. period_s: length of a payload's period, the first of which began at `begins`.
+    on the tag. period_s: length of a payload's period, the first of which began at `begins`. Raises UserError
+    for an offset, a drift, a beginning or a period that no clock can have.
     """
 
     classes: tuple[str, ...] = ()
@@ -60,6 +69,12 @@ class Reading:
     model: Optional[TagModel] = None
     period_s: Optional[float] = None
 
+    def __post_init__(self) -> None:
+        _require("--offset", self.offset_s, -_LATEST_S, _LATEST_S, "seconds, up to those from 1970 to 2106")
+        _require("--drift", self.drift_ppm, -1e5, 1e5, "millionths (ppm), from -100000 to 100000")
+        _require("--begins", self.begins, 0, _LATEST_S, "a moment from 1970 to 2106")
+        _require("--period", self.period_s, 1, 1e7, "seconds, from 1 to 10000000")
+
 
 @dataclass(frozen=True)
 class Said:
@@ -78,3 +93,9 @@ class Said:
     uncertainty_s: float = 0.0
     simulated: bool = False
     observers: tuple[str, ...] = ()
+
+
+def _require(flag: str, value: Optional[float], least: float, most: float, expected: str) -> None:
+    """UserError where a number is out of range; NaN always is."""
+    if value is not None and not least <= value <= most:
+        raise UserError(f"{flag} is {value:g}; expected are {expected}.")

@@ -21,6 +21,7 @@ from mcukd.tag.spans import delay_ns
 #: How files end that `mcukd classify` writes for an animal.
 SUFFIX = ".windows.parquet"
 _MAGIC = b"PAR1"
+_AGAIN = "classify the recording again"
 #: A window further from the one before it than so many hops follows a gap.
 _GAP = 1.5
 
@@ -43,10 +44,19 @@ def read_windows(path: Path, reading: Reading) -> Said:
     except (ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet ({error}); classify the recording again") from None
     facts = _facts(path, table)
-    starts = table.column("start").cast("int64").to_numpy() * 1000
-    classes = table.column("class_id").to_numpy().astype(np.int64)
-    window_s, hop_s = _lengths(path, facts, reading)
-    hop = round(hop_s * 1e6) * 1000
+    try:
+        starts = table.column("start").cast("int64").to_numpy() * 1000
+        classes = table.column("class_id").to_numpy().astype(np.int64)
+        window_s, hop_s = _lengths(path, facts, reading)
+        hop = round(hop_s * 1e6) * 1000
+        names, model = tuple(map(str, facts["classes"])), str(facts["model_sha256"])
+        whole = hop > 0 and window_s > 0 and classes.min() >= 0 and classes.max() < len(names)
+    except (ArrowException, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise UserError(
+            f"{path}: its columns are not those of 'mcukd classify' ({error!r}); {_AGAIN}"
+        ) from None
+    if not whole:
+        raise UserError(f"{path}: a window has a class or a length that is none; {_AGAIN}")
     if np.any(np.diff(starts) <= 0):
         row = int(np.argmax(np.diff(starts) <= 0)) + 1
         raise UserError(f"{path}: window {row} does not start after the one before it; classify it again")
@@ -55,10 +65,8 @@ def read_windows(path: Path, reading: Reading) -> Said:
     window = round(window_s * 1e6) * 1000
     shift = window - delay_ns(window, hop)
     animal = reading.animal or path.name.partition(SUFFIX)[0]
-    track = Track(
-        animal, f"the windows of {path.name}", tuple(facts["classes"]), starts + shift, ends + shift, classes
-    ).bouts()
-    return Said((brought(path, moved(track, reading), reading),), (), str(facts["model_sha256"]))
+    track = Track(animal, f"the windows of {path.name}", names, starts + shift, ends + shift, classes).bouts()
+    return Said((brought(path, moved(track, reading), reading),), (), model)
 
 
 def _facts(path: Path, table: Any) -> dict[str, Any]:
@@ -67,7 +75,10 @@ def _facts(path: Path, table: Any) -> dict[str, Any]:
         raise UserError(
             f"{path} is Parquet, but not of 'mcukd classify'; a file that ends in {SUFFIX} is expected"
         )
-    return dict(json.loads(content))
+    try:
+        return dict(json.loads(content))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: what it says of its model is not JSON ({error}); {_AGAIN}") from None
 
 
 def _lengths(path: Path, facts: dict[str, Any], reading: Reading) -> tuple[float, float]:

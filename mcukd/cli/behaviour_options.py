@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from mcukd.errors import UserError
+from mcukd.text import did_you_mean, listed
 
 if TYPE_CHECKING:
     from mcukd.annotations.reading import Reading
@@ -181,8 +182,19 @@ def moment_of(flag: str, text: Optional[str]) -> Optional[float]:
 
 
 def reading_of(**options: Any) -> Reading:
-    """Return how files are read. Raises UserError for pairs and moments that are none."""
+    """Return how files are read. Raises UserError for pairs, moments and names of a choice that are none."""
     from mcukd.annotations.reading import Reading
+    from mcukd.data.importer.boris_clock import BASES
+    from mcukd.data.importer.label_points import BURST, NEXT
+
+    for flag, value, known in (
+        ("--labels-base", options["base"], BASES),
+        ("--labels-hold", options["hold"], (BURST, NEXT)),
+    ):
+        if value is not None and value not in known:
+            raise UserError(
+                f"{flag} is {value!r}{did_you_mean(value, known)}; expected is one of {listed(known)}"
+            )
 
     return Reading(
         mapping=pairs_of("--map", options.pop("mapping")),

@@ -81,6 +81,7 @@ def export(
     smoothing: SmoothingOption = 1,
     offset: OffsetOption = None,
     drift: DriftOption = 0.0,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a file that is there.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Write behaviour over time for BORIS, Movebank or mHealth, with wall-clock times.
@@ -127,6 +128,7 @@ def export(
         zone=timezone or "UTC",
         tags=pairs_of("--tag-id", tag_id),
         who=account,
+        replace_file=replace,
     )
     if json:
         print_json(facts)

@@ -191,6 +191,8 @@ def _state(path: Path, facts: SessionFacts) -> TagState:
 
 def _remarks(path: Path, events: Sequence[Event], facts: SessionFacts, until: int) -> list[str]:
     found = []
+    if not events:
+        found.append(f"{path.name}: nothing is in it, so that nothing of its observer counts.")
     if read_journal(path).torn:
         found.append(f"{path.name}: its last line is incomplete; it never counted and is left out.")
     state = state_of(events, facts.animals, until)

@@ -70,7 +70,7 @@ class EventRecorder:
         path = observer_path(folder, observer)
         self._journal = Journal(path, observer_head(facts, observer))
         try:
-            self._events = events_of(self._journal.content.entries, path)
+            self._events = events_of(self._journal.content.entries, path, facts)
             self._presses = {event.press: event for event in self._events if event.press}
             if self._events:
                 alive = last_alive(folder, observer, self._events)

@@ -193,7 +193,7 @@ def event_of(entry: Mapping[str, Any], where: str) -> Event:
     """
     left = dict(entry)
     kind = left.pop("event", None)
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise UserError(
             f"{where}: event {kind!r} is not known, expected {listed(_KINDS)}; a newer mcukd may read it."
         )
@@ -224,7 +224,7 @@ _OPTIONAL = {
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def _text(value: Any) -> bool:
@@ -235,12 +235,13 @@ def _text(value: Any) -> bool:
 #: Field → what it must be, in words, and the check.
 _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(
-        ("number", "utc_ns", "of", "to_ns", "interval_s", "alive_ns"), ("a whole number", _whole)
+        ("number", "utc_ns", "of", "to_ns", "interval_s", "alive_ns"),
+        ("a whole number of up to 63 bits", _whole),
     ),
     **dict.fromkeys(("observer", "animal", "behaviour", "text", "press"), ("a text", _text)),
     "mode": (f"{FOCAL} or {SCAN}", lambda value: value in (FOCAL, SCAN)),
     "moments_ns": (
-        "whole numbers",
+        "whole numbers of up to 63 bits",
         lambda value: isinstance(value, list) and bool(value) and all(map(_whole, value)),
     ),
 }

@@ -24,7 +24,8 @@ from mcukd.observation.events import Event, event_of
 from mcukd.observation.journal import sync_folder
 from mcukd.observation.journal_lines import read_journal
 from mcukd.observation.moment_entries import moment_of
-from mcukd.observation.moments import Moment
+from mcukd.observation.moments import Connected, Moment, Result
+from mcukd.text import listed
 
 FACTS = "session.json"
 FORMAT = "mcukd session 1"
@@ -49,7 +50,7 @@ class SessionFacts(BaseModel):
     format: str = FORMAT
     id: str = Field(pattern=r"^[0-9a-f]{32}$")
     name: str
-    began_ns: int = Field(ge=0)
+    began_ns: int = Field(ge=0, lt=2**63)
     zone: str
     animals: tuple[str, ...] = Field(min_length=1)
     tagged: Optional[str] = None
@@ -141,7 +142,7 @@ def read_facts(folder: Path) -> SessionFacts:
         raise UserError(f"{path}: it cannot be read ({error.strerror}); choose another folder.") from None
     except ValidationError as error:
         raise UserError(f"{path}: {_first(error)}; restore the file from a copy.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON ({error}); restore the file from a copy.") from None
 
 
@@ -190,20 +191,55 @@ def read_events(path: Path, facts: SessionFacts) -> list[Event]:
     """
     content = read_journal(path)
     _require_ours(content.head, facts, path)
-    return events_of(content.entries, path)
+    observer = path.stem.partition("-")[2]
+    if content.head and content.head.get("observer") != observer:
+        raise UserError(
+            f"{path}: it is the journal of observer {content.head.get('observer')}; give the file its own "
+            "name back, or remove it where it is a copy."
+        )
+    return events_of(content.entries, path, facts)
 
 
-def events_of(entries: list[dict[str, Any]], path: Path) -> list[Event]:
-    """Return the events of a journal's entries. path: for messages. Raises UserError as `event_of`."""
-    return [event_of(entry, f"{path}, line {number + 2}") for number, entry in enumerate(entries)]
+def events_of(entries: list[dict[str, Any]], path: Path, facts: SessionFacts) -> list[Event]:
+    """Return the events of a journal's entries. path: for messages.
+
+    Raises UserError as `event_of`, and for an animal or a behaviour that the session does not have.
+    """
+    found = []
+    for number, entry in enumerate(entries):
+        where = f"{path}, line {number + 2}"
+        event = event_of(entry, where)
+        for what, known in (("animal", facts.animals), ("behaviour", facts.behaviours)):
+            name = getattr(event.what, what, None)
+            if name is not None and name not in known:
+                raise UserError(
+                    f"{where}: {what} {name!r} is none of the session's ({listed(known)}); restore the file "
+                    "from a copy."
+                )
+        found.append(event)
+    return found
 
 
 def read_moments(path: Path, facts: SessionFacts) -> Iterator[Moment]:
-    """Yield what a tag's journal holds. Raises UserError where it is damaged or another session's."""
+    """Yield what a tag's journal holds.
+
+    Raises UserError where it is damaged or another session's, and for a class that its tag does not have.
+    """
     content = read_journal(path)
     _require_ours(content.head, facts, path)
+    classes = len(facts.behaviours)
     for number, entry in enumerate(content.entries):
-        yield moment_of(entry, f"{path}, line {number + 2}")
+        moment = moment_of(entry, f"{path}, line {number + 2}")
+        if isinstance(moment, Connected):
+            classes = moment.classes
+        elif isinstance(moment, Result):
+            said = max(moment.raw or 0, moment.behaviour or 0)
+            if said >= classes:
+                raise UserError(
+                    f"{path}, line {number + 2}: class {said} is told by a tag that has {classes}; restore "
+                    "the file from a copy."
+                )
+        yield moment
 
 
 def _require_ours(head: dict[str, Any], facts: SessionFacts, path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -56,7 +56,7 @@ def moment_of(entry: Mapping[str, Any], where: str) -> Moment:
     Raises UserError for a kind that is not known, or fields that are not those of the kind.
     """
     kind = entry.get("event")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise UserError(
             f"{where}: event {kind!r} is not known, expected {listed(_KINDS)}; a newer mcukd may read it."
         )
@@ -71,11 +71,35 @@ def moment_of(entry: Mapping[str, Any], where: str) -> Moment:
             values["counts"] = np.frombuffer(content, "<i2").astype(np.int16)
             values["counts"] = values["counts"].reshape(-1, values.pop("channels"))
         found: Moment = made(**values)
+        _require_types(found)
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
         raise UserError(
             f"{where}: the fields are not those of event {kind!r} ({error}); restore the file from a copy."
         ) from None
     return found
+
+
+def _require_types(moment: Moment) -> None:
+    """Raise ValueError where a field is not of its type, or a number does not fit into 63 bits."""
+    for each in fields(moment):
+        if not _OF_TYPE[str(each.type)](getattr(moment, each.name)):
+            raise ValueError(f"{each.name} is {getattr(moment, each.name)!r}")
+
+
+def _is_integer(value: Any, least: int = 0) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**63
+
+
+#: Type of a field, as its class names it → the check of a value.
+_OF_TYPE: dict[str, Callable[[Any], bool]] = {
+    "int": _is_integer,
+    "Optional[int]": lambda value: value is None or _is_integer(value),
+    "str": lambda value: isinstance(value, str),
+    "bool": lambda value: isinstance(value, bool),
+    "float": lambda value: isinstance(value, (int, float)) and 0 < value < 1e9,
+    "tuple[int, ...]": lambda value: all(_is_integer(one, -(2**63)) for one in value),
+    "NDArray[np.int16]": lambda value: isinstance(value, np.ndarray),
+}
 
 
 def time_of(moment: Moment) -> int:

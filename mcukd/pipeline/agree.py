@@ -12,7 +12,7 @@ import numpy as np
 from mcukd.annotations.reading import Reading, Said
 from mcukd.data.importer.animal_names import spelling_key
 from mcukd.errors import UserError
-from mcukd.files import write_json, write_text
+from mcukd.files import require_other, write_json, write_text
 from mcukd.metrics.agreement.periods import Periods, budget_agreement
 from mcukd.metrics.agreement.settings import AgreementSettings
 from mcukd.metrics.agreement.summary import agreement_of
@@ -70,6 +70,8 @@ def agree(
             f"{labels} is no folder of a session, so the tag's side is missing; name its file too."
         )
     files = tags or [TagFile(labels)]
+    if out is not None:
+        require_other(out, [labels, *(one.path for one in files)])
     pair = [] if tags else _two_observers(labels, reading)
     said = pair[1:] or [read_source(one.path, replace(tag_reading, animal=one.animal), TAG) for one in files]
     if any(one.periods for one in said) and any(one.tracks for one in said):
@@ -206,6 +208,8 @@ def _agreement(sides: _Sides, settings: AgreementSettings, said: Sequence[Said])
 
 
 def _span(who: str, tracks: Sequence[Track]) -> str:
+    if not any(len(track) for track in tracks):
+        return f"{who} hold nothing that counts"
     first = min(int(track.starts[0]) for track in tracks if len(track))
     last = max(int(track.ends[-1]) for track in tracks if len(track))
     moments = [str(np.datetime64(ns // 10**9, "s")).replace("T", " ") for ns in (first, last)]

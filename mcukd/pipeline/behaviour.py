@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from mcukd.annotations.behaviours import brought
+from mcukd.annotations.behaviours import brought, name_key
 from mcukd.annotations.formats import TABLE, format_of, read_behaviour
 from mcukd.annotations.reading import Reading, Said, TagModel
 from mcukd.errors import UserError
@@ -27,8 +27,15 @@ def tag_model(
 ) -> Optional[TagModel]:
     """Return the model on a tag, of a study or as stated; None where neither says it.
 
-    Raises UserError where both do, and for a study without an integer model.
+    Raises UserError where both do, for a study without an integer model, and for names of classes that are
+    empty or there twice.
     """
+    classes = [name.strip() for name in classes]
+    for name in classes:
+        if not name or [name_key(one) for one in classes].count(name_key(name)) > 1:
+            raise UserError(
+                f"--classes names {name!r} {'twice' if name else 'in one place'}; name each class once."
+            )
     if study is None:
         return TagModel(tuple(classes), window_s, smoothing=smoothing) if classes else None
     if classes or window_s is not None:

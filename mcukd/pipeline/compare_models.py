@@ -12,6 +12,7 @@ from typing import Any, Callable, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.annotations.behaviours import spelled_as
 from mcukd.annotations.formats import read_behaviour
 from mcukd.annotations.reading import Reading
 from mcukd.classify.difference_facts import comparison_facts
@@ -22,7 +23,7 @@ from mcukd.classify.windows import Counters, classify_recording
 from mcukd.data.card import Card, is_unlabelled_card, load_card
 from mcukd.data.load import load_counts
 from mcukd.errors import UserError
-from mcukd.files import replacing
+from mcukd.files import replacing, require_other
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.inference.batch import classify_stream
 from mcukd.metrics.agreement.track import NS, Track
@@ -83,6 +84,8 @@ def compare_models(
     compared in time. Memory does not grow with the recordings. Raises UserError as `classify` does, for
     recordings that do not go together, and for a study without an integer model.
     """
+    if out is not None:
+        require_other(out, [*paths, *second_paths, *labels])
     if out is not None and out.suffix.lower() != ".csv":
         raise UserError(f"--out is {out}, but the differing stretches are written as CSV; name a .csv file.")
     models = classifiable_model(first), classifiable_model(second)
@@ -99,6 +102,9 @@ def compare_models(
         )
     else:
         inputs = _labelled(card, models, data_root or first.data_root(None), int(first.manifest["seed"]))
+    # Names are compared whatever their case.
+    classes = models[0].classes, spelled_as(models[1].classes, models[0].classes)
+    truths = spelled_as(inputs.truths, [*classes[0], *classes[1]])
     found: dict[str, Differences] = {}
     with ExitStack() as stack:
         write = None
@@ -112,11 +118,11 @@ def compare_models(
             one = make(advance)
             differences = found.setdefault(
                 one.animal,
-                Differences(one.animal, models[0].classes, models[1].classes, inputs.truths, top, write),
+                Differences(one.animal, *classes, truths, top, write),
             )
             differences.add(one.where, one.first, one.second, one.labels, one.stamped)
-    if not any(each.time.sum() for each in found.values()):
-        raise UserError("the two models share no time in these recordings; nothing can be compared.")
+        if not any(each.time.sum() for each in found.values()):
+            raise UserError("the two models share no time in these recordings; nothing can be compared.")
     facts = comparison_facts(list(found.values()), top)
     for key, study, model in (("a", first, models[0]), ("b", second, models[1])):
         facts[key] = {"run": str(study.path), **_model_facts(model)}

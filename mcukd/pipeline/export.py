@@ -12,6 +12,7 @@ from mcukd.annotations.mhealth import write_mhealth
 from mcukd.annotations.movebank import write_movebank
 from mcukd.annotations.reading import UNKNOWN, Reading
 from mcukd.errors import UserError
+from mcukd.files import require_other
 from mcukd.metrics.agreement.track import Track
 from mcukd.pipeline.behaviour import read_source
 from mcukd.text import listed
@@ -30,14 +31,19 @@ def export(
     zone: str = "UTC",
     tags: Mapping[str, str] = {},
     who: Optional[str] = None,
+    replace_file: bool = False,
 ) -> dict[str, Any]:
     """Write the behaviour of some sources to a file, and return what was written.
 
     form: BORIS (a project, or a sheet where `out` ends in .xlsx), MOVEBANK or MHEALTH. zone: of local times
     in the file. tags: animal → identifier of its tag, for Movebank. who: of several accounts of an animal,
-    the one that is written. Raises UserError where a source tells no times, where two accounts of an animal
-    would be mixed, and where the file's format cannot hold a name or a time.
+    the one that is written. replace_file: write over a file that is there. Raises UserError where a source
+    tells no times, where two accounts of an animal would be mixed, where a file would be lost, and where the
+    file's format cannot hold a name or a time.
     """
+    require_other(out, sources)
+    if out.exists() and not replace_file:
+        raise UserError(f"{out}: is there; name another file with --out, or give --replace.")
     said = [read_source(path, reading) for path in sources]
     for path, one in zip(sources, said):
         if one.periods:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from mcukd.annotations.formats import read_behaviour
-from mcukd.annotations.reading import Reading, Said
+from mcukd.annotations.reading import Reading, Said, TagModel
 from mcukd.errors import UserError
 
 MHEALTH = """HEADER_TIME_STAMP,START_TIME,STOP_TIME,LABEL_NAME
@@ -131,3 +132,62 @@ def test_files_that_are_none_are_one_sentence(tmp_path: Path) -> None:
         archive.writestr("xl/workbook.xml", "<workbook/>")
     with pytest.raises(UserError, match="cannot be read as a workbook"):
         read_behaviour(path, Reading())
+
+
+@pytest.mark.parametrize("name", ["Me\u0301fiant", "M\u00c9FIANT", "  m\u00e9fiant "])
+def test_spellings_that_look_alike_are_one_behaviour(tmp_path: Path, name: str) -> None:
+    """Trap: an accent is a sign of its own in files of some computers, so that equal names seem to differ."""
+    text = rows(f"A,2024-05-15 11:20:30,2024-05-15 11:21:00,{name}\n")
+    (track,) = read(tmp_path, text, classes=("m\u00e9fiant",)).tracks
+    assert track.classes == ("m\u00e9fiant",)
+    (track,) = read(tmp_path, rows("A,2024-05-15 11:20:30,2024-05-15 11:21:00,out  of sight\n"),
+                    classes=("out of sight",)).tracks  # fmt: skip
+    assert len(track) == 1
+
+
+def test_an_observation_is_refused_where_a_file_has_none(tmp_path: Path) -> None:
+    """Trap: the option was passed over, and all rows counted."""
+    with pytest.raises(UserError, match="no file of BORIS's, so that it has no observations"):
+        read(tmp_path, MHEALTH, observations=("obs 1",))
+    with pytest.raises(UserError, match="has no observations; leave --observation out"):
+        read(tmp_path, "behavioural-classification,end-timestamp\n", observations=("obs 1",))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (rows("A,2024-05-15 11:20:30,2024-05-15 11:21:00," + "x" * 200_000), "a line is no row of cells"),
+        ("end-timestamp,end-timestamp,timestamp,behavioural-classification\na,b,c,d\n", "2 columns named"),
+        ("end-timestamp,timestamp,behavioural-classification\n,," + "x" * 200_000, "cannot be read as CSV"),
+        ('{"behaviors_conf": {"0": 1}, "observations": {}}', "'0' of behaviors_conf is 1"),
+        ('{"behaviors_conf": {}, "observations": {"a": 1}}', "'a' of observations is 1"),
+        ('{"behaviors_conf": {}, "observations": {"a": {"events": null}}}', "events of observation 'a' are"),
+        ('{"observations":' + '{"a":' * 100_000, "begins like a project of BORIS, but is no JSON"),
+    ],
+)  # fmt: skip
+def test_damaged_files_are_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("options", "flag"),
+    [
+        ({"offset_s": math.nan}, "--offset"),
+        ({"offset_s": 1e10}, "--offset"),
+        ({"drift_ppm": -1e6}, "--drift"),
+        ({"drift_ppm": math.inf}, "--drift"),
+        ({"begins": 1e11}, "--begins"),
+        ({"period_s": 1e30}, "--period"),
+    ],
+)
+def test_numbers_that_no_clock_can_have_are_refused(options: dict[str, float], flag: str) -> None:
+    """Trap: a drift of -1000000 ppm divides by zero, and an offset of 1e10 s does not fit into 64 bits."""
+    with pytest.raises(UserError, match=f"{flag} is .*; expected are"):
+        Reading(**options)  # type: ignore[arg-type]
+
+
+def test_a_window_and_a_majority_have_limits() -> None:
+    for values in ({"window_s": math.inf}, {"smoothing": 10**12}):
+        with pytest.raises(UserError, match="expected are"):
+            TagModel(("a",), **values)  # type: ignore[arg-type]

@@ -59,3 +59,42 @@ def test_what_is_not_understood_is_one_sentence(log: Path, arguments: tuple[str,
     ended = mcukd(*(one.replace("{log}", str(log)) for one in arguments))
     assert ended.returncode == 2 and "Traceback" not in ended.stderr
     assert any(part in ended.stderr for part in sentence.split("|"))
+
+
+def test_files_that_are_there_are_not_written_over(log: Path, tmp_path: Path) -> None:
+    """Trap: an observer's project, named by --out, was lost."""
+    mine = tmp_path / "mine.boris"
+    mine.write_text("weeks of work")
+    export = ("export", str(log), *TAG, "--boris", "--out", str(mine))
+    ended = mcukd(*export)
+    assert ended.returncode == 2 and "is there; name another file" in ended.stderr
+    assert mine.read_text() == "weeks of work"
+    assert mcukd(*export, "--replace").returncode == 0
+    copy = tmp_path / "same.json"
+    copy.write_bytes(mine.read_bytes())
+    for command in (("agree", str(copy), f"Bella={log}"), ("export", str(copy), "--mhealth", "--replace")):
+        ended = mcukd(*command, *TAG, "--out", str(copy))
+        assert ended.returncode == 2 and "which is read here and would be lost" in ended.stderr
+    assert copy.read_bytes() == mine.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--classes", "a,a", "--window", "5"), "--classes names 'a' twice"),
+        (("--classes", "a,,b", "--window", "5"), "--classes names '' in one place"),
+        ((*TAG, "--labels-base", "strat"), "--labels-base is 'strat' (did you mean 'start'?)"),
+        ((*TAG, "--labels-hold", "ever"), "--labels-hold is 'ever'; expected is one of burst, next"),
+    ],
+)
+def test_choices_that_are_none_are_refused(log: Path, options: tuple[str, ...], sentence: str) -> None:
+    """Trap: where a file needs no choice, a wrong one was passed over."""
+    ended = mcukd("agree", str(log), str(log), *options)
+    assert ended.returncode == 2 and sentence in ended.stderr
+
+
+def test_blanks_around_classes_do_not_count(log: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.csv"
+    spaced = ("--classes", " grazing, resting ", "--window", "5.12", "--animal", "A")
+    assert mcukd("export", str(log), *spaced, "--mhealth", "--out", str(out)).returncode == 0
+    assert ",grazing,A" in out.read_text()

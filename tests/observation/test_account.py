@@ -1,5 +1,7 @@
 """What a session's files come to afterwards."""
 
+import json
+
 import numpy as np
 import pytest
 from builders.session import BEGAN, CLASSES, NS, facts, step_clock, ticks_at, told
@@ -8,6 +10,7 @@ from mcukd.errors import UserError
 from mcukd.metrics.agreement.summary import agreement_of
 from mcukd.observation.account import session_tracks
 from mcukd.observation.folder import mark_alive, observer_path
+from mcukd.observation.journal_lines import line_of
 from mcukd.observation.moments import Samples
 from mcukd.observation.session import Session
 
@@ -117,4 +120,66 @@ def test_a_journal_of_another_session_is_refused(folder, tmp_path):
     path = observer_path(folder.folder, "anna")
     path.write_bytes(observer_path(session.folder, "anna").read_bytes())
     with pytest.raises(UserError, match="it belongs to session 0000"):
+        session_tracks(folder.folder)
+
+
+def edited(path, number, **fields):
+    """Change fields of an entry of a journal, its checksum made anew."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    entry = {**json.loads(lines[number]), **fields}
+    del entry["crc32"]
+    lines[number] = line_of(entry)
+    path.write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"behaviour": "flying"}, "line 3: behaviour 'flying' is none of the session's"),
+        ({"animal": "nobody"}, "line 3: animal 'nobody' is none of the session's"),
+        ({"utc_ns": 2**63}, "field 'utc_ns' is 9223372036854775808, expected a whole number"),
+        ({"event": ["behaviour"]}, "is not known"),
+    ],
+)
+def test_what_a_session_cannot_hold_is_refused(folder, fields, sentence):
+    """Trap: an event of another animal, or beyond all time, was passed over, and figures came without it."""
+    edited(folder.folder / "observer-anna.jsonl", 2, **fields)
+    with pytest.raises(UserError, match=sentence):
+        session_tracks(folder.folder)
+
+
+@pytest.mark.parametrize(
+    ("number", "fields", "sentence"),
+    [
+        (3, {"behaviour": 7}, "class 7 is told by a tag that has 3"),
+        (3, {"behaviour": "x"}, "behaviour is 'x'"),
+        (3, {"received_ns": 10**30}, "received_ns is 1000"),
+        (3, {"event": []}, "is not known"),
+        (1, {"rate_hz": 0}, "rate_hz is 0"),
+        (1, {"chip": None}, "chip is None"),
+    ],
+)
+def test_what_a_tag_cannot_tell_is_refused(folder, number, fields, sentence):
+    edited(folder.folder / "tag-00c0ffee00c0ffee.jsonl", number, **fields)
+    with pytest.raises(UserError, match=sentence):
+        session_tracks(folder.folder)
+
+
+def test_a_copy_of_a_journal_is_no_second_observer(folder):
+    """Trap: a copy under another name was an observer who agrees with the first throughout."""
+    journal = folder.folder / "observer-anna.jsonl"
+    (folder.folder / "observer-carla.jsonl").write_bytes(journal.read_bytes())
+    with pytest.raises(UserError, match="it is the journal of observer anna"):
+        session_tracks(folder.folder)
+
+
+def test_an_empty_journal_is_told(folder):
+    (folder.folder / "observer-anna.jsonl").write_bytes(b"")
+    remarks = session_tracks(folder.folder).remarks
+    assert "observer-anna.jsonl: nothing is in it, so that nothing of its observer counts." in remarks
+
+
+def test_a_damaged_file_of_facts_is_one_sentence(folder):
+    (folder.folder / "session.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match="not JSON"):
         session_tracks(folder.folder)

@@ -177,13 +177,13 @@ def test_exports_that_would_mix_are_refused(herd: tuple[Path, list[Track]], tmp_
     with pytest.raises(UserError, match="several accounts of A"):
         export(both, BORIS, tmp_path / "o.xlsx", reading)
     assert len(export(both, BORIS, tmp_path / "o.boris", reading)["accounts"]) == 3
-    assert export(both, MHEALTH, tmp_path / "o.csv", reading, who="the tag's log a.bin")["bouts"] == 10
+    assert export(both, MHEALTH, tmp_path / "o2.csv", reading, who="the tag's log a.bin")["bouts"] == 10
     with pytest.raises(UserError, match="--account is 'me', which is none of"):
-        export(both, MHEALTH, tmp_path / "o.csv", reading, who="me")
+        export(both, MHEALTH, tmp_path / "o3.csv", reading, who="me")
     with pytest.raises(UserError, match="recording without stamps, so no wall-clock time is known"):
-        export([folder / "a.bin"], MHEALTH, tmp_path / "o.csv", replace(reading, offset_s=-1.7e9))
+        export([folder / "a.bin"], MHEALTH, tmp_path / "o4.csv", replace(reading, offset_s=-1.7e9))
     with pytest.raises(UserError, match="BORIS opens projects"):
-        export([folder / "a.bin"], BORIS, tmp_path / "o.csv", reading)
+        export([folder / "a.bin"], BORIS, tmp_path / "o5.csv", reading)
 
 
 def test_a_session_is_compared_with_its_own_tag(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_session_is_compared_with_its_own_tag(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="several accounts of cow-07 .observer anna, observer ben, tag"):
         export([folder], MHEALTH, tmp_path / "o.csv", Reading())
     for who, model in (("observer anna", None), (account.tags[0].source, "ab" * 32)):
-        written = export([folder], MOVEBANK, tmp_path / "o.csv", Reading(), who=who)
+        written = export([folder], MOVEBANK, tmp_path / "o2.csv", Reading(), who=who, replace_file=True)
         assert written["animals"] == ["cow-07"] and written["model_sha256"] == model
 
 

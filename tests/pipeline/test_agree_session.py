@@ -79,3 +79,10 @@ def test_two_observers_of_a_session_without_a_tag_are_compared(tmp_path: Path) -
         clock.advance_to(clock.now_ns() + NS)
     with pytest.raises(UserError, match="nothing of a tag that can be dated, and 3 observers, expected two"):
         said(session.folder, tmp_path / "page.html")
+
+
+def test_labels_of_which_nothing_is_left_are_one_sentence(folder: Path) -> None:
+    """Trap: the span of nothing has no first moment."""
+    left = Reading(mapping=dict.fromkeys(CLASSES, ""))
+    with pytest.raises(UserError, match="the labels hold nothing that counts, and the tags are from"):
+        agree(folder, [], left, Reading(), AgreementSettings())

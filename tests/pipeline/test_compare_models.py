@@ -218,3 +218,28 @@ def test_the_command_says_it_and_gives_json(
     assert json.loads(given.stdout)["animals"][0]["animal"] == "bella"
     bad = mcukd("compare-models", *runs, "gone.parquet", "--time-column", "time", cwd=tmp_path)
     assert bad.returncode == 2 and "no such file" in bad.stderr and "Traceback" not in bad.stderr
+
+
+def test_names_are_compared_whatever_their_case(
+    studies: tuple[Study, Study], herd: list[Path], tmp_path: Path
+) -> None:
+    """Trap: labels, or a model's classes, in another case made every answer wrong."""
+    model = load_model(studies[0].path)
+    loud = study_of(tmp_path / "loud", replace(model, classes=tuple(one.upper() for one in model.classes)))
+    labels = tmp_path / "labels.csv"
+    names = model.classes
+    began = np.datetime64(START_NS, "ns").astype("datetime64[s]")
+    rows = [f"bella,{began + 60 * n},{began + 60 * n + 60},{name.title()}" for n, name in enumerate(names)]
+    labels.write_text("animal,start,end,behaviour\n" + "\n".join(rows) + "\n")
+    options = {"labels": [labels], "reading": Reading(timezone="UTC")}
+    mine = compare_models(studies[0], loud, herd, STAMPED, **options)  # type: ignore[arg-type]
+    assert mine["same_share"] == 1.0 and mine["classes"] == list(names) and mine["only_b"] == []
+    assert mine["labels"]["unknown"] == [] and mine["labels"]["a_right_minutes"] > 0
+    assert mine["labels"]["a_right_minutes"] == mine["labels"]["b_right_minutes"]
+
+
+def test_a_recording_is_not_written_over(studies: tuple[Study, Study], herd: list[Path]) -> None:
+    before = herd[0].read_bytes()
+    with pytest.raises(UserError, match="would be lost"):
+        compare_models(*studies, herd, STAMPED, out=herd[0])
+    assert herd[0].read_bytes() == before

@@ -77,12 +77,16 @@ def _parsed(path: Path) -> dict[str, Any]:
             project = json.loads(stream.read().decode("utf-8-sig"))
     except (OSError, EOFError) as error:
         raise UserError(f"{path} cannot be read to its end ({error}); copy it again") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} begins like a project of BORIS, but is no JSON ({error})") from None
     if not isinstance(project, dict) or any(not isinstance(project.get(one), dict) for one in _MEMBERS):
         raise UserError(
             f"{path} is JSON, but no project of BORIS: {' and '.join(_MEMBERS)} are expected in it"
         )
+    for member in _MEMBERS:
+        for name, facts in project[member].items():
+            if not isinstance(facts, dict):
+                raise UserError(f"{path}: {name!r} of {member} is {facts!r}, where its fields are expected")
     version = str(project.get("project_format_version", "0"))
     if not version.partition(".")[0].isdigit() or int(version.partition(".")[0]) > FORMAT:
         raise UserError(
@@ -110,7 +114,12 @@ def _kinds(path: Path, ethogram: Mapping[str, Any]) -> dict[str, str]:
 
 def _events(path: Path, name: str, facts: Mapping[str, Any], kinds: Mapping[str, str]) -> list[Event]:
     found = []
-    for number, fields in enumerate(facts.get("events", []), 1):
+    events = facts.get("events", [])
+    if not isinstance(events, list):
+        raise UserError(
+            f"{path}: the events of observation {name!r} are {events!r}, where a list is expected"
+        )
+    for number, fields in enumerate(events, 1):
         place = f"event {number} of observation {name!r}"
         if not isinstance(fields, list) or len(fields) < 4:
             raise UserError(

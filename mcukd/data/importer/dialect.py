@@ -81,13 +81,16 @@ def cells_of(line: str, separator: str) -> list[str]:
     return next(csv.reader([line], delimiter=separator), [])
 
 
-def table_of(lines: Sequence[str], separator: str) -> list[list[str]]:
-    """Split lines, each as `cells_of` does."""
-    if any('"' in line for line in lines):
-        return [cells_of(line, separator) for line in lines]
-    if separator == BLANKS:
-        lines = [_BLANK_RUN.sub(" ", line.strip()) for line in lines]
-    return [*csv.reader(lines, delimiter=separator)]
+def table_of(path: Path, lines: Sequence[str], separator: str) -> list[list[str]]:
+    """Split lines, each as `cells_of` does. Raises UserError for one that is no row."""
+    try:
+        if any('"' in line for line in lines):
+            return [cells_of(line, separator) for line in lines]
+        if separator == BLANKS:
+            lines = [_BLANK_RUN.sub(" ", line.strip()) for line in lines]
+        return [*csv.reader(lines, delimiter=separator)]
+    except csv.Error as error:
+        raise UserError(f"{path}: a line is no row of cells ({error}); correct or remove it") from None
 
 
 def separator_of(path: Path, lines: Sequence[str]) -> tuple[str, int]:
@@ -97,7 +100,7 @@ def separator_of(path: Path, lines: Sequence[str]) -> tuple[str, int]:
     filled = filled[-_JUDGED:] or [line for line in lines if line.strip()][:_JUDGED]
     best: Optional[tuple[float, int, str, float]] = None
     for separator in _SEPARATORS:
-        table = table_of(filled, separator)
+        table = table_of(path, filled, separator)
         widths = Counter(len(cells) for cells in table)
         width, agreeing = max(widths.items(), key=lambda item: (item[1], item[0]))
         if width < 2:
@@ -116,7 +119,7 @@ def separator_of(path: Path, lines: Sequence[str]) -> tuple[str, int]:
             f"{path} is no table that can be read: no delimiter among commas, semicolons, tabs, bars and "
             f"blanks gives its lines the same number of columns; export it as CSV with one header line"
         )
-    table = table_of(filled, best[2])
+    table = table_of(path, filled, best[2])
     return best[2], _without_ends(table, best[1])
 
 
@@ -142,7 +145,7 @@ def find_header(path: Path, lines: Sequence[str], separator: str, width: int) ->
     Raises UserError where no line does, where its names do not fit the rows in one way, and where two columns
     have one name.
     """
-    table = table_of(lines[:HEAD_ROWS], separator)
+    table = table_of(path, lines[:HEAD_ROWS], separator)
     comments = [bool(_COMMENT.match(line)) for line in lines[:HEAD_ROWS]]
     table = [fitted(cells, width) for cells in table]
     rows = [cells for cells, comment in zip(table, comments) if len(cells) == width and not comment]

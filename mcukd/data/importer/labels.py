@@ -71,7 +71,13 @@ def read_intervals(path: Path, asked: Asked) -> tuple[list[Interval], Times]:
         text = label_sheet(path, asked)
     else:
         text = old_export(path, asked) if is_old_export(path) else _text_of(path, asked)
-    return read_export(text) if is_export(text) else _generic(text)
+    if is_export(text):
+        return read_export(text)
+    if asked.observations:
+        raise UserError(
+            f"{path} is no file of BORIS's, so that it has no observations; leave --observation out"
+        )
+    return _generic(text)
 
 
 def _text_of(path: Path, asked: Asked) -> LabelText:

@@ -131,7 +131,7 @@ def sniff(path: Path) -> TextForm:
     start = header.above + header.below + 1
     known = {line.strip() for line in header.lines}
     head = [one for one in lines[start : start + HEAD_ROWS] if one.strip() not in known]
-    table = _table("\n".join(head), delimiter)
+    table = _table(path, "\n".join(head), delimiter)
     rows = tuple(tuple(row) for row in (_fit(row, len(header.names)) for row in table) if row is not None)
     if not rows:
         raise NoRows(f"{path} has a header but no samples; remove it, or export it again")
@@ -218,10 +218,13 @@ def odd_cell(form: TextForm, name: str) -> Optional[tuple[int, str]]:
     return None
 
 
-def _table(content: str, delimiter: str) -> list[list[str]]:
+def _table(path: Path, content: str, delimiter: str) -> list[list[str]]:
     if delimiter == BLANKS:
-        return table_of([line for line in content.split("\n") if line.strip()], delimiter)
-    return list(csv.reader(content.split("\n"), delimiter=delimiter))
+        return table_of(path, [line for line in content.split("\n") if line.strip()], delimiter)
+    try:
+        return list(csv.reader(content.split("\n"), delimiter=delimiter))
+    except csv.Error as error:
+        raise UserError(f"{path}: a line is no row of cells ({error}); correct or remove it") from None
 
 
 def _fit(row: list[str], width: int) -> Optional[list[str]]:

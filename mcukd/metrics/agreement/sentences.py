@@ -59,7 +59,7 @@ def sentences_of(agreement: Mapping[str, Any]) -> list[str]:
             f"{together['median_bout_s']:.1f} s): with it almost any answer agrees; read those without."
         )
     return found + [
-        _of_behaviour(name, one, second, settings) for name, one in together["behaviours"].items()
+        _of_behaviour(name, one, (first, second), settings) for name, one in together["behaviours"].items()
     ]
 
 
@@ -84,7 +84,7 @@ def budget_sentences_of(agreement: Mapping[str, Any]) -> list[str]:
         if limits["low"]["value"] is not None:
             low, high = (signed(limits[end]["value"]) for end in ("low", "high"))
             around = f", in 95 % of periods between {low} and {high}"
-        found.append(f"{_capital(name)}: {_excess(one['min_per_hour'], second)}{around}.")
+        found.append(f"{_capital(name)}: {_excess(one['min_per_hour'], first, second)}{around}.")
     return found
 
 
@@ -145,12 +145,14 @@ def _kappa_sentence(kappa: Mapping[str, Any], tolerance: float) -> str:
     return f"Kappa, agreement beyond chance, is {', '.join(parts)}{f' ({why})' if why else ''}."
 
 
-def _of_behaviour(name: str, one: Mapping[str, Any], second: str, settings: Mapping[str, Any]) -> str:
+def _of_behaviour(
+    name: str, one: Mapping[str, Any], names: tuple[str, str], settings: Mapping[str, Any]
+) -> str:
     sensitivity, wanted = one["sensitivity"], one["wanted"]
     text = f"{_capital(name)}: "
     if not (one["minutes"]["first"] or one["minutes"]["second"]):
         return f"{text}seen by neither, so nothing can be said of it."
-    text += _excess(one["min_per_hour"], second)
+    text += _excess(one["min_per_hour"], *names)
     if not sensitivity["bouts"]:
         return f"{text}; there is no bout of it to find."
     text += (
@@ -163,11 +165,11 @@ def _of_behaviour(name: str, one: Mapping[str, Any], second: str, settings: Mapp
     return f"{text}, which is known to {half}."
 
 
-def _excess(rate: Mapping[str, Any], second: str) -> str:
+def _excess(rate: Mapping[str, Any], first: str, second: str) -> str:
     # Rounded first, so that the three numbers fit each other.
     counted, true = round(rate["second"], 1), round(rate["first"], 1)
     if counted == true:
-        return f"{second} counts {counted:.1f} min/h, which is right"
+        return f"{second} counts {counted:.1f} min/h, as {first} does"
     return (
         f"{second} counts {counted:.1f} instead of {true:.1f} min/h, {abs(counted - true):.1f} too "
         f"{'many' if counted > true else 'few'}"

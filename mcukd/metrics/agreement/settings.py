@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.metrics.agreement.track import NS
+
+_DAY_S, _YEAR_MIN = 86_400.0, 525_600.0
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,11 @@ class AgreementSettings:
     names: tuple[str, str] = ("the observer", "the tag")
 
     def __post_init__(self) -> None:
-        for name in ("tolerance_s", "clock_uncertainty_s"):
-            self._require(name, 0 <= getattr(self, name) < math.inf, "seconds, zero or more")
-        for name in ("bin_minutes", "grid_s"):
-            self._require(name, 1e-3 <= getattr(self, name) < math.inf, "a time of at least .001")
+        self._require("tolerance_s", 0 <= self.tolerance_s <= _DAY_S, "seconds, from 0 to a day (86400)")
+        # What is said of a bad clock may be years; in ns it still has to fit into 64 bits.
+        self._require("clock_uncertainty_s", 0 <= self.clock_uncertainty_s <= 1e9, "seconds, from 0 to 1e9")
+        self._require("bin_minutes", 1e-3 <= self.bin_minutes <= _YEAR_MIN, "minutes, from .001 to a year")
+        self._require("grid_s", 1e-3 <= self.grid_s <= _DAY_S, "seconds, from .001 to a day (86400)")
         for name in ("overlap", "known_share"):
             self._require(name, 0 < getattr(self, name) <= 1, "a share above 0 and up to 1")
         self._require("wanted_half_width", 0 < self.wanted_half_width < 0.5, "a share above 0 and below .5")

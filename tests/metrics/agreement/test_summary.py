@@ -197,3 +197,12 @@ def test_people_are_named_without_an_article() -> None:
     found = agreed(pair("ggrrwg", "ggrwwg"), names=("anna", "ben"))
     assert found["sentences"][0].startswith("Anna and ben gave the same behaviour")
     assert not any("the ben" in sentence or "the anna" in sentence for sentence in found["sentences"])
+
+
+@pytest.mark.parametrize(
+    "values", [{"tolerance_s": 1e12}, {"clock_uncertainty_s": 1e12}, {"bin_minutes": 1e9}, {"grid_s": 1e9}]
+)
+def test_settings_that_no_session_can_have_are_refused(values: dict[str, float]) -> None:
+    """Trap: in ns they do not fit into 64 bits."""
+    with pytest.raises(UserError, match="expected"):
+        AgreementSettings(**values)  # type: ignore[arg-type]
