@@ -20,6 +20,13 @@ def listed(names: Iterable[object]) -> str:
     return ", ".join(str(name) for name in names) or "nothing"
 
 
+def visible(text: str) -> str:
+    """Return text for one line of a terminal: control characters as their pictures, others unseen as �."""
+    return "".join(
+        each if each.isprintable() else chr(0x2400 + ord(each)) if ord(each) < 0x20 else "�" for each in text
+    )
+
+
 def share(part: float) -> str:
     """Return a share in per cent with two digits that count, and never 0 % or 100 % of what is not."""
     if part in (0, 1):

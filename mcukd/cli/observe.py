@@ -311,6 +311,7 @@ def _line(event: Event, json: bool) -> str:
     from json import dumps
 
     from mcukd.observation.events import entry_of
+    from mcukd.text import visible
 
     fields = {"number": event.number, **entry_of(event)}
     if json:
@@ -318,7 +319,7 @@ def _line(event: Event, json: bool) -> str:
     words = " ".join(
         str(value) for name, value in fields.items() if name in ("animal", "behaviour", "of", "text")
     )
-    return f"{event.number} {event.what.kind} {words}".rstrip()
+    return visible(f"{event.number} {event.what.kind} {words}".rstrip())
 
 
 def _say_where(opened: Session, goes_on: bool) -> None:

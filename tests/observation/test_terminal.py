@@ -149,3 +149,27 @@ def test_every_class_has_a_key_that_nothing_else_has():
 
     assert not taken & set(KEYS) and len(set(KEYS)) == len(KEYS)
     assert keys_of(CLASSES) == {"1": "grazing", "2": "walking", "3": "resting"}
+
+
+def test_a_name_with_brackets_and_blank_answers_do_not_end_the_screen(tmp_path, clock):
+    animal = "cow[/b] [red]7"
+
+    async def steps(app, pilot):
+        await pilot.press("1", "n", *"rain", "enter")
+        for key in "cs":
+            await pilot.press(key, "end", *["backspace"] * 4, "space", "enter")
+        await pilot.press("c", "home", *"9" * 30, "enter")
+
+    with Session.begin(tmp_path / "s", facts(animals=(animal,), tagged=animal), clock) as session:
+        shown = driven(session, steps)
+        assert whats(session) == [Begin(animal, "grazing"), Note("rain", animal)]
+    assert animal in shown["animals"] and "NOT TAKEN: there is no event 9999" in shown["told"]
+
+
+def test_control_characters_of_a_note_do_not_reach_the_screen(session):
+    session.join("anna").note("a\x1b[2Jb\nc\u202ed")
+
+    async def steps(app, pilot):
+        pass
+
+    assert "note a␛[2Jb␊c�d" in driven(session, steps)["log"]

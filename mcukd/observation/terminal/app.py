@@ -189,7 +189,7 @@ class ObserveApp(App[None]):
         at, animal = self.session.clock.now_ns(), self.animal
 
         def done(text: Optional[str]) -> None:
-            if text:
+            if text and text.strip():
                 self.take(lambda: self.recorder.note(text, animal, at))
 
         self.push_screen(Ask(f"Note on {animal}", "text"), done)
@@ -202,7 +202,7 @@ class ObserveApp(App[None]):
             return
 
         def done(text: Optional[str]) -> None:
-            if text:
+            if text and text.strip():
                 self.take(lambda: self._correct(text))
 
         hint = "NUMBER, then KEY of a behaviour, or +/- SECONDS, or both: 12 3 -2.5"
@@ -228,7 +228,7 @@ class ObserveApp(App[None]):
         """Ask how animals are to be watched."""
 
         def done(text: Optional[str]) -> None:
-            if text:
+            if text and text.strip():
                 self.take(lambda: self._sample(text))
 
         self.push_screen(Ask("How are animals watched?", "focal, or scan SECONDS: scan 60"), done)
@@ -253,7 +253,7 @@ class ObserveApp(App[None]):
 
 
 def _whole(word: str) -> int:
-    if not (word.isascii() and word.isdigit()):
+    if not (word.isascii() and word.isdigit() and len(word) < 100):
         raise UserError(f"{word!r} is no whole number.")
     return int(word)
 

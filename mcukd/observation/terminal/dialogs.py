@@ -24,7 +24,7 @@ class Ask(ModalScreen[Optional[str]]):
     def compose(self) -> ComposeResult:
         """Lay the dialog out."""
         with Vertical(classes="dialog"):
-            yield Static(self._title, classes="title")
+            yield Static(self._title, classes="title", markup=False)  # it has an animal's name
             yield Input(self._value, placeholder=self._hint, select_on_focus=False)
             yield Static(f"{self._hint}\nEnter takes it, Esc goes back.", classes="hint")
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from mcukd.observation.events import Event
 from mcukd.observation.terminal.ethogram import strip, style_of
-from mcukd.text import figure
+from mcukd.text import figure, visible
 
 #: Seconds of a column of the ethogram.
 STEP_S = 4.0
@@ -182,7 +182,7 @@ def events_panel(shown: Mapping[str, Any], observer: str, zone: tzinfo) -> Text:
     for one in reversed(shown["observers"][observer]["events"][-_EVENTS:]):
         words = " ".join(str(one[part]) for part in ("animal", "behaviour", "text") if one[part])
         of = f" {one['of']}" if one["of"] else ""
-        line = f"{one['number']:>4} {clock(one['time'], zone)} {one['event']}{of} {words}"
+        line = f"{one['number']:>4} {clock(one['time'], zone)} {one['event']}{of} {visible(words)}"
         text.append(line, "strike dim" if one["undone"] else "")
         text.append(" (undone)\n" if one["undone"] else " (corrected)\n" if one["corrected"] else "\n", "dim")
     return text
@@ -192,13 +192,13 @@ def taken(event: Event, zone: tzinfo) -> Text:
     """Return that an event was taken."""
     words = [event.what.kind]
     words += [str(getattr(event.what, name, "") or "") for name in ("animal", "behaviour", "of", "text")]
-    line = " ".join(word for word in words if word)
+    line = visible(" ".join(word for word in words if word))
     return Text(f"✓ {event.number} {line} {clock(event.utc_ns / 1e9, zone)} – on disk", "bold green")
 
 
 def refused(sentence: str) -> Text:
     """Return that a key was not taken, and why."""
-    return Text(f"✗ NOT TAKEN: {sentence}", "bold white on red")
+    return Text(f"✗ NOT TAKEN: {visible(sentence)}", "bold white on red")
 
 
 def state_line(shown: Mapping[str, Any], observer: str) -> Text:

@@ -56,7 +56,13 @@ class Live:
         while True:
             try:
                 message = read_message(await self._socket.receive_text())
-            except (BadMessage, KeyError) as problem:  # KeyError: bytes instead of a text
+            except KeyError:
+                await self._socket.close(1008, "a text is expected, not bytes")
+                return
+            except BadMessage as problem:
+                if problem.press:
+                    await self._send({"type": "refused", "id": problem.press, "why": str(problem)})
+                    continue
                 await self._socket.close(1008, str(problem)[:100])
                 return
             if isinstance(message, Ping):

@@ -13,6 +13,7 @@ since 1970, which JavaScript holds exactly. To the page:
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any, Literal, Optional, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -24,6 +25,7 @@ from mcukd.observation.folder import NAME_LENGTH
 
 #: Longest message of a page, in bytes: a note of the longest kind, each letter escaped.
 MESSAGE_MAX = 32 * 1024
+_PRESS = re.compile(rf"^[0-9A-Za-z-]{{1,{PRESS_LENGTH}}}$")
 _Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH)]
 _Microseconds = Annotated[int, Field(ge=0, lt=1 << 53)]
 
@@ -38,14 +40,14 @@ class Ping(Message):
     """A page asks for the session's time. sent: the page's own time, given back as it is."""
 
     type: Literal["ping"]
-    sent: float
+    sent: Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Press(Message):
     """What every press has. at_us: when the screen was touched."""
 
     type: Literal["press"]
-    id: Annotated[str, Field(min_length=1, max_length=PRESS_LENGTH, pattern=r"^[0-9A-Za-z-]+$")]
+    id: Annotated[str, Field(pattern=_PRESS.pattern)]
     at_us: _Microseconds
 
 
@@ -99,7 +101,7 @@ class SamplePress(Press):
 
     do: Literal["sample"]
     mode: Literal["focal", "scan"]
-    interval_s: Annotated[int, Field(ge=0, le=24 * 3600)] = 0
+    interval_s: Annotated[int, Field(ge=0, lt=1 << 31)] = 0
 
 
 AnyPress = Annotated[
@@ -110,7 +112,15 @@ _READ: TypeAdapter[Any] = TypeAdapter(Union[Ping, AnyPress])
 
 
 class BadMessage(Exception):
-    """A message that no page of ours sends; the text says what is wrong, in a few words."""
+    """A message that cannot be read; the text says what is wrong, in a few words.
+
+    press: name of the press that it is, which is refused, so that a page does not send it for ever; empty
+    where it is none.
+    """
+
+    def __init__(self, problem: str, press: str = "") -> None:
+        super().__init__(problem)
+        self.press = press
 
 
 def read_message(text: str) -> Any:
@@ -118,11 +128,23 @@ def read_message(text: str) -> Any:
     if len(text.encode("utf-8", "replace")) > MESSAGE_MAX:
         raise BadMessage("the message is too long")
     try:
-        return _READ.validate_python(json.loads(text))
-    except ValidationError as error:
-        raise BadMessage(f"the message is not understood: {error.errors()[0]['msg']}") from None
+        content = json.loads(text)
     except (ValueError, RecursionError):
         raise BadMessage("the message is not JSON") from None
+    try:
+        return _READ.validate_python(content)
+    except ValidationError as error:
+        problem = error.errors()[-1]["msg"] if _is_press(content) else error.errors()[0]["msg"]
+        raise BadMessage(
+            f"the message is not understood: {problem}.", content["id"] if _is_press(content) else ""
+        ) from None
+
+
+def _is_press(content: Any) -> bool:
+    if not isinstance(content, dict) or content.get("type") != "press":
+        return False
+    name = content.get("id")
+    return isinstance(name, str) and _PRESS.fullmatch(name) is not None
 
 
 def take_press(recorder: EventRecorder, press: Any) -> dict[str, Any]:

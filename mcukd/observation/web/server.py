@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 import sys
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Optional
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mcukd.errors import UserError
 from mcukd.observation.session import Session
@@ -23,6 +25,8 @@ HERE = "127.0.0.1"
 PORT = 8765
 #: Connections at a time: pages of a few observers, and what a browser opens besides.
 CONNECTIONS_MAX = 64
+#: Seconds in which a new connection has to ask for something.
+REQUEST_S = 5.0
 _START_S = 10.0
 Say = Callable[[str], None]
 
@@ -99,6 +103,18 @@ class PageServer:
         self._say(f"For another browser of {code.observer}: {self.link(code)} or the code {code.spaced}")
 
 
+class _AskedSoon(H11Protocol):
+    """A connection that is closed where nothing was asked, so that idle ones do not keep others out."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(REQUEST_S, self._require_request)
+
+    def _require_request(self) -> None:
+        if self.scope is None and not self.transport.is_closing():
+            self.transport.close()
+
+
 def server_of(session: Session, access: Access, hosts: Sequence[str]) -> uvicorn.Server:
     """Return a server of a session's page, which is not running yet."""
     return uvicorn.Server(
@@ -109,6 +125,7 @@ def server_of(session: Session, access: Access, hosts: Sequence[str]) -> uvicorn
             lifespan="off",
             server_header=False,
             proxy_headers=False,
+            http=_AskedSoon,
             ws="websockets-sansio",
             ws_max_size=MESSAGE_MAX,
             ws_ping_interval=20,

@@ -224,10 +224,9 @@ def test_wrong_codes_are_refused_and_then_have_to_wait(client, access):
         "{}",
         '{"type": "press"}',
         '{"type": "ping", "sent": "x"}',
+        '{"type": "ping", "sent": NaN}',
         '{"type": "ping", "sent": 1, "observer": "ben"}',
-        '{"type": "press", "do": "undo", "id": "a", "at_us": 1.5, "of": 1}',
         '{"type": "press", "do": "undo", "id": "a/../b", "at_us": 1, "of": 1}',
-        '{"type": "press", "do": "end", "id": "a", "at_us": 1, "observer": "ben"}',
         "[" * 20_000,
         "x" * 40_000,
     ],
@@ -241,6 +240,30 @@ def test_a_message_that_no_page_of_ours_sends_ends_the_connection(client, access
                 socket.receive_json()
         assert ended.value.code == 1008
     assert journal_presses(session.folder) == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"at_us": 1.5},
+        {"observer": "ben"},
+        {"text": "half a pair \ud800"},
+        {"do": "fly"},
+        {"text": "x" * 2001},
+    ],
+)
+def test_a_press_that_cannot_be_read_is_refused_so_that_those_behind_it_arrive(
+    client, access, session, values
+):
+    let_in(client, access)
+    at_us = session.clock.now_ns() // 1000
+    message = {"type": "press", "do": "note", "id": "p-0", "at_us": at_us, "text": "rain"}
+    with client.websocket_connect(LIVE, headers=OURS) as socket:
+        socket.send_json({**message, **values})
+        answer = heard(socket, "taken", "refused")
+        assert (answer["type"], answer["id"]) == ("refused", "p-0") and "not understood" in answer["why"]
+        socket.send_json({**message, "id": "p-1"})
+        assert heard(socket, "taken", "refused")["type"] == "taken"
 
 
 def test_a_blind_session_tells_the_page_nothing_of_the_tag(tmp_path):

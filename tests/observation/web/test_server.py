@@ -56,3 +56,12 @@ def test_the_picture_is_the_link_dark_on_light():
     # A finder pattern stands in the corner, behind a border of two modules.
     assert plain[0].strip() == "" and plain[1][2:9] == "█▀▀▀▀▀█"
     assert len({len(line) for line in plain}) == 1
+
+
+def test_a_connection_that_asks_for_nothing_is_closed(tmp_path, monkeypatch):
+    monkeypatch.setattr("mcukd.observation.web.server.REQUEST_S", 0.05)
+    with page_session(tmp_path, ()) as session, PageServer(session, ["anna"], port=0) as server:
+        idle = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+        idle.sendall(b"GET / HTTP/1.1\r\n")
+        assert idle.recv(100) == b""
+        idle.close()

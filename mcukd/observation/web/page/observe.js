@@ -111,11 +111,15 @@ element("focal").addEventListener("click", (event) => {
   element("more-box").close();
 });
 element("scanning").addEventListener("click", (event) => {
-  const interval = Number(element("interval").value);
-  if (!Number.isInteger(interval) || interval < 2) return;
+  const field = element("interval");
+  const interval = Number(field.value);
+  const fits = Number.isInteger(interval) && interval >= 2 && interval <= 24 * 3600;
+  field.setCustomValidity(fits ? "" : "Whole seconds from 2 to 86400, please.");
+  if (!field.reportValidity()) return;
   press(event, { do: "sample", mode: "scan", interval_s: interval });
   element("more-box").close();
 });
+element("interval").addEventListener("input", () => element("interval").setCustomValidity(""));
 element("end").addEventListener("click", (event) => {
   const key = element("end");
   if (key.dataset.sure !== "yes") {
