@@ -104,6 +104,10 @@ class Session:
                     self.take(moment)
             except UserError as error:
                 self.tag.failed = str(error)
+            except Exception as error:  # a fault of this program; a tag that seems connected would hide it
+                self.tag.failed = (
+                    f"{source.name}: it is no longer listened to ({error!r}); resume the session."
+                )
             self.tag.at_end = True
             self.tell()
 

@@ -42,6 +42,7 @@ class TagSide:
         self._tail: Optional[JournalTail] = None
         self._read = 0
         self._chip: Optional[str] = None
+        self._unopened: Optional[str] = None
         self._early: list[Moment] = []
         self._written = monotonic()
         self._lock = RLock()
@@ -54,20 +55,21 @@ class TagSide:
         """Why what the tag says is not kept or not named, in a sentence; None where all is well."""
         with self._lock:
             journal = self._journal.problem if self._journal else None
-            return self.failed or journal or self.other_model() or None
+            return self.failed or self._unopened or journal or self.other_model() or None
 
     def other_model(self) -> str:
         """Say why the tag's classes cannot be named by the session's; empty where they can."""
         return other_model(self.state.connected, self._facts)
 
     def take(self, moment: Moment) -> None:
-        """Write a moment to the tag's journal, then count it. What comes before the first connection waits.
+        """Write a moment to the tag's journal, then count it.
 
-        Raises UserError where the journal cannot be opened.
+        What comes before the first connection waits, and so does all where the journal cannot be opened:
+        `problem` says why, and `sync` tries again.
         """
         with self._lock:
             if isinstance(moment, Connected) and moment.chip != self._chip:
-                self._open(moment.chip)
+                self._change_to(moment.chip)
             if self._journal is None:
                 self._early.append(moment)
             else:
@@ -76,25 +78,39 @@ class TagSide:
                     self.sync()
             self.state.take(moment)
 
-    def _open(self, chip: str) -> None:
-        """Open the journal of a tag, with what an earlier part of the session heard of it."""
+    def _change_to(self, chip: str) -> None:
+        """Have what follows be of another tag."""
         if self._journal is not None:
             self._journal.close()
-        self._fitted, self._drawn = (-1, 0, None), (None, None)
-        path = tag_path(self._folder, chip)
-        self._journal = Journal(path, tag_head(self._facts, chip))
-        self._chip, self._tail = chip, None
-        state = TagState()
-        for number, entry in enumerate(self._journal.content.entries):
-            state.take(moment_of(entry, f"{path}, line {number + 2}"))
+        self._journal, self._tail, self._chip = None, None, chip
+        self.state = TagState()
+        self._open()
+
+    def _open(self) -> None:
+        """Open the tag's journal, with what an earlier part of the session heard of it, or say why not."""
+        assert self._chip is not None
+        path = tag_path(self._folder, self._chip)
+        state, journal = TagState(), None
+        try:
+            journal = Journal(path, tag_head(self._facts, self._chip))
+            for number, entry in enumerate(journal.content.entries):
+                state.take(moment_of(entry, f"{path}, line {number + 2}"))
+        except UserError as error:
+            self._unopened = str(error)
+            if journal is not None:
+                journal.close()
+            return
         for each in self._early:
-            self._journal.append_later(entry_of_moment(each))
+            journal.append_later(entry_of_moment(each))
             state.take(each)
-        self._early, self.state = [], state
+        self._fitted, self._drawn = (-1, 0, None), (None, None)
+        self._journal, self._unopened, self._early, self.state = journal, None, [], state
 
     def sync(self) -> None:
         """Have all moments on disk; `problem` says where they are not."""
         with self._lock:
+            if self._journal is None and self._chip is not None:
+                self._open()
             if self._journal is not None:
                 self._journal.sync()
                 self._written = monotonic()
@@ -107,7 +123,7 @@ class TagSide:
     def follow(self) -> None:
         """Read what another process wrote of the tag. Raises UserError where that is damaged."""
         with self._lock:
-            if self._journal is not None:
+            if self._chip is not None:
                 return
             if self._tail is None:
                 found = tags_of(self._folder)
@@ -169,5 +185,6 @@ class TagSide:
     def close(self) -> None:
         """Write what is left and give the journal free."""
         with self._lock:
+            self.sync()
             if self._journal is not None:
                 self._journal.close()

@@ -1,10 +1,10 @@
 """A tag that is unplugged while an observer presses keys: every key counts, and the tag is taken up again."""
 
-from builders.session import CLASSES, facts
+from builders.session import CLASSES, facts, step_clock, told
 from builders.watched_tag import WatchedTag
 
 from mcukd.observation.account import session_tracks
-from mcukd.observation.folder import observer_path, read_events
+from mcukd.observation.folder import observer_path, read_events, read_moments, tags_of
 from mcukd.observation.session import Session
 from mcukd.observation.sources.live import LiveTag
 
@@ -44,11 +44,46 @@ def test_keys_count_while_the_tag_is_unplugged_and_it_goes_on_when_it_is_back(tm
         shown = until(session, "lost")
         assert "the line was lost" in shown["reason"] and shown["behaviour"] is None
         session.press("anna", "cow-07", CLASSES[1])
-        told = sum(map(len, session.tag.state.stretches))
+        before = sum(map(len, session.tag.state.stretches))
         tag.gone = False
-        until(session, "connected", told + 5)
+        until(session, "connected", before + 5)
         session.press("anna", "cow-07", CLASSES[2])
     events = read_events(observer_path(session.folder, "anna"), said)
     assert [event.what.behaviour for event in events[1:]] == list(CLASSES)
     account = session_tracks(session.folder)
     assert len(account.tags[0]) >= 8 and account.clocks
+
+
+def test_a_tag_that_connects_while_the_disk_is_full_is_kept_once_there_is_room(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    with Session.begin(tmp_path / "s", facts(), step_clock()) as session:
+        moments = told([0, 1, 2])
+        with monkeypatch.context() as disk:
+            disk.setattr("os.fsync", full)
+            for moment in moments[:3]:
+                session.take(moment)
+            session.tag.sync()
+            shown = session.snapshot()["tag"]
+            assert "no space is left" in shown["problem"] and shown["state"] == "connected"
+        session.tag.sync()
+        for moment in moments[3:]:
+            session.take(moment)
+        assert session.snapshot()["tag"]["problem"] is None
+        (path,) = tags_of(session.folder)
+    assert list(read_moments(path, session.facts)) == moments
+
+
+def test_a_source_that_fails_is_not_shown_as_connected(tmp_path):
+    class Faulty:
+        name = "a port"
+
+        def moments(self, stop):
+            yield told([])[0]
+            raise ValueError("what nobody thought of")
+
+    with Session.begin(tmp_path / "s", facts(), step_clock()) as session:
+        session.watch(Faulty())
+        shown = until(session, "ended")
+        assert "a port: it is no longer listened to" in shown["problem"]
