@@ -41,10 +41,10 @@ def driven(session, steps, size=(110, 40)):
     return asyncio.run(run())
 
 
-async def left(session, steps):
+async def left(session, steps, size=(80, 24)):
     """Run the app until `steps` leave it."""
     app = ObserveApp(session, "anna")
-    async with app.run_test() as pilot:
+    async with app.run_test(size=size) as pilot:
         await steps(app, pilot)
 
 
@@ -173,3 +173,16 @@ def test_control_characters_of_a_note_do_not_reach_the_screen(session):
         pass
 
     assert "note a␛[2Jb␊c�d" in driven(session, steps)["log"]
+
+
+def test_a_tiny_window_shows_whether_a_key_was_taken_and_ctrl_c_asks(session):
+    async def steps(app, pilot):
+        await pilot.press("1", "tab")
+        await pilot.pause()
+        steps.shown = [app.query_one(f"#{name}").region.y for name in ("head", "animals", "state", "told")]
+        steps.scrolled = app.screen.scroll_offset.y
+        await pilot.press("ctrl+c", "l")
+
+    asyncio.run(left(session, steps, (40, 12)))
+    assert (steps.shown, steps.scrolled) == ([0, 1, 2, 3], 0)
+    assert whats(session) == [Begin(COW, "grazing")]

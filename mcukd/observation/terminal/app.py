@@ -40,7 +40,7 @@ class ObserveApp(App[None]):
 
     TITLE = "mcukd observe"
     CSS = """
-    Screen { layout: vertical; }
+    Screen { layout: vertical; overflow: hidden; }
     #head, #animals, #state, #told { height: 1; }
     #told { margin: 0 1; }
     #middle { height: auto; margin: 1 0 0 0; }
@@ -66,6 +66,7 @@ class ObserveApp(App[None]):
         Binding("t", "tap", "Tap"),
         Binding("s", "sample", "Sampling"),
         Binding("q", "leave", "Leave"),
+        Binding("ctrl+c", "leave", show=False),
     ]
     ENABLE_COMMAND_PALETTE = False
 
