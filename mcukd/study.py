@@ -110,7 +110,7 @@ class Study:
         try:
             manifest = json.loads(file.read_text(encoding="utf-8"))
             manifest["stages"], manifest["card"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(
                 f"{file}: not a study manifest ({error}); restore it or start a new study."
             ) from error

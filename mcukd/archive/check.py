@@ -31,7 +31,17 @@ class Check:
 
 
 #: What reading of a file raises whose values are of other kinds than mcukd writes.
-_OF_ANOTHER_KIND = (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError)
+_OF_ANOTHER_KIND = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    IndexError,
+    EOFError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 def checked(what: str, work: Callable[[], str]) -> Check:

@@ -283,7 +283,7 @@ def _commands(script: Path) -> Iterable[Command]:
     if str(script) == "-":
         return parse(sys.stdin, "standard input")
     try:
-        lines = script.read_text(encoding="utf-8").splitlines()
+        lines = script.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise UserError(
             f"--script {script}: {error.strerror}; name a file of timed commands, or - for standard input."

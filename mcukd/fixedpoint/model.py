@@ -248,7 +248,7 @@ def load_model(directory: Path) -> IntegerModel:
         for name in form.constant_facts:
             del facts[name]
         model = form(arrays=arrays, **facts)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{facts_file}: damaged ({error}); {remedy}.") from error
     wrong = [
         name

@@ -157,12 +157,12 @@ def _carry_out(recorder: EventRecorder, command: Command, press: str) -> Event:
 
 
 def _correct(recorder: EventRecorder, command: Command, press: str) -> Event:
-    behaviour, time = None, None
-    for word in command.words[1:]:
-        if word.startswith("+"):
-            time = recorder.facts.began_ns + round(_seconds(word, command.where) * NS)
-        else:
-            behaviour = word
+    times = [word for word in command.words[1:] if word.startswith("+")]
+    behaviours = [word for word in command.words[1:] if not word.startswith("+")]
+    if len(times) > 1 or len(behaviours) > 1:
+        raise UserError(f"one behaviour and one time at most are expected; write {_USAGE['correct']!r}.")
+    time = recorder.facts.began_ns + round(_seconds(times[0], "") * NS) if times else None
+    behaviour = behaviours[0] if behaviours else None
     return recorder.correct(_whole(command.words[0], command), behaviour, time, press=press)
 
 
@@ -192,7 +192,8 @@ def _seconds(word: str, where: str) -> float:
     except ValueError:
         found = -1.0
     if not 0 <= found < 1e9:
-        raise UserError(f"{where}: {word!r} is no time; seconds since the session began are expected: +12.5.")
+        told = f"{word!r} is no time; seconds since the session began are expected: +12.5."
+        raise UserError(f"{where}: {told}" if where else told)
     return found
 
 

@@ -70,6 +70,11 @@ def agree(
             f"{labels} is no folder of a session, so the tag's side is missing; name its file too."
         )
     files = tags or [TagFile(labels)]
+    places = [one.resolve() for one in (labels, *(one.path for one in tags)) if not is_session(one)]
+    if twice := next((one for one in places if places.count(one) > 1), None):
+        raise UserError(
+            f"{twice} is given twice; give each file once, as every bout in it would count twice."
+        )
     if out is not None:
         require_other(out, [labels, *(one.path for one in files)])
     pair = [] if tags else _two_observers(labels, reading)

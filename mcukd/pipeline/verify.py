@@ -81,7 +81,7 @@ def verify_archive(path: Path, sha256: Optional[str] = None, chip: bool = True) 
         "description": facts.get("description"),
         "packed_by": facts.get("mcukd"),
         "checked_by": __version__,
-        "left_out": facts.get("left_out", []),
+        "left_out": _sentences(facts.get("left_out")),
         "checks": [one.facts() for one in checks],
     }
 
@@ -96,6 +96,11 @@ def sentence_of(checks: Sequence[Check]) -> str:
     if left:
         return f"The evidence holds as far as it was checked; not checked: {', '.join(left)}."
     return "The evidence holds."
+
+
+def _sentences(told: Any) -> list[str]:
+    """Return what an archive tells in sentences; of anything else, nothing."""
+    return [one for one in told if isinstance(one, str)] if isinstance(told, list) else []
 
 
 class _Unpacked:
@@ -148,7 +153,7 @@ class _Unpacked:
         assert self._study is not None
         try:
             made = json.loads(self._study.file(FACTS_FILE).read_text(encoding="utf-8")).get("arithmetic")
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             made = ARITHMETIC_VERSION
         if made != ARITHMETIC_VERSION:
             return Check(

@@ -98,3 +98,12 @@ def test_blanks_around_classes_do_not_count(log: Path, tmp_path: Path) -> None:
     spaced = ("--classes", " grazing, resting ", "--window", "5.12", "--animal", "A")
     assert mcukd("export", str(log), *spaced, "--mhealth", "--out", str(out)).returncode == 0
     assert ",grazing,A" in out.read_text()
+
+
+def test_a_file_given_twice_is_refused(log: Path, tmp_path: Path) -> None:
+    """Trap: every bout counted twice, and intervals over bouts were too narrow."""
+    out = tmp_path / "bella.boris"
+    assert mcukd("export", str(log), *TAG, "--animal", "Bella", "--boris", "--out", str(out)).returncode == 0
+    for files in ((out, log, log), (out, out)):
+        ended = mcukd("agree", *map(str, files), *TAG)
+        assert ended.returncode == 2 and "is given twice" in ended.stderr

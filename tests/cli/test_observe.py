@@ -134,3 +134,29 @@ def test_a_tags_journal_is_replayed_in_another_session(tmp_path, monkeypatch):
     account = session_tracks(tmp_path / "s")
     assert account.facts.simulated and account.emulated
     assert len(account.tags[0]) > 20 and abs(account.facts.began_ns - BEGAN) < NS
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("b cow grazing\ncorrect 2 grazing walking\n", "s.txt, line 2: one behaviour and one time at most"),
+        ("b cow grazing\ncorrect 2 +nan\n", "s.txt, line 2: '+nan' is no time"),
+    ],
+)
+def test_a_correction_that_says_two_things_is_refused(tmp_path, script, sentence):
+    """Trap: the last of two behaviours was taken. The script begins with the mark of a Windows editor."""
+    (tmp_path / "s.txt").write_text(script, encoding="utf-8-sig")
+    options = (
+        "--no-tag",
+        "--zone",
+        "UTC",
+        "--animal",
+        "cow",
+        "--classes",
+        "grazing,walking",
+        "--session",
+        "s",
+    )
+    ended = mcukd("observe", *options, "--script", "s.txt", cwd=tmp_path)
+    assert ended.returncode == 2 and ended.stderr.startswith(f"mcukd: {sentence}")
+    assert ended.stdout.startswith("2 behaviour cow grazing")

@@ -432,3 +432,17 @@ def test_without_unicorn_it_is_said_what_was_not_run(proven: Path, monkeypatch: 
     assert facts["holds"] and "not checked: image of collar" in facts["sentence"]
     image = next(one["detail"] for one in facts["checks"] if one["what"] == "image of collar")
     assert "needs the package unicorn" in image
+
+
+@pytest.mark.parametrize("told", [None, 1, {"a": 1}, [1]])
+def test_what_an_archive_leaves_out_may_be_of_any_kind(archive: Path, tmp_path: Path, told: Any) -> None:
+    """Trap: the list of sentences was printed as it stood, and a number ended in a traceback."""
+    path = made_over(archive, tmp_path / "x.zip", {}, {"left_out": told})
+    ended = mcukd("verify", str(path), "--no-chip")
+    assert ended.returncode == 0 and "The evidence holds" in ended.stdout
+
+
+@pytest.mark.parametrize("member", ["study/study.json", "study/metrics.json"])
+def test_json_that_never_ends_breaks_an_archive(archive: Path, tmp_path: Path, member: str) -> None:
+    path = made_over(archive, tmp_path / "x.zip", {member: b"[" * 100_000})
+    assert "breaks at" in breaks(path)
