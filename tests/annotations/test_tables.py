@@ -191,3 +191,19 @@ def test_a_window_and_a_majority_have_limits() -> None:
     for values in ({"window_s": math.inf}, {"smoothing": 10**12}):
         with pytest.raises(UserError, match="expected are"):
             TagModel(("a",), **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("1,a,00,1,first,x,1,2", "cannot be read .*ValueError"),
+        ("1,a,00,1,first,,-1,2", "counts what is below 0 or above 32 bits"),
+        ("1,a,00,1,first,-3,1,2", "counts what is below 0 or above 32 bits"),
+        ("1,a,00,1,repeated,0,1,2", "holds repeated payloads alone"),
+    ],
+)
+def test_payloads_that_count_nonsense_are_one_sentence(tmp_path: Path, row: str, sentence: str) -> None:
+    """Trap: counts below zero, and a file of repeated payloads alone, ended in a traceback."""
+    header = "number,tag,payload,results_step,reception,lost_before,results_graze,results_unknown\n"
+    with pytest.raises(UserError, match=sentence):
+        read(tmp_path, f"{header}{row}\n")
