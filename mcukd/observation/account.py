@@ -1,4 +1,4 @@
-"""Account of a session: what its files come to afterwards, as tracks, with the clocks' facts.
+"""Account of a session: the tracks of both sides and the facts of the clocks, read from its files.
 
 The functions are those that a session shows its figures by while it goes on.
 """
@@ -39,7 +39,7 @@ NS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Account:
-    """What a session's files come to.
+    """Tracks and facts of a session, from its files.
 
     observers: by name, a track of each animal. tags: a track of each tag that was connected. clocks: by the
     tag's source, the facts of its clock (`clock_facts`). tolerance_s: by how much the clocks may differ.

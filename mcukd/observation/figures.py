@@ -1,4 +1,4 @@
-"""Figures of a session: what its tracks come to, in JSON types, for faces and reports."""
+"""Figures of a session: minutes, bouts and agreement of its tracks, in JSON types, for faces and reports."""
 
 from __future__ import annotations
 

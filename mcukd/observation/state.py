@@ -1,4 +1,4 @@
-"""State of an observer: what the events of a journal come to, now and as tracks.
+"""State of an observer: what each animal does now, and its track, computed from the journal's events.
 
 Pure functions of events and a time. What a screen shows while a session goes on and what is computed from its
 files later come from here.
@@ -63,7 +63,7 @@ class Current:
 
 @dataclass(frozen=True)
 class ObserverState:
-    """What an observer's events come to at a time.
+    """An observer's state at a time, computed from the events.
 
     animals: by name. standings: of all events, in order of their numbers. intervals: by animal, (start, end,
     behaviour) in ns. mode, interval_s, since_ns: the sampling and since when. unseen_ns: time for which the
@@ -115,7 +115,7 @@ def standings_of(events: Sequence[Event]) -> list[Standing]:
 
 
 def state_of(events: Sequence[Event], animals: Sequence[str], now_ns: int) -> ObserverState:
-    """Return what an observer's events come to at `now_ns`. Events of other animals add those."""
+    """Return an observer's state at `now_ns`. Events of other animals add those."""
     standings = standings_of(events)
     walk = _Walk({name: Current() for name in animals})
     steps = [

@@ -1,4 +1,4 @@
-"""Model on a tag against that of a session: whether the session's names are those of the tag's classes."""
+"""Check of a tag's model: whether the session's behaviours are the names of its classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State of a tag in a session: what its moments come to, now and as a track."""
+"""State of a tag in a session: its newest result, its readings and its track, computed from its moments."""
 
 from __future__ import annotations
 

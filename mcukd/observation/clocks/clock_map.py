@@ -1,4 +1,4 @@
-"""Clock map: the tag's clock as this computer's and back, and how sure that is."""
+"""Clock map: converts the tag's clock to this computer's and back, with the uncertainty."""
 
 from __future__ import annotations
 

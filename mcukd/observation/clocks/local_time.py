@@ -1,4 +1,4 @@
-"""Local time of a place as UTC and back; what a change to or from daylight saving leaves open is refused."""
+"""Local time of a place as UTC and back; times that daylight saving makes ambiguous are refused."""
 
 from __future__ import annotations
 

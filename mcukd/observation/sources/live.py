@@ -1,4 +1,4 @@
-"""Tag on a line as a source of moments: watched, asked for its clock, and looked for where it is gone."""
+"""Tag on a serial line as a source of moments: results, readings of its clock, lost and new connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Server: has a session's page answered by this computer, at an address that only it decides."""
+"""Server: serves a session's page at one address of this computer."""
 
 from __future__ import annotations
 

@@ -272,3 +272,20 @@ def test_nothing_is_wider_than_the_phone_and_keys_are_large(phone, tmp_path):
             assert box["height"] >= 64 and box["width"] >= 150 and box["y"] + box["height"] <= PHONE["height"]
         for each in phone.locator("#actions button").all():
             assert each.bounding_box()["height"] >= 56
+
+
+def test_scans_go_from_animal_to_animal_and_an_ended_session_takes_no_key(phone, tmp_path):
+    with served(tmp_path) as (session, server):
+        session.did(session.recorder("anna").sample("scan", 60))
+        open_page(phone, server)
+        phone.wait_for_selector("#scan:not([hidden])")
+        for animal in ("cow-07", "cow-08"):
+            phone.wait_for_selector(f'#animals button[data-animal="{animal}"][aria-pressed="true"]')
+            key(phone, "grazing").tap()
+        phone.wait_for_selector('#mine:has-text("grazing, scanned")')
+        assert [each["animal"] for each in journal_presses(tmp_path)] == ["cow-07", "cow-08"]
+        session.did(session.recorder("anna").end())
+        phone.wait_for_selector('#mine:has-text("ended")')
+        for name in ("#pause", "#undo", "#out", "#keys button"):
+            assert phone.locator(name).first.is_disabled()
+    assert phone.problems == []

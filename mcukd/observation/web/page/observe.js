@@ -65,7 +65,9 @@ function press(event, what) {
 
 element("keys").addEventListener("click", (event) => {
   const key = event.target.closest("button");
-  if (key !== null) press(event, { do: "behaviour", animal: view.animal, behaviour: key.dataset.behaviour });
+  if (key === null) return;
+  press(event, { do: "behaviour", animal: view.animal, behaviour: key.dataset.behaviour });
+  view.chooseNextToScan();
 });
 element("animals").addEventListener("click", (event) => {
   const key = event.target.closest("button");

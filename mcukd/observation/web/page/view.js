@@ -175,8 +175,23 @@ export class View {
     element("pause").textContent = this.paused ? "Go on" : "Pause";
     element("pause").setAttribute("aria-pressed", String(this.paused));
     element("pause").classList.toggle("waiting", waits((each) => each.do === "pause" || each.do === "resume"));
-    element("undo").disabled = this.undoable === null;
+    element("pause").disabled = this.me?.ended === true;
+    element("undo").disabled = this.undoable === null || this.me?.ended === true;
     element("undo").classList.toggle("waiting", waits((each) => each.do === "undo"));
+  }
+
+  // The animal's newest scan; null without one, and where animals are watched all the time.
+  lastScan() {
+    if (this.me?.mode !== "scan") return null;
+    const scans = this.me.events.filter((each) => each.event === "scan" && !each.undone);
+    return scans.filter((each) => each.animal === this.animal).at(-1) ?? null;
+  }
+
+  // In scan sampling each animal has one key, and then the next one's turn comes.
+  chooseNextToScan() {
+    if (this.me?.mode !== "scan") return;
+    const { animals } = this.shown.session;
+    this.choose(animals[(animals.indexOf(this.animal) + 1) % animals.length]);
   }
 
   // What changes with time alone.
@@ -185,9 +200,11 @@ export class View {
     const now = this.clock.now() ?? this.shown.now;
     const me = this.me;
     const state = me?.animals[this.animal];
+    const scanned = this.lastScan();
     let text = "no behaviour yet";
-    if (me?.ended) text = "session ended";
+    if (me?.ended) text = "session ended; on the computer, --resume goes on with it";
     else if (me?.paused) text = "paused";
+    else if (scanned) text = `${scanned.behaviour}, scanned ${lasting(now - scanned.time)} ago`;
     else if (state?.out_of_sight) text = `out of sight for ${lasting(now - state.since)}`;
     else if (state?.behaviour) text = `${state.behaviour} for ${lasting(now - state.since)}`;
     element("mine").textContent = text;
