@@ -171,7 +171,7 @@ def _tag(text: str) -> Any:
 
 
 def _print(facts: dict[str, Any], out: Optional[Path]) -> None:
-    from mcukd.metrics.agreement.sentences import AGREEMENT_COLUMNS, agreement_rows
+    from mcukd.metrics.agreement.sentences import agreement_columns, agreement_rows
     from mcukd.text import figure
 
     for note in facts["notes"]:
@@ -180,7 +180,7 @@ def _print(facts: dict[str, Any], out: Optional[Path]) -> None:
         found = facts["agreement"]
         tables = {"all animals": found["together"], **(found["animals"] if len(found["animals"]) > 1 else {})}
         for title, figures in tables.items():
-            print_table(title, list(AGREEMENT_COLUMNS), agreement_rows(figures))
+            print_table(title, agreement_columns(found["names"]), agreement_rows(figures))
     else:
         found = facts["budget_agreement"]
         rows = [

@@ -11,7 +11,7 @@ import numpy as np
 
 from mcukd import __version__
 from mcukd.drawing import COLOURS, STYLE_FOLDER
-from mcukd.metrics.agreement.sentences import AGREEMENT_COLUMNS, agreement_rows
+from mcukd.metrics.agreement.sentences import agreement_columns, agreement_rows
 from mcukd.metrics.agreement.track import NOT_KNOWN, Track
 from mcukd.report.agreement_figure import budget_differences
 from mcukd.text import between, figure, listed, signed
@@ -45,7 +45,7 @@ def agreement_page(facts: Mapping[str, Any], labels: Sequence[Track], tags: Sequ
         found=found,
         timed=timed,
         animals=listed(animals),
-        columns=AGREEMENT_COLUMNS,
+        columns=agreement_columns(found["names"]),
         together=agreement_rows(found["together"]) if timed else [],
         each={name: agreement_rows(one) for name, one in animals.items()} if timed else {},
         strips=ethograms([*labels, *tags], found["classes"]),

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcukd.text import between, figure, listed, plural, share, signed
-
-#: Columns of `agreement_rows`.
-AGREEMENT_COLUMNS = (
-    "behaviour",
-    "min, first",
-    "min, second",
-    "min/h too many",
-    "CCC",
-    "bouts",
-    "sensitivity",
-    "precision",
-    "bouts to go",
-)
 
 
 def sentences_of(agreement: Mapping[str, Any]) -> list[str]:
@@ -88,8 +75,23 @@ def budget_sentences_of(agreement: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def agreement_columns(names: Sequence[str]) -> list[str]:
+    """Return the headings of `agreement_rows`. names: of the two sources, as `agreement_of` returns them."""
+    minutes = [f"min by {name}" for name in names]
+    return [
+        "behaviour",
+        *minutes,
+        "min/h too many",
+        "CCC",
+        "bouts",
+        "sensitivity",
+        "precision",
+        "bouts to go",
+    ]
+
+
 def agreement_rows(figures: Mapping[str, Any]) -> list[list[str]]:
-    """Return a row of text for each behaviour, in the columns `AGREEMENT_COLUMNS`.
+    """Return a row of text for each behaviour, in the columns `agreement_columns`.
 
     figures: `together`, or one of `animals`, of what `agreement_of` returns.
     """
