@@ -7,6 +7,8 @@ from typing import Any
 
 from mcukd.text import between, figure, listed, plural, share, signed
 
+_FIGURES = ("min/h too many", "CCC", "bouts", "sensitivity", "precision", "bouts to go")
+
 
 def sentences_of(agreement: Mapping[str, Any]) -> list[str]:
     """Return what an agreement means, in sentences; `agreement` as `agreement_of` returns it."""
@@ -78,16 +80,7 @@ def budget_sentences_of(agreement: Mapping[str, Any]) -> list[str]:
 def agreement_columns(names: Sequence[str]) -> list[str]:
     """Return the headings of `agreement_rows`. names: of the two sources, as `agreement_of` returns them."""
     minutes = [f"min by {name}" for name in names]
-    return [
-        "behaviour",
-        *minutes,
-        "min/h too many",
-        "CCC",
-        "bouts",
-        "sensitivity",
-        "precision",
-        "bouts to go",
-    ]
+    return ["behaviour", *minutes, *_FIGURES]
 
 
 def agreement_rows(figures: Mapping[str, Any]) -> list[list[str]]:

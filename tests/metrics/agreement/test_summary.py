@@ -7,7 +7,7 @@ from builders.tracks import CLASSES, spelled
 from sklearn.metrics import cohen_kappa_score
 
 from mcukd.errors import UserError
-from mcukd.metrics.agreement.sentences import AGREEMENT_COLUMNS, agreement_rows
+from mcukd.metrics.agreement.sentences import agreement_columns, agreement_rows
 from mcukd.metrics.agreement.settings import AgreementSettings
 from mcukd.metrics.agreement.summary import agreement_of
 from mcukd.metrics.agreement.track import NS, Track, track_of
@@ -151,7 +151,7 @@ def test_two_animals_are_no_pair() -> None:
 def test_rows_have_a_cell_for_each_column() -> None:
     rows = agreement_rows(agreed(pair("ggrrwg", "ggrwwg"))["together"])
     assert [row[0] for row in rows] == list(CLASSES)
-    assert all(len(row) == len(AGREEMENT_COLUMNS) for row in rows)
+    assert all(len(row) == len(agreement_columns(["the observer", "the tag"])) for row in rows)
 
 
 @pytest.mark.parametrize(
