@@ -11,6 +11,7 @@ from mcukd.observation.events import Begin, Correct, Note, OutOfSight, Taps
 from mcukd.observation.session import Session
 from mcukd.observation.terminal.app import ObserveApp
 from mcukd.observation.terminal.ethogram import cells
+from mcukd.observation.terminal.panels import figures
 
 COW, OTHER = "cow-07", "cow-08"
 
@@ -160,7 +161,8 @@ def test_a_name_with_brackets_and_blank_answers_do_not_end_the_screen(tmp_path, 
             await pilot.press(key, "end", *["backspace"] * 4, "space", "enter")
         await pilot.press("c", "home", *"9" * 30, "enter")
 
-    with Session.begin(tmp_path / "s", facts(animals=(animal,), tagged=animal), clock) as session:
+    said = facts(animals=(animal,), tagged=animal, also=("lying [/left]",))
+    with Session.begin(tmp_path / "s", said, clock) as session:
         shown = driven(session, steps)
         assert whats(session) == [Begin(animal, "grazing"), Note("rain", animal)]
     assert animal in shown["animals"] and "NOT TAKEN: there is no event 9999" in shown["told"]
@@ -186,3 +188,20 @@ def test_a_tiny_window_shows_whether_a_key_was_taken_and_ctrl_c_asks(session):
     asyncio.run(left(session, steps, (40, 12)))
     assert (steps.shown, steps.scrolled) == ([0, 1, 2, 3], 0)
     assert whats(session) == [Begin(COW, "grazing")]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_figures_fit_the_terminal(session, clock, columns):
+    from rich.console import Console
+
+    session.join("anna").press(COW, "grazing")
+    for moment in told([0] * 10):
+        session.take(moment)
+    clock.time_ns = BEGAN + 30 * NS
+    console = Console(width=columns - 38)
+    with console.capture() as shown:
+        console.print(figures(session.snapshot(fresh=True), "anna", COW, columns - 38))
+    lines = shown.get().splitlines()
+    assert "…" not in shown.get() and len(lines) == len(CLASSES) + (2 if columns == 80 else 1)
+    assert all("48 more" in line or "49 more" in line for line in lines[-len(CLASSES) :])
+    assert ("95 %" in lines[0]) == (columns == 120)

@@ -29,6 +29,8 @@ NS = 1_000_000_000
 _LOOK_S, _DRAW_S = 0.1, 0.5
 #: Lines that everything but the keys' labels needs.
 _ROOM = 20
+#: Columns of the keys' labels, as in the style sheet.
+_KEYS = 38
 
 
 class ObserveApp(App[None]):
@@ -147,7 +149,7 @@ class ObserveApp(App[None]):
             ),
             "tag": panels.tag_line(shown, self._zone),
             "agreement": panels.agreement_line(shown, self.observer),
-            "figures": panels.figures(shown, self.observer, self.animal),
+            "figures": panels.figures(shown, self.observer, self.animal, self.size.width - _KEYS),
             "ethogram": panels.ethograms(shown, self.animal, self.keys, self.size.width - 2),
             "log": panels.events_panel(shown, self.observer, self._zone),
         }

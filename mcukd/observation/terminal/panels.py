@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone, tzinfo
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from rich.style import Style
 from rich.table import Table
@@ -19,6 +19,8 @@ STEP_S = 4.0
 _EVENTS = 20
 #: Letters of a behaviour's name on its label.
 _NAME = 16
+#: Columns that a table with all figures needs.
+_NARROW = 60
 _BOLD = Style(bold=True)
 
 
@@ -128,29 +130,33 @@ def ethograms(shown: Mapping[str, Any], animal: str, keys: Mapping[str, str], wi
     return text
 
 
-def figures(shown: Mapping[str, Any], observer: str, animal: str) -> Table:
-    """Return minutes by behaviour of each source, and what is known of the tag's agreement so far."""
+def figures(shown: Mapping[str, Any], observer: str, animal: str, width: int) -> Table:
+    """Return minutes by behaviour of each source, and what is known of the tag's agreement so far.
+
+    width: columns of the terminal that there are; with few, intervals and the numbers of bouts are left out.
+    """
+    narrow = width < _NARROW
     minutes = shown["minutes"].get(animal, {})
     agreement = shown["agreement"].get(observer) if animal == shown["session"]["tagged"] else None
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("behaviour")
+    table.add_column("behaviour", no_wrap=True)
     for source in minutes:
-        table.add_column(source.replace("observer ", "")[:8] + " min", justify="right")
+        label = source.replace("observer ", "")
+        label = f"{label[:6]}\nmin" if narrow else f"{label[:8]} min"
+        table.add_column(label, justify="right", no_wrap=True)
     if agreement:
-        table.add_column("found", justify="right")
-        table.add_column("95 %", justify="right")
-        table.add_column("bouts", justify="right")
-        table.add_column("needed", justify="right")
+        for label in ("found", "needed") if narrow else ("found", "95 %", "bouts", "needed"):
+            table.add_column(label, justify="right", no_wrap=True)
     for name in (*shown["session"]["classes"], *shown["session"]["also"]):
-        row = [name, *(f"{of.get(name, 0.0):.1f}" for of in minutes.values())]
+        row: list[Union[str, Text]] = [Text(name), *(f"{of.get(name, 0.0):.1f}" for of in minutes.values())]
         if agreement and name in agreement["behaviours"]:
             one = agreement["behaviours"][name]
             sensitivity = one["sensitivity"]
             low_high = sensitivity["interval"]
+            between = "–" if low_high is None else f"{low_high[0]:.2f}–{low_high[1]:.2f}"
             row += [
                 figure(sensitivity["value"], 2),
-                "–" if low_high is None else f"{low_high[0]:.2f}–{low_high[1]:.2f}",
-                str(sensitivity["bouts"]),
+                *([] if narrow else [between, str(sensitivity["bouts"])]),
                 "enough" if not one["still_needed"] else f"{one['still_needed']} more",
             ]
         table.add_row(*row)
