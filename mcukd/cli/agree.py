@@ -25,7 +25,7 @@ from mcukd.cli.behaviour_options import (
     WindowOption,
     reading_of,
 )
-from mcukd.cli.common import ClassesOption, JsonOption, StudyOption, print_json, print_table
+from mcukd.cli.common import ClassesOption, JsonOption, StudyOption, names_in, print_json, print_table
 
 
 def register(app: typer.Typer) -> None:
@@ -122,7 +122,7 @@ def agree(
     from mcukd.study import Study
 
     model = tag_model(
-        None if run is None else Study.open(run), classes.split(",") if classes else (), window, smoothing
+        None if run is None else Study.open(run), names_in(classes) if classes else (), window, smoothing
     )
     reading = reading_of(
         mapping=mapping,

@@ -59,6 +59,11 @@ def port_given(context: typer.Context, port: Optional[str], emulates: bool) -> O
     return None if emulates and source is not None and source.name == "ENVIRONMENT" else port
 
 
+def names_in(listed: str) -> tuple[str, ...]:
+    """Return the names of a list with commas, without the blanks around them."""
+    return tuple(name.strip() for name in listed.split(","))
+
+
 def names_and_model(classes: Optional[str], run: Optional[Path]) -> tuple[Optional[list[str]], Optional[str]]:
     """Return the classes' names and the model's SHA-256, from what was given; None where nothing says them.
 
@@ -69,7 +74,7 @@ def names_and_model(classes: Optional[str], run: Optional[Path]) -> tuple[Option
     if classes is not None and run is not None:
         raise UserError("--classes and --run both name the classes; give one of them.")
     if classes is not None:
-        return classes.split(","), None
+        return list(names_in(classes)), None
     if run is None:
         return None, None
     from mcukd.fixedpoint.model import load_model

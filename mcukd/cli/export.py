@@ -25,7 +25,7 @@ from mcukd.cli.behaviour_options import (
     pairs_of,
     reading_of,
 )
-from mcukd.cli.common import ClassesOption, JsonOption, StudyOption, print_json
+from mcukd.cli.common import ClassesOption, JsonOption, StudyOption, names_in, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -103,7 +103,7 @@ def export(
     if len(forms) != 1:
         raise UserError("one of --boris, --movebank and --mhealth is expected.")
     model = tag_model(
-        None if run is None else Study.open(run), classes.split(",") if classes else (), window, smoothing
+        None if run is None else Study.open(run), names_in(classes) if classes else (), window, smoothing
     )
     reading = reading_of(
         mapping=mapping,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from mcukd.cli.common import JsonOption, StudyOption, port_given
+from mcukd.cli.common import JsonOption, StudyOption, names_in, port_given
 from mcukd.cli.tag_line import BaudOption, EmulateOption, PortOption
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ def observe(
         folder=session,
         resume=resume,
         run=run,
-        classes=None if classes is None else tuple(classes.split(",")),
-        also=() if also is None else tuple(also.split(",")),
+        classes=None if classes is None else names_in(classes),
+        also=() if also is None else names_in(also),
         tagged=tagged,
         precision=precision,
         blind=blind,

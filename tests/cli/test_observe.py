@@ -68,7 +68,7 @@ def test_a_session_is_resumed_and_joined_and_not_overwritten(tmp_path, script):
         ),
         (("--animal", "a", "--no-tag", "--classes", "x", "--zone", "Mars"), "the time zone is 'Mars'"),
         (("--animal", "a", "--no-tag", "--classes", "x", "--observer", "a/b"), "observer 'a/b'"),
-        (("--animal", "a", "--no-tag", "--classes", "x,x"), "behaviour 'x' is there twice"),
+        (("--animal", "a", "--no-tag", "--classes", "x, x"), "behaviour 'x' is there twice"),
         (("--resume", "--no-tag"), "no session is in sessions"),
         (("--resume", "--session", "nowhere", "--no-tag"), "no session is there"),
         (("--resume", "--emulate", "collar"), "begin another session"),
