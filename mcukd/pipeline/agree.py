@@ -194,6 +194,13 @@ def _matched(labels: Path, known: Said, files: Sequence[TagFile], said: Sequence
     if unpaired:
         sides.notes.append(f"{labels.name}: no tag of {listed(unpaired)} is given; left out.")
     sides.labels = [track for track in sides.labels if track.animal in paired]
+    watched = [track.animal for track in sides.labels if len(track)]
+    twice = sorted({name for name in watched if watched.count(name) > 1})
+    if twice:
+        sides.notes.append(
+            f"Several observers watched {listed(twice)}: a bout counts once for each of them, so intervals "
+            "over bouts are narrower than those of as many different bouts."
+        )
     return sides
 
 

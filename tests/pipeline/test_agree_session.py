@@ -58,6 +58,7 @@ def test_the_figures_as_json_have_the_session_too(folder: Path, tmp_path: Path) 
     }
     assert kept["session"]["began"].endswith("+01:00") and kept["session"]["emulated"]
     assert kept["session"]["notes"][0]["text"] == "a <dog> barks"
+    assert any("a bout counts once for each" in note for note in kept["notes"])
     assert kept == json.loads(json.dumps(found))
 
 
