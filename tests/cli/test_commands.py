@@ -25,6 +25,7 @@ COMMANDS = (
     "evaluate",
     "classify",
     "compare-models",
+    "observe",
     "agree",
     "export",
     "archive",

@@ -103,6 +103,7 @@ def test_a_firmware_that_samples_by_itself_fits_its_budget(
     before = build(tmp_path / "without", board).size
     assert after["flash_bytes"] <= most_flash * 1024 and after["ram_bytes"] <= most_ram * 1024
     flash, ram = (after[key] - before[key] for key in ("flash_bytes", "ram_bytes"))
-    assert 4000 < flash < 15_000 and 900 < ram < 2300, (flash, ram)
+    # The sensor, sampling and sleep; radio and provisioning; of watching some 1,200 bytes.
+    assert 4000 < flash < 16_000 and 900 < ram < 2300, (flash, ram)
     assert "app_tag_run" in (tmp_path / "with" / "app_main.c").read_text()
     assert not list((tmp_path / "without").glob("*tag*"))

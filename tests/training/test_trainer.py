@@ -407,7 +407,8 @@ def test_calls_of_a_model_hold_bounded_memory_and_their_size_does_not_matter(mon
     held = 4 * (40 * (2 * 3 + 11 * (2 + 4 + 4)) + 4 + 4)
     monkeypatch.setattr(trainer, "CALL_BYTES", 9 * held + held // 2)
     assert trainer.windows_per_call(model, 40) == 9
-    np.testing.assert_array_equal(trainer.logits(model, windows), whole)
+    # TensorFlow chooses a convolution by processor and number of windows: the last bits may differ.
+    np.testing.assert_array_max_ulp(trainer.logits(model, windows), whole, maxulp=4)
     monkeypatch.setattr(trainer, "CALL_BYTES", 1)
     assert trainer.windows_per_call(model, 40) == 1
 

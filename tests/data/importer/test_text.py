@@ -251,7 +251,7 @@ def test_lines_are_split_together_as_they_are_alone() -> None:
     lines = ["a,b", "", "1, 2,", '"x, y",3', "  4  5\t6"]
     for separator in (",", ";", "\t", "|", " "):
         for some in (lines, [line for line in lines if '"' not in line]):
-            assert table_of(some, separator) == [cells_of(line, separator) for line in some]
+            assert table_of(Path("a.csv"), some, separator) == [cells_of(line, separator) for line in some]
 
 
 def test_units_and_decimal_marks_are_told() -> None:
