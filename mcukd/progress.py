@@ -11,6 +11,8 @@ from typing import Protocol
 
 #: Longest time without a line in a log, in seconds.
 SILENCE = 30.0
+#: Held while a bar is on the terminal: two would draw over each other.
+_SHOWN = threading.Lock()
 
 
 class Advance(Protocol):
@@ -27,10 +29,15 @@ def progress(label: str, total: int) -> Iterator[Advance]:
     On a terminal the bar is live. Elsewhere plain lines give the label, the steps done and the time passed,
     one at every tenth of the total and at least one every SILENCE seconds, which shows that a run is alive.
     """
-    if sys.stderr.isatty():
-        yield from _live(label, total)
-    else:
+    if not sys.stderr.isatty():
         yield from _plain(label, total)
+    elif _SHOWN.acquire(blocking=False):
+        try:
+            yield from _live(label, total)
+        finally:
+            _SHOWN.release()
+    else:  # another thread or an outer block has the terminal's bar
+        yield lambda steps, note="": None
 
 
 def _live(label: str, total: int) -> Iterator[Advance]:

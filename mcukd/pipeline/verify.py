@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
@@ -41,6 +42,8 @@ from mcukd.study import Study
 
 #: Members that are not unpacked: nothing is computed from them here.
 _NOT_UNPACKED = ("data/", "environment/", "files/")
+#: Proofs that are checked at a time.
+_AT_ONCE = 2
 
 
 def verify_archive(path: Path, sha256: Optional[str] = None, chip: bool = True) -> dict[str, Any]:
@@ -120,9 +123,16 @@ class _Unpacked:
             found.append(self._check_model())
         proofs = self._facts.get("proofs")
         proofs = proofs if isinstance(proofs, dict) else {}
-        for name in sorted(file.stem for file in self._study.path.glob("validation/*.json")):
+        study, names = self._study, sorted(file.stem for file in self._study.path.glob("validation/*.json"))
+
+        def of_proof(name: str) -> list[Check]:
             facts = proofs.get(name)
-            found += self._checks_of_proof(self._study, name, facts if isinstance(facts, dict) else {})
+            return self._checks_of_proof(study, name, facts if isinstance(facts, dict) else {})
+
+        # The images run in programs of their own.
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for made in pool.map(of_proof, names):
+                found += made
         if self._study.file(METRICS_FILE).is_file():
             found.append(checked("figures", self._check_figures))
         found += [self._check_session(name) for name in self._sessions()]
