@@ -17,7 +17,7 @@ from mcukd.data.windows import Windows
 from mcukd.fixedpoint.arithmetic import IntArray
 from mcukd.fixedpoint.config import QuantizeConfig
 from mcukd.fixedpoint.model import IntegerModel
-from mcukd.fixedpoint.result import InferenceResult
+from mcukd.fixedpoint.result import InferenceResult, StreamResult
 from mcukd.models.families import FAMILIES
 
 #: Fractional lengths by weight group that are not to be chosen, or None; for families with `qat`.
@@ -71,7 +71,9 @@ class IntegerForm:
     model: the class of its integer models. quantize: makes one of float weights, calibration windows, widths,
     the hop in operation, and `Lengths`. run: the reference on counts (N, T, C); its last argument says
     whether to compute checksums of states. trace: every tensor of `model.trace_tensors` of every step of one
-    window (T, C). check_window: raises UserError for a number of samples that a window cannot have.
+    window (T, C). run_stream: the reference on a recording (S, C) whose state is carried, with a hop; None
+    where the family has no state that can go on after a window, and its models no `stream`.
+    check_window: raises UserError for a number of samples that a window cannot have.
     gate_tables: whether the kind of gate table is worth varying. mixed, qat: mixed widths and
     quantization-aware training; None where the family has none. ranges: compares float weights and integer
     model step by step on windows, for `mcukd ranges`.
@@ -81,6 +83,7 @@ class IntegerForm:
     quantize: Callable[[Any, Windows, QuantizeConfig, int, Lengths], IntegerModel]
     run: Callable[[Any, NDArray[np.int16], bool], InferenceResult]
     trace: Callable[[Any, NDArray[np.int16]], list[dict[str, IntArray]]]
+    run_stream: Optional[Callable[[Any, NDArray[np.int16], int], StreamResult]] = None
     check_window: Callable[[int], None] = lambda steps: None
     gate_tables: bool = False
     mixed: Optional[MixedWidths] = None

@@ -26,6 +26,9 @@ ARITHMETIC_VERSION = 2
 
 #: Order of the first fields in `fixedpoint.json`; others follow in the order of the class.
 _FIRST_FACTS = ("bits", "activation_bits", "gates", "state_shift")
+#: Fields that are in `fixedpoint.json` and in the hash only where they are true, so that files and hashes of
+#: models made before they existed hold.
+_FLAGS = ("stream",)
 #: Arrays of a head's hidden layer, which only some heads have.
 _HIDDEN_LAYER = ("dense", "dense_bias")
 
@@ -137,6 +140,15 @@ class IntegerModel(ABC):
         return self.family
 
     @property
+    def stream(self) -> bool:
+        """Whether operation carries one state on and on, never reset between results (`docs/arithmetic.md`).
+
+        A family whose students can be used so has a field of this name; windows of all others start from the
+        zero state.
+        """
+        return False
+
+    @property
     def gate_table(self) -> Optional[str]:
         """The kind of gate table that its step reads, of `gates.GATE_TABLES`; None for none."""
         return None
@@ -198,7 +210,8 @@ class IntegerModel(ABC):
             "formats": {
                 name: [fmt.bits, fmt.fractional_length] for name, fmt in sorted(self.formats.items())
             },
-            **{name: getattr(self, name) for name in _own_fields(type(self))},
+            **{name: getattr(self, name) for name in _own_fields(type(self)) if name not in _FLAGS},
+            **{name: True for name in _FLAGS if getattr(self, name)},
             **self.constant_facts,
             **_family_fact(self),
         }
@@ -215,6 +228,9 @@ def save_model(model: IntegerModel, directory: Path) -> list[Path]:
     arrays, facts = directory / ARRAYS_FILE, directory / FACTS_FILE
     content = {**asdict(model), **model.constant_facts}
     del content["arrays"]
+    for name in _FLAGS:
+        if not content.get(name):
+            content.pop(name, None)
     with replacing(arrays) as temporary:
         np.savez(temporary, **model.arrays)
     header = {"arithmetic": ARITHMETIC_VERSION, "sha256": model.sha256, **_family_fact(model)}

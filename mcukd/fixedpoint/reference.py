@@ -5,15 +5,21 @@ Every family computes its own, as its integer form says (`mcukd.fixedpoint.famil
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any, Optional
+
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.errors import UserError
 from mcukd.fixedpoint.arithmetic import IntArray
 from mcukd.fixedpoint.families import integer_form
 from mcukd.fixedpoint.model import IntegerModel
-from mcukd.fixedpoint.result import InferenceResult
+from mcukd.fixedpoint.result import InferenceResult, StreamResult
+from mcukd.models.families import FAMILIES
+from mcukd.text import listed
 
-__all__ = ["InferenceResult", "run", "trace"]
+__all__ = ["InferenceResult", "StreamResult", "as_stream", "check_stream", "run", "run_stream", "trace"]
 
 
 def run(model: IntegerModel, counts: NDArray[np.int16], checksums: bool = True) -> InferenceResult:
@@ -24,3 +30,33 @@ def run(model: IntegerModel, counts: NDArray[np.int16], checksums: bool = True) 
 def trace(model: IntegerModel, window: NDArray[np.int16]) -> list[dict[str, IntArray]]:
     """Run one window (T, C) and return `model.trace_tensors` of every step, each (n,) and within 16 bits."""
     return integer_form(model.family).trace(model, window)
+
+
+def run_stream(model: IntegerModel, samples: NDArray[np.int16], hop: Optional[int] = None) -> StreamResult:
+    """Run a recording (S, C) with one state, carried from zero at its first sample to its end.
+
+    The first result comes with sample T - 1, the next ones `hop` samples apart, by default the model's. They
+    are numbered as those of windows are, each of which ends with the same sample. Where samples are missing a
+    new recording begins. Raises UserError for a family that has no state to carry.
+    """
+    check_stream(model.family)
+    run_of: Any = integer_form(model.family).run_stream
+    result: StreamResult = run_of(model, samples, model.hop if hop is None else hop)
+    return result
+
+
+def as_stream(model: IntegerModel) -> IntegerModel:
+    """Return the model for operation with a carried state. Raises UserError where its family has none."""
+    check_stream(model.family)
+    changed: dict[str, Any] = {"stream": True}
+    return replace(model, **changed)
+
+
+def check_stream(family: str) -> None:
+    """Raise UserError for a family whose students have no state that goes on after a window."""
+    if integer_form(family).run_stream is None:
+        able = [one.name for one in FAMILIES.values() if one.integers and integer_form(one.name).run_stream]
+        raise UserError(
+            f"--stream: a {family} student has no state that could be carried from window to window, "
+            f"{listed(able)} students have; distil one of those, or leave --stream out."
+        )

@@ -1,4 +1,4 @@
-"""Result of running an integer model on windows."""
+"""Results of running an integer model: on windows, and on a recording whose state is carried."""
 
 from __future__ import annotations
 
@@ -23,3 +23,17 @@ class InferenceResult:
     state: NDArray[np.int16]
     state_crc: NDArray[np.uint32]
     saturations: dict[str, int]
+
+
+@dataclass(frozen=True)
+class StreamResult:
+    """Results of an integer model whose state is carried through a recording: n of them, one every hop.
+
+    logits: (n, K) int32 mantissas. classes: (n,) int64, the first of the largest. state: (n, H) int16, the
+    state that each result was computed from. last: (H,) int16, the state after the last sample.
+    """
+
+    logits: NDArray[np.int32]
+    classes: NDArray[np.int64]
+    state: NDArray[np.int16]
+    last: NDArray[np.int16]

@@ -42,6 +42,7 @@ from mcukd.fixedpoint.mixed import (
 )
 from mcukd.fixedpoint.model import IntegerModel, load_model, save_model
 from mcukd.fixedpoint.quantize import quantize
+from mcukd.fixedpoint.reference import as_stream, check_stream
 from mcukd.inference.batch import classes_of
 from mcukd.models.families import FAMILIES, Weights
 from mcukd.models.student import family_of_study, has_integers, load_any_student, weights_of
@@ -99,6 +100,7 @@ def quantize_study(
     family = family_of_study(study)
     form = integer_form(family)
     _check_form(family, form, qat, objective)
+    stream = _is_stream(study, family, qat)
     remarks: list[str] = []
     tflite_of = tflite_form(family)
     if tflite and tflite_of is None:
@@ -134,6 +136,8 @@ def quantize_study(
     # Only what is asked for is recorded, so that studies made before there was a choice stay current.
     if qat:
         options["qat"] = {"version": QAT_VERSION, "epochs": EPOCHS, "learning_rate": LEARNING_RATE}
+    if stream:
+        options["stream"] = True
     if objective is not None:
         options["goal"] = {**objective.options(), "gates": list(gate_tables or GATE_TABLES)}
     if study.is_current("quantize", inputs, options):
@@ -169,9 +173,10 @@ def quantize_study(
 
     def integer_model(name: str, train_windows: Windows) -> IntegerModel:
         source = trained[name]
-        return quantize(
+        made = quantize(
             source.weights, train_windows, configs[name], card.operation_hop, source.lengths or None
         )
+        return as_stream(made) if stream else made
 
     def predict(student: FoldStudent, train_windows: Windows, test: Windows) -> NDArray[np.int64]:
         return classes_of(integer_model(student.name, train_windows), test.counts)
@@ -216,6 +221,19 @@ def _check_form(family: str, form: IntegerForm, qat: bool, objective: Optional[O
                 f"{option} is for {_families_with(part)} students, and this study's is a {family}; give "
                 "--bits with a width of 4 to 16 alone."
             )
+
+
+def _is_stream(study: Study, family: str, qat: bool) -> bool:
+    """Return whether the students were trained to carry their state. Raises UserError where they cannot."""
+    stream = bool(study.options("distill").get("stream", False))
+    if stream:
+        check_stream(family)
+    if stream and qat:
+        raise UserError(
+            f"{study.path}: --qat trains on windows that start from the zero state, and the students of this "
+            "study were trained with --stream to carry theirs; leave --qat out."
+        )
+    return stream
 
 
 def _search(

@@ -36,6 +36,7 @@ class GruMlpModel(IntegerModel):
 
     bits: width of the recurrent weights. gates: which kind of gate table, of `gates.GATE_TABLES`.
     state_shift: bits of the state that sums leave out, so that they stay within 32 bits.
+    stream: whether operation carries one state on; in file and hash only where it is true.
     formats: the weights in `WEIGHTS`, the activations `input`, `z_pre`, `r_pre`, `h_rec`, `h_pre`, `h`
     (state), `dense_out`, `logits`, and the sums `z_sum`, `r_sum`, `h_sum`.
     arrays: kernel_* (H, C) at the length of their sum, recurrent_* (H, H) with `packing.slack` bits below
@@ -44,6 +45,7 @@ class GruMlpModel(IntegerModel):
 
     gates: str
     state_shift: int
+    stream: bool = False
 
     family: ClassVar[str] = "gru-mlp"
     array_types: ClassVar[Mapping[str, Any]] = ARRAY_TYPES

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import IntArray, round_shift, saturate
 from mcukd.fixedpoint.gru.model import GruMlpModel
-from mcukd.fixedpoint.result import InferenceResult
+from mcukd.fixedpoint.result import InferenceResult, StreamResult
 
 _CHUNK = 4096
 
@@ -129,6 +129,24 @@ def _run_chunk(
             history[:, t] = state
     crcs = np.array([zlib.crc32(h.tobytes()) if checksums else 0 for h in history], np.uint32)
     return machine.head(state)["logits"], state, crcs
+
+
+def run_stream(model: GruMlpModel, samples: NDArray[np.int16], hop: int) -> StreamResult:
+    """Run a recording (S, C) with a carried state: from zero at its first sample, and never reset.
+
+    The first result comes with sample `model.window` - 1, the next ones `hop` samples apart.
+    """
+    machine = Machine(model)
+    state, kept = machine.zero_state(1), []
+    for t, sample in enumerate(samples):
+        state = machine.step(state, sample[None].astype(np.int64))["h"]
+        if t + 1 >= model.window and (t + 1 - model.window) % hop == 0:
+            kept.append(state)
+    states = np.concatenate(kept) if kept else np.zeros((0, model.hidden), np.int64)
+    logits = machine.head(states)["logits"]
+    return StreamResult(
+        logits.astype(np.int32), np.argmax(logits, axis=1), states.astype(np.int16), state[0].astype(np.int16)
+    )
 
 
 def trace(model: GruMlpModel, window: NDArray[np.int16]) -> list[dict[str, IntArray]]:
