@@ -12,7 +12,17 @@ from mcukd.distillation.families.architecture import Architecture, Shape, Traini
 from mcukd.models.families import FAMILIES
 from mcukd.plugins import Registry
 
-__all__ = ["ENSEMBLE", "MIXED_ENSEMBLE", "STUDENTS", "TEACHERS", "Architecture", "Shape", "TrainingDefaults"]
+__all__ = [
+    "ENSEMBLE",
+    "FOREST_ENSEMBLE",
+    "MIXED_ENSEMBLE",
+    "MIXED_ENSEMBLES",
+    "STUDENTS",
+    "TEACHERS",
+    "Architecture",
+    "Shape",
+    "TrainingDefaults",
+]
 
 
 class _Students(Mapping[str, Architecture]):
@@ -36,3 +46,7 @@ TEACHERS: Registry[Architecture] = Registry("teacher", [resnet.TEACHER, mobilene
 ENSEMBLE = "ensemble"
 #: Several of those and several students, all trained on every training animal.
 MIXED_ENSEMBLE = "mixed-ensemble"
+#: The same networks and a random forest on hand features.
+FOREST_ENSEMBLE = "forest-ensemble"
+#: Teachers that have students among their networks.
+MIXED_ENSEMBLES = (MIXED_ENSEMBLE, FOREST_ENSEMBLE)

@@ -137,7 +137,10 @@ class DistillConfig:
     neck_axis: Optional[int] = None
     method: str = option("soft-labels", f"How the student is trained: {', '.join(METHODS.registered)}.")
     teacher: Optional[str] = option(
-        None, "resnet, mobilenet, tsak, ensemble or mixed-ensemble.", MODELS, "the method's first"
+        None,
+        "resnet, mobilenet, tsak, ensemble, mixed-ensemble or forest-ensemble.",
+        MODELS,
+        "the method's first",
     )
     teacher_sensors: Optional[str] = option(
         None, "Input of the teacher: accelerometer, or all channels the card has.", MODELS, "the method's"

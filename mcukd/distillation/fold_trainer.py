@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
-from mcukd.distillation.architectures import ENSEMBLE
+from mcukd.distillation.architectures import ENSEMBLE, FOREST_ENSEMBLE
+from mcukd.distillation.forest import WindowForest, fit_forest
 from mcukd.distillation.head_search import HeadSearchResult, search_head
 from mcukd.distillation.hyperparameters import MethodOptions, choose_epochs, choose_options
 from mcukd.distillation.jobs import FoldJob
@@ -164,7 +165,9 @@ class FoldTrainer(Networks):
             return Teacher((model,), feature_extractors=self._feature_extractors, epochs=epochs)
         if config.teacher_name != ENSEMBLE:
             models = [self.copied(member.role, fit(member, data)) for member in networks]
-            return Teacher(tuple(models), epochs=epochs)
+            return Teacher(
+                tuple(models), epochs=epochs, forest=self._forest(data, fits), scale=data.normalizer.scale
+            )
         models, out_of_fold_model = [], np.empty(len(data), np.int64)
         folds = inner_folds([str(animal) for animal in windows.animals], ENSEMBLE_PARTS)
         for number, (member, fold) in enumerate(zip(networks, folds)):
@@ -172,6 +175,12 @@ class FoldTrainer(Networks):
             models.append(self.copied(member.role, fit(member, data.subset(mask))))
             out_of_fold_model[~mask] = number
         return Teacher(tuple(models), out_of_fold_model, epochs=epochs)
+
+    def _forest(self, data: TrainingSet, fits: FitContext) -> Optional[WindowForest]:
+        """Return the random forest among the teacher's members; None where it has none."""
+        if self.config.teacher_name != FOREST_ENSEMBLE:
+            return None
+        return fit_forest(data.windows, replace(self.config, jobs=1), fits.seed)
 
     def with_options(self, options: MethodOptions) -> FoldTrainer:
         """Return this trainer, compiled models included, with other values of the method's options."""

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
-from mcukd.distillation.architectures import ENSEMBLE, MIXED_ENSEMBLE, TEACHERS, Architecture
+from mcukd.distillation.architectures import ENSEMBLE, MIXED_ENSEMBLE, MIXED_ENSEMBLES, TEACHERS, Architecture
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.nested_selection import selection_fits
@@ -54,7 +54,7 @@ def members(config: DistillConfig) -> tuple[Member, ...]:
         return ()
     if config.teacher_name == ENSEMBLE:
         return tuple(Member("teacher", f"teacher{part}", part) for part in range(ENSEMBLE_PARTS))
-    if config.teacher_name == MIXED_ENSEMBLE:
+    if config.teacher_name in MIXED_ENSEMBLES:
         return tuple(
             Member(role, f"{_MIXED_PREFIX}-{role}{number}")
             for role, count in MIXED_MEMBERS.items()
@@ -66,7 +66,7 @@ def members(config: DistillConfig) -> tuple[Member, ...]:
 def teacher_architecture(config: DistillConfig) -> Architecture:
     """Return the architecture of the teacher, or of those of its members that are not students."""
     name = config.teacher_name
-    return TEACHERS["resnet" if name in (None, ENSEMBLE, MIXED_ENSEMBLE) else str(name)]
+    return TEACHERS["resnet" if name in (None, ENSEMBLE, *MIXED_ENSEMBLES) else str(name)]
 
 
 def students(config: DistillConfig, *, final: bool) -> tuple[str, ...]:

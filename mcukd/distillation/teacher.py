@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from mcukd.training.augmentation import Augmentation, Augmenter
 from mcukd.training.trainer import MOST_PER_CALL, FloatArray, in_parts, logits
@@ -19,10 +20,17 @@ from mcukd.training.trainer import MOST_PER_CALL, FloatArray, in_parts, logits
 if TYPE_CHECKING:
     import keras
 
+    from mcukd.distillation.forest import WindowForest
     from mcukd.training.phases import TeacherFn
 
+#: Channels of the accelerometer, which come first and are all that a forest reads.
+FOREST_CHANNELS = 3
 #: Augmented copies of each training window; the soft label is the mean of their logits.
 COPIES = 4
+#: Weight of a forest's probabilities in an ensemble's; the networks have the rest.
+FOREST_WEIGHT = 0.5
+#: Least probability of an ensemble with a forest, whose trees may all exclude a class.
+LEAST_PROBABILITY = 1e-4
 #: Index that stands for the mean over all models, none of which was trained on the window's animal.
 ALL_MODELS = -1
 
@@ -34,6 +42,7 @@ class Teacher:
     models: from normalized windows (N, T, C) to logits (N, K). out_of_fold_model: (N,), for each training
     window the index of the ensemble's model that was not trained on its animal, or ALL_MODELS; None where
     every model may label every window. A model with fewer channels than the windows gets the first ones.
+    forest: averaged with the networks' probabilities; `scale` are the counts that became 1 in the windows.
     feature_extractors: compiled functions by the layers they return; teachers that reuse one Keras model may
     share them.
     """
@@ -43,6 +52,8 @@ class Teacher:
     feature_extractors: dict[tuple[str, ...], Any] = field(default_factory=dict)
     _graphs: dict[int, Any] = field(default_factory=dict)
     epochs: float = 0
+    forest: Optional[WindowForest] = None
+    scale: float = 1.0
 
     @property
     def model(self) -> keras.Model:
@@ -50,7 +61,18 @@ class Teacher:
         return self.models[0]
 
     def logits(self, windows: FloatArray) -> FloatArray:
-        """Return the logits (N, K) of windows that no model was trained on: the mean over the models."""
+        """Return the logits (N, K) of windows that no model was trained on: the mean over the models.
+
+        With a forest they are logarithms of the mean of its probabilities and the networks'.
+        """
+        outputs = self._network_logits(windows)
+        if self.forest is None:
+            return outputs
+        trees = self.forest.probabilities(windows[..., :FOREST_CHANNELS] * self.scale)
+        mean = FOREST_WEIGHT * trees + (1 - FOREST_WEIGHT) * softmax(outputs, axis=1)
+        return np.log(np.maximum(mean, LEAST_PROBABILITY)).astype(np.float32)
+
+    def _network_logits(self, windows: FloatArray) -> FloatArray:
         if len(self.models) == 1:
             return logits(self.model, windows[..., : self.model.input_shape[-1]])
         outputs = [self.logits_of(number, windows) for number in range(len(self.models))]
@@ -144,7 +166,10 @@ class Teacher:
 
     @cached_property
     def as_single_model(self) -> keras.Model:
-        """One Keras model to save: the network itself, or of several one that averages their logits."""
+        """One Keras model to save: the network itself, or of several one that averages their logits.
+
+        A forest is no part of it.
+        """
         from mcukd.tensorflow_setup import keras
 
         if len(self.models) == 1:

@@ -20,11 +20,11 @@ from mcukd.data.windows import Windows
 from mcukd.distillation.config import MOUNTINGS, DistillConfig
 from mcukd.distillation.training_configs import augmentation
 from mcukd.errors import UserError
-from mcukd.evaluation.hand_features import hand_features
 from mcukd.metrics import confusion as merit
 from mcukd.metrics.bootstrap import drawn_weights, interval
 from mcukd.progress import Advance
 from mcukd.training.augmentation import Augmenter
+from mcukd.training.hand_features import hand_features
 
 #: Groups of animals left out in turn; trees of the forest; changed copies of every training window.
 GROUPS, TREES, COPIES = 4, 100, 3

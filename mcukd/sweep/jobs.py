@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.distillation import training_configs
-from mcukd.distillation.architectures import MIXED_ENSEMBLE
+from mcukd.distillation.architectures import MIXED_ENSEMBLES
 from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods.plain import Plain
 from mcukd.distillation.teacher import Teacher
@@ -51,7 +51,7 @@ class TeacherJob:
         """Identity of the result."""
         config = reduced(TEACHER, self.work.config)
         version: Any = training_configs.TEACHERS_VERSION
-        if config.teacher_name == MIXED_ENSEMBLE:  # has students among its members
+        if config.teacher_name in MIXED_ENSEMBLES:  # has students among its members
             version = [version, Plain.version]
         return self.work.identity(TEACHER, recipes=version, options=config.training())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mcukd.distillation.architectures import MIXED_ENSEMBLE
+from mcukd.distillation.architectures import MIXED_ENSEMBLES
 from mcukd.distillation.config import DistillConfig, distill_options
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.plain import Plain
@@ -55,7 +55,7 @@ _DEFAULTS: dict[str, Any] = {
 def unused_options(model: str, config: DistillConfig) -> frozenset[str]:
     """Return the options that do not affect a model, which is "student" or one of `BESIDE`."""
     if model == TEACHER:
-        is_mixed = config.teacher_name == MIXED_ENSEMBLE
+        is_mixed = config.teacher_name in MIXED_ENSEMBLES
         return _UNUSED_BY_MIXED_ENSEMBLE if is_mixed else _UNUSED_BY_TEACHERS
     if model in BASELINES:
         return frozenset(_DEFAULTS) - BASELINES[model].options - _DATA

@@ -9,12 +9,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from builders.training import ANIMALS, CompiledOnce, herd, job
+from scipy.special import softmax
 
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
 from mcukd.distillation.architectures import STUDENTS
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
+from mcukd.distillation.forest import fit_forest
 from mcukd.distillation.hyperparameters import choose_options
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.smldist import ANCHORS, SmlDist, features_loss, teacher_target
@@ -249,6 +251,43 @@ def test_a_mixed_ensemble_has_members_of_two_kinds_that_differ_by_chance_and_is_
     teacher.as_single_model.save(tmp_path / "teacher.keras")
     again = keras.models.load_model(tmp_path / "teacher.keras")
     np.testing.assert_allclose(np.asarray(again(shown[:9])), teacher.logits(shown[:9]), atol=1e-5)
+
+
+def test_a_forest_ensemble_averages_the_probabilities_of_its_networks_and_of_a_forest(monkeypatch):
+    monkeypatch.setattr("mcukd.distillation.forest.TREES", 8)
+    windows = herd()
+    config = replace(CONFIG, method="function-matching", teacher="forest-ensemble", student="filter-mlp")
+    data = TrainingSet.normalized(windows, config)
+    trainer = CompiledOnce(windows, windows, config)
+    teacher = trainer.train_teacher(data, FitContext(1))
+    assert teacher is not None and len(teacher.models) == 7 and teacher.forest is not None
+    networks = replace(teacher, forest=None).logits(data.inputs[:9])
+    trees = fit_forest(windows, config, 1).probabilities(windows.counts[:9])
+    assert trees.sum(axis=1) == pytest.approx(np.ones(9))
+    expected = (trees + softmax(networks, axis=1)) / 2
+    found = teacher.outputs_fn(("logits",))(data.inputs[:9], np.arange(9))["logits"]
+    np.testing.assert_allclose(np.exp(found), expected, atol=1e-4)
+    # A student of a later round joins the networks; the forest keeps its half.
+    more = teacher.with_model(teacher.models[0]).with_new_windows(3)
+    assert more.forest is teacher.forest and more.scale == data.normalizer.scale
+    # A forest that never saw a class leaves it to the networks.
+    few = windows.take(windows.labels != 2)
+    alone = fit_forest(few, config, 1)
+    assert not alone.probabilities(windows.counts[:9])[:, 2].any()
+
+
+def test_a_student_learns_from_a_forest_ensemble_as_from_any_teacher(tmp_path, monkeypatch):
+    monkeypatch.setattr("mcukd.distillation.forest.TREES", 8)
+    windows, found = herd(), []
+    for teacher in ("mixed-ensemble", "forest-ensemble"):
+        task = job(tmp_path / teacher)
+        config = replace(CONFIG, method="function-matching", teacher=teacher, student="filter-mlp")
+        CompiledOnce(windows, windows, config).train_fold(task)
+        with np.load(task.path) as fold:
+            found.append({name: fold[name] for name in fold.files})
+    np.testing.assert_array_equal(*(one["student_logits"] for one in found))
+    for name in ("teacher_logits", "student_distilled_logits"):
+        assert (found[0][name] != found[1][name]).any(), name
 
 
 def test_the_epochs_of_a_teacher_are_chosen_on_inner_animals(tmp_path, monkeypatch):

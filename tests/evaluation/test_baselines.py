@@ -28,11 +28,11 @@ from mcukd.distillation.workers import FoldTraining
 from mcukd.errors import UserError
 from mcukd.evaluation.baseline_jobs import BaselineJob
 from mcukd.evaluation.baselines.filter_mlp import NAME as FILTER_MLP
-from mcukd.evaluation.hand_features import FEATURES, hand_features, turned_copies
 from mcukd.models import filter_weights
 from mcukd.models.filter_mlp import build_filter_mlp, filter_mlp_weights
 from mcukd.models.filter_weights import FilterMlpWeights
 from mcukd.training.augmentation import Augmentation, Augmenter
+from mcukd.training.hand_features import FEATURES, hand_features, turned_copies
 
 CONFIG = DistillConfig(epochs=3, mounting="aligned", jobs=1)
 FOREST = "random_forest"
@@ -41,7 +41,7 @@ FOREST = "random_forest"
 @pytest.fixture(scope="module", autouse=True)
 def few_trees() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mcukd.evaluation.baselines.random_forest.TREES", 10)
+        patch.setattr("mcukd.distillation.forest.TREES", 10)
         yield
 
 

@@ -54,7 +54,7 @@ def write_herd(folder: Path, animals: str = "ABCD") -> Any:
 @pytest.fixture(scope="module", autouse=True)
 def few_trees() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mcukd.evaluation.baselines.random_forest.TREES", 15)
+        patch.setattr("mcukd.distillation.forest.TREES", 15)
         yield
 
 

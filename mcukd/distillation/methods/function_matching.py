@@ -21,7 +21,7 @@ class FunctionMatching(Method):
     name = "function-matching"
     title = "the teacher's probabilities for augmented windows and mixtures of them, without hard labels"
     # A member of an ensemble must not label windows it was trained on, and a mixture has two.
-    teachers = ("resnet", "mobilenet", "mixed-ensemble", "tsak")
+    teachers = ("resnet", "mobilenet", "mixed-ensemble", "forest-ensemble", "tsak")
     default_temperature = 2.0
     uses_soft_labels = False
     reads_labels = False

@@ -17,7 +17,7 @@ class Online(Method):
 
     name = "online"
     title = "the teacher's probabilities for every augmented window the student is trained on"
-    teachers = ("resnet", "mobilenet", "ensemble", "mixed-ensemble", "tsak")
+    teachers = ("resnet", "mobilenet", "ensemble", "mixed-ensemble", "forest-ensemble", "tsak")
     uses_soft_labels = False
 
     def phases(self, settings: MethodSettings) -> tuple[Phase, ...]:

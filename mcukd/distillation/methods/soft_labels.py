@@ -10,4 +10,4 @@ class SoftLabels(Method):
 
     name = "soft-labels"
     title = "the teacher's probabilities for each training window, computed once"
-    teachers = ("resnet", "mobilenet", "ensemble", "mixed-ensemble")
+    teachers = ("resnet", "mobilenet", "ensemble", "mixed-ensemble", "forest-ensemble")
