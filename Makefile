@@ -1,4 +1,4 @@
-.PHONY: setup demo test coverage lint golden bench lock
+.PHONY: setup demo test coverage lint site golden bench lock
 
 # Everything below sets itself up: Python, packages, Arm compiler and emulator (see .ci/setup).
 setup:
@@ -25,6 +25,10 @@ lint: setup
 	@.venv/bin/mypy
 	@.venv/bin/vermin --no-tips -q -t=3.9- --eval-annotations mcukd
 	@.venv/bin/lint-imports --no-cache
+
+# The documentation as a website in build/site, made without network; a broken link is an error.
+site: setup
+	@.venv/bin/python -m mkdocs build -q && echo "build/site/index.html"
 
 # Golden files of generated code, after an intended change: read the difference before committing it.
 golden: setup

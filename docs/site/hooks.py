@@ -1,0 +1,52 @@
+"""Events of mkdocs: pages that are made, links that lead out of `docs/`, and navigation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commands import command_pages
+from dialect import for_python_markdown
+from mkdocs.structure.files import File, Files
+from modules import module_pages
+from navigation import navigation
+from records import record_pages
+from repository import PLACED, ROOT, page_of, shown_files, with_site_links
+
+#: Files of the repository by the pages that show them, and the text of each.
+_FILES: dict[str, str] = {}
+_TEXTS: dict[str, str] = {}
+
+
+def on_config(config: Any) -> Any:
+    """Collect all pages, and order them: mkdocs wants the navigation before it looks for files."""
+    _FILES.clear()
+    _TEXTS.clear()
+    own = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    texts = {file: (ROOT / file).read_text(encoding="utf-8") for file in sorted(own | _placed())}
+    shown = shown_files(texts)
+    for file in (*texts, *shown):
+        _FILES[page_of(file)] = file
+    moved = {file: text for file, text in {**texts, **shown}.items() if file not in own or file in PLACED}
+    _TEXTS.update({page_of(file): text for file, text in moved.items()})
+    _TEXTS.update({**command_pages(), **record_pages(), **module_pages()})
+    config.nav = navigation({*_FILES, *_TEXTS})
+    return config
+
+
+def _placed() -> set[str]:
+    return {file for file in PLACED if file.endswith(".md")}
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the pages that are made."""
+    for page, text in _TEXTS.items():
+        files.append(File.generated(config, page, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Give a page of the repository the site's links, and lists as Python-Markdown reads them."""
+    file = _FILES.get(page.file.src_uri)
+    if file is not None:
+        markdown = with_site_links(markdown, file)
+    return for_python_markdown(markdown)
