@@ -7,15 +7,12 @@ reads them, so its weights need no room for the axes' scales.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.errors import UserError
 from mcukd.fixedpoint import gates
-from mcukd.fixedpoint.arithmetic import IntArray, closest_length, covering_length, saturate
+from mcukd.fixedpoint.arithmetic import closest_length, covering_length, saturate
 from mcukd.fixedpoint.bounds import LIMIT, dot_bound, shifted
 from mcukd.fixedpoint.calibration import CalibrationStats
 from mcukd.fixedpoint.filter_mlp.model import (
@@ -25,26 +22,14 @@ from mcukd.fixedpoint.filter_mlp.model import (
     POLE_LENGTH,
     WARMUP_STEPS,
 )
+from mcukd.fixedpoint.layers import LARGEST_SHIFT, FloatArray, LayerFit, rounded_at
 from mcukd.fixedpoint.rounding import Moments, round_rows, rounding_bias
 from mcukd.models.filter_weights import TAPS, FilterMlpWeights
 
-FloatArray = NDArray[np.float64]
-
 _HEADROOM = 2.0
-_LARGEST_SHIFT = 30
 _FINEST_ACTIVATION = 20
 _TANH_LENGTH = 15
 _INT16 = 1 << 15
-
-
-@dataclass
-class FilterFit:
-    """Formats and integers in the making: lengths by tensor, row lengths of taps, arrays and bounds."""
-
-    lengths: dict[str, int]
-    row_lengths: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
-    bounds: dict[str, int] = field(default_factory=dict)
 
 
 def collect_ranges(weights: FilterMlpWeights, counts: NDArray[np.int16]) -> CalibrationStats:
@@ -92,7 +77,7 @@ def fit(
     bits: int,
     activation_bits: int,
     table: str,
-) -> FilterFit:
+) -> LayerFit:
     """Choose formats and round the weights so that every 32-bit accumulator is proven to hold.
 
     window: T. Raises UserError where weights are so large or small, or the window so long, that none does.
@@ -103,7 +88,7 @@ def fit(
         low, high = stats.ranges[name]
         return min(covering_length(low * _HEADROOM, high * _HEADROOM, width), _FINEST_ACTIVATION)
 
-    fitted = FilterFit(
+    fitted = LayerFit(
         {
             "input": 0,
             "mean_sum": 0,
@@ -126,12 +111,20 @@ def fit(
     _fit_high_pass(fitted, weights, window)
     _fit_features(fitted, weights, window)
     for name, source, target in (("dense", "features", "dense_out"), ("output", "dense_out", "logits")):
-        _fit_layer(fitted, weights, name, source, target, bits, activation_bits, stats)
+        fitted.layer(
+            name,
+            (source, target),
+            getattr(weights, f"{name}_kernel").T.astype(np.float64),
+            getattr(weights, f"{name}_bias"),
+            bits=bits,
+            largest_input=1 << (activation_bits - 1),
+            moments=stats.moments[name],
+        )
     return fitted
 
 
 def _fit_taps(
-    fitted: FilterFit,
+    fitted: LayerFit,
     name: str,
     taps: FloatArray,
     bias: FloatArray,
@@ -144,7 +137,7 @@ def _fit_taps(
     lengths = fitted.lengths
     closest = np.array([closest_length(row, bits) for row in taps])
     length = covering_length(float(taps.min()), float(taps.max()), 16)
-    length = min(length, lengths[target] - lengths[source] + _LARGEST_SHIFT)
+    length = min(length, lengths[target] - lengths[source] + LARGEST_SHIFT)
     if target == "filtered":
         lengths[target] = min(lengths[target], length + lengths[source])
     while True:
@@ -162,7 +155,7 @@ def _fit_taps(
             rounded[row] = round_rows(taps[row], rows[row], bits, moments)
             added[row] = rounding_bias(taps[row], rounded[row], rows[row], moments)
         stored = rounded << (length - rows)[:, None]
-        start = _rounded(bias - added, length + lengths[source])
+        start = rounded_at(bias - added, length + lengths[source])
         bound = dot_bound(stored, start, _INT16, shift)
         if bound < LIMIT:
             break
@@ -175,7 +168,7 @@ def _fit_taps(
     fitted.bounds[name] = bound
 
 
-def _fit_high_pass(fitted: FilterFit, weights: FilterMlpWeights, window: int) -> None:
+def _fit_high_pass(fitted: LayerFit, weights: FilterMlpWeights, window: int) -> None:
     """Round the poles, and give the sum of magnitudes the longest length at which it holds.
 
     The high-pass of int16 samples from rest stays within 2^16 counts whatever its pole: its impulse response
@@ -189,17 +182,19 @@ def _fit_high_pass(fitted: FilterFit, weights: FilterMlpWeights, window: int) ->
     highpassed = ((2 * _INT16) << PASSED_LENGTH) + rounding_drift
     change = (2 * _INT16 - 1) << PASSED_LENGTH
     fitted.bounds["high-pass"] = change + shifted(highpassed * int(fitted.arrays["pole"].max()), POLE_LENGTH)
-    bounds = [(window - 1) * (highpassed >> shift) + _lost(window, shift) for shift in range(_LARGEST_SHIFT)]
+    bounds = [(window - 1) * (highpassed >> shift) + _lost(window, shift) for shift in range(LARGEST_SHIFT)]
     shift = next(shift for shift, bound in enumerate(bounds) if bound < LIMIT)
     fitted.lengths["passed_sum"] = PASSED_LENGTH - shift
     fitted.bounds["sum of passed"] = bounds[shift]
 
 
-def _fit_features(fitted: FilterFit, weights: FilterMlpWeights, window: int) -> None:
+def _fit_features(fitted: LayerFit, weights: FilterMlpWeights, window: int) -> None:
     """Choose the offset and the 16-bit factor that turn each of the 3C sums into a feature."""
     lengths, channels = fitted.lengths, weights.channels
     lengths["filtered_sum"] = lengths["filtered"]
-    mean = np.clip(_rounded(-weights.mean.astype(np.float64) * window, 0), -window * _INT16, window * _INT16)
+    mean = np.clip(
+        rounded_at(-weights.mean.astype(np.float64) * window, 0), -window * _INT16, window * _INT16
+    )
     lost = _lost(window, PASSED_LENGTH - lengths["passed_sum"])
     offsets = [mean, np.full(channels, lost), np.zeros(channels)]
     fitted.arrays["offset"] = np.concatenate(offsets).astype(np.int32)
@@ -213,58 +208,21 @@ def _fit_features(fitted: FilterFit, weights: FilterMlpWeights, window: int) -> 
     for kind in FEATURE_KINDS:
         length = covering_length(0.0, float(factors[kind].max()), 16)
         shift = lengths[f"{kind}_sum"] + length - lengths["features"]
-        if not 1 <= shift <= 2 * _LARGEST_SHIFT:
+        if not 1 <= shift <= 2 * LARGEST_SHIFT:
             raise UserError(
                 f"student: its standardisation (deviation {std.min():.3g} counts) does not suit 16-bit "
                 "features; check that no axis of the data is constant, and train it again."
             )
         lengths[f"scale_{kind}"] = length
-        scales.append(_rounded(factors[kind], length))
+        scales.append(rounded_at(factors[kind], length))
     fitted.arrays["scale"] = np.concatenate(scales).astype(np.int16)
     fitted.bounds["sum of samples"] = window * _INT16 + int(np.abs(mean).max())
     fitted.bounds["sum of filtered"] = (window - WARMUP_STEPS) * _INT16
 
 
-def _fit_layer(
-    fitted: FilterFit,
-    weights: FilterMlpWeights,
-    name: str,
-    source: str,
-    target: str,
-    bits: int,
-    activation_bits: int,
-    stats: CalibrationStats,
-) -> None:
-    lengths, floats = fitted.lengths, getattr(weights, f"{name}_kernel").T.astype(np.float64)
-    length = closest_length(floats, bits)
-    length = min(length, lengths[target] - lengths[source] + _LARGEST_SHIFT)
-    while True:
-        lengths[target] = min(lengths[target], length + lengths[source])
-        rows = np.full(len(floats), length)
-        rounded = round_rows(floats, rows, bits, stats.moments[name])
-        bias = getattr(weights, f"{name}_bias") - rounding_bias(floats, rounded, rows, stats.moments[name])
-        start, shift = _rounded(bias, length + lengths[source]), length + lengths[source] - lengths[target]
-        total = dot_bound(rounded, start, 1 << (activation_bits - 1), shift)
-        if max(total, shifted(total, shift)) < LIMIT:
-            break
-        length -= 1
-        if length < -_LARGEST_SHIFT:
-            raise UserError(
-                f"student: the weights of '{name}' are too large for 32-bit sums "
-                f"({np.abs(floats).max():.3g}); train it again with a smaller learning rate."
-            )
-    lengths[name] = length
-    fitted.arrays[name], fitted.arrays[f"{name}_bias"] = rounded.astype(np.int16), start.astype(np.int32)
-    fitted.bounds[name] = total
-
-
 def _lost(window: int, shift: int) -> int:
     """Return by how much T − 1 right shifts without rounding lower a sum on average."""
     return (window - 1) * ((1 << shift) - 1) >> (shift + 1)
-
-
-def _rounded(values: FloatArray, length: int) -> IntArray:
-    return np.floor(np.ldexp(np.asarray(values, np.float64), length) + 0.5).astype(np.int64)
 
 
 def fir(x: FloatArray, taps: NDArray[np.float32]) -> FloatArray:

@@ -14,9 +14,10 @@ from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.calibration import CalibrationStats, calibration_subset
 from mcukd.fixedpoint.config import QuantizeConfig
 from mcukd.fixedpoint.conversion import check_finite, clipped_weights, data_facts, known_windows
-from mcukd.fixedpoint.filter_mlp.fitting import FilterFit, collect_ranges, fit
+from mcukd.fixedpoint.filter_mlp.fitting import collect_ranges, fit
 from mcukd.fixedpoint.filter_mlp.model import FEATURE_KINDS, WEIGHTS, FilterMlpModel
 from mcukd.fixedpoint.filter_mlp.reference import run
+from mcukd.fixedpoint.layers import LayerFit
 from mcukd.fixedpoint.model import TensorFormat
 from mcukd.models.filter_weights import FilterMlpWeights
 
@@ -72,7 +73,7 @@ def _floats(weights: FilterMlpWeights) -> dict[str, NDArray[np.float64]]:
 
 
 def _formats(
-    weights: FilterMlpWeights, stats: CalibrationStats, fitted: FilterFit, config: QuantizeConfig
+    weights: FilterMlpWeights, stats: CalibrationStats, fitted: LayerFit, config: QuantizeConfig
 ) -> dict[str, TensorFormat]:
     floats = _floats(weights)
     widths = {"features": config.activation_bits, "dense_out": config.activation_bits}
