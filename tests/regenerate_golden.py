@@ -3,16 +3,19 @@
 import tempfile
 from pathlib import Path
 
+from builders.cnn import cnn_model
 from builders.places import GOLDEN
 from builders.students import KINDS, headed_model, random_model
 
 from mcukd.codegen.firmware import generate_model
 
 generate_model(random_model(0, hidden=4, dense=4, steps=8), GOLDEN)
-for kind in KINDS:
-    # Only what a kind of head changes.
-    (GOLDEN / kind).mkdir(exist_ok=True)
+others = {kind: headed_model(kind, hidden=4, steps=8) for kind in KINDS}
+others["cnn"] = cnn_model(0, filters=2, steps=24)
+for name, model in others.items():
+    # Only what a kind of head, or another family, changes.
+    (GOLDEN / name).mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        for file in generate_model(headed_model(kind, hidden=4, steps=8), Path(scratch) / "model"):
+        for file in generate_model(model, Path(scratch) / "model"):
             if file.stem == "mcukd_model":
-                (GOLDEN / kind / file.name).write_bytes(file.read_bytes())
+                (GOLDEN / name / file.name).write_bytes(file.read_bytes())

@@ -65,6 +65,7 @@ _SINCE = {
     "unlabelled_ratio": 4.0,
     "unlabelled_choice": "all",
     "rounds": 1,
+    "cnn_filters": 16,
 }
 #: Fewest classifiers a search can try: each family once, half of the trials being of those that deploy.
 LEAST_TRIALS = 8
@@ -112,6 +113,9 @@ class DistillConfig:
         16, "Filters of the ResNet's first block; 64 is full size.", MODELS, low=1, high=256
     )
     gru_units: int = option(16, "GRU units of the student.", MODELS, low=1, high=256)
+    cnn_filters: int = option(
+        16, "Filters of the first convolution of a cnn student.", MODELS, low=2, high=256
+    )
     dense_units: int = option(16, "Units of the student's dense layer.", MODELS, low=1, high=256)
     mounting: Optional[str] = option(
         None, 'How the sensor sits on the animals: "aligned", "turned" or "any".', DATA, "what the card says"

@@ -1,7 +1,7 @@
 """Integer forms of student families: the part of a family that quantizes, runs and traces it in integers.
 
 The registry is `mcukd.models.families`; `integer_form` looks a family's form up there. Forms of mcukd's own
-lie in one folder each, `gru/` and `filter_mlp/`.
+lie in one folder each, `gru/`, `filter_mlp/` and `cnn/`.
 """
 
 from __future__ import annotations

@@ -128,6 +128,13 @@ FAMILIES: Registry[Family] = Registry(
             integers="mcukd.fixedpoint.filter_mlp.family:INTEGERS",
             code="mcukd.codegen.filter_mlp:CODE",
         ),
+        Family(
+            "cnn",
+            network="mcukd.models.cnn:NETWORK",
+            training="mcukd.distillation.families.cnn:STUDENT",
+            integers="mcukd.fixedpoint.cnn.family:INTEGERS",
+            code="mcukd.codegen.cnn:CODE",
+        ),
     ],
 )
 """Student families by name, those of plugins included."""

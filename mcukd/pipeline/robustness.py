@@ -21,6 +21,7 @@ from mcukd.errors import UserError
 from mcukd.evaluation.fold_students import FoldStudent, fold_students
 from mcukd.files import sha256_file, sha256_text, write_json, write_text
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, EVALUATION, STUDENT
+from mcukd.models.families import FAMILIES
 from mcukd.robustness.figure import robustness_figure
 from mcukd.robustness.final_integers import FinalIntegers, final_integers
 from mcukd.robustness.measure import ModelUnderTest, measure
@@ -29,6 +30,7 @@ from mcukd.robustness.record import ROBUSTNESS, Record, grouped_work
 from mcukd.robustness.students import integer_predictor
 from mcukd.robustness.text import AUGMENTED
 from mcukd.study import Study
+from mcukd.text import listed
 from mcukd.tflite.families import Predict
 
 FIGURE = "robustness.svg"
@@ -146,7 +148,7 @@ def _float_students(study: Study) -> dict[str, list[FoldStudent]]:
     if not students:
         raise UserError(
             f"{study.file(EVALUATION)}: its students' weights are not kept there; only students that a "
-            "device can run are perturbed, gru-mlp and filter-mlp."
+            f"device can run are perturbed: {listed(name for name, one in FAMILIES.items() if one.integers)}."
         )
     return students
 

@@ -11,6 +11,7 @@ import numpy as np
 from mcukd.drawing import INK, LINE, MUTED
 from mcukd.evaluation.marks import mark
 from mcukd.files import replacing
+from mcukd.sweep.options import sizes_text
 from mcukd.text import grouped
 
 
@@ -142,10 +143,11 @@ def _name_front(
 
 def _short(point: Mapping[str, Any]) -> str:
     """Return size and width such as "16/16·8", or the method's name where there is no size."""
-    if point["gru_units"] is None:
+    sizes = sizes_text(point)
+    if not sizes:
         return str(point["series"])
     width = "float" if point["bits"] is None else point["bits"]
-    return f"{point['gru_units']}/{point['dense_units']}·{width}"
+    return f"{sizes}·{width}"
 
 
 def _bytes(point: Mapping[str, Any]) -> Optional[int]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.distillation import training_configs
-from mcukd.distillation.architectures import MIXED_ENSEMBLES
+from mcukd.distillation.architectures import MIXED_ENSEMBLES, STUDENTS
 from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods.plain import Plain
 from mcukd.distillation.teacher import Teacher
@@ -24,7 +24,6 @@ from mcukd.evaluation import baseline_jobs
 from mcukd.evaluation.baselines import BASELINES
 from mcukd.files import replacing
 from mcukd.fold_results import TEACHER, is_made_with, logits_name
-from mcukd.models.families import DEFAULT_FAMILY
 from mcukd.sweep.options import PLAIN, plain_config, reduced
 from mcukd.sweep.work import TRAINING, CachedFoldTrainer, Work, fold_trainer, use_one_thread
 from mcukd.training.checkpoints import Checkpoints
@@ -107,7 +106,8 @@ class StudentJob:
     def name(self) -> str:
         """The name shown beside the progress bar."""
         config = self.work.config
-        size = f" {config.gru_units}/{config.dense_units}" if config.student == DEFAULT_FAMILY else ""
+        sizes = "/".join(str(config.option(name)) for name in STUDENTS[config.student].options)
+        size = f" {sizes}" if sizes else ""
         return f"{config.method} {config.student}{size} {self.work.who}"
 
     @property

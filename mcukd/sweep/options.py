@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mcukd.distillation.architectures import MIXED_ENSEMBLES
+from mcukd.distillation.architectures import MIXED_ENSEMBLES, STUDENTS
 from mcukd.distillation.config import DistillConfig, distill_options
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.plain import Plain
@@ -32,8 +32,6 @@ _DISTILLATION = _UNLABELLED | frozenset(
         *("epoch_factor", "memory_weight"),
     ]
 )
-#: Without effect on students of another architecture than the default.
-_GRU_MLP_SIZES = frozenset(("gru_units", "dense_units"))
 #: Without effect on a mixed ensemble, which has students among its members; the method only selects it.
 _UNUSED_BY_MIXED_ENSEMBLE = _UNLABELLED | frozenset(
     [
@@ -42,7 +40,7 @@ _UNUSED_BY_MIXED_ENSEMBLE = _UNLABELLED | frozenset(
     ]
 )
 #: Without effect on other teachers.
-_UNUSED_BY_TEACHERS = _UNUSED_BY_MIXED_ENSEMBLE | _GRU_MLP_SIZES | {"student", "epochs", "learning_rate"}
+_UNUSED_BY_TEACHERS = _UNUSED_BY_MIXED_ENSEMBLE | {"student", "epochs", "learning_rate"}
 #: Without effect on methods that do not use hard labels.
 _HARD_LABELS = frozenset(("alpha", "correct_teacher"))
 
@@ -56,7 +54,7 @@ def unused_options(model: str, config: DistillConfig) -> frozenset[str]:
     """Return the options that do not affect a model, which is "student" or one of `BESIDE`."""
     if model == TEACHER:
         is_mixed = config.teacher_name in MIXED_ENSEMBLES
-        return _UNUSED_BY_MIXED_ENSEMBLE if is_mixed else _UNUSED_BY_TEACHERS
+        return _UNUSED_BY_MIXED_ENSEMBLE if is_mixed else _UNUSED_BY_TEACHERS | set(student_sizes())
     if model in BASELINES:
         return frozenset(_DEFAULTS) - BASELINES[model].options - _DATA
     return _unused_by_student(config.method, config.student)
@@ -90,8 +88,24 @@ def plain_config(config: DistillConfig) -> DistillConfig:
     return reduced(STUDENT, config.with_options(method=PLAIN, **usual))
 
 
+def student_sizes() -> tuple[str, ...]:
+    """Return the options that say how wide students are, of all families."""
+    return tuple(dict.fromkeys(name for one in STUDENTS.values() for name in one.options))
+
+
+def sizes_text(options: Mapping[str, Any]) -> str:
+    """Return the sizes of a point's student such as "16/16", given its options; empty where it has none.
+
+    Options without effect on the point are None.
+    """
+    student = options["student"]
+    names = STUDENTS[student].options if student in STUDENTS else ()
+    return "/".join(str(options[name]) for name in names if options[name] is not None)
+
+
 def _unused_by_student(method: str, student: str) -> frozenset[str]:
     unused = _DISTILLATION if method == PLAIN else frozenset()
     if method in METHODS and not METHODS[method].reads_labels:
         unused = unused | _HARD_LABELS
-    return unused if student == _DEFAULTS["student"] else unused | _GRU_MLP_SIZES
+    own = STUDENTS[student].options if student in STUDENTS else ()
+    return unused | frozenset(student_sizes()) - set(own)

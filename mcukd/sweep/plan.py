@@ -14,6 +14,7 @@ from mcukd.data.load import load_windows
 from mcukd.distillation.config import REST
 from mcukd.errors import UserError
 from mcukd.sweep.grid import Grid, read_grid
+from mcukd.sweep.options import student_sizes
 from mcukd.sweep.points import Point, points
 from mcukd.sweep.runs import CostJob, RunJob
 from mcukd.sweep.schedule import Job, missing
@@ -98,7 +99,7 @@ def _costs(grid: Grid, runs: Sequence[RunJob]) -> dict[Point, CostJob]:
         if run.point.integers is None or run.point in found:
             continue
         own = run.point.columns()
-        names = ("student", "gru_units", "dense_units", "bits", "gates", "activation_bits")
+        names = ("student", *student_sizes(), "bits", "gates", "activation_bits")
         shape = tuple(own[name] for name in names)
         found[run.point] = by_shape.setdefault(shape, CostJob(run, grid.measure))
     return found

@@ -20,7 +20,7 @@ from mcukd.models.families import DEFAULT_FAMILY, FAMILIES
 from mcukd.pipeline.distill import for_card
 from mcukd.pipeline.evaluate import usual_baselines
 from mcukd.sweep.grid import FLOAT, OPTIONS, Grid
-from mcukd.sweep.options import PLAIN, plain_config, reduced, unused_options
+from mcukd.sweep.options import PLAIN, plain_config, reduced, sizes_text, student_sizes, unused_options
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Point:
         if self.model == STUDENT:
             name = "plain" if self.is_plain else self.config.method
             name += "" if self.config.student == DEFAULT_FAMILY else f" {self.config.student}"
-        said = {"method", "student", "gru_units", "dense_units", *(["teacher"] * (self.model == TEACHER))}
+        said = {"method", "student", *student_sizes(), *(["teacher"] * (self.model == TEACHER))}
         others = [
             f"{option} {self.config.option(option)}"
             for option in crossed
@@ -77,10 +77,8 @@ class Point:
 
     def name(self, crossed: tuple[str, ...] = ()) -> str:
         """Return the point as a user reads it, such as "plain · 16/16 · 8 bits"."""
-        own = self.columns()
-        parts = [self.series(crossed)]
-        if own["gru_units"] is not None:
-            parts.append(f"{own['gru_units']}/{own['dense_units']}")
+        sizes = sizes_text(self.columns())
+        parts = [self.series(crossed), *([sizes] if sizes else [])]
         if self.integers is not None:
             parts.append(f"{self.integers.bits} bits")
         return " · ".join(parts)

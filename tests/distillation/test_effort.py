@@ -14,7 +14,7 @@ from mcukd.errors import UserError
 
 
 @pytest.mark.parametrize("effort", EFFORTS)
-@pytest.mark.parametrize("student", ["gru-mlp", "filter-mlp"])
+@pytest.mark.parametrize("student", ["gru-mlp", "filter-mlp", "cnn"])
 def test_every_effort_is_a_configuration_that_can_be_trained(effort: str, student: str) -> None:
     config = DistillConfig().with_options(**with_effort(effort, {"student": student, "seeds": (3,)}))
     assert (config.student, config.seeds) == (student, (3,))

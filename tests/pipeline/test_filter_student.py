@@ -9,65 +9,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.data import write_moving_herd
+from builders.random_studies import moving_herd, random_study
 from builders.training import CONFIG
 from typer.testing import CliRunner, Result
 
 from mcukd.boards.launch import tools_missing
 from mcukd.boards.model import load_board
 from mcukd.cli import app as app_module
-from mcukd.data.card import Card, load_card
+from mcukd.data.card import load_card
 from mcukd.data.load import load_windows
 from mcukd.errors import UserError
 from mcukd.evaluation.agreement import agreement
 from mcukd.fixedpoint.filter_mlp.model import FilterMlpModel
 from mcukd.fixedpoint.model import load_model
-from mcukd.metrics.metrics_file import update_metrics
-from mcukd.metrics.scores import combine_seeds, score
-from mcukd.models.filter_mlp import build_filter_mlp, filter_mlp_weights
+from mcukd.models.filter_mlp import build_filter_mlp
 from mcukd.pipeline.distill import distill
 from mcukd.study import Study
-
-
-def herd(root: Path) -> Card:
-    """Three animals' recorded windows of 20 samples."""
-    write_moving_herd(root)
-    card = root / "card.toml"
-    card.write_text(card.read_text().replace("length = 10", "length = 20"))
-    return load_card(str(card))
-
-
-def random_study(root: Path, card: Card) -> Study:
-    """A study as `distill --student filter-mlp` leaves it, with random students in place of trained ones."""
-    study = Study.create(root / "runs" / "filters", str(card.path), 0)
-    windows = load_windows(card, root)
-    mean, variance = np.zeros(3), np.full(3, 70.0**2)
-    model = build_filter_mlp(20, 3, 2, mean, variance)
-    shaped = [np.random.default_rng(1).normal(0, 0.5, array.shape) for array in model.get_weights()]
-    model.set_weights(shaped)
-    model.save(study.file("student.keras"))
-    weights, outputs, predicted = filter_mlp_weights(model), [study.file("student.keras")], []
-    study.file("evaluation").mkdir()
-    for animal in "ABC":
-        index = np.flatnonzero(windows.animals == animal)
-        outputs.append(study.file("evaluation", f"{animal}-s0.npz"))
-        others = [other for other in "ABC" if other != animal]
-        kept = weights.arrays("student_distilled__")
-        np.savez(outputs[-1], test_index=index, train_animals=others, test_animals=[animal], **kept)
-        predicted.append(weights.logits(windows.counts[index]).argmax(axis=1))
-    order = np.argsort(windows.animals, kind="stable")
-    scores = score(windows.labels[order], np.concatenate(predicted), windows.animals[order], windows.classes)
-    floats = {**combine_seeds([scores]), "parameters": weights.parameters}
-    metrics = study.file("metrics.json")
-    update_metrics(metrics, data=card.name, split="loao", seeds=[0], models={"student_distilled": floats})
-    study.finish("distill", inputs={}, options={"student": "filter-mlp"}, outputs=outputs)
-    return study
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     root = tmp_path_factory.mktemp("herd")
-    return random_study(root, herd(root))
+    model = build_filter_mlp(20, 3, 2, np.zeros(3), np.full(3, 70.0**2))
+    return random_study(root, moving_herd(root, 20), "filter-mlp", model)
 
 
 def command(study: Study, *arguments: str) -> Result:
@@ -133,7 +97,7 @@ def test_the_native_board_is_proved_and_the_report_shows_it(study: Study) -> Non
 
 @pytest.mark.slow
 def test_a_trained_student_goes_through_the_pipeline(tmp_path: Path) -> None:
-    card = herd(tmp_path)
+    card = moving_herd(tmp_path, 20)
     trained = Study.create(tmp_path / "runs" / "trained", str(card.path), 0)
     config = replace(CONFIG, student="filter-mlp", epochs=60, teacher_epochs=4)
     metrics = distill(trained, card, tmp_path, config)

@@ -12,6 +12,7 @@ from builders.places import ROOT
 from builders.sweep import herd_card, write_grid
 
 from mcukd.data.card import load_card
+from mcukd.distillation.architectures import STUDENTS
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.methods import BUILT_IN
 from mcukd.distillation.options import stored_name
@@ -82,6 +83,20 @@ def test_a_point_is_there_once_and_only_where_it_makes_sense(tmp_path: Path) -> 
     assert sum(p.model == "majority" for p in found) == 1
     names = [point.name(("method", "temperature")) for point in found]
     assert len(set(names)) == len(names)
+
+
+def test_a_cnn_has_sizes_of_its_own(tmp_path: Path) -> None:
+    content = """[grid]
+    method = "none"
+    student = ["gru-mlp", "cnn", "filter-mlp"]
+    gru_units = [8, 16]
+    cnn_filters = [4, 8, 12]
+    bits = ["float", 8]
+    """
+    found = _points(tmp_path, content)
+    names = {student: [p.name() for p in found if p.config.student == student] for student in STUDENTS}
+    assert len(names["gru-mlp"]) == 4 and len(names["cnn"]) == 6 and len(names["filter-mlp"]) == 2
+    assert "plain cnn · 12/16 · 8 bits" in names["cnn"] and "plain · 8/16" in names["gru-mlp"]
 
 
 def test_a_number_of_seeds_and_single_values(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Integer form of the CNN (`docs/arithmetic.md`, "The CNN student")."""
