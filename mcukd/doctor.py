@@ -10,11 +10,13 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import Optional
 
 from mcukd.boards.runners.registry import RUNNERS
-from mcukd.boards.tools import install_line
+from mcukd.boards.tools import install_line as program_line
+from mcukd.extras import EXTRAS, install_line
 from mcukd.tensorflow_setup import BACKEND, DATA_FORMAT, DROPPED, EPSILON, FLOATX, overridden
 
 
@@ -40,9 +42,9 @@ _PROGRAMS = {
     "qemu-system-arm": ("runs the emulated boards", True),
     "cc": ("compiles firmware for the native board", True),
 }
-#: Package → purpose. Those with a False are extras.
+#: Package → (purpose, whether every installation has it).
 _PACKAGES = {
-    "tensorflow": ("trains teachers and students", True),
+    "tensorflow": ("trains teachers and students", False),
     "tflite-support": ("writes the TFLite file's metadata; wheels exist up to Python 3.11", False),
     "numpy": ("computes the integer reference", True),
     "pyserial": ("talks to boards", True),
@@ -105,12 +107,13 @@ def _package(name: str, purpose: str, required: bool) -> Requirement:
         found: Optional[str] = version(name)
     except PackageNotFoundError:
         found = None
-    return Requirement(name, found, purpose, f"pip install {name}", required)
+    remedy = install_line(name) if name in chain.from_iterable(EXTRAS.values()) else f"pip install {name}"
+    return Requirement(name, found, purpose, remedy, required)
 
 
 def _program(name: str, purpose: str, required: bool) -> Requirement:
     path = shutil.which(name)
-    return Requirement(name, _version_of(path) if path else None, purpose, install_line(name), required)
+    return Requirement(name, _version_of(path) if path else None, purpose, program_line(name), required)
 
 
 def _version_of(path: str) -> str:

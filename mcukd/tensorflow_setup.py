@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from mcukd.errors import UserError
+from mcukd.extras import load
 
 if TYPE_CHECKING:
     import keras as keras
@@ -112,14 +113,14 @@ def __getattr__(name: str) -> Any:
 
 def _load(name: str) -> Any:
     pin_environment()
-    first = "tensorflow" not in sys.modules
+    first = sys.modules.get("tensorflow") is None
     if first:
         for variable in DROPPED:
             _note(variable, "")
             os.environ.pop(variable, None)
-    if first or name not in sys.modules:
+    if first or sys.modules.get(name) is None:
         with _native_log_dropped(), _keras_imported_as_new(), _imported_quickly():
-            module = import_module(name)
+            module = load(name, "what trains networks or writes TFLite files")
     else:
         module = sys.modules[name]
     _require_no_onednn()

@@ -1,30 +1,41 @@
-"""Wheel outside the checkout: it contains and finds templates, boards and cards."""
+"""Wheel outside the checkout: it finds templates, boards and cards, and its field part is enough."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from builders.places import ROOT
 from builders.students import random_model
+from builders.studies import simulated_study
 
 from mcukd.fixedpoint.model import save_model
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(name="wheel", scope="module")
+def _wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scratch = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(scratch)], cwd=ROOT, check=True
     )
     (wheel,) = scratch.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path) -> Path:
+    site = wheel.parent / "site"
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(scratch / "site")
-    return scratch / "site"
+        archive.extractall(site)
+    return site
 
 
 def run(installed: Path, *arguments: str) -> str:
@@ -66,3 +77,63 @@ def test_no_file_of_the_checkout_is_forgotten(installed: Path) -> None:
             if p.is_file()
         }
         assert found == expected
+
+
+@pytest.fixture(scope="module")
+def field(wheel: Path) -> Path:
+    """A virtual environment with the wheel's field part, from packages that uv has kept; its mcukd."""
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if uv is None:
+        pytest.skip("uv is not installed")
+    folder = wheel.parent / "field"
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(folder)], check=True)
+    install = [uv, "pip", "install", "-q", "--no-verify-hashes", "--python", str(folder), "-c"]
+    install += [str(ROOT / "requirements.lock"), f"mcukd[field] @ {wheel.as_uri()}"]
+    # Elsewhere a test uses no network; CI has just installed the same packages.
+    offline = [] if os.environ.get("CI") else ["--offline"]
+    ended = subprocess.run([*install, *offline], capture_output=True, text=True, check=False)
+    if ended.returncode and offline:
+        pytest.skip(f"uv has not kept the packages: {ended.stderr[-200:]}")
+    assert ended.returncode == 0, ended.stderr
+    return folder / "bin" / "mcukd"
+
+
+@pytest.mark.emulator
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a process")
+def test_the_field_part_flashes_validates_observes_and_decodes(field: Path, tmp_path: Path) -> None:
+    site = next((field.parents[1] / "lib").glob("python*/site-packages"))
+    assert not [one for one in ("tensorflow", "sklearn", "pandas", "pyarrow") if (site / one).exists()]
+    simulated_study(tmp_path / "run", steps=64)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def mcukd(*arguments: str) -> str:
+        ended = subprocess.run(
+            [str(field), *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    assert "observe" in mcukd("--help")
+    assert "openocd" in mcukd("flash", "--run", "run", "--board", "collar", "--dry-run")
+    proven = mcukd("validate", "--run", "run", "--board", "collar", "--emulate", "--windows", "2")
+    assert "Every class, logit and state checksum of 2 windows is equal." in proven
+    assert "1 payload decoded" in mcukd("decode", "15a1bcba21800602000001")
+    command = [str(field), "observe", "--demo", "--web", "--web-port", "0"]
+    restore = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=restore,
+    ) as page:  # fmt: skip
+        patience = Timer(120, page.kill)
+        patience.start()
+        assert page.stdout is not None
+        assert page.stdout.readline().startswith("Page for ")
+        page.send_signal(signal.SIGINT)
+        error = page.communicate()[1]
+        patience.cancel()
+    assert page.returncode == 0 and "Traceback" not in error, error

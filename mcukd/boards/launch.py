@@ -12,11 +12,11 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Optional
 
+from mcukd import extras
 from mcukd.boards.emulator import QEMU, qemu_argv
 from mcukd.boards.model import Board
 from mcukd.boards.tools import require_tool, tools_missing
@@ -160,10 +160,9 @@ def require_stand_in(board: Board) -> None:
     """Raise UserError where QEMU, or Unicorn for the model of the board's chip, is missing."""
     if board.emulator is not None:
         require_tool(QEMU, f"run {board.name}")
-    if board.modelled_chip is not None and find_spec("unicorn") is None:
-        raise UserError(
-            f"the model of the {board.modelled_chip} needs the package unicorn, which is not installed; "
-            f"install it with 'pip install mcukd[chips]', or choose --board {board.twin().name}."
+    if board.modelled_chip is not None:
+        extras.require(
+            "unicorn", f"the model of the {board.modelled_chip}", f"or choose --board {board.twin().name}"
         )
 
 

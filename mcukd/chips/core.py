@@ -19,7 +19,7 @@ from mcukd.chips.hooks import Engine, Foreseen
 from mcukd.chips.nvic import BUS_FAULT, FIRST_INTERRUPT, SVCALL, USAGE_FAULT, Nvic
 from mcukd.chips.space import AddressSpace
 from mcukd.chips.stop import ChipStop
-from mcukd.errors import UserError
+from mcukd.extras import load
 
 #: What `run` returns: time is up, the core sleeps, or a reset was asked for.
 TIME, ASLEEP, RESET = "time", "asleep", "reset"
@@ -34,15 +34,8 @@ _USAGE_BITS = {1: 1 << 16, 17: 1 << 19, 18: 1 << 17, 22: 1 << 24, 23: 1 << 25}
 
 def unicorn_modules() -> tuple[Any, Any]:
     """Return the modules `unicorn` and `unicorn.arm_const`; UserError where they are not installed."""
-    try:
-        import unicorn
-        from unicorn import arm_const
-    except ImportError:
-        raise UserError(
-            "modelled chips need the package unicorn, which is not installed; install it with "
-            "'pip install mcukd[chips]', or prove on the emulated twin, for example --board collar-emulated."
-        ) from None
-    return unicorn, arm_const
+    what, otherwise = "a modelled chip", "or prove on the emulated twin, for example --board collar-emulated"
+    return load("unicorn", what, otherwise), load("unicorn.arm_const", what, otherwise)
 
 
 class Core(ExceptionUnit):

@@ -18,7 +18,8 @@ def main() -> None:
     """Run the command line.
 
     A UserError becomes one sentence on standard error and exit code 2, and so does a disk that is full or
-    read-only. Errors of the program itself keep their traceback.
+    read-only, and a package of an extra that is not installed. Errors of the program itself keep their
+    traceback.
     """
     from mcukd.cli import streams
     from mcukd.disk import ignore_failed_closes, sentence_about
@@ -47,7 +48,7 @@ def main() -> None:
 
 def _run() -> int:
     """Run the command, print what went wrong, and return the exit code."""
-    from mcukd.disk import sentence_about
+    from mcukd import disk, extras
     from mcukd.errors import UserError
 
     try:
@@ -62,7 +63,7 @@ def _run() -> int:
     except SystemExit as error:
         code = error.code
     except Exception as error:
-        sentence = sentence_about(error)
+        sentence = disk.sentence_about(error) or extras.sentence_about(error)
         if sentence is None:
             raise
         _print_error(sentence)

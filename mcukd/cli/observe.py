@@ -199,16 +199,12 @@ def _demo(
 def _require_terminal() -> None:
     import sys
 
+    from mcukd import extras
     from mcukd.errors import UserError
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UserError("the screen needs a terminal; give --script FILE where there is none.")
-    try:
-        import textual  # noqa: F401
-    except ImportError:
-        raise UserError(
-            "the screen needs the package textual; 'pip install mcukd[observe]' installs it."
-        ) from None
+    extras.require("textual", "the screen")
 
 
 def _on_terminal(opened: Session, observer: str) -> None:
@@ -230,6 +226,7 @@ def _page_wanted(
     web: bool, host: Optional[str], port: Optional[int], others: Optional[list[str]], script: Optional[Path]
 ) -> Optional[_Page]:
     """Return where the page is to be served, None without --web."""
+    from mcukd import extras
     from mcukd.errors import UserError
 
     given = {"--host": host, "--web-port": port, "--with-observer": others}
@@ -240,13 +237,10 @@ def _page_wanted(
         return None
     if script is not None:
         raise UserError("--web and --script are both given; give one.")
-    try:
-        from mcukd.observation.web.server import HERE, PORT, listening
-    except ImportError as error:
-        raise UserError(
-            f"the page needs the package {error.name}; 'pip install mcukd[observe]' installs it."
-        ) from None
+    for name in extras.EXTRAS["observe"]:
+        extras.require(name, "the page")
     from mcukd.observation.folder import require_observer
+    from mcukd.observation.web.server import HERE, PORT, listening
 
     page = _Page(HERE if host is None else host, PORT if port is None else port, tuple(others or ()))
     for name in page.others:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any, Callable
 
-from mcukd.errors import UserError
+from mcukd.extras import load
 from mcukd.head_search.classifiers import ClassifierFamily, OneOf, Range
 from mcukd.head_search.trials import Trial, TrialScorer
 from mcukd.progress import Advance
@@ -17,13 +16,7 @@ COMBINED = 4
 
 def require_optuna() -> Any:
     """Return the package Optuna. Raises UserError where it is missing."""
-    try:
-        return import_module("optuna")
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"the classifier search needs the package '{error.name}'; install it with: "
-            "pip install 'mcukd[search]'."
-        ) from None
+    return load("optuna", "the classifier search")
 
 
 def search_families(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Callable, Optional
 
 from mcukd import __version__
 from mcukd.errors import UserError
+from mcukd.extras import load
 
 #: Seconds to wait for a scheduler to answer, and then for a worker to be there.
 PATIENCE = 15
@@ -43,12 +43,7 @@ def connect(scheduler: str, folder: Optional[Path] = None) -> Iterator[Cluster]:
     folder: where results are written, which all workers must see. Raises UserError where Dask is not
     installed, nothing answers, no worker is there, or one has another version of mcukd or lacks the folder.
     """
-    try:
-        distributed: Any = import_module("distributed")
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"--scheduler needs the package '{error.name}'; install it with: pip install 'mcukd[cluster]'."
-        ) from None
+    distributed = load("distributed", "--scheduler")
     # Dask would also log the tracebacks of the errors raised here.
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -12,6 +12,7 @@ import numpy as np
 from mcukd.annotations.reading import Reading, Said
 from mcukd.data.importer.animal_names import spelling_key
 from mcukd.errors import UserError
+from mcukd.extras import require
 from mcukd.files import require_other, write_json, write_text
 from mcukd.metrics.agreement.periods import Periods, budget_agreement
 from mcukd.metrics.agreement.settings import AgreementSettings
@@ -65,6 +66,8 @@ def agree(
     """
     if out is not None and out.suffix.lower() not in (".html", ".json"):
         raise UserError(f"--out is {out}; a name that ends in .html or .json is expected.")
+    if out is not None and out.suffix.lower() == ".html":
+        require("matplotlib", f"the page {out}", "or name a .json")
     if not tags and not is_session(labels):
         raise UserError(
             f"{labels} is no folder of a session, so the tag's side is missing; name its file too."

@@ -18,6 +18,7 @@ from mcukd.data.card import load_card
 from mcukd.data.counts import count_limits
 from mcukd.data.worn import WORN, worn_from
 from mcukd.errors import UserError
+from mcukd.extras import require
 from mcukd.fixedpoint.model import IntegerModel, load_model
 from mcukd.models.student import require_integers
 from mcukd.parallel.executor import DaskCluster, Executor, InProcess, LocalProcesses, Task, run_tasks
@@ -55,6 +56,7 @@ def classify_jobs(
 
     Raises UserError for options that do not go together and paths that hold no recordings.
     """
+    require("pyarrow", "classifying recordings")
     recordings = find_recordings(paths, _layout(study, model, options))
     worn = worn_from(study.manifest.get(WORN))
     count, wanted = len(recordings), options.sample_windows

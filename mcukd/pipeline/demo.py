@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from mcukd.extras import install_line
 from mcukd.study import Study
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ BOARDS = ("collar", "eartag")
 #: Windows on each twin, a second opinion from QEMU, whose UART takes a quarter of a millisecond for a byte.
 TWIN_WINDOWS = 20
 _NO_MODEL = (
-    "The package unicorn is not installed, so no image ran on a modelled chip; "
-    "'pip install mcukd[chips]' installs it."
+    "The package unicorn is not installed, so no image ran on a modelled chip; install it with: "
+    f"{install_line('unicorn')}."
 )
 
 

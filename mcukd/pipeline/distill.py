@@ -26,6 +26,7 @@ from mcukd.distillation.training_configs import TEACHERS_VERSION
 from mcukd.distillation.unlabelled import unlabelled_windows
 from mcukd.distillation.workers import FoldTraining, run_jobs
 from mcukd.errors import UserError
+from mcukd.extras import require
 from mcukd.files import sha256_text, write_json
 from mcukd.fold_results import (
     DEPLOYABLE,
@@ -60,11 +61,12 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
 
     Finished folds are kept in `evaluation/` and reused while data and options stay the same, so that an
     interrupted run can be resumed. Does nothing if nothing changed (`is_up_to_date`).
-    Raises UserError for faulty data or options and when a worker dies.
+    Raises UserError for faulty data or options, without TensorFlow and when a worker dies.
     """
     config = for_card(config, card)
     if is_up_to_date(study, card, data_root, config):
         return load_metrics(study.file(METRICS))
+    require("tensorflow", "training")
     if config.search:
         require_optuna()
     inputs = _inputs(card, data_root, config)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Optional
 
+from mcukd import extras
 from mcukd.boards.model import Board
 from mcukd.energy.day import Tag
 from mcukd.energy.record import VERSION, energy_record
@@ -102,21 +103,16 @@ def _check(board: Board, minutes: float, awake_share: Optional[float]) -> None:
 
 def _check_chip(board: Board) -> None:
     """Raise UserError where nothing can count the board's work."""
-    from mcukd.chips.core import unicorn_modules
-
     if board.modelled_chip is None:
         raise UserError(
             f"board {board.name} has no modelled chip to count its work on; give the share of the time for "
             "which its core is awake with --awake-share."
         )
-    try:
-        unicorn_modules()
-    except UserError:
-        raise UserError(
-            "counting a tag's work needs the package unicorn, which is not installed; install it with 'pip "
-            "install mcukd[chips]', or give the share of the time for which the core is awake with "
-            "--awake-share."
-        ) from None
+    extras.require(
+        "unicorn",
+        "counting a tag's work",
+        "or give the share of the time for which the core is awake with --awake-share",
+    )
 
 
 def _counted(study: Study, board: Board, elf: Path, classes: int, window_s: float, minutes: float) -> Work:

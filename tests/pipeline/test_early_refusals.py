@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from builders.filter_mlp import filter_model
 from builders.students import headed_student, random_student, random_windows
 from typer.testing import CliRunner
 
-from mcukd.boards import launch
 from mcukd.cli.app import app
 from mcukd.errors import UserError
 from mcukd.fixedpoint.gru.mixed import candidates, flash_bytes
@@ -218,6 +218,6 @@ def test_validate_without_an_emulator_is_refused_before_the_work(
     monkeypatch.setenv("PATH", str(tmp_path))
     said = refusal("validate", "--run", str(study.path), "--board", "collar-emulated")
     assert "qemu-system-arm is not on the PATH, but is needed to run collar-emulated" in said
-    monkeypatch.setattr(launch, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "unicorn", None)
     said = refusal("validate", "--run", str(study.path), "--board", "collar", "--emulate")
     assert "the model of the cc2650 needs the package unicorn, which is not installed" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,10 +112,7 @@ def test_what_has_no_day_is_refused_in_one_sentence(
 
 
 def test_without_the_extra_a_share_is_asked_for(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> None:
-        raise UserError("no unicorn")
-
-    monkeypatch.setattr("mcukd.chips.core.unicorn_modules", missing)
+    monkeypatch.setitem(sys.modules, "unicorn", None)
     with pytest.raises(UserError, match="needs the package unicorn.*or give the share .* --awake-share"):
         energy_study(study, load_board("collar"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,6 @@ from hypothesis import strategies as st
 
 from mcukd.archive.container import measured, read_archive, write_archive
 from mcukd.archive.proof import ProvenWindows
-from mcukd.boards import launch
 from mcukd.boards.launch import can_run, tools_missing
 from mcukd.boards.model import load_board
 from mcukd.errors import UserError
@@ -427,7 +427,7 @@ def test_an_edited_cost_is_found_with_all_hashes_made_anew(proven: Path, tmp_pat
 
 @pytest.mark.emulator
 def test_without_unicorn_it_is_said_what_was_not_run(proven: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "unicorn", None)
     facts = verify_archive(proven)
     assert facts["holds"] and "not checked: image of collar" in facts["sentence"]
     image = next(one["detail"] for one in facts["checks"] if one["what"] == "image of collar")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from mcukd.data.importer.dialect import HEAD_ROWS
 from mcukd.data.importer.preamble import STAMPS
 from mcukd.data.importer.text import PARQUET, NoRows, TextForm, parse, read_blocks, sniff
 from mcukd.errors import UserError
+from mcukd.extras import load
 
 EOBS_RAW = "eobs:accelerations-raw"
 EOBS_AXES = "eobs:acceleration-axes"
@@ -157,14 +157,7 @@ def evenly(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _device_pieces(path: Path, offset: int) -> Iterator[Piece]:
     """A logger's file is read whole by its reader; pieces only keep what follows small."""
-    try:
-        # An extra: the rest of the import does without it.
-        actfast = import_module("actfast")
-    except ImportError:
-        raise UserError(
-            f"{path} is a logger's own file, which the package actfast reads; install it with "
-            f"pip install 'mcukd[devices]', or export the recording as CSV"
-        ) from None
+    actfast = load("actfast", f"{path}, a logger's own file,", "or export the recording as CSV")
     try:
         series = actfast.read(path)["timeseries"]
     except (ValueError, OSError) as error:

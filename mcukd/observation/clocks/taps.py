@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d, median_filter
 
 from mcukd.observation.clocks.anchors import NS, Anchor
 from mcukd.observation.clocks.fit import FloatArray
@@ -180,20 +180,26 @@ def _impulses(samples: TapSamples, between_ticks: Optional[tuple[int, int]]) -> 
         height[1:-2] = np.maximum(height[1:-2], pairs)
     # A difference across lost samples is no impulse.
     lost = np.append(np.diff(seconds) > 1.5 / samples.rate_hz, False)
-    height[maximum_filter1d(lost, size=5)] = 0
-    around = median_filter(height, size=int(4 * samples.rate_hz) | 1, mode="nearest")
-    stands_out = height >= STANDS_OUT * np.maximum(around, 1.0)  # a still tag shows the sensor's steps alone
-    nearby = maximum_filter1d(height, size=2 * int(STRAY_S * samples.rate_hz) + 1)
-    peaks = np.flatnonzero((height == nearby) & stands_out)
+    height[_around(lost, 5).any(axis=1)] = 0
+    nearby = _around(height, 2 * int(STRAY_S * samples.rate_hz) + 1).max(axis=1)
+    # Of a still tag, whose median is less than 1 count, the sensor's steps alone would stand out.
+    peaks = np.flatnonzero((height == nearby) & (height >= STANDS_OUT))
     if between_ticks is not None:
         low, high = between_ticks
         peaks = peaks[(samples.ticks[peaks] >= low) & (samples.ticks[peaks] <= high)]
     peaks = peaks[(peaks >= 3) & (peaks < len(counts) - 3)]
+    medians = np.median(_around(height, int(4 * samples.rate_hz) | 1)[peaks], axis=1)
+    peaks = peaks[height[peaks] >= STANDS_OUT * medians]
     # An impulse between two samples shows in both: its centre is that of their energy over what lies around.
     quiet = (counts[peaks - 3] + counts[peaks + 3]) / 2
     energy = np.stack([((counts[peaks + side] - quiet) ** 2).sum(axis=1) for side in (-2, -1, 0, 1, 2)])
     shift = np.array([-2.0, -1.0, 0.0, 1.0, 2.0]) @ energy / np.maximum(energy.sum(axis=0), 1.0)
     return seconds[peaks] + shift / samples.rate_hz, height[peaks]
+
+
+def _around(values: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return for each of n values those around it, (n, size), size odd; the ends are repeated beyond them."""
+    return sliding_window_view(np.pad(values, size // 2, mode="edge"), size)
 
 
 def _groups(times: FloatArray, strengths: FloatArray, presses: FloatArray) -> list[tuple[float, IntArray]]:

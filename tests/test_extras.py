@@ -1,0 +1,138 @@
+"""Extras: the field's commands need none of the packages for data and training, others name the extra."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import tomllib
+from builders.commands import mcukd
+from builders.observed import CLASSES, tag_day
+from builders.places import ROOT
+from builders.studies import quantized_study, simulated_study
+
+from mcukd.errors import UserError
+from mcukd.extras import EXTRAS, install_line, is_installed, load, missing, require, sentence_about
+
+PAYLOAD = "15a1bcba21800602000001"
+#: What `mcukd[field]` installs of the extra `data`.
+IN_FIELD = {"scipy"}
+AWAY = {*EXTRAS["data"], *EXTRAS["train"], *EXTRAS["search"], *EXTRAS["cluster"]} - IN_FIELD
+
+
+@pytest.fixture
+def field_laptop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no package be found that the extra `field` does not bring, loaded already or not."""
+    for name in {*AWAY, *(one for one in sys.modules if one.partition(".")[0] in AWAY)}:
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_commands_without_a_device_work_on_a_field_laptop(
+    field_laptop: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quantized_study(tmp_path / "run")
+    tag_day(tmp_path / "tag.bin", "Bella")
+    tag = ("--classes", ",".join(CLASSES), "--window", "5.12")
+    for command in (
+        ("--help",),
+        ("doctor", "--json"),
+        ("boards", "collar"),
+        ("data", "list"),
+        ("flash", "--run", "run", "--board", "native", "--dry-run"),
+        ("generate", "--run", "run", "--board", "collar"),
+        ("decode", PAYLOAD),
+        ("payload", "--help"),
+        ("log", "decode", "tag.bin"),
+        ("export", "tag.bin", *tag, "--animal", "Bella", "--boris", "--out", "bella.boris"),
+        ("agree", "bella.boris", "Bella=tag.bin", *tag),
+        ("classify", "--help"),
+        ("observe", "--help"),
+    ):
+        ended = mcukd(*command, cwd=tmp_path)
+        if command[0] == "flash":  # the native board is not flashed: that, and no missing package, is said
+            assert ended.returncode == 2 and "package" not in ended.stderr
+        else:
+            assert ended.returncode == 0, (command, ended.stderr)
+
+
+@pytest.mark.emulator
+def test_images_are_flashed_and_validated_on_a_field_laptop(field_laptop: None, tmp_path: Path) -> None:
+    simulated_study(tmp_path / "run", steps=64)
+    tag = ("--emulate", "collar", "--run", "run")
+    for command in (
+        ("flash", "--run", "run", "--board", "collar", "--dry-run"),
+        ("validate", "--run", "run", "--board", "collar", "--emulate", "--windows", "2"),
+        ("provision", *tag, "--id", "cow-17"),
+        ("tag", "status", *tag),
+        ("fetch", *tag, "--out", "tag.log"),
+    ):
+        ended = mcukd(*command, cwd=tmp_path)
+        assert ended.returncode == 0, (command, ended.stderr)
+
+
+@pytest.mark.parametrize(
+    ("command", "package", "extra"),
+    [
+        (("distill", "--data", "herd-sim", "--split", "holdout"), "tensorflow", "train"),
+        (("data", "check", "herd-sim"), "scikit-learn", "data"),
+        (("classify", "week.parquet", "--run", "run", "--out", "out"), "pyarrow", "data"),
+        (("report", "--run", "run"), "matplotlib", "data"),
+        (("agree", "a.boris", "b.boris", "--out", "page.html"), "matplotlib", "data"),
+    ],
+)
+def test_other_commands_name_the_extra(
+    field_laptop: None, tmp_path: Path, command: tuple[str, ...], package: str, extra: str
+) -> None:
+    quantized_study(tmp_path / "run")
+    (tmp_path / "week.parquet").write_bytes(b"PAR1")
+    ended = mcukd(*command, cwd=tmp_path)
+    assert ended.returncode == 2
+    said = (
+        f"needs the package {package}, which is not installed; install it with: pip install 'mcukd[{extra}]'"
+    )
+    assert ended.stderr.startswith("mcukd: ") and said in ended.stderr and ended.stderr.count("\n") == 1
+
+
+def test_a_notebook_is_told_as_well(field_laptop: None) -> None:
+    with pytest.raises(UserError, match=r"pip install 'mcukd\[train\]'"):
+        from mcukd.tensorflow_setup import keras  # noqa: F401
+
+
+def test_the_table_is_that_of_the_package() -> None:
+    """Each package of an extra is in the table of modules, and nothing else is."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    modules = {"scikit-learn": "sklearn"}
+    # What a package brings that is imported by itself, and what mcukd imports by another name.
+    brought, unnamed = {"train": {"keras"}, "cluster": {"dask"}}, {"train": {"tflite-support"}}
+
+    def packages(extra: str) -> set[str]:
+        names = {re.match(r"[\w-]+", one).group() for one in declared[extra]}  # type: ignore[union-attr]
+        return {modules.get(name, name) for name in names - {"mcukd"} - unnamed.get(extra, set())}
+
+    for extra, names in EXTRAS.items():
+        assert {*names} == packages(extra) | brought.get(extra, set()), extra
+    assert packages("field") == IN_FIELD
+
+
+def test_a_module_is_loaded_or_its_extra_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load("scipy.special", "this").__name__ == "scipy.special"
+    require("numpy", "this")
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert not is_installed("optuna")
+    with pytest.raises(UserError, match=r"^the search needs the package optuna, .*\[search\]', or wait\.$"):
+        require("optuna", "the search", "or wait")
+    assert install_line("sklearn.svm") == "pip install 'mcukd[data]'"
+    assert "scikit-learn" in str(missing("sklearn", "this"))
+
+
+def test_a_package_that_lacks_one_of_its_own_is_no_missing_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "actfast.py").write_text("import not_there_at_all\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "actfast", raising=False)
+    with pytest.raises(ModuleNotFoundError) as raised:
+        load("actfast", "this")
+    assert sentence_about(raised.value) is None and sentence_about(ValueError()) is None
