@@ -2,6 +2,7 @@
 #ifndef APP_STREAM_H
 #define APP_STREAM_H
 
+#include "app_outcome.h"
 #include "mcukd_model.h"
 
 #ifdef __cplusplus
@@ -16,9 +17,9 @@ extern "C" {
 typedef struct {
     uint32_t samples; /* taken so far: the index of the sample expected next */
     uint32_t results; /* windows classified so far */
-    uint8_t latest_class; /* APP_STREAM_NO_CLASS before the first window is full */
+    uint8_t latest_class; /* or MCUKD_MODEL_UNKNOWN; APP_STREAM_NO_CLASS before the first window is full */
     int16_t latest_logits[MCUKD_MODEL_CLASSES];
-    uint32_t ethogram[MCUKD_MODEL_CLASSES]; /* windows per class; a byte would overflow at 256 */
+    uint32_t ethogram[APP_OUTCOMES]; /* windows per outcome; a byte would overflow at 256 */
     /* Windows under way. */
     mcukd_state states[APP_STREAM_STATES];
     uint32_t steps_left[APP_STREAM_STATES]; /* 0: no window under way */

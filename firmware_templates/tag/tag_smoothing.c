@@ -3,7 +3,7 @@
 
 uint32_t tag_with_unknown(uint32_t class_found, const int16_t logits[TAG_CLASSES])
 {
-    for (uint32_t k = 0; k < TAG_CLASSES; k++) {
+    for (uint32_t k = 0; k < TAG_CLASSES && class_found < TAG_CLASSES; k++) {
         if (k != class_found && logits[class_found] - logits[k] < TAG_UNKNOWN_MARGIN) {
             return TAG_CLASSES;
         }

@@ -17,7 +17,8 @@ typedef struct {
     uint8_t smoothed; /* the class given last */
 } tag_smoothing;
 
-/* Return the class, or TAG_CLASSES (unknown) where its logit is less than TAG_UNKNOWN_MARGIN above every other. */
+/* Return the class, or TAG_CLASSES (unknown) where it is that already, or where its logit is less than
+ * TAG_UNKNOWN_MARGIN above any other. */
 uint32_t tag_with_unknown(uint32_t class_found, const int16_t logits[TAG_CLASSES]);
 
 /* Forget all results, as at the start and at a gap. */

@@ -25,7 +25,7 @@ def windows_writer(path: Path, model: IntegerModel, hop: int) -> Any:
     from pyarrow import parquet
 
     facts = {
-        "classes": list(model.classes),
+        "classes": list(model.outcomes),
         "model_sha256": model.sha256,
         "window_s": model.window / model.rate_hz,
         "hop_s": hop / model.rate_hz,
@@ -48,7 +48,7 @@ def windows_table(model: IntegerModel, batch: ClassifiedWindows) -> Any:
 
     top = np.sort(batch.logits.astype(np.int32), axis=1)[:, -2:]
     margin = (top[:, -1] - top[:, 0]) * 2.0 ** -model.length("logits")
-    indices, names = pa.array(batch.classes.astype(np.int16)), pa.array(list(model.classes), pa.string())
+    indices, names = pa.array(batch.classes.astype(np.int16)), pa.array(list(model.outcomes), pa.string())
     microseconds = pa.array((batch.starts + 500) // 1000, pa.timestamp("us", "UTC"))
     columns = [
         microseconds,

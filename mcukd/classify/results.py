@@ -52,13 +52,13 @@ def classify_file(job: ClassifyJob, on_progress: Optional[Callable[[int], None]]
         return {**done, "ran": False}
     fit = check_orientation(job, recording)
     job.file(SUMMARY).unlink(missing_ok=True)
-    counters, budget = Counters(), TimeBudget(len(model.classes))
+    counters, budget = Counters(), TimeBudget(len(model.outcomes))
     hop = job.hop or model.hop
     sample = WindowSample(job.sample, window_count(recording.samples, model.window, hop), model.window)
     with ExitStack() as files:
         windows = files.enter_context(windows_writer(files.enter_context(_new(job, "windows")), model, hop))
         text = files.enter_context(_new(job, "annotations")).open("w", encoding="utf-8", newline="")
-        annotations = Annotations(files.enter_context(text), job.who, model.classes)
+        annotations = Annotations(files.enter_context(text), job.who, model.outcomes)
         reported = 0
         for batch in classify_recording(model, recording, hop, counters, job.block):
             windows.write(windows_table(model, batch))
@@ -71,11 +71,11 @@ def classify_file(job: ClassifyJob, on_progress: Optional[Callable[[int], None]]
         annotations.close()
         days = budget.days(zone_of(job.zone))
         with _new(job, "budget") as path:
-            write_budget(days, model.classes, path)
+            write_budget(days, model.outcomes, path)
         with _new(job, "ethogram") as path:
             simulated = " (model made from SIMULATED data)" if model.simulated else ""
             title = f"{job.who}: behaviour by quarter of an hour, {job.zone}{simulated}"
-            draw_ethogram(days, model.classes, title, path)
+            draw_ethogram(days, model.outcomes, title, path)
         if job.sample:
             with _new(job, "sample") as path:
                 sample.save(path)
@@ -119,8 +119,8 @@ def _summary(
         "timezone": job.zone,
         "days": sum(bool(time.sum()) for time in days.values()),
         "bouts": bouts,
-        "minutes": {name: round(float(minutes(ns)), 4) for name, ns in zip(model.classes, total)},
-        "share": {name: round(float(ns / total.sum()), 6) for name, ns in zip(model.classes, total)},
+        "minutes": {name: round(float(minutes(ns)), 4) for name, ns in zip(model.outcomes, total)},
+        "share": {name: round(float(ns / total.sum()), 6) for name, ns in zip(model.outcomes, total)},
         "sampled_windows": sample.count,
         "computed_with": backend(model).name,
         "model_sha256": model.sha256,

@@ -125,13 +125,13 @@ def _print(facts: dict[str, Any], model: IntegerModel) -> None:
             str(one["days"]),
             str(one["windows"]),
             f"{one['classified_minutes'] / one['recorded_minutes']:.1%}",
-            *(f"{one['share'][name]:.1%}" for name in model.classes),
+            *(f"{one['share'][name]:.1%}" for name in model.outcomes),
         ]
         for one in facts["files"]
     ]
     print_table(
         f"{facts['out']}: windows of {model.window} samples at {model.rate_hz:g} Hz",
-        ["file", "", "days", "windows", "covered", *model.classes],
+        ["file", "", "days", "windows", "covered", *model.outcomes],
         rows,
         left=2,
     )

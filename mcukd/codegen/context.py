@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.codegen.families import code_form
-from mcukd.fixedpoint import gates
+from mcukd.fixedpoint import gates, refusal
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run
 
@@ -46,6 +46,27 @@ def _common(model: IntegerModel) -> dict[str, Any]:
         "table_bytes": model.table_bytes,
         "trace_tensors": model.trace_tensors,
         "known_answers": _known_answers(model),
+        "refusal": _refusal(model),
+    }
+
+
+def _refusal(model: IntegerModel) -> Optional[dict[str, Any]]:
+    """Return a model's refusal rule as C initializers; None without one. No whitening: margins alone."""
+    if not model.may_refuse:
+        return None
+    arrays = model.arrays
+    margins = {"margins": ", ".join(map(str, arrays[refusal.MARGINS])), "whitening": None}
+    if refusal.WHITENING not in arrays:
+        return margins
+    shift = int(arrays[refusal.SHIFT][0])
+    return {
+        **margins,
+        "whitening": nested(arrays[refusal.WHITENING], str, 12),
+        "means": nested(arrays[refusal.MEANS], str, 12),
+        "limits": ", ".join(f"UINT32_C({limit})" for limit in arrays[refusal.LIMITS]),
+        "shift": shift,
+        "addend": 1 << shift >> 1,
+        "deviation_most": refusal.DEVIATION_MOST,
     }
 
 
@@ -102,8 +123,9 @@ def _known_answers(model: IntegerModel) -> list[dict[str, Any]]:
             ),
             "logits": [int(v) for v in logits],
             "state_crc": int(crc),
+            "outcome": int(found),
         }
-        for window, logits, crc in zip(windows, outcome.logits, outcome.state_crc)
+        for window, logits, crc, found in zip(windows, outcome.logits, outcome.state_crc, outcome.classes)
     ]
 
 

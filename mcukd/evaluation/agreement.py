@@ -10,6 +10,7 @@ from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import FACTS_FILE, load_model
 from mcukd.fixedpoint.reference import run
+from mcukd.fixedpoint.refusal import with_rule
 from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.harness.record import read_proof
 from mcukd.models.student import load_any_student, weights_of
@@ -24,7 +25,8 @@ def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
     Float and integer are compared on all `evaluation` windows; the devices' shares are of the windows they
     were proven on (`validation/<board>.json`: class, logits and state equal to the integer reference, bit for
     bit). These models were trained on all animals, so the shares measure arithmetic, not accuracy. None where
-    the study has no integer model; only `problem`, a sentence, where that is stale or damaged.
+    the study has no integer model; only `problem`, a sentence, where that is stale or damaged. Classes are
+    those of the largest logit, also where the model's refusal rule makes a result unknown.
     """
     if not study.file(FACTS_FILE).is_file():
         return None
@@ -38,7 +40,7 @@ def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
     floats = np.concatenate(
         [np.argmax(weights.logits(counts[i : i + _CHUNK]), axis=1) for i in range(0, len(counts), _CHUNK)]
     )
-    integers = run(model, counts, checksums=False).classes
+    integers = run(with_rule(model, {}), counts, checksums=False).classes
     devices = {}
     for file in sorted(study.path.glob("validation/*.json")):
         proof = read_proof(file)

@@ -31,6 +31,17 @@ _FIRST_FACTS = ("bits", "activation_bits", "gates", "state_shift")
 _FLAGS = ("stream",)
 #: Arrays of a head's hidden layer, which only some heads have.
 _HIDDEN_LAYER = ("dense", "dense_bias")
+#: Outcome that is no class, of models with a refusal rule.
+UNKNOWN = "unknown"
+#: Arrays of a refusal rule (`mcukd.fixedpoint.refusal`) and their dtypes. Only models with a rule have them,
+#: so that all others keep their files and hashes.
+RULE_ARRAYS: Mapping[str, Any] = {
+    "unknown_margins": np.int32,
+    "unknown_whitening": np.int16,
+    "unknown_shift": np.int32,
+    "unknown_means": np.int16,
+    "unknown_limits": np.uint32,
+}
 
 
 def head_layers(names: Container[str], source: str = "h") -> tuple[tuple[str, str, str], ...]:
@@ -82,7 +93,7 @@ class IntegerModel(ABC):
     and `logits`.
     arrays: by the names of `array_types`; of the head `dense` (M, inputs), `output` (K·P, M or inputs), with
     biases at the fractional length of the sum they start; known_windows (n, T, C) int16 counts for the
-    firmware's known-answer test.
+    firmware's known-answer test; those of a refusal rule (`refusal.py`) where the model has one.
     bounds: for each 32-bit accumulator the largest magnitude any input can drive it to.
     """
 
@@ -186,6 +197,16 @@ class IntegerModel(ABC):
         return head_layers(self.arrays, self.head_input)
 
     @property
+    def may_refuse(self) -> bool:
+        """Whether a result may be "unknown" (`mcukd.fixedpoint.refusal`)."""
+        return "unknown_margins" in self.arrays
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Names of what a result may be: the classes, and behind them "unknown" where there is a rule."""
+        return (*self.classes, UNKNOWN) if self.may_refuse else self.classes
+
+    @property
     def observed_formats(self) -> dict[str, TensorFormat]:
         """Formats of weights and activations: all but the sums, which fit by proof."""
         return {name: fmt for name, fmt in self.formats.items() if fmt.kind != "sum"}
@@ -272,6 +293,7 @@ def load_model(directory: Path) -> IntegerModel:
         if (name not in arrays or arrays[name].dtype != kind)
         and ("dense" in model.formats or name not in _HIDDEN_LAYER)
     ]
+    wrong += [name for name, kind in RULE_ARRAYS.items() if name in arrays and arrays[name].dtype != kind]
     if wrong:
         raise UserError(f"{arrays_file}: array '{wrong[0]}' is missing or of another type; {remedy}.")
     if arithmetic != ARITHMETIC_VERSION:

@@ -15,6 +15,7 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.arithmetic import IntArray
 from mcukd.fixedpoint.families import integer_form
 from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.refusal import refused
 from mcukd.fixedpoint.result import InferenceResult, StreamResult
 from mcukd.models.families import FAMILIES
 from mcukd.text import listed
@@ -23,8 +24,11 @@ __all__ = ["InferenceResult", "StreamResult", "as_stream", "check_stream", "run"
 
 
 def run(model: IntegerModel, counts: NDArray[np.int16], checksums: bool = True) -> InferenceResult:
-    """Run windows of counts (N, T, C) from the zero state; any T. Without `checksums` state_crc stays 0."""
-    return integer_form(model.family).run(model, counts, checksums)
+    """Run windows of counts (N, T, C) from the zero state; any T. Without `checksums` state_crc stays 0.
+
+    Where the model has a refusal rule, `classes` are its outcomes: K, the number of classes, is unknown.
+    """
+    return refused(model, integer_form(model.family).run(model, counts, checksums))
 
 
 def trace(model: IntegerModel, window: NDArray[np.int16]) -> list[dict[str, IntArray]]:
@@ -42,7 +46,7 @@ def run_stream(model: IntegerModel, samples: NDArray[np.int16], hop: Optional[in
     check_stream(model.family)
     run_of: Any = integer_form(model.family).run_stream
     result: StreamResult = run_of(model, samples, model.hop if hop is None else hop)
-    return result
+    return refused(model, result)
 
 
 def as_stream(model: IntegerModel) -> IntegerModel:

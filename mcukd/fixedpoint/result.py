@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 class InferenceResult:
     """Results of an integer model for N windows.
 
-    logits: (N, K) int32 mantissas of tensor `logits`. classes: (N,) int64, the first of the largest.
+    logits: (N, K) int32 mantissas of tensor `logits`. classes: (N,) int64, the first of the largest; K where
+    the model's refusal rule, if it has one, makes the result unknown.
     state: (N, H) int16 after the last step, H halfwords as `IntegerModel.state_halfwords` counts them.
     state_crc: (N,) uint32, CRC-32 over the states after step 1 … T, each as H little-endian int16.
     saturations: by tensor, how many values were clipped.
@@ -29,7 +30,7 @@ class InferenceResult:
 class StreamResult:
     """Results of an integer model whose state is carried through a recording: n of them, one every hop.
 
-    logits: (n, K) int32 mantissas. classes: (n,) int64, the first of the largest. state: (n, H) int16, the
+    logits: (n, K) int32 mantissas. classes: (n,) int64, as in `InferenceResult`. state: (n, H) int16, the
     state that each result was computed from. last: (H,) int16, the state after the last sample.
     """
 

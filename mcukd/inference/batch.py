@@ -19,6 +19,7 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint import reference
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import InferenceResult
+from mcukd.fixedpoint.refusal import outcomes_of, refused
 from mcukd.inference.families import host_form
 from mcukd.inference.library import CannotBuild, compiler
 from mcukd.models.families import FAMILIES
@@ -67,17 +68,18 @@ def run_fast(
             library, model, in_place(counts), logits, classes, state,
             crcs if checksums else None, counters if saturations else None,
         )  # fmt: skip
-    return InferenceResult(
+    found = InferenceResult(
         logits=logits.astype(np.int32),
         classes=classes.astype(np.int64),
         state=state,
         state_crc=crcs,
         saturations=_named(model, counters) if saturations else {},
     )
+    return refused(model, found)
 
 
 def classes_of(model: IntegerModel, counts: NDArray[np.int16]) -> NDArray[np.int64]:
-    """Return the classes (N,) that an integer model gives for counts (N, T, C)."""
+    """Return the classes (N,) that an integer model gives for counts (N, T, C); K for unknown."""
     return run_fast(model, counts, checksums=False, saturations=False).classes
 
 
@@ -97,7 +99,7 @@ def classify_stream(
 
     samples: read where they are, so a memory-mapped recording of any length will do. hop: the model's own
     without it. logits: (n, K) int16, filled with mantissas where given. advance: called with the windows
-    done since the last call. Returns the classes (n,), n as in `window_count`; one thread.
+    done since the last call. Returns the classes (n,), n as in `window_count`, K for unknown; one thread.
     Raises UserError for a hop below 1, and for counts that are not int16 or of other channels.
     """
     _check(model, samples, "(samples, channels)", 2)
@@ -122,7 +124,10 @@ def classify_stream(
             classes[part], made = outcome.classes, outcome.logits.astype(np.int16)
         else:
             made = np.zeros((len(classes[part]), len(model.classes)), np.int16)
-            _run(library, model, in_place(views[part]), made, classes[part])
+            state = np.zeros((len(made), model.state_halfwords), np.int16) if model.may_refuse else None
+            _run(library, model, in_place(views[part]), made, classes[part], state)
+            if state is not None:
+                classes[part] = outcomes_of(model, made, state)
         if logits is not None:
             logits[part] = made
         if advance:

@@ -103,7 +103,7 @@ def compare_models(
     else:
         inputs = _labelled(card, models, data_root or first.data_root(None), int(first.manifest["seed"]))
     # Names are compared whatever their case.
-    classes = models[0].classes, spelled_as(models[1].classes, models[0].classes)
+    classes = models[0].outcomes, spelled_as(models[1].outcomes, models[0].outcomes)
     truths = spelled_as(inputs.truths, [*classes[0], *classes[1]])
     found: dict[str, Differences] = {}
     with ExitStack() as stack:

@@ -10,9 +10,12 @@ from typing import Optional
 def with_unknown(class_found: int, logits: Sequence[int], margin: int) -> int:
     """Return the class, or the number of classes (unknown) where another logit is within `margin`.
 
+    class_found: the number of classes where the model itself refuses to name one; that stays unknown.
     logits: one integer a class, in the format of the model's output. margin: in the same format; at 0 no
     result of the largest logit is unknown.
     """
+    if class_found >= len(logits):
+        return len(logits)
     others = (value for k, value in enumerate(logits) if k != class_found)
     return len(logits) if any(logits[class_found] - value < margin for value in others) else class_found
 

@@ -55,8 +55,11 @@ class HostModel:
         for sample in np.ascontiguousarray(window):
             self.library.mcukd_model_step(state, sample.ctypes.data_as(ctypes.c_void_p))
             crc = zlib.crc32(bytes(state)[: 2 * hidden], crc)
-        self.library.mcukd_model_classify.restype = ctypes.c_uint8
-        return self.library.mcukd_model_classify(state, logits), list(logits), crc
+        answer = (
+            self.library.mcukd_model_decide if self.model.may_refuse else self.library.mcukd_model_classify
+        )
+        answer.restype = ctypes.c_uint8
+        return answer(state, logits), list(logits), crc
 
     def trace(self, window: np.ndarray) -> list[dict[str, list[int]]]:
         names = self.model.trace_tensors

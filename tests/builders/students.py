@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import numpy as np
 
 from mcukd.data.windows import Windows
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+from mcukd.fixedpoint.reference import run
+from mcukd.fixedpoint.refusal import with_rule
+from mcukd.fixedpoint.refusal_fitting import distance_arrays, measured_rule, with_thresholds
 from mcukd.models.weights import GruMlpWeights, Head
 
 COUNTS_PER_G = 4096.0
@@ -76,6 +81,30 @@ def random_model(
     windows = random_windows(steps=steps, seed=seed, classes=shape.get("classes", 4))
     student = random_student(seed, **shape)
     return quantize(student, windows, QuantizeConfig(bits, activation_bits), operation_hop=steps)
+
+
+def refusing_model(
+    seed: int = 0, share: float = 0.25, distance: bool = True, model: Optional[IntegerModel] = None
+) -> IntegerModel:
+    """A random model whose rule makes about `share` of random windows too close to call, and as many too far.
+
+    distance: False for margins alone. model: in place of a random one, of random windows' classes and rate.
+    """
+    model = model or random_model(seed)
+    counts = random_windows(200, model.window, seed + 100, len(model.classes)).counts
+    counts = np.rint(counts * (model.counts_per_g / COUNTS_PER_G)).astype(np.int16)
+    found = run(with_rule(model, {}), counts, checksums=False)
+    arrays = None
+    if distance:
+        labels = np.arange(len(found.state)) % len(model.classes)
+        arrays = distance_arrays(model, found.state, labels)
+    margins, squared = measured_rule(
+        with_thresholds(model, [0.0] * len(model.classes), [np.inf] * len(model.classes), arrays),
+        found.logits,
+        found.state,
+    )
+    limits = [float(np.quantile(squared, 1 - share))] * len(model.classes)
+    return with_thresholds(model, [float(np.quantile(margins, share))] * len(model.classes), limits, arrays)
 
 
 def extreme_windows(count: int, steps: int, seed: int = 0) -> np.ndarray:

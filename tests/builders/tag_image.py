@@ -9,7 +9,7 @@ from typing import Optional
 
 import numpy as np
 from builders.boards import board_of, untagged
-from builders.students import random_student, random_windows
+from builders.students import random_student, random_windows, refusing_model
 from numpy.typing import NDArray
 
 from mcukd.boards.model import Board
@@ -85,15 +85,19 @@ def tag_image(
     steps: int = 256,
     radio: str = "",
     hop: Optional[int] = None,
+    refuses: bool = False,
 ) -> TagImage:
     """Build a bundled board's image with another section [tag]; margin: of unknown results, in logits.
 
-    radio: its section [radio], with the heading. hop: of the model; without, a quarter of its window.
+    refuses: whether the model has a refusal rule of its own. radio: its section [radio], with the heading.
+    hop: of the model; without, a quarter of its window.
     """
     windows = random_windows(steps=steps, seed=3, classes=5)
     windows = replace(windows, counts=windows.counts >> 3, counts_per_g=512.0)
     student = random_student(1, hidden=16, dense=16, classes=5, counts_per_g=512.0)
     model = quantize(student, windows, QuantizeConfig(8, 16), operation_hop=hop or steps // 4)
+    if refuses:
+        model = refusing_model(model=model)
     if margin is not None:
         tag += f"unknown_margin = {margin * 2.0 ** -model.formats['output'].fractional_length!r}\n"
     board = board_of(f"{untagged(name)}\n[tag]\n{tag}{radio}", folder)

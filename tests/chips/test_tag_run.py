@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from builders.tag_image import TagImage, tag_image
@@ -64,6 +66,18 @@ def test_every_class_counter_and_record_is_the_references(image: TagImage) -> No
     assert run.chip.resets == ["power"]
     assert 300 < run.stack_used() < STACK_BYTES  # of 2,048
     assert (run.awake_seconds - awake) / (run.seconds - at) < MOST_AWAKE[image.board.name]
+
+
+@pytest.mark.parametrize("name", ["collar", "eartag"])
+def test_what_the_model_refuses_is_counted_and_logged_as_unknown(name: str, tmp_path: Path) -> None:
+    image = tag_image(name, tmp_path, TAG.replace("smoothing = 3", "smoothing = 1"), margin=50, refuses=True)
+    run = image.start(image.recording())
+    run.run(150)
+    told = [call.arguments[0] for call in run.latest().observed.calls if call.kind == RESULT]
+    assert 5 in told and len(set(told)) > 1  # of the model itself, before the board's margin
+    same_as_reference(image, run)
+    periods = [each.record for each in read_log(run.log()).records if each.record.kind == PERIOD]
+    assert periods and periods[0].payload[-1] + run.counters()[-1] >= told.count(5)
 
 
 def listens(chip: Chip) -> bool:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from builders.classify import START_NS, STEPS, make_study, recording, stamped, stamps, started, write_parquet
 from builders.data import write_card
-from builders.students import COUNTS_PER_G
+from builders.students import COUNTS_PER_G, refusing_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -30,7 +30,7 @@ from mcukd.data.gaps import REACH, stretches
 from mcukd.data.load import load_windows
 from mcukd.errors import UserError
 from mcukd.fixedpoint import reference
-from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.model import IntegerModel, save_model
 from mcukd.inference.batch import classify_stream, window_count
 from mcukd.pipeline.classify import classify_files
 
@@ -120,6 +120,23 @@ def test_classes_are_those_of_the_reference(study: tuple[Path, IntegerModel], tm
     assert (first, last) == (found["start"][0], found["start"][-1])
     assert list(found["name"]) == [study[1].classes[k] for k in found["class"]]
     assert (found["margin"] >= 0).all() and found["margin"].max() > 0
+
+
+def test_what_the_model_refuses_is_a_behaviour_called_unknown(tmp_path: Path) -> None:
+    folder, plain = make_study(tmp_path / "run")
+    model = refusing_model(model=plain)
+    save_model(model, folder)
+    path = write_parquet(tmp_path / "cow.parquet", recording(4000), stamps(4000))
+    of = task((folder, model), path)
+    summary = classify_file(of)
+    found = windows(of)
+    expected = classify_stream(model, recording(4000))
+    assert np.array_equal(found["class"], expected) and 4 in expected
+    assert found["name"].tolist() == [model.outcomes[k] for k in expected]
+    assert list(summary["minutes"]) == [*plain.classes, "unknown"] and summary["minutes"]["unknown"] > 0
+    assert sum(summary["share"].values()) == pytest.approx(1, abs=1e-5)
+    assert "unknown" in of.file(OUTPUTS["budget"]).read_text().splitlines()[0]
+    assert ",unknown" in of.file(OUTPUTS["annotations"]).read_text()
 
 
 def test_npy_and_parquet_and_float_and_int_are_one(study: tuple[Path, IntegerModel], tmp_path: Path) -> None:

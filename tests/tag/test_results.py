@@ -57,6 +57,12 @@ def test_the_margin_reaches_from_end_to_end(library: TagLibrary) -> None:
         assert library.c.tag_with_unknown(0, (ctypes.c_int16 * 3)(*logits)) == found
 
 
+@given(logits=LOGITS)
+def test_what_the_model_refused_stays_unknown(library: TagLibrary, logits: list[int]) -> None:
+    assert library.c.tag_with_unknown(UNKNOWN, (ctypes.c_int16 * 3)(*logits)) == UNKNOWN
+    assert with_unknown(UNKNOWN, logits, 100) == with_unknown(UNKNOWN, logits, 0) == UNKNOWN
+
+
 @settings(max_examples=60)
 @given(results=st.lists(CLASSES | st.none(), max_size=80))
 def test_the_majority_is_that_of_the_reference(smoothing: TagLibrary, results: list) -> None:
