@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer
+from builders.commands import COMMAND, parsed
 from builders.places import ROOT
 from typer.testing import CliRunner
 
@@ -19,15 +19,6 @@ LINES = [
     for line in block.splitlines()
     if line.startswith("mcukd ")
 ]
-COMMAND = typer.main.get_command(app)
-
-
-def parsed(words: list[str]):
-    """Return the command and its parameters as the command line would read them; nothing is run."""
-    command, context, rest = COMMAND, None, words[1:]
-    while hasattr(command, "commands"):
-        name, command, rest = command.resolve_command(command.make_context("mcukd", rest, context), rest)
-    return command.make_context(name, rest, context)
 
 
 def test_there_are_commands() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from commands import command_pages
 from dialect import for_python_markdown
+from examples import with_marks
 from mkdocs.structure.files import File, Files
 from modules import module_pages
 from navigation import navigation
@@ -48,5 +49,5 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Give a page of the repository the site's links, and lists as Python-Markdown reads them."""
     file = _FILES.get(page.file.src_uri)
     if file is not None:
-        markdown = with_site_links(markdown, file)
+        markdown = with_site_links(with_marks(markdown, file), file)
     return for_python_markdown(markdown)

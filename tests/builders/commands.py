@@ -9,16 +9,34 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 from unittest import mock
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from mcukd.cli import main
 from mcukd.cli.app import app
 
 Completed = subprocess.CompletedProcess[str]
+#: The command line as a tree of commands.
+COMMAND = typer.main.get_command(app)
+
+
+def parsed(words: list[str]) -> Any:
+    """Return the context of a command with its parameters as the command line reads them; nothing is run.
+
+    words: the command from its program's name on. Raises the parser's own errors.
+    """
+    context = COMMAND.make_context(words[0], words[1:])
+    while hasattr(context.command, "commands"):
+        rest = [*context._protected_args, *context.args]
+        if not rest and context.command.invoke_without_command:
+            return context
+        name, command, rest = context.command.resolve_command(context, rest)
+        context = command.make_context(name, rest, context)
+    return context
 
 
 def mcukd_process(*arguments: str, cwd: Optional[Path] = None) -> Completed:

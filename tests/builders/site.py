@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from typing import Optional
 
 import pytest
@@ -97,3 +99,10 @@ def read_page(html: str, article: bool = True) -> Page:
     reader = _Reader(article)
     reader.feed(html)
     return reader.page
+
+
+def site_module(name: str) -> ModuleType:
+    """Return a module of `docs/site`, which import each other as mkdocs lets them."""
+    if str(SITE) not in sys.path:
+        sys.path.append(str(SITE))
+    return importlib.import_module(name)

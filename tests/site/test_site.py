@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from builders.places import ROOT
-from builders.site import SITE, Page, built_site, read_page
+from builders.site import Page, built_site, read_page, site_module
 from markdown_it import MarkdownIt
 
 
@@ -27,15 +24,6 @@ def pages(site: Path) -> dict[str, Page]:
         path.relative_to(site).as_posix(): read_page(path.read_text(encoding="utf-8"))
         for path in sorted(site.rglob("*.html"))
     }
-
-
-@pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A module of the site by its name."""
-    monkeypatch.syspath_prepend(str(SITE))
-    yield importlib.import_module
-    for name in [name for name, one in sys.modules.items() if str(SITE) in str(getattr(one, "__file__", ""))]:
-        del sys.modules[name]
 
 
 def test_every_link_and_source_is_there(site: Path, pages: dict[str, Page]) -> None:
@@ -75,9 +63,9 @@ def test_nothing_is_fetched_from_elsewhere(site: Path, pages: dict[str, Page]) -
         assert "unpkg.com" not in path.read_text(encoding="utf-8"), path
 
 
-def test_pages_say_what_the_repository_says(site: Path, module: Any) -> None:
+def test_pages_say_what_the_repository_says(site: Path) -> None:
     """Every page's text and its tables, lists, code and figures, as a second reader of Markdown sees them."""
-    page_of = module("repository").page_of
+    page_of = site_module("repository").page_of
     reader = MarkdownIt("commonmark", {"html": True}).enable("table")
     unlike = []
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]:
@@ -102,8 +90,8 @@ def _words(page: Page) -> list[str]:
     return " ".join(page.text).split()
 
 
-def test_every_command_has_its_page_with_every_option(site: Path, module: Any) -> None:
-    commands = module("commands")
+def test_every_command_has_its_page_with_every_option(site: Path) -> None:
+    commands = site_module("commands")
     missing = []
     for words, command, context in commands.walked():
         place = commands.page_of(words, hasattr(command, "commands"))
@@ -119,16 +107,16 @@ def test_every_command_has_its_page_with_every_option(site: Path, module: Any) -
     assert missing == []
 
 
-def test_modules_are_read_without_importing_them(site: Path, module: Any) -> None:
-    for room in module("modules").ROOMS:
+def test_modules_are_read_without_importing_them(site: Path) -> None:
+    for room in site_module("modules").ROOMS:
         shown = read_page((site / "api" / f"{room}.html").read_text(encoding="utf-8"))
         assert shown.elements.get("h2", 0) >= 1, room
     distill = " ".join(_words(read_page((site / "api" / "pipeline.html").read_text(encoding="utf-8"))))
     assert "quantize_study" in distill and "Finished stages are not repeated" in distill
 
 
-def test_every_record_is_listed_with_what_it_says(site: Path, module: Any) -> None:
-    records = module("records")
+def test_every_record_is_listed_with_what_it_says(site: Path) -> None:
+    records = site_module("records")
     listed = read_page((site / "results" / "index.html").read_text(encoding="utf-8"))
     figures = read_page((site / "results" / "figures.html").read_text(encoding="utf-8"))
     assert {f"{name}.json" for name in records.records()} <= set(listed.links)
