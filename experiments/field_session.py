@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mcukd.boards.model import Board, load_board
@@ -32,7 +31,7 @@ from mcukd.chips.tag_run import TagRun, streamed
 from mcukd.codegen.tag import tag_setup
 from mcukd.data.simulation.animal import AnimalName, simulated_animal
 from mcukd.fixedpoint.model import IntegerModel, load_model
-from mcukd.inference.batch import run_fast
+from mcukd.inference.batch import classify_stream, window_count
 from mcukd.metrics.agreement.settings import AgreementSettings
 from mcukd.metrics.agreement.summary import agreement_of
 from mcukd.metrics.agreement.track import Track, track_of
@@ -148,16 +147,16 @@ def known_tag(model: IntegerModel, board: Board, source: Dated, clock: ChipClock
     assert setup is not None
     samples = streamed(board, np.concatenate(source.rows))
     times = np.concatenate(source.times)[: len(samples)]
-    windows = sliding_window_view(samples, model.window, axis=0)[:: model.hop].transpose(0, 2, 1)
-    found = run_fast(model, windows, checksums=False, saturations=False)
+    logits = np.zeros((window_count(len(samples), model.window, model.hop), len(model.classes)), np.int16)
+    classes = classify_stream(model, samples, logits=logits)
     smoothed = Smoothing(setup.smoothing)
     said = np.array(
         [
-            smoothed.result(with_unknown(code, logits, setup.unknown_margin))
-            for code, logits in zip(found.classes.tolist(), found.logits.tolist())
+            smoothed.result(with_unknown(code, values, setup.unknown_margin))
+            for code, values in zip(classes.tolist(), logits.tolist())
         ]
     )
-    first = np.arange(len(windows)) * model.hop
+    first = np.arange(len(classes)) * model.hop
     period = NS / model.rate_hz
     middles = (times[first] + times[first + model.window - 1] + period) / 2
     hop = model.hop * period

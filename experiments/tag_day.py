@@ -38,7 +38,7 @@ from mcukd.data.card import load_card
 from mcukd.data.load import load_counts
 from mcukd.data.simulation.simulator import resized
 from mcukd.fixedpoint.model import IntegerModel, load_model
-from mcukd.inference.batch import run_fast
+from mcukd.inference.batch import classify_stream, window_count
 from mcukd.payload.coding import decode
 from mcukd.payload.reception import FIRST, REPEATED
 from mcukd.payload.table import read_payloads
@@ -185,10 +185,11 @@ class Tags:
         return layout.schema
 
 
-def results_of(model: IntegerModel, windows: NDArray[np.int16]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return classes and logits by the integer model on this computer, which equals its specification."""
-    outcome = run_fast(model, windows, checksums=False, saturations=False)
-    return outcome.classes, outcome.logits
+def results_of(model: IntegerModel, samples: NDArray[np.int16]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return classes and logits of a stretch by the model on this computer; it equals its specification."""
+    total = window_count(len(samples), model.window, model.hop)
+    logits = np.zeros((total, len(model.classes)), np.int16)
+    return classify_stream(model, samples, logits=logits), logits
 
 
 def prepare(study: Study, name: str, hours: float, seed: int) -> Tags:

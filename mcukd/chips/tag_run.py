@@ -84,11 +84,15 @@ class Start:
 
 @dataclass
 class Spent:
-    """Calls of a function that were entered and that returned, and the cycles of the core in the latter."""
+    """Calls of a function that were entered and that returned, and the cycles of the core in the latter.
+
+    least: of one call.
+    """
 
     entered: int = 0
     returned: int = 0
     cycles: int = 0
+    least: int = 0
     began: int = 0
 
 
@@ -159,8 +163,10 @@ class TagRun:
 
         def returned(uc: Any, at: int, size: int, _: Any) -> None:
             if spent.began:
+                took = core.cycles - spent.began
                 spent.returned += 1
-                spent.cycles += core.cycles - spent.began
+                spent.cycles += took
+                spent.least = min(spent.least or took, took)
                 spent.began = 0
 
         self._hook(entry, entered)

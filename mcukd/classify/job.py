@@ -87,6 +87,11 @@ def check_options(model: IntegerModel, job: ClassifyJob) -> None:
         raise UserError(
             f"--columns names {len(job.layout.columns)} columns, but the model takes {model.channels} axes."
         )
+    if job.sample and model.stream:
+        raise UserError(
+            f"--sample-windows is {job.sample}, but the state of this model is carried from window to "
+            "window, so that no board could repeat one alone; leave the option out."
+        )
     rate = job.layout.rate_hz
     if job.recorded_hz is not None and abs(job.recorded_hz - model.rate_hz) > 0.02 * model.rate_hz:
         raise UserError(

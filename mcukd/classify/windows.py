@@ -1,7 +1,8 @@
 """Windows of a streamed recording, classified block by block with the results of one pass over the whole.
 
-Samples that a later window needs are kept from block to block. A gap in the stamps (see `mcukd.data.gaps`)
-ends a stretch: no window reaches across, and the next one starts at the sample after it, as in training.
+Samples that a later window needs are kept from block to block, and so is a state that is carried on. A gap in
+the stamps (see `mcukd.data.gaps`) ends a stretch: neither window nor state reaches across, and the next one
+starts at the sample after it, as in training.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mcukd.data.gaps import REACH, Clock, clock_of, find_gaps
 from mcukd.data.recordings import RATE_TOLERANCE
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
-from mcukd.inference.batch import classify_stream, window_count
+from mcukd.inference.batch import classify_stream, run_stream_fast, window_count
 
 _NS = 10**9
 #: Samples of a stamped recording that are held at least while gaps are looked for; the first ones give its
@@ -185,13 +186,16 @@ def _pieces(
 
 
 class _StretchBuffer:
-    """Buffer of the samples of a stretch that later windows need."""
+    """Buffer of the samples of a stretch that later windows need, and its state where that is carried."""
 
     def __init__(self, model: IntegerModel, hop: int, hop_ns: int) -> None:
         self.last, self.coarse = 0, 0
         self._model, self._hop, self._hop_ns = model, hop, hop_ns
         self._counts = np.empty((0, model.channels), np.int16)
         self._times = np.empty(0, np.int64)
+        self._state: Optional[NDArray[np.int16]] = None
+        self._taken = 0  # samples that are part of the state
+        self._ahead = 0  # how many of the buffer's are
 
     def add(
         self, counts: NDArray[np.int16], times: NDArray[np.int64], first: int
@@ -217,13 +221,25 @@ class _StretchBuffer:
         offsets = np.arange(count, dtype=np.int64) * self._hop
         used = self._counts[: offsets[-1] + self._model.window]
         logits = np.empty((count, len(self._model.classes)), np.int16)
-        classes = classify_stream(self._model, used, self._hop, logits)
-        starts = self._times[offsets]
         after = count * self._hop
+        if self._model.stream:
+            classes = self._carry(max(len(used), after), logits)
+        else:
+            classes = classify_stream(self._model, used, self._hop, logits)
+        starts = self._times[offsets]
         last = self._times[after] if after < len(self._times) else starts[-1] + self._hop_ns
         yield ClassifiedWindows(starts, np.append(starts[1:], last), classes, logits, used, offsets, first)
         # Copies, so that the block they come from is freed.
         self._counts, self._times = self._counts[after:].copy(), self._times[after:].copy()
+        self._ahead = max(0, self._ahead - after)
+
+    def _carry(self, until: int, logits: NDArray[np.int16]) -> NDArray[np.uint8]:
+        """Take the buffer's samples up to `until` into the state; fill `logits` and return the classes."""
+        fresh = self._counts[self._ahead : until]
+        found = run_stream_fast(self._model, fresh, self._hop, self._state, self._taken)
+        self._state, self._taken, self._ahead = found.last, self._taken + len(fresh), until
+        logits[:] = found.logits
+        return found.classes.astype(np.uint8)
 
 
 def _check_rate(

@@ -30,6 +30,7 @@ def _common(model: IntegerModel) -> dict[str, Any]:
         "activation_high": (1 << (model.activation_bits - 1)) - 1,
         "window": model.window,
         "hop": model.hop,
+        "carried": model.stream,
         "channels": model.channels,
         "state_halfwords": model.state_halfwords,
         "dense": model.dense,

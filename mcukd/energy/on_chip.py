@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from mcukd.boards.model import Board
 from mcukd.chips.sensors.sources import Recording
 from mcukd.chips.sensors.wiring import make_sensor
-from mcukd.chips.tag_run import TagRun
+from mcukd.chips.tag_run import Spent, TagRun
 from mcukd.energy.work import Work
 from mcukd.errors import UserError
 from mcukd.tag.application import RESULT
 
-#: The application's function that takes one sample into all windows under way.
+#: The application's function that takes one sample into all windows under way, or into the state carried on.
 _CLASSIFIES = "app_stream_push"
+#: The model's function, where its firmware has one, that makes of a sample what all windows under way share.
+_SHARED = "mcukd_model_sums"
 #: Seconds after the console is off, or from the start where it never is, before anything is counted.
 _QUIET_S = 5.0
 #: Until samples have come once more: seconds, and times that the sensor's FIFO fills to its watermark.
@@ -52,11 +54,13 @@ def count_work(
     counts: NDArray[np.int32],
     minutes: float,
     advance: Callable[[int], None] = lambda steps: None,
+    carried: bool = False,
 ) -> Work:
     """Return the work of a board's image, counted for some virtual minutes in which nobody talks to it.
 
-    board: with [sensor.driver] and [tag]. classes, window_s: of its model. counts: (n, 3), what the sensor
-    measures, in its own counts, again and again. advance: called with 1 after each of twenty parts.
+    board: with [sensor.driver] and [tag]. classes, window_s: of its model. carried: whether its state is
+    carried on: a step is then part of a sample's work, and only the head of a result's. counts: (n, 3), what
+    the sensor measures, in its own counts, again and again. advance: called with 1 after each of 20 parts.
     Raises UserError where modelled chips cannot run here, and where no result comes in these minutes.
     """
     assert board.sensor is not None and board.sensor.driver is not None and board.tag is not None
@@ -64,7 +68,10 @@ def count_work(
     device = make_sensor(driver, Recording(counts, repeat=True))
     run = TagRun(board, elf, classes, device)
     run.run(max(board.tag.console_s, 2 * window_s) + _QUIET_S)
-    spent = run.count_in(_CLASSIFIES, max(_SETTLE_S, _DRAINS * driver.watermark / driver.rate_hz))
+    settle_s = max(_SETTLE_S, _DRAINS * driver.watermark / driver.rate_hz)
+    shared = run.count_in(_SHARED, settle_s) if _SHARED in run.image.symbols else Spent()
+    spent = run.count_in(_CLASSIFIES, settle_s)
+    shared_before = shared.cycles
     first = _moment(run)
     for _ in range(SLICES):
         run.run(60 * minutes / SLICES)
@@ -82,10 +89,13 @@ def count_work(
         )
     instructions, stood = last.instructions - first.instructions, last.stood - first.stood
     waited = last.waited - first.waited - stood
+    # A call without a result takes the least.
+    of_samples = spent.returned * spent.least if carried else shared.cycles - shared_before
+    of_results = spent.cycles - of_samples
     return Work(
         clock_hz=clock,
-        result_instructions=spent.cycles / results,
-        sample_instructions=(instructions - spent.cycles) / samples,
+        result_instructions=of_results / results,
+        sample_instructions=(instructions - of_results) / samples,
         sample_wait_s=waited / clock / samples,
         sample_transfer_s=(last.transfer_s - first.transfer_s) / samples,
         flash_words_per_s=(last.words - first.words) / seconds,

@@ -12,11 +12,12 @@ DAY_S = 86_400
 class Work:
     """What a tag's chip does.
 
-    clock_hz: of its core. result_instructions: of one window, from its first sample to its class; None where
-    only a share of the day is known. sample_instructions: of all else, for each sample. sample_wait_s: time
-    for each sample in which the core waits awake, as for a bus. sample_transfer_s: time for each sample in
-    which a transfer runs without the core. flash_words_per_s, flash_pages_per_s: programmed and erased. These
-    three are None where only a share of the day is known.
+    clock_hz: of its core. result_instructions: of one window, from its first sample to its class, without
+    what windows share; of the head alone where the state is carried on; None where only a share of the day is
+    known. sample_instructions: of all else, for each sample. sample_wait_s: time for each sample in which the
+    core waits awake, as for a bus. sample_transfer_s: time for each sample in which a transfer runs without
+    the core. flash_words_per_s, flash_pages_per_s: programmed and erased. These three are None where only a
+    share of the day is known.
     origin: where all this comes from, a sentence. counted: figures of the count, by name; `awake_share` is
     without the time in which the core stands still for its flash, `flash_share`.
     """

@@ -23,6 +23,9 @@ from mcukd.models.families import FAMILIES
 #: Fractional lengths by weight group that are not to be chosen, or None; for families with `qat`.
 Lengths = Optional[Mapping[str, NDArray[np.int64]]]
 
+#: Takes a model, samples (S, C), a hop, the state before them (H,) or None, and the number of samples before.
+StreamRun = Callable[[Any, NDArray[np.int16], int, Optional[NDArray[np.int16]], int], StreamResult]
+
 
 @dataclass(frozen=True)
 class MixedWidths:
@@ -71,8 +74,9 @@ class IntegerForm:
     model: the class of its integer models. quantize: makes one of float weights, calibration windows, widths,
     the hop in operation, and `Lengths`. run: the reference on counts (N, T, C); its last argument says
     whether to compute checksums of states. trace: every tensor of `model.trace_tensors` of every step of one
-    window (T, C). run_stream: the reference on a recording (S, C) whose state is carried, with a hop; None
-    where the family has no state that can go on after a window, and its models no `stream`.
+    window (T, C). run_stream: the reference on a recording (S, C) whose state is carried, as
+    `reference.run_stream` calls it; None where the family has no state that can go on after a window, and its
+    models no `stream`.
     check_window: raises UserError for a number of samples that a window cannot have.
     gate_tables: whether the kind of gate table is worth varying. mixed, qat: mixed widths and
     quantization-aware training; None where the family has none. ranges: compares float weights and integer
@@ -83,7 +87,7 @@ class IntegerForm:
     quantize: Callable[[Any, Windows, QuantizeConfig, int, Lengths], IntegerModel]
     run: Callable[[Any, NDArray[np.int16], bool], InferenceResult]
     trace: Callable[[Any, NDArray[np.int16]], list[dict[str, IntArray]]]
-    run_stream: Optional[Callable[[Any, NDArray[np.int16], int], StreamResult]] = None
+    run_stream: Optional[StreamRun] = None
     check_window: Callable[[int], None] = lambda steps: None
     gate_tables: bool = False
     mixed: Optional[MixedWidths] = None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Optional
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mcukd.errors import UserError
@@ -20,7 +21,16 @@ from mcukd.fixedpoint.result import InferenceResult, StreamResult
 from mcukd.models.families import FAMILIES
 from mcukd.text import listed
 
-__all__ = ["InferenceResult", "StreamResult", "as_stream", "check_stream", "run", "run_stream", "trace"]
+__all__ = [
+    "InferenceResult",
+    "StreamResult",
+    "as_stream",
+    "check_stream",
+    "run",
+    "run_recording",
+    "run_stream",
+    "trace",
+]
 
 
 def run(model: IntegerModel, counts: NDArray[np.int16], checksums: bool = True) -> InferenceResult:
@@ -36,17 +46,44 @@ def trace(model: IntegerModel, window: NDArray[np.int16]) -> list[dict[str, IntA
     return integer_form(model.family).trace(model, window)
 
 
-def run_stream(model: IntegerModel, samples: NDArray[np.int16], hop: Optional[int] = None) -> StreamResult:
+def run_stream(
+    model: IntegerModel,
+    samples: NDArray[np.int16],
+    hop: Optional[int] = None,
+    state: Optional[NDArray[np.int16]] = None,
+    taken: int = 0,
+) -> StreamResult:
     """Run a recording (S, C) with one state, carried from zero at its first sample to its end.
 
     The first result comes with sample T - 1, the next ones `hop` samples apart, by default the model's. They
     are numbered as those of windows are, each of which ends with the same sample. Where samples are missing a
-    new recording begins. Raises UserError for a family that has no state to carry.
+    new recording begins. A recording may come in parts: state (H,) is then `last` of the part before, and
+    taken the number of samples before. Raises UserError for a family that has no state to carry.
     """
     check_stream(model.family)
-    run_of: Any = integer_form(model.family).run_stream
-    result: StreamResult = run_of(model, samples, model.hop if hop is None else hop)
-    return refused(model, result)
+    of_family = integer_form(model.family).run_stream
+    assert of_family is not None
+    return refused(model, of_family(model, samples, model.hop if hop is None else hop, state, taken))
+
+
+def run_recording(
+    model: IntegerModel, samples: NDArray[np.int16], hop: Optional[int] = None
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the classes (n,), K for unknown, and logits (n, K) that operation gives of a recording (S, C) without a gap.
+
+    The state is carried or starts anew with each window, as the model says. hop: the model's own without it.
+    """
+    hop = model.hop if hop is None else hop
+    if model.stream:
+        carried = run_stream(model, samples, hop)
+        return carried.classes, carried.logits
+    windows = np.empty((0, model.window, samples.shape[1]), np.int16)
+    if len(samples) >= model.window:
+        windows = sliding_window_view(samples, model.window, axis=0)[::hop].transpose(0, 2, 1)
+    if not len(windows):
+        return np.empty(0, np.int64), np.empty((0, len(model.classes)), np.int32)
+    found = run(model, windows, checksums=False)
+    return found.classes, found.logits
 
 
 def as_stream(model: IntegerModel) -> IntegerModel:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
-from mcukd.fixedpoint.reference import InferenceResult, run, trace
+from mcukd.fixedpoint.reference import InferenceResult, run, run_recording, trace
 from mcukd.harness.messages import DeviceError, Identity, StreamState, WindowResult
 from mcukd.harness.probes import Probes
 from mcukd.harness.protocol import Device
@@ -51,7 +51,7 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
     image_emulated: what the image says of itself; where it ran is the caller's to say.
     count_range: least and most instructions or cycles per window, of which the median is given.
     stack_high_water_bytes: read after every kind of request was made, in both encodings.
-    streaming: whether samples streamed as in operation gave the values of that window.
+    streaming: whether two windows' samples, streamed as in operation, gave the results of the reference.
     counter_problem: a sentence where the counter's readings are no measurement; the figures are None then.
     Raises UserError where the device stops answering.
     """
@@ -66,7 +66,10 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
         for n, window in enumerate(probes.counts):
             if n == len(probes.counts) - 1:
                 # The last window's reply tells the most stack of all that came before it.
-                streamed = exercise(device, probes.counts[0])
+                samples = np.concatenate(probes.counts[:2])
+                streamed = streamed_right(
+                    exercise(device, samples), *run_recording(model, probes.scaling.apply(samples))
+                )
             result = device.run_window(window)
             results.append(result)
             if difference(result, expected, n) is not None:
@@ -97,7 +100,7 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
             "wrong_logits": list(selftest.wrong_logits),
             "wrong_states": list(selftest.wrong_states),
         },
-        "streaming": {"passed": streamed_right(streamed, expected)},
+        "streaming": {"passed": streamed},
         "counter_kind": who.counter_kind,
         "counter_problem": problem,
         "count_range": [min(counts), max(counts)] if counts else None,
@@ -105,29 +108,33 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
     }
 
 
-def exercise(device: Device, window: NDArray[np.int16]) -> StreamState:
-    """Make every kind of request that a proof does not make by itself; return where streaming `window` ended.
+def exercise(device: Device, samples: NDArray[np.int16]) -> list[StreamState]:
+    """Make every kind of request that a proof does not make by itself; return what streaming samples told.
 
-    window: (T, C) counts. Among the requests are a robust one and one that is refused, so that the stack's
-    high-water mark afterwards covers all that the firmware can be asked.
+    samples: (S, C) counts, at least a window of them. Among the requests are a robust one and one that is
+    refused, so that the stack's high-water mark afterwards covers all that the firmware can be asked.
     """
-    device.who()
+    window = device.who().window
     device.trace_step(0, 0)
     device.trace_digest(0)
     with device.robustly():
         device.trace_step(0, 0)
     with suppress(DeviceError):
-        device.trace_step(len(window), 0)
+        device.trace_step(window, 0)
     device.reset_stream()
-    *_, last = device.push(0, window)
+    told = list(device.push(0, samples))
     device.ethogram()
-    return last
+    return told
 
 
-def streamed_right(state: StreamState, expected: InferenceResult) -> bool:
-    """Tell whether streaming the first window ended with its class and logits."""
-    values = (state.latest_class, state.latest_logits.tolist())
-    return values == (int(expected.classes[0]), expected.logits[0].tolist())
+def streamed_right(told: list[StreamState], classes: NDArray[np.int64], logits: NDArray[np.int32]) -> bool:
+    """Tell whether each result that streaming told of is the expected one, and all were told of.
+
+    classes, logits: (n,) and (n, K), of `reference.run_recording` on the samples as the model meets them.
+    """
+    found = {one.results: (one.latest_class, one.latest_logits.tolist()) for one in told if one.results}
+    expected = zip(classes.tolist(), logits.tolist())
+    return found == dict(enumerate(expected, 1))
 
 
 def measured(results: list[WindowResult], who: Identity) -> tuple[list[int], Optional[str]]:

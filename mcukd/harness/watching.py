@@ -61,7 +61,10 @@ class Watched:
 
 @dataclass(frozen=True)
 class ToldResult:
-    """A result, as it was told. ticks: of the tag's clock. raw, behaviour: None where unknown."""
+    """A result, as it was told. ticks: of the tag's clock. raw, behaviour: None where unknown.
+
+    state: (H,) that it was computed from, where that is carried on; else None.
+    """
 
     ticks: int
     number: int
@@ -69,6 +72,7 @@ class ToldResult:
     raw: Optional[int]
     behaviour: Optional[int]
     logits: tuple[int, ...]
+    state: Optional[tuple[int, ...]] = None
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,7 @@ class Watcher:
         }[message.kind]
         payload = message.payload
         left = len(payload) - TOLD_FIELDS.size - size
-        fits = left == 0
+        fits = left == 0 or (message.kind == TELLS_RESULT and left == 2 * who.hidden)
         if message.kind == TELLS_SAMPLES:
             fits = left > 0 and left % (2 * who.channels) == 0
         if not fits:
@@ -208,5 +212,6 @@ class Watcher:
             return ToldSamples(ticks, first, bool(gap), counts.reshape(-1, who.channels))
         number, samples, *classes = RESULT_FIELDS.unpack(payload[: RESULT_FIELDS.size])
         raw, behaviour = (None if found >= who.classes else found for found in classes)
-        logits = np.frombuffer(payload[RESULT_FIELDS.size :], "<i2").tolist()
-        return ToldResult(ticks, number, samples, raw, behaviour, tuple(logits))
+        values = np.frombuffer(payload[RESULT_FIELDS.size :], "<i2").tolist()
+        logits, state = tuple(values[: who.classes]), tuple(values[who.classes :])
+        return ToldResult(ticks, number, samples, raw, behaviour, logits, state or None)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mcukd.errors import UserError
 from mcukd.fixedpoint import reference
 from mcukd.fixedpoint.model import IntegerModel
-from mcukd.fixedpoint.reference import InferenceResult
+from mcukd.fixedpoint.reference import InferenceResult, StreamResult
 from mcukd.fixedpoint.refusal import outcomes_of, refused
 from mcukd.inference.families import host_form
 from mcukd.inference.library import CannotBuild, compiler
@@ -27,6 +27,8 @@ from mcukd.text import listed
 
 #: Steps of windows between two returns to Python: some tenths of a second, so that an interrupt takes effect.
 STEPS_PER_CALL = 1 << 22
+#: Samples of a carried state likewise.
+SAMPLES_PER_CALL = 1 << 20
 _BLOCK = 32
 
 
@@ -97,6 +99,8 @@ def classify_stream(
 ) -> NDArray[np.uint8]:
     """Classify a recording (S, C) of counts: a window of T samples every `hop`, each from the zero state.
 
+    A state that is carried (`model.stream`) starts from zero at the first sample alone; its results are
+    numbered alike, each as that of the window that ends with it.
     samples: read where they are, so a memory-mapped recording of any length will do. hop: the model's own
     without it. logits: (n, K) int16, filled with mantissas where given. advance: called with the windows
     done since the last call. Returns the classes (n,), n as in `window_count`, K for unknown; one thread.
@@ -110,12 +114,17 @@ def classify_stream(
     classes = np.zeros(total, np.uint8)
     if not total:
         return classes
-    views = np.lib.stride_tricks.sliding_window_view(samples, model.window, axis=0)
-    views = views[::hop].transpose(0, 2, 1)
     if logits is not None and (logits.shape != (total, len(model.classes)) or logits.dtype != np.int16):
         raise UserError(
             f"logits: expected int16 of shape {(total, len(model.classes))}, found {logits.shape}."
         )
+    if model.stream:
+        carried = run_stream_fast(model, samples, hop, advance=advance)
+        if logits is not None:
+            logits[:] = carried.logits
+        return carried.classes.astype(np.uint8)
+    views = np.lib.stride_tricks.sliding_window_view(samples, model.window, axis=0)
+    views = views[::hop].transpose(0, 2, 1)
     library = _library_of(model)[1]
     for start in range(0, total, _per_call(model.window)):
         part = slice(start, start + _per_call(model.window))
@@ -133,6 +142,62 @@ def classify_stream(
         if advance:
             advance(len(made))
     return classes
+
+
+def run_stream_fast(
+    model: IntegerModel,
+    samples: NDArray[np.int16],
+    hop: Optional[int] = None,
+    state: Optional[NDArray[np.int16]] = None,
+    taken: int = 0,
+    advance: Optional[Callable[[int], None]] = None,
+) -> StreamResult:
+    """Run a recording (S, C), or a part of one, with a carried state. Equal to `reference.run_stream`.
+
+    advance: called with the results done since the last call. Raises UserError as that and `run_fast` do.
+    """
+    _check(model, samples, "(samples, channels)", 2)
+    reference.check_stream(model.family)
+    hop = model.hop if hop is None else hop
+    library = _library_of(model)[1]
+    last = np.zeros(model.state_halfwords, np.int16) if state is None else state.astype(np.int16)
+    parts: list[StreamResult] = []
+    for at in range(0, max(len(samples), 1), SAMPLES_PER_CALL):
+        part, before = samples[at : at + SAMPLES_PER_CALL], taken + at
+        if library is None:
+            parts.append(reference.run_stream(model, part, hop, last, before))
+        else:
+            parts.append(_carry(library, model, part, hop, last, before))
+        last = parts[-1].last
+        if advance:
+            advance(len(parts[-1].classes))
+    logits, classes, states = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("logits", "classes", "state")
+    )
+    return StreamResult(logits, classes, states, last)
+
+
+def _carry(
+    library: ctypes.CDLL,
+    model: IntegerModel,
+    samples: NDArray[np.int16],
+    hop: int,
+    state: NDArray[np.int16],
+    taken: int,
+) -> StreamResult:
+    host = host_form(model.family)
+    assert host is not None and host.carrier is not None
+    # The sample, counted from 0, that the next result comes with.
+    first = model.window - 1 - taken
+    first = first if first >= 0 else first % hop
+    total = max(0, -((first - len(samples)) // hop))
+    logits = np.zeros((total, len(model.classes)), np.int16)
+    classes, last = np.zeros(total, np.uint8), state.copy()
+    states = np.zeros((total, model.state_halfwords), np.int16)
+    native = np.ascontiguousarray(samples, np.int16)
+    host.carrier(library, model)(native, first, hop, last, logits, classes, states)
+    found = StreamResult(logits.astype(np.int32), classes.astype(np.int64), states, last)
+    return refused(model, found)
 
 
 def _library_of(model: IntegerModel) -> tuple[Backend, Optional[ctypes.CDLL]]:

@@ -35,19 +35,41 @@ class Runner(Protocol):
         """
 
 
+class Carrier(Protocol):
+    """Compiled C bound to one model whose state is carried."""
+
+    def __call__(
+        self,
+        samples: NDArray[np.int16],
+        first: int,
+        hop: int,
+        state: NDArray[np.int16],
+        logits: NDArray[np.int16],
+        classes: NDArray[np.uint8],
+        states: NDArray[np.int16],
+    ) -> None:
+        """Take samples (S, C), one after the other in memory, into `state` (H,), which is changed.
+
+        Results come with sample `first`, counted from 0, and every `hop` after it; logits (n, K), classes
+        (n,) and states (n, H) have a row for each.
+        """
+
+
 @dataclass(frozen=True)
 class HostForm:
     """The part `host` of a family.
 
     shape: what models have in common that share a library. load: the library of a shape; raises
     `library.CannotBuild` where there is none. runner: binds a model to its library. counters: the tensors
-    whose clipped values the C counts, in its order.
+    whose clipped values the C counts, in its order. carrier: binds a model whose state is carried; None where
+    the family has none.
     """
 
     shape: Callable[[Any], Hashable]
     load: Callable[[Any], ctypes.CDLL]
     runner: Callable[[ctypes.CDLL, Any], Runner]
     counters: tuple[str, ...]
+    carrier: Optional[Callable[[ctypes.CDLL, Any], Carrier]] = None
 
 
 def host_form(family: str) -> Optional[HostForm]:

@@ -13,7 +13,7 @@ from mcukd.fixedpoint import gates
 from mcukd.fixedpoint.arithmetic import IntArray
 from mcukd.fixedpoint.gru.model import GATES, GruMlpModel
 from mcukd.fixedpoint.gru.packing import pairs
-from mcukd.inference.families import HostForm, Runner
+from mcukd.inference.families import Carrier, HostForm, Runner
 from mcukd.inference.library import CannotBuild, load_library, render
 
 TEMPLATE = "host/mcukd_batch.c.j2"
@@ -64,6 +64,8 @@ def load(shape: Shape) -> ctypes.CDLL:
     pointer, wide = ctypes.c_void_p, ctypes.c_int64
     library.mcukd_batch_run.argtypes = [pointer, pointer, wide, wide, wide, *[pointer] * 5]
     library.mcukd_batch_run.restype = None
+    library.mcukd_batch_carry.argtypes = [pointer, pointer, wide, wide, wide, *[pointer] * 4]
+    library.mcukd_batch_carry.restype = None
     return library
 
 
@@ -94,6 +96,35 @@ def runner(library: ctypes.CDLL, model: GruMlpModel) -> Runner:
         )
 
     return run
+
+
+def carrier(library: ctypes.CDLL, model: GruMlpModel) -> Carrier:
+    """Bind a model whose state is carried to its library."""
+    facts, arrays = _facts(model)
+
+    def carry(
+        samples: NDArray[np.int16],
+        first: int,
+        hop: int,
+        state: NDArray[np.int16],
+        logits: NDArray[np.int16],
+        classes: NDArray[np.uint8],
+        states: NDArray[np.int16],
+    ) -> None:
+        assert arrays  # the C reads their memory
+        library.mcukd_batch_carry(
+            ctypes.byref(facts),
+            samples.ctypes.data,
+            len(samples),
+            first,
+            hop,
+            state.ctypes.data,
+            logits.ctypes.data,
+            classes.ctypes.data,
+            states.ctypes.data,
+        )
+
+    return carry
 
 
 def _facts(model: GruMlpModel) -> tuple[_Model, list[NDArray[Any]]]:
@@ -144,4 +175,4 @@ def _gate_table(kind: str) -> tuple[NDArray[np.uint16], int]:
     return gates.gate(np.arange(-middle, middle), kind).astype(np.uint16), middle
 
 
-HOST = HostForm(shape_of, load, runner, _COUNTERS)
+HOST = HostForm(shape_of, load, runner, _COUNTERS, carrier)

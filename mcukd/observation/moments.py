@@ -60,7 +60,7 @@ class Result:
 
     raw: class of the window, behaviour: of the majority of the last results, both None where unknown.
     logits: (K,) the model's integers. samples: taken since the tag's start when its window ended; None where
-    that is not told.
+    that is not told. state: (H,) that it was computed from, where that is carried on and told.
     """
 
     received_ns: int
@@ -70,6 +70,7 @@ class Result:
     behaviour: Optional[int]
     logits: tuple[int, ...]
     samples: Optional[int] = None
+    state: Optional[tuple[int, ...]] = None
 
 
 @dataclass(frozen=True)

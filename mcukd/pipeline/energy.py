@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from mcukd import extras
 from mcukd.boards.model import Board
@@ -15,6 +15,9 @@ from mcukd.errors import UserError
 from mcukd.files import sha256_text, write_json
 from mcukd.pipeline.firmware import MODEL_FILES, ensure_built
 from mcukd.study import Study
+
+if TYPE_CHECKING:
+    from mcukd.fixedpoint.model import IntegerModel
 
 #: Virtual minutes for which work is counted, unless told otherwise.
 MINUTES = 5.0
@@ -68,7 +71,7 @@ def energy_study(
     if study.is_current(stage, inputs, options):
         return dict(json.loads(path.read_text(encoding="utf-8")))
     if awake_share is None:
-        work = _counted(study, board, elf, len(model.classes), model.window / model.rate_hz, minutes)
+        work = _counted(study, board, elf, model, minutes)
     else:
         assert board.clock_hz is not None
         work = work_of_share(awake_share, model.rate_hz, board.clock_hz)
@@ -115,7 +118,7 @@ def _check_chip(board: Board) -> None:
     )
 
 
-def _counted(study: Study, board: Board, elf: Path, classes: int, window_s: float, minutes: float) -> Work:
+def _counted(study: Study, board: Board, elf: Path, model: IntegerModel, minutes: float) -> Work:
     import numpy as np
 
     from mcukd.data.card import load_card
@@ -130,4 +133,7 @@ def _counted(study: Study, board: Board, elf: Path, classes: int, window_s: floa
     assert board.sensor is not None and board.sensor.setup is not None
     counts <<= board.sensor.setup.shift
     with progress(f"A tag's work on {board.name}", SLICES) as advance:
-        return count_work(board, elf, classes, window_s, counts, minutes, advance)
+        window_s = model.window / model.rate_hz
+        return count_work(
+            board, elf, len(model.classes), window_s, counts, minutes, advance, carried=model.stream
+        )

@@ -35,7 +35,8 @@ class Call(NamedTuple):
     ticks: int
 
 
-#: Takes windows (n, steps, 3) of int16 counts; returns classes (n,) and logits (n, classes) of the model.
+#: Takes samples (s, 3) of int16 counts without a gap; returns classes (n,) and logits (n, classes) of the
+#: results that the model gives of them.
 Results = Callable[[NDArray[np.int16]], tuple[NDArray[Any], NDArray[Any]]]
 
 
@@ -75,19 +76,17 @@ def stretches(observed: Observed) -> list[tuple[int, int]]:
 
 
 def expected_results(
-    observed: Observed, window: int, hop: int, results: Results, batch: int = 4096
+    observed: Observed, window: int, hop: int, results: Results
 ) -> Iterator[tuple[int, int, tuple[int, ...]]]:
     """Yield each result that the samples give: samples streamed up to it, class, logits.
 
-    Windows begin every `hop` samples of a stretch; none bridges a gap.
+    The first result of a stretch comes after a window, the next ones `hop` samples apart; neither a window
+    nor a state bridges a gap.
     """
     for first, end in stretches(observed):
-        starts = np.arange(first, end - window + 1, hop)
-        for at in range(0, len(starts), batch):
-            chosen = starts[at : at + batch]
-            classes, logits = results(observed.samples[chosen[:, None] + np.arange(window)])
-            for start, found, values in zip(chosen.tolist(), classes.tolist(), logits.tolist()):
-                yield start + window, int(found), tuple(values)
+        classes, logits = results(observed.samples[first:end])
+        for number, (found, values) in enumerate(zip(classes.tolist(), logits.tolist())):
+            yield first + window + number * hop, int(found), tuple(values)
 
 
 def replay(

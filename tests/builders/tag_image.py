@@ -27,7 +27,7 @@ from mcukd.data.load import load_counts
 from mcukd.data.simulation.simulator import resized
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.fixedpoint.reference import run
+from mcukd.fixedpoint.reference import as_stream, run_recording
 from mcukd.tag.application import Outcome
 
 
@@ -36,12 +36,6 @@ def animals() -> NDArray[np.int32]:
     """Counts (n, 3) of twenty minutes of a small simulated herd."""
     card = resized(load_card("herd-sim"), 2, 10)
     return np.concatenate([part.counts for part in load_counts(card, None, seed=1000)]).astype(np.int32)
-
-
-def results_of(model: IntegerModel, windows: NDArray[np.int16]) -> tuple[NDArray, NDArray]:
-    """Classes and logits by the specification."""
-    outcome = run(model, windows)
-    return outcome.classes, outcome.logits
 
 
 @dataclass
@@ -72,7 +66,7 @@ class TagImage:
         assert config is not None
         model = self.model
         identity = Identity(self.firmware_sha256, model.sha256, model.window, model.hop)
-        results = functools.partial(results_of, model)
+        results = functools.partial(run_recording, model)
         layout = payload_layout(self.board, self.model) if self.board.radio else None
         return reference_of(self.board, start, config, identity, results, reset_cause, layout)
 
@@ -86,11 +80,12 @@ def tag_image(
     radio: str = "",
     hop: Optional[int] = None,
     refuses: bool = False,
+    stream: bool = False,
 ) -> TagImage:
     """Build a bundled board's image with another section [tag]; margin: of unknown results, in logits.
 
-    refuses: whether the model has a refusal rule of its own. radio: its section [radio], with the heading.
-    hop: of the model; without, a quarter of its window.
+    refuses: whether the model has a refusal rule of its own. stream: whether its state is carried. radio: its
+    section [radio], with the heading. hop: of the model; without, a quarter of its window.
     """
     windows = random_windows(steps=steps, seed=3, classes=5)
     windows = replace(windows, counts=windows.counts >> 3, counts_per_g=512.0)
@@ -98,6 +93,7 @@ def tag_image(
     model = quantize(student, windows, QuantizeConfig(8, 16), operation_hop=hop or steps // 4)
     if refuses:
         model = refusing_model(model=model)
+    model = as_stream(model) if stream else model
     if margin is not None:
         tag += f"unknown_margin = {margin * 2.0 ** -model.formats['output'].fractional_length!r}\n"
     board = board_of(f"{untagged(name)}\n[tag]\n{tag}{radio}", folder)

@@ -64,16 +64,19 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("hop", [1, 7, STEPS, STEPS + 11])
-@pytest.mark.parametrize("block", [13, 64, 997, 1 << 19])
+@pytest.mark.parametrize(
+    ("block", "stream"),
+    [(13, False), (64, False), (64, True), (997, False), (997, True), (1 << 19, False), (1 << 19, True)],
+)
 def test_blocks_equal_one_pass(
-    study: tuple[Path, IntegerModel], tmp_path: Path, hop: int, block: int
+    study: tuple[Path, IntegerModel], tmp_path: Path, hop: int, block: int, stream: bool
 ) -> None:
-    counts = recording(5000)
+    model, counts = reference.as_stream(study[1]) if stream else study[1], recording(5000)
     path = write_parquet(tmp_path / "cow1.parquet", counts, stamps(5000), group=700)
     logits = np.empty((window_count(5000, STEPS, hop), 4), np.int16)
-    expected = classify_stream(study[1], counts, hop, logits)
+    expected = classify_stream(model, counts, hop, logits)
     assert len(set(expected.tolist())) > 1
-    found = list(classify_recording(study[1], open_recording(path, stamped()), hop, Counters(), block))
+    found = list(classify_recording(model, open_recording(path, stamped()), hop, Counters(), block))
     assert np.array_equal(np.concatenate([part.classes for part in found]), expected)
     assert np.array_equal(np.concatenate([part.logits for part in found]), logits)
     starts = np.concatenate([part.starts for part in found])
@@ -91,16 +94,17 @@ def test_gaps_anywhere_equal_a_pass_over_each_stretch(
         st.lists(st.integers(1, 150), min_size=1, max_size=6).filter(lambda n: max(n) >= STEPS)
     )
     hop, block = data.draw(st.integers(1, 60)), data.draw(st.integers(2, 200))
+    model = reference.as_stream(study[1]) if data.draw(st.booleans()) else study[1]
     counts, times, expected, begun = recording(sum(lengths)), [], [], 0
     for number, length in enumerate(lengths):
         times.append(stamps(length, START_NS + begun * PERIOD_NS + number * 10**9))
         if length >= STEPS:
-            expected.append(classify_stream(study[1], counts[begun : begun + length], hop))
+            expected.append(classify_stream(model, counts[begun : begun + length], hop))
         begun += length
     path = tmp_path_factory.mktemp("gaps") / "a.parquet"
     write_parquet(path, counts, np.concatenate(times), group=data.draw(st.integers(1, 300)))
     counters = Counters()
-    found = list(classify_recording(study[1], open_recording(path, stamped()), hop, counters, block))
+    found = list(classify_recording(model, open_recording(path, stamped()), hop, counters, block))
     assert np.array_equal(np.concatenate([f.classes for f in found]), np.concatenate(expected))
     assert counters.samples == len(counts)
     assert counters.stretches == len(lengths)

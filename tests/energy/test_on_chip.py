@@ -17,7 +17,7 @@ WINDOW, RATE = 64, 50.0
 def work_of(image: TagImage, minutes: float = 2) -> Work:
     assert image.board.sensor is not None and image.board.sensor.setup is not None
     counts = animals() << image.board.sensor.setup.shift
-    return count_work(image.board, image.elf, 5, WINDOW / RATE, counts, minutes)
+    return count_work(image.board, image.elf, 5, WINDOW / RATE, counts, minutes, carried=image.model.stream)
 
 
 @pytest.mark.parametrize("name", ["collar", "eartag"])
@@ -41,3 +41,19 @@ def test_another_hop_is_awake_for_as_long_as_computed(name: str, tmp_path_factor
     assert (works[16].sample_transfer_s > 0) == (name == "eartag")
     assert (works[16].sample_wait_s > 1e-5) == (name == "collar")
     assert works[16].flash_words_per_s > 0 and works[16].counted["packets"] == 0
+
+
+@pytest.mark.parametrize("name", ["collar", "eartag"])
+def test_a_carried_state_costs_a_step_a_sample_and_its_head_a_result(name: str, tmp_path_factory) -> None:
+    works = {
+        hop: work_of(
+            tag_image(name, tmp_path_factory.mktemp("energy"), TAG, steps=WINDOW, hop=hop, stream=True), 1
+        )
+        for hop in (8, 32)
+    }
+    for hop, other in ((8, 32), (32, 8)):
+        counted = works[other].counted["awake_share"]
+        assert works[hop].awake_s(RATE, RATE / other) == pytest.approx(counted, rel=0.02)
+    heads = [works[hop].result_instructions for hop in (8, 32)]
+    assert heads[0] == pytest.approx(heads[1], rel=0.05)
+    assert 500 < heads[0] < 5000

@@ -18,7 +18,7 @@ from builders.students import extreme_windows, random_model, random_windows
 
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
-from mcukd.fixedpoint.reference import run, trace
+from mcukd.fixedpoint.reference import as_stream, run, run_recording, run_stream, trace
 from mcukd.harness.comparison import (
     check_identity,
     exercise,
@@ -380,15 +380,22 @@ def test_a_proof_makes_every_kind_of_request_in_both_encodings_before_the_last_w
 
 
 def test_a_stream_that_differs_from_its_window_is_no_proof(device: Device, model: IntegerModel) -> None:
-    state = exercise(device, COUNTS[0])
-    expected = run(model, COUNTS[:1])
-    assert state.results == 1 and streamed_right(state, expected)
-    for wrong in (
-        replace(state, latest_class=None),
-        replace(state, latest_class=(expected.classes[0] + 1) % 5),
-        replace(state, latest_logits=state.latest_logits + 1),
-    ):
-        assert not streamed_right(wrong, expected)
+    samples = np.concatenate(COUNTS[:2])
+    told = exercise(device, samples)
+    expected = run_recording(model, samples)
+    assert told[-1].results == 5 and streamed_right(told, *expected)
+    for place in (-1, len(told) // 2 + 2):
+        state = told[place]
+        assert state.results
+        for wrong in (
+            replace(state, latest_class=None),
+            replace(state, latest_class=(state.latest_class + 1) % 5),
+            replace(state, latest_logits=state.latest_logits + 1),
+            replace(state, results=state.results + 1),
+        ):
+            altered_states = list(told)
+            altered_states[place] = wrong
+            assert not streamed_right(altered_states, *expected)
 
 
 def test_a_difference_in_the_head_is_named_by_its_logit(device: Device, model: IntegerModel) -> None:
@@ -464,3 +471,44 @@ def test_streaming_over_a_line_that_loses_bytes(binary: Path, model: IntegerMode
     expected = run(model, np.stack([samples[s : s + STEPS] for s in starts]))
     assert state.results == len(starts)
     assert state.latest_logits.tolist() == expected.logits[-1].tolist()
+
+
+# Streaming with a carried state
+
+
+@pytest.fixture(scope="module")
+def carried_binary(model: IntegerModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_device(as_stream(model), tmp_path_factory.mktemp("carried"))
+
+
+@pytest.mark.parametrize("stop", [STEPS - 1, STEPS, 400])
+def test_a_carried_state_gives_the_references_results_and_starts_anew_at_a_reset(
+    carried_binary: Path, model: IntegerModel, stop: int
+) -> None:
+    carried, samples = as_stream(model), stream(1, 400)
+    with connected(carried_binary) as device:
+        list(device.push(0, stream(2, 77)))
+        device.reset_stream()
+        told = list(device.push(0, samples[:stop]))
+        expected = run_stream(carried, samples[:stop])
+        assert streamed_right(told, expected.classes, expected.logits)
+        assert told[-1].results == len(expected.classes) == max(0, (stop - STEPS) // HOP + 1)
+        assert device.ethogram().tolist() == np.bincount(expected.classes, minlength=5).tolist()
+
+
+def test_a_proof_of_a_carried_state_streams_it_on_after_its_first_window(
+    carried_binary: Path, model: IntegerModel
+) -> None:
+    """Known answers and windows of RUN start from zero all the same: it is the same step."""
+    carried = as_stream(model)
+    with connected(carried_binary) as device:
+        facts = prove(device, carried, probes(COUNTS[:3]), device.who())
+    assert facts["streaming"] == {"passed": True} and facts["mismatches"] == 0
+    assert facts["selftest"]["passed"]
+
+
+def test_trap_a_state_that_starts_anew_with_each_window_is_no_carried_one(
+    device: Device, model: IntegerModel
+) -> None:
+    facts = prove(device, as_stream(model), probes(COUNTS[:3]), device.who())
+    assert facts["streaming"] == {"passed": False} and facts["mismatches"] == 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,16 +132,21 @@ def _run_chunk(
     return machine.head(state)["logits"], state, crcs
 
 
-def run_stream(model: GruMlpModel, samples: NDArray[np.int16], hop: int) -> StreamResult:
-    """Run a recording (S, C) with a carried state: from zero at its first sample, and never reset.
-
-    The first result comes with sample `model.window` - 1, the next ones `hop` samples apart.
-    """
+def run_stream(
+    model: GruMlpModel,
+    samples: NDArray[np.int16],
+    hop: int,
+    state_before: Optional[NDArray[np.int16]] = None,
+    taken: int = 0,
+) -> StreamResult:
+    """Run a recording (S, C) with a carried state; see `mcukd.fixedpoint.reference.run_stream`."""
     machine = Machine(model)
-    state, kept = machine.zero_state(1), []
-    for t, sample in enumerate(samples):
+    kept, state = [], machine.zero_state(1)
+    if state_before is not None:
+        state = state_before[None].astype(np.int64)
+    for number, sample in enumerate(samples, taken + 1):
         state = machine.step(state, sample[None].astype(np.int64))["h"]
-        if t + 1 >= model.window and (t + 1 - model.window) % hop == 0:
+        if number >= model.window and (number - model.window) % hop == 0:
             kept.append(state)
     states = np.concatenate(kept) if kept else np.zeros((0, model.hidden), np.int64)
     logits = machine.head(states)["logits"]

@@ -11,12 +11,10 @@ from threading import Event
 from typing import Optional
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mcukd.fixedpoint.model import IntegerModel
-from mcukd.fixedpoint.result import InferenceResult
-from mcukd.inference.batch import run_fast
+from mcukd.inference.batch import classify_stream, run_stream_fast
 from mcukd.observation.moments import ClockReading, Connected, Moment, Result
 from mcukd.tag.records import TICKS_PER_SECOND
 from mcukd.tag.smoothing import Smoothing, with_unknown
@@ -47,16 +45,19 @@ class ComputedTag:
         self._model, self._counts, self._started = model, counts, started_ns
         self._wait_until = wait_until
         self._smoothing, self._margin = smoothing, unknown_margin
+        # A state that is carried on, and the samples that are part of it.
+        self._state: Optional[NDArray[np.int16]] = None
+        self._taken = 0
 
     def moments(self, stop: Event) -> Iterator[Moment]:
         """Yield a result each hop, and now and then the clock, until `stop` is set."""
         model, smoothed = self._model, Smoothing(self._smoothing)
+        self._state, self._taken = None, 0
         facts = (len(model.classes), model.window, model.hop, model.rate_hz)
         yield Connected(self._started, "", "", 1, "computed", "", model.sha256, *facts, True, self._smoothing)
         number = 0
         while not stop.is_set():
-            found = self._computed(number)
-            for raw, logits in zip(found.classes.tolist(), found.logits.tolist()):
+            for raw, logits in zip(*self._computed(number)):
                 samples = number * model.hop + model.window
                 at = self._started + round(samples / model.rate_hz * NS)
                 self._wait_until(at)
@@ -70,12 +71,18 @@ class ComputedTag:
                 yield Result(at, number, ticks, _known(told, model), _known(majority, model), tuple(logits))
                 number += 1
 
-    def _computed(self, first: int) -> InferenceResult:
+    def _computed(self, first: int) -> tuple[list[int], list[list[int]]]:
+        """Return classes and logits of a batch of results, the first of which has the number `first`."""
         model = self._model
-        length = (_BATCH - 1) * model.hop + model.window
-        rows = np.arange(first * model.hop, first * model.hop + length) % len(self._counts)
-        windows = sliding_window_view(self._counts[rows], model.window, axis=0)[:: model.hop]
-        return run_fast(model, windows.transpose(0, 2, 1), checksums=False, saturations=False)
+        begin, end = first * model.hop, (first + _BATCH - 1) * model.hop + model.window
+        if model.stream:
+            fresh = self._counts[np.arange(self._taken, end) % len(self._counts)]
+            found = run_stream_fast(model, fresh, model.hop, self._state, self._taken)
+            self._state, self._taken = found.last, end
+            return found.classes.tolist(), found.logits.tolist()
+        logits = np.zeros((_BATCH, len(model.classes)), np.int16)
+        samples = self._counts[np.arange(begin, end) % len(self._counts)]
+        return classify_stream(model, samples, logits=logits).tolist(), logits.tolist()
 
 
 def _known(code: int, model: IntegerModel) -> Optional[int]:

@@ -221,7 +221,14 @@ class LiveTag:
                 yield Gap(arrived, told.ticks, missing, RESULTS)
             self._told_lost = False
             yield Result(
-                arrived, told.number, told.ticks, told.raw, told.behaviour, told.logits, told.samples
+                arrived,
+                told.number,
+                told.ticks,
+                told.raw,
+                told.behaviour,
+                told.logits,
+                told.samples,
+                told.state,
             )
         else:
             yield Samples(arrived, told.first, told.ticks, told.counts, told.gap)

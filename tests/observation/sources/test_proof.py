@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from builders.students import random_model, random_windows
 
-from mcukd.fixedpoint.reference import run
+from mcukd.fixedpoint.reference import as_stream, run, run_stream
 from mcukd.observation.moments import Connected, Moment, Result, Samples
 from mcukd.observation.sources.proof import DIFFERENT, EQUAL, MISSING, StreamProof
 
@@ -88,3 +88,75 @@ def test_a_tag_that_connects_again_is_proven_anew() -> None:
     stream = told(5)
     verdicts = said([*stream, CONNECTED, *stream])
     assert set(verdicts) == {EQUAL}
+
+
+# A state that is carried on
+
+CARRIED = as_stream(MODEL)
+
+
+def told_carried(chunk: int, with_state: bool = True) -> list[Moment]:
+    """The stream of such a tag since its start."""
+    expected = run_stream(CARRIED, COUNTS)
+    ends = range(STEPS, len(COUNTS) + 1, HOP)
+    stream, first = list[Moment](), 0
+    for at in range(1, len(COUNTS) + 1):
+        if at in ends or at - first == chunk or at == len(COUNTS):
+            stream.append(Samples(0, first, 0, COUNTS[first:at], False))
+            first = at
+        if at in ends:
+            n = ends.index(at)
+            raw, state = int(expected.classes[n]), tuple(expected.state[n].tolist())
+            logits = tuple(expected.logits[n].tolist())
+            stream.append(Result(0, n + 1, 0, raw, raw, logits, at, state if with_state else None))
+    return stream
+
+
+def said_of_carried(stream: list[Moment]) -> list[str]:
+    proof = StreamProof(CARRIED)
+    return [verdict for verdict in map(proof.take, [CONNECTED, *stream]) if verdict is not None]
+
+
+@pytest.mark.parametrize("with_state", [False, True])
+@pytest.mark.parametrize("chunk", [1, 5, 64])
+def test_a_carried_state_is_proven_from_the_start_on(chunk: int, with_state: bool) -> None:
+    found = said_of_carried(told_carried(chunk, with_state))
+    assert set(found) == {EQUAL} and len(found) == (len(COUNTS) - STEPS) // HOP + 1
+
+
+@pytest.mark.parametrize("with_state", [False, True])
+def test_a_host_that_came_later_needs_a_told_state(with_state: bool) -> None:
+    stream = told_carried(5, with_state)
+    later = said_of_carried(stream[10:])
+    assert later[0] == MISSING and set(later[1:]) == {EQUAL if with_state else MISSING}
+
+
+def test_after_a_gap_the_state_begins_anew() -> None:
+    stream = told_carried(5, with_state=False)
+    shifted = [
+        replace(each, first=each.first + 1000, gap=each.first == 0)
+        if isinstance(each, Samples)
+        else replace(each, samples=each.samples + 1000)
+        for each in stream
+        if isinstance(each, (Samples, Result)) and (isinstance(each, Samples) or each.samples is not None)
+    ]
+    assert set(said_of_carried([*stream[:9], *shifted])) == {EQUAL}
+
+
+@pytest.mark.parametrize("what", ["logits", "raw", "state", "samples"])
+def test_a_carried_result_that_differs_in_a_bit_is_different(what: str) -> None:
+    stream = told_carried(5)
+    place = [n for n, each in enumerate(stream) if isinstance(each, Result)][4]
+    result, samples = stream[place], stream[place - 1]
+    assert isinstance(result, Result) and isinstance(samples, Samples) and result.state is not None
+    if what == "logits":
+        stream[place] = replace(result, logits=(result.logits[0] ^ 1, *result.logits[1:]))
+    elif what == "raw":
+        stream[place] = replace(result, raw=((result.raw or 0) + 1) % 3)
+    elif what == "state":
+        stream[place] = replace(result, state=(result.state[0] ^ 1, *result.state[1:]))
+    else:
+        stream[place - 1] = replace(samples, counts=samples.counts ^ 64)
+    found = said_of_carried(stream)
+    assert found[4] == DIFFERENT and set(found[:4]) == {EQUAL}
+    assert set(found[6:]) == {EQUAL}
