@@ -34,7 +34,7 @@ from mcukd.models.weights import GruMlpWeights
 from mcukd.profiling.synthetic import random_student
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDENT = ROOT / "bench" / "data" / "herd-sim-gru16.npz"
+STUDENT = ROOT / "experiments" / "data" / "herd-sim-gru16.npz"
 CARD = "herd-sim"
 #: The simulator makes no longer recordings; the next hours are another seed's.
 _HOURS_AT_ONCE = 8

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mcukd.boards.cores import Core
 from mcukd.models.families import FAMILIES
 
@@ -27,7 +30,26 @@ class Kernel:
     stack_bytes: int
 
 
+@dataclass(frozen=True)
+class PairKernel:
+    """An assembly step of two states at once, for windows that overlap.
+
+    sums, step: texts of the function that makes the sums of a sample, and of the one that steps two states.
+    words: (units, n) uint32, their table. rows: the same as C. stack_bytes: what a call takes of the stack.
+    """
+
+    sums: str
+    step: str
+    words: NDArray[np.uint32]
+    rows: str
+    stack_bytes: int
+
+
 def _portable_only(model: Any, core: Core, optimize: str) -> Optional[Kernel]:
+    return None
+
+
+def _no_pairs(model: Any, core: Core) -> Optional[PairKernel]:
     return None
 
 
@@ -39,12 +61,14 @@ class CodeForm:
     `mcukd_trace.h` (for a plugin: an absolute path); `model/common` is rendered with it. MCUKD_MODEL_HIDDEN,
     which these headers define, is the number of halfwords of a state (`IntegerModel.state_halfwords`).
     context: facts of a model that its templates print beside the common ones (`context.model_context`).
-    kernel: the step in assembly for a core and `speed` or `size`; None for portable C.
+    kernel: the step in assembly for a core and `speed` or `size`; None for portable C. pair: the step of two
+    states at once for a core; None where none is made of a model.
     """
 
     templates: str
     context: Callable[[Any], dict[str, Any]]
     kernel: Callable[[Any, Core, str], Optional[Kernel]] = _portable_only
+    pair: Callable[[Any, Core], Optional[PairKernel]] = _no_pairs
 
 
 def code_form(family: str) -> CodeForm:

@@ -15,7 +15,7 @@ from mcukd.boards.radio_section import LoraRadio
 from mcukd.boards.scale import board_scaling
 from mcukd.codegen.context import model_context
 from mcukd.codegen.families import code_form
-from mcukd.codegen.kernel import core_of, kernel_for
+from mcukd.codegen.kernel import core_of, kernel_for, pair_kernel_for, staggered_states
 from mcukd.codegen.payload import FOLDER as PAYLOAD
 from mcukd.codegen.payload import packer_context, payload_layout
 from mcukd.codegen.prefix import DEFAULT, check_prefix, with_own_names
@@ -63,17 +63,18 @@ def generate_model(
     return _write(texts, out, {f"{prefix}_kernel.S"})
 
 
-def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
+def generate_firmware(model: IntegerModel, board: Board, out: Path, pairs: bool = True) -> Firmware:
     """Write all sources of a board's firmware into `out`, in one step; return them and their hash.
 
     Samples of a sensor with another scale than the model's are scaled before they reach it (`board_scaling`).
     The same model, board and templates give the same bytes. Files of an earlier generation that are
-    no longer made are removed; the `build` folder is left alone. Raises UserError for a scale that no
-    firmware can make of the sensor's.
+    no longer made are removed; the `build` folder is left alone. pairs: as in `generate_stream`.
+    Raises UserError for a scale that no firmware can make of the sensor's.
     """
     layout, sampling = payload_layout(board, model), samples_by_itself(model, board)
     context = {
         **templates_context(model, core_of(board), board.optimize),
+        "pair": pair_kernel_for(model, core_of(board), board.optimize) if pairs else None,
         "board": board,
         "sensor": board.sensor_for(model.rate_hz, model.channels),
         "tag": tag_setup(board, model),
@@ -91,6 +92,23 @@ def generate_firmware(model: IntegerModel, board: Board, out: Path) -> Firmware:
     texts[ID_HEADER] = _id_header(digest)
     earlier = [file.name for file in out.glob("*") if file.suffix in (".c", ".h", ".ld", ".S")]
     return Firmware(_write(texts, out, earlier), digest)
+
+
+def generate_stream(
+    model: IntegerModel, out: Path, core: str, optimize: str = "speed", pairs: bool = True
+) -> list[Path]:
+    """Write the model and what a firmware classifies a stream of samples with (`app_stream`), to measure it.
+
+    core, optimize: as in `kernel_for`. pairs: whether windows that overlap are stepped two at a time where a
+    firmware would do so.
+    """
+    context = templates_context(model, core, optimize)
+    if pairs:
+        context["pair"] = pair_kernel_for(model, core, optimize)
+    texts = render_folders(model_folders(model), context)
+    for name in ("app_outcome.h", "app_stream.h.j2", "app_stream.c.j2"):
+        texts[name.removesuffix(".j2")] = render_template(f"app/{name}", context)
+    return _write(texts, out, ())
 
 
 def model_folders(model: IntegerModel) -> list[str]:
@@ -148,6 +166,8 @@ def templates_context(
     return {
         "model": model_context(model),
         "kernel": kernel,
+        "pair": None,
+        "states": staggered_states(model),
         "scaling": None,
         "sensor": None,
         "tag": None,

@@ -6,7 +6,7 @@ from typing import Optional
 
 from mcukd.boards.cores import check_optimize, cores_with
 from mcukd.boards.model import Board
-from mcukd.codegen.families import Kernel, code_form
+from mcukd.codegen.families import Kernel, PairKernel, code_form
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.text import listed
@@ -28,3 +28,18 @@ def kernel_for(model: IntegerModel, core: str, optimize: str) -> Optional[Kernel
         raise UserError(f"core {core}: no kernels for it; choose one of {listed(cores)}.")
     check_optimize(optimize)
     return code_form(model.family).kernel(model, cores[core], optimize)
+
+
+def staggered_states(model: IntegerModel) -> int:
+    """Return how many windows are under way at once: 1 where the state is carried, ceil(T / hop) else."""
+    return 1 if model.stream else -(-model.window // model.hop)
+
+
+def pair_kernel_for(model: IntegerModel, core: Optional[str], optimize: str) -> Optional[PairKernel]:
+    """Return the step of two states at once for the firmware of a core.
+
+    None where no two windows overlap, where flash comes before speed, and where the family makes none.
+    """
+    if core is None or optimize != "speed" or staggered_states(model) < 2:
+        return None
+    return code_form(model.family).pair(model, cores_with("kernels")[core])

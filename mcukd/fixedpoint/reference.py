@@ -69,9 +69,10 @@ def run_stream(
 def run_recording(
     model: IntegerModel, samples: NDArray[np.int16], hop: Optional[int] = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return the classes (n,), K for unknown, and logits (n, K) that operation gives of a recording (S, C) without a gap.
+    """Return the classes (n,) and logits (n, K) that operation gives of a recording (S, C) without a gap.
 
-    The state is carried or starts anew with each window, as the model says. hop: the model's own without it.
+    Classes are outcomes as of `run`. The state is carried or starts anew with each window, as the model says.
+    hop: the model's own without it.
     """
     hop = model.hop if hop is None else hop
     if model.stream:

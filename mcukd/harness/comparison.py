@@ -18,6 +18,9 @@ from mcukd.harness.probes import Probes
 from mcukd.harness.protocol import Device
 from mcukd.progress import progress
 
+#: Windows whose samples a proof streams: enough for every state of windows that overlap to end some.
+_STREAMED = 8
+
 
 def check_identity(who: Identity, url: str, board: str, model: IntegerModel, firmware_sha256: str) -> None:
     """Raise UserError unless the device is `board` and carries exactly this firmware and model."""
@@ -51,7 +54,7 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
     image_emulated: what the image says of itself; where it ran is the caller's to say.
     count_range: least and most instructions or cycles per window, of which the median is given.
     stack_high_water_bytes: read after every kind of request was made, in both encodings.
-    streaming: whether two windows' samples, streamed as in operation, gave the results of the reference.
+    streaming: whether samples of several windows, streamed as in operation, gave the reference's results.
     counter_problem: a sentence where the counter's readings are no measurement; the figures are None then.
     Raises UserError where the device stops answering.
     """
@@ -66,7 +69,7 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
         for n, window in enumerate(probes.counts):
             if n == len(probes.counts) - 1:
                 # The last window's reply tells the most stack of all that came before it.
-                samples = np.concatenate(probes.counts[:2])
+                samples = np.concatenate(spread_evenly(probes.counts))
                 streamed = streamed_right(
                     exercise(device, samples), *run_recording(model, probes.scaling.apply(samples))
                 )
@@ -106,6 +109,11 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
         "count_range": [min(counts), max(counts)] if counts else None,
         "extreme_windows": probes.extremes,
     }
+
+
+def spread_evenly(windows: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Return some of windows (N, T, C), the first and the last among them, to be streamed in a row."""
+    return windows[np.unique(np.linspace(0, len(windows) - 1, _STREAMED).astype(np.int64))]
 
 
 def exercise(device: Device, samples: NDArray[np.int16]) -> list[StreamState]:

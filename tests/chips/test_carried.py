@@ -23,7 +23,9 @@ WINDOW, HOP = 32, 8
 
 @pytest.fixture(scope="module", params=["collar", "eartag"])
 def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TagImage:
-    return tag_image(request.param, tmp_path_factory.mktemp("tag"), TAG, margin=200, steps=WINDOW, stream=True)
+    return tag_image(
+        request.param, tmp_path_factory.mktemp("tag"), TAG, margin=200, steps=WINDOW, stream=True
+    )
 
 
 def same_as_reference(image: TagImage, run: TagRun) -> None:

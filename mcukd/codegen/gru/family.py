@@ -12,15 +12,21 @@ from typing import Any, Optional
 from mcukd.boards.cores import Core
 from mcukd.codegen.assembly import Unrolling
 from mcukd.codegen.context import gate_context, nested
-from mcukd.codegen.families import CodeForm, Kernel
+from mcukd.codegen.families import CodeForm, Kernel, PairKernel
 from mcukd.codegen.gru.kernel_m3 import write_m3
 from mcukd.codegen.gru.kernel_m4 import write_m4
+from mcukd.codegen.gru.pair import CHANNELS_MOST, pair_words
+from mcukd.codegen.gru.pair_m3 import PairWriterM3
+from mcukd.codegen.gru.pair_m4 import PairWriterM4
 from mcukd.codegen.gru.stream import build_stream
 from mcukd.fixedpoint.gru.model import GruMlpModel
 from mcukd.fixedpoint.gru.packing import ROWS, pairs
 
 #: Writers of kernels by the instruction set that cores name (`boards.cores.Core.kernels`).
 WRITERS = {"armv7-m": write_m3, "armv7e-m": write_m4}
+_PAIR_WRITERS = {"armv7-m": PairWriterM3, "armv7e-m": PairWriterM4}
+#: The farthest that LDRD reaches.
+_LDRD_BYTES = 1020
 #: Weights of more than eight bits get a kernel without a loop up to this many units.
 _UNROLL_UNITS = 32
 
@@ -64,4 +70,20 @@ def _fast_plan(model: GruMlpModel, kernels: str) -> Unrolling:
     return Unrolling(2 if count % 2 == 0 else 1)
 
 
-CODE = CodeForm("model/gru", context, kernel)
+def pair(model: GruMlpModel, core: Core) -> Optional[PairKernel]:
+    """Return a model's step of two states at once.
+
+    None for an odd H or a narrow state, as of `kernel`, for more axes than registers hold, and for so many
+    units that loads do not reach.
+    """
+    if model.hidden % 2 or model.activation_bits != 16 or model.channels > CHANNELS_MOST:
+        return None
+    writer = _PAIR_WRITERS[str(core.kernels)](model)
+    if writer.reach_bytes > _LDRD_BYTES:
+        return None
+    words = pair_words(model)
+    rows = nested(words, lambda v: f"0x{int(v):08x}", 8)
+    return PairKernel(writer.sums(), writer.step(), words, rows, writer.stack_bytes)
+
+
+CODE = CodeForm("model/gru", context, kernel, pair)
