@@ -2,6 +2,7 @@
 
     python experiments/tag_day.py --run runs/demo --out docs/results/tag-day.json
     python experiments/tag_day.py --run runs/demo --faults --minutes 60 --out docs/results/tag-faults.json
+    python experiments/tag_day.py --run runs/demo --carried --out docs/results/carried-tag-day.json
 
 The image that would be flashed runs on the model of its chip with a modelled sensor, which gives the counts
 of simulated animals of another seed than the study's. Every result, counter and word of the log is compared
@@ -15,6 +16,7 @@ import argparse
 import functools
 import json
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,18 +28,20 @@ from numpy.typing import NDArray
 
 from mcukd.boards.model import Board, load_board
 from mcukd.boards.radio_section import BleRadio
+from mcukd.boards.toolchain import build
 from mcukd.chips.radios.wiring import frame_of
 from mcukd.chips.sensors.faults import FAULTS, with_fault
 from mcukd.chips.sensors.sources import Counts, Recording, Scale, Source
 from mcukd.chips.sensors.wiring import make_sensor
 from mcukd.chips.tag_run import Identity, TagRun, reference_of, streamed
-from mcukd.codegen.firmware import read_firmware_sha256
+from mcukd.codegen.firmware import generate_firmware, read_firmware_sha256
 from mcukd.codegen.payload import payload_layout
 from mcukd.codegen.tag import tag_setup
 from mcukd.data.card import load_card
 from mcukd.data.load import load_counts
 from mcukd.data.simulation.simulator import resized
 from mcukd.fixedpoint.model import IntegerModel, load_model
+from mcukd.fixedpoint.reference import as_stream
 from mcukd.inference.batch import classify_stream, window_count
 from mcukd.payload.coding import decode
 from mcukd.payload.reception import FIRST, REPEATED
@@ -192,17 +196,26 @@ def results_of(model: IntegerModel, samples: NDArray[np.int16]) -> tuple[NDArray
     return classify_stream(model, samples, logits=logits), logits
 
 
-def prepare(study: Study, name: str, hours: float, seed: int) -> Tags:
-    """Build a board's image and simulate its animals, eight hours each."""
-    board = load_board(name)
-    elf = ensure_built(study, board).elf
+def prepare(study: Study, name: str, hours: float, seed: int, carried: Optional[Path] = None) -> Tags:
+    """Build a board's image and simulate its animals, eight hours each.
+
+    carried: folder for another firmware than the study's, whose model carries its state on.
+    """
+    board, model = load_board(name), load_model(study.path)
+    sources = study.file("firmware", name)
+    if carried is None:
+        elf = ensure_built(study, board).elf
+    else:
+        model, sources = as_stream(model), carried / name
+        generate_firmware(model, board, sources)
+        elf = build(sources, board).elf
     animals = max(2, int(np.ceil(hours / 8)))
     minutes = max(5.0, 60 * hours / animals)
     card = resized(load_card(study.card), animals, minutes)
     counts = np.concatenate([part.counts for part in load_counts(card, None, seed=seed)]).astype(np.int32)
     assert board.sensor is not None and board.sensor.setup is not None
-    sha256 = read_firmware_sha256(study.file("firmware", name))
-    return Tags(board, load_model(study.path), elf, sha256, counts << board.sensor.setup.shift)
+    sha256 = read_firmware_sha256(sources)
+    return Tags(board, model, elf, sha256, counts << board.sensor.setup.shift)
 
 
 def measure(run: TagRun, began: float) -> dict[str, Any]:
@@ -311,6 +324,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     )
     parser.add_argument("--board", nargs="+", choices=BOARDS, default=list(BOARDS))
     parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument(
+        "--carried", action="store_true", help="carry the model's state on, whatever its training was"
+    )
     parser.add_argument("--faults", nargs="*", metavar="NAME", help="with each of these; none: all")
     parser.add_argument("--minutes", type=float, default=60.0, help="with --faults: of each run")
     parser.add_argument("--out", type=Path, help="JSON file; what it has of other boards and faults stays")
@@ -322,9 +338,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         record = json.loads(options.out.read_text())
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout
     hours = options.hours if options.faults is None else options.minutes / 60
+    scratch = tempfile.TemporaryDirectory()
     for name in options.board:
-        tags = prepare(study, name, hours, seed)
+        tags = prepare(study, name, hours, seed, Path(scratch.name) if options.carried else None)
         facts = {"commit": commit.strip(), "card": study.card, "seed": seed, "firmware": tags.firmware_sha256}
+        facts["carried"] = tags.model.stream
         if options.faults is None:
             record[name] = {**facts, "hours": hours, **day(tags, hours)}
             print(json.dumps({name: record[name]}, indent=1), flush=True)
