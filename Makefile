@@ -42,3 +42,5 @@ bench: setup
 lock: setup
 	@.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.9 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q --upgrade -o requirements.lock
+	@.venv/bin/uv pip compile .ci/packagers.in --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q --upgrade -o .ci/packagers.lock

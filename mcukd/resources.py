@@ -1,4 +1,4 @@
-"""Data folders that travel beside the package: templates, boards, dataset cards and schemas of payloads."""
+"""Data that travel beside the package: templates, boards, dataset cards, schemas of payloads, the licence."""
 
 from __future__ import annotations
 
@@ -14,3 +14,9 @@ def resource_dir(name: str) -> Path:
     """
     installed = _PACKAGE / "_resources" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def resource_file(name: str) -> Path:
+    """Return a file that travels beside the package: `LICENSE`."""
+    installed = _PACKAGE / "_resources" / name
+    return installed if installed.is_file() else _PACKAGE.parent / name

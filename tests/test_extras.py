@@ -42,6 +42,7 @@ def test_commands_without_a_device_work_on_a_field_laptop(
         ("data", "list"),
         ("flash", "--run", "run", "--board", "native", "--dry-run"),
         ("generate", "--run", "run", "--board", "collar"),
+        ("package", "--run", "run", "--target", "all"),
         ("decode", PAYLOAD),
         ("payload", "--help"),
         ("log", "decode", "tag.bin"),

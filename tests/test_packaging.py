@@ -68,6 +68,11 @@ def test_templates_are_found(installed: Path, tmp_path: Path) -> None:
     assert (tmp_path / "c" / "mcukd_model.c").exists()
 
 
+def test_the_licence_of_packages_is_found(installed: Path) -> None:
+    said = run(installed, "-c", "from mcukd.resources import resource_file; print(resource_file('LICENSE'))")
+    assert Path(said.strip()).read_text() == (ROOT / "LICENSE").read_text() and str(installed) in said
+
+
 def test_no_file_of_the_checkout_is_forgotten(installed: Path) -> None:
     for folder in ("firmware_templates", "boards", "datasets", "payloads"):
         expected = {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*") if p.is_file()}

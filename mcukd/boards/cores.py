@@ -24,9 +24,10 @@ class Core:
     name: as board files and ports spell it. option: as `--core`, cycle tables and measurements spell it.
     title: for people and comments of generated C. flags: of the compiler. fpu: whether start-up turns a
     floating-point unit on. kernels: instruction set of its steps in assembly, a key of
-    `codegen.gru.family.WRITERS`; None where it runs portable C only. machine: QEMU's MPS2 machine that has
-    it, on which models are measured. cycles: its cycle table, a file of `mcukd/profiling` or an absolute
-    path.
+    `codegen.gru.family.WRITERS`; None where it runs portable C only. condition: of C's preprocessor, true
+    where a compiler builds for a core that runs these kernels; packages hold those with one. machine: QEMU's
+    MPS2 machine that has it, on which models are measured. cycles: its cycle table, a file of
+    `mcukd/profiling` or an absolute path.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Core:
     flags: tuple[str, ...] = ()
     fpu: bool = False
     kernels: Optional[str] = None
+    condition: Optional[str] = None
     machine: Optional[str] = None
     cycles: Optional[str] = None
 
@@ -47,6 +49,8 @@ BUNDLED = (
         title="Cortex-M3",
         flags=("-mcpu=cortex-m3", "-mthumb"),
         kernels="armv7-m",
+        # Its kernels read halfwords at odd addresses.
+        condition="defined(__ARM_ARCH_7M__) && defined(__ARM_FEATURE_UNALIGNED)",
         machine="mps2-an385",
         cycles="cycles_m3.toml",
     ),
@@ -57,6 +61,7 @@ BUNDLED = (
         flags=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
         fpu=True,
         kernels="armv7e-m",
+        condition="defined(__ARM_ARCH_7EM__)",
         machine="mps2-an386",
         cycles="cycles_m4f.toml",
     ),

@@ -173,6 +173,7 @@ def templates_context(
         "tag": None,
         "sampling": False,
         "radio": None,
+        "package": None,
     }
 
 

@@ -1,0 +1,93 @@
+"""What a package's README and metadata say of its model: what it is, what it takes, how it was scored."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Optional
+
+from mcukd.fixedpoint.model import IntegerModel
+from mcukd.text import listed
+
+SIMULATED = "SIMULATED"
+_MARKS = re.compile(r"([\\`*_\[\]<>|#])")
+#: More class names than this in one sentence are counted instead.
+_MOST_NAMES = 8
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """The data set that a model was trained on. axes: names and meanings. range_g: of the sensor."""
+
+    title: str
+    licence: str
+    citation: str
+    axes: tuple[tuple[str, str], ...]
+    range_g: float
+
+
+@dataclass(frozen=True)
+class ScoreFacts:
+    """How a model was scored. model: which form. overall: metrics and their values.
+
+    headline, points, remarks: the verdict, in sentences. behaviours: name, recall, precision and number of
+    windows of each.
+    """
+
+    model: str
+    overall: tuple[tuple[str, str], ...]
+    headline: str
+    points: tuple[str, ...]
+    remarks: tuple[str, ...]
+    behaviours: tuple[tuple[str, str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Description:
+    """A model as a package's files describe it.
+
+    data: None where the card's file is gone; its name is kept with the model. scores: None where there are
+    none. proof: what devices proved of it, in sentences. code: firmware's name and bytes of the model's code
+    in it, as built.
+    """
+
+    model: IntegerModel
+    data: Optional[DataFacts]
+    scores: Optional[ScoreFacts]
+    proof: str
+    code: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def data_name(self) -> str:
+        """Name of the data set."""
+        return self.model.card
+
+    @property
+    def sentence(self) -> str:
+        """What the package is, in a sentence without details."""
+        classes = self.model.classes
+        names = listed(classes) if len(classes) <= _MOST_NAMES else f"{len(classes)} behaviours"
+        said = f"Classifies behaviour ({names}) from acceleration at {self.model.rate_hz:g} Hz, in integers."
+        return f"{said} Trained on {SIMULATED} data." if self.model.simulated else said
+
+    @property
+    def paragraph(self) -> str:
+        """What the package takes and gives, in some sentences."""
+        model = self.model
+        return (
+            f"Takes {model.channels} axes at {model.counts_per_g:g} counts per g, {model.window} samples a "
+            f"window. The same bits on every processor; a self-test with known answers shows it. "
+            f"Model {model.sha256[:16]}."
+        )
+
+    @property
+    def known_answer_bytes(self) -> int:
+        """Flash of the known answers: windows, logits and checksums."""
+        windows = self.model.arrays["known_windows"]
+        return 2 * windows.size + len(windows) * (2 * len(self.model.classes) + 4)
+
+
+def markdown(text: str) -> str:
+    """Return a user's words on one line of Markdown, none of their characters read as a mark."""
+    plain = "".join(one if one.isprintable() else " " for one in text)
+    return _MARKS.sub(r"\\\1", plain)

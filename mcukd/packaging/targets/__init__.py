@@ -1,0 +1,1 @@
+"""Toolchains that models are packaged for, one file each."""

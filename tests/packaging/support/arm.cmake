@@ -1,0 +1,10 @@
+# Toolchain file: a Cortex-M (`CPU`) of QEMU's MPS2 boards, linked with mcukd's start-up for measurements.
+set(CMAKE_SYSTEM_NAME Generic)
+set(CMAKE_SYSTEM_PROCESSOR arm)
+set(CMAKE_C_COMPILER arm-none-eabi-gcc)
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES CPU PROFILING)
+set(CMAKE_C_FLAGS_INIT "-mcpu=${CPU} -mthumb -O2 -ffunction-sections -fdata-sections")
+set(CMAKE_ASM_FLAGS_INIT "-mcpu=${CPU} -mthumb")
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-nostartfiles -Wl,--gc-sections -Wl,--fatal-warnings -Wl,-T,${PROFILING}/bench.ld")
+link_libraries(c gcc)

@@ -1,0 +1,2 @@
+/* Stands in for the C library's header, which the bare compiler lacks. */
+int printf(const char *format, ...);
