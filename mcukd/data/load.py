@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, Optional
 
@@ -15,6 +16,7 @@ from mcukd.data.counted import CountedRecording, parsed_once
 from mcukd.data.counts import count_limits, to_counts
 from mcukd.data.extra import centred, vectors
 from mcukd.data.gaps import window_starts
+from mcukd.data.past import Past
 from mcukd.data.readers.reader import FolderSource
 from mcukd.data.recordings import (
     Recording,
@@ -27,7 +29,7 @@ from mcukd.data.recordings import (
 )
 from mcukd.data.resample import resampled
 from mcukd.data.sources import source_facts, source_files, source_folder
-from mcukd.data.windows import Windows
+from mcukd.data.windows import NO_LABEL, Windows
 from mcukd.errors import UserError
 from mcukd.files import file_state, sha256_file, sha256_text
 from mcukd.text import listed
@@ -40,65 +42,79 @@ def load_windows(
     training: bool = False,
     seed: int = 0,
     extra: bool = False,
+    past: bool = False,
 ) -> Windows:
     """Read (or simulate) a data set, check it against its card and cut it into windows of sensor counts.
 
     training: use the card's train_hop, so that training windows may overlap; evaluation uses its hop.
     seed: of the simulated herd; files ignore it.
     extra: read the channels of [[extra]] as well; a card that names none gives none.
+    past: with what was recorded before each window (`Windows.past`).
     Raises UserError when data is missing or breaks the card's contract on labels, units, rate or length.
     """
-    recordings = load_counts(card, data_root, seed=seed, extra=extra)
-    return cut(card, recordings, card.train_hop if training else card.hop)
+    recordings = load_counts(card, data_root, seed=seed, extra=extra, whole=past)
+    return cut(card, recordings, card.train_hop if training else card.hop, past=past)
 
 
 def load_counts(
-    card: Card, data_root: Optional[Path] = None, *, seed: int = 0, extra: bool = False
+    card: Card, data_root: Optional[Path] = None, *, seed: int = 0, extra: bool = False, whole: bool = False
 ) -> tuple[CountedRecording, ...]:
     """Return the recordings of a card as counts, checked as `load_windows` says.
 
     A process parses a data set once: the same card and files give the recordings that are in memory.
+    whole: also what lies between the recordings of known labels, with the label NO_LABEL.
     """
     extra = extra and bool(card.extra)
-    key = _cache_key(card, data_root, seed, extra)
-    return parsed_once(key, lambda: tuple(counted(card, _checked(card, data_root, seed, extra))))
+    key = _cache_key(card, data_root, seed, extra, whole)
+    return parsed_once(key, lambda: tuple(counted(card, _checked(card, data_root, seed, extra, whole))))
 
 
-def _checked(card: Card, data_root: Optional[Path], seed: int, extra: bool) -> list[Recording]:
+def _checked(card: Card, data_root: Optional[Path], seed: int, extra: bool, whole: bool) -> list[Recording]:
     """Read (or simulate) recordings without a gap at the board's rate and check the card's contract."""
-    recordings = read_recordings(card, data_root, seed=seed, extra=extra)
-    classes = [class_of(card, recording.label, recording.origin) for recording in recordings]
+    recordings = read_recordings(card, data_root, seed=seed, extra=extra, whole=whole)
+    labelled = [(one, one.label) for one in recordings if one.label is not None]
+    classes = [class_of(card, label, one.origin) for one, label in labelled]
     check_classes_present(
-        card, [number for number in classes if number is not None], (r.label for r in recordings)
+        card, [number for number in classes if number is not None], (label for _, label in labelled)
     )
-    check_gravity(card, recordings)
+    check_gravity(card, [one for one, _ in labelled])
     if extra:
-        check_alive(card.extra, recordings)
+        check_alive(card.extra, [one for one, _ in labelled])
     return recordings if card.signal.resample_hz is None else resampled(card, recordings)
 
 
 def counted(card: Card, recordings: Sequence[Recording]) -> Iterator[CountedRecording]:
-    """Yield recordings as the board's sensor would give them."""
+    """Yield recordings as the board's sensor would give them.
+
+    Those without a label are not numbered, so that the others have the same number with and without them.
+    """
     limits = count_limits(card.signal)
-    for number, recording in enumerate(recordings):
-        label = class_of(card, recording.label, recording.origin)
-        assert label is not None, "recordings of ignored labels are not read"
+    numbers = count()
+    for recording in recordings:
+        label, segment = NO_LABEL, -1
+        if recording.label is not None:
+            known = class_of(card, recording.label, recording.origin)
+            assert known is not None, "recordings of ignored labels have none"
+            label, segment = known, next(numbers)
         yield CountedRecording(
             recording.animal,
             label,
             to_counts(to_g(card, recording.samples), card.counts_per_g, limits),
-            number if recording.group is None else recording.group,
+            segment if recording.group is None else recording.group,
             recording.split,
             recording.extra,
+            recording.follows,
         )
 
 
-def _cache_key(card: Card, data_root: Optional[Path], seed: int, extra: bool) -> Optional[str]:
+def _cache_key(
+    card: Card, data_root: Optional[Path], seed: int, extra: bool, whole: bool = False
+) -> Optional[str]:
     """Return the identity of samples within a process, None where a file has changed just now.
 
     Sizes and times of files stand for their bytes, which would take long to hash.
     """
-    facts = _facts(card, data_root, seed, extra)
+    facts = {**_facts(card, data_root, seed, extra), "whole": whole}
     if isinstance(card.source, FolderSource):
         states = {str(path): file_state(path) for path in source_files(card, data_root, extra)}
         if None in states.values():
@@ -107,15 +123,23 @@ def _cache_key(card: Card, data_root: Optional[Path], seed: int, extra: bool) ->
     return json.dumps(facts, sort_keys=True)
 
 
-def cut(card: Card, recordings: Sequence[CountedRecording], hop: int) -> Windows:
+def cut(card: Card, recordings: Sequence[CountedRecording], hop: int, *, past: bool = False) -> Windows:
     """Cut recordings into windows `hop` samples apart; what is left at a recording's end is dropped.
 
+    past: with what was recorded before each; recordings are then those of `load_counts` with `whole`.
     Raises UserError when an animal or a class is left without a window.
     """
     parts: list[NDArray[np.int16]] = []
     others: list[NDArray[np.float32]] = []
     labels, animals, segments, splits = [], [], [], []
+    begins: list[NDArray[np.int64]] = []
+    origins: list[NDArray[np.int64]] = []
+    place = origin = 0
     for recording in recordings:
+        first, place = place, place + len(recording.counts)
+        origin = origin if recording.follows else first
+        if recording.label == NO_LABEL:
+            continue
         starts = window_starts(len(recording.counts), card.window, hop)
         if not len(starts):
             continue
@@ -127,6 +151,8 @@ def cut(card: Card, recordings: Sequence[CountedRecording], hop: int) -> Windows
         animals += [recording.animal] * len(starts)
         segments += [recording.segment] * len(starts)
         splits += [recording.split] * len(starts)
+        begins.append(first + starts)
+        origins.append(np.full(len(starts), origin, np.int64))
     _check_nothing_lost(card, recordings, set(animals), set(labels))
     return Windows(
         counts=np.concatenate(parts),
@@ -142,6 +168,13 @@ def cut(card: Card, recordings: Sequence[CountedRecording], hop: int) -> Windows
         extra=np.concatenate(others) if others else None,
         extra_names=tuple(name for each in card.extra for name in each.channels) if others else (),
         extra_vectors=vectors(card.extra) if others else (),
+        past=Past(
+            np.concatenate([recording.counts for recording in recordings]),
+            np.concatenate(begins),
+            np.concatenate(origins),
+        )
+        if past
+        else None,
     )
 
 
@@ -190,6 +223,7 @@ def _facts(card: Card, data_root: Optional[Path], seed: int, extra: bool) -> dic
 def _check_nothing_lost(
     card: Card, recordings: Sequence[CountedRecording], animals: set[str], labels: set[int]
 ) -> None:
+    recordings = [recording for recording in recordings if recording.label != NO_LABEL]
     for animal in sorted({recording.animal for recording in recordings} - animals):
         longest = max(len(recording.counts) for recording in recordings if recording.animal == animal)
         raise UserError(

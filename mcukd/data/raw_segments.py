@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.drop import Drop, breaks_of, dropped
+from mcukd.data.gaps import REACH, find_gaps
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class RawSegment:
     split: "train" or "test" where the source has an official split. extra: (n, E) float64, the extra
     channels asked for.
     breaks: samples before which it is cut. dropped: rows left out as no measurement.
+    follows: whether its first sample comes right after the last one of the segment before it; False where
+    nobody asked.
     """
 
     animal: str
@@ -37,6 +40,24 @@ class RawSegment:
     extra: Optional[NDArray[np.float64]] = None
     breaks: tuple[int, ...] = ()
     dropped: int = 0
+    follows: bool = False
+
+
+def goes_on(before: Optional[RawSegment], segment: RawSegment) -> bool:
+    """Tell whether a segment's first sample comes right after the last one of the segment read before it.
+
+    Both are of one recording, and no gap lies between their stamps. Where there are no stamps, none is known of
+    but where rows were dropped, of either, which may have lain between them.
+    """
+    if before is None or segment.group is not None or not (len(before.samples) and len(segment.samples)):
+        return False
+    if (before.animal, before.place) != (segment.animal, segment.place):
+        return False
+    if before.seconds is None or segment.seconds is None:
+        return not (before.dropped or segment.dropped)
+    last = before.seconds[-REACH:]
+    stamps = np.concatenate([last, segment.seconds[:REACH]])
+    return bool(np.all(np.diff(stamps) >= 0)) and len(last) - 1 not in find_gaps(stamps).after
 
 
 def without(segment: RawSegment, drop: Optional[Drop]) -> RawSegment:

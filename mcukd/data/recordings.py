@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
 
@@ -39,32 +39,47 @@ class Recording:
     split: "train" or "test" where the source has an official split.
     extra: (n, E) float64, the card's extra channels in their units and frame, where they were asked for.
     place: the continuous recording it was cut from, "" where it is one itself.
+    follows: whether its first sample comes right after the last one of the recording before it in the list.
     """
 
     animal: str
-    label: str
+    label: Optional[str]
     samples: NDArray[np.float64]
     origin: str
     group: Optional[int] = None
     split: Optional[str] = None
     extra: Optional[NDArray[np.float64]] = None
     place: str = ""
+    follows: bool = False
 
 
 def read_recordings(
-    card: Card, data_root: Optional[Path], *, seed: int = 0, extra: bool = False
+    card: Card, data_root: Optional[Path], *, seed: int = 0, extra: bool = False, whole: bool = False
 ) -> list[Recording]:
     """Read (or simulate) every recording whose label the card does not ignore, in the card's units.
 
-    They are cut at gaps. extra: with the extra channels. Raises UserError for anything that is not as the
-    card says, naming file and line.
+    They are cut at gaps. extra: with the extra channels. whole: also what lies between them, of ignored labels
+    and of none, whose label is None; and say which recording follows the one before it. Raises UserError for
+    anything that is not as the card says, naming file and line.
     """
 
-    def wanted(label: Optional[str], animal: str, origin: str) -> bool:
+    def used(label: Optional[str], origin: str) -> bool:
         return label is not None and class_of(card, label, origin) is not None
 
-    segments = raw_segments(card, data_root, seed=seed, extra=extra, wanted=wanted, progress=True)
-    return [recording for segment in segments for recording in _recordings_of(card, segment)]
+    # A recording of one label alone has nothing between.
+    between = whole and READERS[card.source.reader].labels_change
+
+    def wanted(label: Optional[str], animal: str, origin: str) -> bool:
+        return used(label, origin) or between
+
+    segments = raw_segments(
+        card, data_root, seed=seed, extra=extra, wanted=wanted, progress=True, joined=whole
+    )
+    return [
+        one if used(one.label, one.origin) else replace(one, label=None)
+        for segment in segments
+        for one in _recordings_of(card, segment)
+    ]
 
 
 def _recordings_of(card: Card, segment: RawSegment) -> list[Recording]:
@@ -78,15 +93,16 @@ def _recordings_of(card: Card, segment: RawSegment) -> list[Recording]:
     return [
         Recording(
             segment.animal,
-            str(segment.label),
+            segment.label,
             segment.samples[each],
             segment.origin,
             segment.group,
             segment.split,
             None if segment.extra is None else segment.extra[each],
             "" if segment.group is not None else segment.place,  # windows that come cut stand alone
+            segment.follows and number == 0,
         )
-        for each in cut
+        for number, each in enumerate(cut)
     ]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Optional
 
 from mcukd.data.card import Card
-from mcukd.data.raw_segments import RawSegment, without
+from mcukd.data.raw_segments import RawSegment, goes_on, without
 from mcukd.data.readers.reader import FolderSource, Request
 from mcukd.data.readers.registry import READERS
 from mcukd.errors import UserError
@@ -23,13 +24,15 @@ def raw_segments(
     wanted: Optional[Callable[[Optional[str], str, str], bool]] = None,
     limit: Optional[int] = None,
     progress: bool = False,
+    joined: bool = False,
 ) -> Iterator[RawSegment]:
     """Yield the segments of a card's source but those of excluded animals, without the rows it drops.
 
     seed: of simulated samples. extra: read the extra channels as well. wanted: tells by label, animal and
     origin which segments to read; None: all, whatever their label. limit: hand long segments on in pieces of
     about this many samples where the reader can, for a bounded memory. progress: show a bar where it takes
-    long. Raises UserError for what cannot be read, naming file and line.
+    long. joined: tell which segments follow the one before (`RawSegment.follows`), all of a recording's being
+    wanted. Raises UserError for what cannot be read, naming file and line.
     """
     source = card.source
     excluded = frozenset(getattr(source, "exclude_animals", ()))
@@ -40,8 +43,14 @@ def raw_segments(
 
     # A stretch that stands still may go on in the next piece, so that with `drop` segments are read whole.
     request = _request(card, data_root, seed, extra, keep, limit if drop is None else None, progress)
+    before: Optional[RawSegment] = None
     for segment in READERS[source.reader].read(request):
-        if keep(segment.label, segment.animal, segment.origin):
+        if joined:
+            one = without(segment, drop)
+            before, one = one, replace(one, follows=goes_on(before, one))
+            if keep(segment.label, segment.animal, segment.origin):
+                yield one
+        elif keep(segment.label, segment.animal, segment.origin):
             yield without(segment, drop)
 
 

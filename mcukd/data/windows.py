@@ -8,6 +8,8 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from mcukd.data.past import Past
+
 #: Label of a window whose behaviour nobody noted, or whose label is not used.
 NO_LABEL = -1
 
@@ -23,6 +25,7 @@ class Windows:
     counts_per_g: counts per standard gravity. rate_hz: sampling rate.
     extra: (N, T, E) float32, the card's extra channels in their units, where they were asked for.
     extra_names: E names. extra_vectors: first channel of each vector that turns with the acceleration.
+    past: what was recorded before each window, where it was asked for.
     """
 
     counts: NDArray[np.int16]
@@ -38,6 +41,7 @@ class Windows:
     extra: Optional[NDArray[np.float32]] = None
     extra_names: tuple[str, ...] = ()
     extra_vectors: tuple[int, ...] = ()
+    past: Optional[Past] = None
 
     def __post_init__(self) -> None:
         if self.extra is not None and self.extra.shape != (*self.counts.shape[:2], len(self.extra_names)):
@@ -64,6 +68,7 @@ class Windows:
             segments=self.segments[index],
             split=None if self.split is None else self.split[index],
             extra=None if self.extra is None else self.extra[index],
+            past=None if self.past is None else self.past.take(index),
         )
 
     def without_labels(self) -> Windows:
@@ -73,7 +78,7 @@ class Windows:
     def with_more(self, other: Windows) -> Windows:
         """Return these windows followed by those of another set with the same shape, classes and channels.
 
-        Segments of the other set are numbered on; an official split is dropped.
+        Segments of the other set are numbered on; an official split and the past are dropped.
         """
         if (self.counts.shape[1:], self.extra_names) != (other.counts.shape[1:], other.extra_names):
             raise ValueError(
@@ -88,6 +93,7 @@ class Windows:
             animals=np.concatenate([self.animals, other.animals]),
             segments=np.concatenate([self.segments, other.segments + first]),
             split=None,
+            past=None,
             extra=None
             if self.extra is None or other.extra is None
             else np.concatenate([self.extra, other.extra]),

@@ -66,6 +66,7 @@ _SINCE = {
     "unlabelled_choice": "all",
     "rounds": 1,
     "cnn_filters": 16,
+    "stream": False,
 }
 #: Fewest classifiers a search can try: each family once, half of the trials being of those that deploy.
 LEAST_TRIALS = 8
@@ -191,6 +192,12 @@ class DistillConfig:
         low=1,
         high=5,
     )
+    stream: bool = option(
+        False,
+        "Train students to answer at any moment from a state that is carried on and never starts again, "
+        "rather than from one that starts with each window.",
+        MODELS,
+    )
     search: bool = option(
         False,
         "Search the classifier head of the student on inner animals; the final student gets the best that "
@@ -271,6 +278,8 @@ class DistillConfig:
         for method in METHODS.values():
             method.check(self.settings_of(method))
         self._check_unlabelled()
+        if self.stream:
+            self._check_stream()
         if self.search:
             self._check_search()
         if self.search and self.split == "random":
@@ -318,6 +327,41 @@ class DistillConfig:
             raise UserError(
                 f"--rounds {self.rounds} makes the student one of the teachers, and --method {self.method} "
                 "reads layers that only its own teacher has; give --rounds 1 or another method."
+            )
+
+    def _check_stream(self) -> None:
+        from mcukd.distillation.architectures import STUDENTS
+
+        able = [name for name, architecture in STUDENTS.items() if architecture.carried]
+        if self.student not in able:
+            raise UserError(
+                f"--stream carries a student's state from window to window, which {listed(able)} students "
+                f"have, and --student is {self.student}; leave one out."
+            )
+        method = METHODS[self.method]
+        features = {name for phase in method.phases(self.method_settings) for name in phase.teacher_outputs}
+        if method.needs_features or features - {"logits"}:
+            raise UserError(
+                f"--stream compares answers of teacher and student, and --method {self.method} compares layers "
+                "within a window, before which the student's state has a past; leave one out."
+            )
+        refused = {
+            "search": "a search tries classifiers on states of windows that start from zero",
+            "choose_epochs": "inner students are scored on windows that start from zero",
+            "unlabelled": "recordings without labels are drawn as windows, without what came before",
+        }
+        for name, reason in refused.items():
+            if getattr(self, name):
+                raise UserError(f"--stream goes without {flag(name)}: {reason}; leave one out.")
+        if self.split == "random":
+            raise UserError(
+                "--stream runs through whole recordings, and --split random has windows of each on both sides; "
+                "give a split by animal."
+            )
+        if "rate" in self.augments:
+            raise UserError(
+                "--augment rate stretches a window about its middle, and with --stream what came before it "
+                "would no longer end where it begins; leave rate out."
             )
 
     def _check_search(self) -> None:

@@ -35,6 +35,7 @@ from mcukd.distillation.training_configs import student_training_config, teacher
 from mcukd.distillation.training_set import FitContext, TrainingSet
 from mcukd.distillation.unlabelled import DistillationSet, unlabelled_windows
 from mcukd.fold_results import STUDENT, TEACHER, WEIGHT_PREFIXES, logits_name
+from mcukd.models.carried import carried_logits
 from mcukd.models.gru_mlp import student_weights
 from mcukd.models.student import weights_of
 from mcukd.training.checkpoints import Checkpoints
@@ -109,8 +110,12 @@ class FoldTrainer(Networks):
             else:
                 student = trainer._train_on(training_set, fits)
             if not job.is_final:
-                own_inputs = np.ascontiguousarray(test_inputs[..., : data.normalizer.channels])
-                arrays[logits_name(name)] = logits(student, own_inputs)
+                if config.stream:
+                    weights = weights_of(self.on_counts("student", student, data.normalizer.scale))
+                    arrays[logits_name(name)] = carried_logits(weights, test).astype(np.float32)
+                else:
+                    own_inputs = np.ascontiguousarray(test_inputs[..., : data.normalizer.channels])
+                    arrays[logits_name(name)] = logits(student, own_inputs)
                 arrays.update(self._weights(student, data, WEIGHT_PREFIXES[name]))
         if job.is_final or config.search:
             student = self.on_counts("student", student, data.normalizer.scale)
@@ -135,7 +140,7 @@ class FoldTrainer(Networks):
         self, data: TrainingSet, config: TrainingConfig, fits: FitContext
     ) -> keras.Model:
         """Return a student trained on hard labels alone."""
-        return self._fit_on_labels("student", data, config, fits, "student")
+        return self._fit_on_labels("student", data, config, fits, "student", carried=self.config.stream)
 
     def train_teacher(self, data: TrainingSet, fits: FitContext) -> Optional[Teacher]:
         """Return the configured teacher, trained on `data`; None where the method has none.
@@ -203,9 +208,17 @@ class FoldTrainer(Networks):
         options, labels, method = self.config, data.windows.labels, self._method
         checkpoint = fits.checkpoint(name)
         targets = Targets(labels, None, options.softness, options.alpha, options.smoothing)
+        on_labels = self.trainer("student", carried=options.stream)
+        context = data.in_context() if options.stream else None
         if teacher is None:
-            return self.trainer("student").fit(
-                data.inputs, replace(targets, alpha=0.0), config, fits.seed, fits.on_progress, checkpoint
+            return on_labels.fit(
+                data.inputs,
+                replace(targets, alpha=0.0),
+                config,
+                fits.seed,
+                fits.on_progress,
+                checkpoint,
+                context=context,
             )
         targets = replace(
             targets, teacher=lambda names: self._wrap_teacher(teacher.outputs_fn(names), labels)
@@ -222,8 +235,9 @@ class FoldTrainer(Networks):
             fits.on_progress,
             checkpoint,
             lambda model: method.init_from_teacher(model, teacher, settings),
+            context,
         )
-        if trained is self.trainer("student").model:
+        if trained is on_labels.model:
             return trained
         student = self.build("student")
         for layer in student.layers:
@@ -271,11 +285,24 @@ class FoldTrainer(Networks):
         return self.config.method_settings.with_options(self.method_options)
 
     def _fit_on_labels(
-        self, role: str, data: TrainingSet, config: TrainingConfig, fits: FitContext, name: str
+        self,
+        role: str,
+        data: TrainingSet,
+        config: TrainingConfig,
+        fits: FitContext,
+        name: str,
+        *,
+        carried: bool = False,
     ) -> keras.Model:
         targets = Targets(data.windows.labels, smoothing=self.config.smoothing)
-        return self.trainer(role).fit(
-            data.inputs, targets, config, fits.seed, fits.on_progress, fits.checkpoint(name)
+        return self.trainer(role, carried=carried).fit(
+            data.inputs,
+            targets,
+            config,
+            fits.seed,
+            fits.on_progress,
+            fits.checkpoint(name),
+            context=data.in_context() if carried else None,
         )
 
     def _choose_epochs(
@@ -314,8 +341,9 @@ class FoldTrainer(Networks):
     def _distillation_trainer(self, teacher: Teacher) -> Trainer:
         method, settings = self._method, self.method_settings
         phases = self.fit_phases("student", method.phases(settings))
-        if phases == self.trainer("student").phases:
-            return self.trainer("student")  # one compiled model for baseline and distilled students
+        on_labels = self.trainer("student", carried=self.config.stream)
+        if phases == on_labels.phases:
+            return on_labels  # one compiled model for baseline and distilled students
         # The method's options are compiled in; within a job nothing else of the losses changes.
         name = f"distillation {sorted(settings.options.items())}"
         if name not in self.trainers:
@@ -333,6 +361,7 @@ class FoldTrainer(Networks):
                 jit_compile=architecture.jit_compile,
                 phases=phases,
                 rollback=architecture.defaults_for(self.shape("student").steps).rollback,
+                carried=architecture.carried if self.config.stream else None,
             )
         return self.trainers[name]
 

@@ -32,22 +32,24 @@ class Networks:
     config: DistillConfig
     trainers: dict[str, Trainer] = field(default_factory=dict)
 
-    def trainer(self, role: str) -> Trainer:
-        """Return this process's trainer that fits a network to labels."""
-        if role not in self.trainers:
+    def trainer(self, role: str, *, carried: bool = False) -> Trainer:
+        """Return this process's trainer that fits a network to labels; carried: in the windows' context."""
+        name = f"carried {role}" if carried else role
+        if name not in self.trainers:
             architecture, channels = self.architecture(role), self.channels(role)
             on_labels = architecture.phases == (LABELS,)
             build = (
                 architecture.build if on_labels else architecture.build_with_features or architecture.build
             )
             # Inputs are normalized, so that one compiled step serves the scale of every fold.
-            self.trainers[role] = Trainer(
+            self.trainers[name] = Trainer(
                 lambda: build(self.trained_shape(role), self.config, np.zeros(channels), np.ones(channels)),
                 jit_compile=architecture.jit_compile,
                 phases=self.fit_phases(role, architecture.phases),
                 rollback=architecture.defaults_for(self.shape(role).steps).rollback,
+                carried=architecture.carried if carried else None,
             )
-        return self.trainers[role]
+        return self.trainers[name]
 
     def fit_phases(self, role: str, phases: tuple[Phase, ...]) -> tuple[Phase, ...]:
         """Return the phases of a network's fit, with the length curriculum if its architecture uses it."""

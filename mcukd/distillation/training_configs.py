@@ -13,6 +13,9 @@ from mcukd.training.trainer import BATCH, TrainingConfig
 #: options do not show. Where only that of students changes, raise their method's (`Method.version`).
 TEACHERS_VERSION = 3
 
+#: Raise it likewise when the training of students that carry their state changes.
+STREAM_VERSION = 1
+
 #: Default epochs of a teacher, and the fewest steps they make: ten epochs of a few hundred windows are too
 #: few steps for a residual network (docs/experiments/label-budgets.md).
 TEACHER_EPOCHS, LEAST_TEACHER_STEPS = 10, 600

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.training.checkpoints import Checkpoint, Checkpoints
+from mcukd.training.context import WindowsInContext
 from mcukd.training.normalization import Normalizer
 from mcukd.training.trainer import FloatArray
 
@@ -40,6 +41,11 @@ class TrainingSet:
 
     def __len__(self) -> int:
         return len(self.windows)
+
+    def in_context(self) -> WindowsInContext:
+        """Return the windows with what was recorded before them."""
+        assert self.windows.past is not None, "windows were read without their past"
+        return WindowsInContext(self.inputs, self.windows.past, self.normalizer.scale)
 
     def subset(self, mask: NDArray[Any]) -> TrainingSet:
         """Return the windows in a mask (N,) or at indices, with the scales of the whole set."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -45,6 +45,31 @@ def build_student(
         x = layers.Identity(name="states")(x)[:, -1]
     x = layers.Dense(dense, activation="relu", name="dense")(x)
     return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="student")
+
+
+def carried_state(model: keras.Model, samples: Any, first: Any, begin: Any) -> Any:
+    """Return the GRU's state (B, H) after samples (B, L, C), zero before each one's sample `first` (B,).
+
+    begin: the lowest of `first`; earlier samples are not run. For graphs of TensorFlow, without gradients.
+    """
+    from mcukd.tensorflow_setup import tensorflow as tf
+
+    cell = model.get_layer("gru").cell
+    inputs = tf.transpose(model.get_layer("standardisation")(samples), (1, 0, 2))
+
+    def step(t: Any, state: Any) -> tuple[Any, Any]:
+        after = cell(inputs[t], [state])[0]
+        return t + 1, tf.where((t >= first)[:, None], after, state)
+
+    zero = tf.zeros((inputs.shape[1], cell.units))
+    return tf.while_loop(lambda t, _: t < inputs.shape[0], step, (begin, zero))[1]
+
+
+def logits_from_state(model: keras.Model, windows: Any, state: Any) -> Any:
+    """Return the logits (B, K) of windows (B, T, C) that the GRU goes through from `state` (B, H)."""
+    x = model.get_layer("standardisation")(windows)
+    x = model.get_layer("gru")(x, initial_state=state, training=True)
+    return model.get_layer("logits")(model.get_layer("dense")(x))
 
 
 def student_weights(model: keras.Model) -> GruMlpWeights:

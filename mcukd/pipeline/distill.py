@@ -22,7 +22,7 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.plan import members, teacher_architecture
-from mcukd.distillation.training_configs import TEACHERS_VERSION
+from mcukd.distillation.training_configs import STREAM_VERSION, TEACHERS_VERSION
 from mcukd.distillation.unlabelled import unlabelled_windows
 from mcukd.distillation.workers import FoldTraining, run_jobs
 from mcukd.errors import UserError
@@ -71,8 +71,14 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
         require_optuna()
     inputs = _inputs(card, data_root, config)
     extra = config.uses_extra_channels
-    training = load_windows(card, data_root, training=True, seed=config.seed, extra=extra)
-    evaluation = load_windows(card, data_root, seed=config.seed, extra=extra)
+    past = config.stream
+    training = load_windows(card, data_root, training=True, seed=config.seed, extra=extra, past=past)
+    evaluation = load_windows(card, data_root, seed=config.seed, extra=extra, past=past)
+    if training.past is not None and np.array_equal(training.past.begins, training.past.origins):
+        raise UserError(
+            f"--stream: no window of card {card.name} has anything recorded before it, so that no state can be "
+            "carried on; leave it out, or give recordings that are longer than a window."
+        )
     folds = study_folds(evaluation, config)
     data = inputs["data"]
     if "unlabelled" in inputs:  # of which every fold gets windows that the seed of the final models draws
@@ -240,6 +246,8 @@ def _key(
     facts = [version, data, config.training(), seed, list(train_animals), list(test_animals)]
     if test_windows is not None:
         facts.append(list(test_windows))
+    if config.stream:
+        facts.append({"stream": STREAM_VERSION})
     return sha256_text(json.dumps(facts, sort_keys=True))
 
 

@@ -36,7 +36,7 @@ FLOAT = "float"
 
 #: Options of `mcukd distill` that a grid does not have: it states them in another way, or they do not affect
 #: the students in its rows.
-_NOT_OPTIONS = ("split", "seeds", "seed", "jobs", "device", "search", "search_trials")
+_NOT_OPTIONS = ("split", "seeds", "seed", "jobs", "device", "search", "search_trials", "stream")
 #: Type of each option of `mcukd distill` that a grid may name.
 OPTIONS = {name: one.kind for name, one in distill_options().items() if name not in _NOT_OPTIONS}
 

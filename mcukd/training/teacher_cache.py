@@ -9,7 +9,7 @@ presentation is augmented anew, because augmentation alone is cheap.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mcukd.training.augmentation import Augmenter
 
 if TYPE_CHECKING:
+    from mcukd.training.context import WindowsInContext
     from mcukd.training.phases import FloatArray, TeacherFn
 
 #: Augmented copies of each window whose teacher outputs are stored.
@@ -32,6 +33,7 @@ TeacherOutputs = Mapping[str, "FloatArray"]
 class AugmentedTeacherCache:
     """Source of augmented windows (N, T, C) and the teacher's outputs for them.
 
+    windows: an array, or windows in their context (`mcukd.training.context`), which are augmented together.
     teacher: from output names to the function that computes them. output_names: all that will be asked for;
     empty for training without a teacher. epochs: how often each window will be presented. seed: of the
     copies, so that a resumed fit gets the same ones. mixup_fraction: fraction of the windows that are mixed
@@ -40,7 +42,7 @@ class AugmentedTeacherCache:
 
     def __init__(
         self,
-        windows: FloatArray,
+        windows: Union[FloatArray, WindowsInContext],
         augment: Augmenter,
         teacher: Optional[Callable[[Sequence[str]], TeacherFn]],
         output_names: Sequence[str],

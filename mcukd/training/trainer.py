@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from mcukd.errors import UserError
 from mcukd.training.augmentation import Augmentation, Augmenter
 from mcukd.training.checkpoints import Checkpoint
+from mcukd.training.context import CarriedState, WindowsInContext, context_steps, drawn_contexts
 from mcukd.training.losses import LossInputs
 from mcukd.training.phases import LABELS, Phase
 from mcukd.training.rollback import DivergenceRollback
@@ -113,7 +114,8 @@ class Trainer:
     build: returns the model with fresh weights; its output is logits, or a dictionary with "logits" and
     whatever else the phases' losses read. jit_compile: compile the step with XLA, which makes the GRU four
     times faster and convolutions many times slower (docs/reference/distillation.md, Speed). rollback:
-    return to earlier weights where a fit diverges (`mcukd.training.rollback`).
+    return to earlier weights where a fit diverges (`mcukd.training.rollback`). carried: how the model is run
+    from a state, where it is trained on windows in their context (`mcukd.training.context`).
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class Trainer:
         jit_compile: bool,
         phases: Sequence[Phase] = (LABELS,),
         rollback: bool = False,
+        carried: Optional[CarriedState] = None,
     ) -> None:
         from mcukd.tensorflow_setup import keras
 
@@ -130,10 +133,11 @@ class Trainer:
         self.model = build()
         self.phases = tuple(phases)
         self._rollback = rollback
+        self._carried = carried
         self._optimizer = keras.optimizers.Adam(global_clipnorm=1.0)
         self._optimizer.build(self.model.trainable_variables)
         self.loops = [
-            _training_loop(self.model, self._optimizer, phase, jit_compile) for phase in self.phases
+            _training_loop(self.model, self._optimizer, phase, jit_compile, carried) for phase in self.phases
         ]
 
     def fit(
@@ -145,15 +149,18 @@ class Trainer:
         on_progress: Callable[[int], None] = lambda units: None,
         checkpoint: Optional[Checkpoint] = None,
         set_initial: Optional[Callable[[keras.Model], None]] = None,
+        context: Optional[WindowsInContext] = None,
     ) -> keras.Model:
         """Train from fresh weights on windows (N, T, C) and return the model, which the next fit will reuse.
 
         C may exceed the model's channels: the model gets the first ones, the teacher all of them. on_progress
         is given the units done, FIT_UNITS for the whole fit. set_initial: sets weights that are not drawn,
         such as a head inherited from the teacher. With a checkpoint an interrupted fit resumes. The same
-        arguments give the same weights on the same machine, interrupted or not. Raises UserError where
+        arguments give the same weights on the same machine, interrupted or not. context: the windows in their
+        context, for a trainer with `carried`; the teacher gets the windows alone. Raises UserError where
         training diverges.
         """
+        assert (context is None) == (self._carried is None), "a carried state is trained in context"
         self._initialize(seed)
         if set_initial is not None:
             set_initial(self.model)
@@ -174,13 +181,17 @@ class Trainer:
             rates = learning_rates(steps, config.learning_rate * phase.lr_scale)
             advance(fit.step)
             if cache is None or not phase.shares_inputs_with(self.phases[number - 1]):
-                cache = self._cache(number, windows, augment, targets, config, seed)
+                cache = self._cache(number, windows, augment, targets, config, seed, context)
             while fit.step < steps:
                 index = fit.next_windows(len(windows))
                 inputs, teacher_outputs = cache.draw(index, fit.rng, phase.teacher_outputs)
                 if self._rollback and fit.rollback.should_snapshot():
                     fit.rollback.snapshot(self.model.get_weights())
-                if phase.crop_length is not None:
+                before: tuple[Any, ...] = ()
+                if context is not None:
+                    drawn = drawn_contexts(inputs, phase.crop_length or windows.shape[1], fit.rng)
+                    inputs, before = drawn.samples, (_in_steps(drawn.first), drawn.begin)
+                elif phase.crop_length is not None:
                     inputs = random_crops(inputs, phase.crop_length, fit.rng)
                 loss, mean_loss = self.loops[number](
                     _in_steps(np.ascontiguousarray(inputs[..., :channels])),
@@ -191,6 +202,7 @@ class Trainer:
                     np.float32(config.weight_decay),
                     np.float32(targets.temperature),
                     np.float32(targets.alpha),
+                    *before,
                 )
                 fit.step += STEPS_PER_EXECUTION
                 if self._rollback and fit.rollback.diverged(float(mean_loss)):
@@ -218,6 +230,7 @@ class Trainer:
         targets: Targets,
         config: TrainingConfig,
         seed: int,
+        context: Optional[WindowsInContext],
     ) -> AugmentedTeacherCache:
         """Return the cache of a phase and of all others that share its inputs, the same for each of them."""
         phase = self.phases[number]
@@ -225,8 +238,11 @@ class Trainer:
         epochs = config.epochs * sum(self.phases[n].epoch_fraction for n in sharing)
         # One forward pass serves all of them: the teacher's features cost nothing beside its logits.
         names = tuple(dict.fromkeys(name for n in sharing for name in self.phases[n].teacher_outputs))
+        teacher, presented = targets.teacher, windows if context is None else context
+        if context is not None and teacher is not None:
+            teacher = _of_windows_alone(teacher, context)
         return AugmentedTeacherCache(
-            windows, augment, targets.teacher, names, epochs, (seed, sharing[0]), phase.mixup_fraction
+            presented, augment, teacher, names, epochs, (seed, sharing[0]), phase.mixup_fraction
         )
 
     def _classes(self) -> int:
@@ -366,20 +382,49 @@ def windows_per_call(model: keras.Model, steps: int) -> int:
     return max(1, min(MOST_PER_CALL, CALL_BYTES // held))
 
 
-def _in_steps(array: FloatArray) -> FloatArray:
+def _of_windows_alone(
+    teacher: Callable[[Sequence[str]], TeacherFn], context: WindowsInContext
+) -> Callable[[Sequence[str]], TeacherFn]:
+    """Return a teacher that is given windows in their context, of which it sees the windows."""
+
+    def outputs_fn(names: Sequence[str]) -> TeacherFn:
+        answer = teacher(names)
+        return lambda found, index: answer(context.without(found), index)
+
+    return outputs_fn
+
+
+def _in_steps(array: NDArray[Any]) -> NDArray[Any]:
     return array.reshape(STEPS_PER_EXECUTION, BATCH, *array.shape[1:])
 
 
-def _training_loop(model: keras.Model, optimizer: Any, phase: Phase, jit_compile: bool) -> Callable[..., Any]:
+def _training_loop(
+    model: keras.Model,
+    optimizer: Any,
+    phase: Phase,
+    jit_compile: bool,
+    carried: Optional[CarriedState] = None,
+) -> Callable[..., Any]:
     from mcukd.tensorflow_setup import tensorflow as tf
 
     variables = model.trainable_variables if phase.trains is None else phase.trains(model)
 
-    def run(counts, hard, soft, teacher_outputs, rates, decay, temperature, alpha):  # type: ignore[no-untyped-def]
+    def behind_context(samples, before, step):  # type: ignore[no-untyped-def]
+        if carried is None:
+            return samples, ()
+        first, begin = before
+        made = context_steps(samples.shape[1])
+        return samples[:, made:], carried.state(model, samples[:, :made], first[step], begin)
+
+    def outputs_of(windows, state):  # type: ignore[no-untyped-def]
+        return model(windows, training=True) if carried is None else carried.outputs(model, windows, state)
+
+    def run(counts, hard, soft, teacher_outputs, rates, decay, temperature, alpha, *before):  # type: ignore[no-untyped-def]
         loss = total = tf.constant(0.0)
         for step in tf.range(STEPS_PER_EXECUTION):
+            windows, state = behind_context(counts[step], before, step)
             with tf.GradientTape() as tape:
-                outputs = model(counts[step], training=True)
+                outputs = outputs_of(windows, state)
                 if not isinstance(outputs, dict):
                     outputs = {"logits": outputs}
                 of_teacher = {name: output[step] for name, output in teacher_outputs.items()}

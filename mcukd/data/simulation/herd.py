@@ -67,7 +67,8 @@ def _animal(
         acceleration = acceleration * gain + offset + rng.normal(0, NOISE_G, acceleration.shape)
         samples = to_counts(acceleration, signal.counts_per_g, count_limits(signal)) / signal.counts_per_g
         origin = f"simulated bout {number} of animal {name}"
-        yield RawSegment(name, behaviour, origin, samples, None, origin)
+        # Bouts follow each other without a gap: together they are one recording of the animal.
+        yield RawSegment(name, behaviour, f"simulated animal {name}", samples, None, origin)
         slip = slip_after
 
 

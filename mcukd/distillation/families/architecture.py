@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
+from mcukd.training.context import CarriedState
 from mcukd.training.phases import LABELS, Phase, crop_lengths
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Architecture:
     of the same names; None where `build` has them. uses_length_curriculum: whether it accepts windows of any
     length, and is trained on crops first (`length_curriculum`). least_steps: the shortest window it can have.
     options: of `mcukd distill`, those that say how wide it is. head_search: whether its head can be searched
-    (`mcukd.head_search`).
+    (`mcukd.head_search`). carried: how it is run from a state, where it has one that can be carried on from
+    window to window (`mcukd.training.context`).
     """
 
     name: str
@@ -67,6 +69,7 @@ class Architecture:
     least_steps: int = 1
     options: tuple[str, ...] = ()
     head_search: bool = False
+    carried: Optional[CarriedState] = None
 
     def defaults_for(self, steps: int) -> TrainingDefaults:
         """Return the defaults for windows of `steps` samples."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcukd.distillation.families.architecture import Architecture, Options, Shape, TrainingDefaults
 from mcukd.models import gru_mlp
+from mcukd.training.context import CarriedState
 
 if TYPE_CHECKING:
     import keras
@@ -32,4 +33,5 @@ STUDENT = Architecture(
     uses_length_curriculum=True,
     options=("gru_units", "dense_units"),
     head_search=True,
+    carried=CarriedState(gru_mlp.carried_state, gru_mlp.logits_from_state),
 )
