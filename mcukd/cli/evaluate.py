@@ -20,6 +20,10 @@ SPLIT_HELP = (
     '"loao", "k-fold-by-animal" ("animals=K"), "holdout", "holdout=ID,ID", "official", or "random" to see '
     "how much that would flatter. Default: the study's, else loao."
 )
+HOP_HELP = (
+    "With --run alone: score the students as a tag runs them, with a result every HOP samples of whole "
+    "recordings; windows that hold several behaviours apart."
+)
 MODELS_HELP = (
     "Comma-separated: majority, random_forest, filter_mlp, student (with its teacher); for a table of "
     "features mlp_head. What is missing is trained. Default: the baselines with --data, what is there with "
@@ -53,6 +57,7 @@ def evaluate(
         bool, typer.Option("--nested", help="Choose the baselines' settings on inner animals, in each fold.")
     ] = False,
     jobs: Annotated[Optional[int], typer.Option(help="Worker processes. Default: one per core.")] = None,
+    hop: Annotated[Optional[int], typer.Option(help=HOP_HELP, show_default=False)] = None,
     json: JsonOption = False,
 ) -> None:
     """Say what models and baselines are worth on animals they never saw, with intervals.
@@ -66,6 +71,10 @@ def evaluate(
         return
     from mcukd.data.features import FeatureCard, load_any_card
 
+    if hop is not None:
+        others = {"data": data, "split": split, "models": models, "seeds": seeds, "nested": nested or None}
+        _evaluate_hop(run, hop, data_root, [name for name, one in others.items() if one is not None], json)
+        return
     chosen = [name.strip() for name in models.split(",") if name.strip()] if models else None
     card = load_any_card(data) if data else None
     if isinstance(card, FeatureCard):
@@ -125,6 +134,34 @@ def compare(
         print_json(found.facts())
     else:
         typer.echo(found.sentence())
+
+
+def _evaluate_hop(
+    run: Optional[Path], hop: int, data_root: Optional[Path], others: list[str], json: bool
+) -> None:
+    from mcukd.pipeline.evaluate_hop import evaluate_at_hop
+    from mcukd.report.table import hop_rows
+    from mcukd.study import Study
+
+    if others:
+        raise UserError(
+            f"--hop scores the students that a study has, and --{others[0]} asks for other models or data; "
+            "leave one out."
+        )
+    study = Study.open(run)
+    found = evaluate_at_hop(study, hop, data_root)
+    if json:
+        print_json({"run": str(study.path), **found})
+        return
+    columns, rows = hop_rows(found)
+    print_table(
+        f"{study.card}: a result every {hop} samples, unseen animals; state {found['state']}", columns, rows
+    )
+    left_out = f"; {found['left_out']:,} with unlabelled samples are left out" if found["left_out"] else ""
+    typer.echo(
+        f"{found['windows']:,} windows of one behaviour and {found['mixed_windows']:,} of several{left_out}. "
+        f"{study.path / METRICS} has all of it."
+    )
 
 
 def _check_models(models: list[str], run: Optional[Path], card: Any) -> None:

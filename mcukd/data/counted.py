@@ -23,8 +23,8 @@ class CountedRecording:
 
     counts: (n, 3) int16. label: index of the class. segment: number of the continuous recording. split:
     "train" or "test" where the source has an official split. extra: (n, E) float64, where asked for.
-    follows: whether its first sample comes right after the last one of the recording before it, where all of a
-    card's were asked for; those without a label then have the label -1 and no segment.
+    follows: whether its first sample comes right after the last one of the recording before it, where all of
+    a card's were asked for; those without a label then have the label -1 and no segment.
     """
 
     animal: str

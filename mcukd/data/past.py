@@ -30,10 +30,10 @@ class Past:
         return replace(self, begins=self.begins[index], origins=self.origins[index])
 
     def before(self, index: NDArray[np.int64], count: int) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
-        """Return the `count` samples before each window of `index` (n,): (n, count, C), and how many are there.
+        """Return the `count` samples before each window of `index` (n,), and how many of them there are.
 
-        Where a recording begins later, what is missing at the front is zeros, and (n,) says how many of the
-        samples, the last ones, were recorded.
+        The samples are (n, count, C); where a recording begins later, what is missing at the front is zeros,
+        and the second array (n,) says how many, the last ones, were recorded.
         """
         begins = self.begins[index]
         there = np.minimum(begins - self.origins[index], count)
@@ -49,10 +49,10 @@ def carried_states(
     past: Past,
     length: int,
 ) -> NDArray[Any]:
-    """Return the states (N, H) after the last sample of each window, carried from the start of its recording.
+    """Return the states (N, H) after each window's last sample, carried from the start of its recording.
 
-    step: maps states (n, H) and samples (n, C) to the next states. zero: (H,), the state that a recording starts
-    from. length: samples of a window. All recordings are stepped side by side.
+    step: maps states (n, H) and samples (n, C) to the next states. zero: (H,), the state that a recording
+    starts from. length: samples of a window. All recordings are stepped side by side.
     """
     states = np.empty((len(past.begins), len(zero)), zero.dtype)
     origins, recording = np.unique(past.origins, return_inverse=True)

@@ -46,8 +46,8 @@ class RawSegment:
 def goes_on(before: Optional[RawSegment], segment: RawSegment) -> bool:
     """Tell whether a segment's first sample comes right after the last one of the segment read before it.
 
-    Both are of one recording, and no gap lies between their stamps. Where there are no stamps, none is known of
-    but where rows were dropped, of either, which may have lain between them.
+    Both are of one recording, and no gap lies between their stamps. Without stamps a gap may lie where rows
+    of either were dropped, and nowhere else.
     """
     if before is None or segment.group is not None or not (len(before.samples) and len(segment.samples)):
         return False

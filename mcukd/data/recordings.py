@@ -58,9 +58,9 @@ def read_recordings(
 ) -> list[Recording]:
     """Read (or simulate) every recording whose label the card does not ignore, in the card's units.
 
-    They are cut at gaps. extra: with the extra channels. whole: also what lies between them, of ignored labels
-    and of none, whose label is None; and say which recording follows the one before it. Raises UserError for
-    anything that is not as the card says, naming file and line.
+    They are cut at gaps. extra: with the extra channels. whole: also what lies between them, of ignored
+    labels and of none, whose label is None; and say which recording follows the one before it. Raises
+    UserError for anything that is not as the card says, naming file and line.
     """
 
     def used(label: Optional[str], origin: str) -> bool:

@@ -342,8 +342,8 @@ class DistillConfig:
         features = {name for phase in method.phases(self.method_settings) for name in phase.teacher_outputs}
         if method.needs_features or features - {"logits"}:
             raise UserError(
-                f"--stream compares answers of teacher and student, and --method {self.method} compares layers "
-                "within a window, before which the student's state has a past; leave one out."
+                f"--stream compares answers of teacher and student, and --method {self.method} compares "
+                "layers within a window, before which the student's state has a past; leave one out."
             )
         refused = {
             "search": "a search tries classifiers on states of windows that start from zero",
@@ -355,10 +355,10 @@ class DistillConfig:
                 raise UserError(f"--stream goes without {flag(name)}: {reason}; leave one out.")
         if self.split == "random":
             raise UserError(
-                "--stream runs through whole recordings, and --split random has windows of each on both sides; "
-                "give a split by animal."
+                "--stream runs through whole recordings, and --split random has windows of each on both "
+                "sides; give a split by animal."
             )
-        if "rate" in self.augments:
+        if "rate" in augments(self.augment).split(","):
             raise UserError(
                 "--augment rate stretches a window about its middle, and with --stream what came before it "
                 "would no longer end where it begins; leave rate out."

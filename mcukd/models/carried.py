@@ -7,14 +7,16 @@ from numpy.typing import NDArray
 
 from mcukd.data.past import carried_states
 from mcukd.data.windows import Windows
+from mcukd.models.families import Weights
 from mcukd.models.weights import GruMlpWeights
 
 
-def carried_logits(student: GruMlpWeights, windows: Windows) -> NDArray[np.float64]:
-    """Return the logits (N, K) after the last sample of each window; the state is zero where recordings begin.
+def carried_logits(student: Weights, windows: Windows) -> NDArray[np.float64]:
+    """Return the logits (N, K) after the last sample of each window, with their past.
 
-    windows: with their past.
+    The state is zero where a recording begins.
     """
+    assert isinstance(student, GruMlpWeights), "only recurrent students carry a state"
     assert windows.past is not None, "windows were read without their past"
 
     def step(state: NDArray[np.float64], samples: NDArray[np.int16]) -> NDArray[np.float64]:

@@ -76,8 +76,8 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
     evaluation = load_windows(card, data_root, seed=config.seed, extra=extra, past=past)
     if training.past is not None and np.array_equal(training.past.begins, training.past.origins):
         raise UserError(
-            f"--stream: no window of card {card.name} has anything recorded before it, so that no state can be "
-            "carried on; leave it out, or give recordings that are longer than a window."
+            f"--stream: no window of card {card.name} has anything recorded before it, so that no state can "
+            "be carried on; leave it out, or give recordings that are longer than a window."
         )
     folds = study_folds(evaluation, config)
     data = inputs["data"]

@@ -44,6 +44,7 @@ from mcukd.fixedpoint.model import IntegerModel, load_model, save_model
 from mcukd.fixedpoint.quantize import quantize
 from mcukd.fixedpoint.reference import as_stream, check_stream
 from mcukd.inference.batch import classes_of
+from mcukd.inference.carried import evaluated_classes
 from mcukd.models.families import FAMILIES, Weights
 from mcukd.models.student import family_of_study, has_integers, load_any_student, weights_of
 from mcukd.models.tflite_widths import (
@@ -100,9 +101,14 @@ def quantize_study(
     family = family_of_study(study)
     form = integer_form(family)
     _check_form(family, form, qat, objective)
-    stream = _is_stream(study, family, qat)
+    stream = _is_stream(study, family, qat, objective)
     remarks: list[str] = []
     tflite_of = tflite_form(family)
+    if tflite and stream:
+        remarks.append(
+            "No TFLite model: its windows start from the zero state, and these students carry theirs."
+        )
+        tflite = ()
     if tflite and tflite_of is None:
         remarks.append(f"No TFLite model: none is made of {family} students.")
         tflite = ()
@@ -152,7 +158,7 @@ def quantize_study(
         # A search may have given the shipped student another head than any fold's.
         check_budget(objective, tried, [shipped])
     training = load_windows(card, root, training=True, seed=seed)
-    evaluation = load_windows(card, root, seed=seed)
+    evaluation = load_windows(card, root, seed=seed, past=stream)
     remember_worn(study, card, evaluation)
     remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g, training.counts)
     configs = dict.fromkeys([SHIPPED, *(student.name for student in students)], config)
@@ -179,7 +185,7 @@ def quantize_study(
         return as_stream(made) if stream else made
 
     def predict(student: FoldStudent, train_windows: Windows, test: Windows) -> NDArray[np.int64]:
-        return classes_of(integer_model(student.name, train_windows), test.counts)
+        return evaluated_classes(integer_model(student.name, train_windows), test)
 
     model = integer_model(SHIPPED, training)
     outputs += save_model(model, study.path)
@@ -223,7 +229,7 @@ def _check_form(family: str, form: IntegerForm, qat: bool, objective: Optional[O
             )
 
 
-def _is_stream(study: Study, family: str, qat: bool) -> bool:
+def _is_stream(study: Study, family: str, qat: bool, objective: Optional[Objective]) -> bool:
     """Return whether the students were trained to carry their state. Raises UserError where they cannot."""
     stream = bool(study.options("distill").get("stream", False))
     if stream:
@@ -232,6 +238,12 @@ def _is_stream(study: Study, family: str, qat: bool) -> bool:
         raise UserError(
             f"{study.path}: --qat trains on windows that start from the zero state, and the students of this "
             "study were trained with --stream to carry theirs; leave --qat out."
+        )
+    if stream and objective is not None:
+        raise UserError(
+            f"{study.path}: --bits auto scores widths on windows that start from the zero state, and the "
+            "students of this study were trained with --stream to carry theirs; give --bits with a width "
+            "of 4 to 16 alone."
         )
     return stream
 

@@ -63,6 +63,11 @@ def robustness_study(
             f"{study.path}: its split is random, so that every animal was seen in training; robustness is "
             f"measured on animals never seen: distil a study with --split loao or animals=K."
         )
+    if study.options("distill").get("stream"):
+        raise UserError(
+            f"{study.path}: its students carry their state through recordings (--stream), and robustness "
+            "disturbs windows that start from the zero state; measure a study distilled without --stream."
+        )
     students = _float_students(study)
     form = _form(study, integers)
     augmented_model = None if augmented is None else _augmented(augmented, study)

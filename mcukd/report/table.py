@@ -71,6 +71,24 @@ def budget_rows(metrics: Mapping[str, Any]) -> Table:
     return ["model", *classes], rows
 
 
+def hop_rows(found: Mapping[str, Any]) -> Table:
+    """Return columns and rows of what `evaluate --hop` found: windows of one behaviour, then of several."""
+    rows = []
+    for name in in_order(found["models"]):
+        one = found["models"][name]
+        mixed = one.get("mixed", {})
+        rows.append(
+            [
+                name,
+                with_spread(one["mcc"], one["mcc_sd"], 3),
+                figure(one["accuracy"], 3),
+                figure(mixed.get("accuracy"), 3),
+                figure(mixed.get("either"), 3),
+            ]
+        )
+    return ["model", "MCC", "accuracy", "several: most of it", "one of them"], rows
+
+
 def model_rows(study: Study) -> Table:
     """Return columns and rows for `print_table`: one row per model of `metrics.json`, held-out animals."""
     evidence = gather(study)

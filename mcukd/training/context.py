@@ -1,4 +1,4 @@
-"""Context of windows in training: the samples before them, through which a recurrent network carries its state.
+"""Context of windows in training: samples before them, through which a network carries its state.
 
 A network whose state is never reset answers from a state that earlier samples made. It is trained on windows
 that each follow a random number of samples of their own recording. These make the state, without gradients
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Longest context, in windows, or in crops where a phase trains on crops.
 LONGEST = 4
-#: Shortest of the drawn longest contexts of a call, likewise; lengths are drawn evenly over their logarithm.
+#: Shortest that a call's longest context may be, likewise.
 _SHORTEST = 1 / 8
 #: Fraction of the windows that start from the zero state, as those at the start of a recording do.
 ZERO_FRACTION = 1 / 8
@@ -35,9 +35,9 @@ _RECORDED = 0.999
 class CarriedState:
     """How a recurrent network is run from a state, by TensorFlow.
 
-    state: from the model, samples (B, L, C), the first sample of each that was recorded (B,) and the first that
-    any of them has, the state after the last sample; it is zero before the first. outputs: from the model,
-    windows (B, T, C) and that state, the logits (B, K).
+    state: from the model, samples (B, L, C), the first sample of each that was recorded (B,) and the first
+    that any of them has, the state after the last sample; it is zero before the first. outputs: from the
+    model, windows (B, T, C) and that state, the logits (B, K).
     """
 
     state: Callable[[keras.Model, Any, Any, Any], Any]
@@ -53,33 +53,37 @@ class WindowsInContext:
     def __init__(self, windows: FloatArray, past: Past, scale: float) -> None:
         self._windows, self._past, self._scale = windows, past, np.float32(scale)
         self.length = windows.shape[1]
-        self.context = LONGEST * self.length
 
     def __len__(self) -> int:
         return len(self._windows)
 
     def __getitem__(self, index: NDArray[np.int64]) -> FloatArray:
-        """Return windows behind their context (n, L + T, C + 1); the last channel is 1 where samples are.
+        """Return windows behind the longest context, see `behind`."""
+        return self.behind(index, LONGEST * self.length)
 
-        Extra channels of the context are 0.
+    def behind(self, index: NDArray[np.int64], count: int) -> FloatArray:
+        """Return windows behind `count` samples (n, count + T, C + 1).
+
+        The last channel is 1 where a sample was recorded. Extra channels of the context are 0.
         """
         windows = self._windows[index]
-        before, there = self._past.before(index, self.context)
-        found = np.zeros((len(windows), self.context + self.length, windows.shape[2] + 1), np.float32)
-        found[:, : self.context, : before.shape[2]] = before / self._scale
-        found[:, self.context :, :-1] = windows
-        found[..., -1] = np.arange(-self.context, self.length) >= -there[:, None]
+        before, there = self._past.before(index, count)
+        found = np.zeros((len(windows), count + self.length, windows.shape[2] + 1), np.float32)
+        found[:, :count, : before.shape[2]] = before / self._scale
+        found[:, count:, :-1] = windows
+        found[..., -1] = np.arange(-count, self.length) >= -there[:, None]
         return found
 
     def without(self, found: FloatArray) -> FloatArray:
-        """Return the windows alone (n, T, C) out of what `__getitem__` returned."""
-        return found[:, self.context :, :-1]
+        """Return the windows alone (n, T, C) out of what `behind` returned."""
+        return found[:, -self.length :, :-1]
 
 
 class Drawn(NamedTuple):
     """Windows or crops of T samples behind L samples of context: samples (n, L + T, C).
 
-    first: (n,) int32, the first sample of each that makes its state. begin: the first of all of them.
+    first: (n,) int32, the first sample of each that makes its state. begin: a sample before which no state
+    is made.
     """
 
     samples: FloatArray
@@ -87,22 +91,34 @@ class Drawn(NamedTuple):
     begin: np.int32
 
 
-def drawn_contexts(found: FloatArray, length: int, rng: np.random.Generator) -> Drawn:
-    """Return a crop of `length` samples of each window, from a random start, behind a random context.
+def drawn_length(length: int, rng: np.random.Generator) -> int:
+    """Return the longest context, in samples, of a call that trains on windows or crops of `length` samples.
 
-    found: of `WindowsInContext`. A context is at most LONGEST times as long as a crop; what it has of the
-    recording may be less, down to nothing. All of a call share one limit, so that no step runs longer.
+    All of a call share it, so that no step runs longer; lengths are drawn evenly over their logarithm.
     """
-    steps = found.shape[1] // (LONGEST + 1)
+    low, high = np.log(max(1.0, _SHORTEST * length)), np.log(LONGEST * length)
+    return round(float(np.exp(rng.uniform(low, high))))
+
+
+def drawn_contexts(
+    found: FloatArray, steps: int, length: int, longest: int, rng: np.random.Generator
+) -> Drawn:
+    """Return a crop of `length` samples of each window, from a random start, behind up to `longest` samples.
+
+    found: of `WindowsInContext`, windows of `steps` samples behind at least `longest`. What a window has of
+    its recording may be less, down to nothing; some are given nothing.
+    """
+    start = rng.integers(steps - length + 1, size=len(found)) + found.shape[1] - steps - longest
+    if length == steps:
+        taken = found[:, -longest - steps :]
+    else:
+        taken = found[np.arange(len(found))[:, None], start[:, None] + np.arange(longest + length)]
+    there = np.sum(taken[:, :longest, -1] >= _RECORDED, axis=1)
+    used = np.where(rng.random(len(found)) >= ZERO_FRACTION, there, 0)
     reach = LONGEST * length
-    start = rng.integers(steps - length + 1, size=len(found))
-    first = LONGEST * steps + start - reach
-    taken = found[np.arange(len(found))[:, None], first[:, None] + np.arange(reach + length)]
-    there = np.sum(taken[:, :reach, -1] >= _RECORDED, axis=1)
-    low, high = np.log(max(1.0, _SHORTEST * length)), np.log(reach)
-    longest = round(float(np.exp(rng.uniform(low, high))))
-    used = np.minimum(there, longest) * (rng.random(len(found)) >= ZERO_FRACTION)
-    return Drawn(taken[..., :-1], (reach - used).astype(np.int32), np.int32(reach - longest))
+    samples = np.zeros((len(found), reach + length, found.shape[2] - 1), np.float32)
+    samples[:, reach - longest :] = taken[..., :-1]
+    return Drawn(samples, (reach - used).astype(np.int32), np.int32(reach - longest))
 
 
 def context_steps(steps: int) -> int:

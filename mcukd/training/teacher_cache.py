@@ -58,11 +58,18 @@ class AugmentedTeacherCache:
             self._fill(np.random.default_rng(seed))
 
     def draw(
-        self, index: NDArray[np.int64], rng: np.random.Generator, output_names: Sequence[str]
+        self,
+        index: NDArray[np.int64],
+        rng: np.random.Generator,
+        output_names: Sequence[str],
+        context: Optional[int] = None,
     ) -> tuple[FloatArray, TeacherOutputs]:
-        """Return augmented windows (n, T, C) of indices (n,), and the teacher's named outputs for them."""
+        """Return augmented windows (n, T, C) of indices (n,), and the teacher's named outputs for them.
+
+        context: of windows in their context, how many samples of it are needed; copies have all.
+        """
         if not self.copies:
-            return self._compute(index, rng, output_names)
+            return self._compute(index, rng, output_names, context)
         copy_of = rng.integers(len(self.copies), size=len(index))
         windows, stored = self.copies[0]
         drawn = np.empty((len(index), *windows.shape[1:]), windows.dtype)
@@ -75,9 +82,17 @@ class AugmentedTeacherCache:
         return drawn, outputs
 
     def _compute(
-        self, index: NDArray[np.int64], rng: np.random.Generator, output_names: Sequence[str]
+        self,
+        index: NDArray[np.int64],
+        rng: np.random.Generator,
+        output_names: Sequence[str],
+        context: Optional[int] = None,
     ) -> tuple[FloatArray, TeacherOutputs]:
-        augmented = self._augment(self._windows[index], rng)
+        if context is None or isinstance(self._windows, np.ndarray):
+            windows = self._windows[index]
+        else:
+            windows = self._windows.behind(index, context)
+        augmented = self._augment(windows, rng)
         if self._mixup_fraction:
             augmented = mixup(augmented, self._mixup_fraction, rng)
         if not output_names:

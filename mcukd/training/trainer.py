@@ -22,7 +22,13 @@ from numpy.typing import NDArray
 from mcukd.errors import UserError
 from mcukd.training.augmentation import Augmentation, Augmenter
 from mcukd.training.checkpoints import Checkpoint
-from mcukd.training.context import CarriedState, WindowsInContext, context_steps, drawn_contexts
+from mcukd.training.context import (
+    CarriedState,
+    WindowsInContext,
+    context_steps,
+    drawn_contexts,
+    drawn_length,
+)
 from mcukd.training.losses import LossInputs
 from mcukd.training.phases import LABELS, Phase
 from mcukd.training.rollback import DivergenceRollback
@@ -184,12 +190,14 @@ class Trainer:
                 cache = self._cache(number, windows, augment, targets, config, seed, context)
             while fit.step < steps:
                 index = fit.next_windows(len(windows))
-                inputs, teacher_outputs = cache.draw(index, fit.rng, phase.teacher_outputs)
+                length = phase.crop_length or windows.shape[1]
+                longest = None if context is None else drawn_length(length, fit.rng)
+                inputs, teacher_outputs = cache.draw(index, fit.rng, phase.teacher_outputs, longest)
                 if self._rollback and fit.rollback.should_snapshot():
                     fit.rollback.snapshot(self.model.get_weights())
                 before: tuple[Any, ...] = ()
-                if context is not None:
-                    drawn = drawn_contexts(inputs, phase.crop_length or windows.shape[1], fit.rng)
+                if longest is not None:
+                    drawn = drawn_contexts(inputs, windows.shape[1], length, longest, fit.rng)
                     inputs, before = drawn.samples, (_in_steps(drawn.first), drawn.begin)
                 elif phase.crop_length is not None:
                     inputs = random_crops(inputs, phase.crop_length, fit.rng)

@@ -53,13 +53,19 @@ class CompiledOnce(FoldTrainer):
 
     compiled: ClassVar[dict[Any, Any]] = {}
 
-    def trainer(self, role: str) -> Any:
+    def trainer(self, role: str, *, carried: bool = False) -> Any:
         """Return the process's trainer of this structure."""
         sizes = (self.config.teacher_width, self.config.gru_units, self.config.dense_units)
-        key = (self.architecture(role).name, self.trained_shape(role), self.shape(role).steps, *sizes)
+        key = (
+            carried,
+            self.architecture(role).name,
+            self.trained_shape(role),
+            self.shape(role).steps,
+            *sizes,
+        )
         if key not in self.compiled:
-            self.compiled[key] = super().trainer(role)
-        self.trainers[role] = self.compiled[key]
+            self.compiled[key] = super().trainer(role, carried=carried)
+        self.trainers[f"carried {role}" if carried else role] = self.compiled[key]
         return self.compiled[key]
 
 

@@ -17,7 +17,7 @@ from mcukd.data.windows import NO_LABEL, Windows
 
 
 def rows(folder: Path, parts: list[tuple[str, str, int, float]], *, time: bool) -> tuple[Card, np.ndarray]:
-    """Write one CSV file of parts (cow, behaviour, samples, time of the first) at 10 Hz; return all samples."""
+    """Write a CSV file of parts (cow, behaviour, samples, time of the first) at 10 Hz; return all samples."""
     values = samples(sum(count for *_, count, _ in parts), seed=4)
     lines, done = ["t,cow,what,x,y,z" if time else "cow,what,x,y,z"], 0
     for cow, what, count, start in parts:
@@ -40,11 +40,8 @@ def test_a_recording_goes_on_through_behaviours_those_not_used_included(tmp_path
     parts = [("A", "graze", 20, 0.0), ("A", "other", 7, 2.0), ("A", "rest", 20, 2.7), ("B", "graze", 20, 0.0)]
     card, counts = rows(tmp_path, [*parts, ("B", "rest", 10, 2.0)], time=True)
     windows = load_windows(card, past=True)
-    assert recording_of(windows) == [("A", 0, 0), ("A", 10, 0), ("A", 27, 0), ("A", 37, 0)] + [
-        ("B", 47, 47),
-        ("B", 57, 47),
-        ("B", 67, 47),
-    ]
+    of_a = [("A", 0, 0), ("A", 10, 0), ("A", 27, 0), ("A", 37, 0)]
+    assert recording_of(windows) == [*of_a, ("B", 47, 47), ("B", 57, 47), ("B", 67, 47)]
     assert windows.past is not None
     before, there = windows.past.before(np.arange(len(windows)), 20)
     assert there.tolist() == [0, 10, 20, 20, 0, 10, 20]

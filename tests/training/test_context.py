@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mcukd.data.past import Past
 from mcukd.models.gru_mlp import build_student, carried_state, logits_from_state
 from mcukd.training.augmentation import Augmentation
-from mcukd.training.context import LONGEST, CarriedState, WindowsInContext, drawn_contexts
+from mcukd.training.context import LONGEST, CarriedState, WindowsInContext, drawn_contexts, drawn_length
 from mcukd.training.losses import online_distillation_loss
 from mcukd.training.phases import Phase, length_curriculum
 from mcukd.training.trainer import Targets, Trainer, TrainingConfig
@@ -32,9 +32,10 @@ def in_context() -> WindowsInContext:
 def test_contexts_are_samples_in_a_row_of_the_window_s_recording(seed: int, length: int) -> None:
     rng = np.random.default_rng(seed)
     index = rng.integers(len(BEGINS), size=40)
-    drawn = drawn_contexts(in_context()[index], length, rng)
+    longest = drawn_length(length, rng)
+    drawn = drawn_contexts(in_context().behind(index, longest), STEPS, length, longest, rng)
     reach = LONGEST * length
-    assert drawn.samples.shape == (40, reach + length, 3)
+    assert drawn.samples.shape == (40, reach + length, 3) and drawn.begin == reach - longest
     assert np.all(drawn.first >= drawn.begin) and np.all(drawn.first <= reach)
     for number, one, first in zip(index, drawn.samples[..., 0] * 2, drawn.first):
         crop = one[reach:]
@@ -47,17 +48,18 @@ def test_contexts_are_samples_in_a_row_of_the_window_s_recording(seed: int, leng
 def test_contexts_are_of_all_lengths_and_some_windows_have_none() -> None:
     rng, lengths, zero = np.random.default_rng(0), [], []
     for _ in range(300):
-        drawn = drawn_contexts(in_context()[np.full(50, 3)], STEPS, rng)
+        longest = drawn_length(STEPS, rng)
+        drawn = drawn_contexts(in_context()[np.full(50, 3)], STEPS, STEPS, longest, rng)
         used = LONGEST * STEPS - drawn.first
         lengths.append(int(used.max()))
         zero.append(np.mean(used == 0))
-    assert set(range(2, LONGEST * STEPS + 1)) - set(lengths) <= {LONGEST * STEPS - 1}
+    assert len(set(lengths)) > 25 and min(lengths) == 1 and max(lengths) >= LONGEST * STEPS - 1
     assert 0.1 < np.mean(zero) < 0.15
 
 
 def test_a_recording_s_first_window_has_no_context() -> None:
     found = in_context()[np.array([0, 5, 1])]
-    drawn = drawn_contexts(found, STEPS, np.random.default_rng(1))
+    drawn = drawn_contexts(found, STEPS, STEPS, LONGEST * STEPS, np.random.default_rng(1))
     assert drawn.first.tolist()[:2] == [LONGEST * STEPS] * 2
     assert found[..., -1].sum(axis=1).tolist() == [STEPS, STEPS, STEPS + 3]
 
@@ -169,5 +171,6 @@ def test_of_two_that_are_mixed_the_context_is_as_long_as_the_shorter_one() -> No
 
     found = in_context()[np.array([3, 1])]  # 52 samples before, and 3
     mixed = mixup(found, 1.0, np.random.default_rng(3))
-    drawn = [drawn_contexts(mixed, STEPS, np.random.default_rng(seed)) for seed in range(20)]
-    assert max(LONGEST * STEPS - one.first.min() for one in drawn) == 3
+    reach = LONGEST * STEPS
+    drawn = [drawn_contexts(mixed, STEPS, STEPS, reach, np.random.default_rng(seed)) for seed in range(20)]
+    assert max(reach - one.first.min() for one in drawn) == 3
