@@ -1,13 +1,13 @@
 """Students that carry their state against students of windows, at a hop of a quarter window.
 
-    python experiments/carried_state.py herd-sim --folder SCRATCH --split holdout --seeds 0,1 [--record]
-    python experiments/carried_state.py CARD --folder SCRATCH --epochs 40
+    python experiments/carried_state.py cow-collar --folder SCRATCH --seeds 0,1 [--record]
+    python experiments/carried_state.py herd-sim --folder SCRATCH --split holdout --epochs 60
 
-Two studies of the same data, folds, seeds and recipe are trained, one with `--stream`, and quantized to 8 bits.
-Both are scored as a tag runs them, with a result every quarter window of whole recordings of held-out animals:
+The same folds, seeds and recipe are trained twice, once with `--stream`. Both are scored as a tag runs them,
+in float and as 8-bit integers, with a result every quarter window of whole recordings of held-out animals:
 windows of one behaviour, and apart from them those that hold several. The students of windows are also scored
-with a carried state, which they were not trained for. `--record` writes docs/results/carried-state-CARD.json.
-Studies that are there and current are used again.
+with a carried state, which they were not trained for, and those of `--stream` in windows. `--record` writes
+docs/results/carried-state-NAME.json. Folds that are there with these options are used again.
 """
 
 from __future__ import annotations
@@ -19,42 +19,57 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mcukd.data.card import load_card
+import numpy as np
+from numpy.typing import NDArray
+
+from mcukd.data.card import Card, load_card
+from mcukd.data.load import dataset_sha256, load_counts, load_windows
+from mcukd.data.running import running_windows
+from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.effort import with_effort
+from mcukd.distillation.fold_trainer import FoldTrainer
 from mcukd.distillation.option_lists import parse_seeds
+from mcukd.evaluation.fold_students import FoldStudent, fold_students
 from mcukd.files import write_json
 from mcukd.fixedpoint.config import QuantizeConfig
-from mcukd.pipeline.distill import distill, for_card
-from mcukd.pipeline.evaluate_hop import scores_at_hop
-from mcukd.pipeline.quantize import quantize_study
+from mcukd.fixedpoint.quantize import quantize
+from mcukd.fixedpoint.reference import as_stream
+from mcukd.inference.carried import evaluated_classes
+from mcukd.pipeline.distill import fold_jobs, for_card, study_folds
+from mcukd.pipeline.evaluate_hop import Predict, float_classes, fold_scores
 from mcukd.study import Study
+from mcukd.training.devices import use_device
 
 ROOT = Path(__file__).resolve().parents[1]
-KEPT = ("mcc", "mcc_sd", "mcc_by_seed", "accuracy", "macro_f1", "mixed", "per_animal", "confusion")
+WIDTHS = QuantizeConfig(8, 16)
+KEPT = ("mcc", "mcc_sd", "mcc_by_seed", "accuracy", "macro_f1", "mixed", "confusion")
 
 
-def made(path: Path, card_name: str, config: DistillConfig) -> tuple[Study, float]:
-    """Return the study of these options, trained and quantized, and the seconds that training it took."""
-    card = load_card(card_name)
+def trained(path: Path, card: Card, config: DistillConfig, training: Windows, evaluation: Windows) -> Study:
+    """Return a folder with the folds of these options; unlike a study it has no final models."""
     study = Study.prepare(path, card.reference, config.seed)
-    start = time.monotonic()
-    distill(study, card, None, for_card(config, card))
-    seconds = time.monotonic() - start
-    quantize_study(study, QuantizeConfig(8, 16), tflite=())
-    return study, seconds
+    data = dataset_sha256(card, None, config.seed)
+    trainer = FoldTrainer(training, evaluation, config)
+    for job in fold_jobs(study, study_folds(evaluation, config), data, config):
+        if not job.is_done():
+            start, busy = time.monotonic(), time.process_time()
+            trainer.train_fold(job)
+            busy = time.process_time() - busy
+            print(
+                f"{path.name} {job.name}: {busy:.0f} s of CPU, {time.monotonic() - start:.0f} s", flush=True
+            )
+    return study
 
 
-def summary(found: dict[str, Any]) -> dict[str, Any]:
-    """Return what is kept of an evaluation."""
-    models = {
-        name: {
-            **{key: one[key] for key in KEPT if key in one},
-            "per_animal": {animal: each["mcc"] for animal, each in one["per_animal"].items()},
-        }
-        for name, one in found["models"].items()
-    }
-    return {**found, "models": models}
+def integers(training: Windows, card: Card, *, stream: bool) -> Predict:
+    """Return what predicts with each fold's 8-bit integers."""
+
+    def predict(student: FoldStudent, test: Windows) -> NDArray[np.int64]:
+        model = quantize(student.weights, student.training_of(training), WIDTHS, card.operation_hop)
+        return evaluated_classes(as_stream(model) if stream else model, test)
+
+    return predict
 
 
 def main() -> None:
@@ -62,7 +77,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("card")
-    parser.add_argument("--folder", type=Path, required=True, help="of the studies")
+    parser.add_argument("--folder", type=Path, required=True, help="of the folds")
     parser.add_argument("--split", default="animals=5")
     parser.add_argument("--seeds", default="0,", help="as mcukd distill takes them")
     parser.add_argument("--epochs", type=int, help="of the students; default: the recipe's")
@@ -73,38 +88,47 @@ def main() -> None:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
+    use_device("cpu")
     recipe: dict[str, Any] = with_effort("quick", {}) if options.quick else {"method": "none"}
-    recipe.update(split=options.split, seeds=parse_seeds(options.seeds), jobs=1, epochs=options.epochs)
+    recipe.update(split=options.split, seeds=parse_seeds(options.seeds), epochs=options.epochs)
     card = load_card(options.card)
-    hop = card.window // 4
-    windowed, seconds = made(options.folder / "windowed", options.card, DistillConfig(**recipe))
-    carried, more = made(options.folder / "stream", options.card, DistillConfig(**recipe, stream=True))
-    ways = {
-        "windowed": scores_at_hop(windowed, hop),
-        "stream": scores_at_hop(carried, hop),
-        "windowed_carried_untrained": scores_at_hop(windowed, hop, carried=True),
-        "stream_run_in_windows": scores_at_hop(carried, hop, carried=False),
-    }
-    for way, found in ways.items():
-        for name, one in found["models"].items():
-            mixed = one.get("mixed", {})
-            print(
-                f"{way:28} {name:18} MCC {one['mcc']:.4f} by seed {one['mcc_by_seed']}, mixed: {mixed}",
-                flush=True,
-            )
+    training, evaluation = load_windows(card, training=True, past=True), load_windows(card, past=True)
+    running = running_windows(card, load_counts(card, whole=True), card.window // 4)
+    results: dict[str, Any] = {}
+    for mode in ("windowed", "stream"):
+        config = for_card(DistillConfig(**recipe, stream=mode == "stream"), card)
+        study = trained(options.folder / mode, card, config, training, evaluation)
+        for model in ("student", "student_distilled"):
+            students = fold_students(study, model)
+            masks = [np.isin(running.windows.animals, evaluation.animals[one.test_index]) for one in students]
+            for carried in (False, True) if students else ():
+
+                def floats(student: FoldStudent, test: Windows, carried: bool = carried) -> Any:
+                    return float_classes(student, test, carried)
+
+                forms = {"float": floats, "8 bits": integers(training, card, stream=carried)}
+                for form, predict in forms.items():
+                    name = f"{model} of {mode}, {'carried' if carried else 'windows'}, {form}"
+                    one = fold_scores(students, masks, running, predict, name)
+                    print(f"{name}: MCC {one['mcc']:.4f} {one['mcc_by_seed']} mixed {one.get('mixed')}")
+                    by_animal = {animal: each["mcc"] for animal, each in one["per_animal"].items()}
+                    results[name] = {**{k: one[k] for k in KEPT if k in one}, "mcc_by_animal": by_animal}
     if options.record:
         facts = {
             "command": " ".join(["python", "experiments/carried_state.py", *sys.argv[1:]]),
             "commit": commit,
             "data": card.name,
             "simulated": card.simulated,
-            "recipe": windowed.options("distill"),
-            "seconds_training": {"windowed": round(seconds), "stream": round(more)},
-            "scored_on": "held-out animals, windows every quarter window of whole recordings",
-            "results": {way: summary(found) for way, found in ways.items()},
+            "recipe": config.options(),
+            "scored_on": "held-out animals; windows every quarter window of whole recordings",
+            "hop": card.window // 4,
+            "window": card.window,
+            "windows": int(np.sum(~running.mixed)),
+            "mixed_windows": int(np.sum(running.mixed)),
+            "left_out": running.left_out,
+            "results": results,
         }
-        path = ROOT / "docs" / "results" / f"carried-state-{options.name or card.name}.json"
-        write_json(path, facts)
+        write_json(ROOT / "docs" / "results" / f"carried-state-{options.name or card.name}.json", facts)
 
 
 if __name__ == "__main__":

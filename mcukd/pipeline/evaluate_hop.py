@@ -70,12 +70,12 @@ def scores_at_hop(
 
     def scores(students: Sequence[FoldStudent], predict: Predict, label: str) -> dict[str, Any]:
         tested = [np.isin(running.windows.animals, animals[one.test_index]) for one in students]
-        return _scores(students, tested, running, predict, label)
+        return fold_scores(students, tested, running, predict, label)
 
     found: dict[str, Any] = {}
     for model in (STUDENT, DISTILLED, DEPLOYABLE):
         if students := fold_students(study, model):
-            found[model] = scores(students, lambda one, test: _float_classes(one, test, stream), model)
+            found[model] = scores(students, lambda one, test: float_classes(one, test, stream), model)
     students = fold_students(study)
     if (form := _integers(study, students)) is not None:
         training = load_windows(card, root, training=True, seed=seed)
@@ -100,7 +100,8 @@ def _integers(study: Study, students: Sequence[FoldStudent]) -> Optional[FinalIn
     return final_integers(study, [student.name for student in students])
 
 
-def _float_classes(student: FoldStudent, test: Windows, stream: bool) -> NDArray[np.int64]:
+def float_classes(student: FoldStudent, test: Windows, stream: bool) -> NDArray[np.int64]:
+    """Return the classes (N,) of windows by a float student, from a carried state or the zero state."""
     if not stream:
         return student.predict(test.counts)
     return np.asarray(np.argmax(carried_logits(student.weights, test), axis=1))
@@ -118,7 +119,7 @@ def _integer_classes(form: FinalIntegers, card: Card, training: Windows, stream:
     return predict
 
 
-def _scores(
+def fold_scores(
     students: Sequence[FoldStudent],
     tested: Sequence[NDArray[np.bool_]],
     running: RunningWindows,

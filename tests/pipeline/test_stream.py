@@ -139,7 +139,7 @@ def test_what_starts_from_the_zero_state_is_refused(study: Study) -> None:
     with pytest.raises(UserError, match="robustness disturbs windows that start from the zero state"):
         robustness_study(study)
     with pytest.raises(UserError, match="--bits auto scores widths on windows"):
-        quantize_study(study, QuantizeConfig(8, 16), objective=Objective(max_drop=0.01))
+        quantize_study(study, QuantizeConfig(8, 16), objective=Objective(max_mcc_drop=0.01))
     for hop in (0, 11):
         with pytest.raises(UserError, match=f"--hop is {hop}, expected 1 to 10 samples"):
             evaluate_at_hop(study, hop)
