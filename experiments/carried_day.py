@@ -4,8 +4,9 @@
 
 SIMULATED animals that no student was trained on (seeds from 1000 on) live 24 hours without a gap. Float
 network and integer model each carry one state from the first sample to the last. By hour: the MCC of windows
-of one behaviour at a hop of a quarter window, in float and integers; the share of equal answers; the rms of the
-largest difference of a unit's state; and the MCC of the float network where it starts each window from zero.
+of one behaviour at a hop of a quarter window, in float and integers; the share of equal answers; the rms of
+the largest difference of a unit's state; and the MCC of the float network where it starts each window from
+zero.
 A drift would be figures that become worse with the hours. `--record` writes
 docs/results/carried-state-day.json.
 """

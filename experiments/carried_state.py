@@ -6,8 +6,10 @@
 The same folds, seeds and recipe are trained twice, once with `--stream`. Both are scored as a tag runs them,
 in float and as 8-bit integers, with a result every quarter window of whole recordings of held-out animals:
 windows of one behaviour, and apart from them those that hold several. The students of windows are also scored
-with a carried state, which they were not trained for, and those of `--stream` in windows. `--record` writes
-docs/results/carried-state-NAME.json. Folds that are there with these options are used again.
+with a carried state, which they were not trained for, and those of `--stream` in windows. Where every
+recording is a bout, all are also scored with the bouts of each animal joined in random order, as otherwise no
+behaviour would ever change. `--record` writes docs/results/carried-state-NAME.json. Folds that are there with
+these options are used again.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ import argparse
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.card import Card, load_card
+from mcukd.data.counted import CountedRecording
 from mcukd.data.load import dataset_sha256, load_counts, load_windows
 from mcukd.data.running import running_windows
 from mcukd.data.windows import Windows
@@ -62,6 +68,17 @@ def trained(path: Path, card: Card, config: DistillConfig, training: Windows, ev
     return study
 
 
+def joined(recordings: Sequence[CountedRecording]) -> list[CountedRecording]:
+    """Return recordings of single bouts in random order, each animal's as if they had followed each other."""
+    order = np.random.default_rng(0).permutation(len(recordings))
+    order = order[np.argsort([recordings[number].animal for number in order], kind="stable")]
+    found: list[CountedRecording] = []
+    for number in order:
+        one = recordings[number]
+        found.append(replace(one, follows=bool(found) and found[-1].animal == one.animal))
+    return found
+
+
 def integers(training: Windows, card: Card, *, stream: bool) -> Predict:
     """Return what predicts with each fold's 8-bit integers."""
 
@@ -93,24 +110,33 @@ def main() -> None:
     recipe.update(split=options.split, seeds=parse_seeds(options.seeds), epochs=options.epochs)
     card = load_card(options.card)
     training, evaluation = load_windows(card, training=True, past=True), load_windows(card, past=True)
-    running = running_windows(card, load_counts(card, whole=True), card.window // 4)
+    recordings = load_counts(card, whole=True)
+    hop = card.window // 4
+    cuts = {"": running_windows(card, recordings, hop)}
+    if not any(one.follows for one in recordings):
+        cuts["bouts joined: "] = running_windows(card, joined(recordings), hop)
     results: dict[str, Any] = {}
     for mode in ("windowed", "stream"):
         config = for_card(DistillConfig(**recipe, stream=mode == "stream"), card)
         study = trained(options.folder / mode, card, config, training, evaluation)
         for model in ("student", "student_distilled"):
             students = fold_students(study, model)
-            masks = [np.isin(running.windows.animals, evaluation.animals[one.test_index]) for one in students]
-            for carried in (False, True) if students else ():
+            for carried, (cut, running) in product((False, True), cuts.items() if students else ()):
+                masks = [
+                    np.isin(running.windows.animals, evaluation.animals[one.test_index]) for one in students
+                ]
 
                 def floats(student: FoldStudent, test: Windows, carried: bool = carried) -> Any:
                     return float_classes(student, test, carried)
 
-                forms = {"float": floats, "8 bits": integers(training, card, stream=carried)}
+                forms: dict[str, Predict] = {"float": floats}
+                if carried == (mode == "stream"):
+                    forms["8 bits"] = integers(training, card, stream=carried)
                 for form, predict in forms.items():
-                    name = f"{model} of {mode}, {'carried' if carried else 'windows'}, {form}"
+                    name = f"{cut}{model} of {mode}, {'carried' if carried else 'windows'}, {form}"
                     one = fold_scores(students, masks, running, predict, name)
                     print(f"{name}: MCC {one['mcc']:.4f} {one['mcc_by_seed']} mixed {one.get('mixed')}")
+                    sys.stdout.flush()
                     by_animal = {animal: each["mcc"] for animal, each in one["per_animal"].items()}
                     results[name] = {**{k: one[k] for k in KEPT if k in one}, "mcc_by_animal": by_animal}
     if options.record:
@@ -121,11 +147,16 @@ def main() -> None:
             "simulated": card.simulated,
             "recipe": config.options(),
             "scored_on": "held-out animals; windows every quarter window of whole recordings",
-            "hop": card.window // 4,
+            "hop": hop,
             "window": card.window,
-            "windows": int(np.sum(~running.mixed)),
-            "mixed_windows": int(np.sum(running.mixed)),
-            "left_out": running.left_out,
+            "windows": {
+                cut: {
+                    "one": int(np.sum(~of.mixed)),
+                    "several": int(np.sum(of.mixed)),
+                    "left_out": of.left_out,
+                }
+                for cut, of in cuts.items()
+            },
             "results": results,
         }
         write_json(ROOT / "docs" / "results" / f"carried-state-{options.name or card.name}.json", facts)

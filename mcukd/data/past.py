@@ -42,6 +42,29 @@ class Past:
         found[steps < -there[:, None]] = 0
         return found, there
 
+    def joined(
+        self,
+        index: NDArray[np.int64],
+        count: int,
+        own: NDArray[np.int64],
+        others: NDArray[np.int64],
+        length: int,
+    ) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+        """Return what is before windows as if another recording had ended where theirs begins.
+
+        index: of windows of `length` samples (n,). own: how many samples of their own recordings come last
+        (n,), at most those that there are. others: windows (n,), up to whose ends their recordings come
+        before that. Returns what `before` does: (n, count, C), and how many samples are there (n,).
+        """
+        steps = np.arange(-count, 0)
+        of_own = self.begins[index][:, None] + steps
+        ends = self.begins[others] + length
+        of_other = (ends + own)[:, None] + steps
+        found = self.samples[np.maximum(np.where(steps >= -own[:, None], of_own, of_other), 0)]
+        there = np.minimum(own + ends - self.origins[others], count)
+        found[steps < -there[:, None]] = 0
+        return found, there
+
 
 def carried_states(
     step: Callable[[NDArray[Any], NDArray[np.int16]], NDArray[Any]],

@@ -14,7 +14,7 @@ from mcukd.training.trainer import BATCH, TrainingConfig
 TEACHERS_VERSION = 3
 
 #: Raise it likewise when the training of students that carry their state changes.
-STREAM_VERSION = 1
+STREAM_VERSION = 2
 
 #: Default epochs of a teacher, and the fewest steps they make: ten epochs of a few hundred windows are too
 #: few steps for a residual network (docs/experiments/label-budgets.md).

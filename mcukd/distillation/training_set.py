@@ -44,8 +44,9 @@ class TrainingSet:
 
     def in_context(self) -> WindowsInContext:
         """Return the windows with what was recorded before them."""
-        assert self.windows.past is not None, "windows were read without their past"
-        return WindowsInContext(self.inputs, self.windows.past, self.normalizer.scale)
+        windows, scale = self.windows, self.normalizer.scale
+        assert windows.past is not None, "windows were read without their past"
+        return WindowsInContext(self.inputs, windows.past, scale, windows.labels, windows.animals)
 
     def subset(self, mask: NDArray[Any]) -> TrainingSet:
         """Return the windows in a mask (N,) or at indices, with the scales of the whole set."""

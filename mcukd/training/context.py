@@ -48,31 +48,49 @@ class WindowsInContext:
     """Normalized windows, each with the samples before it, gathered when they are asked for.
 
     windows: (N, T, C), the accelerometer's channels first. past: where they lie. scale: counts that are 1.
+    labels, animals: (N,). Where every recording has one behaviour alone, as where each bout is a file, no
+    context would hold a change of behaviour, which a tag meets every day, and the student would never learn
+    to let go of a behaviour. There, half of the contexts begin with another recording of the animal.
     """
 
-    def __init__(self, windows: FloatArray, past: Past, scale: float) -> None:
+    def __init__(
+        self, windows: FloatArray, past: Past, scale: float, labels: NDArray[np.int64], animals: NDArray[Any]
+    ) -> None:
         self._windows, self._past, self._scale = windows, past, np.float32(scale)
         self.length = windows.shape[1]
+        self.joins = len(np.unique(past.origins)) == len(np.unique([past.origins, labels], axis=1).T)
+        self._animals = np.unique(animals, return_inverse=True)[1]
+        self._by_animal = np.argsort(self._animals, kind="stable")
+        self._first = np.searchsorted(self._animals[self._by_animal], np.arange(self._animals.max() + 2))
 
     def __len__(self) -> int:
         return len(self._windows)
 
-    def __getitem__(self, index: NDArray[np.int64]) -> FloatArray:
-        """Return windows behind the longest context, see `behind`."""
-        return self.behind(index, LONGEST * self.length)
-
-    def behind(self, index: NDArray[np.int64], count: int) -> FloatArray:
+    def behind(self, index: NDArray[np.int64], count: int, rng: np.random.Generator) -> FloatArray:
         """Return windows behind `count` samples (n, count + T, C + 1).
 
         The last channel is 1 where a sample was recorded. Extra channels of the context are 0.
         """
         windows = self._windows[index]
-        before, there = self._past.before(index, count)
+        before, there = self._joined(index, count, rng) if self.joins else self._past.before(index, count)
         found = np.zeros((len(windows), count + self.length, windows.shape[2] + 1), np.float32)
         found[:, :count, : before.shape[2]] = before / self._scale
         found[:, count:, :-1] = windows
         found[..., -1] = np.arange(-count, self.length) >= -there[:, None]
         return found
+
+    def _joined(
+        self, index: NDArray[np.int64], count: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+        """Return what is before windows, half of it begun with another recording of the animal."""
+        past, animal = self._past, self._animals[index]
+        others = self._by_animal[rng.integers(self._first[animal], self._first[animal + 1])]
+        join = (rng.random(len(index)) < 0.5) & (past.origins[others] != past.origins[index])
+        there = np.minimum(past.begins[index] - past.origins[index], count)
+        own = np.minimum(there, rng.integers(count + 1, size=len(index)))
+        joined, of_joined = past.joined(index, count, own, others, self.length)
+        alone, _ = past.before(index, count)
+        return np.where(join[:, None, None], joined, alone), np.where(join, of_joined, there)
 
     def without(self, found: FloatArray) -> FloatArray:
         """Return the windows alone (n, T, C) out of what `behind` returned."""

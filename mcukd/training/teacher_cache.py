@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.training.augmentation import Augmenter
+from mcukd.training.context import LONGEST
 
 if TYPE_CHECKING:
     from mcukd.training.context import WindowsInContext
@@ -88,10 +89,11 @@ class AugmentedTeacherCache:
         output_names: Sequence[str],
         context: Optional[int] = None,
     ) -> tuple[FloatArray, TeacherOutputs]:
-        if context is None or isinstance(self._windows, np.ndarray):
+        if isinstance(self._windows, np.ndarray):
             windows = self._windows[index]
         else:
-            windows = self._windows.behind(index, context)
+            longest = LONGEST * self._windows.length
+            windows = self._windows.behind(index, longest if context is None else context, rng)
         augmented = self._augment(windows, rng)
         if self._mixup_fraction:
             augmented = mixup(augmented, self._mixup_fraction, rng)

@@ -23,9 +23,16 @@ ORIGINS = np.array([0, 0, 0, 0, 60, 73])
 PAST = Past(SAMPLES, BEGINS, ORIGINS)
 
 
-def in_context() -> WindowsInContext:
+LABELS = np.array([0, 0, 1, 0, 1, 0])
+
+
+def in_context(labels: np.ndarray = LABELS, animals: str = "aaaaaa") -> WindowsInContext:
     windows = SAMPLES[BEGINS[:, None] + np.arange(STEPS)].astype(np.float32) / 2
-    return WindowsInContext(windows, PAST, 2.0)
+    return WindowsInContext(windows, PAST, 2.0, labels, np.array(list(animals)))
+
+
+def behind_all(index: list[int]) -> np.ndarray:
+    return in_context().behind(np.array(index), LONGEST * STEPS, np.random.default_rng(0))
 
 
 @given(seed=st.integers(0, 200), length=st.sampled_from([STEPS, 5, 2, 1]))
@@ -33,7 +40,7 @@ def test_contexts_are_samples_in_a_row_of_the_window_s_recording(seed: int, leng
     rng = np.random.default_rng(seed)
     index = rng.integers(len(BEGINS), size=40)
     longest = drawn_length(length, rng)
-    drawn = drawn_contexts(in_context().behind(index, longest), STEPS, length, longest, rng)
+    drawn = drawn_contexts(in_context().behind(index, longest, rng), STEPS, length, longest, rng)
     reach = LONGEST * length
     assert drawn.samples.shape == (40, reach + length, 3) and drawn.begin == reach - longest
     assert np.all(drawn.first >= drawn.begin) and np.all(drawn.first <= reach)
@@ -49,7 +56,7 @@ def test_contexts_are_of_all_lengths_and_some_windows_have_none() -> None:
     rng, lengths, zero = np.random.default_rng(0), [], []
     for _ in range(300):
         longest = drawn_length(STEPS, rng)
-        drawn = drawn_contexts(in_context()[np.full(50, 3)], STEPS, STEPS, longest, rng)
+        drawn = drawn_contexts(behind_all([3] * 50), STEPS, STEPS, longest, rng)
         used = LONGEST * STEPS - drawn.first
         lengths.append(int(used.max()))
         zero.append(np.mean(used == 0))
@@ -58,10 +65,35 @@ def test_contexts_are_of_all_lengths_and_some_windows_have_none() -> None:
 
 
 def test_a_recording_s_first_window_has_no_context() -> None:
-    found = in_context()[np.array([0, 5, 1])]
+    found = behind_all([0, 5, 1])
     drawn = drawn_contexts(found, STEPS, STEPS, LONGEST * STEPS, np.random.default_rng(1))
     assert drawn.first.tolist()[:2] == [LONGEST * STEPS] * 2
     assert found[..., -1].sum(axis=1).tolist() == [STEPS, STEPS, STEPS + 3]
+
+
+@given(seed=st.integers(0, 200), count=st.integers(1, 40))
+def test_where_every_recording_has_one_behaviour_half_of_the_contexts_begin_with_another(
+    seed: int, count: int
+) -> None:
+    """An animal's only recording joins nothing; joined parts are each in a row, of the same animal."""
+    context = in_context(np.array([0, 0, 0, 0, 1, 0]), "aaaaab")
+    assert context.joins and not in_context().joins
+    rng = np.random.default_rng(seed)
+    index = rng.integers(len(BEGINS), size=60)
+    found = context.behind(index, count, rng)
+    joined = 0
+    for number, one in zip(index, found):
+        values = np.round(one[one[:, -1] == 1, 0] * 2).astype(int) - 1  # places of what was recorded
+        np.testing.assert_array_equal(values[-STEPS:], BEGINS[number] + np.arange(STEPS))
+        recordings = np.searchsorted([0, 60, 73], values, "right")
+        breaks = np.flatnonzero((np.diff(values) != 1) | (np.diff(recordings) != 0))
+        assert len(breaks) <= 1
+        if len(breaks):
+            joined += 1
+            assert number != 5 and values[0] < 73
+            assert recordings[0] != recordings[-1]
+    if count > 10:
+        assert joined < 40
 
 
 def student(seed: int = 0):  # type: ignore[no-untyped-def]
@@ -128,7 +160,7 @@ def test_it_learns_what_only_the_context_tells() -> None:
         lambda: build_student(0, 3, 2, np.zeros(3), np.ones(3), 6, 4), jit_compile=True, carried=CARRIED
     )
     config = TrainingConfig(120, 0.03, 0.0, Augmentation(turn="none"))
-    context = WindowsInContext(windows, past, 1000.0)
+    context = WindowsInContext(windows, past, 1000.0, labels, np.zeros(len(labels)))
     model = trainer.fit(windows, Targets(labels), config, 1, context=context)
     weights = student_weights(model)
     states = carried_states(lambda h, x: weights.step(x / 1000, h), np.zeros(6), past, 8)
@@ -150,7 +182,7 @@ def test_the_teacher_sees_windows_alone(mixup: float) -> None:
         return {"logits": np.zeros((len(windows), 3), np.float32)}
 
     context = in_context()
-    windows = context.without(context[np.arange(len(BEGINS))])
+    windows = context.without(behind_all(list(range(len(BEGINS)))))
     phases = (Phase("online", online_distillation_loss, ("logits",), mixup_fraction=mixup),)
     trainer = Trainer(
         lambda: build_student(0, 3, 3, np.zeros(3), np.ones(3), 4, 4),
@@ -169,7 +201,7 @@ def test_the_teacher_sees_windows_alone(mixup: float) -> None:
 def test_of_two_that_are_mixed_the_context_is_as_long_as_the_shorter_one() -> None:
     from mcukd.training.teacher_cache import mixup
 
-    found = in_context()[np.array([3, 1])]  # 52 samples before, and 3
+    found = behind_all([3, 1])  # 52 samples before, and 3
     mixed = mixup(found, 1.0, np.random.default_rng(3))
     reach = LONGEST * STEPS
     drawn = [drawn_contexts(mixed, STEPS, STEPS, reach, np.random.default_rng(seed)) for seed in range(20)]
