@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
 from mcukd.fixedpoint.model import IntegerModel
-from mcukd.fixedpoint.reference import run_stream
-from mcukd.inference.batch import classes_of
+from mcukd.inference.batch import classes_of, run_stream_fast
 
 
 def evaluated_classes(model: IntegerModel, windows: Windows) -> NDArray[np.int64]:
@@ -28,6 +27,6 @@ def evaluated_classes(model: IntegerModel, windows: Windows) -> NDArray[np.int64
         # Results are counted from that of the recording's first window.
         number = past.begins[own] - origin
         hop = max(1, int(np.gcd.reduce(number)))
-        carried = run_stream(model, past.samples[origin : ends[own].max()], hop)
+        carried = run_stream_fast(model, past.samples[origin : ends[own].max()], hop)
         found[own] = carried.classes[number // hop]
     return found

@@ -48,9 +48,9 @@ class WindowsInContext:
     """Normalized windows, each with the samples before it, gathered when they are asked for.
 
     windows: (N, T, C), the accelerometer's channels first. past: where they lie. scale: counts that are 1.
-    labels, animals: (N,). Where every recording has one behaviour alone, as where each bout is a file, no
-    context would hold a change of behaviour, which a tag meets every day, and the student would never learn
-    to let go of a behaviour. There, half of the contexts begin with another recording of the animal.
+    labels, animals: (N,). Where a recording has one behaviour alone, as where each bout is a file, no context
+    would hold a change of behaviour, which a tag meets every day, and the student would never learn to let go
+    of a behaviour. There, half of the contexts begin with another recording of the animal.
     """
 
     def __init__(
@@ -58,7 +58,9 @@ class WindowsInContext:
     ) -> None:
         self._windows, self._past, self._scale = windows, past, np.float32(scale)
         self.length = windows.shape[1]
-        self.joins = len(np.unique(past.origins)) == len(np.unique([past.origins, labels], axis=1).T)
+        behaviours = np.unique([past.origins, labels], axis=1)[0]
+        recordings, counts = np.unique(behaviours, return_counts=True)
+        self.joins = np.isin(past.origins, recordings[counts == 1])
         self._animals = np.unique(animals, return_inverse=True)[1]
         self._by_animal = np.argsort(self._animals, kind="stable")
         self._first = np.searchsorted(self._animals[self._by_animal], np.arange(self._animals.max() + 2))
@@ -72,7 +74,9 @@ class WindowsInContext:
         The last channel is 1 where a sample was recorded. Extra channels of the context are 0.
         """
         windows = self._windows[index]
-        before, there = self._joined(index, count, rng) if self.joins else self._past.before(index, count)
+        before, there = (
+            self._joined(index, count, rng) if self.joins.any() else self._past.before(index, count)
+        )
         found = np.zeros((len(windows), count + self.length, windows.shape[2] + 1), np.float32)
         found[:, :count, : before.shape[2]] = before / self._scale
         found[:, count:, :-1] = windows
@@ -82,10 +86,11 @@ class WindowsInContext:
     def _joined(
         self, index: NDArray[np.int64], count: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
-        """Return what is before windows, half of it begun with another recording of the animal."""
+        """Return what is before windows; that of bouts is half the time begun with another recording."""
         past, animal = self._past, self._animals[index]
         others = self._by_animal[rng.integers(self._first[animal], self._first[animal + 1])]
-        join = (rng.random(len(index)) < 0.5) & (past.origins[others] != past.origins[index])
+        join = self.joins[index] & (rng.random(len(index)) < 0.5)
+        join &= past.origins[others] != past.origins[index]
         there = np.minimum(past.begins[index] - past.origins[index], count)
         own = np.minimum(there, rng.integers(count + 1, size=len(index)))
         joined, of_joined = past.joined(index, count, own, others, self.length)
