@@ -120,7 +120,7 @@ def main() -> None:
         config = for_card(DistillConfig(**recipe, stream=mode == "stream"), card)
         study = trained(options.folder / mode, card, config, training, evaluation)
         for model in ("student", "student_distilled"):
-            students = fold_students(study, model)
+            students = [one for one in fold_students(study, model) if one.seed in config.seeds]
             for carried, (cut, running) in product((False, True), cuts.items() if students else ()):
                 masks = [
                     np.isin(running.windows.animals, evaluation.animals[one.test_index]) for one in students
