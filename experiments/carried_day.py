@@ -7,8 +7,7 @@ network and integer model each carry one state from the first sample to the last
 of one behaviour at a hop of a quarter window, in float and integers; the share of equal answers; the rms of
 the largest difference of a unit's state; and the MCC of the float network where it starts each window from
 zero.
-A drift would be figures that become worse with the hours. `--record` writes
-docs/results/carried-state-day.json.
+A drift would be figures that become worse with the hours. `--record` writes a record to docs/results/.
 """
 
 from __future__ import annotations
