@@ -26,8 +26,9 @@ lint: setup
 	@.venv/bin/vermin --no-tips -q -t=3.9- --eval-annotations mcukd
 	@.venv/bin/lint-imports --no-cache
 
-# The documentation as a website in build/site, made without network; a broken link is an error.
+# The documentation as a website in build/site, made without network, its notebooks run before; a broken link is an error.
 site: setup
+	@.venv/bin/python docs/site/notebooks.py
 	@.venv/bin/python -m mkdocs build -q && echo "build/site/index.html"
 
 # Golden files of generated code, after an intended change: read the difference before committing it.

@@ -10,26 +10,32 @@ from examples import with_marks
 from mkdocs.structure.files import File, Files
 from modules import module_pages
 from navigation import navigation
+from notebooks import notebook_pages
 from records import record_pages
 from repository import PLACED, ROOT, page_of, shown_files, with_site_links
 
 #: Files of the repository by the pages that show them, and the text of each.
 _FILES: dict[str, str] = {}
 _TEXTS: dict[str, str] = {}
+_PICTURES: dict[str, bytes] = {}
 
 
 def on_config(config: Any) -> Any:
     """Collect all pages, and order them: mkdocs wants the navigation before it looks for files."""
     _FILES.clear()
     _TEXTS.clear()
+    _PICTURES.clear()
     own = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")}
     texts = {file: (ROOT / file).read_text(encoding="utf-8") for file in sorted(own | _placed())}
+    notebooks, pictures = notebook_pages()
+    texts.update(notebooks)
     shown = shown_files(texts)
     for file in (*texts, *shown):
         _FILES[page_of(file)] = file
     moved = {file: text for file, text in {**texts, **shown}.items() if file not in own or file in PLACED}
     _TEXTS.update({page_of(file): text for file, text in moved.items()})
     _TEXTS.update({**command_pages(), **record_pages(), **module_pages()})
+    _PICTURES.update(pictures)
     config.nav = navigation({*_FILES, *_TEXTS})
     return config
 
@@ -42,6 +48,8 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are made."""
     for page, text in _TEXTS.items():
         files.append(File.generated(config, page, content=text))
+    for name, picture in _PICTURES.items():
+        files.append(File.generated(config, name, content=picture))
     return files
 
 

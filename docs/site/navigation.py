@@ -28,7 +28,8 @@ def navigation(pages: Iterable[str]) -> list[Any]:
     first = take(*(page for page in guides if "/first-hour-" in page))
     sections = [
         {"Home": [*take("index.md", "contents.md", "architecture.md", "changelog.md", "contributing.md")]},
-        {"First hours": [*first, *take("notebooks/index.md", *_notebooks(left))]},
+        {"First hours": first},
+        {"Notebooks": take("notebooks/README.md", *_notebooks(left))},
         {"Guides": [*take("guides/README.md", *guides), *folder("guides")]},
         {"Reference": [*take(*_listed("docs/README.md", "reference/")), *folder("reference")]},
         {"Commands": _commands(take)},

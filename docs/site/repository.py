@@ -56,7 +56,7 @@ def page_of(path: str) -> str:
     if (ROOT / path).is_dir():
         return f"{SHOWN}/{path}/index.md"
     if path.startswith("docs/"):
-        return path[len("docs/") :]
+        return path[len("docs/") :].replace(".ipynb", ".md")
     return f"{SHOWN}/{path}" if path.endswith(".md") else f"{SHOWN}/{path}.md"
 
 
