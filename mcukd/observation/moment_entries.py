@@ -66,6 +66,8 @@ def moment_of(entry: Mapping[str, Any], where: str) -> Moment:
         if made is Result:
             values["number"] = values.pop("result")
             values["logits"] = tuple(values["logits"])
+            if values.get("state") is not None:
+                values["state"] = tuple(values["state"])
         if made is Samples:
             content = base64.b64decode(values["counts"], validate=True)
             values["counts"] = np.frombuffer(content, "<i2").astype(np.int16)
@@ -98,6 +100,9 @@ _OF_TYPE: dict[str, Callable[[Any], bool]] = {
     "bool": lambda value: isinstance(value, bool),
     "float": lambda value: isinstance(value, (int, float)) and 0 < value < 1e9,
     "tuple[int, ...]": lambda value: all(_is_integer(one, -(2**63)) for one in value),
+    "Optional[tuple[int, ...]]": lambda value: (
+        value is None or all(_is_integer(one, -(2**63)) for one in value)
+    ),
     "NDArray[np.int16]": lambda value: isinstance(value, np.ndarray),
 }
 

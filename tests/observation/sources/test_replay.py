@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Optional
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from builders.tag_dump import CONFIG, NOON, two_starts
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.observation.journal_lines import FORMAT, line_of
-from mcukd.observation.moment_entries import entry_of_moment, time_of
+from mcukd.observation.moment_entries import entry_of_moment, moment_of, time_of
 from mcukd.observation.moments import ClockReading, Connected, Disconnected, Gap, Moment, Result, Samples
 from mcukd.observation.sources.replay import Replay, kept_moments
 from mcukd.tag.fetched import Owner, create
@@ -53,6 +55,18 @@ def told() -> list[Moment]:
         Gap(9 * NS, 400, 2, "messages"),
         Disconnected(10 * NS, "the line was lost"),
     ]
+
+
+@pytest.mark.parametrize("state", [None, (5, -6)], ids=["windows", "carried state"])
+def test_a_result_is_read_as_it_was_written(state: Optional[tuple[int, ...]]) -> None:
+    result = Result(8 * NS, 3, 300, 1, None, (4, -4), 66, state)
+    written = json.loads(json.dumps(entry_of_moment(result)))
+    assert moment_of(written, "journal") == result
+    for wrong in ([1.5], ["a"], 7):
+        with pytest.raises(UserError, match="the fields are not those of event 'result'"):
+            moment_of({**written, "state": wrong}, "journal")
+    del written["state"]  # as journals were written before states were told
+    assert moment_of(written, "journal") == replace(result, state=None)
 
 
 def same(first: list[Moment], second: list[Moment]) -> bool:
