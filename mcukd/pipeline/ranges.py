@@ -36,6 +36,11 @@ def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[s
     require_integers(study, "'mcukd ranges'")
     _require_ranges(study, family_of_study(study))
     study.require("quantize")
+    if not study.file(STUDENT_FILE).exists():
+        raise UserError(
+            f"{study.file(STUDENT_FILE)}: no such file, but the float student is what 'mcukd ranges' "
+            "compares the integers with; run 'mcukd distill' and 'mcukd quantize' for a study that has both."
+        )
     model = load_model(study.path)
     measure = _require_ranges(study, model.family)
     card = load_card(study.card)

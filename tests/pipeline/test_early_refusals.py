@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from builders.filter_mlp import filter_model
 from builders.students import headed_student, random_student, random_windows
+from builders.studies import quantized_study
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
@@ -130,6 +131,12 @@ def test_ranges_into_a_folder_are_refused_before_the_work(tmp_path: Path, nothin
     study = study_of(tmp_path / "a", "gru-mlp", random_student(0))
     said = refusal("ranges", "--run", str(study.path), "--figure", str(tmp_path))
     assert "is a directory, expected the name of an SVG file" in said
+
+
+def test_ranges_of_a_study_without_its_float_student_are_refused(tmp_path: Path) -> None:
+    """As of the study that `observe --demo` leaves, or of one whose student was deleted."""
+    said = refusal("ranges", "--run", str(quantized_study(tmp_path / "a").path))
+    assert "student.keras: no such file, but the float student is what 'mcukd ranges' compares" in said
 
 
 @pytest.mark.parametrize("options", [["--qat"], ["--bits", "auto", "--budget-flash", "1KB"]])
