@@ -5,9 +5,9 @@ from pathlib import Path
 
 from builders.cnn import cnn_model
 from builders.places import GOLDEN
-from builders.students import KINDS, headed_model, random_model
+from builders.students import KINDS, STREAMS, headed_model, random_model, streamed_model
 
-from mcukd.codegen.firmware import generate_model
+from mcukd.codegen.firmware import generate_model, generate_stream
 
 generate_model(random_model(0, hidden=4, dense=4, steps=8), GOLDEN)
 others = {kind: headed_model(kind, hidden=4, steps=8) for kind in KINDS}
@@ -18,4 +18,10 @@ for name, model in others.items():
     with tempfile.TemporaryDirectory() as scratch:
         for file in generate_model(model, Path(scratch) / "model"):
             if file.stem == "mcukd_model":
+                (GOLDEN / name / file.name).write_bytes(file.read_bytes())
+for name, files in STREAMS.items():
+    (GOLDEN / name).mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for file in generate_stream(streamed_model(name), Path(scratch) / "model", "m3"):
+            if file.name in files:
                 (GOLDEN / name / file.name).write_bytes(file.read_bytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Optional
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from mcukd.data.windows import Windows
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.fixedpoint.reference import run
+from mcukd.fixedpoint.reference import as_stream, run
 from mcukd.fixedpoint.refusal import with_rule
 from mcukd.fixedpoint.refusal_fitting import distance_arrays, measured_rule, with_thresholds
 from mcukd.models.weights import GruMlpWeights, Head
@@ -17,6 +18,14 @@ from mcukd.models.weights import GruMlpWeights, Head
 COUNTS_PER_G = 4096.0
 #: Prototypes a class has, by kind of head.
 KINDS = {"linear": 1, "prototype": 3}
+#: Files that only a stream with a carried state, or with windows that overlap, has or has otherwise.
+STREAMS = {
+    "carried": ("mcukd_model.h", "app_stream.h", "app_stream.c"),
+    "staggered": (
+        *("app_stream.h", "app_stream.c"),
+        *("mcukd_pair.h", "mcukd_pair.c", "mcukd_pair_kernel.S"),
+    ),
+}
 
 
 def random_student(
@@ -81,6 +90,12 @@ def random_model(
     windows = random_windows(steps=steps, seed=seed, classes=shape.get("classes", 4))
     student = random_student(seed, **shape)
     return quantize(student, windows, QuantizeConfig(bits, activation_bits), operation_hop=steps)
+
+
+def streamed_model(name: str) -> IntegerModel:
+    """A small model of a kind of `STREAMS`, of windows of eight samples, a result every three."""
+    model = replace(random_model(0, hidden=4, dense=4, steps=8), hop=3)
+    return as_stream(model) if name == "carried" else model
 
 
 def refusing_model(

@@ -11,6 +11,7 @@ from mcukd.data.card import load_card
 from mcukd.data.load import load_windows
 from mcukd.fixedpoint.model import save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+from mcukd.fixedpoint.reference import as_stream
 from mcukd.resources import resource_dir
 from mcukd.study import Study
 
@@ -23,11 +24,17 @@ def quantized_study(path: Path, seed: int = 0) -> Study:
 
 
 def simulated_study(
-    path: Path, seed: int = 0, range_g: int = 4, counts_per_g: int = 512, steps: int = 256
+    path: Path,
+    seed: int = 0,
+    range_g: int = 4,
+    counts_per_g: int = 512,
+    steps: int = 256,
+    stream: bool = False,
 ) -> Study:
     """A study of two simulated animals and a random student.
 
     steps: samples of a window. The UART of an emulated board takes some 260 µs for a byte.
+    stream: whether the model's state is carried.
     """
     text = (resource_dir("datasets") / "herd-sim.toml").read_text()
     text = re.sub(r"(?m)^animals = .*", "animals = 2", text)
@@ -43,6 +50,7 @@ def simulated_study(
     sample = load_windows(card, None, seed=0)
     student = random_student(seed, hidden=8, dense=8, classes=len(card.classes))
     model = quantize(student, sample, QuantizeConfig(8, 16), operation_hop=card.operation_hop)
+    model = as_stream(model) if stream else model
     study = Study.create(path, str(card_file), 0)
     study.finish("quantize", inputs={}, options={}, outputs=save_model(model, study.path))
     return study

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.students import extreme_windows, random_student, random_windows
+from builders.places import GOLDEN
+from builders.students import STREAMS, extreme_windows, random_student, random_windows, streamed_model
 
 from mcukd.boards.cores import cores_with
 from mcukd.boards.model import load_board
@@ -97,6 +98,16 @@ def test_pairs_are_made_only_where_windows_overlap_and_speed_comes_first() -> No
         assert pair_kernel_for(other, "m3", "speed") is None
     assert pair_kernel_for(model, "m3", "size") is None
     assert pair_kernel_for(model, None, "speed") is None
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_generated_streams_equal_the_golden_files(tmp_path: Path, name: str) -> None:
+    """Regenerate with `make golden` after an intended change, and read the difference."""
+    made = {file.name: file.read_text() for file in generate_stream(streamed_model(name), tmp_path, "m3")}
+    assert set(STREAMS[name]) == {file.name for file in (GOLDEN / name).iterdir()}
+    for file in STREAMS[name]:
+        assert made[file] == (GOLDEN / name / file).read_text(), file
+    assert ("MCUKD_MODEL_STREAM 1" in made["mcukd_model.h"]) == (name == "carried")
 
 
 def test_a_small_firmware_and_one_with_a_carried_state_have_no_pairs(tmp_path: Path) -> None:

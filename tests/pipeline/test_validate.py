@@ -56,6 +56,12 @@ def short_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return simulated_study(tmp_path_factory.mktemp("runs") / "a", steps=STEPS)
 
 
+@pytest.fixture(scope="module")
+def carried_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Of a student whose state goes through a whole recording."""
+    return simulated_study(tmp_path_factory.mktemp("runs") / "a", steps=STEPS // 2, stream=True)
+
+
 @pytest.fixture
 def cli(study: Study, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.delenv("MCUKD_PORT", raising=False)
@@ -304,6 +310,16 @@ def test_an_emulated_board_behind_a_line_that_drops_every_tenth_byte(short_study
     with running(board, elf) as url, bad_line(url, Faults(drop_every=10)) as line:
         facts = validate_study(short_study, board, port=line, windows=2)
     assert facts["mismatches"] == 0 and facts["retries"] > 0
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("name", [*TWINS, "native"])
+def test_a_carried_state_is_proven_on_every_board(carried_study: Study, name: str) -> None:
+    facts = validate_study(carried_study, load_board(name), windows=4)
+    assert facts["mismatches"] == 0 and facts["streaming"] == {"passed": True}
+    assert facts["selftest"]["passed"]
+    sources = carried_study.file("firmware", name)
+    assert "MCUKD_MODEL_STREAM 1" in (sources / "mcukd_model.h").read_text()
 
 
 @pytest.mark.emulator
