@@ -34,8 +34,6 @@ SAVED = ("r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "lr")
 FIRST, SECOND = ("r8", "r9", "r10"), ("r11", "r12", "lr")
 #: Pointers to the sums of samples, and into the weights.
 OF_SAMPLES, WEIGHTS = "r6", "r7"
-#: Units in a round of the loop.
-UNROLL = 2
 
 
 def pair_words(model: GruMlpModel) -> NDArray[np.uint32]:
@@ -50,8 +48,9 @@ def pair_words(model: GruMlpModel) -> NDArray[np.uint32]:
 class PairWriter(ABC):
     """Writer of both functions for a core. model: of an even number of units and a state of 16 bits."""
 
-    #: Words of the frame for each column pair.
+    #: Words of the frame for each column pair, and units in a round of the loop.
     column_words: int
+    unroll: int
 
     def __init__(self, model: GruMlpModel) -> None:
         self.model, self.out = model, Assembly()
@@ -102,9 +101,9 @@ class PairWriter(ABC):
         out.note("the coarse states")
         self._coarse()
         out.label(".Lunit")
-        for turn in range(UNROLL):
+        for turn in range(self.unroll):
             self._unit(turn)
-        out.op("add", "r2", "r2", f"#{4 * UNROLL}")
+        out.op("add", "r2", "r2", f"#{4 * self.unroll}")
         out.op("ldr", "r3", f"[sp, #{AT_END}]")
         out.op("str", "r2", f"[sp, #{AT_STATE}]")
         out.op("cmp", WEIGHTS, "r3")

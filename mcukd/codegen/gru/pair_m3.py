@@ -15,6 +15,8 @@ class PairWriterM3(PairWriter):
     """The frame has for each column pair a word for each value."""
 
     column_words = 4
+    #: A round is long: the loop's own instructions are one in a hundred.
+    unroll = 1
 
     @property
     def reach_bytes(self) -> int:

@@ -16,6 +16,7 @@ class PairWriterM4(PairWriter):
     """The frame has for each column pair a word of either state."""
 
     column_words = 2
+    unroll = 2
 
     @property
     def reach_bytes(self) -> int:
