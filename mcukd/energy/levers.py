@@ -11,6 +11,8 @@ from mcukd.errors import UserError
 
 #: Parts of a window from one result to the next.
 _PARTS = (8, 4, 2, 1)
+#: What is not computed where work was counted of windows that overlap.
+_ALONE = "no two windows are under way, to be stepped at once: a result takes up to a third more than this."
 _INTERVALS_S = (300, 900, 3600, 21_600, DAY_S)
 HOP, PAYLOADS, SENSOR, TOGETHER = "hop", "payloads", "sensor", "together"
 
@@ -54,8 +56,15 @@ def _hops(tag: Tag, base: Use, window: int) -> list[Setting]:
     if tag.work.result_instructions is None:
         return []
     hops = sorted({base.hop, *(window // part for part in _PARTS if window // part)})
+    alone = _ALONE if tag.work.counted.get("in_pairs") else ""
     return [
-        _setting(tag, HOP, f"{hop} samples ({hop / base.rate_hz:.3g} s)", replace(base, hop=hop))
+        _setting(
+            tag,
+            HOP,
+            f"{hop} samples ({hop / base.rate_hz:.3g} s)",
+            replace(base, hop=hop),
+            alone if hop >= window else "",
+        )
         for hop in hops
     ]
 

@@ -112,6 +112,7 @@ def count_work(
             "awake_share": 1 - (last.slept - first.slept + stood) / clock / seconds,
             "flash_share": stood / clock / seconds,
             "packets": last.packets - first.packets,
+            "in_pairs": _SHARED in run.image.symbols,
         },
     )
 

@@ -114,6 +114,16 @@ def collar_tag(work: Work = WORK) -> Tag:
     return Tag(load_board("collar"), work, payload_bytes=11)
 
 
+def test_a_hop_of_a_whole_window_says_that_no_windows_are_stepped_at_once() -> None:
+    tag = collar_tag(replace(WORK, counted={"in_pairs": True}))
+    noted = {
+        row.title.split()[0]: row.note for row in settings(tag, tag.as_built(64), 256) if row.lever == "hop"
+    }
+    assert {hop: "up to a third more" in note for hop, note in noted.items()} == {
+        "32": False, "64": False, "128": False, "256": True,
+    }  # fmt: skip
+
+
 def test_levers_change_one_thing_each() -> None:
     tag = collar_tag()
     base = tag.as_built(64)
