@@ -133,28 +133,29 @@ def main() -> int:
     options = parser.parse_args()
     shapes = [(16, 8, "interpolated"), (16, 8, "direct")]
     if not options.quick:
-        shapes += [(*shape, "interpolated") for shape in ((16, 4), (16, 16), (8, 8), (32, 8))]
-    rows = []
-    for shape in shapes:
-        for row in instructions(*shape):
+        shapes += [(*shape, "interpolated") for shape in ((16, 4), (16, 16), (32, 8))]
+    record: dict[str, Any] = {
+        "command": " ".join(["python", "experiments/stream_cost.py", *sys.argv[1:]]),
+        "commit": _commit(),
+        "window": 256,
+        "hop": 64,
+        "instructions": [],
+        "days_of_simulated_animals": [],
+    }
+
+    def keep(key: str, rows: Iterator[dict[str, Any]]) -> None:
+        for row in rows:
             print(json.dumps(row), flush=True)
-            rows.append(row)
-    boards = []
-    for row in () if options.quick else days(options.minutes):
-        print(json.dumps(row), flush=True)
-        boards.append(row)
-    if options.out is not None:
-        write_json(
-            options.out,
-            {
-                "command": " ".join(["python", "experiments/stream_cost.py", *sys.argv[1:]]),
-                "commit": _commit(),
-                "window": 256,
-                "hop": 64,
-                "instructions": rows,
-                "days_of_simulated_animals": boards,
-            },
-        )
+            record[key].append(row)
+            if options.out is not None:
+                write_json(options.out, record)
+
+    for shape in shapes[:2]:
+        keep("instructions", instructions(*shape))
+    if not options.quick:
+        keep("days_of_simulated_animals", days(options.minutes))
+    for shape in shapes[2:]:
+        keep("instructions", instructions(*shape))
     return 0
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from builders.host import GAINS, all_kinds, host_model
 
+from mcukd.data.card import load_card
+from mcukd.data.load import load_counts
+from mcukd.data.simulation.simulator import resized
 from mcukd.errors import UserError
+from mcukd.fixedpoint.gru.reference import Machine
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import as_stream, run_recording, run_stream
 from mcukd.inference import batch
@@ -72,6 +77,42 @@ def test_several_calls_and_classify_stream_give_the_same(monkeypatch: pytest.Mon
     assert np.array_equal(found, classes)
     assert np.array_equal(logits, expected)
     assert sum(done) == len(classes) and len(done) == -(-len(samples) // 61) > 3
+
+
+def assert_each_result_follows_from_the_one_before(model: IntegerModel, samples: np.ndarray) -> None:
+    """The reference steps all results' states at once, each from the one before that the C found."""
+    found = run_stream_fast(model, samples)
+    machine, count = Machine(model), len(found.classes)
+    first = run_stream(model, samples[: model.window])
+    assert np.array_equal(found.state[0], first.state[0])
+    blocks = samples[model.window :][: (count - 1) * model.hop].reshape(count - 1, model.hop, -1)
+    state = found.state[:-1].astype(np.int64)
+    for t in range(model.hop):
+        state = machine.step(state, blocks[:, t].astype(np.int64))["h"]
+    assert np.array_equal(state, found.state[1:])
+    assert np.array_equal(machine.head(found.state.astype(np.int64))["logits"], found.logits)
+
+
+def hours(count: float) -> np.ndarray:
+    """Samples of simulated animals, again and again, with a stretch at both ends of the scale."""
+    card = resized(load_card("herd-sim"), 2, 60)
+    samples = np.concatenate([one.counts for one in load_counts(card, None, seed=5)])
+    samples[1000:1100] = [32767, -32768, 32767]
+    return np.resize(samples, (round(count * 180_000), 3))
+
+
+def streaming_model(bits: int) -> IntegerModel:
+    return as_stream(replace(host_model(bits, bits, "interpolated", 16, 3), hop=64))
+
+
+def test_an_hour_is_the_references_from_result_to_result() -> None:
+    assert_each_result_follows_from_the_one_before(streaming_model(8), hours(1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_a_day_is_the_references_from_result_to_result(bits: int) -> None:
+    assert_each_result_follows_from_the_one_before(streaming_model(bits), hours(24))
 
 
 def test_without_a_compiler_numpy_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
