@@ -2,7 +2,7 @@
 
     python experiments/tag_day.py --run runs/demo --out docs/results/tag-day.json
     python experiments/tag_day.py --run runs/demo --faults --minutes 60 --out docs/results/tag-faults.json
-    python experiments/tag_day.py --run runs/demo --carried --out docs/results/carried-tag-day.json
+    python experiments/tag_day.py --run runs/demo --carried
 
 The image that would be flashed runs on the model of its chip with a modelled sensor, which gives the counts
 of simulated animals of another seed than the study's. Every result, counter and word of the log is compared
