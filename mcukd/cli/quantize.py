@@ -88,6 +88,24 @@ def quantize(
         ),
     ] = TFLITE_DEFAULT,
     no_tflite: Annotated[bool, typer.Option("--no-tflite", help="Write no TFLite file.")] = False,
+    unknown: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="SHARE",
+            help="Let the tag answer [bold]unknown[/bold] where its two best classes are too close: for this "
+            "share of results on held-out animals, such as 0.10, or as many as leave risk=0.05 wrong.",
+            show_default=False,
+        ),
+    ] = None,
+    unlike: Annotated[
+        Optional[float],
+        typer.Option(
+            metavar="SHARE",
+            help="Also answer unknown where a window is unlike those of its class in training, for this "
+            "share of results on held-out animals, such as 0.05: for behaviours that nobody taught it.",
+            show_default=False,
+        ),
+    ] = None,
     run: RunOption = None,
     data_root: DataRootOption = None,
     json: JsonOption = False,
@@ -101,12 +119,16 @@ def quantize(
     Example: [bold]mcukd quantize --bits auto --budget-flash 3KB[/bold]
 
     Example: [bold]mcukd quantize --tflite both[/bold]
+
+    Example: [bold]mcukd quantize --unknown 0.10 --unlike 0.05[/bold]
     """
     from mcukd.fixedpoint.quantize import QuantizeConfig
     from mcukd.models.tflite_widths import parse_tflite
     from mcukd.pipeline.quantize import quantize_study
+    from mcukd.pipeline.unknown import parse_refusal
     from mcukd.study import Study
 
+    refusal = parse_refusal(unknown, unlike)
     objective = _objective(bits, budget_flash, max_mcc_drop)
     # Of a search the width is one of the results.
     config = QuantizeConfig(8 if objective else _width(bits), activation_bits, gates or "interpolated")
@@ -122,6 +144,7 @@ def quantize(
         objective=objective,
         gate_tables=[gates] if gates else None,
         jobs=jobs,
+        refusal=refusal,
     )
     if json:
         print_json(_facts(study, facts))

@@ -58,6 +58,8 @@ from mcukd.pipeline.distill import final_job
 from mcukd.pipeline.qat import train_qat_study
 from mcukd.pipeline.quantize_tflite import QuantizeFacts, check_options, export_study
 from mcukd.pipeline.scores import merge_metrics, recorded_metrics
+from mcukd.pipeline.unknown import FILE as REFUSAL
+from mcukd.pipeline.unknown import RefusalOptions, check_refusal, refusal_sentence, refusing
 from mcukd.progress import progress
 from mcukd.study import SOFT_LABELS_FILE, STUDENT_FILE, Study
 from mcukd.text import listed
@@ -80,6 +82,7 @@ def quantize_study(
     objective: Optional[Objective] = None,
     gate_tables: Optional[Sequence[str]] = None,
     jobs: Optional[int] = None,
+    refusal: Optional[RefusalOptions] = None,
 ) -> QuantizeFacts:
     """Quantize a study's student; write `fixedpoint.npz`, `fixedpoint.json` and the TFLite files.
 
@@ -87,7 +90,8 @@ def quantize_study(
     qat: fine-tune shipped and fold students with the device's weights first (`mcukd.distillation.qat`).
     objective: search widths for it (`mcukd.fixedpoint.mixed`) instead of taking those of `config`; the final
     student's on all animals, each fold's on its own training animals, with `pareto.json` and `pareto.png`.
-    gate_tables: kinds of gate table to try, by default all. jobs: worker processes of the training. A student
+    gate_tables: kinds of gate table to try, by default all. jobs: worker processes of the training.
+    refusal: give the integer model a refusal rule (`mcukd.pipeline.unknown`), with `unknown.json`. A student
     of a family without integer form becomes a TFLite file alone, and takes none of these options
     (`mcukd.pipeline.quantize_tflite`).
     Adds the model's figures (`metrics_name`) and those of each TFLite file to `metrics.json`. Does nothing
@@ -96,7 +100,15 @@ def quantize_study(
     """
     study.require("distill")
     if not has_integers(study):
-        check_options(study, config, tflite, qat=qat, searched=objective is not None, gates=bool(gate_tables))
+        check_options(
+            study,
+            config,
+            tflite,
+            qat=qat,
+            searched=objective is not None,
+            gates=bool(gate_tables),
+            refuses=refusal is not None,
+        )
         return export_study(study, data_root)
     family = family_of_study(study)
     form = integer_form(family)
@@ -144,6 +156,8 @@ def quantize_study(
         options["qat"] = {"version": QAT_VERSION, "epochs": EPOCHS, "learning_rate": LEARNING_RATE}
     if stream:
         options["stream"] = True
+    if refusal is not None:
+        options["unknown"] = refusal.recorded()
     if objective is not None:
         options["goal"] = {**objective.options(), "gates": list(gate_tables or GATE_TABLES)}
     if study.is_current("quantize", inputs, options):
@@ -159,6 +173,9 @@ def quantize_study(
         check_budget(objective, tried, [shipped])
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed, past=stream)
+    if refusal is not None:
+        held_out = evaluation.animals[np.concatenate([student.test_index for student in students])]
+        check_refusal(card.classes, stream, len(np.unique(held_out)))
     remember_worn(study, card, evaluation)
     remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g, training.counts)
     configs = dict.fromkeys([SHIPPED, *(student.name for student in students)], config)
@@ -184,13 +201,22 @@ def quantize_study(
         )
         return as_stream(made) if stream else made
 
+    folds: list[tuple[FoldStudent, IntegerModel]] = []
+
     def predict(student: FoldStudent, train_windows: Windows, test: Windows) -> NDArray[np.int64]:
-        return evaluated_classes(integer_model(student.name, train_windows), test)
+        folds.append((student, integer_model(student.name, train_windows)))
+        return evaluated_classes(folds[-1][1], test)
 
     model = integer_model(SHIPPED, training)
-    outputs += save_model(model, study.path)
     name = metrics_name(options)
     metrics = {name: evaluate_folds(students, training, evaluation, predict, f"Scoring {name}")}
+    if refusal is not None:
+        final = final_job(study, training, data, DistillConfig.of(study.options("distill")))
+        model, said = refusing(model, final.training_of(training), folds, training, evaluation, refusal)
+        write_json(study.file(REFUSAL), said)
+        outputs.append(study.file(REFUSAL))
+        remarks.append(refusal_sentence(said))
+    outputs += save_model(model, study.path)
     if qat:
         differences = [result.teacher_difference or 0.0 for result in trained.values()]
         metrics[name]["teacher_difference"] = max(differences)
@@ -199,8 +225,8 @@ def quantize_study(
         remarks.append(f"No TFLite model: {next(reason for reason in refusals if reason)}.")
     elif tflite and tflite_of:
         for one in files:
-            metrics[one.metric], said = _tflite(study, card, tflite_of, one, shipped, training, evaluation)
-            remarks += [remark for remark in said if remark not in remarks]
+            metrics[one.metric], notes = _tflite(study, card, tflite_of, one, shipped, training, evaluation)
+            remarks += [remark for remark in notes if remark not in remarks]
             outputs.append(study.file(one.file))
     merge_metrics(study, metrics)
     study.finish("quantize", inputs=inputs, options=options, outputs=outputs)

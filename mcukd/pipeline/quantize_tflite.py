@@ -52,7 +52,14 @@ class QuantizeFacts:
 
 
 def check_options(
-    study: Study, config: QuantizeConfig, tflite: Sequence[str], *, qat: bool, searched: bool, gates: bool
+    study: Study,
+    config: QuantizeConfig,
+    tflite: Sequence[str],
+    *,
+    qat: bool,
+    searched: bool,
+    gates: bool,
+    refuses: bool = False,
 ) -> None:
     """Raise UserError for options of `mcukd quantize` that need an integer model of mcukd's own."""
     usual = QuantizeConfig()
@@ -61,6 +68,7 @@ def check_options(
         "--bits auto": searched,
         f"--bits {config.bits}": config.bits != usual.bits,
         f"--activation-bits {config.activation_bits}": config.activation_bits != usual.activation_bits,
+        "--unknown and --unlike": refuses,
         "--gates": gates or config.gates != usual.gates,
         "--no-tflite": not tflite,
         f"--tflite {tflite_value(tflite or DEFAULT_TFLITE)}": bool(set(tflite) - set(DEFAULT_TFLITE)),
