@@ -48,6 +48,7 @@ _SINCE = {
     "choose_epochs": False,
     "choose_teacher_epochs": False,
     "augment": "",
+    "outliers": 0.0,
     "neck_axis": None,
     "method": "soft-labels",
     "teacher": None,
@@ -127,6 +128,15 @@ class DistillConfig:
     alpha: float = option(0.5, "Weight of the soft labels in the loss, 0 to 1.", low=0, high=1)
     student: str = option(
         "gru-mlp", f"Architecture of the student: {', '.join(FAMILIES.registered)}.", MODELS
+    )
+    outliers: float = option(
+        0.0,
+        "Synthetic windows unlike any behaviour, for each training window, that the student learns to tell "
+        "from them, so that its state shows what it was never taught; for --method none.",
+        MODELS,
+        "none",
+        low=0,
+        high=4,
     )
     choose_epochs: bool = option(
         False,
@@ -275,6 +285,11 @@ class DistillConfig:
                 "--correct-teacher compares the teacher with the labels, and "
                 f"--method {self.method} trains on windows without a label; leave one out."
             )
+        if self.outliers and self.teacher_name is not None:
+            raise UserError(
+                f"--outliers {self.outliers:g} adds a class that no teacher answers for, and --method "
+                f"{self.method} has one; give --method none, or leave --outliers out."
+            )
         for method in METHODS.values():
             method.check(self.settings_of(method))
         self._check_unlabelled()
@@ -349,6 +364,7 @@ class DistillConfig:
             "search": "a search tries classifiers on states of windows that start from zero",
             "choose_epochs": "inner students are scored on windows that start from zero",
             "unlabelled": "recordings without labels are drawn as windows, without what came before",
+            "outliers": "synthetic windows have nothing before them",
         }
         for name, reason in refused.items():
             if getattr(self, name):

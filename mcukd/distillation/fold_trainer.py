@@ -39,6 +39,7 @@ from mcukd.models.carried import carried_logits
 from mcukd.models.gru_mlp import student_weights
 from mcukd.models.student import weights_of
 from mcukd.training.checkpoints import Checkpoints
+from mcukd.training.outliers import synthetic_outliers
 from mcukd.training.trainer import FloatArray, Targets, Trainer, TrainingConfig, logits, logits_model
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
     from mcukd.training.phases import TeacherFn
 
+#: Name of the class that synthetic outliers are while a student is trained, and of its trainer.
+_OUTLIERS = "outliers"
 #: Logit of the right class that replaces a wrong teacher output, times the temperature.
 ONE_HOT_LOGIT = 30.0
 
@@ -140,6 +143,8 @@ class FoldTrainer(Networks):
         self, data: TrainingSet, config: TrainingConfig, fits: FitContext
     ) -> keras.Model:
         """Return a student trained on hard labels alone."""
+        if self.config.outliers:
+            return self._train_with_outliers(data, config, fits, "student")
         return self._fit_on_labels("student", data, config, fits, "student", carried=self.config.stream)
 
     def train_teacher(self, data: TrainingSet, fits: FitContext) -> Optional[Teacher]:
@@ -206,6 +211,8 @@ class FoldTrainer(Networks):
         fit's checkpoint.
         """
         options, labels, method = self.config, data.windows.labels, self._method
+        if teacher is None and options.outliers:
+            return self._train_with_outliers(data, config, fits, name)
         checkpoint = fits.checkpoint(name)
         targets = Targets(labels, None, options.softness, options.alpha, options.smoothing)
         on_labels = self.trainer("student", carried=options.stream)
@@ -304,6 +311,36 @@ class FoldTrainer(Networks):
             fits.checkpoint(name),
             context=data.in_context() if carried else None,
         )
+
+    def _train_with_outliers(
+        self, data: TrainingSet, config: TrainingConfig, fits: FitContext, name: str
+    ) -> keras.Model:
+        """Return a student trained on labels and synthetic outliers, a class that it no longer has then."""
+        classes = len(self.training.classes)
+        if _OUTLIERS not in self.trainers:
+            wider = replace(self.training, classes=(*self.training.classes, _OUTLIERS))
+            self.trainers[_OUTLIERS] = replace(self, training=wider, trainers={}).trainer("student")
+        labelled = data.windows
+        number = int(self.config.outliers * len(data))
+        counts = synthetic_outliers(labelled.counts, number, fits.seed)
+        first = np.zeros(len(counts), np.int64)
+        inputs = data.normalizer.transform(replace(labelled.take(first), counts=counts))
+        targets = Targets(np.concatenate([labelled.labels, first + classes]), smoothing=self.config.smoothing)
+        trained = self.trainers[_OUTLIERS].fit(
+            np.concatenate([data.inputs, inputs]),
+            targets,
+            config,
+            fits.seed,
+            fits.on_progress,
+            fits.checkpoint(name),
+        )
+        student = self.build("student")
+        for layer in student.layers:
+            own = layer.get_weights()
+            found = trained.get_layer(layer.name).get_weights()
+            # Outputs come last in kernels and biases; that of outliers is the last of all.
+            layer.set_weights([some[..., : mine.shape[-1]] for some, mine in zip(found, own)])
+        return student
 
     def _choose_epochs(
         self,
