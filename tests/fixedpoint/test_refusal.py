@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from mcukd.codegen.firmware import generate_firmware, generate_model
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import FACTS_FILE, UNKNOWN, IntegerModel, load_model, save_model
-from mcukd.fixedpoint.reference import run, run_stream
+from mcukd.fixedpoint.reference import as_stream, run, run_stream
 from mcukd.fixedpoint.refusal import (
     DEVIATION_MOST,
     LIMITS,
@@ -361,19 +361,29 @@ def test_boards_are_proven_on_every_outcome(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.emulator
 @needs_tools
-def test_an_ethogram_counts_unknown_windows(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "hop", "carried"),
+    [("native", 30, False), ("collar-emulated", 8, False), ("eartag-emulated", 8, True)],
+)
+def test_an_ethogram_counts_unknown_windows(name: str, hop: int, carried: bool, tmp_path: Path) -> None:
+    """Windows one after another, windows that overlap, and a state that is carried."""
     from mcukd.boards.launch import running
     from mcukd.boards.model import load_board
+    from mcukd.boards.scale import board_scaling
     from mcukd.boards.toolchain import build
     from mcukd.harness.protocol import open_device
 
-    board, model = load_board("native"), refusing_model(9)
+    board, model = load_board(name), replace(refusing_model(9), hop=hop)
+    model = as_stream(model) if carried else model
     generate_firmware(model, board, tmp_path)
-    samples = np.concatenate(random_windows(30, seed=2).counts)
-    expected = classify_stream(model, samples)
+    scaling = board_scaling(board, model.counts_per_g)
+    counts = np.concatenate(random_windows(12, seed=2).counts)
+    samples = counts if scaling.identity else counts >> 3
+    expected = classify_stream(model, scaling.apply(samples))
     with running(board, build(tmp_path, board).elf) as url, open_device(url, board.console.baud) as device:
         device.who()
         device.reset_stream()
-        told = [state.latest_class for state in device.push(0, samples) if state.results]
+        told = {state.results: state.latest_class for state in device.push(0, samples) if state.results}
         assert device.ethogram().tolist() == np.bincount(expected, minlength=5).tolist()
-        assert 4 in told and told[-1] == expected[-1]
+        assert 4 in told.values() and told[len(expected)] == expected[-1]
+        assert all(expected[number - 1] == found for number, found in told.items())
