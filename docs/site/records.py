@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -16,7 +17,7 @@ from repository import ROOT
 FOLDER = ROOT / "docs" / "results"
 INDEX, FIGURES = "results/index.md", "results/figures.md"
 
-_UNSTATED = "not stated"
+_UNSTATED = "–"
 _WIDTH, _NAMES, _ROW, _TOP = 760, 330, 22, 30
 
 
@@ -59,13 +60,24 @@ def scored(record: dict[str, Any]) -> list[Scored]:
 
 
 def _stated(record: dict[str, Any], name: str) -> str:
-    value = record.get(name)
+    """Return what a record states of `data`, `split`, `seeds` or whether it is `simulated`.
+
+    By itself, among its options, or in its command.
+    """
+    value = record.get(name, record.get("options", {}).get(name))
     if value is None:
-        return _UNSTATED
+        commands = " ".join([str(record.get("command", "")), *map(str, record.get("commands", []))])
+        # A number of --seeds alone may be how many or which.
+        told = re.search(rf"--{name}[ =]([\w.,=-]+)", commands)
+        return told[1] if told and name != "seeds" else _UNSTATED
     if name == "simulated":
         return "simulated" if value else "recorded"
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if isinstance(value, (str, int, float, list)) else _UNSTATED
+    if isinstance(value, list):
+        numbers = all(isinstance(one, int) for one in value)
+        if numbers and len(value) > 2 and value == list(range(value[0], value[0] + len(value))):
+            return f"{value[0]} to {value[-1]}"
+        return ", ".join(map(str, value))
+    return str(value) if isinstance(value, (str, int, float)) else _UNSTATED
 
 
 def _table(found: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -76,7 +88,7 @@ def _table(found: dict[str, dict[str, Any]]) -> Iterator[str]:
         "that compare models by MCC. Where a record does not state something by itself, the page that links "
         "to it does.\n"
     )
-    yield "| record | data | | split | seeds | commit |\n|---|---|---|---|---|---|"
+    yield "| record | data | kind | split | seeds | commit |\n|---|---|---|---|---|---|"
     for name, record in found.items():
         cells = [_stated(record, key) for key in ("data", "simulated", "split", "seeds")]
         commit = str(record.get("commit") or _UNSTATED)[:9]
