@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from builders.host import GAINS, all_kinds, host_model
+from builders.students import random_windows, refusing_model
 
 from mcukd.data.card import load_card
 from mcukd.data.load import load_counts
@@ -113,6 +114,16 @@ def test_an_hour_is_the_references_from_result_to_result() -> None:
 @pytest.mark.parametrize("bits", [4, 8, 16])
 def test_a_day_is_the_references_from_result_to_result(bits: int) -> None:
     assert_each_result_follows_from_the_one_before(streaming_model(bits), hours(24))
+
+
+def test_results_may_be_unknown() -> None:
+    model = as_stream(refusing_model(8))
+    samples = np.concatenate(random_windows(20, model.window, seed=3).counts)
+    expected = run_stream(model, samples, 7)
+    assert 0 < np.count_nonzero(expected.classes == len(model.classes)) < len(expected.classes)
+    found = run_stream_fast(model, samples, 7)
+    assert np.array_equal(found.classes, expected.classes)
+    assert np.array_equal(classify_stream(model, samples, 7), expected.classes)
 
 
 def test_without_a_compiler_numpy_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
