@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.cnn import cnn_model
 from builders.compile import ARM, HostModel, compile_all
 from builders.filter_mlp import filter_model
 from builders.students import extreme_windows, random_model, random_windows, refusing_model
@@ -293,8 +294,9 @@ def test_host_c_equals_the_reference(
 
 
 @needs_cc
-def test_a_filter_students_c_equals_the_reference(tmp_path: Path) -> None:
-    plain = filter_model(1)
+@pytest.mark.parametrize("family", ["filter-mlp", "cnn"])
+def test_c_of_other_families_equals_the_reference(family: str, tmp_path: Path) -> None:
+    plain = filter_model(1) if family == "filter-mlp" else cnn_model(1)
     model = refusing_model(1, distance=False, model=plain)
     host, counts = HostModel(model, tmp_path), counts_of(model, 20)
     outcome = run(model, counts)
