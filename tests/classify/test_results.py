@@ -110,6 +110,16 @@ def test_gaps_anywhere_equal_a_pass_over_each_stretch(
     assert counters.stretches == len(lengths)
 
 
+def test_windows_of_a_carried_state_are_no_sample(tmp_path: Path) -> None:
+    folder, model = make_study(tmp_path / "carried")
+    save_model(reference.as_stream(model), folder)
+    path = write_parquet(tmp_path / "a.parquet", recording(200), stamps(200))
+    with pytest.raises(UserError, match="--sample-windows is 3, but the state of this model is carried"):
+        classify_file(task((folder, model), path, sample=3))
+    summary = classify_file(task((folder, model), path))
+    assert summary["windows"] == window_count(200, STEPS, model.hop)
+
+
 def test_classes_are_those_of_the_reference(study: tuple[Path, IntegerModel], tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", recording(900))
     one = task(study, path, hop=10, sample=50)
