@@ -5,8 +5,7 @@
 SIMULATED animals that no student was trained on (seeds from 1000 on) live 24 hours without a gap. Float
 network and integer model each carry one state from the first sample to the last. By hour: the MCC of windows
 of one behaviour at a hop of a quarter window, in float and integers; the share of equal answers; the rms of
-the largest difference of a unit's state; and the MCC of the float network where it starts each window from
-zero.
+the largest difference of a unit's state; and the MCC of the integers where each window starts from zero.
 A drift would be figures that become worse with the hours. `--record` writes a record to docs/results/.
 """
 
@@ -14,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from mcukd.files import write_json
 from mcukd.fixedpoint.config import QuantizeConfig
 from mcukd.fixedpoint.quantize import quantize
 from mcukd.fixedpoint.reference import as_stream
+from mcukd.inference.batch import classes_of
 from mcukd.inference.carried import evaluated_classes
 from mcukd.metrics.confusion import confusion_matrix
 from mcukd.metrics.pooled import mcc
@@ -107,12 +107,7 @@ def main() -> None:
     answers = {
         "float": float_classes(weights, samples, ends),
         "8 bits": evaluated_classes(model, windows),
-        "float, windows": np.concatenate(
-            [
-                np.argmax(weights.logits(windows.counts[part : part + 4096]), axis=1)
-                for part in range(0, len(windows), 4096)
-            ]
-        ),
+        "8 bits, windows": classes_of(replace(model, stream=False), windows.counts),
     }
     errors = stream_errors(weights, model, samples)
     hour_of = (ends - 1) // round(3600 * card.rate_hz)
@@ -134,7 +129,7 @@ def main() -> None:
             ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
         ).stdout.strip()
         facts = {
-            "command": " ".join(["python", "experiments/carried_day.py", *sys.argv[1:]]),
+            "command": f"python experiments/carried_day.py --student SCRATCH/{options.student.name}",
             "commit": commit,
             "data": f"{CARD} (simulated), seeds from {FIRST_SEED} on, {options.hours} h without a gap",
             "bits": 8,

@@ -141,7 +141,9 @@ def main() -> None:
                     results[name] = {**{k: one[k] for k in KEPT if k in one}, "mcc_by_animal": by_animal}
     if options.record:
         facts = {
-            "command": " ".join(["python", "experiments/carried_state.py", *sys.argv[1:]]),
+            "command": " ".join(["python", "experiments/carried_state.py", *sys.argv[1:]]).replace(
+                str(options.folder), "SCRATCH"
+            ),
             "commit": commit,
             "data": card.name,
             "simulated": card.simulated,
