@@ -23,7 +23,7 @@ lint: setup
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check -q
 	@.venv/bin/mypy
-	@.venv/bin/vermin --no-tips -q -t=3.9- --eval-annotations mcukd
+	@.venv/bin/vermin --no-tips -q -t=3.11- --eval-annotations mcukd
 	@.venv/bin/lint-imports --no-cache
 
 # The documentation as a website in build/site, made without network, its notebooks run before; a broken link is an error.
@@ -41,7 +41,7 @@ bench: setup
 
 # Newest versions that fit pyproject.toml, for every platform and Python.
 lock: setup
-	@.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.9 --generate-hashes \
+	@.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q --upgrade -o requirements.lock
 	@.venv/bin/uv pip compile .ci/packagers.in --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q --upgrade -o .ci/packagers.lock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +12,6 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
 from mcukd.text import did_you_mean, listed
-
-if sys.version_info >= (3, 11):
-    import tomllib  # novm
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError

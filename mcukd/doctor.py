@@ -45,7 +45,7 @@ _PROGRAMS = {
 #: Package → (purpose, whether every installation has it).
 _PACKAGES = {
     "tensorflow": ("trains teachers and students", False),
-    "tflite-support": ("writes the TFLite file's metadata; wheels exist up to Python 3.11", False),
+    "ai-edge-litert": ("runs TFLite files from Python 3.12 on", False),
     "numpy": ("computes the integer reference", True),
     "pyserial": ("talks to boards", True),
     "unicorn": ("runs the images that would be flashed, on modelled chips", False),
@@ -89,7 +89,7 @@ def _keras_json() -> list[str]:
 
 def examine() -> list[Requirement]:
     """Return Python, the programs and the packages, found without importing any of them."""
-    python = Requirement("python", platform.python_version(), "runs mcukd (3.9 to 3.12)", "", True)
+    python = Requirement("python", platform.python_version(), "runs mcukd (3.11 to 3.13)", "", True)
     return [
         python,
         *(_package(name, *facts) for name, facts in _PACKAGES.items()),

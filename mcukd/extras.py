@@ -15,7 +15,7 @@ from mcukd.errors import UserError
 #: Extra → the modules that its packages are imported as.
 EXTRAS: dict[str, tuple[str, ...]] = {
     "data": ("matplotlib", "openpyxl", "pandas", "pyarrow", "scipy", "sklearn"),
-    "train": ("keras", "tensorflow"),
+    "train": ("ai_edge_litert", "keras", "tensorflow"),
     "devices": ("actfast",),
     "cluster": ("dask", "distributed"),
     "chips": ("unicorn",),
@@ -23,7 +23,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "search": ("optuna",),
 }
 #: Module → package, where its name is another one.
-_PACKAGES = {"sklearn": "scikit-learn"}
+_PACKAGES = {"ai_edge_litert": "ai-edge-litert", "sklearn": "scikit-learn"}
 
 
 def install_line(module: str) -> str:

@@ -22,6 +22,7 @@ from mcukd.models.weights import GruMlpWeights
 from mcukd.tensorflow_setup import SCHEMA, part
 from mcukd.tflite.cell import FACTS_ENTRY, CellFacts, build_cell, chosen_ranges
 from mcukd.tflite.integers import integers
+from mcukd.tflite.metadata import model_bytes, with_entry
 from mcukd.tflite.network import Network, WindowFacts, build_graph
 
 FloatArray = NDArray[np.float32]
@@ -51,7 +52,9 @@ def convert(
     )
 
     def cell(in_two: bool) -> bytes:
-        return _with_facts(convert_cell(weights, counts, widths, in_two=in_two), facts.to_json())
+        return with_entry(
+            convert_cell(weights, counts, widths, in_two=in_two), FACTS_ENTRY, facts.to_json().encode()
+        )
 
     if widths.activation_bits > 8:
         return cell(False)
@@ -75,7 +78,7 @@ def convert_cell(
     seen = observe_ranges(float_model, batches(), counts[..., 0].size * CLIPPED_CELL if in_two else 0.0)
     tree = part(SCHEMA).ModelT.InitFromPackedBuf(bytearray(float_model), 0)
     integers(tree, {**seen, **_by_index(tree, chosen_ranges(in_two=in_two))}, widths)
-    return _pack(tree)
+    return model_bytes(tree)
 
 
 def _error(model: bytes, weights: GruMlpWeights, counts: NDArray[np.int16]) -> float:
@@ -117,7 +120,7 @@ def convert_window(network: Network, counts: NDArray[np.int16], classes: Iterabl
         tuple(classes),
         network.output,
     )
-    return _with_facts(quantized, facts.to_json())
+    return with_entry(quantized, FACTS_ENTRY, facts.to_json().encode())
 
 
 def _float_model(module: Any, function: Any) -> bytes:
@@ -218,7 +221,7 @@ def _with_ranges(model: bytes, ranges: Mapping[int, tuple[float, float]]) -> byt
         tensor = graph.tensors[number]
         tensor.quantization = schema.QuantizationParametersT()
         tensor.quantization.min, tensor.quantization.max = [bounds[0]], [bounds[1]]
-    return _pack(tree)
+    return model_bytes(tree)
 
 
 def _by_index(tree: Any, by_name: Mapping[str, tuple[float, float]]) -> dict[int, tuple[float, float]]:
@@ -229,23 +232,6 @@ def _by_index(tree: Any, by_name: Mapping[str, tuple[float, float]]) -> dict[int
     if missing := sorted(set(by_name) - set(numbers)):
         raise ValueError(f"the converter left no tensor of the name {missing[0]}")
     return {int(numbers[name]): bounds for name, bounds in by_name.items()}
-
-
-def _with_facts(model: bytes, facts: str) -> bytes:
-    schema = part(SCHEMA)
-
-    tree = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(facts.encode(), np.uint8)
-    tree.buffers.append(buffer)
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = FACTS_ENTRY, len(tree.buffers) - 1
-    tree.metadata = [*(tree.metadata or []), entry]
-    return _pack(tree)
-
-
-def _pack(tree: Any) -> bytes:
-    return bytes(part("tensorflow.lite.tools.flatbuffer_utils").convert_object_to_bytearray(tree))
 
 
 def main() -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
 
 from mcukd.models.tflite_widths import TfliteWidths
 from mcukd.models.weights import GruMlpWeights
 from mcukd.tensorflow_setup import SCHEMA, part
+from mcukd.tflite.metadata import labels_file, model, normalization, packed, tensor, with_metadata
 
 LABELS_FILE = "labels.txt"
 
@@ -60,48 +59,24 @@ def cell_contents(weights: GruMlpWeights, window: int, widths: TfliteWidths) -> 
     )
 
 
-def describe(path: Path, contents: Contents, classes: Sequence[str], info: ModelInfo) -> Optional[str]:
-    """Put metadata into the TFLite file at `path`.
-
-    Returns None, or a sentence that says why the file stays without metadata.
-    """
-    try:
-        # `import tflite_support` itself fails under TensorFlow 2.19; its metadata writers do not.
-        from tensorflow_lite_support.metadata import metadata_schema_py_generated as schema
-        from tensorflow_lite_support.metadata.python.metadata_writers import (
-            metadata_info,
-            metadata_writer,
-            writer_utils,
-        )
-    except ImportError as error:
-        return (
-            f"The TFLite file carries no metadata, because tflite-support is not installed here ({error}); "
-            "it has wheels up to Python 3.11."
-        )
-
-    model = path.read_bytes()
-    with tempfile.TemporaryDirectory() as scratch:
-        labels = Path(scratch) / LABELS_FILE
-        labels.write_text("\n".join(classes) + "\n", encoding="utf-8")
-        general = metadata_info.GeneralMd(
-            name=info.name,
-            version=info.version or None,
-            description=_description(contents.opening, classes, info),
-            licenses=info.licence or None,
-        ).create_metadata()
-        by_name = {name: _tensor(schema, name, sentence) for name, sentence in contents.tensors.items()}
-        by_name["x"].processUnits = [_normalisation(schema, contents)]
-        by_name[contents.scores].associatedFiles = [metadata_info.LabelFileMd(LABELS_FILE).create_metadata()]
-        names = _signature_names(model)
-        writer = metadata_writer.MetadataWriter.create_from_metadata(
-            bytearray(model),
-            general,
-            [by_name[name] for name in names["inputs"]],
-            [by_name[name] for name in names["outputs"]],
-            [str(labels)],
-        )
-        writer_utils.save_file(writer.populate(), str(path))
-    return None
+def describe(path: Path, contents: Contents, classes: Sequence[str], info: ModelInfo) -> None:
+    """Put metadata into the TFLite file at `path`, and the classes as a file of labels."""
+    content = path.read_bytes()
+    by_name = {name: tensor(name, sentence) for name, sentence in contents.tensors.items()}
+    by_name["x"] = tensor("x", contents.tensors["x"], [normalization(contents.mean, contents.std)])
+    scores = contents.scores
+    by_name[scores] = tensor(scores, contents.tensors[scores], files=[labels_file(LABELS_FILE)])
+    names = _signature_names(content)
+    metadata = model(
+        info.name,
+        _description(contents.opening, classes, info),
+        info.version,
+        info.licence,
+        [by_name[name] for name in names["inputs"]],
+        [by_name[name] for name in names["outputs"]],
+    )
+    labels = "\n".join(classes) + "\n"
+    path.write_bytes(with_metadata(content, packed(metadata), {LABELS_FILE: labels.encode()}))
 
 
 def _description(opening: str, classes: Sequence[str], info: ModelInfo) -> str:
@@ -111,24 +86,6 @@ def _description(opening: str, classes: Sequence[str], info: ModelInfo) -> str:
     if info.simulated:
         parts.append("SIMULATED DATA: not for use on animals.")
     return " ".join(parts)
-
-
-def _tensor(schema: Any, name: str, description: str) -> Any:
-    tensor = schema.TensorMetadataT()
-    tensor.name, tensor.description = name, description
-    tensor.content = schema.ContentT()
-    tensor.content.contentPropertiesType = schema.ContentProperties.FeatureProperties
-    tensor.content.contentProperties = schema.FeaturePropertiesT()
-    return tensor
-
-
-def _normalisation(schema: Any, contents: Contents) -> Any:
-    options = schema.NormalizationOptionsT()
-    options.mean, options.std = list(contents.mean), list(contents.std)
-    unit = schema.ProcessUnitT()
-    unit.optionsType = schema.ProcessUnitOptions.NormalizationOptions
-    unit.options = options
-    return unit
 
 
 def _signature_names(model: bytes) -> dict[str, list[str]]:

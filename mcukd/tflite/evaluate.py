@@ -6,7 +6,6 @@ while the desktop's default kernels (XNNPACK) differ in the last bit on some win
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from mcukd.errors import UserError
 from mcukd.tflite.cell import STATES, read_facts
+from mcukd.tflite.interpreter import interpreter
 
 #: Which kernels `evaluate` runs, for reports.
 KERNELS = "TensorFlow Lite reference kernels (BUILTIN_REF)"
@@ -49,25 +49,16 @@ class Cell:
     """
 
     def __init__(self, path: Path) -> None:
-        from mcukd.tensorflow_setup import tensorflow as tf
-
         try:
             content = path.read_bytes()
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error}); run 'mcukd quantize' to make it.") from error
         self.facts = read_facts(content, str(path))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # announces the interpreter's move to a package of its own
-            try:
-                self._interpreter = tf.lite.Interpreter(
-                    model_content=content,
-                    experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
-                )
-                self._allocate(1)
-            except (ValueError, RuntimeError) as error:
-                raise UserError(
-                    f"{path}: damaged ({error}); run 'mcukd quantize' to make it anew."
-                ) from error
+        try:
+            self._interpreter = interpreter(content, reference=True)
+            self._allocate(1)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"{path}: damaged ({error}); run 'mcukd quantize' to make it anew.") from error
         runner = self._interpreter.get_signature_runner()
         inputs, outputs = runner.get_input_details(), runner.get_output_details()
         self.x, self.logits = end_of(inputs["x"]), end_of(outputs["logits"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
@@ -21,7 +21,7 @@ from mcukd.tflite.process import converter
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What was written: the file, its size, the quantization of its ends, and remarks for the user.
+    """What was written: the file, its size and the quantization of its ends.
 
     input_scale, state_scale, logits_scale and the zero points relate integers to real values:
     value = scale · (mantissa − zero point). The state's hold for its input and its output alike.
@@ -35,8 +35,6 @@ class ExportResult:
     state_zero_point: int
     logits_scale: float
     logits_zero_point: int
-    metadata: bool
-    remarks: list[str] = field(default_factory=list)
 
 
 def export(
@@ -50,9 +48,8 @@ def export(
     """Write the student's one-step cell with its head to `path`, in one step.
 
     widths: of activations and state. counts: (N, T, C) calibration windows, rolled out to find the range of
-    every tensor. The conversion runs in a process of its own. Where the metadata library is not there the
-    file is written without its metadata and a remark says so; what `evaluate` needs is in the file in either
-    case. Raises UserError where the converter fails or crashes, or the state's two ends disagree.
+    every tensor. The conversion runs in a process of its own. Raises UserError where the converter fails or
+    crashes, or the state's two ends disagree.
     """
     if counts.ndim != 3 or not counts.size or counts.shape[2] != weights.channels:
         raise UserError(
@@ -75,9 +72,9 @@ def export(
             converter().convert(job, temporary)
         ends = _ends(temporary)
         contents = cell_contents(weights, counts.shape[1], widths)
-        remark = describe(temporary, contents, classes, info or ModelInfo())
+        describe(temporary, contents, classes, info or ModelInfo())
         size = temporary.stat().st_size
-    return ExportResult(path, size, *ends, metadata=remark is None, remarks=[remark] if remark else [])
+    return ExportResult(path, size, *ends)
 
 
 def _ends(path: Path) -> tuple[float, int, float, int, float, int]:

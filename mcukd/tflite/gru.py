@@ -25,7 +25,8 @@ def _export(
     origin: ModelInfo,
     widths: TfliteWidths,
 ) -> Sequence[str]:
-    return export(weights, classes, counts, path, origin, widths).remarks
+    export(weights, classes, counts, path, origin, widths)
+    return ()
 
 
 def _predictor(path: Path) -> Predict:

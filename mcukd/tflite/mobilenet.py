@@ -23,7 +23,8 @@ def _export(
     origin: ModelInfo,
     widths: TfliteWidths,
 ) -> Sequence[str]:
-    return export_window(weights.model(), classes, counts, path, origin).remarks
+    export_window(weights.model(), classes, counts, path, origin)
+    return ()
 
 
 def _predictor(path: Path) -> Predict:

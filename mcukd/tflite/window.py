@@ -7,9 +7,8 @@ Standardisation stays outside the file, as in the one-step cell: whoever fills t
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional
 
@@ -20,6 +19,7 @@ from mcukd.errors import UserError
 from mcukd.files import replacing
 from mcukd.tflite.describe import Contents, ModelInfo, describe
 from mcukd.tflite.evaluate import end_of
+from mcukd.tflite.interpreter import interpreter
 from mcukd.tflite.network import PROBABILITIES, Network, WindowFacts, network_of
 from mcukd.tflite.process import converter
 
@@ -32,7 +32,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class WindowExport:
-    """What was written: file, size, quantization of both ends, operations in order, remarks for the user.
+    """What was written: file, size, quantization of both ends, operations in order.
 
     output: "logits", or "probabilities" where the head mixes memory and intuition.
     value = scale · (mantissa − zero point), the input being standardised counts.
@@ -46,8 +46,6 @@ class WindowExport:
     output_scale: float
     output_zero_point: int
     operations: list[str]
-    metadata: bool
-    remarks: list[str] = field(default_factory=list)
 
 
 def export_window(
@@ -87,7 +85,7 @@ def export_window(
                 f"TFLite export: {len(floats)} tensors stayed in float, the first is '{floats[0]}'; report "
                 f"this with the TensorFlow version."
             )
-        remark = describe(temporary, _contents(network), classes, info or ModelInfo("mcukd mobilenet"))
+        describe(temporary, _contents(network), classes, info or ModelInfo("mcukd mobilenet"))
         size = temporary.stat().st_size
     return WindowExport(
         path,
@@ -98,8 +96,6 @@ def export_window(
         runner.scores.scale,
         runner.scores.zero_point,
         runner.operations,
-        metadata=remark is None,
-        remarks=[remark] if remark else [],
     )
 
 
@@ -111,25 +107,16 @@ class WindowModel:
     """
 
     def __init__(self, path: Path, *, reference: bool = True) -> None:
-        from mcukd.tensorflow_setup import tensorflow as tf
-
         try:
             content = path.read_bytes()
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error}); export it anew.") from error
         self.facts = WindowFacts.read(content, str(path))
-        kernels = tf.lite.experimental.OpResolverType
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # announces the interpreter's move to a package of its own
-            try:
-                self._interpreter = tf.lite.Interpreter(
-                    model_content=content,
-                    num_threads=1,
-                    experimental_op_resolver_type=kernels.BUILTIN_REF if reference else kernels.AUTO,
-                )
-                self._interpreter.allocate_tensors()
-            except (ValueError, RuntimeError) as error:
-                raise UserError(f"{path}: damaged ({error}); export it anew.") from error
+        try:
+            self._interpreter = interpreter(content, reference=reference, threads=1)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"{path}: damaged ({error}); export it anew.") from error
         # Looked up in the signature: the order of a graph's ends is the converter's.
         runner = self._interpreter.get_signature_runner()
         self.x = end_of(runner.get_input_details()["x"])

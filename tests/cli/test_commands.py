@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_bad_input_is_one_sentence_and_exit_2(
 def test_doctor_tells_versions_as_json() -> None:
     result = mcukd_process("doctor", "--json")
     facts = {finding["name"]: finding for finding in json.loads(result.stdout)}
-    assert facts["tensorflow"]["version"].startswith("2.19")
+    assert facts["tensorflow"]["version"] == version("tensorflow")
     assert facts["qemu-system-arm"]["remedy"]
 
 

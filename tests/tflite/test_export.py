@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import zipfile
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from mcukd.errors import UserError
 from mcukd.models.tflite_widths import INT8, INT16X8
 from mcukd.models.weights import GruMlpWeights
+from mcukd.tflite import convert, metadata, process
 from mcukd.tflite import describe as describing
-from mcukd.tflite import process
+from mcukd.tflite.cell import FACTS_ENTRY
 from mcukd.tflite.convert import roll_out
 from mcukd.tflite.describe import ModelInfo
 from mcukd.tflite.export import export
@@ -171,12 +173,11 @@ def test_every_int8_tensor_has_the_step_chosen_for_it_and_none_is_simplified_awa
 
 def cell_file(weights, counts, path, *, in_two):
     """Write an int8 file whose state is in two tensors or, as those of earlier versions, in one."""
-    from mcukd.tflite import convert
     from mcukd.tflite.cell import CellFacts
 
     facts = CellFacts(tuple(weights.mean.tolist()), tuple(weights.std.tolist()), weights.hidden, CLASSES)
     model = convert.convert_cell(weights, counts, INT8, in_two=in_two)
-    path.write_bytes(convert._with_facts(model, facts.to_json()))
+    path.write_bytes(metadata.with_entry(model, FACTS_ENTRY, facts.to_json().encode()))
     return path
 
 
@@ -257,10 +258,12 @@ def test_the_same_input_gives_the_same_bytes(exported, tmp_path):
     from mcukd.tflite.evaluate import evaluate
 
     assert np.array_equal(evaluate(again, counts), evaluate(path, counts))
-    assert (
-        again.read_bytes()[: len(again.read_bytes()) - 600]
-        == path.read_bytes()[: len(path.read_bytes()) - 600]
-    )
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_the_classes_are_in_a_zip_at_the_end(exported):
+    with zipfile.ZipFile(exported[2]) as files:
+        assert files.read("labels.txt").decode().split() == list(CLASSES)
 
 
 def test_metadata_name_classes_standardisation_and_origin(exported):
@@ -269,8 +272,7 @@ def test_metadata_name_classes_standardisation_and_origin(exported):
 
     from tensorflow_lite_support.metadata.python.metadata import MetadataDisplayer
 
-    weights, _, path, result = exported
-    assert result.metadata and result.remarks == []
+    weights, _, path, _ = exported
     shown = MetadataDisplayer.with_model_file(str(path))
     facts = json.loads(shown.get_metadata_json())
     assert shown.get_associated_file_buffer("labels.txt").decode().split() == list(CLASSES)
@@ -305,20 +307,47 @@ def test_metadata_describe_the_tensors_they_stand_for(exported):
         ]
 
 
-def test_without_the_metadata_library_the_file_still_works_and_a_sentence_says_so(
-    exported, tmp_path, monkeypatch
-):
-    from mcukd.tflite.evaluate import evaluate
+def test_metadata_are_those_that_another_library_writes(exported, tmp_path):
+    """The same descriptions given to tflite-support, and what either wrote shown by tflite-support."""
+    pytest.importorskip("tensorflow_lite_support")
+    from tensorflow_lite_support.metadata import metadata_schema_py_generated as schema
+    from tensorflow_lite_support.metadata.python.metadata import MetadataDisplayer
+    from tensorflow_lite_support.metadata.python.metadata_writers import metadata_info, metadata_writer
 
-    weights, counts, path, _ = exported
-    for module in [name for name in sys.modules if name.startswith("tensorflow_lite_support")]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "tensorflow_lite_support", None)
-    bare = tmp_path / "bare.tflite"
-    result = export(weights, CLASSES, counts[:30], bare)
-    assert not result.metadata
-    assert "tflite-support is not installed" in result.remarks[0]
-    assert np.array_equal(evaluate(bare, counts[30:]), evaluate(path, counts[30:]))
+    def tensor(name):
+        one = schema.TensorMetadataT()
+        one.name, one.description, one.content = name, f"what {name} is", schema.ContentT()
+        one.content.contentPropertiesType = schema.ContentProperties.FeatureProperties
+        one.content.contentProperties = schema.FeaturePropertiesT()
+        return one
+
+    scaled, scores, labels = tensor("x"), tensor("logits"), tmp_path / "labels.txt"
+    unit = schema.ProcessUnitT()
+    unit.optionsType, unit.options = schema.ProcessUnitOptions.NormalizationOptions, None
+    unit.options = schema.NormalizationOptionsT()
+    unit.options.mean, unit.options.std = [1.5, -2.0], [3.0, 0.1]
+    scaled.processUnits = [unit]
+    labels.write_text("a\nb\n")
+    scores.associatedFiles = [metadata_info.LabelFileMd("labels.txt").create_metadata()]
+    scores.associatedFiles[0].description = metadata.labels_file("labels.txt")[1]
+    general = metadata_info.GeneralMd(name="m", version="1", description="d", licenses="CC0-1.0")
+    bare = metadata.with_entry(convert.convert_cell(*exported[:2], INT8, in_two=True), "x", b"y")
+    theirs = metadata_writer.MetadataWriter.create_from_metadata(
+        bytearray(bare), general.create_metadata(), [scaled, tensor("h"), tensor("h_low")],
+        [scores, tensor("h_next"), tensor("h_low_next")], [str(labels)],
+    ).populate()  # fmt: skip
+
+    def ours(name, **more):
+        return metadata.tensor(name, f"what {name} is", **more)
+
+    inputs = [ours("x", units=[metadata.normalization([1.5, -2.0], [3.0, 0.1])]), ours("h"), ours("h_low")]
+    outputs = [ours("logits", files=[metadata.labels_file("labels.txt")]), ours("h_next"), ours("h_low_next")]
+    table = metadata.model("m", "d", "1", "CC0-1.0", inputs, outputs)
+    made = metadata.with_metadata(bare, metadata.packed(table), {"labels.txt": b"a\nb\n"})
+    shown = [MetadataDisplayer.with_model_buffer(bytes(each)) for each in (made, theirs)]
+    assert shown[0].get_metadata_json() == shown[1].get_metadata_json()
+    assert shown[0].get_associated_file_buffer("labels.txt") == b"a\nb\n"
+    assert schema.ModelMetadata.ModelMetadataBufferHasIdentifier(metadata.packed(table), 0)
 
 
 def test_calibration_pairs_are_those_of_a_real_roll_out():

@@ -59,8 +59,7 @@ def local_text(ns: int, zone: tzinfo) -> str:
 def utc_ns_of_text(text: str, zone: tzinfo) -> int:
     """Return ns since 1970, UTC, of an ISO date and time, local without an offset. Raises UserError."""
     try:
-        # Python 3.9 knows no Z.
-        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise UserError(
             f"the time is {text!r}, expected a date and a time such as 2026-05-01 07:30:00 or "
