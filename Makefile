@@ -1,4 +1,4 @@
-.PHONY: setup demo test coverage lint site golden bench lock
+.PHONY: setup demo test coverage lint site golden bench lock dist
 
 # Everything below sets itself up: Python, packages, Arm compiler and emulator (see .ci/setup).
 setup:
@@ -38,6 +38,15 @@ golden: setup
 # Kernels on emulated cores beside float and TFLite: experiments/results/latest.json and a figure, in some minutes.
 bench: setup
 	@.venv/bin/python experiments/kernels.py
+
+# Source distribution and wheel in dist/, checked, and the wheel run far from the checkout.
+dist: setup
+	@rm -rf dist && .venv/bin/python -m build --installer uv -q .
+	@.venv/bin/uvx -q twine check --strict dist/* && .venv/bin/uvx -q check-wheel-contents dist/*.whl
+	@folder=$$(mktemp -d) && .venv/bin/uv venv -q --python .venv/bin/python $$folder/venv && \
+	.venv/bin/uv pip install -q --python $$folder/venv dist/*.whl && \
+	cd $$folder && venv/bin/mcukd boards >/dev/null && venv/bin/mcukd data list >/dev/null && venv/bin/mcukd --version && \
+	rm -rf $$folder
 
 # Newest versions that fit pyproject.toml, for every platform and Python.
 lock: setup

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mcukd.errors import UserError
+from mcukd.platforms import lives
 
 #: Temporary files and folders: `.stem-host-process-random.suffix`.
 _OURS = re.compile(r"\..*-(?P<host>[0-9a-f]{6})-(?P<process>\d+)-[a-z0-9_]{8}(\..*)?$")
@@ -125,7 +126,7 @@ def _remove_abandoned(folder: Path) -> None:
         return
     for name in names:
         found = _OURS.match(name)
-        if found and found["host"] == _host() and not _lives(int(found["process"])):
+        if found and found["host"] == _host() and not lives(int(found["process"])):
             left = folder / name
             with suppress(OSError):
                 if left.is_dir() and not left.is_symlink():
@@ -137,19 +138,6 @@ def _remove_abandoned(folder: Path) -> None:
 def _host() -> str:
     """Return a short name of this computer: of another one's processes nothing is known here."""
     return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
-
-
-def _lives(process: int) -> bool:
-    if os.name == "nt":
-        # Asking there would end the process.
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True  # another user's
-    return True
 
 
 def require_other(out: Path, sources: Iterable[Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from builders.places import ROOT
 from builders.students import random_model
 from builders.studies import simulated_study
 
+from mcukd import __version__
 from mcukd.fixedpoint.model import save_model
 
 
@@ -82,6 +84,33 @@ def test_no_file_of_the_checkout_is_forgotten(installed: Path) -> None:
             if p.is_file()
         }
         assert found == expected
+
+
+def test_every_file_names_the_same_version() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## \[(\d[^]]*)\] - \d{4}-\d\d-\d\d$", changes, re.M)
+    citation = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M)
+    assert newest and citation and newest[1] == citation[1] == __version__
+
+
+def test_the_workflow_runs_commands_that_are_there() -> None:
+    yaml = pytest.importorskip("yaml")
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    jobs = yaml.safe_load(text)["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert commands[0] == ".ci/run" and os.access(ROOT / commands[0], os.X_OK)
+    assert {one.split()[0] for one in commands[1:]} == {"python", "uv"}
+    pythons = set(jobs["others"]["strategy"]["matrix"]["python"])
+    classifiers = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert pythons == set(classifiers)
+
+
+def test_the_citation_has_what_the_format_asks_for() -> None:
+    yaml = pytest.importorskip("yaml")
+    facts = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(facts)
+    for one in (facts, *facts["references"]):
+        assert all(set(author) <= {"name", "family-names"} and author for author in one["authors"])
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from mcukd.boards.model import Board
 from mcukd.boards.tools import require_tool, tools_missing
 from mcukd.errors import UserError
 from mcukd.parallel.processes import interrupts_held
+from mcukd.platforms import hands_over_sockets, has_pseudo_terminals
 
 if TYPE_CHECKING:
     from mcukd.data.simulation.animal import AnimalName
@@ -85,7 +86,7 @@ def _behind_socket(
 
     program: what to start, by the number of that socket.
     """
-    if os.name != "posix":
+    if not hands_over_sockets():
         raise UserError(
             f"board {board.name!r} runs without hardware on Linux and macOS only, because the emulator is "
             "handed an open socket; use one of these, or a real board."
@@ -153,7 +154,7 @@ def can_run(board: Board) -> bool:
         require_stand_in(board)
     except UserError:
         return False
-    return os.name == "posix"
+    return hands_over_sockets()
 
 
 def require_stand_in(board: Board) -> None:
@@ -170,14 +171,14 @@ def require_stand_in(board: Board) -> None:
 def _on_terminal(
     board: Board, elf: Path, messages: IO[bytes]
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    try:
-        import pty
-        import tty
-    except ImportError:
+    if not has_pseudo_terminals():
         raise UserError(
-            f"board {board.name!r} needs pseudo-terminals, which this system has not; "
-            "choose an emulated board, for example --board collar-emulated."
-        ) from None
+            f"board {board.name!r} needs pseudo-terminals, which this system has not; use Linux, macOS or a "
+            "real board."
+        )
+    import pty
+    import tty
+
     ours, theirs = pty.openpty()
     # Held open, because the program's end of a terminal that nobody has open reads as hung up.
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -11,6 +10,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Optional
+
+from mcukd.platforms import end_group, own_group
 
 #: Seconds between SIGTERM and SIGKILL, in which a program releases what it holds, such as a debug probe.
 _TO_END = 2
@@ -42,7 +43,7 @@ def run_closed(argv: Sequence[str], seconds: float) -> Ended:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         # A group of its own, so that the children of a wrapper script end too, and hold no pipe open.
-        start_new_session=os.name == "posix",
+        **own_group(),
     )
     assert process.stdout is not None
     said = bytearray()
@@ -84,12 +85,9 @@ def _collect(stream: IO[bytes], said: bytearray) -> None:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End a program and what it started."""
-    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+    for politely in (True, False):
         try:
-            if os.name == "posix":
-                os.killpg(process.pid, number)
-            else:
-                process.kill()
+            end_group(process, politely=politely)
         except (ProcessLookupError, PermissionError):
             return
         with suppress(subprocess.TimeoutExpired):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from typing import Optional
 
 from mcukd.boards.model import Board
 from mcukd.boards.runners.registry import RUNNERS
 from mcukd.errors import UserError
+from mcukd.platforms import is_mac, is_windows
 
 #: Program → (Debian packages, Homebrew arguments).
 INSTALL = {
@@ -40,7 +40,9 @@ def tools_missing(board: Board) -> list[str]:
 
 def install_line(name: str) -> str:
     """Return the command that installs a program here."""
-    mac = sys.platform == "darwin"
+    if is_windows():
+        return f"{name}'s own installer"
+    mac = is_mac()
     if name in RUNNERS:
         return RUNNERS[name].install[mac]
     debian, brew = INSTALL[name]

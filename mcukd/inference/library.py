@@ -12,12 +12,12 @@ import hashlib
 import os
 import shlex
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any, Optional
 
 from mcukd.files import folder_beside
+from mcukd.platforms import library_suffix
 from mcukd.resources import resource_dir
 
 #: The C is vectors already; GCC would make vectors of the table lookups too, at a loss.
@@ -25,7 +25,6 @@ FLAGS = ("-std=c99", "-O3", "-fno-tree-vectorize", "-fno-tree-slp-vectorize", "-
 #: Where a compiler does not know it, vectors are those of the platform's least processor.
 NATIVE = "-march=native"
 _SOURCE = "mcukd_batch.c"
-SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 _TIMEOUT_S = 120
 
 
@@ -60,7 +59,7 @@ def load_library(text: str) -> ctypes.CDLL:
     command, identity = compiler(os.environ.get("CC") or "cc")
     key = hashlib.sha256("\0".join([text, *command[1:], identity]).encode()).hexdigest()
     try:
-        path = cache_dir() / f"batch-{key[:32]}{SUFFIX}"
+        path = cache_dir() / f"batch-{key[:32]}{library_suffix()}"
         if not path.exists():
             build(command, text, path)
         try:

@@ -21,10 +21,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mcukd.errors import UserError
 from mcukd.files import write_bytes, write_json
 from mcukd.observation.events import Event, event_of
-from mcukd.observation.journal import sync_folder
 from mcukd.observation.journal_lines import read_journal
 from mcukd.observation.moment_entries import moment_of
 from mcukd.observation.moments import Connected, Moment, Result
+from mcukd.platforms import sync_folder
 from mcukd.text import listed
 
 FACTS = "session.json"

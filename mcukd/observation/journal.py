@@ -17,6 +17,7 @@ from mcukd.disk import sentence_about
 from mcukd.errors import UserError
 from mcukd.files import naming
 from mcukd.observation.journal_lines import FORMAT, content_of, line_of
+from mcukd.platforms import lock_file, sync_file, sync_folder
 
 
 class Journal:
@@ -119,7 +120,7 @@ class Journal:
                 os.lseek(self._handle, self._size, os.SEEK_SET)
                 _write_all(self._handle, content)
                 if sync:
-                    _sync(self._handle)
+                    sync_file(self._handle)
                 self._require_there()
         except (OSError, UserError) as error:
             raise self._failed(error) from error
@@ -155,7 +156,7 @@ class Journal:
         os.ftruncate(self._handle, len(whole))
         os.lseek(self._handle, len(whole), os.SEEK_SET)
         _write_all(self._handle, end)
-        _sync(self._handle)
+        sync_file(self._handle)
         sync_folder(self.path.parent)
         # All lines are kept, so that a journal whose file was removed can be written again.
         self._lines = (whole + end).splitlines(keepends=True)
@@ -215,39 +216,12 @@ def _sentence(error: Union[OSError, UserError], path: Path) -> str:
     return sentence_about(error) or f"{path}: it cannot be written ({error.strerror}); choose another folder."
 
 
-def _sync(handle: int) -> None:
-    """Have a file's content on the disk itself."""
-    try:
-        import fcntl
-
-        # macOS keeps what `fsync` wrote in the memory of the disk.
-        fcntl.fcntl(handle, fcntl.__dict__["F_FULLFSYNC"])
-    except (ImportError, KeyError, OSError):
-        os.fsync(handle)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names of new files in a folder on disk."""
-    with suppress(PermissionError):  # Windows opens no folders
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def _lock(handle: int, path: Path) -> None:
     """Keep other processes from writing the file. Raises UserError where one does."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such lock
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not lock_file(handle):
         raise UserError(
             f"{path}: another mcukd writes it; end that one first, or give this one another --observer."
-        ) from None
+        )
 
 
 def _all_of(handle: int) -> bytes:

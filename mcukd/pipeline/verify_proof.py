@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Optional
 
@@ -22,6 +21,7 @@ from mcukd.harness.comparison import check_identity, mismatch_sentence, prove
 from mcukd.harness.protocol import open_device
 from mcukd.harness.record import read_proof, windows_wrong
 from mcukd.pipeline.validate import counted, started
+from mcukd.platforms import hands_over_sockets
 from mcukd.study import Study
 
 #: Instructions of a window may differ by this share, and the deepest stack by so many bytes: interrupts fall
@@ -128,7 +128,7 @@ class PackedProof:
                 return f"there is no model of the chip of {board.name}"
             if board.emulator and board.emulator.machine not in _known_machines():
                 return f"board {board.name} asks QEMU for a machine that no bundled board has"
-            if os.name != "posix":
+            if not hands_over_sockets():
                 return "modelled chips run on Linux and macOS only"
             require_stand_in(board)
         except UserError as error:

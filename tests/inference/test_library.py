@@ -18,6 +18,7 @@ from mcukd.inference import gru, library
 from mcukd.inference.batch import backend, forget_libraries, run_fast
 from mcukd.inference.gru import Shape, load
 from mcukd.inference.library import cache_dir
+from mcukd.platforms import library_suffix
 
 SHAPE = Shape(8, 3, 8, 4)
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a host C compiler")
@@ -140,4 +141,4 @@ print(gru.load(gru.Shape(8, 3, 8, 4)).mcukd_batch_run is not None)
     ]
     said = [process.communicate(timeout=120)[0] for process in processes]
     assert said == ["built\nTrue\n"] * 2
-    assert [path.suffix for path in cache_dir().iterdir()] == [library.SUFFIX]
+    assert [path.suffix for path in cache_dir().iterdir()] == [library_suffix()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from threading import Lock
 from typing import Optional
 
 from mcukd.errors import UserError
+from mcukd.platforms import elapsed_ns
 
 NS = 1_000_000_000
 #: The wall clock is said to have moved where it moved by more than this, ns.
@@ -33,15 +33,6 @@ class WallStep:
             f"This computer's clock was set {direction} by {abs(self.by_ns) / NS:.1f} s during the session; "
             "the session's times go on without the step."
         )
-
-
-def elapsed_ns() -> int:
-    """Return ns of a clock that nobody sets and that goes on while the computer sleeps, from any zero."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    if sys.platform == "darwin":  # its `time.monotonic` stands still while the computer sleeps
-        return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-    return time.monotonic_ns()
 
 
 class HostClock:

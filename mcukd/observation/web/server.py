@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-import sys
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from time import monotonic, sleep
@@ -20,6 +19,7 @@ from mcukd.observation.session import Session
 from mcukd.observation.web.access import Access, Code
 from mcukd.observation.web.app import page_app
 from mcukd.observation.web.messages import MESSAGE_MAX
+from mcukd.platforms import reuse_address
 
 HERE = "127.0.0.1"
 PORT = 8765
@@ -166,8 +166,7 @@ def listening(host: str, port: int) -> socket.socket:
         )
     made = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
     try:
-        if sys.platform != "win32":  # there it would share the port with another program
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reuse_address(made)
         made.bind((host, port))
         made.listen(CONNECTIONS_MAX)
     except (OSError, OverflowError) as error:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcukd.errors import UserError
-from mcukd.observation.clocks.session_clock import BEHIND_NS, NOTED_NS, NS, FastClock, HostClock, elapsed_ns
+from mcukd.observation.clocks.session_clock import BEHIND_NS, NOTED_NS, NS, FastClock, HostClock
+from mcukd.platforms import elapsed_ns
 
 START = 1_780_000_000 * NS
 
