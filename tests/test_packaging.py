@@ -121,7 +121,17 @@ def field(wheel: Path) -> Path:
         pytest.skip("uv is not installed")
     folder = wheel.parent / "field"
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(folder)], check=True)
-    install = [uv, "pip", "install", "-q", "--no-verify-hashes", "--python", str(folder), "-c"]
+    install = [
+        uv,
+        "pip",
+        "install",
+        "-q",
+        "--compile-bytecode",
+        "--no-verify-hashes",
+        "--python",
+        str(folder),
+        "-c",
+    ]
     install += [str(ROOT / "requirements.lock"), f"mcukd[field] @ {wheel.as_uri()}"]
     # Elsewhere a test uses no network; CI has just installed the same packages.
     offline = [] if os.environ.get("CI") else ["--offline"]
