@@ -43,6 +43,7 @@ def test_commands_without_a_device_work_on_a_field_laptop(
         ("flash", "--run", "run", "--board", "native", "--dry-run"),
         ("generate", "--run", "run", "--board", "collar"),
         ("package", "--run", "run", "--target", "all"),
+        ("package", "--run", "run", "--target", "arduino", "--out", "packages"),
         ("decode", PAYLOAD),
         ("payload", "--help"),
         ("log", "decode", "tag.bin"),
