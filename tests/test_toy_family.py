@@ -86,6 +86,16 @@ def test_its_firmware_equals_its_reference_on_this_computer(study: Study) -> Non
     prove(study, "--board", "native")
 
 
+def test_its_package_gives_the_known_answers(study: Study) -> None:
+    commands(("package", "--run", str(study.path), "--target", "cmake", "--prefix", "toy", "--unpacked"))
+    (package,) = study.file("packages").glob("*/toy_model")
+    sources = [*sorted((package / "src").glob("*.c")), package / "examples/self_test/main.c"]
+    program = package.parent / "self_test"
+    subprocess.run(["cc", "-std=c99", f"-I{package / 'src'}", *sources, "-o", program], check=True)
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.endswith("\nPASS\n"), done.stdout
+
+
 @pytest.mark.emulator
 def test_its_firmware_equals_its_reference_on_an_emulated_core(study: Study) -> None:
     prove(study, "--board", "collar", "--emulate")
