@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
 from mcukd.distillation.architectures import ENSEMBLE, FOREST_ENSEMBLE
-from mcukd.distillation.forest import WindowForest, fit_forest
+from mcukd.distillation.forest import fit_forest
 from mcukd.distillation.head_search import HeadSearchResult, search_head
 from mcukd.distillation.hyperparameters import MethodOptions, choose_epochs, choose_options
 from mcukd.distillation.jobs import FoldJob
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     import keras
 
     from mcukd.training.phases import TeacherFn
+    from mcukd.training.window_forest import WindowForest
 
 #: Name of the class that synthetic outliers are while a student is trained, and of its trainer.
 _OUTLIERS = "outliers"

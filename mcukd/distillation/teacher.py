@@ -20,8 +20,8 @@ from mcukd.training.trainer import MOST_PER_CALL, FloatArray, in_parts, logits
 if TYPE_CHECKING:
     import keras
 
-    from mcukd.distillation.forest import WindowForest
     from mcukd.training.phases import TeacherFn
+    from mcukd.training.window_forest import WindowForest
 
 #: Channels of the accelerometer, which come first and are all that a forest reads.
 FOREST_CHANNELS = 3
