@@ -11,7 +11,7 @@ import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.effort import with_effort
+from mcukd.distillation.effort import usual_options, with_effort
 from mcukd.distillation.methods import BUILT_IN, METHODS
 from mcukd.distillation.option_lists import parse_seeds
 from mcukd.distillation.options import DATA, METHOD, Option, current, declared, stored_name
@@ -104,7 +104,8 @@ def distill(
         Optional[str],
         typer.Option(
             help="How much is trained: quick (soft labels of one ResNet) or normal (the distilled student "
-            "matches an ensemble of seven networks for twice the epochs, and all train against noise).",
+            "matches an ensemble of seven networks for twice the epochs, and all train against noise). "
+            "Default: normal with --data, quick without and where an option says what normal decides.",
             show_default=False,
             rich_help_panel=METHOD,
         ),
@@ -136,15 +137,23 @@ def distill(
 
     options = {name: value for name, value in given.items() if value is not None}
     options.update(map(_named_option, set_options or ()))
+    begun = Study.open(run) if run is not None and (run / MANIFEST).exists() else None
+    earlier = None if begun is None else begun.options("distill")
     if effort is not None:
         options = with_effort(effort, current(options))
+    elif data:
+        options = usual_options(current(options), DistillConfig.of(earlier) if earlier else None)
     if "seeds" in options:
         options["seeds"] = parse_seeds(options["seeds"])
     # Who names no data wants an answer in minutes; leaving each simulated animal out in turn takes an hour.
     known = DistillConfig() if data else DistillConfig(split="holdout")
-    if data is None and run is not None and (run / MANIFEST).exists():
-        earlier = Study.open(run)
-        data, known = earlier.card, DistillConfig.of(earlier.options("distill"))
+    if data is None and begun is not None:
+        if not earlier:
+            raise UserError(
+                f"{run}: its training was never finished, so the options it was begun with are not known; "
+                "repeat the command that began it, with --data and all options: what was trained is kept."
+            )
+        data, known = begun.card, DistillConfig.of(earlier)
     config = known.with_options(**options)
     card = load_card(data or DEFAULT_CARD)
     config = for_card(config, card)

@@ -6,8 +6,9 @@ A study records the options and not the effort, so that a later change of an eff
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
+from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.options import flag
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed
@@ -23,6 +24,27 @@ EFFORTS: Mapping[str, Mapping[str, Any]] = {
         "epoch_factor": 2.0,
     },
 }
+
+
+#: Effort of a new study of a user's data: above plain students on two of five data sets, and below on none
+#: (docs/experiments/label-budgets.md, "All labels").
+USUAL_EFFORT = "normal"
+
+
+def usual_options(given: Mapping[str, Any], earlier: Optional[DistillConfig] = None) -> dict[str, Any]:
+    """Return the given options together with those of the usual effort.
+
+    They stay as given where they say anything that the effort decides, and for a study that was trained
+    with a quick effort before. earlier: what the study was trained with; None for a new one.
+    """
+    own = EFFORTS[USUAL_EFFORT]
+    keeps = earlier is not None and _decided(earlier) == _decided(DistillConfig())
+    return dict(given) if keeps or any(name in given for name in own) else {**own, **given}
+
+
+def _decided(config: DistillConfig) -> list[Any]:
+    """Return the values of what efforts decide."""
+    return [config.method, config.teacher_name, config.augment, config.epoch_factor, config.temperature]
 
 
 def with_effort(effort: str, given: Mapping[str, Any]) -> dict[str, Any]:

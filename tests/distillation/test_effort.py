@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.effort import EFFORTS, with_effort
+from mcukd.distillation.effort import EFFORTS, USUAL_EFFORT, usual_options, with_effort
 from mcukd.errors import UserError
+from mcukd.study import Study
 
 
 @pytest.mark.parametrize("effort", EFFORTS)
@@ -29,6 +32,50 @@ def test_the_quick_effort_is_the_default_method() -> None:
         default.teacher_name,
         default.epoch_factor,
     )
+
+
+def test_a_new_study_is_trained_with_the_usual_effort_unless_its_options_say_otherwise() -> None:
+    own = EFFORTS[USUAL_EFFORT]
+    assert usual_options({"seeds": (1,)}) == {**own, "seeds": (1,)}
+    assert usual_options({"augment": "rotation"}) == {"augment": "rotation"}
+    # A study that was trained quickly stays so; the same command changes nothing.
+    quick = DistillConfig(seeds=(1,))
+    assert usual_options({"seeds": (1,)}, quick) == {"seeds": (1,)}
+    usual = quick.with_options(**usual_options({}))
+    assert usual_options({}, usual) == own and usual.with_options(**usual_options({}, usual)) == usual
+
+
+@pytest.mark.parametrize(
+    ("more", "method"),
+    [
+        ((), "function-matching"),
+        (("--effort", "quick"), "soft-labels"),
+        (("--teacher", "ensemble"), "soft-labels"),
+        (("--method", "none"), "none"),
+    ],
+)
+def test_the_command_trains_with_the_usual_effort(
+    more: tuple[str, ...], method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def stop(study: Any, card: Any, root: Any, config: DistillConfig) -> None:
+        asked.append(config)
+        raise UserError("stopped before training")
+
+    monkeypatch.setattr("mcukd.pipeline.distill.distill", stop)
+    run = str(tmp_path / "run")
+    for data in (("--data", "herd-sim"), ()):
+        CliRunner().invoke(app, ["distill", *data, "--run", run, *more])
+    assert [one.method for one in asked] == [method, method if more else "soft-labels"]
+
+
+def test_a_study_whose_training_never_finished_is_not_brought_up_to_date_with_other_options(
+    tmp_path: Path,
+) -> None:
+    Study.create(tmp_path / "run", "herd-sim", 0)
+    raised = CliRunner().invoke(app, ["distill", "--run", str(tmp_path / "run")]).exception
+    assert isinstance(raised, UserError) and "repeat the command that began it" in str(raised)
 
 
 @pytest.mark.parametrize(
