@@ -18,6 +18,7 @@ from mcukd.fixedpoint.layers import FloatArray, LayerFit
 from mcukd.fixedpoint.rounding import Moments
 from mcukd.models.cnn_weights import CONVOLUTIONS, CnnWeights, output_counts
 
+#: How far beyond calibration the range of a tensor of 16 bits reaches; narrower ones have no bit to spare.
 _HEADROOM = 2.0
 _FINEST_ACTIVATION = 20
 #: Windows whose tensors are computed at once, and patches of each that moments are measured on.
@@ -98,8 +99,8 @@ def fit(
     check_window(window)
 
     def covering(name: str, width: int) -> int:
-        low, high = stats.ranges[name]
-        return min(covering_length(low * _HEADROOM, high * _HEADROOM, width), _FINEST_ACTIVATION)
+        low, high = (end * (_HEADROOM if width == 16 else 1.0) for end in stats.ranges[name])
+        return min(covering_length(low, high, width), _FINEST_ACTIVATION)
 
     made = (*(f"{name}_out" for name in CONVOLUTIONS), "features", "dense_out")
     lengths = {name: covering(name, activation_bits) for name in made}
