@@ -26,6 +26,7 @@ from mcukd.codegen.firmware import generate_firmware, generate_model
 from mcukd.codegen.kernel import kernel_for
 from mcukd.fixedpoint.cnn.model import CnnModel
 from mcukd.fixedpoint.reference import run, trace
+from mcukd.fixedpoint.refusal import MARGINS, margins_of, with_rule
 from mcukd.harness.comparison import mismatch_sentence, prove
 from mcukd.harness.probes import Probes
 from mcukd.harness.protocol import Device, open_device
@@ -66,6 +67,18 @@ def test_host_c_equals_the_reference_on_every_value(tmp_path: Path, bits: int) -
     for window in (counts[0], counts[-8]):
         for got, expected in zip(host.trace(window), trace(model, window)):
             assert got == {name: values.tolist() for name, values in expected.items()}
+
+
+@needs_cc
+def test_a_result_that_is_too_close_is_refused_as_by_the_reference(tmp_path: Path) -> None:
+    """Of a refusal rule the margins work with every head; a distance needs one that reads a state."""
+    plain = cnn_model(0)
+    counts = windows_for(plain, 10)
+    margin = int(np.median(margins_of(run(plain, counts).logits)))
+    model = with_rule(plain, {MARGINS: np.full(4, margin, np.int32)})
+    host, outcome = HostModel(model, tmp_path), run(model, counts)
+    assert 0 < np.mean(outcome.classes == 4) < 1
+    assert [host.run(window)[0] for window in counts] == outcome.classes.tolist()
 
 
 @pytest.mark.parametrize("name", ["mcukd_model.c", "mcukd_model.h"])
