@@ -44,7 +44,7 @@ def record_pages() -> dict[str, str]:
 
 def scored(record: dict[str, Any]) -> list[Scored]:
     """Return the models that a record compares by MCC; none where it is of another kind."""
-    rows = record.get("points") or record.get("rows") or []
+    rows = record.get("points") or record.get("rows")
     return [
         Scored(
             row.get("name") or row["point"],
@@ -52,10 +52,11 @@ def scored(record: dict[str, Any]) -> list[Scored]:
             tuple(row["mcc_by_seed"]),
             tuple(row["mcc_interval"]) if row.get("mcc_interval") else None,
         )
-        for row in rows
-        if isinstance(row.get("mcc"), float)
+        for row in (rows if isinstance(rows, list) else ())
+        if isinstance(row, dict)
+        and isinstance(row.get("mcc"), float)
         and row.get("mcc_by_seed")
-        and (row.get("name") or row.get("point"))
+        and {"name", "point"} & row.keys()
     ]
 
 
@@ -64,9 +65,10 @@ def _stated(record: dict[str, Any], name: str) -> str:
 
     By itself, among its options, or in its command.
     """
-    value = record.get(name, record.get("options", {}).get(name))
+    options = record.get("options")
+    value = record.get(name, options.get(name) if isinstance(options, dict) else None)
     if value is None:
-        commands = " ".join([str(record.get("command", "")), *map(str, record.get("commands", []))])
+        commands = f"{record.get('command')} {record.get('commands')}"
         # A number of --seeds alone may be how many or which.
         told = re.search(rf"--{name}[ =]([\w.,=-]+)", commands)
         return told[1] if told and name != "seeds" else _UNSTATED

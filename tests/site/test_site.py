@@ -125,3 +125,14 @@ def test_every_record_is_listed_with_what_it_says(site: Path) -> None:
     assert figures.elements["svg"] == len(compared)
     text = " ".join(_words(figures))
     assert "Data: herd-sim ( simulated ). Split: animals=3" in text or "Data: herd-sim ( simulated )" in text
+
+
+def test_records_of_any_kind_are_listed() -> None:
+    """Records are made by many scripts: what one means by `rows`, `options` or `seeds` is its own affair."""
+    records = site_module("records")
+    for odd in ({}, {"rows": {"a": {"mcc": 0.5}}}, {"points": ["a"]}, {"rows": [{"mcc": 0.5}]}, {"rows": 3}):
+        assert records.scored(odd) == []
+    shown = "\n".join(
+        records._table({"odd": {"options": ["a"], "seeds": {"a": 1}, "data": None, "commands": 3}})
+    )
+    assert "[odd](odd.json) | – | – | – | – | – |" in shown
