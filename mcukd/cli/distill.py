@@ -207,7 +207,8 @@ def _named_option(text: str) -> tuple[str, Any]:
 def _labels(config: DistillConfig) -> str:
     """Return which labels and which recordings without any a study uses, for the title of its table."""
     asked = config.labelled or config.unlabelled
-    return f", {config.learned_from(distilled=True)}" if asked else ""
+    said = f", {config.learned_from(distilled=True)}" if asked else ""
+    return said + (", students' state carried" if config.stream else "")
 
 
 def _print(metrics: dict[str, Any], path: Path, simulated: bool, config: DistillConfig) -> None:

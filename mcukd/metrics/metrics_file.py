@@ -18,6 +18,8 @@ TRANSDUCTIVE = (
     "held-out animals: each fold's models never saw their labels, but learned from their recordings without "
     "labels (transductive)"
 )
+#: What a model's `state` says where it is not zero at the start of each window.
+CARRIED = "carried from the start of each recording"
 SEEN = "held-out windows of animals the models were trained on: flatters, for comparison only"
 
 

@@ -42,7 +42,7 @@ from mcukd.fold_results import (
     results_folder,
 )
 from mcukd.head_search.proposals import require_optuna
-from mcukd.metrics.metrics_file import NEVER_SEEN, SEEN, TRANSDUCTIVE, load_metrics, update_metrics
+from mcukd.metrics.metrics_file import CARRIED, NEVER_SEEN, SEEN, TRANSDUCTIVE, load_metrics, update_metrics
 from mcukd.metrics.scores import combine_seeds, score
 from mcukd.models.weights import GruMlpWeights
 from mcukd.pipeline.unlabelled import recorded_windows, recordings_sha256
@@ -274,6 +274,7 @@ def _score(jobs: Sequence[FoldJob], evaluation: Windows, config: DistillConfig) 
             **(sizes[model] if model in sizes else sizes["student"]),
             "scored_on": _scored_on(model, config),
             "learned_from": config.learned_from(distilled=model not in (TEACHER, STUDENT)),
+            **({"state": CARRIED} if config.stream and model != TEACHER else {}),
         }
         for model in _models(config)
     }

@@ -20,7 +20,7 @@ from mcukd.fixedpoint.quantize import quantize
 from mcukd.fixedpoint.reference import as_stream
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT
 from mcukd.inference.carried import evaluated_classes
-from mcukd.metrics.metrics_file import add_findings, load_metrics
+from mcukd.metrics.metrics_file import CARRIED, add_findings, load_metrics
 from mcukd.metrics.scores import combine_seeds, score
 from mcukd.models.carried import carried_logits
 from mcukd.progress import progress
@@ -84,7 +84,7 @@ def scores_at_hop(
     return {
         "hop": hop,
         "window": card.window,
-        "state": "carried through each recording" if stream else "zero at the start of each window",
+        "state": CARRIED if stream else "zero at the start of each window",
         "windows": int(np.sum(~running.mixed)),
         "mixed_windows": int(np.sum(running.mixed)),
         "left_out": running.left_out,

@@ -45,6 +45,7 @@ from mcukd.fixedpoint.quantize import quantize
 from mcukd.fixedpoint.reference import as_stream, check_stream
 from mcukd.inference.batch import classes_of
 from mcukd.inference.carried import evaluated_classes
+from mcukd.metrics.metrics_file import CARRIED
 from mcukd.models.families import FAMILIES, Weights
 from mcukd.models.student import family_of_study, has_integers, load_any_student, weights_of
 from mcukd.models.tflite_widths import (
@@ -210,6 +211,8 @@ def quantize_study(
     model = integer_model(SHIPPED, training)
     name = metrics_name(options)
     metrics = {name: evaluate_folds(students, training, evaluation, predict, f"Scoring {name}")}
+    if stream:
+        metrics[name]["state"] = CARRIED
     if refusal is not None:
         final = final_job(study, training, data, DistillConfig.of(study.options("distill")))
         model, said = refusing(model, final.training_of(training), folds, training, evaluation, refusal)

@@ -22,7 +22,7 @@ from mcukd.fixedpoint.config import QuantizeConfig
 from mcukd.fixedpoint.mixed import Objective
 from mcukd.fixedpoint.quantize import quantize
 from mcukd.fixedpoint.reference import as_stream, run_stream
-from mcukd.metrics.metrics_file import load_metrics
+from mcukd.metrics.metrics_file import CARRIED, load_metrics
 from mcukd.metrics.scores import score
 from mcukd.pipeline import distill as distill_stage
 from mcukd.pipeline.distill import distill
@@ -80,6 +80,7 @@ def test_the_integer_model_carries_its_state_and_is_scored_so(study: Study) -> N
     found = load_metrics(study.file(METRICS))["models"]
     assert found["fixed_point_8"]["confusion"] == expected["confusion"]
     assert not any(name.startswith("tflite") for name in found)
+    assert found["student"]["state"] == found["fixed_point_8"]["state"] == CARRIED
 
 
 def test_results_every_hop_are_of_all_windows_those_of_several_behaviours_apart(study: Study) -> None:
@@ -92,7 +93,7 @@ def test_results_every_hop_are_of_all_windows_those_of_several_behaviours_apart(
     assert found["left_out"] == 3 * int(np.sum(~known)) == running.left_out
     assert found["mixed_windows"] == 3 * int(np.sum(mixed)) == int(running.mixed.sum())
     assert found["windows"] == 3 * int(np.sum(known & ~mixed))
-    assert found["state"] == "carried through each recording"
+    assert found["state"] == "carried from the start of each recording"
     assert set(found["models"]) == {"student", "fixed_point_8"}
     for one in found["models"].values():
         assert sum(map(sum, one["confusion"])) == found["windows"] // 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from mcukd.data.past import Past
 from mcukd.models.gru_mlp import build_student, carried_state, logits_from_state
 from mcukd.training.augmentation import Augmentation
+from mcukd.training.checkpoints import Checkpoint
 from mcukd.training.context import LONGEST, CarriedState, WindowsInContext, drawn_contexts, drawn_length
 from mcukd.training.losses import online_distillation_loss
 from mcukd.training.phases import Phase, length_curriculum
@@ -150,7 +153,7 @@ def last_behaviour(count: int = 500) -> tuple[np.ndarray, np.ndarray, Past]:
     return samples, labels, Past(samples, begins, np.zeros_like(begins))
 
 
-def test_it_learns_what_only_the_context_tells() -> None:
+def test_it_learns_what_only_the_context_tells_and_resumes_to_the_same_weights(tmp_path: Path) -> None:
     from mcukd.data.past import carried_states
     from mcukd.models.gru_mlp import student_weights
 
@@ -168,8 +171,26 @@ def test_it_learns_what_only_the_context_tells() -> None:
     alone = np.mean(weights.logits(windows).argmax(1) == labels)
     assert carried > 0.95 and alone < 0.85
     first = [weight.copy() for weight in model.get_weights()]
-    again = trainer.fit(windows, Targets(labels), config, 1, context=context)
-    for one, other in zip(first, again.get_weights()):
+
+    def fit(most: int) -> list[np.ndarray]:
+        shown = 0
+
+        def on_progress(units: int) -> None:
+            nonlocal shown
+            shown += units
+            if shown > most:
+                raise KeyboardInterrupt
+
+        saved = Checkpoint(tmp_path / "fit.npz", "key", interval=0)
+        return trainer.fit(
+            windows, Targets(labels), config, 1, on_progress, saved, context=context
+        ).get_weights()
+
+    for most in (20, 70):
+        with pytest.raises(KeyboardInterrupt):
+            fit(most)
+    assert int(np.load(tmp_path / "fit.npz")["step"]) > 0
+    for one, other in zip(first, fit(100)):
         np.testing.assert_array_equal(one, other)
 
 
