@@ -41,7 +41,7 @@ bench: setup
 
 # Source distribution and wheel in dist/, checked, and the wheel run far from the checkout.
 dist: setup
-	@rm -rf dist && .venv/bin/python -m build --installer uv -q .
+	@rm -rf dist && .venv/bin/python -m build -q .
 	@.venv/bin/uvx -q twine check --strict dist/* && .venv/bin/uvx -q check-wheel-contents dist/*.whl
 	@folder=$$(mktemp -d) && .venv/bin/uv venv -q --python .venv/bin/python $$folder/venv && \
 	.venv/bin/uv pip install -q --python $$folder/venv dist/*.whl && \
