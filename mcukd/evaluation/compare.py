@@ -17,6 +17,10 @@ from mcukd.metrics.bootstrap import DRAWS, LEVEL, SEED, drawn_weights, interval
 from mcukd.metrics.registry import METRICS
 from mcukd.text import listed
 
+#: Fewest animals on which a difference is stated without a warning: five that all agree have p = 2/32 in an
+#: exact sign-flip test, and the bootstrap's interval over so few is too narrow.
+LEAST_ANIMALS = 6
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -82,7 +86,10 @@ class Comparison:
                 "no difference shown": "no difference shown by distillation",
             }[self.shown]
         much += " (not on an equal footing)" if self.caveats else ""
-        return f"{said[0].upper()}{said[1:]}: pooled MCC {much}, 95 % interval {between} {over}."
+        few = ""
+        if self.animals < LEAST_ANIMALS and self.shown != "no difference shown":
+            few = f"; fewer than {LEAST_ANIMALS} animals may agree by chance"
+        return f"{said[0].upper()}{said[1:]}: pooled MCC {much}, 95 % interval {between} {over}{few}."
 
 
 def _in_prose(name: str) -> str:
