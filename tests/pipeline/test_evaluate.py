@@ -205,8 +205,9 @@ def test_pairing_finds_what_separate_intervals_would_hide() -> None:
     found = paired(better, worse, ("student_distilled", "student"))
     assert found.verdict == "better" and found.sentence().startswith("Distillation helps: pooled MCC +")
     assert "by chance" not in found.sentence()
-    few = paired(better[:, :5], worse[:, :5], ("student_distilled", "student"))
-    assert few.sentence().endswith("over 5 animals and 1 seed; fewer than 6 animals may agree by chance.")
+    few = paired(matrices(0.95, 1)[:, :5], matrices(0.6, 2)[:, :5], ("student_distilled", "student"))
+    assert few.verdict == "better"
+    assert few.sentence().endswith("; fewer than 6 animals may agree by chance.")
     mirrored = paired(worse, better, ("student_distilled", "student"))
     assert mirrored.difference == pytest.approx(-found.difference)
     assert mirrored.verdict == "worse" and "hurts" in mirrored.sentence()
