@@ -70,9 +70,9 @@ class Trained(NamedTuple):
 
 
 STUDIES = (
-    Trained("herd-sim", "animals=2", 1, 16, 160, "methods-defaults-herd-sim.json", built=True),
-    Trained("ucihar-subset", "official", 2, 16, 160, "methods-ucihar-subset.json"),
-    Trained("cow-collar", "loao", 2, 16, 40, "cow-collar-loao-defaults.json"),
+    Trained("herd-sim", "animals=2", 3, 16, 160, "methods-defaults-herd-sim.json", built=True),
+    Trained("ucihar-subset", "official", 3, 16, 160, "methods-ucihar-subset.json"),
+    Trained("cow-collar", "loao", 3, 16, 40, "cow-collar-loao-defaults.json"),
 )
 
 
