@@ -163,10 +163,12 @@ def quantize_study(
         options["goal"] = {**objective.options(), "gates": list(gate_tables or GATE_TABLES)}
     if study.is_current("quantize", inputs, options):
         known = recorded_metrics(study, (metrics_name(options), *(one.metric for one in files)))
-        if WORN not in study.manifest:
-            remember_worn(study, card, load_windows(card, root, seed=seed))
-        remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g)
-        return QuantizeFacts(load_model(study.path), known, remarks, ran=False)
+        # Training with other seeds or folds leaves the integer model as it is, and removes its figures.
+        if metrics_name(options) in known:
+            if WORN not in study.manifest:
+                remember_worn(study, card, load_windows(card, root, seed=seed))
+            remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g)
+            return QuantizeFacts(load_model(study.path), known, remarks, ran=False)
 
     shipped = weights_of(load_any_student(study.file(STUDENT_FILE)))
     if objective is not None:

@@ -110,7 +110,8 @@ def export_study(study: Study, data_root: Optional[Path] = None) -> QuantizeFact
     path, remarks = study.file(TFLITE), [_runs_in(family)]
     if study.is_current("quantize", inputs, options):
         metrics = recorded_metrics(study, (TFLITE_METRIC,))
-        return QuantizeFacts(None, metrics, remarks, ran=False, tflite=file_facts(path))
+        if metrics:  # which training with other seeds or folds removes
+            return QuantizeFacts(None, metrics, remarks, ran=False, tflite=file_facts(path))
     training = load_windows(card, root, training=True, seed=seed)
     evaluation = load_windows(card, root, seed=seed)
     weights = weights_of(load_any_student(study.file(STUDENT_FILE)))

@@ -64,6 +64,17 @@ def test_without_the_option_the_model_is_the_one_it_always_was(study: Study) -> 
     assert (study.file("fixedpoint.npz").read_bytes(), load_model(study.path).sha256) == before
 
 
+def test_figures_that_another_training_removed_are_made_again(study: Study) -> None:
+    """Training with more seeds keeps the student, and so the integer model's inputs, but not its figures."""
+    assert quantized(study).exit_code == 0
+    path = study.file("metrics.json")
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps({**whole, "models": {}}))
+    assert quantized(study).exit_code == 0
+    again = json.loads(path.read_text())["models"]
+    assert again["fixed_point_8"] == whole["models"]["fixed_point_8"]
+
+
 def test_the_margin_is_the_held_out_results_rounded_up(study: Study) -> None:
     result = quantized(study, "--unknown", "0.2", "--json")
     assert result.exit_code == 0, result.output
