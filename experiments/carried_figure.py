@@ -53,7 +53,7 @@ def points(cost: dict[str, Any], core: str) -> list[tuple[str, float, float]]:
 
 
 def worth(name: str, prefix: str) -> tuple[float, float, float]:
-    """Return MCC as 8-bit integers of staggered windows and of a carried state, and of the latter untrained."""
+    """Return the MCC of staggered windows, of a carried state, and of one carried without training for it."""
     results = record(name)["results"]
     keys = ("windowed, windows, 8 bits", "stream, carried, 8 bits", "windowed, carried, float")
     staggered, carried, untrained = (results[f"{prefix}student of {key}"]["mcc"] for key in keys)
@@ -88,7 +88,7 @@ def draw(path: Path) -> None:
         axis.set_ylabel(f"thousand instructions every {cost['hop']} samples")
         axis.set_title(f"{title} (emulated)", fontsize=10)
     axes[0].legend(fontsize=7, loc="upper left")
-    for place, (name, (title, prefix)) in enumerate(SETS.items()):
+    for place, (name, (_, prefix)) in enumerate(SETS.items()):
         staggered, carried, untrained = worth(name, prefix)
         for offset, value, colour in (
             (-0.26, staggered, FORMS["staggered"][1]),
