@@ -27,6 +27,7 @@ COMMANDS = (
     "classify",
     "compare-models",
     "observe",
+    "package",
     "agree",
     "export",
     "archive",

@@ -30,13 +30,14 @@ def test_another_hop_is_awake_for_as_long_as_computed(name: str, tmp_path_factor
         per_second = works[hop].awake_s(RATE, RATE / other)
         counted = works[other].counted["awake_share"]
         assert per_second == pytest.approx(counted, rel=0.02)
-        # The hop matters: without the split the share would be off by a quarter at least.
-        assert abs(works[hop].counted["awake_share"] / counted - 1) > 0.25
+        # The hop matters: without the split the share would be off by a fifth at least.
+        assert abs(works[hop].counted["awake_share"] / counted - 1) > 0.2
     with pytest.raises(UserError, match="gave no result in 0.001 virtual minutes"):
         work_of(image, 0.001)
-    # A window costs the same, whatever the hop.
+    # A window costs the same, whatever the hop, but for the loop over pairs of windows, which one pair enters once
+    # a sample and two pairs enter once together.
     windows = [works[hop].result_instructions for hop in (16, 32)]
-    assert windows[0] == pytest.approx(windows[1], rel=0.01)
+    assert windows[0] == pytest.approx(windows[1], rel=0.015)
     # The ear tag's bus runs without its core; the collar's core waits for it.
     assert (works[16].sample_transfer_s > 0) == (name == "eartag")
     assert (works[16].sample_wait_s > 1e-5) == (name == "collar")
