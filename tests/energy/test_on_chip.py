@@ -34,8 +34,7 @@ def test_another_hop_is_awake_for_as_long_as_computed(name: str, tmp_path_factor
         assert abs(works[hop].counted["awake_share"] / counted - 1) > 0.2
     with pytest.raises(UserError, match="gave no result in 0.001 virtual minutes"):
         work_of(image, 0.001)
-    # A window costs the same, whatever the hop, but for the loop over pairs of windows, which one pair enters once
-    # a sample and two pairs enter once together.
+    # A window costs the same, whatever the hop, but for its part of the loop over pairs of windows.
     windows = [works[hop].result_instructions for hop in (16, 32)]
     assert windows[0] == pytest.approx(windows[1], rel=0.015)
     # The ear tag's bus runs without its core; the collar's core waits for it.
