@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Optional
 
 import pytest
 from builders.commands import mcukd
 from builders.observed import CLASSES, tag_day
 from builders.places import ROOT
 from builders.studies import quantized_study, simulated_study
+from builders.sweep import herd_card, write_grid
 
 from mcukd.errors import UserError
 from mcukd.extras import EXTRAS, install_line, is_installed, load, missing, require, sentence_about
+from mcukd.sweep.schedule import Job
 
 PAYLOAD = "15a1bcba21800602000001"
 #: What `mcukd[field]` installs of the extra `data`.
@@ -95,6 +100,30 @@ def test_other_commands_name_the_extra(
         f"needs the package {package}, which is not installed; install it with: pip install 'mcukd[{extra}]'"
     )
     assert ended.stderr.startswith("mcukd: ") and said in ended.stderr and ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("beside", "refused"),
+    [(None, True), (["teacher"], True), (["majority", "random_forest"], False)],
+)
+def test_a_sweep_without_tensorflow_begins_no_training(
+    beside: Optional[list[str]], refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in {*EXTRAS["train"], *(one for one in sys.modules if one.partition(".")[0] in EXTRAS["train"])}:
+        monkeypatch.setitem(sys.modules, name, None)
+    begun: list[str] = []
+
+    def begin(jobs: Sequence[Job], *_: object) -> dict[str, UserError]:
+        begun.extend(job.name for job in jobs)
+        raise UserError("begun")
+
+    monkeypatch.setattr("mcukd.sweep.sweep.run_jobs", begin)
+    bits = "" if beside is None else f"bits = []\nbeside = {json.dumps(beside)}\n"
+    grid = write_grid(tmp_path, herd_card(tmp_path), 'data = "{card}"\n[grid]\n{bits}', bits=bits)
+    ended = mcukd("sweep", str(grid), "--out", "out", cwd=tmp_path)
+    assert ended.returncode == 2 and bool(begun) != refused
+    assert (install_line("tensorflow") in ended.stderr) == refused, ended.stderr
+    assert (tmp_path / "out").exists() != refused
 
 
 def test_a_notebook_is_told_as_well(field_laptop: None) -> None:

@@ -139,12 +139,16 @@ def distill(
     options.update(map(_named_option, set_options or ()))
     begun = Study.open(run) if run is not None and (run / MANIFEST).exists() else None
     earlier = None if begun is None else begun.options("distill")
-    if effort is not None:
-        options = with_effort(effort, current(options))
-    elif data:
-        options = usual_options(current(options), DistillConfig.of(earlier) if earlier else None)
     if "seeds" in options:
         options["seeds"] = parse_seeds(options["seeds"])
+    if effort is not None or data:
+        trained = DistillConfig.of(earlier) if earlier else None
+        given_now = current(options)
+        options = (
+            with_effort(effort, given_now, trained)
+            if effort is not None
+            else usual_options(given_now, trained)
+        )
     # Who names no data wants an answer in minutes; leaving each simulated animal out in turn takes an hour.
     known = DistillConfig() if data else DistillConfig(split="holdout")
     if data is None and begun is not None:

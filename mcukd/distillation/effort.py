@@ -36,10 +36,21 @@ def usual_options(given: Mapping[str, Any], earlier: Optional[DistillConfig] = N
 
     They stay as given where they say anything that the effort decides, and for a study that was trained
     with a quick effort before. earlier: what the study was trained with; None for a new one.
+    Raises UserError for options that cannot work, and says where that is due to the effort alone.
     """
     own = EFFORTS[USUAL_EFFORT]
     keeps = earlier is not None and _decided(earlier) == _decided(DistillConfig())
-    return dict(given) if keeps or any(name in given for name in own) else {**own, **given}
+    if keeps or any(name in given for name in own):
+        return dict(given)
+    try:
+        DistillConfig().with_options(**own, **given)
+    except UserError as error:
+        DistillConfig().with_options(**given)
+        raise UserError(
+            f"{error} What of this was not given is of --effort {USUAL_EFFORT}, the default with --data; "
+            "--effort quick takes these options."
+        ) from None
+    return {**own, **given}
 
 
 def _decided(config: DistillConfig) -> list[Any]:
@@ -47,9 +58,12 @@ def _decided(config: DistillConfig) -> list[Any]:
     return [config.method, config.teacher_name, config.augment, config.epoch_factor, config.temperature]
 
 
-def with_effort(effort: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def with_effort(
+    effort: str, given: Mapping[str, Any], earlier: Optional[DistillConfig] = None
+) -> dict[str, Any]:
     """Return the given options together with those of an effort.
 
+    earlier: what the study was trained with, whose options stand otherwise; those of another effort do not.
     Raises UserError for an unknown effort, and for an option that both decide.
     """
     if effort not in EFFORTS:
@@ -62,4 +76,15 @@ def with_effort(effort: str, given: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(
             f"--effort {effort} decides {listed(both)} as well; leave out --effort, or {listed(both)}."
         )
-    return {**own, **given}
+    return {**_replaced(earlier), **own, **given}
+
+
+def _replaced(earlier: Optional[DistillConfig]) -> dict[str, Any]:
+    """Return the defaults of what the effort decided that a study was trained with."""
+    if earlier is None:
+        return {}
+    default = DistillConfig()
+    for own in EFFORTS.values():
+        if all(earlier.option(name) == value for name, value in own.items()):
+            return {name: default.option(name) for name in own}
+    return {}

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mcukd.errors import UserError
+from mcukd.evaluation.baselines import BASELINES
+from mcukd.extras import require
+from mcukd.sweep.jobs import BaselineJob
 from mcukd.sweep.plan import make_plan
-from mcukd.sweep.schedule import missing, run_jobs
+from mcukd.sweep.runs import CostJob, RunJob
+from mcukd.sweep.schedule import Job, missing, run_jobs
 from mcukd.sweep.table import write_results
 
 
@@ -26,10 +30,13 @@ def run_sweep(
     or a larger grid, does only what is missing.
     workers: processes of this computer, by default one per core. scheduler: of a Dask cluster instead.
     Returns the facts of `summary.json`, with `ran`, the jobs done now. Raises UserError for a faulty grid,
-    and, when all else is done and written, where runs failed.
+    without TensorFlow where this computer is to train, and, when all else is done and written, where runs
+    failed.
     """
     plan = make_plan(path, out, data_root)
     todo = missing(plan.jobs)
+    if scheduler is None and any(map(_trains, todo)):
+        require("tensorflow", "training")
     out.mkdir(parents=True, exist_ok=True)
     failed = run_jobs(todo, workers or os.cpu_count() or 1, scheduler, plan.runs[0].work.folder)
     facts = write_results(plan, out)
@@ -41,3 +48,12 @@ def run_sweep(
             f"missing in {out}; the same command tries them again."
         )
     return {**facts, "ran": len(todo)}
+
+
+def _trains(job: Job) -> bool:
+    """Tell whether a job trains a network."""
+    if isinstance(job, CostJob):
+        return job.run_job.point.qat
+    if isinstance(job, RunJob):
+        return job.point.qat
+    return not isinstance(job, BaselineJob) or BASELINES[job.model].epochs is not None

@@ -45,6 +45,28 @@ def test_a_new_study_is_trained_with_the_usual_effort_unless_its_options_say_oth
     assert usual_options({}, usual) == own and usual.with_options(**usual_options({}, usual)) == usual
 
 
+def test_another_effort_leaves_nothing_of_that_a_study_was_trained_with() -> None:
+    """With --run alone a study's own options stand; those that its effort decided go with the effort."""
+    for before in EFFORTS:
+        trained = DistillConfig(seeds=(1,), gru_units=8).with_options(**with_effort(before, {}))
+        for effort in EFFORTS:
+            changed = trained.with_options(**with_effort(effort, {"epochs": 3}, trained))
+            fresh = DistillConfig(seeds=(1,), gru_units=8).with_options(**with_effort(effort, {"epochs": 3}))
+            assert changed == fresh, (before, effort)
+    # What the user decided stays.
+    own = DistillConfig(augment="rotation", temperature=3.0)
+    changed = own.with_options(**with_effort("quick", {}, own))
+    assert (changed.augment, changed.temperature) == ("rotation", 3.0)
+
+
+def test_options_that_only_the_usual_effort_refuses_are_said_to_work_with_the_other() -> None:
+    with pytest.raises(UserError, match=r"--correct-teacher .*--effort normal, the default.*--effort quick"):
+        usual_options({"correct_teacher": True})
+    with pytest.raises(UserError) as raised:  # as refused without any effort
+        usual_options({"student": "grruu"})
+    assert "effort" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("more", "method"),
     [
