@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import sys
 import time
@@ -26,8 +27,10 @@ from mcukd.study import LATEST, Study
 
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Call this Windows, which has neither fcntl nor process groups."""
+    """Call this Windows, which has neither fcntl nor process groups, with every tool installed."""
     monkeypatch.setattr(sys, "platform", "win32")
+    # From Python 3.12 on `which` asks Windows itself.
+    monkeypatch.setattr(shutil, "which", lambda name, *_, **__: rf"C:\tools\{name}.exe")
     monkeypatch.setitem(sys.modules, "fcntl", None)
     monkeypatch.delattr(os, "killpg")
 
