@@ -24,22 +24,29 @@ EXTRAS: dict[str, tuple[str, ...]] = {
 }
 #: Module → package, where its name is another one.
 _PACKAGES = {"ai_edge_litert": "ai-edge-litert", "sklearn": "scikit-learn"}
+#: Command → the extra that brings all it needs, where that of the first package it lacks brings too little or
+#: far too much.
+_OF_COMMANDS = {
+    **dict.fromkeys(("agree", "archive", "package", "verify"), "field"),
+    **dict.fromkeys(("demo", "distill", "evaluate", "quantize", "ranges", "sweep"), "train"),
+}
 
 
-def install_line(module: str) -> str:
-    """Return the command that installs the package of a module with its extra."""
-    return f"pip install 'mcukd[{_extra_of(module)}]'"
+def install_line(module: str, extra: Optional[str] = None) -> str:
+    """Return the command that installs the package of a module with its extra, or with another one."""
+    return f"pip install 'mcukd[{extra or _extra_of(module)}]'"
 
 
-def missing(module: str, what: str, otherwise: str = "") -> UserError:
+def missing(module: str, what: str, otherwise: str = "", extra: Optional[str] = None) -> UserError:
     """Return the error that says which package `what` needs and how to install it.
 
-    module: as it is imported, one of `EXTRAS`. otherwise: what to do instead, such as "or give --csv".
+    module: as it is imported, one of `EXTRAS`. otherwise: what to do instead, such as "or give --csv". extra:
+    another extra that brings it.
     """
     package = _PACKAGES.get(module, module)
     return UserError(
         f"{what} needs the package {package}, which is not installed; install it with: "
-        f"{install_line(module)}{f', {otherwise}' if otherwise else ''}."
+        f"{install_line(module, extra)}{f', {otherwise}' if otherwise else ''}."
     )
 
 
@@ -68,11 +75,24 @@ def is_installed(module: str) -> bool:
         return False
 
 
-def sentence_about(error: BaseException) -> Optional[str]:
-    """Return what to say of an import that failed without an extra, None of another error."""
+def sentence_about(error: BaseException, command: Optional[str] = None) -> Optional[str]:
+    """Return what to say of an import that failed without an extra, None of another error.
+
+    command: of mcukd, as it is typed; the extra that is named brings all that it needs.
+    """
     if not isinstance(error, ModuleNotFoundError) or _extra_of(str(error.name)) is None:
         return None
-    return str(missing(_top(str(error.name)), "this command"))
+    module = _top(str(error.name))
+    extra = _OF_COMMANDS.get(command or "")
+    # What "field" and "train" do not bring, such as a cluster's package, is in an extra of its own.
+    return str(missing(module, "this command", extra=extra if _brings(extra, module) else None))
+
+
+def _brings(extra: Optional[str], module: str) -> bool:
+    """Tell whether an extra of `_OF_COMMANDS` brings a module's package."""
+    if extra == "field":
+        return module == "scipy"
+    return extra == "train" and _extra_of(module) in ("data", "train")
 
 
 def _top(module: str) -> str:

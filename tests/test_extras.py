@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -100,6 +101,36 @@ def test_other_commands_name_the_extra(
         f"needs the package {package}, which is not installed; install it with: pip install 'mcukd[{extra}]'"
     )
     assert ended.stderr.startswith("mcukd: ") and said in ended.stderr and ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "extra"),
+    [
+        ("package", "scipy.special", "field"),
+        ("package", "pandas", "data"),
+        ("distill", "scipy", "train"),
+        ("distill", "distributed", "cluster"),
+        ("sweep", "pyarrow.parquet", "train"),
+        ("robustness", "scipy", "data"),
+    ],
+)
+def test_one_extra_brings_all_that_a_command_needs(command: str, module: str, extra: str) -> None:
+    said = sentence_about(ModuleNotFoundError(name=module), command)
+    assert said is not None and said.endswith(f"install it with: pip install 'mcukd[{extra}]'.")
+
+
+def test_the_command_that_was_typed_decides_the_extra(tmp_path: Path) -> None:
+    """In a new process, in which nothing that takes scipy was imported before."""
+    quantized_study(tmp_path / "run")
+    line = ["package", "--run", "run", "--target", "cmake"]
+    program = (
+        f"import sys; sys.modules['scipy'] = None; sys.argv[1:] = {line}; from mcukd.cli import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1
+    assert ended.stderr.endswith("pip install 'mcukd[field]'.\n"), ended.stderr
 
 
 @pytest.mark.parametrize(

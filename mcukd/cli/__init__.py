@@ -63,7 +63,7 @@ def _run() -> int:
     except SystemExit as error:
         code = error.code
     except Exception as error:
-        sentence = disk.sentence_about(error) or extras.sentence_about(error)
+        sentence = disk.sentence_about(error) or extras.sentence_about(error, *sys.argv[1:2])
         if sentence is None:
             raise
         _print_error(sentence)

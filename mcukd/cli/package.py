@@ -34,7 +34,7 @@ def package(
         typer.Option(
             metavar="NAME",
             help="Names in C start with it, and the package is NAME_model; two models in one program need "
-            "two prefixes.",
+            "two prefixes that differ by more than capitals.",
         ),
     ] = "mcukd",
     author: Annotated[
