@@ -31,8 +31,8 @@ from mcukd.fixedpoint.config import QuantizeConfig
 from mcukd.fixedpoint.quantize import quantize
 from mcukd.fixedpoint.refusal_fitting import with_thresholds
 from mcukd.inference.batch import run_fast
-from mcukd.pipeline.unknown import FILE, distance_of
-from mcukd.study import Study
+from mcukd.pipeline.unknown import distance_of
+from mcukd.study import REFUSAL_FILE, Study
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 FRACTIONS = (0.125, 0.25, 0.5, 0.75, 0.875)
@@ -50,7 +50,7 @@ def main() -> int:
     study = Study.open(options.run)
     card, root = load_card(study.card), study.data_root(options.data_root)
     training, evaluation = load_windows(card, root, training=True), load_windows(card, root)
-    rule = json.loads(study.file(FILE).read_text(encoding="utf-8"))
+    rule = json.loads(study.file(REFUSAL_FILE).read_text(encoding="utf-8"))
     made = study.options("quantize")
     config = QuantizeConfig(made["bits"], made["activation_bits"], made["gates"])
     parts: dict[float, list[NDArray[np.int64]]] = {fraction: [] for fraction in (0.0, *FRACTIONS)}

@@ -26,6 +26,8 @@ MANIFEST = "study.json"
 
 #: Files of a study that several stages read. Those of single folds are in `mcukd.fold_results`.
 METRICS = "metrics.json"
+#: Facts of a refusal rule, where the integer model has one.
+REFUSAL_FILE = "unknown.json"
 TEACHER_FILE, STUDENT_FILE, SOFT_LABELS_FILE = "teacher.keras", "student.keras", "soft_labels.npz"
 
 #: The command that brings a stage up to date, shown when an artefact is missing or stale.

@@ -10,7 +10,7 @@ another; animals are. `limit_for_animals` therefore does split-conformal predict
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -194,3 +194,13 @@ def limit_for_animals(
 
 def _share(chosen: NDArray[np.bool_]) -> Optional[float]:
     return round(float(chosen.mean()), 6) if len(chosen) else None
+
+
+def refusal_sentence(facts: Mapping[str, Any]) -> str:
+    """Say in a sentence what a rule does on held-out animals."""
+    answered = facts["wrong_answered"]
+    left = "of the rest none is left" if answered is None else f"of the rest {answered:.1%} are wrong"
+    return (
+        f"Unknown: {1 - facts['coverage']:.1%} of the results on held-out animals are refused, and {left} "
+        f"instead of {facts['wrong']:.1%}; each animal's thresholds were chosen on the others (unknown.json)."
+    )

@@ -46,6 +46,7 @@ from mcukd.fixedpoint.reference import as_stream, check_stream
 from mcukd.inference.batch import classes_of
 from mcukd.inference.carried import evaluated_classes
 from mcukd.metrics.metrics_file import CARRIED
+from mcukd.metrics.refusal import refusal_sentence
 from mcukd.models.families import FAMILIES, Weights
 from mcukd.models.student import family_of_study, has_integers, load_any_student, weights_of
 from mcukd.models.tflite_widths import (
@@ -59,10 +60,9 @@ from mcukd.pipeline.distill import final_job
 from mcukd.pipeline.qat import train_qat_study
 from mcukd.pipeline.quantize_tflite import QuantizeFacts, check_options, export_study
 from mcukd.pipeline.scores import merge_metrics, recorded_metrics
-from mcukd.pipeline.unknown import FILE as REFUSAL
-from mcukd.pipeline.unknown import RefusalOptions, check_refusal, refusal_sentence, refusing
+from mcukd.pipeline.unknown import RefusalOptions, check_refusal, refusing
 from mcukd.progress import progress
-from mcukd.study import SOFT_LABELS_FILE, STUDENT_FILE, Study
+from mcukd.study import REFUSAL_FILE, SOFT_LABELS_FILE, STUDENT_FILE, Study
 from mcukd.text import listed
 from mcukd.tflite.describe import ModelInfo
 from mcukd.tflite.evaluate import KERNELS
@@ -218,8 +218,8 @@ def quantize_study(
     if refusal is not None:
         final = final_job(study, training, data, DistillConfig.of(study.options("distill")))
         model, said = refusing(model, final.training_of(training), folds, training, evaluation, refusal)
-        write_json(study.file(REFUSAL), said)
-        outputs.append(study.file(REFUSAL))
+        write_json(study.file(REFUSAL_FILE), said)
+        outputs.append(study.file(REFUSAL_FILE))
         remarks.append(refusal_sentence(said))
     outputs += save_model(model, study.path)
     if qat:

@@ -35,8 +35,6 @@ from mcukd.metrics.refusal import (
     risk_coverage,
 )
 
-#: Facts of the rule in a study.
-FILE = "unknown.json"
 #: Raise it when the same results give other thresholds: studies with a rule are then stale.
 VERSION = 1
 _RISK = "risk="
@@ -214,13 +212,3 @@ def _new_animals(results: HeldOutResults) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def refusal_sentence(facts: dict[str, Any]) -> str:
-    """Say in a sentence what a rule does on held-out animals."""
-    answered = facts["wrong_answered"]
-    left = "of the rest none is left" if answered is None else f"of the rest {answered:.1%} are wrong"
-    return (
-        f"Unknown: {1 - facts['coverage']:.1%} of the results on held-out animals are refused, and {left} "
-        f"instead of {facts['wrong']:.1%}; each animal's thresholds were chosen on the others ({FILE})."
-    )

@@ -31,7 +31,13 @@ def verdict(evidence: Evidence) -> Optional[Trust]:
     if evidence.deployed is None or evidence.metrics is None:
         return None
     wrong = sum(windows_wrong(evidence.proofs[name]) for name in _of_this_model(evidence))
-    return judge(evidence.metrics, evidence.deployed, simulated=evidence.simulated, wrong=wrong)
+    return judge(
+        evidence.metrics,
+        evidence.deployed,
+        simulated=evidence.simulated,
+        wrong=wrong,
+        refusal=evidence.refusal,
+    )
 
 
 def correction_helps(scores: dict[str, Any]) -> bool:

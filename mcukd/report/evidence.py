@@ -21,7 +21,7 @@ from mcukd.models.student import TFLITE, family_of_study, has_integers
 from mcukd.models.tflite_widths import TFLITE_WIDTHS
 from mcukd.report.stale import require_current
 from mcukd.robustness.record import ROBUSTNESS
-from mcukd.study import METRICS, Study
+from mcukd.study import METRICS, REFUSAL_FILE, Study
 
 #: The float models that stand for what is deployed until it is scored itself.
 _DEPLOYED = (DEPLOYABLE, DISTILLED, STUDENT, TEACHER)
@@ -37,7 +37,7 @@ class Evidence:
     firmware (`firmware/<name>/size.json`). proofs: validations by board (`validation/<name>.json`); the proof
     of a board in emulation goes with the build of its twin. energies: what a day takes, by board
     (`energy/<name>.json`). robustness: scores on perturbed windows. files: names of the study's files that
-    were read.
+    were read. refusal: facts of the model's refusal rule (`unknown.json`), None without one.
     """
 
     study: Study
@@ -50,6 +50,7 @@ class Evidence:
     energies: dict[str, dict[str, Any]]
     robustness: Optional[dict[str, Any]]
     files: list[str]
+    refusal: Optional[dict[str, Any]] = None
 
     @property
     def family(self) -> str:
@@ -136,7 +137,13 @@ def gather(study: Study) -> Evidence:
     if "robustness" in study.manifest["stages"]:
         robustness = _read(study.file(ROBUSTNESS), ("undisturbed", "disturbances"))
         files.append(ROBUSTNESS)
-    return Evidence(study, card, problem, metrics, model, builds, proofs, energies, robustness, files)
+    refusal = None
+    if model is not None and model.may_refuse:
+        refusal = _read(study.file(REFUSAL_FILE), ("coverage", "wrong", "wrong_answered"))
+        files.append(REFUSAL_FILE)
+    return Evidence(
+        study, card, problem, metrics, model, builds, proofs, energies, robustness, files, refusal
+    )
 
 
 def _read(path: Path, keys: Sequence[str]) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from mcukd.evaluation.model_names import baselines_in_order, model_in_prose
+from mcukd.evaluation.model_names import baselines_in_order, in_order, model_in_prose
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, TEACHER
-from mcukd.text import figure
+from mcukd.metrics.metrics_file import CARRIED
+from mcukd.text import figure, listed
 
 #: Which model stands for what is deployed, best evidence first.
 _DEPLOYED = (DEPLOYABLE, DISTILLED, STUDENT, TEACHER)
@@ -82,11 +83,19 @@ def poor_teacher_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
     )
 
 
+def carried_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
+    """Return which models were scored with a state that is carried on; None where none was."""
+    models = [name for name in in_order(metrics["models"]) if metrics["models"][name].get("state") == CARRIED]
+    if not models:
+        return None
+    return f"The state is {CARRIED} in {listed(models)}; every other model sees the window alone."
+
+
 def sentences(metrics: Mapping[str, Any]) -> list[str]:
     """Return all that can be said, most important first."""
     said = [poor_teacher_sentence(metrics), baseline_sentence(metrics)]
     said += [one["sentence"] for one in metrics.get("comparisons", ())]
-    said.append(random_sentence(metrics))
+    said += [random_sentence(metrics), carried_sentence(metrics)]
     warm_up = metrics["models"].get("student_distilled", {}).get("warm_up")
     if warm_up:
         said.append(
@@ -100,7 +109,7 @@ def sentences(metrics: Mapping[str, Any]) -> list[str]:
     elif agreed:
         said.append(
             f"Float and integer student agree on {agreed['float_equals_integer']} of {agreed['windows']} "
-            "windows."
+            f"windows{', their state carried' if agreed.get('state') == CARRIED else ''}."
         )
         for board, one in agreed["devices_equal_integer"].items():
             where = one.get("where") or ("emulated" if one["emulated"] else "not known")

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
-from mcukd.metrics.metrics_file import is_transductive
+from mcukd.metrics.metrics_file import CARRIED, is_transductive
+from mcukd.metrics.refusal import refusal_sentence
 from mcukd.text import grouped, listed
 
 #: A behaviour is recognised well where the lower ends of recall's and precision's intervals reach this.
@@ -68,10 +69,18 @@ class Trust:
         return [self.headline, *told, self.minutes, self.animals, *self.caveats]
 
 
-def judge(metrics: Mapping[str, Any], model: str, *, simulated: bool = False, wrong: int = 0) -> Trust:
+def judge(
+    metrics: Mapping[str, Any],
+    model: str,
+    *,
+    simulated: bool = False,
+    wrong: int = 0,
+    refusal: Optional[Mapping[str, Any]] = None,
+) -> Trust:
     """Return the verdict on `model` of `metrics.json`.
 
     simulated: whether the data are. wrong: how many windows a device computed differently from the reference.
+    refusal: facts of the refusal rule that the tag's model has (`mcukd.metrics.refusal`), None without one.
     """
     scores, split = metrics["models"][model], metrics["split"]
     behaviours = tuple(
@@ -104,7 +113,7 @@ def judge(metrics: Mapping[str, Any], model: str, *, simulated: bool = False, wr
         behaviours,
         _minutes(behaviours),
         _animals(scores, split, metrics["seeds"], transductive=is_transductive(metrics)),
-        tuple(_caveats(scores, metrics["seeds"])),
+        tuple(_caveats(scores, metrics["seeds"], refusal)),
     )
 
 
@@ -217,9 +226,17 @@ def _animals(scores: Mapping[str, Any], split: str, seeds: Sequence[int], *, tra
     )
 
 
-def _caveats(scores: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
+def _caveats(
+    scores: Mapping[str, Any], seeds: Sequence[int], refusal: Optional[Mapping[str, Any]]
+) -> list[str]:
     held = len(scores.get("per_animal") or {})
     said = []
+    if refusal is not None:
+        said.append(
+            f"The tag may answer unknown, and the figures are as if it never did. {refusal_sentence(refusal)}"
+        )
+    if scores.get("state") == CARRIED:
+        said.append(f"The state behind these figures is {CARRIED}, as on the tag.")
     if held < ANIMALS:
         said.append(f"{held} animals say little of others; {ANIMALS} are needed before anything is said.")
     if len(scores.get("seeds") or seeds) == 1:

@@ -20,18 +20,20 @@ from mcukd.fixedpoint.model import load_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.reference import run
 from mcukd.fixedpoint.refusal import LIMITS, MARGINS, WHITENING, with_rule
-from mcukd.metrics.refusal import margin_for_share
+from mcukd.metrics.refusal import margin_for_share, refusal_sentence
 from mcukd.models.filter_mlp import build_filter_mlp
 from mcukd.models.gru_mlp import build_student
+from mcukd.pipeline.package import describe
+from mcukd.pipeline.report import report_study
 from mcukd.pipeline.unknown import (
-    FILE,
     RefusalOptions,
     check_refusal,
     held_out_results,
     parse_refusal,
-    refusal_sentence,
 )
-from mcukd.study import Study
+from mcukd.report.evidence import gather
+from mcukd.report.table import verdict_lines
+from mcukd.study import REFUSAL_FILE, Study
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +51,14 @@ def quantized(study: Study, *options: str) -> Result:
 
 
 def facts_of(study: Study) -> dict:
-    return json.loads(study.file(FILE).read_text())
+    return json.loads(study.file(REFUSAL_FILE).read_text())
 
 
 def test_without_the_option_the_model_is_the_one_it_always_was(study: Study) -> None:
     result = quantized(study, "--json")
     assert result.exit_code == 0, result.output
     before = study.file("fixedpoint.npz").read_bytes(), load_model(study.path).sha256
-    assert not study.file(FILE).exists()
+    assert not study.file(REFUSAL_FILE).exists()
     assert quantized(study, "--unknown", "0.2").exit_code == 0
     ruled = load_model(study.path)
     assert ruled.may_refuse and with_rule(ruled, {}).sha256 == before[1] != ruled.sha256
@@ -187,6 +189,20 @@ def test_a_distance_needs_a_head_that_reads_the_state(tmp_path: Path) -> None:
     assert "does not read it" in f"{result.output} {result.exception}".replace("\n", " ")
     assert quantized(study, "--unknown", "0.1").exit_code == 0
     assert load_model(study.path).may_refuse
+
+
+def test_report_and_package_say_that_figures_are_as_if_the_tag_always_answered(study: Study) -> None:
+    assert quantized(study, "--unknown", "0.2").exit_code == 0
+    made = Study.open(study.path)
+    evidence = gather(made)
+    assert evidence.refusal == facts_of(study)
+    rule = refusal_sentence(facts_of(study))
+    said = f"The tag may answer unknown, and the figures are as if it never did. {rule}"
+    scores = describe(evidence).scores
+    assert said in verdict_lines(evidence) and scores is not None and said in scores.remarks
+    assert "The tag may answer unknown" in report_study(made).read_text()
+    assert quantized(study).exit_code == 0
+    assert not any("unknown, and" in line for line in verdict_lines(gather(Study.open(study.path))))
 
 
 @pytest.mark.emulator
