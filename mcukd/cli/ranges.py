@@ -61,8 +61,9 @@ def ranges(
         ]
         for name, one in ((name, tensors[name]) for name in in_computation_order(tensors))
     ]
+    state = f", state {content['state']}" if "state" in content else ""
     print_table(
-        f"Tensors on {content['windows']} windows; errors against the float student",
+        f"Tensors on {content['windows']} windows{state}; errors against the float student",
         ["tensor", "seen", "representable", "clipped", "rms error", "largest error"],
         rows,
     )

@@ -75,9 +75,10 @@ def carried_states(
     """Return the states (N, H) after each window's last sample, carried from the start of its recording.
 
     step: maps states (n, H) and samples (n, C) to the next states. zero: (H,), the state that a recording
-    starts from. length: samples of a window. All recordings are stepped side by side.
+    starts from. length: samples of a window; with 0 the states are those before its first. All
+    recordings are stepped side by side.
     """
-    states = np.empty((len(past.begins), len(zero)), zero.dtype)
+    states = np.tile(zero, (len(past.begins), 1))
     origins, recording = np.unique(past.origins, return_inverse=True)
     ends = past.begins + length - past.origins
     lengths = np.zeros(len(origins), np.int64)

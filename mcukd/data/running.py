@@ -21,13 +21,13 @@ class RunningWindows:
     """Windows `hop` samples apart, counted from the start of each recording.
 
     windows: those whose samples all have a behaviour, with their past; the label is the behaviour of most of
-    its samples, of several the last. present: (N, K), which behaviours are in each. left_out: windows with
-    samples of no known behaviour.
+    its samples, of several the last. present: (N, K), which behaviours are in each. left_out: the
+    animals (M,) of windows with samples of no known behaviour.
     """
 
     windows: Windows
     present: NDArray[np.bool_]
-    left_out: int
+    left_out: NDArray[np.str_]
 
     @property
     def mixed(self) -> NDArray[np.bool_]:
@@ -68,7 +68,7 @@ def running_windows(card: Card, recordings: Sequence[CountedRecording], hop: int
             past=Past(counts, begin, start),
         ),
         shares > 0,
-        int((~known).sum()),
+        np.array(animals, dtype=str)[~known],
     )
 
 

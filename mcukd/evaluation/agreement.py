@@ -9,10 +9,12 @@ import numpy as np
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import FACTS_FILE, load_model
-from mcukd.fixedpoint.reference import run
 from mcukd.fixedpoint.refusal import with_rule
 from mcukd.harness.reached import on_hardware, where_briefly
 from mcukd.harness.record import read_proof
+from mcukd.inference.carried import evaluated_classes
+from mcukd.metrics.metrics_file import CARRIED
+from mcukd.models.carried import carried_logits
 from mcukd.models.student import load_any_student, weights_of
 from mcukd.study import STUDENT_FILE, Study
 
@@ -26,7 +28,8 @@ def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
     were proven on (`validation/<board>.json`: class, logits and state equal to the integer reference, bit for
     bit). These models were trained on all animals, so the shares measure arithmetic, not accuracy. None where
     the study has no integer model; only `problem`, a sentence, where that is stale or damaged. Classes are
-    those of the largest logit, also where the model's refusal rule makes a result unknown.
+    those of the largest logit, also where the model's refusal rule makes a result unknown. Where the integer
+    model carries its state, both do, for which the windows need their past, and `state` says so.
     """
     if not study.file(FACTS_FILE).is_file():
         return None
@@ -37,10 +40,13 @@ def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
     except UserError as error:
         return {"problem": str(error)}
     counts = evaluation.counts
-    floats = np.concatenate(
-        [np.argmax(weights.logits(counts[i : i + _CHUNK]), axis=1) for i in range(0, len(counts), _CHUNK)]
-    )
-    integers = run(with_rule(model, {}), counts, checksums=False).classes
+    if model.stream:
+        logits = carried_logits(weights, evaluation)
+    else:
+        logits = np.concatenate(
+            [weights.logits(counts[i : i + _CHUNK]) for i in range(0, len(counts), _CHUNK)]
+        )
+    integers = evaluated_classes(with_rule(model, {}), evaluation)
     devices = {}
     for file in sorted(study.path.glob("validation/*.json")):
         proof = read_proof(file)
@@ -53,6 +59,7 @@ def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
             }
     return {
         "windows": len(counts),
-        "float_equals_integer": int(np.sum(floats == integers)),
+        "float_equals_integer": int(np.sum(np.argmax(logits, axis=1) == integers)),
         "devices_equal_integer": devices,
+        **({"state": CARRIED} if model.stream else {}),
     }

@@ -16,11 +16,21 @@ def carried_logits(student: Weights, windows: Windows) -> NDArray[np.float64]:
 
     The state is zero where a recording begins.
     """
+    states = _states(student, windows, windows.counts.shape[1])
+    assert isinstance(student, GruMlpWeights)
+    return student.head.logits(states)
+
+
+def states_before(student: Weights, windows: Windows) -> NDArray[np.float64]:
+    """Return the states (N, H) before the first sample of each window, with their past."""
+    return _states(student, windows, 0)
+
+
+def _states(student: Weights, windows: Windows, length: int) -> NDArray[np.float64]:
     assert isinstance(student, GruMlpWeights), "only recurrent students carry a state"
     assert windows.past is not None, "windows were read without their past"
 
     def step(state: NDArray[np.float64], samples: NDArray[np.int16]) -> NDArray[np.float64]:
         return student.step((samples - student.mean) / student.std, state)
 
-    states = carried_states(step, np.zeros(student.hidden), windows.past, windows.counts.shape[1])
-    return student.head.logits(states)
+    return carried_states(step, np.zeros(student.hidden), windows.past, length)

@@ -21,7 +21,9 @@ from mcukd.classify.job import ClassifyJob, check_options, check_orientation
 from mcukd.classify.recording import BLOCK, Recording, open_recording
 from mcukd.classify.windows import Counters, classify_recording
 from mcukd.data.card import Card, is_unlabelled_card, load_card
+from mcukd.data.counted import CountedRecording
 from mcukd.data.load import load_counts
+from mcukd.data.windows import NO_LABEL
 from mcukd.errors import UserError
 from mcukd.files import replacing, require_other
 from mcukd.fixedpoint.model import IntegerModel
@@ -164,7 +166,11 @@ def _labelled_card(paths: Sequence[Path]) -> Optional[Card]:
 def _labelled(
     card: Card, models: tuple[IntegerModel, IntegerModel], data_root: Optional[Path], seed: int
 ) -> _Inputs:
-    """Return the recordings of a card of labelled data, their labels with them."""
+    """Return the recordings of a card of labelled data, their labels with them.
+
+    Each is of one behaviour. Where a model carries its state, all that was recorded without a gap is one
+    instead, for the state comes from what was before.
+    """
     for model, name in zip(models, ("A", "B")):
         if (card.rate_hz, card.counts_per_g) != (model.rate_hz, model.counts_per_g):
             raise UserError(
@@ -172,20 +178,31 @@ def _labelled(
                 f"model of {name} takes {model.counts_per_g:g} at {model.rate_hz:g} Hz; name recordings and, "
                 "with --recordings-b, the same ones as B takes them."
             )
-    recordings = load_counts(card, data_root, seed=seed)
+    whole = any(model.stream for model in models)
+    recordings: list[list[CountedRecording]] = []
+    for one in load_counts(card, data_root, seed=seed, whole=whole):
+        recordings[-1].append(one) if one.follows else recordings.append([one])
 
     def make(number: int, advance: Advance) -> _Input:
-        one = recordings[number]
-        advance(len(one.counts))
-        end = round(len(one.counts) * NS / card.rate_hz)
-        label = Track(one.animal, "label", card.classes, *(np.array([v]) for v in (0, end, one.label)))
-        said = [iter([_said(model, one.counts)]) for model in models]
-        where = f"{card.name}, segment {number}"
-        return _Input(one.animal, where, said[0], said[1], label, stamped=False)
+        parts = recordings[number]
+        animal, counts = parts[0].animal, np.concatenate([one.counts for one in parts])
+        advance(len(counts))
+        said = [iter([_said(model, counts)]) for model in models]
+        where = f"{card.name}, {'recording' if whole else 'segment'} {number}"
+        return _Input(animal, where, said[0], said[1], _labels(card, parts), stamped=False)
 
     each = [_later(make, number) for number in range(len(recordings))]
-    samples = sum(len(one.counts) for one in recordings)
+    samples = sum(len(one.counts) for parts in recordings for one in parts)
     return _Inputs(each, samples, card.classes, {}, card.simulated)
+
+
+def _labels(card: Card, parts: Sequence[CountedRecording]) -> Track:
+    """Return the labels of recordings that follow each other, from the first one's first sample."""
+    edges = np.cumsum([0, *(len(one.counts) for one in parts)])
+    edges = np.rint(edges * (NS / card.rate_hz)).astype(np.int64)
+    labels = np.array([one.label for one in parts])
+    known = labels != NO_LABEL
+    return Track(parts[0].animal, "label", card.classes, edges[:-1][known], edges[1:][known], labels[known])
 
 
 def _later(make: Callable[[int, Advance], _Input], number: int) -> Callable[[Advance], _Input]:

@@ -158,7 +158,8 @@ def evaluate_study(study: Study, data_root: Optional[Path] = None) -> dict[str, 
     Raises UserError where predictions are missing, or of other data.
     """
     card = load_card(study.card)
-    evaluation = load_windows(card, study.data_root(data_root), seed=int(study.manifest["seed"]))
+    stream = bool(study.options("distill").get("stream", False))
+    evaluation = load_windows(card, study.data_root(data_root), seed=int(study.manifest["seed"]), past=stream)
     known = load_metrics(study.file(METRICS))
     models, comparisons = stored_figures(study.path, known["models"], evaluation)
     if not models:
@@ -168,7 +169,8 @@ def evaluate_study(study: Study, data_root: Optional[Path] = None) -> dict[str, 
     for stage in ("distill", "evaluate"):
         if stage in study.manifest["stages"]:
             study.require(stage)
-    if DISTILLED in models:
+    # A state that is carried on never starts again, so that no answer settles.
+    if DISTILLED in models and not stream:
         models[DISTILLED]["warm_up"] = _warm_up(study, evaluation)
     return add_findings(
         study.file(METRICS),

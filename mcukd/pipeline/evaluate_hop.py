@@ -47,7 +47,8 @@ def scores_at_hop(
     behaviours. Each starts from the zero state, or with `--stream` from the state that the recording has
     made. Scores are of windows of one behaviour; `mixed` of those of several, against the behaviour of most
     of their samples, and `either`, the share that names one of the behaviours in the window. Windows with
-    samples of no known behaviour are left out. The integer model is scored where the study was quantized.
+    samples of no known behaviour are left out. `windows`, `mixed_windows` and `left_out` count those of the
+    animals that are held out. The integer model is scored where the study was quantized.
     carried: whether states are carried, whatever the students were trained for.
     Raises UserError for a hop that cannot be, and for studies that are stale or of a random split.
     """
@@ -67,6 +68,9 @@ def scores_at_hop(
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     running = running_windows(card, load_counts(card, root, seed=seed, whole=True), hop)
     animals = load_windows(card, root, seed=seed).animals
+    shipped = fold_students(study)
+    held_out = np.unique(animals[np.concatenate([one.test_index for one in shipped])])
+    scored = np.isin(running.windows.animals, held_out)
 
     def scores(students: Sequence[FoldStudent], predict: Predict, label: str) -> dict[str, Any]:
         tested = [np.isin(running.windows.animals, animals[one.test_index]) for one in students]
@@ -76,18 +80,17 @@ def scores_at_hop(
     for model in (STUDENT, DISTILLED, DEPLOYABLE):
         if students := fold_students(study, model):
             found[model] = scores(students, lambda one, test: float_classes(one, test, stream), model)
-    students = fold_students(study)
-    if (form := _integers(study, students)) is not None:
+    if (form := _integers(study, shipped)) is not None:
         training = load_windows(card, root, training=True, seed=seed)
         name = metrics_name(study.options("quantize"))
-        found[name] = scores(students, _integer_classes(form, card, training, stream), name)
+        found[name] = scores(shipped, _integer_classes(form, card, training, stream), name)
     return {
         "hop": hop,
         "window": card.window,
         "state": CARRIED if stream else "zero at the start of each window",
-        "windows": int(np.sum(~running.mixed)),
-        "mixed_windows": int(np.sum(running.mixed)),
-        "left_out": running.left_out,
+        "windows": int(np.sum(scored & ~running.mixed)),
+        "mixed_windows": int(np.sum(scored & running.mixed)),
+        "left_out": int(np.isin(running.left_out, held_out).sum()),
         "models": found,
     }
 

@@ -10,17 +10,19 @@ import numpy as np
 
 from mcukd.data.card import load_card
 from mcukd.data.load import dataset_sha256, load_windows
-from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.files import write_json
 from mcukd.fixedpoint.families import integer_form
 from mcukd.fixedpoint.model import IntegerModel, load_model
+from mcukd.inference.carried import integer_states_before
+from mcukd.metrics.metrics_file import CARRIED
+from mcukd.models.carried import states_before
 from mcukd.models.families import FAMILIES
 from mcukd.models.student import family_of_study, load_student, require_integers, weights_of
 from mcukd.study import STUDENT_FILE, Study
 
-#: Compares float weights and integer model on windows.
-Measure = Callable[[Any, Any, Windows], dict[str, Any]]
+#: Compares float weights and integer model on windows, from the states `begun` where these are carried.
+Measure = Callable[..., dict[str, Any]]
 
 RANGES_FILE = "ranges.json"
 _WINDOWS = 2048
@@ -29,9 +31,10 @@ _WINDOWS = 2048
 def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[str, Any], bool]:
     """Measure a study's shipped model on its evaluation windows into `ranges.json`; nothing where current.
 
-    At most 2,048 windows, spread evenly. Returns the content and whether anything was done.
-    Raises UserError for a missing or stale model, and at once for a student of a family that
-    has no such comparison.
+    At most 2,048 windows, spread evenly, each from the zero state, or from what its recording has made of it
+    where the model carries its state (then `state` says so). Returns the content and whether anything was
+    done. Raises UserError for a missing or stale model, and at once for a student of a family that has no
+    such comparison.
     """
     require_integers(study, "'mcukd ranges'")
     _require_ranges(study, family_of_study(study))
@@ -50,15 +53,22 @@ def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[s
         "data": dataset_sha256(card, root, seed),
     }
     path = study.file(RANGES_FILE)
-    if study.is_current("ranges", inputs, {"windows": _WINDOWS}):
+    carried = {"state": CARRIED} if model.stream else {}
+    options = {"windows": _WINDOWS, **carried}
+    if study.is_current("ranges", inputs, options):
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return content, False
-    windows = load_windows(card, root, seed=seed)
+    windows = load_windows(card, root, seed=seed, past=model.stream)
     if len(windows) > _WINDOWS:
         windows = windows.take(np.linspace(0, len(windows) - 1, _WINDOWS).astype(np.int64))
-    content = measure(weights_of(load_student(study.file(STUDENT_FILE), model.family)), model, windows)
+    weights = weights_of(load_student(study.file(STUDENT_FILE), model.family))
+    begun = {}
+    if model.stream:
+        assert windows.past is not None
+        begun["begun"] = (states_before(weights, windows), integer_states_before(model, windows.past))
+    content = {**measure(weights, model, windows, **begun), **carried}
     write_json(path, content)
-    study.finish("ranges", inputs=inputs, options={"windows": _WINDOWS}, outputs=[path])
+    study.finish("ranges", inputs=inputs, options=options, outputs=[path])
     return content, True
 
 
@@ -68,7 +78,9 @@ def read_ranges(study: Study, model: IntegerModel) -> Optional[dict[str, Any]]:
     if "ranges" not in study.manifest["stages"] or not path.exists():
         return None
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content if content["model_sha256"] == model.sha256 else None
+    # Earlier versions began each window of a carried state from zero.
+    own = content["model_sha256"] == model.sha256 and ("state" in content) == model.stream
+    return content if own else None
 
 
 def _require_ranges(study: Study, family: str) -> Measure:

@@ -61,12 +61,18 @@ class _Tensor:
             self.kept.append(real.ravel())
 
 
-def measure_ranges(weights: GruMlpWeights, model: GruMlpModel, windows: Windows) -> dict[str, Any]:
+def measure_ranges(
+    weights: GruMlpWeights,
+    model: GruMlpModel,
+    windows: Windows,
+    begun: Optional[tuple[NDArray[np.float64], NDArray[np.int16]]] = None,
+) -> dict[str, Any]:
     """Run both models on the windows and return what `ranges.json` holds.
 
     tensors: by name the format (bits, fractional_length, step, low, high), `quantiles` of the float values
     and of their `magnitudes`, their `minimum` and `maximum`, `rms_error` and `max_error` of the integers,
-    `values` seen, `saturated` and `saturated_share`, and both again `by_class` and `by_animal`.
+    `values` seen, `saturated` and `saturated_share`, and both again `by_class` and `by_animal`. begun: (N, H)
+    each, the float and the integer states before the windows, where these are carried; zero without.
     """
     made = [target for _, _, target in model.head_layers]
     tensors = {name: _Tensor() for name in ("input", *_STEP_TENSORS, *made)}
@@ -74,6 +80,8 @@ def measure_ranges(weights: GruMlpWeights, model: GruMlpModel, windows: Windows)
     clipped_input = np.zeros(len(windows), np.int64)
     state = machine.zero_state(len(windows))
     real_state = np.zeros((len(windows), weights.hidden))
+    if begun is not None:
+        real_state, state = begun[0], begun[1].astype(state.dtype)
     kept = set(np.linspace(0, steps - 1, min(_QUANTILE_STEPS, steps)).astype(int).tolist())
     with progress("Ranges", steps) as advance:
         for t in range(steps):
