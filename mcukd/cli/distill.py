@@ -11,7 +11,7 @@ import typer
 
 from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
 from mcukd.distillation.config import DistillConfig
-from mcukd.distillation.effort import usual_options, with_effort
+from mcukd.distillation.effort import EFFORTS, USUAL_EFFORT, usual_options, with_effort
 from mcukd.distillation.methods import BUILT_IN, METHODS
 from mcukd.distillation.option_lists import parse_seeds
 from mcukd.distillation.options import DATA, METHOD, Option, current, declared, stored_name
@@ -64,7 +64,10 @@ def _parameters(option: Option) -> Iterator[tuple[str, Any]]:
         yes, no = name.replace("_", "-"), "fixed-" if name.startswith("choose_") else "no-"
         kind = str if option.name == "seeds" else option.kind
         flags = f"--{yes}/--{no}{yes.removeprefix('choose-')}" if kind is bool else f"--{yes}"
-        default = "" if option.kind is bool else f" Default: {option.default_text or option.default}."
+        usual = EFFORTS[USUAL_EFFORT].get(option.name)
+        with_data = "" if usual is None else f"; of --effort {USUAL_EFFORT}, as with --data: {usual}"
+        default = option.default_text or option.default
+        default = "" if option.kind is bool else f" Default: {default}{with_data}."
         yield (
             name,
             Annotated[

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.commands import COMMAND
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
@@ -90,6 +91,14 @@ def test_the_command_trains_with_the_usual_effort(
     for data in (("--data", "herd-sim"), ()):
         CliRunner().invoke(app, ["distill", *data, "--run", run, *more])
     assert [one.method for one in asked] == [method, method if more else "soft-labels"]
+
+
+def test_the_help_of_an_option_names_its_default_of_the_usual_effort() -> None:
+    """Of those that the effort decides; the other default is that without --data."""
+    helps = {one.name: one.help for one in COMMAND.commands["distill"].params}
+    for name, value in EFFORTS[USUAL_EFFORT].items():
+        assert f"of --effort {USUAL_EFFORT}, as with --data: {value}." in helps[name], name
+    assert "--effort" not in helps["alpha"]
 
 
 def test_a_study_whose_training_never_finished_is_not_brought_up_to_date_with_other_options(
