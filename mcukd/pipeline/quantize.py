@@ -234,8 +234,16 @@ def quantize_study(
             remarks += [remark for remark in notes if remark not in remarks]
             outputs.append(study.file(one.file))
     merge_metrics(study, metrics)
+    _remove_other_facts(study, outputs)
     study.finish("quantize", inputs=inputs, options=options, outputs=outputs)
     return QuantizeFacts(model, metrics, remarks, ran=True)
+
+
+def _remove_other_facts(study: Study, outputs: Sequence[Path]) -> None:
+    """Remove what an earlier run wrote about a rule or a search that the model has not any more."""
+    for name in (REFUSAL_FILE, PARETO, PARETO_FIGURE):
+        if study.file(name) not in outputs:
+            study.file(name).unlink(missing_ok=True)
 
 
 def remember_worn(study: Study, card: Card, windows: Windows) -> None:

@@ -202,6 +202,7 @@ def test_report_and_package_say_that_figures_are_as_if_the_tag_always_answered(s
     assert said in verdict_lines(evidence) and scores is not None and said in scores.remarks
     assert "The tag may answer unknown" in report_study(made).read_text()
     assert quantized(study).exit_code == 0
+    assert not study.file(REFUSAL_FILE).exists(), "it tells of a rule that the model has not any more"
     assert not any("unknown, and" in line for line in verdict_lines(gather(Study.open(study.path))))
 
 
