@@ -276,6 +276,21 @@ def test_a_forest_ensemble_averages_the_probabilities_of_its_networks_and_of_a_f
     assert not alone.probabilities(windows.counts[:9])[:, 2].any()
 
 
+def test_a_forest_reads_the_accelerometer_alone_where_the_networks_have_more_sensors(monkeypatch):
+    monkeypatch.setattr("mcukd.distillation.forest.TREES", 8)
+    windows = herd()
+    extra = np.random.default_rng(5).normal(size=(*windows.counts.shape[:2], 2)).astype(np.float32)
+    windows = replace(windows, extra=extra, extra_names=("p", "q"))
+    config = replace(CONFIG, method="function-matching", teacher="forest-ensemble", student="filter-mlp")
+    config = replace(config, teacher_sensors="all")
+    data = TrainingSet.normalized(windows, config)
+    teacher = CompiledOnce(windows, windows, config).train_teacher(data, FitContext(1))
+    assert teacher is not None and teacher.forest is not None and data.inputs.shape[-1] == 5
+    networks = softmax(replace(teacher, forest=None).logits(data.inputs[:9]), axis=1)
+    trees = teacher.forest.probabilities(windows.counts[:9])
+    np.testing.assert_allclose(np.exp(teacher.logits(data.inputs[:9])), (trees + networks) / 2, atol=1e-4)
+
+
 def test_a_student_learns_from_a_forest_ensemble_as_from_any_teacher(tmp_path, monkeypatch):
     monkeypatch.setattr("mcukd.distillation.forest.TREES", 8)
     windows, found = herd(), []
