@@ -58,7 +58,8 @@ class Payload:
 def check_names(classes: Sequence[str]) -> list[str]:
     """Return names of classes; UserError for one that a decoder cannot use, or that is there twice."""
     for name in classes:
-        if name in ("", UNKNOWN_RESULTS, "__proto__"):
+        # Names are compared whatever their case where time budgets are.
+        if name.strip().casefold() in ("", UNKNOWN_RESULTS, "__proto__"):
             raise UserError(
                 f"a class is named {name!r}, which a decoder cannot tell apart; give it another name."
             )
