@@ -162,7 +162,9 @@ def test_rows_are_flat_in_tables() -> None:
     assert dict(zip(headings, cells[0]))["b"] == "5,000" and len(headings) == len(cells[0])
 
 
-@pytest.mark.parametrize("names", [["a", "unknown"], ["a", "UNKNOWN"], [" Unknown ", "b"], ["a", ""], ["__proto__"], ["a", "a"]])
+@pytest.mark.parametrize(
+    "names", [["a", "unknown"], ["a", "UNKNOWN"], [" Unknown ", "b"], ["a", ""], ["__proto__"], ["a", "a"]]
+)
 def test_names_that_a_decoder_cannot_use_are_refused(names: list[str]) -> None:
     with pytest.raises(UserError, match="expected|another name"):
         check_names(names)
