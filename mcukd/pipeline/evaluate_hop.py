@@ -50,7 +50,8 @@ def scores_at_hop(
     samples of no known behaviour are left out. `windows`, `mixed_windows` and `left_out` count those of the
     animals that are held out. The integer model is scored where the study was quantized.
     carried: whether states are carried, whatever the students were trained for.
-    Raises UserError for a hop that cannot be, and for studies that are stale or of a random split.
+    Raises UserError for a hop that cannot be or gives no window of one behaviour, and for studies that are
+    stale or of a random split.
     """
     card = load_card(study.card)
     if not 1 <= hop <= card.window:
@@ -71,6 +72,11 @@ def scores_at_hop(
     shipped = fold_students(study)
     held_out = np.unique(animals[np.concatenate([one.test_index for one in shipped])])
     scored = np.isin(running.windows.animals, held_out)
+    if not np.any(scored & ~running.mixed):
+        raise UserError(
+            f"--hop {hop}: of the windows that begin every {hop} samples in held-out animals' recordings "
+            "none has one behaviour alone, so that there is nothing to score; give another hop."
+        )
 
     def scores(students: Sequence[FoldStudent], predict: Predict, label: str) -> dict[str, Any]:
         tested = [np.isin(running.windows.animals, animals[one.test_index]) for one in students]

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from mcukd.cli.app import app
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import load_counts, load_windows
-from mcukd.data.running import running_windows
+from mcukd.data.running import RunningWindows, running_windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
 from mcukd.evaluation.fold_students import fold_students
@@ -248,3 +248,18 @@ def test_ranges_are_of_states_that_are_carried(study: Study) -> None:
     seen = found["tensors"]["logits"]
     assert (seen["minimum"], seen["maximum"]) == pytest.approx((logits.min(), logits.max()), rel=1e-6)
     assert not ranges_study(study)[1]
+
+
+def test_a_hop_without_a_window_of_one_behaviour_is_refused(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = study.file(METRICS).read_bytes()
+
+    def all_mixed(*given: object) -> RunningWindows:
+        found = running_windows(*given)  # type: ignore[arg-type]
+        return replace(found, present=np.ones_like(found.present))
+
+    monkeypatch.setattr("mcukd.pipeline.evaluate_hop.running_windows", all_mixed)
+    with pytest.raises(UserError, match="--hop 3: .* none has one behaviour alone"):
+        evaluate_at_hop(study, 3)
+    assert study.file(METRICS).read_bytes() == before
