@@ -26,6 +26,7 @@ def _common(model: IntegerModel) -> dict[str, Any]:
         "card": comment(model.card),
         "simulated": model.simulated,
         "bits": model.bits,
+        "weight_bits": model.weight_bits,
         "activation_bits": model.activation_bits,
         "activation_high": (1 << (model.activation_bits - 1)) - 1,
         "window": model.window,

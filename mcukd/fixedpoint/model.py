@@ -192,6 +192,11 @@ class IntegerModel(ABC):
         return self.formats["output"].bits
 
     @property
+    def weight_bits(self) -> str:
+        """Widths of the weights as one says them before "-bit": 8; of a family that mixes them 4-, 8-, 16."""
+        return str(self.bits)
+
+    @property
     def head_layers(self) -> tuple[tuple[str, str, str], ...]:
         """Layers of the head: (weights, tensor read, tensor made)."""
         return head_layers(self.arrays, self.head_input)

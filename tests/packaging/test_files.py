@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import pytest
 from builders.packages import AUTHORS, described, package_of
-from builders.students import random_model
+from builders.students import random_model, random_student, random_windows
 
 from mcukd import __version__
 from mcukd.errors import UserError
+from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.packaging.description import DataFacts, Description, ScoreFacts, markdown
 from mcukd.packaging.files import make_package
 from mcukd.packaging.manifest import Choices, make_manifest, tool_release
@@ -117,6 +118,17 @@ def test_readme_says_what_is_known_and_what_is_not() -> None:
     assert b"SIMULATED" not in real.files["cow_model/README.md"]
     for fact in ("class-0", "4096 counts per g", "50 samples per second", "30 samples, 0.6 s"):
         assert fact in readme
+
+
+def test_mixed_widths_are_all_said() -> None:
+    """In the README and in the header; `bits` is that of recurrent weights alone."""
+    widths = QuantizeConfig(4, kernel_bits=16, head_bits=8)
+    mixed = quantize(random_student(0, hidden=8), random_windows(), widths, operation_hop=30)
+    files = package_of("cmake", "cow", mixed).files
+    for name in ("README.md", "src/cow_model.h"):
+        assert b"4-, 8-, 16-bit weights" in files[f"cow_model/{name}"], name
+    uniform = package_of("cmake", "cow", MODEL).files["cow_model/README.md"]
+    assert f" {MODEL.bits}-bit weights".encode() in uniform
 
 
 def test_licence_of_another_needs_its_text() -> None:

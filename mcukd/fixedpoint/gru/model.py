@@ -82,6 +82,12 @@ class GruMlpModel(IntegerModel):
         return Packing(self.bits)
 
     @property
+    def weight_bits(self) -> str:
+        """Widths of recurrent weights, input kernels and head."""
+        widths = sorted({one.bits for one in self.formats.values() if one.kind == "weight"})
+        return "-, ".join(map(str, widths))
+
+    @property
     def weight_bytes(self) -> int:
         """Bytes of weights and biases on the device; see `gru_weight_bytes`."""
         scores = len(self.arrays["output"])
