@@ -20,11 +20,13 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from host_speed import output_of, processor
+from numpy.typing import NDArray
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "classify-speed.json"
 RATE_HZ, STEPS, START_S, GROUP = 50, 256, 1_767_225_600, 1 << 20
@@ -32,23 +34,32 @@ SAMPLE = 1000
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ARROW_NUM_THREADS"), "1")
 
 
-def write_recording(path: Path, days: float) -> int:
-    """Write simulated bouts as int16 counts with a stamp each, row group by row group; return the samples."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
+@lru_cache(maxsize=1)
+def simulated_bouts() -> NDArray[np.int16]:
+    """Return bouts of the simulated herd as counts (samples, 3)."""
     from mcukd.data.card import load_card
     from mcukd.data.simulation.simulator import resized, simulate
 
     card = resized(load_card("herd-sim"), animals=4)
     herd = np.concatenate([recording.samples for recording in simulate(card, 0)])
-    tile = np.round(herd * card.counts_per_g).astype(np.int16)
+    return np.round(herd * card.counts_per_g).astype(np.int16)
+
+
+def write_recording(path: Path, days: float, shift: int = 0) -> int:
+    """Write simulated bouts as int16 counts with a stamp each, row group by row group; return the samples.
+
+    shift: bouts begin so many samples later, for recordings that differ.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    tile = simulated_bouts()
     total, done = int(days * 86400 * RATE_HZ), 0
     schema = pa.schema([("time", pa.timestamp("us", "UTC")), *((axis, pa.int16()) for axis in "xyz")])
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         while done < total:
             numbers = np.arange(done, min(done + GROUP, total), dtype=np.int64)
-            samples = tile[numbers % len(tile)]
+            samples = tile[(numbers + shift) % len(tile)]
             stamps = pa.array(
                 START_S * 1_000_000 + numbers * (1_000_000 // RATE_HZ), schema.field("time").type
             )

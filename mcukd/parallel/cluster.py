@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -14,6 +15,8 @@ from mcukd.extras import load
 
 #: Seconds to wait for a scheduler to answer, and then for a worker to be there.
 PATIENCE = 15
+#: Bytes of a file's beginning by which workers tell another copy of it.
+_HEAD = 1 << 16
 
 
 class Cluster:
@@ -37,11 +40,12 @@ class Cluster:
 
 
 @contextmanager
-def connect(scheduler: str, folder: Optional[Path] = None) -> Iterator[Cluster]:
+def connect(scheduler: str, paths: Sequence[Path] = ()) -> Iterator[Cluster]:
     """Yield a connection to the scheduler at an address such as `tcp://host:8786`.
 
-    folder: where results are written, which all workers must see. Raises UserError where Dask is not
-    installed, nothing answers, no worker is there, or one has another version of mcukd or lacks the folder.
+    paths: folders and files that all workers must see, with the content that they have here. Raises
+    UserError where Dask is not installed, nothing answers, no worker is there, or one has another version of
+    mcukd, lacks a path or has another file there. Workers that join later are not asked.
     """
     distributed = load("distributed", "--scheduler")
     # Dask would also log the tracebacks of the errors raised here.
@@ -62,25 +66,63 @@ def connect(scheduler: str, folder: Optional[Path] = None) -> Iterator[Cluster]:
                 f"--scheduler {scheduler}: no worker has joined; start some with 'dask worker {scheduler} "
                 "--nthreads 1'."
             ) from None
-        _check_workers(client, folder)
+        _check_workers(client, scheduler, paths)
         yield Cluster(client, distributed)
 
 
-def _check_workers(client: Any, folder: Optional[Path]) -> None:
-    try:
-        found = client.run(_worker_facts, None if folder is None else str(folder))
-    except ModuleNotFoundError as error:
-        raise UserError(f"a Dask worker lacks the package '{error.name}'; install mcukd there.") from None
-    for address, (version, seen) in found.items():
+def _check_workers(client: Any, scheduler: str, paths: Sequence[Path]) -> None:
+    names = [str(path) for path in paths]
+    here = [_content(name) for name in names]
+    found = client.run(_worker_facts, names, on_error="return")
+    silent: dict[str, Exception] = {}
+    for address, facts in found.items():
+        if isinstance(facts, ModuleNotFoundError):
+            raise UserError(f"a Dask worker lacks the package '{facts.name}'; install mcukd there.")
+        if isinstance(facts, OSError):
+            silent[address] = facts
+            continue
+        if isinstance(facts, Exception):
+            raise facts
+        version, there = facts
         if version != __version__:
             raise UserError(
                 f"the Dask worker {address} has mcukd {version}, here it is {__version__}; install the same."
             )
-        if not seen:
-            raise UserError(
-                f"the Dask worker {address} does not see {folder}; use a folder that all computers share."
-            )
+        for name, expected, seen in zip(names, here, there):
+            if not seen:
+                raise UserError(
+                    f"the Dask worker {address} does not see {name}; use a folder that all computers share."
+                )
+            if expected not in (None, seen):
+                raise UserError(
+                    f"the Dask worker {address} has another {name} than this computer; use a folder that all "
+                    "computers share."
+                )
+    # The scheduler has not noticed yet that they are gone; their tasks will go to the others.
+    if len(silent) == len(found):
+        address, error = next(iter(silent.items()))
+        raise UserError(
+            f"--scheduler {scheduler}: no worker answers, the first being {address} ({error}); start "
+            f"some with 'dask worker {scheduler} --nthreads 1'."
+        )
 
 
-def _worker_facts(folder: Optional[str]) -> tuple[str, bool]:
-    return __version__, folder is None or Path(folder).is_dir()
+def _worker_facts(paths: Sequence[str]) -> tuple[str, list[Optional[str]]]:
+    return __version__, [_content(path) for path in paths]
+
+
+def _content(name: str) -> Optional[str]:
+    """Return what tells a folder or file from another: of a file, its size and beginning; None without it."""
+    path = Path(name)
+    try:
+        if path.is_dir():
+            return "folder"
+        with path.open("rb") as stream:
+            return f"{path.stat().st_size} {hashlib.sha256(stream.read(_HEAD)).hexdigest()}"
+    except OSError:
+        return None
+
+
+def worker_address() -> str:
+    """Return the address of the worker that runs this task."""
+    return str(load("distributed", "--scheduler").get_worker().address)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional, Protocol
 
 from mcukd.errors import UserError
-from mcukd.parallel.cluster import connect
+from mcukd.parallel.cluster import connect, worker_address
 from mcukd.parallel.processes import Workers
 from mcukd.progress import Advance, progress
 
@@ -177,17 +177,18 @@ class LocalProcesses:
 class DaskCluster:
     """Executor that sends tasks to the workers of a Dask scheduler; they report no parts of a task.
 
-    scheduler: its address. folder: where tasks write, which all workers must see. prefix: makes the tasks'
-    keys those of the cluster, where tasks of one key are one task, whichever command sent them.
+    scheduler: its address. paths: folders and files that all workers must see, the same as here. prefix:
+    makes the tasks' keys those of the cluster, where tasks of one key are one task, whichever command sent
+    them.
     """
 
     scheduler: str
-    folder: Optional[Path]
+    paths: tuple[Path, ...]
     prefix: str
 
     def run(self, tasks: Sequence[Task], run: Run) -> None:
         """Run all tasks; UserError where the scheduler does not answer or goes away."""
-        with connect(self.scheduler, self.folder) as cluster:
+        with connect(self.scheduler, self.paths) as cluster:
             futures: dict[str, Any] = {}
             sent: dict[str, Task] = {}
             for task in tasks:
@@ -276,10 +277,19 @@ def _perform_in_worker(task: Task, keep_going: bool) -> Any:
 
 
 def perform_on_cluster(task: Task, keep_going: bool, *earlier: Any) -> Any:
-    """Run a task unless one that it requires failed; earlier: the results of those."""
+    """Run a task unless one that it requires failed; earlier: the results of those.
+
+    A UserError says on which worker it was: its files may differ from those of others.
+    """
     if _any_failed(earlier):
         return Skipped()
-    return _perform(task, keep_going, lambda key, units: None)
+    try:
+        return _perform(task, False, lambda key, units: None)
+    except UserError as error:
+        told = UserError(f"{str(error).rstrip('.')} (on the Dask worker {worker_address()}).")
+        if not keep_going:
+            raise told from error
+        return told
 
 
 def _pass_on(reports: Any, report: _Report) -> None:

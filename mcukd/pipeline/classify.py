@@ -19,7 +19,7 @@ from mcukd.data.counts import count_limits
 from mcukd.data.worn import WORN, worn_from
 from mcukd.errors import UserError
 from mcukd.extras import require
-from mcukd.fixedpoint.model import IntegerModel, load_model
+from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_model
 from mcukd.models.student import require_integers
 from mcukd.parallel.executor import DaskCluster, Executor, InProcess, LocalProcesses, Task, run_tasks
 from mcukd.study import Study
@@ -137,12 +137,17 @@ def classify_files(
 
 def _executor(jobs: Sequence[ClassifyJob], workers: int, scheduler: Optional[str]) -> Executor:
     if scheduler is not None:
-        # All files of a command are written to one folder, made here so that workers can be asked for it.
-        folder = jobs[0].out if jobs else None
-        if folder is not None:
+        # Folders of results are made here so that workers can be asked for them.
+        folders = sorted({one.out for one in jobs})
+        for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
+        studies = sorted({one.study for one in jobs})
+        models = [study / name for study in studies for name in (ARRAYS_FILE, FACTS_FILE)]
+        # A recording that is not here either is the error of its own job.
+        recordings = [one.path for one in jobs if one.path.is_file()]
+        paths = (*folders, *models, *recordings)
         # Keys of this call's own: another user of the cluster may classify files of the same names.
-        return DaskCluster(scheduler, folder, f"mcukd-classify-{uuid4().hex}")
+        return DaskCluster(scheduler, paths, f"mcukd-classify-{uuid4().hex}")
     return LocalProcesses(workers, "--jobs") if workers > 1 and len(jobs) > 1 else InProcess()
 
 

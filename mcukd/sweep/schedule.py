@@ -71,7 +71,9 @@ def run_jobs(
     ]
     # On a cluster the key makes a job that an earlier, killed sweep left running this sweep's own.
     executor: Executor = (
-        DaskCluster(scheduler, folder, "mcukd-sweep") if scheduler else LocalProcesses(workers, "--workers")
+        DaskCluster(scheduler, (folder,) if folder else (), "mcukd-sweep")
+        if scheduler
+        else LocalProcesses(workers, "--workers")
     )
     results = run_tasks(tasks, executor, "Sweep", keep_going=True)
     return {key: result for key, result in results.items() if isinstance(result, UserError)}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
@@ -60,3 +61,11 @@ def _running(folder: Path, modules: Sequence[Sequence[str]]) -> Iterator[Workers
             for process in reversed(started):
                 process.kill()
                 process.wait()
+
+
+def wait_until(there: Callable[[], bool], otherwise: str, seconds: float = 120) -> None:
+    """Wait for something; fail with `otherwise` where it does not come."""
+    deadline = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.02)

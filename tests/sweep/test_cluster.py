@@ -27,7 +27,7 @@ def test_a_killed_worker_costs_no_row(tmp_path: Path) -> None:
         workers[0].kill()
         said, errors = running.communicate(timeout=120)
         assert running.returncode == 0, errors
-        with connect(address, out):
+        with connect(address, [out]):
             pass  # the other worker still answers
     facts = json.loads(said)
     assert facts["complete"] and facts["runs"] == facts["runs_planned"] == 24
@@ -51,7 +51,7 @@ def test_a_cluster_that_does_not_fit_is_one_sentence(tmp_path: Path, monkeypatch
             pass
         monkeypatch.setattr("mcukd.parallel.cluster.PATIENCE", 60)
         refused = pytest.raises(UserError, match="does not see")
-        with joined(address, tmp_path), refused, connect(address, tmp_path / "elsewhere"):
+        with joined(address, tmp_path), refused, connect(address, [tmp_path / "elsewhere"]):
             pass
 
 

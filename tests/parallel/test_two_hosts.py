@@ -1,0 +1,111 @@
+"""Classification on two hosts of a network (namespaces of this computer), of which one fails."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+from builders.classify import START, make_study, recording, started, write_parquet
+from builders.cluster import needs_dask, wait_until
+
+from mcukd.classify.job import ClassifyJob
+from mcukd.pipeline.classify import classify_files
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "experiments"))
+from network_hosts import Host, NotAllowedError, network
+
+pytestmark = [needs_dask, pytest.mark.emulator]
+#: Dask gives a silent host up after 30 s, and after 11 s at the least.
+PATIENCE = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "11s", "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "2s"}
+WRITTEN = (".parquet", ".csv", ".png")
+
+
+class TwoHosts:
+    """A scheduler on the first host, workers where a test starts them, and recordings to classify."""
+
+    def __init__(self, hosts: Sequence[Host], folder: Path) -> None:
+        self.first, self.second = hosts
+        self.folder, self.log = folder, folder / "cluster.log"
+        self.run, _ = make_study(folder / "run")
+        self.paths = [write_parquet(folder / f"cow{n}.parquet", recording(4000, n)) for n in range(8)]
+        alone = [ClassifyJob(path, self.run, folder / "alone", started()) for path in self.paths]
+        classify_files(alone)
+        self.address = f"tcp://{self.first.address}:8786"
+        self._dask(self.first, "scheduler", "--host", self.first.address, "--port", "8786")
+
+    def _dask(self, host: Host, part: str, *options: str, before: Sequence[str] = ()) -> Popen[bytes]:
+        line = [sys.executable, "-m", f"distributed.cli.dask_{part}", *options, "--no-dashboard"]
+        return host.start([*before, *line], self.log, **PATIENCE)
+
+    def worker(self, host: Host, number: int, before: Sequence[str] = ()) -> Popen[bytes]:
+        """Start a worker, the cluster's so-manieth, and wait until the scheduler knows it."""
+        options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder.parent))
+        process = self._dask(host, "worker", self.address, *options, before=before)
+        wait_until(lambda: self.log.read_text().count("Register worker") >= number, "no worker joined")
+        return process
+
+    def classify(self, out: str) -> tuple[Popen[bytes], Path]:
+        """Start a classification on the first host; return its process and what it says."""
+        said = self.folder / f"{out}.log"
+        options = ["--run", self.run, "--out", self.folder / out, "--scheduler", self.address, *START]
+        line = [sys.executable, "-m", "mcukd", "classify", *self.paths, *options]
+        return self.first.start([str(part) for part in line], said), said
+
+    def results(self, out: str) -> dict[str, bytes]:
+        files = (self.folder / out).glob("[!.]*")
+        return {path.name: path.read_bytes() for path in files if path.suffix in WRITTEN}
+
+    def done(self, out: str) -> int:
+        return len(list((self.folder / out).glob("[!.]*.summary.json")))
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Iterator[Any]:
+    try:
+        with network(2) as made:
+            yield TwoHosts(made, tmp_path)
+    except NotAllowedError as error:
+        pytest.skip(str(error))
+
+
+def test_a_host_that_is_cut_off_costs_no_file(hosts: TwoHosts) -> None:
+    hosts.worker(hosts.first, 1)
+    hosts.worker(hosts.second, 2)
+    running, said = hosts.classify("cut-off")
+    wait_until(lambda: hosts.done("cut-off") >= 1 or running.poll() is not None, "nothing was classified")
+    hosts.second.unplug()
+    assert hosts.done("cut-off") < len(hosts.paths) and running.poll() is None, said.read_text()
+    assert running.wait(60) == 0, said.read_text()
+    assert hosts.results("cut-off") == hosts.results("alone") != {}
+
+
+@pytest.mark.slow
+def test_a_host_that_is_silent_from_the_start_gets_no_file(hosts: TwoHosts) -> None:
+    hosts.worker(hosts.first, 1)
+    hosts.worker(hosts.second, 2)
+    hosts.second.unplug()
+    running, said = hosts.classify("silent")
+    assert running.wait(60) == 0, said.read_text()
+    assert hosts.results("silent") == hosts.results("alone") != {}
+
+
+def test_a_host_without_the_recordings_or_with_others_is_one_sentence(hosts: TwoHosts) -> None:
+    # `ip netns exec` gives a process mounts of its own: over a recording, that host alone sees another one.
+    missing, other = hosts.paths[2], hosts.folder / "other.parquet"
+    write_parquet(other, recording(4000, 99))
+    bind = ["sh", "-c", f'mount --bind {other} {missing} && exec "$@"', "sh"]
+    hide = ["sh", "-c", f'mount -t tmpfs none {hosts.folder} && exec "$@"', "sh"]
+    for number, (before, complaint) in enumerate(
+        ((bind, f"has another {missing} "), (hide, "does not see "))
+    ):
+        worker = hosts.worker(hosts.second, number + 1, before)
+        running, said = hosts.classify(f"refused{number}")
+        assert running.wait(60) == 2, said.read_text()
+        text = " ".join(said.read_text().split())
+        assert f"the Dask worker tcp://{hosts.second.address}:" in text and complaint in text
+        assert "Traceback" not in text and not hosts.results(f"refused{number}")
+        worker.kill()
