@@ -98,12 +98,12 @@ def _check_workers(client: Any, scheduler: str, paths: Sequence[Path]) -> None:
                     f"the Dask worker {address} has another {name} than this computer; use a folder that all "
                     "computers share."
                 )
-    # The scheduler has not noticed yet that they are gone; their tasks will go to the others.
+    # Those that are silent are gone, which the scheduler has not noticed yet: the others will do their tasks.
     if len(silent) == len(found):
-        address, error = next(iter(silent.items()))
+        why = next((f"{address}: {error}" for address, error in silent.items()), "all have left")
         raise UserError(
-            f"--scheduler {scheduler}: no worker answers, the first being {address} ({error}); start "
-            f"some with 'dask worker {scheduler} --nthreads 1'."
+            f"--scheduler {scheduler}: no worker answers ({why}); start some with 'dask worker "
+            f"{scheduler} --nthreads 1'."
         )
 
 
