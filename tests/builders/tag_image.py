@@ -81,11 +81,13 @@ def tag_image(
     hop: Optional[int] = None,
     refuses: bool = False,
     stream: bool = False,
+    pairs: bool = True,
 ) -> TagImage:
     """Build a bundled board's image with another section [tag]; margin: of unknown results, in logits.
 
-    refuses: whether the model has a refusal rule of its own. stream: whether its state is carried. radio: its
-    section [radio], with the heading. hop: of the model; without, a quarter of its window.
+    refuses: whether the model has a refusal rule of its own. stream: whether its state is carried. pairs:
+    whether windows are stepped two at a time. radio: its section [radio], with the heading. hop: of the
+    model; without, a quarter of its window.
     """
     windows = random_windows(steps=steps, seed=3, classes=5)
     windows = replace(windows, counts=windows.counts >> 3, counts_per_g=512.0)
@@ -97,5 +99,5 @@ def tag_image(
     if margin is not None:
         tag += f"unknown_margin = {margin * 2.0 ** -model.formats['output'].fractional_length!r}\n"
     board = board_of(f"{untagged(name)}\n[tag]\n{tag}{radio}", folder)
-    firmware = generate_firmware(model, board, folder / "firmware")
+    firmware = generate_firmware(model, board, folder / "firmware", pairs)
     return TagImage(board, model, build(folder / "firmware", board).elf, firmware.firmware_sha256)
