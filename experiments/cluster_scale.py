@@ -29,7 +29,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from classify_speed import RATE_HZ, write_recording
@@ -114,7 +114,7 @@ class Cluster:
                 raise SystemExit(f"the cluster did not start: {self.log.read_text()[-2000:]}")
             time.sleep(0.02)
 
-    def dropped_at(self, host: Host) -> Optional[float]:
+    def dropped_at(self, host: Host) -> float | None:
         """Return when (seconds since 1970) the scheduler gave a host's worker up."""
         found = re.findall(
             rf"^(\S+ \S+) - .*Remove worker addr: tcp://{host.address}:", self.log.read_text(), re.M
@@ -180,8 +180,8 @@ def run_on(
     log.unlink(missing_ok=True)
     begun = time.monotonic()
     child = running.hosts[0].start([*line, "--scheduler", running.address], log, **ONE_THREAD)
-    failed_at: Optional[float] = None
-    first_s: Optional[float] = None
+    failed_at: float | None = None
+    first_s: float | None = None
     while child.poll() is None:
         count = sum(1 for _ in done.glob(pattern))
         if first_s is None and count:

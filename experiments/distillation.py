@@ -21,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Variant:
     epochs: int = 30
     learning_rate: float = 5e-3
     augmentation: dict[str, Any] = field(default_factory=lambda: dict(VERTICAL))
-    distillation: Optional[tuple[float, float]] = None
+    distillation: tuple[float, float] | None = None
 
 
 TEACHER = Variant("teacher", epochs=10, learning_rate=2e-3)

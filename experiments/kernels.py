@@ -22,7 +22,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Job:
     seed: int = 0
     weights: str = "random"
     kernel: str = "assembly"
-    bits: Optional[int] = None
+    bits: int | None = None
     gates: str = "interpolated"
     cores: tuple[str, ...] = CORES
     optimize: tuple[str, ...] = ("speed", "size")

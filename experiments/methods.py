@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,7 @@ def main() -> int:
     return 0
 
 
-def experiment(name: str, out: Path, data_root: Path, workers: Optional[int]) -> dict[str, Any]:
+def experiment(name: str, out: Path, data_root: Path, workers: int | None) -> dict[str, Any]:
     """Do a sweep and return its points with what they are compared to."""
     facts = run_sweep(GRIDS / f"{name}.toml", out, data_root, workers)
     table = pd.read_parquet(out / TABLE)

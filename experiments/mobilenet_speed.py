@@ -17,8 +17,9 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 from host_speed import ONE_THREAD, Method, measure, output_of, processor

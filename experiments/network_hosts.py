@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
 
 #: A block that no other network here has: reserved for tests of network devices (RFC 2544).
 _NETWORK = "198.18.77"
@@ -40,7 +39,7 @@ class Host:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(
-        self, line: Sequence[str], log: Optional[Path] = None, **environment: str
+        self, line: Sequence[str], log: Path | None = None, **environment: str
     ) -> subprocess.Popen[bytes]:
         """Start a process of this host, whose number is that of the command itself. log: of both outputs."""
         # `hostname` as well: files name their writer by it.

@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.observation.events import Reopened
@@ -143,7 +143,7 @@ def killed(folder: Path, kills: int, count: int, seed: int) -> dict[str, Any]:
     return {"kills": done, "keys_taken": len(acknowledged), "keys_lost": missing, "torn_lines": torn}
 
 
-def start(folder: Path, count: int, pause_s: float, limit: Optional[int] = None) -> subprocess.Popen[str]:
+def start(folder: Path, count: int, pause_s: float, limit: int | None = None) -> subprocess.Popen[str]:
     """Start the process that presses keys. limit: bytes of its largest file."""
 
     def before() -> None:
@@ -158,7 +158,7 @@ def start(folder: Path, count: int, pause_s: float, limit: Optional[int] = None)
     )
 
 
-def full(folder: Path, count: int, limit: Optional[int]) -> dict[str, Any]:
+def full(folder: Path, count: int, limit: int | None) -> dict[str, Any]:
     """Press keys until the disk takes no more, and compare what was taken with the journal."""
     process = start(folder, count, 0, limit)
     assert process.stdout is not None
@@ -183,7 +183,7 @@ def full(folder: Path, count: int, limit: Optional[int]) -> dict[str, Any]:
     }
 
 
-def on_small_disk(count: int) -> Optional[dict[str, Any]]:
+def on_small_disk(count: int) -> dict[str, Any] | None:
     """Fill a disk in memory of 64 KB; None where this process may not mount one."""
     with tempfile.TemporaryDirectory() as place:
         mounted = subprocess.run(
@@ -232,7 +232,7 @@ def measure(kills: int, count: int, seed: int, full_disk: bool = True) -> dict[s
     return record
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is asked for, print it, and write it as JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

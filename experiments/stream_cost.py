@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from kernels import STEADY, Job, student
@@ -159,7 +159,7 @@ def main() -> int:
     return 0
 
 
-def _commit() -> Optional[str]:
+def _commit() -> str | None:
     asked = ["git", "rev-parse", "--short", "HEAD"]
     return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or None
 

@@ -21,7 +21,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,7 +196,7 @@ def results_of(model: IntegerModel, samples: NDArray[np.int16]) -> tuple[NDArray
     return classify_stream(model, samples, logits=logits), logits
 
 
-def prepare(study: Study, name: str, hours: float, seed: int, carried: Optional[Path] = None) -> Tags:
+def prepare(study: Study, name: str, hours: float, seed: int, carried: Path | None = None) -> Tags:
     """Build a board's image and simulate its animals, eight hours each.
 
     carried: folder for another firmware than the study's, whose model carries its state on.
@@ -314,7 +314,7 @@ def with_one_fault(tags: Tags, name: str, minutes: float) -> dict[str, Any]:
     }
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is asked for, print it, and write it as JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -355,7 +355,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
             _write(options.out, record)
 
 
-def _write(out: Optional[Path], record: dict[str, Any]) -> None:
+def _write(out: Path | None, record: dict[str, Any]) -> None:
     if out is not None:
         out.write_text(json.dumps(record, indent=1) + "\n")
 

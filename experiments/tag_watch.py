@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from tag_day import BOARDS, HELD_OUT, prepare
@@ -126,7 +126,7 @@ def measure(study: Study, name: str, seconds: float, seed: int) -> dict[str, Any
     }
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is asked for, print it, and write it as JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -22,7 +22,7 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from host_speed import output_of
@@ -222,7 +222,7 @@ def early(students: list[tuple[dict[str, Any], Arrays]]) -> list[dict[str, Any]]
 # --- Scores: large where a window is to be refused ------------------------------------------------------
 
 
-def outlier_logit(facts: dict[str, Any], arrays: Arrays) -> Optional[NDArray[np.float64]]:
+def outlier_logit(facts: dict[str, Any], arrays: Arrays) -> NDArray[np.float64] | None:
     """Return the logit of outliers less the largest of the classes; None without one."""
     if arrays["logits"].shape[1] == len(facts["kept"]):
         return None

@@ -25,7 +25,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,7 +106,7 @@ def main() -> None:
                 print(f"{path.name}: {time.perf_counter() - began:.1f} s", flush=True)
 
 
-def with_ignored(card: Card, evaluation: Windows, data_root: Optional[Path]) -> Windows:
+def with_ignored(card: Card, evaluation: Windows, data_root: Path | None) -> Windows:
     """Return the evaluation windows and those of behaviours that the card ignores, as classes behind its own.
 
     Ignored behaviours without a whole window, or with a faulty recording, are left out.
@@ -124,7 +124,7 @@ def naming(card: Card, ignored: tuple[str, ...]) -> Card:
     return card.model_copy(update={"class_map": card.class_map.model_copy(update=classes)})
 
 
-def readable(card: Card, ignored: tuple[str, ...], data_root: Optional[Path]) -> bool:
+def readable(card: Card, ignored: tuple[str, ...], data_root: Path | None) -> bool:
     """Whether behaviours that a card ignores can be read and have a window."""
     try:
         load_windows(naming(card, ignored), data_root)

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcukd.errors import UserError
 from mcukd.resources import resource_dir
@@ -84,7 +84,7 @@ class ConfigFileType:
             return f"in [{key}], {message}"
         return f"{key} is {found!r}, but {message[0].lower() + message[1:]}"
 
-    def _section(self, names: tuple[str, ...]) -> Optional[type[BaseModel]]:
+    def _section(self, names: tuple[str, ...]) -> type[BaseModel] | None:
         """Return the model of the section that names lead to; pydantic puts the chosen value among them."""
         if len(names) == 2 and names[0] in self.tagged:
             return self.tagged[names[0]]().get(names[1])

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 _FREE = "free some space there, or choose a folder on another disk"
 _WRITABLE = "choose a folder that you may write to"
@@ -49,7 +49,7 @@ _MESSAGES = (
 _LIBRARIES = ("h5py", "tensorflow", "pyarrow", "numpy", "keras")
 
 
-def sentence_about(error: BaseException) -> Optional[str]:
+def sentence_about(error: BaseException) -> str | None:
     """Return a sentence for an error of the disk or the operating system, or None for any other error.
 
     The error may be an OSError, a library's error with the message of one, or one that was raised while an
@@ -77,7 +77,7 @@ def ignore_failed_closes() -> None:
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: list[BaseException] = []
-    following: Optional[BaseException] = error
+    following: BaseException | None = error
     while following is not None and following not in seen:
         seen.append(following)
         yield following
@@ -89,7 +89,7 @@ def _belongs(error: BaseException, earlier: BaseException, code: int) -> bool:
     return error.__cause__ is earlier or (earlier is not error and code in _FULL)
 
 
-def _code(error: BaseException) -> Optional[int]:
+def _code(error: BaseException) -> int | None:
     if isinstance(error, OSError) and error.errno is not None:
         if error.errno in _CAUSES:
             return error.errno

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
-from typing import Optional
 
 from mcukd.boards.runners.registry import RUNNERS
 from mcukd.boards.tools import install_line as program_line
@@ -25,7 +24,7 @@ class Requirement:
     """One tool or package: its version here (None where it is missing), its use, and its installation."""
 
     name: str
-    version: Optional[str]
+    version: str | None
     purpose: str
     remedy: str
     required: bool
@@ -104,7 +103,7 @@ def examine() -> list[Requirement]:
 
 def _package(name: str, purpose: str, required: bool) -> Requirement:
     try:
-        found: Optional[str] = version(name)
+        found: str | None = version(name)
     except PackageNotFoundError:
         found = None
     remedy = install_line(name) if name in chain.from_iterable(EXTRAS.values()) else f"pip install {name}"

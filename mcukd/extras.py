@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.errors import UserError
 
@@ -32,12 +32,12 @@ _OF_COMMANDS = {
 }
 
 
-def install_line(module: str, extra: Optional[str] = None) -> str:
+def install_line(module: str, extra: str | None = None) -> str:
     """Return the command that installs the package of a module with its extra, or with another one."""
     return f"pip install 'mcukd[{extra or _extra_of(module)}]'"
 
 
-def missing(module: str, what: str, otherwise: str = "", extra: Optional[str] = None) -> UserError:
+def missing(module: str, what: str, otherwise: str = "", extra: str | None = None) -> UserError:
     """Return the error that says which package `what` needs and how to install it.
 
     module: as it is imported, one of `EXTRAS`. otherwise: what to do instead, such as "or give --csv". extra:
@@ -75,7 +75,7 @@ def is_installed(module: str) -> bool:
         return False
 
 
-def sentence_about(error: BaseException, command: Optional[str] = None) -> Optional[str]:
+def sentence_about(error: BaseException, command: str | None = None) -> str | None:
     """Return what to say of an import that failed without an extra, None of another error.
 
     command: of mcukd, as it is typed; the extra that is named brings all that it needs.
@@ -88,7 +88,7 @@ def sentence_about(error: BaseException, command: Optional[str] = None) -> Optio
     return str(missing(module, "this command", extra=extra if _brings(extra, module) else None))
 
 
-def _brings(extra: Optional[str], module: str) -> bool:
+def _brings(extra: str | None, module: str) -> bool:
     """Tell whether an extra of `_OF_COMMANDS` brings a module's package."""
     if extra == "field":
         return module == "scipy"
@@ -99,5 +99,5 @@ def _top(module: str) -> str:
     return module.partition(".")[0]
 
 
-def _extra_of(module: str) -> Optional[str]:
+def _extra_of(module: str) -> str | None:
     return next((extra for extra, modules in EXTRAS.items() if _top(module) in modules), None)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.platforms import lives
@@ -24,7 +24,7 @@ _LONGEST = 150
 _tidied: set[Path] = set()
 #: Path and state of a file → digest of its bytes. Some file systems do not number files, so that two may have
 #: one state.
-_digests: dict[tuple[str, Optional[tuple[int, ...]]], str] = {}
+_digests: dict[tuple[str, tuple[int, ...] | None], str] = {}
 _TOO_NEW_NS = 100_000_000
 
 
@@ -58,7 +58,7 @@ def _made_for(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def naming(path: Path, instead_of: Optional[Path] = None) -> Iterator[None]:
+def naming(path: Path, instead_of: Path | None = None) -> Iterator[None]:
     """Have an OSError of the block that names no file, as that of a full disk, name `path`.
 
     instead_of: a temporary file or folder that the user knows nothing of.
@@ -163,7 +163,7 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def file_state(path: Path) -> Optional[tuple[int, ...]]:
+def file_state(path: Path) -> tuple[int, ...] | None:
     """Return the identity of a file's content: its device, number, size and times.
 
     None where it cannot be looked at, or was written within the last tenth of a second, so that it may change

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,12 +96,12 @@ class FoldResult(Mapping[str, NDArray[Any]]):
         return self._always_there("labels")
 
     @property
-    def train_animals(self) -> Optional[tuple[str, ...]]:
+    def train_animals(self) -> tuple[str, ...] | None:
         """The animals trained on; None in a file of a version that did not note them."""
         return self._texts("train_animals")
 
     @property
-    def test_animals(self) -> Optional[tuple[str, ...]]:
+    def test_animals(self) -> tuple[str, ...] | None:
         """The animals tested; None in a file of a version that did not note them."""
         return self._texts("test_animals")
 
@@ -142,10 +142,10 @@ class FoldResult(Mapping[str, NDArray[Any]]):
     def _names(self) -> tuple[str, ...]:
         return self._read(None)
 
-    def _texts(self, name: str) -> Optional[tuple[str, ...]]:
+    def _texts(self, name: str) -> tuple[str, ...] | None:
         return tuple(map(str, self[name])) if name in self else None
 
-    def _read(self, name: Optional[str]) -> Any:
+    def _read(self, name: str | None) -> Any:
         """Return an array, or without a name the names of all."""
         try:
             with np.load(self.path, allow_pickle=False) as stored:

@@ -24,7 +24,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
-from typing import Optional, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean, listed
@@ -34,7 +34,7 @@ GROUP = "mcukd.plugins"
 
 _lock = threading.RLock()
 _loaded = False
-_failure: Optional[UserError] = None
+_failure: UserError | None = None
 
 
 def load() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd import __version__
 from mcukd.errors import UserError
@@ -101,7 +101,7 @@ class Study:
         _point_latest_at(self.path)
 
     @classmethod
-    def open(cls, path: Optional[Path] = None) -> Study:
+    def open(cls, path: Path | None = None) -> Study:
         """Open an existing study; without a path, the newest one (`runs/latest`)."""
         path = path or RUNS / LATEST
         file = path / MANIFEST
@@ -127,7 +127,7 @@ class Study:
         """Name or path of the dataset card the study was made from."""
         return str(self.manifest["card"])
 
-    def data_root(self, given: Optional[Path]) -> Optional[Path]:
+    def data_root(self, given: Path | None) -> Path | None:
         """Return the folder of the data sets: the one given, else the one the study was made with.
 
         A given folder is remembered (as an absolute path), so that later stages find the same samples.
@@ -211,7 +211,7 @@ class Study:
         name, _, board = stage.partition(":")
         return REFRESH[name].format(run=self.path, board=board)
 
-    def _maker_of(self, name: str) -> Optional[str]:
+    def _maker_of(self, name: str) -> str | None:
         for stage, record in self.manifest["stages"].items():
             if name in record["outputs"]:
                 return str(stage)

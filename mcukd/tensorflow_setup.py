@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from mcukd.errors import UserError
 from mcukd.extras import load
@@ -165,7 +165,7 @@ def _imported_quickly() -> Iterator[None]:
             gc.enable()
 
 
-def _note(name: str, ours: str, found: Optional[str] = None) -> None:
+def _note(name: str, ours: str, found: str | None = None) -> None:
     found = os.environ.get(name) if found is None else found
     if found is not None and found != ours:
         overridden[name] = found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Optional
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -43,28 +42,28 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def figure(value: Optional[float], digits: int = 3) -> str:
+def figure(value: float | None, digits: int = 3) -> str:
     """Format a score; a dash where it is undefined."""
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def with_spread(value: Optional[float], spread: Optional[float], digits: int = 3) -> str:
+def with_spread(value: float | None, spread: float | None, digits: int = 3) -> str:
     """Format mean ± standard deviation over seeds, or the mean alone with a single seed."""
     mean = figure(value, digits)
     return mean if value is None or spread is None else f"{mean} ± {figure(spread, digits)}"
 
 
-def between(interval: Optional[Sequence[float]], digits: int = 3) -> str:
+def between(interval: Sequence[float] | None, digits: int = 3) -> str:
     """Format an interval as `.81 to .92`; a dash where there is none."""
     return "–" if interval is None else f"{figure(interval[0], digits)} to {figure(interval[1], digits)}"
 
 
-def grouped(value: Optional[float]) -> str:
+def grouped(value: float | None) -> str:
     """Format a count with thin spaces between thousands; a dash where it is unknown."""
     return "–" if value is None else f"{round(value):,}".replace(",", "\u2009")
 
 
-def of_limit(used: Optional[float], limit: Optional[float]) -> str:
+def of_limit(used: float | None, limit: float | None) -> str:
     """Format bytes used, with the share of a memory where its size is known."""
     return grouped(used) if used is None or not limit else f"{grouped(used)} ({used / limit:.0%})"
 

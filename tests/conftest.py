@@ -14,9 +14,9 @@ import os
 import shutil
 import stat
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Callable
 
 import pytest
 from builders.places import DATA, REPRO, Folders

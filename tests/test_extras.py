@@ -9,7 +9,6 @@ import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 import pytest
 from builders.commands import mcukd
@@ -138,7 +137,7 @@ def test_the_command_that_was_typed_decides_the_extra(tmp_path: Path) -> None:
     [(None, True), (["teacher"], True), (["majority", "random_forest"], False)],
 )
 def test_a_sweep_without_tensorflow_begins_no_training(
-    beside: Optional[list[str]], refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    beside: list[str] | None, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in {*EXTRAS["train"], *(one for one in sys.modules if one.partition(".")[0] in EXTRAS["train"])}:
         monkeypatch.setitem(sys.modules, name, None)

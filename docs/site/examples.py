@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from repository import ROOT
 
@@ -42,7 +42,7 @@ class Example:
     file: str
     line: int
     command: str
-    added: Optional[str]
+    added: str | None
 
     @property
     def words(self) -> list[str]:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from repository import ROOT
 
@@ -28,7 +28,7 @@ class Scored:
     name: str
     mcc: float
     by_seed: tuple[float, ...]
-    interval: Optional[tuple[float, float]]
+    interval: tuple[float, float] | None
 
 
 def records() -> dict[str, dict[str, Any]]:

@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 
@@ -34,7 +33,7 @@ def spelled_as(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     return found if len(set(found)) == len(set(names)) else tuple(names)
 
 
-def classes_of(path: Path, behaviours: Iterable[str], reading: Reading) -> dict[str, Optional[str]]:
+def classes_of(path: Path, behaviours: Iterable[str], reading: Reading) -> dict[str, str | None]:
     """Return behaviour of a file → class, None where it is left out.
 
     Names are compared by `name_key`. Without classes the file's own names are taken, of spellings that
@@ -45,7 +44,7 @@ def classes_of(path: Path, behaviours: Iterable[str], reading: Reading) -> dict[
     known = {name_key(name): name for name in reversed(reading.classes or names)}
     mapped = {name_key(old): new for old, new in reading.mapping.items()}
     _check_mapping(path, names, reading)
-    found: dict[str, Optional[str]] = {}
+    found: dict[str, str | None] = {}
     unknown = []
     for name in names:
         key = name_key(name)

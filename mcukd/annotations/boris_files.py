@@ -9,9 +9,9 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.data.importer.times import zone_of
 from mcukd.errors import UserError
@@ -139,6 +139,6 @@ def _free(taken: dict[str, Any], name: str) -> str:
     return name if number == 1 else f"{name} {number}"
 
 
-def _local(ns: int, zone: Optional[str]) -> str:
-    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=ns // 1_000_000)
+def _local(ns: int, zone: str | None) -> str:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ns // 1_000_000)
     return moment.astimezone(zone_of(zone or "UTC")).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]

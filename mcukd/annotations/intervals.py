@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
 
 from mcukd.annotations.behaviours import classes_of
 from mcukd.annotations.reading import Reading
@@ -98,7 +97,7 @@ def _notes(
     path: Path,
     intervals: Sequence[Interval],
     lasting: Sequence[Interval],
-    classes: dict[str, Optional[str]],
+    classes: dict[str, str | None],
 ) -> tuple[str, ...]:
     notes = []
     points = len(intervals) - len(lasting)

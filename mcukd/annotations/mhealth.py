@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mcukd.data.importer.local_time import utc_of_local
@@ -17,7 +17,7 @@ from mcukd.files import write_text
 from mcukd.metrics.agreement.track import Track
 
 COLUMNS = ("HEADER_TIME_STAMP", "START_TIME", "STOP_TIME", "LABEL_NAME", "PARTICIPANT_ID")
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def write_mhealth(path: Path, tracks: Sequence[Track], zone: str) -> int:

@@ -12,7 +12,6 @@ import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 
@@ -41,7 +40,7 @@ def stamp(ns: int) -> str:
 
 
 def write_movebank(
-    path: Path, tracks: Sequence[Track], tags: Mapping[str, str], model_sha256: Optional[str]
+    path: Path, tracks: Sequence[Track], tags: Mapping[str, str], model_sha256: str | None
 ) -> int:
     """Write the bouts of tracks and return how many there are.
 

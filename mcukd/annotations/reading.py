@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.metrics.agreement.periods import Periods
@@ -26,9 +25,9 @@ class TagModel:
     """
 
     classes: tuple[str, ...]
-    window_s: Optional[float] = None
-    hop_s: Optional[float] = None
-    sha256: Optional[str] = None
+    window_s: float | None = None
+    hop_s: float | None = None
+    sha256: str | None = None
     smoothing: int = 1
     simulated: bool = False
 
@@ -57,17 +56,17 @@ class Reading:
     animals: Mapping[str, str] = field(default_factory=dict)
     animal: str = ""
     observations: tuple[str, ...] = ()
-    timezone: Optional[str] = None
-    unit: Optional[str] = None
-    base: Optional[str] = None
-    hold: Optional[str] = None
-    day_first: Optional[bool] = None
+    timezone: str | None = None
+    unit: str | None = None
+    base: str | None = None
+    hold: str | None = None
+    day_first: bool | None = None
     year_first: bool = False
-    begins: Optional[float] = None
-    offset_s: Optional[float] = None
+    begins: float | None = None
+    offset_s: float | None = None
     drift_ppm: float = 0.0
-    model: Optional[TagModel] = None
-    period_s: Optional[float] = None
+    model: TagModel | None = None
+    period_s: float | None = None
 
     def __post_init__(self) -> None:
         _require("--offset", self.offset_s, -_LATEST_S, _LATEST_S, "seconds, up to those from 1970 to 2106")
@@ -88,14 +87,14 @@ class Said:
 
     tracks: tuple[Track, ...]
     notes: tuple[str, ...] = ()
-    model_sha256: Optional[str] = None
+    model_sha256: str | None = None
     periods: tuple[Periods, ...] = ()
     uncertainty_s: float = 0.0
     simulated: bool = False
     observers: tuple[str, ...] = ()
 
 
-def _require(flag: str, value: Optional[float], least: float, most: float, expected: str) -> None:
+def _require(flag: str, value: float | None, least: float, most: float, expected: str) -> None:
     """UserError where a number is out of range; NaN always is."""
     if value is not None and not least <= value <= most:
         raise UserError(f"{flag} is {value:g}; expected are {expected}.")

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 from mcukd.annotations.behaviours import brought
 from mcukd.annotations.reading import UNKNOWN, Reading, Said, TagModel
@@ -48,7 +47,7 @@ class Bout:
     end: float
     results: int
     result_s: float
-    model: Optional[int]
+    model: int | None
 
 
 def is_log(content: bytes) -> bool:
@@ -128,7 +127,7 @@ def _of_model(path: Path, bouts: Sequence[Bout], model: TagModel) -> tuple[list[
     return mine, notes
 
 
-def bouts_of(log: Log, result_s: Optional[float] = None) -> tuple[list[Bout], int]:
+def bouts_of(log: Log, result_s: float | None = None) -> tuple[list[Bout], int]:
     """Return the bouts of a log in their order, and how many of them have no length in seconds.
 
     result_s: between results, of starts of which the log has no record any more.
@@ -140,7 +139,7 @@ def bouts_of(log: Log, result_s: Optional[float] = None) -> tuple[list[Bout], in
     }
     records = [each for each in log.records if each.record.kind == BOUT]
     bouts, lost = [], 0
-    start: Optional[float] = None
+    start: float | None = None
     for each, after in zip(records, [*records[1:], None]):
         between, model = boots.get(each.boot, (result_s, None))
         if between is None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from mcukd.archive.container import Archive, Broken, read_archive
 from mcukd.archive.crate import CRATE, described_files, path_in_crate

@@ -11,17 +11,17 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Callable, Optional, Union
+from typing import BinaryIO
 
 from mcukd.archive.names import name_problem, names_problem
 from mcukd.errors import UserError
 from mcukd.files import naming, replacing
 
 #: Content of a member: a file, or bytes.
-Content = Union[Path, bytes]
+Content = Path | bytes
 _LOCAL, _CENTRAL, _END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 _LOCAL_HEAD, _END_SIZE = 30, 22
 _MOST_32, _MOST_16 = 0xFFFFFFFF, 0xFFFF
@@ -165,7 +165,7 @@ class _Reader:
 
     def read(self) -> Archive:
         members: dict[str, Member] = {}
-        last: Optional[str] = None
+        last: str | None = None
         begin = self._take(4)
         while begin == _LOCAL:
             member = self._member()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -104,7 +104,7 @@ def names_below(names: Iterable[str], folder: str) -> list[str]:
 def day_of_newest(contents: Iterable[Content]) -> str:
     """Return the day, in UTC, on which the newest of the files was written, as ISO 8601."""
     times = [one.stat().st_mtime for one in contents if isinstance(one, Path)]
-    return datetime.fromtimestamp(max(times, default=0), timezone.utc).date().isoformat()
+    return datetime.fromtimestamp(max(times, default=0), UTC).date().isoformat()
 
 
 def private_paths(study: Study) -> list[str]:

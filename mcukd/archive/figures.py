@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Known:
     tolerance: float = 1e-9
 
 
-def check_metrics(study: Path, evaluation: Optional[bytes], known: Known) -> str:
+def check_metrics(study: Path, evaluation: bytes | None, known: Known) -> str:
     """Make the figures of a study's `metrics.json` again as far as its files allow; say how far that is.
 
     study: its directory. evaluation: the member with labels and animals of the scored windows, None without

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.annotations.tag_log import is_log
 from mcukd.archive.container import Broken
@@ -15,7 +15,7 @@ from mcukd.tag.log import Found, read_log
 from mcukd.tag.records import BOOT, BOUT, NAMES, field
 
 
-def log_figures(path: Path) -> Optional[dict[str, Any]]:
+def log_figures(path: Path) -> dict[str, Any] | None:
     """Return the figures of a tag's log in JSON types; None for a file that is none.
 
     `chip`: its number, where the file says it; `classes` that are counted; `records` by kind; `models` and
@@ -43,7 +43,7 @@ def log_figures(path: Path) -> Optional[dict[str, Any]]:
     }
 
 
-def check_log(path: Path, recorded: Mapping[str, Any], model_sha256: Optional[str]) -> str:
+def check_log(path: Path, recorded: Mapping[str, Any], model_sha256: str | None) -> str:
     """Make a log's figures again and compare them with those recorded; say what holds.
 
     model_sha256: of the study's model. Raises Broken for the first figure that is another.

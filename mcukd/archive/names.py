@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from typing import Optional
 
 #: Longest name of a file or folder on common file systems, in bytes, and longest path that is packed.
 _PART, _WHOLE = 255, 1024
@@ -13,7 +12,7 @@ _FORBIDDEN = set('<>:"|?*\\')
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{one}{n}" for one in ("com", "lpt") for n in range(1, 10))}
 
 
-def name_problem(name: str) -> Optional[str]:
+def name_problem(name: str) -> str | None:
     """Return why a member cannot have a name, as the beginning of a sentence; None where it can."""
     shown = ascii(name)
     if not name or len(name.encode(errors="replace")) > _WHOLE:
@@ -33,7 +32,7 @@ def name_problem(name: str) -> Optional[str]:
     return None
 
 
-def names_problem(names: Iterable[str]) -> Optional[str]:
+def names_problem(names: Iterable[str]) -> str | None:
     """Return why names cannot be together in one archive; None where they can."""
     seen: dict[str, str] = {}
     for name in sorted(names):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ class ProvenWindows:
         )
         return cls(probes, arrays["classes"], arrays["logits"], arrays["state_crc"])
 
-    def first_difference(self, found: InferenceResult) -> Optional[str]:
+    def first_difference(self, found: InferenceResult) -> str | None:
         """Say which window has another class, logit or state checksum in `found`; None where none has."""
         for what, mine, theirs in (
             ("class", self.classes, found.classes),

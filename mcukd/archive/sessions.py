@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.archive.container import Broken
 from mcukd.archive.figures import Known, require_same
@@ -16,7 +16,7 @@ from mcukd.observation.folder import FACTS, observer_path, observers_of, tags_of
 from mcukd.observation.journal_lines import read_journal
 
 
-def session_figures(folder: Path) -> Optional[dict[str, Any]]:
+def session_figures(folder: Path) -> dict[str, Any] | None:
     """Return a session's figures in JSON types; None for a folder that is no session.
 
     `journals`: entries of each. `agreement`: of every observer with the tag, None where there are not both;
@@ -52,9 +52,7 @@ def session_figures(folder: Path) -> Optional[dict[str, Any]]:
     return dict(json.loads(json.dumps(found, allow_nan=False)))
 
 
-def check_session(
-    folder: Path, recorded: Mapping[str, Any], model_sha256: Optional[str], known: Known
-) -> str:
+def check_session(folder: Path, recorded: Mapping[str, Any], model_sha256: str | None, known: Known) -> str:
     """Make a session's figures again from its journals and compare them with those recorded; say what holds.
 
     model_sha256: of the study's model. Raises Broken for a journal that is missing or shorter, and for the

@@ -7,7 +7,6 @@ kernel is written for, and a cycle table of its own, are files that the entry na
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.plugins import Registry
@@ -35,10 +34,10 @@ class Core:
     title: str
     flags: tuple[str, ...] = ()
     fpu: bool = False
-    kernels: Optional[str] = None
-    condition: Optional[str] = None
-    machine: Optional[str] = None
-    cycles: Optional[str] = None
+    kernels: str | None = None
+    condition: str | None = None
+    machine: str | None = None
+    cycles: str | None = None
 
 
 HOST = Core(name="host", option="host", title="this computer")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from pydantic import Field, model_validator
 
 from mcukd.boards.currents import Figure
@@ -28,8 +26,8 @@ class PowerLever(Section):
 
     name: str = Field(min_length=1)
     what: str = Field(min_length=1)
-    awake_ma: Optional[Figure] = None
-    asleep_ua: Optional[Figure] = None
+    awake_ma: Figure | None = None
+    asleep_ua: Figure | None = None
 
 
 class EnergySection(Section):
@@ -50,17 +48,17 @@ class EnergySection(Section):
     cycles_per_instruction: Figure
     awake_ma: Figure
     asleep_ua: Figure
-    bus_ma: Optional[Figure] = None
+    bus_ma: Figure | None = None
     flash_word_ma: Figure
     flash_word_us: Figure
     flash_erase_ma: Figure
     flash_erase_ms: Figure
-    packet_awake_ms: Optional[Figure] = None
-    radio_start_ma: Optional[Figure] = None
-    radio_start_ms: Optional[Figure] = None
-    radio_asleep_ua: Optional[Figure] = None
-    sensor_ua: Optional[Figure] = None
-    transmit_ma: Optional[Figure] = None
+    packet_awake_ms: Figure | None = None
+    radio_start_ma: Figure | None = None
+    radio_start_ms: Figure | None = None
+    radio_asleep_ua: Figure | None = None
+    sensor_ua: Figure | None = None
+    transmit_ma: Figure | None = None
     levers: tuple[PowerLever, ...] = Field(default=(), strict=False)
     remarks: tuple[str, ...] = Field(default=(), strict=False)
 

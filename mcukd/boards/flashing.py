@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.boards.debug_probes import probes_of
 from mcukd.boards.model import Board
@@ -39,7 +39,7 @@ PROVISIONING_LOST = (
 )
 
 
-def runner_for(board: Board, name: Optional[str] = None) -> tuple[Runner, Any]:
+def runner_for(board: Board, name: str | None = None) -> tuple[Runner, Any]:
     """Return the board's runner, by default the one its file names, and the board's facts for it.
 
     Raises UserError for a board without hardware and for a runner that the board has no facts for.
@@ -58,9 +58,7 @@ def runner_for(board: Board, name: Optional[str] = None) -> tuple[Runner, Any]:
     return RUNNERS[wanted], board.flash.facts(wanted)
 
 
-def flash_argv(
-    board: Board, firmware: Path, options: FlashOptions, runner: Optional[str] = None
-) -> list[str]:
+def flash_argv(board: Board, firmware: Path, options: FlashOptions, runner: str | None = None) -> list[str]:
     """Return the exact argument list that flashes `firmware` onto a board.
 
     Raises UserError where the runner cannot do what the options ask for, or where they would erase what the
@@ -83,7 +81,7 @@ def flash_argv(
     return argv
 
 
-def flash(board: Board, firmware: Path, options: FlashOptions, runner: Optional[str] = None) -> list[str]:
+def flash(board: Board, firmware: Path, options: FlashOptions, runner: str | None = None) -> list[str]:
     """Flash `firmware` onto a board and return the argument list that did it.
 
     Raises UserError for a missing program, a missing probe or one of several, a locked chip, whatever else
@@ -134,8 +132,8 @@ def failure_sentence(
     program: str,
     output: str,
     options: FlashOptions = FlashOptions(),
-    status: Optional[int] = 1,
-    stopped: Optional[str] = None,
+    status: int | None = 1,
+    stopped: str | None = None,
 ) -> str:
     """Return one sentence for a runner's failure: what it said, and what to do.
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import IO, TYPE_CHECKING, Optional
+from typing import IO, TYPE_CHECKING
 
 from mcukd import extras
 from mcukd.boards.emulator import QEMU, qemu_argv
@@ -37,9 +37,9 @@ _EARLY_SECONDS = 0.3
 def running(
     board: Board,
     elf: Path,
-    flash: Optional[Path] = None,
-    animal: Optional[AnimalName] = None,
-    speed: Optional[float] = None,
+    flash: Path | None = None,
+    animal: AnimalName | None = None,
+    speed: float | None = None,
 ) -> Iterator[str]:
     """Run `elf` on the board's stand-in and yield a pyserial URL.
 
@@ -112,9 +112,9 @@ def _behind_socket(
 def _argv(
     board: Board,
     elf: Path,
-    flash: Optional[Path],
-    animal: Optional[AnimalName],
-    speed: Optional[float],
+    flash: Path | None,
+    animal: AnimalName | None,
+    speed: float | None,
     listening: int,
 ) -> list[str]:
     require_stand_in(board)
@@ -213,7 +213,7 @@ def _ended_at_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
 def _sigterm_raises() -> Iterator[None]:
     """Let SIGTERM unwind the stack, unless someone handles it already, so that no emulator is left behind."""
 
-    def leave(number: int, frame: Optional[FrameType]) -> None:
+    def leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
     main = threading.current_thread() is threading.main_thread()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -54,22 +54,22 @@ class Board(Section):
     mcu: str = Field(min_length=1)
     core: str
     port: str = Field(pattern=r"^[a-z0-9_]+$")
-    clock_hz: Optional[int] = Field(default=None, gt=0, le=1_000_000_000)
-    stack_bytes: Optional[int] = Field(default=None, ge=256)
+    clock_hz: int | None = Field(default=None, gt=0, le=1_000_000_000)
+    stack_bytes: int | None = Field(default=None, ge=256)
     dcdc: bool = False
     low_frequency_crystal: bool = False
     optimize: Literal["speed", "size"] = "speed"
-    emulates: Optional[str] = None
-    memory: Optional[Memory] = None
+    emulates: str | None = None
+    memory: Memory | None = None
     console: Console
-    sensor: Optional[Accelerometer] = None
-    flash: Optional[SerializeAsAny[Flash]] = None
-    emulator: Optional[Emulator] = None
-    tag: Optional[TagSection] = None
-    radio: Optional[RadioField] = None
-    energy: Optional[EnergySection] = None
+    sensor: Accelerometer | None = None
+    flash: SerializeAsAny[Flash] | None = None
+    emulator: Emulator | None = None
+    tag: TagSection | None = None
+    radio: RadioField | None = None
+    energy: EnergySection | None = None
     unverified: tuple[str, ...] = Field(default=(), strict=False)
-    _path: Optional[Path] = PrivateAttr(default=None)
+    _path: Path | None = PrivateAttr(default=None)
 
     @field_validator("core")
     @classmethod
@@ -160,7 +160,7 @@ class Board(Section):
         return {key: value for key, value in data.items() if value is not None or key not in _LATER}
 
     @property
-    def path(self) -> Optional[Path]:
+    def path(self) -> Path | None:
         """The TOML file this board was read from."""
         return self._path
 
@@ -184,7 +184,7 @@ class Board(Section):
         """Whether the reserved end of its flash holds configuration words that the image has to bring."""
         return read_port(self.port).configuration
 
-    def sensor_for(self, rate_hz: float, channels: int) -> Optional[SensorSetup]:
+    def sensor_for(self, rate_hz: float, channels: int) -> SensorSetup | None:
         """Return how the sensor is set up for a model of `rate_hz` and `channels`.
 
         None where the board has no driver, or the sensor is not set to give what the model takes.
@@ -195,12 +195,12 @@ class Board(Section):
         return setup
 
     @property
-    def modelled_chip(self) -> Optional[str]:
+    def modelled_chip(self) -> str | None:
         """The model of its chip, on which its real image runs without hardware; None where there is none."""
         return None if self.emulated else read_port(self.port).chip
 
     @property
-    def provision_region(self) -> Optional[Region]:
+    def provision_region(self) -> Region | None:
         """The last whole pages of its flash, which keep what a tag is told; None without [tag].
 
         They lie behind the log, so that a log of another length leaves them where they are.
@@ -216,7 +216,7 @@ class Board(Section):
         return Region(origin=end - length, length=length)
 
     @property
-    def log_region(self) -> Optional[Region]:
+    def log_region(self) -> Region | None:
         """The pages of its flash before those, which keep the log; None without [tag]."""
         page, behind = read_port(self.port).log_page_bytes, self.provision_region
         if self.tag is None or page is None or behind is None:
@@ -241,7 +241,7 @@ class Board(Section):
         """Instructions or cycles per tick of `port_counter`."""
         return self.emulator.instructions_per_tick if self.emulator else 1
 
-    def with_optimize(self, optimize: Optional[str]) -> Board:
+    def with_optimize(self, optimize: str | None) -> Board:
         """Return this board built for `speed` or `size`; as its file says for None.
 
         Raises UserError for anything else.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -60,13 +59,13 @@ class Port(BaseModel):
     clocks_hz: tuple[int, ...] = Field(default=(), strict=False)
     buses: tuple[str, ...] = Field(default=(), strict=False)
     radios: tuple[str, ...] = Field(default=(), strict=False)
-    pins: Optional[int] = None
+    pins: int | None = None
     configuration: bool = False
     dcdc: bool = False
     low_frequency_crystal: bool = False
-    log_page_bytes: Optional[int] = None
-    chip: Optional[str] = None
-    flash: Optional[FlashNeeds] = None
+    log_page_bytes: int | None = None
+    chip: str | None = None
+    flash: FlashNeeds | None = None
 
 
 def read_port(name: str) -> Port:
@@ -78,11 +77,11 @@ def check_port(
     path: Path,
     name: str,
     core: str,
-    clock_hz: Optional[int],
-    flash: Optional[Region],
-    bus: Optional[str] = None,
+    clock_hz: int | None,
+    flash: Region | None,
+    bus: str | None = None,
     fitted: Sequence[str] = (),
-    radio: Optional[str] = None,
+    radio: str | None = None,
     pins: Sequence[tuple[str, int]] = (),
 ) -> None:
     """Raise UserError, naming the board file and the field, where a board is not what its port needs.

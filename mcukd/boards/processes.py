@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, Optional
+from typing import IO
 
 from mcukd.platforms import end_group, own_group
 
@@ -27,9 +27,9 @@ class Ended:
     stopped: why it was stopped ("did not end within 300 s"); None where it ended by itself.
     """
 
-    status: Optional[int]
+    status: int | None
     output: str
-    stopped: Optional[str] = None
+    stopped: str | None = None
 
 
 def run_closed(argv: Sequence[str], seconds: float) -> Ended:
@@ -49,7 +49,7 @@ def run_closed(argv: Sequence[str], seconds: float) -> Ended:
     said = bytearray()
     reader = threading.Thread(target=_collect, args=(process.stdout, said), daemon=True)
     reader.start()
-    stopped: Optional[str] = None
+    stopped: str | None = None
     try:
         stopped = _wait(process, said, seconds)
         if stopped is None:
@@ -62,7 +62,7 @@ def run_closed(argv: Sequence[str], seconds: float) -> Ended:
     return Ended(None if stopped else process.returncode, output, stopped)
 
 
-def _wait(process: subprocess.Popen[bytes], said: bytearray, seconds: float) -> Optional[str]:
+def _wait(process: subprocess.Popen[bytes], said: bytearray, seconds: float) -> str | None:
     """Wait until a program ends; return why it has to be stopped, None where it ended."""
     deadline = time.monotonic() + seconds
     while len(said) < MOST_OUTPUT:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Optional, Union
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -54,7 +54,7 @@ class LoraRadio(Section):
     miso_pin: int = Field(ge=0, le=47)
     select_pin: int = Field(ge=0, le=47)
     frame: Literal["id", "lorawan"] = "id"
-    id: Optional[int] = Field(default=None, ge=0, lt=1 << 8 * ID_BYTES)
+    id: int | None = Field(default=None, ge=0, lt=1 << 8 * ID_BYTES)
     frequency_hz: int = Field(ge=860_000_000, le=_HIGHEST_HZ)
     channels: int = Field(default=1, ge=1, le=16)
     channel_step_hz: int = Field(default=200_000, ge=1000, le=2_000_000)
@@ -142,7 +142,7 @@ class BleRadio(Section):
     interval_ms: int = Field(ge=20, le=10_240)
     power_dbm: int = 0
     company: int = Field(default=NO_COMPANY, ge=0, le=0xFFFF)
-    address: Optional[str] = None
+    address: str | None = None
 
     @field_validator("power_dbm")
     @classmethod
@@ -153,7 +153,7 @@ class BleRadio(Section):
 
     @field_validator("address")
     @classmethod
-    def _is_static(cls, address: Optional[str]) -> Optional[str]:
+    def _is_static(cls, address: str | None) -> str | None:
         if address is not None and not (_ADDRESS.fullmatch(address) and int(address[:2], 16) >= 0xC0):
             raise ValueError(
                 'a static random address as "C0:12:34:56:78:9A" is expected, whose first two bits are ones'
@@ -161,8 +161,8 @@ class BleRadio(Section):
         return address
 
 
-Radio = Union[LoraRadio, BleRadio]
+Radio = LoraRadio | BleRadio
 #: Sections by their driver: a folder of `firmware_templates/radio`.
-RADIOS: Mapping[str, type[Union[LoraRadio, BleRadio]]] = {"sx1272": LoraRadio, "ble": BleRadio}
+RADIOS: Mapping[str, type[LoraRadio | BleRadio]] = {"sx1272": LoraRadio, "ble": BleRadio}
 #: As a field of a board.
 RadioField = Annotated[Radio, Field(discriminator="driver")]

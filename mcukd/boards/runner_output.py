@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Optional
 
 from mcukd.boards.runners.runner import Runner
 
@@ -126,7 +125,7 @@ def error_lines(output: str) -> list[str]:
     return [line for line in _lines(output) if _ERROR.search(line) and not _HARMLESS.search(line)]
 
 
-def cause_of(output: str) -> tuple[Optional[str], str]:
+def cause_of(output: str) -> tuple[str | None, str]:
     """Return what failed (a cause above; None where no pattern tells) and the line that says so.
 
     Lines of good news are passed over: "verified … bytes" before a time-out is no failed verification.

@@ -7,7 +7,6 @@ scales every sample before the model (`mcukd.fixedpoint.scaling`); samples that 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,10 +51,10 @@ def beyond_range(board: Board, counts: NDArray[np.int16], counts_per_g: float) -
 def scale_sentence(
     board: Board,
     counts_per_g: float,
-    range_g: Optional[float] = None,
-    beyond: Optional[float] = None,
+    range_g: float | None = None,
+    beyond: float | None = None,
     applied: bool = True,
-) -> Optional[str]:
+) -> str | None:
     """Say how the samples of a board's sensor differ from a card's, and what the firmware does to them.
 
     counts_per_g, range_g: of the card; range_g is None where it is not known. beyond: share of the card's
@@ -70,10 +69,10 @@ def scale_sentence(
 def scales_sentence(
     boards: list[Board],
     counts_per_g: float,
-    range_g: Optional[float] = None,
-    beyond: Optional[float] = None,
+    range_g: float | None = None,
+    beyond: float | None = None,
     applied: bool = True,
-) -> Optional[str]:
+) -> str | None:
     """Say of several boards whose sensors have the same range and scale what `scale_sentence` says of one."""
     sensor = boards[0].sensor
     if sensor is None:
@@ -107,7 +106,7 @@ def scales_sentence(
 
 
 def bundled_sentences(
-    boards: Iterable[Board], counts_per_g: float, range_g: float, counts: Optional[NDArray[np.int16]] = None
+    boards: Iterable[Board], counts_per_g: float, range_g: float, counts: NDArray[np.int16] | None = None
 ) -> list[str]:
     """Say of all boards with a chip of their own which ones have another scale than a card.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Optional
+from typing import Any
 
 from pydantic import (
     Field,
@@ -83,8 +83,8 @@ class Console(Section):
 
     uart: str = Field(min_length=1)
     baud: int = Field(ge=1200, le=1_000_000)
-    tx_pin: Optional[int] = Field(default=None, ge=0, le=47)
-    rx_pin: Optional[int] = Field(default=None, ge=0, le=47)
+    tx_pin: int | None = Field(default=None, ge=0, le=47)
+    rx_pin: int | None = Field(default=None, ge=0, le=47)
 
     @model_validator(mode="after")
     def _pins_come_in_pairs(self) -> Console:
@@ -107,7 +107,7 @@ class Accelerometer(Section):
     counts_per_g: float = Field(gt=0)
     rates_hz: tuple[float, ...] = Field(min_length=1, strict=False)
     axes: tuple[str, ...] = Field(min_length=3, max_length=3, strict=False)
-    driver: Optional[SensorDriver] = None
+    driver: SensorDriver | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Accelerometer:
@@ -133,7 +133,7 @@ class Accelerometer(Section):
         return data
 
     @property
-    def setup(self) -> Optional[SensorSetup]:
+    def setup(self) -> SensorSetup | None:
         """What the driver in C needs; None without one."""
         return sensor_setup(self.driver, self.range_g, self.counts_per_g) if self.driver else None
 
@@ -166,7 +166,7 @@ class Flash(Section):
 
 def flash_section(runners: Iterable[Runner]) -> type[Flash]:
     """Return the model of [flash] with a section for each of some runners."""
-    facts: dict[str, Any] = {runner.name: (Optional[runner.section], None) for runner in runners}
+    facts: dict[str, Any] = {runner.name: (runner.section | None, None) for runner in runners}
     return create_model("Flash", __base__=Flash, **facts)
 
 

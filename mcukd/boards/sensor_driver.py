@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Optional
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +140,7 @@ class SensorDriver(Section):
     address: int
     sda_pin: int = Field(ge=0, le=47)
     scl_pin: int = Field(ge=0, le=47)
-    interrupt_pin: Optional[int] = Field(default=None, ge=0, le=47)
+    interrupt_pin: int | None = Field(default=None, ge=0, le=47)
     rate_hz: float = Field(gt=0)
     mode: str = "normal"
     axes_map: str

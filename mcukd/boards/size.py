@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.boards.model import Board
 from mcukd.boards.stack import stack_bound
@@ -120,7 +120,7 @@ def size_rows(size: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
-def stack_sentence(size: dict[str, Any]) -> Optional[str]:
+def stack_sentence(size: dict[str, Any]) -> str | None:
     """Say how much of the stack a firmware can need at most; None on the host and in older reports."""
     bound = size.get("stack_bound")
     if bound is None:
@@ -176,7 +176,7 @@ def _by_group(elf: Path, origins: dict[str, str]) -> tuple[Counter[str], Counter
 
 
 def _flash_group(name: str, kind: str, origins: dict[str, str]) -> str:
-    origin: Optional[str] = origins.get(name)
+    origin: str | None = origins.get(name)
     if origin is None:
         return "libc and libgcc"
     if origin == "mcukd_known_answer":

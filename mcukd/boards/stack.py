@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.boards.cores import Core
 from mcukd.boards.tools import require_tool
@@ -63,7 +63,7 @@ class _Function:
     instructions: list[_Instruction] = field(default_factory=list)
     depth: int = 0
     calls: dict[int, int] = field(default_factory=dict)
-    pointers: Optional[int] = None
+    pointers: int | None = None
     abandons: bool = False
 
     @property
@@ -247,7 +247,7 @@ def _pushed(function: _Function, one: _Instruction, depth: int) -> int:
     return depth
 
 
-def _next(function: _Function, one: _Instruction, depth: int) -> list[tuple[Optional[int], bool]]:
+def _next(function: _Function, one: _Instruction, depth: int) -> list[tuple[int | None, bool]]:
     """Return where control goes: a place or a function (None: neither), and whether it goes on as well."""
     name, operands = one.name.split(".")[0], one.operands
     if name in ("cbz", "cbnz"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from pydantic import Field
 
 from mcukd.boards.section import Section
@@ -27,4 +25,4 @@ class TagSection(Section):
     period_s: int = Field(default=3600, ge=1, le=31_622_400)
     bout_results: int = Field(default=1, ge=0, le=65535)
     console_s: int = Field(default=60, ge=0, le=43_200)
-    payload: Optional[str] = Field(default=None, min_length=1)
+    payload: str | None = Field(default=None, min_length=1)

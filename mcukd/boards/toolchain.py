@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.boards.cores import Core
 from mcukd.boards.model import Board
@@ -39,8 +39,8 @@ class BuildResult:
     """A built firmware; `hex` and `bin` are None on the host. size: the content of size.json."""
 
     elf: Path
-    hex: Optional[Path]
-    bin: Optional[Path]
+    hex: Path | None
+    bin: Path | None
     size: dict[str, Any]
 
 
@@ -123,7 +123,7 @@ def _link(gcc: str, board: Board, sources_dir: Path, work: Path) -> Path:
     return elf
 
 
-def overflow_sentence(stderr: str, board: Board) -> Optional[str]:
+def overflow_sentence(stderr: str, board: Board) -> str | None:
     """Return what the linker says about a region that overflowed as one sentence; None for other errors."""
     found = {match["region"]: int(match["bytes"]) for match in _OVERFLOW.finditer(stderr)}
     if board.memory is None or not found:

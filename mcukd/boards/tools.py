@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from typing import Optional
 
 from mcukd.boards.model import Board
 from mcukd.boards.runners.registry import RUNNERS
@@ -59,7 +58,7 @@ def require_tool(name: str, purpose: str) -> str:
     return path
 
 
-def version_line(name: str) -> Optional[str]:
+def version_line(name: str) -> str | None:
     """Return the first line a program says when asked for its version; None where it does not run."""
     path = shutil.which(name)
     if path is None:

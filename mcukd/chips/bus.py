@@ -9,7 +9,6 @@ earliest of all events, so a device that changes a pin by itself has to name tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Optional
 
 from mcukd.errors import UserError
 
@@ -51,7 +50,7 @@ class BusDevice:
             raise ValueError(f"{self.name}: time would fall from {self.time_ns} to {time_ns} ns")
         self.time_ns = time_ns
 
-    def next_event(self) -> Optional[int]:
+    def next_event(self) -> int | None:
         """Return the earliest time in ns at which a pin may change by itself; None where none will."""
         return None
 
@@ -112,7 +111,7 @@ class I2CBus:
 
     def __init__(self, devices: Iterable[I2CDevice] = ()) -> None:
         self._devices: dict[int, I2CDevice] = {}
-        self._active: Optional[I2CDevice] = None
+        self._active: I2CDevice | None = None
         for device in devices:
             self.attach(device)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.chips.bus import BusDevice, I2CBus, I2CDevice, SPIBus, SPIDevice
 from mcukd.chips.console import Console
@@ -43,7 +43,7 @@ class Chip:
     pin_count = 0
     flash: Flash
 
-    def __init__(self, console: Optional[Console] = None, seed: int = 0) -> None:
+    def __init__(self, console: Console | None = None, seed: int = 0) -> None:
         self.nvic = Nvic(self.interrupts)
         self.space = AddressSpace(self.name)
         self.core = Core(self.core_model, self.clock_hz, self.nvic, self.space)
@@ -52,7 +52,7 @@ class Chip:
         self.resets: list[str] = []
         self._random = random.Random(seed)
         self._devices: list[BusDevice] = []
-        self._device_event: Optional[Event] = None
+        self._device_event: Event | None = None
         self._i2c: dict[tuple[int, int], I2CBus] = {}
         self._spi: dict[tuple[int, int, int], SPIBus] = {}
         attach_core_registers(self.space, self.core, self.core_model)
@@ -111,10 +111,10 @@ class Chip:
             )
         return bus
 
-    def sync_devices(self, cycle: Optional[int] = None) -> None:
+    def sync_devices(self, cycle: int | None = None) -> None:
         """Bring all devices to a cycle, or the present, and wake the chip at their next change of a pin."""
         now = self.core.nanoseconds(cycle)
-        soonest: Optional[int] = None
+        soonest: int | None = None
         for device in self._devices:
             device.advance(now)
             at = device.next_event()

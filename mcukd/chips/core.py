@@ -10,7 +10,7 @@ up to it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.chips.blocks import WFE, Block, inspect
 from mcukd.chips.events import NEVER, Event, Events
@@ -63,7 +63,7 @@ class Core(ExceptionUnit):
         self.vector_table = 0
         self.system = SystemState()
         self.asleep = False
-        self.reset_asked: Optional[str] = None
+        self.reset_asked: str | None = None
         self.rom_calls: dict[int, Callable[[], None]] = {}
         self.where: Callable[[int], str] = lambda address: f"{address:#010x}"
         self._regions: list[tuple[int, int, bool]] = []
@@ -72,8 +72,8 @@ class Core(ExceptionUnit):
         self._here = False
         self._back = False
         self._event_register = False
-        self._happened: Optional[tuple[str, int]] = None
-        self._error: Optional[BaseException] = None
+        self._happened: tuple[str, int] | None = None
+        self._error: BaseException | None = None
         self.pc = self._until = 0
         self._engine = Engine(uc, self.uc, code_bytes, self._attend, self._read, self._write)
         self._hooks = self._engine.hooks
@@ -150,7 +150,7 @@ class Core(ExceptionUnit):
         """Instructions executed since power-up."""
         return self.cycles - self.slept - self.waited
 
-    def nanoseconds(self, cycle: Optional[int] = None) -> int:
+    def nanoseconds(self, cycle: int | None = None) -> int:
         """Return the time of a cycle, or the present, since power-up in ns."""
         return (self.cycles if cycle is None else cycle) * 1_000_000_000 // self.clock_hz
 
@@ -288,7 +288,7 @@ class Core(ExceptionUnit):
             return
         self._handle(self._happened)
 
-    def _handle(self, happened: Optional[tuple[str, int]]) -> None:
+    def _handle(self, happened: tuple[str, int] | None) -> None:
         if happened is None:
             self.asleep = not self._hooks.stopped
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from typing import Optional
 
 #: A time that never comes.
 NEVER = 1 << 62
@@ -17,7 +16,7 @@ class Event:
 
     def __init__(self, at: int, action: Callable[[], None]) -> None:
         self.at = at
-        self.action: Optional[Callable[[], None]] = action
+        self.action: Callable[[], None] | None = action
 
     def cancel(self) -> None:
         """Let it not happen."""
@@ -44,7 +43,7 @@ class Events:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else NEVER
 
-    def pop_due(self, now: int) -> Optional[Event]:
+    def pop_due(self, now: int) -> Event | None:
         """Take the next event out of the queue where its time has come."""
         if self.next_at() > now:
             return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
-from typing import Optional
 
 from mcukd.chips.stop import ChipStop
 
@@ -41,10 +40,10 @@ class Flash:
         self.erasures = [0] * (size // page)
         self.operations = 0
         self._written: dict[int, int] = {}
-        self._fails_at: Optional[int] = None
+        self._fails_at: int | None = None
         self._random = random.Random(0)
 
-    def power_fails(self, operation: Optional[int], seed: int = 0) -> None:
+    def power_fails(self, operation: int | None, seed: int = 0) -> None:
         """Let the power fail in the middle of an operation, counted from 1 since the flash was made."""
         self._fails_at = operation
         self._random = random.Random(seed)

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.inference.library import CannotBuild, load_library
 
@@ -114,7 +114,7 @@ class Engine:
             setattr(self.hooks, name, ctypes.cast(callback, ctypes.c_void_p))
         self.hooks.stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p)
         self._stretches: list[_Stretch] = []
-        self._foreseen: Optional[Foreseen] = None
+        self._foreseen: Foreseen | None = None
         self._library = _library()
         self._count_blocks(attend)
 
@@ -228,7 +228,7 @@ class Engine:
             foreseen.settle(position, self.hooks.due)
 
 
-def _library() -> Optional[ctypes.CDLL]:
+def _library() -> ctypes.CDLL | None:
     """Return hooks.c compiled for this computer; None where it cannot be."""
     if os.environ.get(SLOW):
         return None

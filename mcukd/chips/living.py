@@ -6,7 +6,6 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from typing import Optional
 
 from mcukd.chips.chip import Chip
 from mcukd.chips.core import Core
@@ -51,8 +50,8 @@ def live(chip: Chip, listener: socket.socket, speed: float) -> None:
 
 
 def _step(
-    chip: Chip, listener: socket.socket, host: Optional[socket.socket], pace: Pace
-) -> Optional[socket.socket]:
+    chip: Chip, listener: socket.socket, host: socket.socket | None, pace: Pace
+) -> socket.socket | None:
     """Run up to the present, send what was said, wait for what is next; return the host there then."""
     core, console = chip.core, chip.console
     assert console is not None

@@ -6,8 +6,6 @@ highest, with NMI at -2 and HardFault at -1 (Armv7-M Architecture Reference Manu
 
 from __future__ import annotations
 
-from typing import Optional
-
 NMI, HARD_FAULT, MEM_FAULT, BUS_FAULT, USAGE_FAULT = 2, 3, 4, 5, 6
 SVCALL, PENDSV, SYSTICK, FIRST_INTERRUPT = 11, 14, 15, 16
 #: Priority of a core that executes no exception and masks none.
@@ -96,10 +94,10 @@ class Nvic:
             levels.append(-1)
         return min(levels)
 
-    def best(self) -> Optional[int]:
+    def best(self) -> int | None:
         """Return the pending, enabled exception of the highest priority, the lowest number among equals."""
         ready = self.pending & self.enabled
-        best: Optional[int] = None
+        best: int | None = None
         while ready:
             number = (ready & -ready).bit_length() - 1
             if best is None or self.priority(number) < self.priority(best):
@@ -107,7 +105,7 @@ class Nvic:
             ready &= ready - 1
         return best
 
-    def to_take(self, primask: int, faultmask: int, basepri: int) -> Optional[int]:
+    def to_take(self, primask: int, faultmask: int, basepri: int) -> int | None:
         """Return the exception that preempts now, None where none does."""
         best = self.best()
         if best is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Optional
 
 from mcukd.chips.bus import BusDevice
 
@@ -34,15 +33,15 @@ class Pins:
         """Return whether the chip drives a pin."""
         return pin in self._inside
 
-    def drive(self, pin: int, level: Optional[bool]) -> None:
+    def drive(self, pin: int, level: bool | None) -> None:
         """Drive a pin from outside the chip; None lets it go."""
         self._set(self._outside, pin, level)
 
-    def output(self, pin: int, level: Optional[bool]) -> None:
+    def output(self, pin: int, level: bool | None) -> None:
         """Drive a pin by the chip; None makes it an input."""
         self._set(self._inside, pin, level)
 
-    def pull(self, pin: int, level: Optional[bool]) -> None:
+    def pull(self, pin: int, level: bool | None) -> None:
         """Set the chip's pull resistor of a pin: True up, False down, None off."""
         self._set(self._pulls, pin, level)
 
@@ -58,7 +57,7 @@ class Pins:
             self._pulls.pop(pin, None)
             self._update(pin)
 
-    def _set(self, levels: dict[int, bool], pin: int, level: Optional[bool]) -> None:
+    def _set(self, levels: dict[int, bool], pin: int, level: bool | None) -> None:
         if level is None:
             levels.pop(pin, None)
         else:

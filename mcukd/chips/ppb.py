@@ -5,8 +5,6 @@ References are to the Armv7-M Architecture Reference Manual, DDI 0403E, B3 and C
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.chips.core import Core
 from mcukd.chips.events import Event
 from mcukd.chips.nvic import FIRST_INTERRUPT, NMI, PENDSV, SYSTICK
@@ -200,7 +198,7 @@ class SysTick(Peripheral):
 
     def __init__(self, table: PeripheralTable, core: Core) -> None:
         self._core = core
-        self._event: Optional[Event] = None
+        self._event: Event | None = None
         self._zero_at = 0
         super().__init__(table)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.config_files import load_toml
 
@@ -47,7 +47,7 @@ class PeripheralTable:
 
     name: str
     base: int
-    irq: Optional[int]
+    irq: int | None
     registers: tuple[Register, ...]
 
     @property

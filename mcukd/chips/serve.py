@@ -25,7 +25,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Optional
 
 from mcukd.chips.chip import Chip
 from mcukd.chips.console import Console
@@ -41,7 +40,7 @@ CHIPS = ("nrf52840", "cc2650")
 _SLICE_S, _LONGEST_WAIT_S = 0.05, 1.0
 
 
-def make_chip(name: str, console: Optional[Console], seed: int = 0) -> Chip:
+def make_chip(name: str, console: Console | None, seed: int = 0) -> Chip:
     """Return the modelled chip `name`, one of `CHIPS`, without power."""
     if name == "nrf52840":
         from mcukd.chips.nordic.chip import NRF52840
@@ -109,11 +108,11 @@ def _save_flash(chip: Chip, path: Path) -> None:
     write_bytes(path, bytes(chip.core.read_memory(chip.flash.origin, chip.flash.size)))
 
 
-def _leave(number: int, frame: Optional[FrameType]) -> None:
+def _leave(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def _wire(chip: Chip, option: str, animal: Optional[str], widen: int) -> None:
+def _wire(chip: Chip, option: str, animal: str | None, widen: int) -> None:
     """Solder a sensor to a chip, as --sensor says, at rest or worn by the animal that --animal names."""
     from mcukd.chips.sensors.sources import Source, at_rest, worn_by
     from mcukd.chips.sensors.wiring import Wires, make_sensor, wire_sensor
@@ -140,7 +139,7 @@ def _wire_radio(chip: Chip, option: str) -> None:
     chip.wire_spi(sck, mosi, miso, select, Sx1272())
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the process; return its exit status."""
     parser = argparse.ArgumentParser(prog="mcukd.chips.serve", description=__doc__)
     parser.add_argument("--chip", choices=CHIPS, required=True)

@@ -7,7 +7,6 @@ peripheral allows parts, in a direction that the register has; a write may set o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Optional
 
 from mcukd.chips.registers import PeripheralTable, Register
 from mcukd.chips.stop import ChipStop
@@ -41,7 +40,7 @@ class Peripheral:
         """Return to the state after a reset of the chip."""
         self.load_reset_values()
 
-    def refusal(self) -> Optional[str]:
+    def refusal(self) -> str | None:
         """Return why no register can be reached now ("it has no power"); None where they can."""
         return None
 
@@ -60,8 +59,8 @@ class _Entry:
         self.peripheral = peripheral
         self.register = register
         self.unwritable = ~register.writable & 0xFFFFFFFF
-        self.reader: Optional[Reader] = getattr(peripheral, f"read_{name}", None)
-        self.writer: Optional[Writer] = getattr(peripheral, f"write_{name}", None)
+        self.reader: Reader | None = getattr(peripheral, f"read_{name}", None)
+        self.writer: Writer | None = getattr(peripheral, f"write_{name}", None)
 
     def open(self) -> bool:
         """Return whether the peripheral answers now."""

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +110,7 @@ class TagRun:
         classes: int,
         device: I2CDevice,
         seed: int = 0,
-        radio: Optional[Sx1272] = None,
+        radio: Sx1272 | None = None,
     ) -> None:
         driver = board.sensor.driver if board.sensor else None
         console, region = board.console, board.log_region
@@ -226,7 +226,7 @@ class TagRun:
     def _begin(self) -> None:
         self._samples = bytearray()
         self._calls: list[Call] = []
-        self._pending: Optional[tuple[str, tuple[int, ...]]] = None
+        self._pending: tuple[str, tuple[int, ...]] | None = None
         self._start_ticks = self._resumed_at = 0
         self._log_before, self._told_before = b"", NOTHING_TOLD
 
@@ -304,7 +304,7 @@ def reference_of(
     identity: Identity,
     results: Results,
     reset_cause: int = 0,
-    layout: Optional[Layout] = None,
+    layout: Layout | None = None,
 ) -> Outcome:
     """Return what Python makes of what a tag was given since a start.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta, timezone, tzinfo
-from typing import Any, Optional, TextIO
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class TimeBudget:
         """
         found: dict[date, NDArray[np.int64]] = {}
         for number in sorted(self._bins):
-            local = datetime.fromtimestamp(number * BIN_MINUTES * 60, timezone.utc).astimezone(zone)
+            local = datetime.fromtimestamp(number * BIN_MINUTES * 60, UTC).astimezone(zone)
             day = found.setdefault(local.date(), np.zeros((BINS_PER_DAY, self._classes), np.int64))
             day[(local.hour * 60 + local.minute) // BIN_MINUTES] += self._bins[number]
         first, last = (min(found), max(found)) if found else (date.min, date.min)
@@ -72,7 +72,7 @@ class Annotations:
         self._rows = csv.writer(stream, lineterminator="\n")
         self._rows.writerow(self.COLUMNS)
         self._individual, self._names = individual, classes
-        self._open: Optional[tuple[int, int, int]] = None
+        self._open: tuple[int, int, int] | None = None
         self.bouts = 0
 
     def add(self, starts: NDArray[np.int64], ends: NDArray[np.int64], classes: NDArray[np.uint8]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +128,7 @@ def _label_facts(
     }
 
 
-def _interval(values: NDArray[np.float64]) -> Optional[list[float]]:
+def _interval(values: NDArray[np.float64]) -> list[float] | None:
     """Return the interval of the mean over animals (A,); None with fewer than two."""
     if len(values) < 2:
         return None

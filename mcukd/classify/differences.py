@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,13 +148,13 @@ class Differences:
     second_classes: tuple[str, ...]
     truths: tuple[str, ...] = ()
     top: int = 10
-    on_stretch: Optional[Callable[[Stretch], None]] = None
+    on_stretch: Callable[[Stretch], None] | None = None
     time: IntArray = field(init=False)
     first_ns: int = 0
     second_ns: int = 0
     stretches: int = 0
     _longest: list[tuple[int, int, Stretch]] = field(default_factory=list)
-    _open: Optional[tuple[int, int, int, int, int]] = None
+    _open: tuple[int, int, int, int, int] | None = None
     _recording: tuple[str, bool] = ("", True)
 
     def __post_init__(self) -> None:
@@ -166,7 +166,7 @@ class Differences:
         where: str,
         first: Iterable[Said],
         second: Iterable[Said],
-        labels: Optional[Track] = None,
+        labels: Track | None = None,
         stamped: bool = True,
     ) -> None:
         """Add a recording, named `where`, as the two classified it.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Optional
 
 from mcukd.classify.recording import Layout
 from mcukd.data.unlabelled import load_unlabelled
@@ -17,8 +16,8 @@ class InputRecording:
 
     path: Path
     layout: Layout
-    individual: Optional[str] = None
-    recorded_hz: Optional[float] = None
+    individual: str | None = None
+    recorded_hz: float | None = None
 
 
 def find_recordings(paths: Sequence[Path], layout: Layout) -> list[InputRecording]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -41,13 +41,13 @@ class ClassifyJob:
     study: Path
     out: Path
     layout: Layout
-    hop: Optional[int] = None
+    hop: int | None = None
     zone: str = "UTC"
     sample: int = 0
     block: int = BLOCK
-    individual: Optional[str] = None
-    worn: Optional[Worn] = None
-    recorded_hz: Optional[float] = None
+    individual: str | None = None
+    worn: Worn | None = None
+    recorded_hz: float | None = None
 
     @property
     def who(self) -> str:
@@ -139,7 +139,7 @@ def stat_of(path: Path) -> dict[str, int]:
     return {"bytes": facts.st_size, "mtime_ns": facts.st_mtime_ns}
 
 
-def finished_summary(job: ClassifyJob, identity: dict[str, Any]) -> Optional[dict[str, Any]]:
+def finished_summary(job: ClassifyJob, identity: dict[str, Any]) -> dict[str, Any] | None:
     """Return the summary where all results are there and of this file, model and options, else None."""
     try:
         summary = json.loads(job.file(SUMMARY).read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +39,11 @@ class Layout:
     columns: tuple[str, ...]
     rate_hz: float
     counts_per_g: float
-    time_column: Optional[str] = None
-    start_ns: Optional[int] = None
+    time_column: str | None = None
+    start_ns: int | None = None
     limits: tuple[int, int] = INT16
-    per_g: Optional[float] = None
-    segment_column: Optional[str] = None
+    per_g: float | None = None
+    segment_column: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Block:
     counts: NDArray[np.int16]
     times: NDArray[np.int64]
     saturated: int
-    segments: Optional[NDArray[np.int64]] = None
+    segments: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Recording:
             return [facts.row_group(number).num_rows for number in range(facts.num_row_groups)]
 
     def blocks(
-        self, size: int = BLOCK, groups: Optional[Sequence[int]] = None, first: int = 0
+        self, size: int = BLOCK, groups: Sequence[int] | None = None, first: int = 0
     ) -> Iterator[Block]:
         """Read the samples in blocks of `size` at most. groups: row groups of a Parquet file, default all.
 
@@ -180,12 +180,10 @@ def _look_parquet(path: Path, layout: Layout) -> tuple[int, list[Any]]:
     return samples, [np.dtype(schema.field(name).type.to_pandas_dtype()) for name in layout.columns]
 
 
-_Read = Iterator[tuple[NDArray[Any], Optional[NDArray[np.int64]], Optional[NDArray[np.int64]]]]
+_Read = Iterator[tuple[NDArray[Any], NDArray[np.int64] | None, NDArray[np.int64] | None]]
 
 
-def _parquet(
-    recording: Recording, size: int, groups: Optional[Sequence[int]] = None, first: int = 0
-) -> _Read:
+def _parquet(recording: Recording, size: int, groups: Sequence[int] | None = None, first: int = 0) -> _Read:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -309,7 +307,7 @@ def _check_gravity(recording: Recording, values: NDArray[Any]) -> None:
     )
 
 
-def _check_order(recording: Recording, times: NDArray[np.int64], before: Optional[int], first: int) -> int:
+def _check_order(recording: Recording, times: NDArray[np.int64], before: int | None, first: int) -> int:
     if len(times) and times.min() == np.iinfo(np.int64).min:
         raise UserError(
             f"{recording.path}: column '{recording.layout.time_column}' has stamps that are no time."

@@ -5,10 +5,10 @@ Each file is written whole or not at all; without a summary of its own the recor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import date
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ from mcukd.fixedpoint.model import IntegerModel, load_model
 from mcukd.inference.batch import backend, window_count
 
 
-def classify_file(job: ClassifyJob, on_progress: Optional[Callable[[int], None]] = None) -> dict[str, Any]:
+def classify_file(job: ClassifyJob, on_progress: Callable[[int], None] | None = None) -> dict[str, Any]:
     """Classify a file and return its summary, with `ran` False where all results were there already.
 
     on_progress: called with the samples done since the last call. Writes the files of `OUTPUTS` and the

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +54,8 @@ class Counters:
     stretches: int = 0
     windows: int = 0
     recorded_ns: int = 0
-    first_ns: Optional[int] = None
-    last_ns: Optional[int] = None
+    first_ns: int | None = None
+    last_ns: int | None = None
 
 
 def classify_recording(
@@ -134,7 +133,7 @@ _Piece = tuple[bool, NDArray[np.int16], NDArray[np.int64]]
 
 def _cut_at_segments(blocks: Iterable[Block]) -> Iterator[_Piece]:
     """Cut blocks where the number of the segment changes."""
-    segment: Optional[int] = None
+    segment: int | None = None
     for block in blocks:
         assert block.segments is not None
         known = block.segments[0] if segment is None else segment
@@ -148,8 +147,8 @@ def _cut_at_gaps(blocks: Iterable[Block]) -> Iterator[_Piece]:
 
     Samples are held until the following ones show whether a long step is a gap.
     """
-    clock: Optional[Clock] = None
-    first: Optional[int] = None
+    clock: Clock | None = None
+    first: int | None = None
     passed, waiting = np.empty(0, np.int64), 0
     counts: list[NDArray[np.int16]] = []
     times: list[NDArray[np.int64]] = []
@@ -193,7 +192,7 @@ class _StretchBuffer:
         self._model, self._hop, self._hop_ns = model, hop, hop_ns
         self._counts = np.empty((0, model.channels), np.int16)
         self._times = np.empty(0, np.int64)
-        self._state: Optional[NDArray[np.int16]] = None
+        self._state: NDArray[np.int16] | None = None
         self._taken = 0  # samples that are part of the state
         self._ahead = 0  # how many of the buffer's are
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -41,7 +41,7 @@ def agree(
         ),
     ],
     tags: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Argument(
             metavar="[ANIMAL=]TAGLOG",
             help="What a tag said: its log, decoded payloads, windows of 'mcukd classify'. With a "
@@ -54,7 +54,7 @@ def agree(
     tolerance: Annotated[float, typer.Option(metavar="S", help="Agreement within ± S seconds.")] = 2.0,
     bins: Annotated[float, typer.Option("--bin", metavar="MIN", help="Length of a budget's bins.")] = 5.0,
     out: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(
             "--out", metavar="FILE.html|json", help="Write a page, or the figures.", show_default=False
         ),
@@ -84,7 +84,7 @@ def agree(
         ),
     ] = False,
     period: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(
             "--period",
             metavar="S",
@@ -170,7 +170,7 @@ def _tag(text: str) -> Any:
     return TagFile(Path(text)) if not mark or Path(text).exists() else TagFile(Path(path), animal.strip())
 
 
-def _print(facts: dict[str, Any], out: Optional[Path]) -> None:
+def _print(facts: dict[str, Any], out: Path | None) -> None:
     from mcukd.metrics.agreement.sentences import agreement_columns, agreement_rows
     from mcukd.text import figure
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -18,34 +18,34 @@ def register(app: typer.Typer) -> None:
 
 def archive(
     study: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Argument(metavar="STUDY", help="Study directory. Default: runs/latest.", show_default=False),
     ] = None,
     session: Annotated[
-        Optional[list[Path]],
+        list[Path] | None,
         typer.Option(help="Folder of a session of 'mcukd observe'; may be repeated.", show_default=False),
     ] = None,
     log: Annotated[
-        Optional[list[Path]],
+        list[Path] | None,
         typer.Option(help="Log fetched from a tag; may be repeated.", show_default=False),
     ] = None,
     file: Annotated[
-        Optional[list[Path]],
+        list[Path] | None,
         typer.Option(help="Any other file, such as labels or figures; may be repeated.", show_default=False),
     ] = None,
     out: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(metavar="FILE.zip", help="Default: the study's name with .zip.", show_default=False),
     ] = None,
     with_data: Annotated[bool, typer.Option("--with-data", help="Pack the recordings too.")] = False,
     date: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             metavar="DAY", help="Date of the archive. Default: of the newest file.", show_default=False
         ),
     ] = None,
     licence: Annotated[
-        Optional[str], typer.Option(help="Licence of the archive. Default: the data's.", show_default=False)
+        str | None, typer.Option(help="Licence of the archive. Default: the data's.", show_default=False)
     ] = None,
     allow_paths: Annotated[
         bool, typer.Option("--allow-paths", help="Pack files that name folders of this computer.")
@@ -98,7 +98,7 @@ def archive(
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="Archive of 'mcukd archive'.")],
     sha256: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(metavar="HEX", help="SHA-256 of the file, as published.", show_default=False),
     ] = None,
     no_chip: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WIDTH = 80
 
 
-def at_terminal(question: str, flag: str, choices: Sequence[Choice], default: Optional[str]) -> str:
+def at_terminal(question: str, flag: str, choices: Sequence[Choice], default: str | None) -> str:
     """Print a question with its numbered answers and return the value that was chosen.
 
     flag: what states the answer without being asked. Takes a number or a value, and asks again where it is

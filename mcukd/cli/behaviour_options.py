@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _LABELS, _TAG = "Labels", "Tag"
 
 ObservationOption = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option(
         "--observation",
         help="Of a BORIS file, take this observation; may be repeated. Default: all.",
@@ -25,7 +25,7 @@ ObservationOption = Annotated[
     ),
 ]
 SubjectOption = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option(
         "--subject",
         metavar="NAME=ANIMAL",
@@ -35,7 +35,7 @@ SubjectOption = Annotated[
     ),
 ]
 MapOption = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option(
         "--map",
         metavar="BEHAVIOUR=CLASS",
@@ -51,7 +51,7 @@ LeaveOutOption = Annotated[
     ),
 ]
 TimezoneOption = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--timezone",
         "--labels-timezone",
@@ -62,7 +62,7 @@ TimezoneOption = Annotated[
     ),
 ]
 UnitOption = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--labels-unit",
         help="Of times that are numbers: s, ms, excel …",
@@ -71,7 +71,7 @@ UnitOption = Annotated[
     ),
 ]
 BaseOption = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--labels-base",
         metavar="start|media|day|epoch",
@@ -82,7 +82,7 @@ BaseOption = Annotated[
     ),
 ]
 HoldOption = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--labels-hold",
         metavar="next",
@@ -92,7 +92,7 @@ HoldOption = Annotated[
     ),
 ]
 DayFirstOption = Annotated[
-    Optional[bool],
+    bool | None,
     typer.Option(
         "--day-first/--month-first",
         help="In dates like 03/04/2026.",
@@ -101,7 +101,7 @@ DayFirstOption = Annotated[
     ),
 ]
 BeginsOption = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--begins",
         metavar="ISO",
@@ -113,7 +113,7 @@ AnimalOption = Annotated[
     str, typer.Option("--animal", help="Animal of a file that names none.", show_default=False)
 ]
 WindowOption = Annotated[
-    Optional[float],
+    float | None,
     typer.Option(
         "--window",
         metavar="S",
@@ -134,7 +134,7 @@ SmoothingOption = Annotated[
     ),
 ]
 OffsetOption = Annotated[
-    Optional[float],
+    float | None,
     typer.Option(
         "--offset", metavar="S", help="Add to the tag's times.", rich_help_panel=_TAG, show_default=False
     ),
@@ -147,7 +147,7 @@ DriftOption = Annotated[
 ]
 
 
-def pairs_of(flag: str, texts: Optional[Sequence[str]]) -> dict[str, str]:
+def pairs_of(flag: str, texts: Sequence[str] | None) -> dict[str, str]:
     """Return the pairs of texts like NAME=VALUE. Raises UserError for one without a mark, and for one
     twice."""
     found: dict[str, str] = {}
@@ -161,7 +161,7 @@ def pairs_of(flag: str, texts: Optional[Sequence[str]]) -> dict[str, str]:
     return found
 
 
-def moment_of(flag: str, text: Optional[str]) -> Optional[float]:
+def moment_of(flag: str, text: str | None) -> float | None:
     """Return seconds since 1970 of a moment in ISO 8601. Raises UserError where it does not say its
     offset."""
     from datetime import datetime

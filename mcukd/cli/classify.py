@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,24 +27,24 @@ def classify(
     out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
     run: RunOption = None,
     hop: Annotated[
-        Optional[int],
+        int | None,
         typer.Option(help="Samples between windows. Default: the model's.", show_default=False),
     ] = None,
     columns: Annotated[str, typer.Option(metavar="X,Y,Z", help="Columns, in the model's order.")] = "x,y,z",
     time_column: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--time-column", help="Column of stamps; without a zone they are UTC.", show_default=False
         ),
     ] = None,
     start: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             metavar="ISO", help="Time of the first sample, where no column says it.", show_default=False
         ),
     ] = None,
     rate: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(metavar="HZ", help="Samples per second; goes with --start.", show_default=False),
     ] = None,
     timezone: Annotated[
@@ -58,7 +58,7 @@ def classify(
         int, typer.Option(min=0, help="Keep so many windows, evenly spread, with counts, classes and logits.")
     ] = 0,
     out_sample: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="Where they go. Default: sample.npz in --out.", show_default=False),
     ] = None,
     json: JsonOption = False,

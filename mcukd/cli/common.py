@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
 RunOption = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option(
         "--run", envvar="MCUKD_RUN", help="Study directory. Default: runs/latest.", show_default=False
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON on standard output.")]
 OptimizeOption = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--optimize",
         envvar="MCUKD_OPTIMIZE",
@@ -25,13 +25,13 @@ OptimizeOption = Annotated[
     ),
 ]
 DataRootOption = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option(
         "--data-root", envvar="MCUKD_DATA", help="Folder that holds the data sets.", show_default=False
     ),
 ]
 SchedulerOption = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--scheduler",
         metavar="tcp://…",
@@ -41,16 +41,16 @@ SchedulerOption = Annotated[
 ]
 
 ClassesOption = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(metavar="A,B,…", help="Names of the classes, in the model's order.", show_default=False),
 ]
 StudyOption = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option("--run", help="Study of the model on the tag, for the classes' names.", show_default=False),
 ]
 
 
-def port_given(context: typer.Context, port: Optional[str], emulates: bool) -> Optional[str]:
+def port_given(context: typer.Context, port: str | None, emulates: bool) -> str | None:
     """Return the port, None where it is MCUKD_PORT's and this run asks for a model (`emulates`).
 
     That variable is set for the board on the desk. context: of the command.
@@ -64,7 +64,7 @@ def names_in(listed: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in listed.split(","))
 
 
-def names_and_model(classes: Optional[str], run: Optional[Path]) -> tuple[Optional[list[str]], Optional[str]]:
+def names_and_model(classes: str | None, run: Path | None) -> tuple[list[str] | None, str | None]:
     """Return the classes' names and the model's SHA-256, from what was given; None where nothing says them.
 
     Raises UserError where both options are given.

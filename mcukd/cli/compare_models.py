@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,7 @@ def compare_models(
         typer.Argument(help="Recordings as 'mcukd classify' takes them, or a card of labelled data."),
     ],
     recordings_b: Annotated[
-        Optional[list[Path]],
+        list[Path] | None,
         typer.Option(
             "--recordings-b",
             help="The same recordings as B takes them, where it has another rate or scale; one each.",
@@ -32,34 +32,34 @@ def compare_models(
     ] = None,
     columns: Annotated[str, typer.Option(metavar="X,Y,Z", help="Columns, in the models' order.")] = "x,y,z",
     time_column: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--time-column", help="Column of stamps; without a zone they are UTC.", show_default=False
         ),
     ] = None,
     start: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             metavar="ISO", help="Time of the first sample, where no column says it.", show_default=False
         ),
     ] = None,
     rate: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(metavar="HZ", help="Samples per second; goes with --start.", show_default=False),
     ] = None,
     labels: Annotated[
-        Optional[list[Path]],
+        list[Path] | None,
         typer.Option(
             help="What observers saw: BORIS, mHealth, a table of labels; may be repeated.", show_default=False
         ),
     ] = None,
     timezone: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="Zone of local times in --labels, and of --start (UTC).", show_default=False),
     ] = None,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="Longest differing stretches to list.")] = 10,
     out: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--out", metavar="FILE.csv", help="Write every differing stretch.", show_default=False),
     ] = None,
     data_root: DataRootOption = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -102,10 +102,10 @@ def simulate_data(
     card: Annotated[str, typer.Option("--card", help="herd-sim, herd-sim-eartag or your own.")] = "herd-sim",
     seed: SeedOption = 0,
     animals: Annotated[
-        Optional[int], typer.Option("--animals", min=2, max=500, help="Animals. Default: the card's.")
+        int | None, typer.Option("--animals", min=2, max=500, help="Animals. Default: the card's.")
     ] = None,
     minutes: Annotated[
-        Optional[float], typer.Option("--minutes", min=5, max=600, help="Minutes each. Default: the card's.")
+        float | None, typer.Option("--minutes", min=5, max=600, help="Minutes each. Default: the card's.")
     ] = None,
 ) -> None:
     """Write a simulated herd as CSV files in g, with a card beside them.

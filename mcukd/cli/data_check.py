@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,7 +22,7 @@ def check_data(
     ],
     data_root: DataRootOption = None,
     page: Annotated[
-        Optional[Path], typer.Option("--page", help="Write an HTML page with figures.", show_default=False)
+        Path | None, typer.Option("--page", help="Write an HTML page with figures.", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of a simulated herd.")] = 0,
     mounting: Annotated[
@@ -63,7 +63,7 @@ def check_data(
         print(f"\nPage written to {page}.")
 
 
-def _compared(card: Card, data_root: Optional[Path], seed: int) -> MountingComparison:
+def _compared(card: Card, data_root: Path | None, seed: int) -> MountingComparison:
     from mcukd.data.load import load_windows
     from mcukd.evaluation.mounting import compare_mountings, work
     from mcukd.progress import progress
@@ -89,7 +89,7 @@ def _facts(compared: MountingComparison) -> dict[str, Any]:
 def _print_mounting(compared: MountingComparison) -> None:
     from mcukd.evaluation.mounting import sentence
 
-    def with_range(value: float, found: Optional[tuple[float, float]]) -> str:
+    def with_range(value: float, found: tuple[float, float] | None) -> str:
         return f"{value:.3f}" + ("" if found is None else f" [{found[0]:.3f}, {found[1]:.3f}]")
 
     print()

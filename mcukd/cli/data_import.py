@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,24 +19,22 @@ _COLUMNS, _SIGNAL, _LABELS = "Columns", "Signal", "Behaviours and animals"
 
 def import_data(
     path: Annotated[Path, typer.Argument(help="File or folder of recordings.")],
-    name: Annotated[
-        Optional[str], typer.Option("--name", help="Name of the card. Default: the path's.")
-    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the card. Default: the path's.")] = None,
     out: Annotated[
-        Optional[Path], typer.Option("--out", help="Folder for card and Parquet. Default: NAME here.")
+        Path | None, typer.Option("--out", help="Folder for card and Parquet. Default: NAME here.")
     ] = None,
     acceleration: Annotated[
-        Optional[str],
+        str | None,
         typer.Option("--acceleration", metavar="X,Y,Z", help="Columns.", rich_help_panel=_COLUMNS),
     ] = None,
     time_column: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--time-column", help="Column of stamps; none: leave them out.", rich_help_panel=_COLUMNS
         ),
     ] = None,
     time_unit: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--time-unit",
             help="Of stamps that are numbers: s, ms, us, ns, counter (with --rate), excel, matlab, "
@@ -45,13 +43,13 @@ def import_data(
         ),
     ] = None,
     label_column: Annotated[
-        Optional[str], typer.Option("--label-column", help="Column of behaviours.", rich_help_panel=_COLUMNS)
+        str | None, typer.Option("--label-column", help="Column of behaviours.", rich_help_panel=_COLUMNS)
     ] = None,
     animal_column: Annotated[
-        Optional[str], typer.Option("--animal-column", help="Column of animals.", rich_help_panel=_COLUMNS)
+        str | None, typer.Option("--animal-column", help="Column of animals.", rich_help_panel=_COLUMNS)
     ] = None,
     animal_from: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--animal-from",
             metavar="PART",
@@ -60,7 +58,7 @@ def import_data(
         ),
     ] = None,
     label_from: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--label-from",
             metavar="PART",
@@ -75,13 +73,13 @@ def import_data(
         ),
     ] = False,
     timezone: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--timezone", help="Of stamps that do not say it, as Europe/London.", rich_help_panel=_COLUMNS
         ),
     ] = None,
     day_first: Annotated[
-        Optional[bool],
+        bool | None,
         typer.Option("--day-first/--month-first", help="In dates like 03/04/2024.", rich_help_panel=_COLUMNS),
     ] = None,
     year_first: Annotated[
@@ -91,17 +89,17 @@ def import_data(
         bool, typer.Option("--sort", help="Sort rows by animal and time.", rich_help_panel=_COLUMNS)
     ] = False,
     units: Annotated[
-        Optional[str], typer.Option("--units", help="g, m/s2, mg or counts.", rich_help_panel=_SIGNAL)
+        str | None, typer.Option("--units", help="g, m/s2, mg or counts.", rich_help_panel=_SIGNAL)
     ] = None,
     rate: Annotated[
-        Optional[float], typer.Option("--rate", min=0.01, help="Samples per second.", rich_help_panel=_SIGNAL)
+        float | None, typer.Option("--rate", min=0.01, help="Samples per second.", rich_help_panel=_SIGNAL)
     ] = None,
     resample: Annotated[
-        Optional[float],
+        float | None,
         typer.Option("--resample", min=0.01, help="Rate of your board, in Hz.", rich_help_panel=_SIGNAL),
     ] = None,
     board: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--board",
             metavar="NAME|TOML",
@@ -110,42 +108,42 @@ def import_data(
         ),
     ] = None,
     range_g: Annotated[
-        Optional[float],
+        float | None,
         typer.Option("--range", min=0.1, help="Of your board's sensor, in g.", rich_help_panel=_SIGNAL),
     ] = None,
     counts_per_g: Annotated[
-        Optional[float],
+        float | None,
         typer.Option("--counts-per-g", min=0.1, help="Scale of raw counts.", rich_help_panel=_SIGNAL),
     ] = None,
     offset: Annotated[
-        Optional[float],
+        float | None,
         typer.Option("--offset", help="Raw count at 0 g, of e-obs tags.", rich_help_panel=_SIGNAL),
     ] = None,
     window: Annotated[
-        Optional[float], typer.Option("--window", min=0.01, help="Seconds.", rich_help_panel=_SIGNAL)
+        float | None, typer.Option("--window", min=0.01, help="Seconds.", rich_help_panel=_SIGNAL)
     ] = None,
     position: Annotated[
-        Optional[str], typer.Option("--position", help="collar, eartag or other.", rich_help_panel=_SIGNAL)
+        str | None, typer.Option("--position", help="collar, eartag or other.", rich_help_panel=_SIGNAL)
     ] = None,
     label: Annotated[
-        Optional[str], typer.Option("--label", help="One behaviour for all.", rich_help_panel=_LABELS)
+        str | None, typer.Option("--label", help="One behaviour for all.", rich_help_panel=_LABELS)
     ] = None,
     animal: Annotated[
-        Optional[str], typer.Option("--animal", help="One animal for all.", rich_help_panel=_LABELS)
+        str | None, typer.Option("--animal", help="One animal for all.", rich_help_panel=_LABELS)
     ] = None,
     classes: Annotated[
-        Optional[str],
+        str | None,
         typer.Option("--classes", metavar="A,B", help="Keep only these.", rich_help_panel=_LABELS),
     ] = None,
     mapping: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option("--map", metavar="OLD=NEW", help="Count a label as a class.", rich_help_panel=_LABELS),
     ] = None,
     exclude_animal: Annotated[
-        Optional[list[str]], typer.Option("--exclude-animal", help="Leave out.", rich_help_panel=_LABELS)
+        list[str] | None, typer.Option("--exclude-animal", help="Leave out.", rich_help_panel=_LABELS)
     ] = None,
     labels_table: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(
             "--labels-table",
             help="Start, end, behaviour (and animal), as BORIS exports them.",
@@ -153,15 +151,15 @@ def import_data(
         ),
     ] = None,
     labels_timezone: Annotated[
-        Optional[str],
+        str | None,
         typer.Option("--labels-timezone", help="Default: --timezone.", rich_help_panel=_LABELS),
     ] = None,
     labels_unit: Annotated[
-        Optional[str],
+        str | None,
         typer.Option("--labels-unit", help="Of labels' times: s, ms, excel …", rich_help_panel=_LABELS),
     ] = None,
     labels_hold: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--labels-hold",
             metavar="burst|next",
@@ -170,7 +168,7 @@ def import_data(
         ),
     ] = None,
     labels_base: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--labels-base",
             metavar="start|media|day|epoch",
@@ -289,7 +287,7 @@ def bundled_accelerometers() -> tuple[BoardAccelerometer, ...]:
     return tuple(one for one in found if one is not None)
 
 
-def _accelerometer(board: Board) -> Optional[BoardAccelerometer]:
+def _accelerometer(board: Board) -> BoardAccelerometer | None:
     from mcukd.data.importer.options import BoardAccelerometer
 
     sensor = board.sensor
@@ -298,11 +296,11 @@ def _accelerometer(board: Board) -> Optional[BoardAccelerometer]:
     return BoardAccelerometer(board.name, sensor.part, sensor.range_g, sensor.counts_per_g, sensor.rates_hz)
 
 
-def _split(text: Optional[str]) -> tuple[str, ...]:
+def _split(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
-def _three(text: Optional[str]) -> tuple[str, ...]:
+def _three(text: str | None) -> tuple[str, ...]:
     from mcukd.errors import UserError
 
     names = _split(text)
@@ -325,7 +323,7 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-def _one_of(flag: str, value: Optional[str], known: Sequence[str]) -> Optional[str]:
+def _one_of(flag: str, value: str | None, known: Sequence[str]) -> str | None:
     from mcukd.errors import UserError
     from mcukd.text import did_you_mean, listed
 

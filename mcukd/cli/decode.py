@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,17 +27,17 @@ def register(app: typer.Typer) -> None:
 
 def decode(
     payloads: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Argument(metavar="PAYLOAD", help="Payloads in hexadecimal or base64.", show_default=False),
     ] = None,
     file: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--file", help="File with a payload a line; - reads standard input.", show_default=False
         ),
     ] = None,
     schema: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             help="Schema of the payloads: a bundled one's name or a TOML file. Default: a bundled one, "
             "chosen by the payload's version.",
@@ -45,7 +45,7 @@ def decode(
         ),
     ] = None,
     frames: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             help="What the payloads came in: lora (the tag's number before it), lorawan (uplinks, with "
             "--keys) or ble (PDUs of advertisements). Default: nothing, payloads of one tag.",
@@ -53,7 +53,7 @@ def decode(
         ),
     ] = None,
     keys: Annotated[
-        Optional[list[Path]],
+        list[Path] | None,
         typer.Option(
             "--keys",
             metavar="FILE",
@@ -63,7 +63,7 @@ def decode(
         ),
     ] = None,
     company: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             help="Number of the company whose advertisements are decoded: radio.company of the board file. "
             "For --frames ble. Default: 0xFFFF, of none.",
@@ -73,7 +73,7 @@ def decode(
     classes: ClassesOption = None,
     run: StudyOption = None,
     csv: Annotated[
-        Optional[Path], typer.Option("--csv", help="Write the payloads as CSV too.", show_default=False)
+        Path | None, typer.Option("--csv", help="Write the payloads as CSV too.", show_default=False)
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -110,7 +110,7 @@ def decode(
         typer.echo(f"{csv}: written.")
 
 
-def _frames(name: Optional[str], keys: list[Path], company: Optional[str]) -> Optional[Frames]:
+def _frames(name: str | None, keys: list[Path], company: str | None) -> Frames | None:
     """Return the kind of frames of a name.
 
     Raises UserError for a name that is none of theirs, without the keys it needs, and with what it does not.
@@ -135,7 +135,7 @@ def _frames(name: Optional[str], keys: list[Path], company: Optional[str]) -> Op
     return FRAMES[name] if name is not None else None
 
 
-def _company(text: Optional[str]) -> int:
+def _company(text: str | None) -> int:
     from mcukd.errors import UserError
     from mcukd.radio.ble import NO_COMPANY
 
@@ -167,7 +167,7 @@ def _lorawan(keys: list[Path]) -> Frames:
     return lorawan_frames(sessions)
 
 
-def _texts(payloads: list[str], file: Optional[str]) -> list[tuple[str, str]]:
+def _texts(payloads: list[str], file: str | None) -> list[tuple[str, str]]:
     """Return the payloads' texts, each with where it stands."""
     import sys
 

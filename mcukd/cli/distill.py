@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Callable, Optional, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -71,7 +71,7 @@ def _parameters(option: Option) -> Iterator[tuple[str, Any]]:
         yield (
             name,
             Annotated[
-                Optional[kind],
+                kind | None,
                 typer.Option(
                     flags,
                     help=option.help + default,
@@ -85,7 +85,7 @@ def _parameters(option: Option) -> Iterator[tuple[str, Any]]:
 
 def distill(
     data: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             help=f"Dataset card: the name of a bundled one or a .toml file. Default: {DEFAULT_CARD}.",
             show_default=False,
@@ -94,7 +94,7 @@ def distill(
     ] = None,
     data_root: DataRootOption = None,
     set_options: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
@@ -104,7 +104,7 @@ def distill(
         ),
     ] = None,
     effort: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             help="How much is trained: quick (soft labels of one ResNet) or normal (the distilled student "
             "matches an ensemble of seven networks for twice the epochs, and all train against noise). "
@@ -117,7 +117,7 @@ def distill(
         bool, typer.Option(help="Also train majority, random forest and filter-MLP on the same folds.")
     ] = True,
     run: Annotated[
-        Optional[Path], typer.Option("--run", envvar="MCUKD_RUN", help=RUN_HELP, show_default=False)
+        Path | None, typer.Option("--run", envvar="MCUKD_RUN", help=RUN_HELP, show_default=False)
     ] = None,
     json: JsonOption = False,
     **given: Any,

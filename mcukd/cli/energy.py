@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -21,14 +21,14 @@ def energy(
     ],
     run: RunOption = None,
     minutes: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(
             help="Virtual minutes for which the image runs on the modelled chip. Default: 5.",
             show_default=False,
         ),
     ] = None,
     awake_share: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(
             help="Share of the time for which the core is awake, 0 to 1, instead of that run.",
             show_default=False,

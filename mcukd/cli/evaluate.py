@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,21 +43,21 @@ def evaluate(
     context: typer.Context,
     run: RunOption = None,
     data: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="Dataset card, to evaluate on a study of its own.", show_default=False),
     ] = None,
     data_root: DataRootOption = None,
-    split: Annotated[Optional[str], typer.Option(help=SPLIT_HELP, show_default=False)] = None,
-    models: Annotated[Optional[str], typer.Option(help=MODELS_HELP, show_default=False)] = None,
+    split: Annotated[str | None, typer.Option(help=SPLIT_HELP, show_default=False)] = None,
+    models: Annotated[str | None, typer.Option(help=MODELS_HELP, show_default=False)] = None,
     seeds: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="How many, or a list such as 3,5. Default: the study's, else 3."),
     ] = None,
     nested: Annotated[
         bool, typer.Option("--nested", help="Choose the baselines' settings on inner animals, in each fold.")
     ] = False,
-    jobs: Annotated[Optional[int], typer.Option(help="Worker processes. Default: one per core.")] = None,
-    hop: Annotated[Optional[int], typer.Option(help=HOP_HELP, show_default=False)] = None,
+    jobs: Annotated[int | None, typer.Option(help="Worker processes. Default: one per core.")] = None,
+    hop: Annotated[int | None, typer.Option(help=HOP_HELP, show_default=False)] = None,
     json: JsonOption = False,
 ) -> None:
     """Say what models and baselines are worth on animals they never saw, with intervals.
@@ -97,13 +97,13 @@ def evaluate(
 
 
 def compare(
-    run_a: Annotated[Optional[Path], typer.Argument(help="A study; with --models the only one.")] = None,
-    run_b: Annotated[Optional[Path], typer.Argument(help="Another study of the same data.")] = None,
+    run_a: Annotated[Path | None, typer.Argument(help="A study; with --models the only one.")] = None,
+    run_b: Annotated[Path | None, typer.Argument(help="Another study of the same data.")] = None,
     model: Annotated[
         str, typer.Option(help="The model to compare between two studies.")
     ] = "student_distilled",
     models: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="Two models of one study, such as student_distilled,student.", show_default=False),
     ] = None,
     data_root: DataRootOption = None,
@@ -136,9 +136,7 @@ def compare(
         typer.echo(found.sentence())
 
 
-def _evaluate_hop(
-    run: Optional[Path], hop: int, data_root: Optional[Path], others: list[str], json: bool
-) -> None:
+def _evaluate_hop(run: Path | None, hop: int, data_root: Path | None, others: list[str], json: bool) -> None:
     from mcukd.pipeline.evaluate_hop import evaluate_at_hop
     from mcukd.report.table import hop_rows
     from mcukd.study import Study
@@ -164,7 +162,7 @@ def _evaluate_hop(
     )
 
 
-def _check_models(models: list[str], run: Optional[Path], card: Any) -> None:
+def _check_models(models: list[str], run: Path | None, card: Any) -> None:
     """Refuse models that cannot be evaluated before a study is begun or anything is trained."""
     from mcukd.data.card import load_card
     from mcukd.fold_results import TRAINED
@@ -175,12 +173,12 @@ def _check_models(models: list[str], run: Optional[Path], card: Any) -> None:
 
 
 def _study_and_config(
-    run: Optional[Path],
+    run: Path | None,
     card: Any,
-    data_root: Optional[Path],
-    split: Optional[str],
-    seeds: Optional[str],
-    jobs: Optional[int],
+    data_root: Path | None,
+    split: str | None,
+    seeds: str | None,
+    jobs: int | None,
 ) -> tuple[Study, DistillConfig]:
     """Return the study (of whole animals) to evaluate and the options of what is to be trained for it."""
     from dataclasses import replace
@@ -286,10 +284,10 @@ def _evaluate_random(
 
 def _evaluate_table(
     card: Any,
-    data_root: Optional[Path],
-    split: Optional[str],
-    seeds: Optional[str],
-    models: Optional[list[str]],
+    data_root: Path | None,
+    split: str | None,
+    seeds: str | None,
+    models: list[str] | None,
     json: bool,
 ) -> None:
     from mcukd.distillation.option_lists import parse_seeds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -53,7 +53,7 @@ def export(
     run: StudyOption = None,
     classes: ClassesOption = None,
     tag_id: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option(
             "--tag-id",
             metavar="ANIMAL=TAG",
@@ -62,7 +62,7 @@ def export(
         ),
     ] = None,
     account: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--account", help="Of several accounts of an animal, write this one.", show_default=False
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -25,7 +25,7 @@ def fetch(
         Path, typer.Option("--out", help="File of the log; one of an earlier fetch is continued.")
     ] = Path("tag.log"),
     csv: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--csv", help="Write all records of the file as CSV.", show_default=False),
     ] = None,
     confirm: Annotated[

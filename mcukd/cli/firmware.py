@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def generate(
     board: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--board",
             envvar="MCUKD_BOARD",
@@ -43,7 +43,7 @@ def generate(
     run: RunOption = None,
     optimize: OptimizeOption = None,
     prefix: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--prefix",
             metavar="NAME",
@@ -109,10 +109,10 @@ def flash(
     run: RunOption = None,
     optimize: OptimizeOption = None,
     runner: Annotated[
-        Optional[str], typer.Option(help="openocd or pyocd. Default: what the board file says.")
+        str | None, typer.Option(help="openocd or pyocd. Default: what the board file says.")
     ] = None,
     probe: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             envvar="MCUKD_PROBE",
             help="Serial number of the debug probe, needed where several are connected: --probe 683456789.",
@@ -148,7 +148,7 @@ def flash(
         bool, typer.Option("--emulate", help="Run the emulated twin and print its serial URL.")
     ] = False,
     seconds: Annotated[
-        Optional[float], typer.Option(min=0, help="With --emulate: stop after this time instead of Ctrl-C.")
+        float | None, typer.Option(min=0, help="With --emulate: stop after this time instead of Ctrl-C.")
     ] = None,
 ) -> None:
     """Put the firmware on a board through a debug probe, building it first where needed.
@@ -211,9 +211,7 @@ def _at_terminal() -> bool:
 
 
 def boards(
-    name: Annotated[
-        Optional[str], typer.Argument(help="Show this board and what of it is unverified.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="Show this board and what of it is unverified.")] = None,
     json: JsonOption = False,
 ) -> None:
     """List the boards, or show one: processor, memories, sensor, and what was never run on hardware.
@@ -242,9 +240,7 @@ def boards(
         typer.echo(f"Unverified: {remark}")
 
 
-def _generate_dropin(
-    run: Any, prefix: str, board: Optional[str], optimize: Optional[str], json: bool
-) -> None:
+def _generate_dropin(run: Any, prefix: str, board: str | None, optimize: str | None, json: bool) -> None:
     from mcukd.boards.model import load_board
     from mcukd.errors import UserError
     from mcukd.pipeline.dropin import generate_dropin
@@ -272,7 +268,7 @@ def _generate_dropin(
         typer.echo(line)
 
 
-def _study_and_board(run: Any, name: str, optimize: Optional[str]) -> tuple[Study, Board]:
+def _study_and_board(run: Any, name: str, optimize: str | None) -> tuple[Study, Board]:
     from mcukd.boards.model import load_board
     from mcukd.study import Study
 
@@ -299,7 +295,7 @@ def _say_generated(generated: Generated) -> None:
         typer.echo(remark)
 
 
-def _emulate(study: Study, twin: Board, seconds: Optional[float]) -> None:
+def _emulate(study: Study, twin: Board, seconds: float | None) -> None:
     import time
 
     from mcukd.boards.launch import running

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -49,7 +49,7 @@ def decode(
         ),
     ],
     out: Annotated[
-        Optional[Path], typer.Option("--out", help="Write the records as CSV.", show_default=False)
+        Path | None, typer.Option("--out", help="Write the records as CSV.", show_default=False)
     ] = None,
     classes: ClassesOption = None,
     run: StudyOption = None,
@@ -80,7 +80,7 @@ def read(
     port: PortOption,
     out: Annotated[Path, typer.Option("--out", help="File for the bytes of the log's flash.")],
     csv: Annotated[
-        Optional[Path], typer.Option("--csv", help="Write the records as CSV too.", show_default=False)
+        Path | None, typer.Option("--csv", help="Write the records as CSV too.", show_default=False)
     ] = None,
     confirm: Annotated[
         bool, typer.Option("--confirm", help="Tell the tag that what was read is kept.")
@@ -151,9 +151,9 @@ def tell_time(
 def _tell(
     content: bytes,
     name: str,
-    csv: Optional[Path],
-    names: Optional[list[str]],
-    model: Optional[str],
+    csv: Path | None,
+    names: list[str] | None,
+    model: str | None,
     json: bool,
 ) -> None:
     """Print or write the records of a dump. names, model: as `names_and_model` gives them."""

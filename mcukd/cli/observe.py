@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def observe(
     context: typer.Context,
     animal: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option(
             "--animal", help="Name of an animal that is watched; again for each.", show_default=False
         ),
@@ -35,12 +35,12 @@ def observe(
     port: PortOption = None,
     emulate: EmulateOption = None,
     replay: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="Instead of a tag: a stream or log of one, told again.", show_default=False),
     ] = None,
     no_tag: Annotated[bool, typer.Option("--no-tag", help="Without a tag.")] = False,
     session: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="Folder of the session. Default: sessions/<time>-<animal>.", show_default=False),
     ] = None,
     resume: Annotated[
@@ -48,15 +48,15 @@ def observe(
     ] = False,
     run: StudyOption = None,
     classes: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(metavar="A,B,…", help="Behaviours, in place of a study's.", show_default=False),
     ] = None,
     also: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(metavar="A,B,…", help="Behaviours that the tag does not know.", show_default=False),
     ] = None,
     tagged: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="The animal that wears the tag, with several animals.", show_default=False),
     ] = None,
     precision: Annotated[
@@ -64,21 +64,21 @@ def observe(
     ] = 0.1,
     blind: Annotated[bool, typer.Option("--blind", help="Show nothing that the tag says.")] = False,
     zone: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="Time zone, as Europe/London. Default: this computer's.", show_default=False),
     ] = None,
     samples: Annotated[
         bool, typer.Option("--samples", help="Have the tag tell its samples too; taps are found in them.")
     ] = False,
     script: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="Timed commands instead of a screen; - for standard input.", show_default=False),
     ] = None,
     web: Annotated[
         bool, typer.Option("--web", help="A page for a browser, as a phone's, instead of the screen.")
     ] = False,
     host: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             metavar="ADDRESS",
             help="With --web: address of this computer in the phone's network. Default: this computer alone.",
@@ -86,11 +86,11 @@ def observe(
         ),
     ] = None,
     web_port: Annotated[
-        Optional[int],
+        int | None,
         typer.Option("--web-port", help="With --web: port of the page. Default: 8765.", show_default=False),
     ] = None,
     with_observer: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option(
             "--with-observer",
             metavar="NAME",
@@ -102,7 +102,7 @@ def observe(
         bool, typer.Option("--demo", help="An emulated tag on a simulated animal; a script presses the keys.")
     ] = False,
     speed: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(
             min=0.1,
             max=60,
@@ -174,12 +174,12 @@ def _given(context: typer.Context, name: str) -> bool:
 
 
 def _demo(
-    folder: Optional[Path],
-    observer: Optional[str],
-    run: Optional[Path],
+    folder: Path | None,
+    observer: str | None,
+    run: Path | None,
     speed: float,
-    script: Optional[Path],
-    page: Optional[_Page],
+    script: Path | None,
+    page: _Page | None,
 ) -> None:
     from mcukd.errors import UserError
     from mcukd.pipeline.observe_demo import SCRIPTED, demonstrating
@@ -223,8 +223,8 @@ class _Page:
 
 
 def _page_wanted(
-    web: bool, host: Optional[str], port: Optional[int], others: Optional[list[str]], script: Optional[Path]
-) -> Optional[_Page]:
+    web: bool, host: str | None, port: int | None, others: list[str] | None, script: Path | None
+) -> _Page | None:
     """Return where the page is to be served, None without --web."""
     from mcukd import extras
     from mcukd.errors import UserError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,11 +38,11 @@ def package(
         ),
     ] = "mcukd",
     author: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option(help="'Ada Lovelace <ada@example.org>'; may be repeated.", show_default=False),
     ] = None,
     package_version: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             metavar="X.Y.Z",
             help="Version; the model's hash follows it. Default: mcukd's own.",
@@ -50,7 +50,7 @@ def package(
         ),
     ] = None,
     licence: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             metavar="SPDX",
             help="Licence of the package, with its text in --licence-file. Default: Apache-2.0.",
@@ -58,15 +58,15 @@ def package(
         ),
     ] = None,
     licence_file: Annotated[
-        Optional[Path], typer.Option(help="Text of another licence.", show_default=False)
+        Path | None, typer.Option(help="Text of another licence.", show_default=False)
     ] = None,
     url: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="A page about the package. Default: the method's paper.", show_default=False),
     ] = None,
     optimize: Annotated[str, typer.Option(help="Assembly steps for speed or size.")] = "speed",
     out: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(metavar="FOLDER", help="Default: packages of the study.", show_default=False),
     ] = None,
     unpacked: Annotated[
@@ -116,7 +116,7 @@ def package(
             typer.echo(f"{one.folder}: the same, unpacked.")
 
 
-def _licence_text(file: Optional[Path]) -> Optional[str]:
+def _licence_text(file: Path | None) -> str | None:
     from mcukd.errors import UserError
 
     if file is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,7 +23,7 @@ SchemaOption = Annotated[
     str, typer.Option("--schema", help="Schema: a bundled one's name or a TOML file of your own.")
 ]
 CountOption = Annotated[
-    Optional[int],
+    int | None,
     typer.Option("--count", min=1, help="Number of classes, where they have no names.", show_default=False),
 ]
 
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 def write_javascript(
     out: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--out", help="File to write. Default: standard output.", show_default=False),
     ] = None,
     schema: SchemaOption = "period",
@@ -114,7 +114,7 @@ def show(
     print_table(title, ["bits", "field", "meaning"], [list(row) for row in rows], left=3)
 
 
-def _count(schema: Schema, names: Optional[list[str]], count: Optional[int]) -> int:
+def _count(schema: Schema, names: list[str] | None, count: int | None) -> int:
     """Return the number of classes; UserError where nothing says it, or two options do."""
     from mcukd.errors import UserError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,28 +39,28 @@ def provision(
     port: PortOption = None,
     emulate: EmulateOption = None,
     file: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(
             "--file", help="TOML file of what to tell; keys are told by file only.", show_default=False
         ),
     ] = None,
     name: Annotated[
-        Optional[str], typer.Option("--id", help="The tag's id, up to 16 bytes.", show_default=False)
+        str | None, typer.Option("--id", help="The tag's id, up to 16 bytes.", show_default=False)
     ] = None,
     axes_map: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--axes-map", metavar="x=-y,y=x,z=z", help="The model's axes by the sensor's.", show_default=False
         ),
     ] = None,
     period: Annotated[
-        Optional[int],
+        int | None,
         typer.Option(
             "--period", min=1, help="Seconds of a period: of the counters and payloads.", show_default=False
         ),
     ] = None,
     radio_id: Annotated[
-        Optional[int],
+        int | None,
         typer.Option(
             "--radio-id", help="The tag's number on the air, 0 to 65535 (LoRa).", show_default=False
         ),
@@ -72,7 +72,7 @@ def provision(
         ),
     ] = False,
     remove: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option(
             "--remove", help="Forget id, axes-map, period, radio-id, calibration or keys.", show_default=False
         ),
@@ -115,10 +115,10 @@ def provision(
 
 def _wanted(
     before: Provision,
-    file: Optional[Path],
-    name: Optional[str],
-    axes_map: Optional[str],
-    period: Optional[int],
+    file: Path | None,
+    name: str | None,
+    axes_map: str | None,
+    period: int | None,
     remove: list[str],
 ) -> Provision:
     """Return what the tag is to be told; keys only where the file has some."""

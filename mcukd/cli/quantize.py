@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -46,7 +46,7 @@ def quantize(
     ] = "8",
     activation_bits: Annotated[int, typer.Option(help="Width of state and dense output, 8 to 16.")] = 16,
     gates: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             help="Gate table: [bold]interpolated[/bold] (1024 bytes, finer) or [bold]direct[/bold] (2048 "
             "bytes, fewer instructions). Default: interpolated; with --bits auto, both are tried.",
@@ -58,7 +58,7 @@ def quantize(
         typer.Option("--qat", help="Train the student on with the device's weights first; 4 to 8 bits."),
     ] = False,
     budget_flash: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             metavar="SIZE",
             help="With --bits auto: the best MCC whose weights and gate table fit, such as 3KB.",
@@ -66,7 +66,7 @@ def quantize(
         ),
     ] = None,
     max_mcc_drop: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(
             metavar="MCC",
             help="With --bits auto: the least flash that loses no more MCC than this. Default: 0.005 where "
@@ -75,7 +75,7 @@ def quantize(
         ),
     ] = None,
     jobs: Annotated[
-        Optional[int],
+        int | None,
         typer.Option(help="Worker processes of --qat. Default: one per core.", show_default=False),
     ] = None,
     tflite: Annotated[
@@ -89,7 +89,7 @@ def quantize(
     ] = TFLITE_DEFAULT,
     no_tflite: Annotated[bool, typer.Option("--no-tflite", help="Write no TFLite file.")] = False,
     unknown: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             metavar="SHARE",
             help="Let the tag answer [bold]unknown[/bold] where its two best classes are too close: for this "
@@ -98,7 +98,7 @@ def quantize(
         ),
     ] = None,
     unlike: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(
             metavar="SHARE",
             help="Also answer unknown where a window is unlike those of its class in training, for this "
@@ -159,7 +159,7 @@ def _width(bits: str) -> int:
         raise UserError(f"--bits is '{bits}', expected 4 to 16, or {AUTO}.") from None
 
 
-def _objective(bits: str, budget_flash: Optional[str], max_mcc_drop: Optional[float]) -> Optional[Objective]:
+def _objective(bits: str, budget_flash: str | None, max_mcc_drop: float | None) -> Objective | None:
     from mcukd.fixedpoint.mixed import Objective, parse_bytes
 
     if bits.strip().lower() == AUTO:
@@ -194,7 +194,7 @@ def _integers(model: IntegerModel) -> dict[str, Any]:
     }
 
 
-def _print(study: Study, facts: QuantizeFacts, objective: Optional[Objective]) -> None:
+def _print(study: Study, facts: QuantizeFacts, objective: Objective | None) -> None:
     if not facts.ran:
         typer.echo(f"{study.path}: already quantized so; nothing to do.")
     if facts.model is not None:

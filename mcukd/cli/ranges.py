@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -18,7 +18,7 @@ def ranges(
     run: RunOption = None,
     data_root: DataRootOption = None,
     figure: Annotated[
-        Optional[str], typer.Option("--figure", help="Write the box plots to this SVG file.")
+        str | None, typer.Option("--figure", help="Write the box plots to this SVG file.")
     ] = None,
     json: JsonOption = False,
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def report(
     run: RunOption = None,
     out: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="Write the page there. Default: report.html in the study.", show_default=False),
     ] = None,
     json: JsonOption = False,

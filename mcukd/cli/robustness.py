@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -21,13 +21,13 @@ def robustness(
     run: RunOption = None,
     data_root: DataRootOption = None,
     augmented: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(
             "--augmented", help="A study of the same folds, distilled with --augment.", show_default=False
         ),
     ] = None,
     perturbations: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--perturbations",
             "--disturbances",
@@ -38,7 +38,7 @@ def robustness(
     ] = None,
     integers: Annotated[bool, typer.Option(help="Score the integer model as well.")] = True,
     figure: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--figure", help="Write the figure to this SVG file too.", show_default=False),
     ] = None,
     json: JsonOption = False,
@@ -105,6 +105,6 @@ def _print(content: dict[str, Any]) -> None:
     )
 
 
-def _unperturbed(content: dict[str, Any], name: str) -> tuple[Optional[float], Optional[float]]:
+def _unperturbed(content: dict[str, Any], name: str) -> tuple[float | None, float | None]:
     one = content["undisturbed"][name]
     return one["mcc"], one["mcc_sd"]

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Optional, Union
 
 _HANDLER = "mcukd-plain"
 _ASCII = "mcukd-ascii"
@@ -73,7 +72,7 @@ def _apart(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     return io.TextIOWrapper(below, stream.encoding, line_buffering=stream.line_buffering)
 
 
-def output_error() -> Optional[OSError]:
+def output_error() -> OSError | None:
     """Return the error of writing to standard output, or None where that works."""
     try:
         if sys.stdout is not None and not sys.stdout.closed:
@@ -95,7 +94,7 @@ def redirect_broken() -> None:
     os.close(nowhere)
 
 
-def _replace(error: UnicodeError) -> tuple[Union[str, bytes], int]:
+def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]
@@ -105,7 +104,7 @@ def _replace(error: UnicodeError) -> tuple[Union[str, bytes], int]:
     return "".join(_PLAIN.get(letter, "?") for letter in text), error.end
 
 
-def _find(name: str) -> Optional[codecs.CodecInfo]:
+def _find(name: str) -> codecs.CodecInfo | None:
     """Return ASCII under a name of its own."""
     if name.replace("_", "-") != _ASCII:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,7 @@ def sweep(
         Path, typer.Option("--out", help="Folder of table, summary, figure and finished results.")
     ],
     workers: Annotated[
-        Optional[int],
+        int | None,
         typer.Option(
             min=1, max=1024, help="Processes of this computer. Default: one per core.", show_default=False
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -91,9 +91,7 @@ def status(
     print_table("Tag", ["", ""], rows, left=2)
 
 
-def _class_text(
-    latest: Optional[int], who: Identity, names: Optional[list[str]], model: Optional[str]
-) -> str:
+def _class_text(latest: int | None, who: Identity, names: list[str] | None, model: str | None) -> str:
     """Return a class for people; by its name where the names are those of the tag's model."""
     from mcukd.tag.log_table import UNKNOWN
 

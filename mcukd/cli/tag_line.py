@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mcukd.harness.protocol import Device
 
 PortOption = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--port",
         envvar="MCUKD_PORT",
@@ -25,7 +25,7 @@ PortOption = Annotated[
 ]
 BaudOption = Annotated[int, typer.Option("--baud", min=1, help="Baud rate, as in the board file.")]
 EmulateOption = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--emulate",
         metavar="BOARD",
@@ -34,7 +34,7 @@ EmulateOption = Annotated[
     ),
 ]
 ImageOption = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option(
         "--run",
         help="Study whose image --emulate runs. Default: runs/latest.",
@@ -47,7 +47,7 @@ _MODEL_TIMEOUT_S = 20.0
 
 @contextmanager
 def tag_line(
-    context: typer.Context, port: Optional[str], emulate: Optional[str], baud: int, run: Optional[Path] = None
+    context: typer.Context, port: str | None, emulate: str | None, baud: int, run: Path | None = None
 ) -> Iterator[Device]:
     """Give a client of the tag at a port, or of a study's image on the model of a board's chip.
 

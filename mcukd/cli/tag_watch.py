@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,7 +28,7 @@ def watch(
         bool, typer.Option("--samples", help="Ask for samples too; with --run, prove each result on them.")
     ] = False,
     results: Annotated[
-        Optional[int],
+        int | None,
         typer.Option(
             "--results", min=1, help="End after so many results. Default: with Ctrl-C.", show_default=False
         ),
@@ -81,13 +81,13 @@ def watch(
 
 @contextmanager
 def _source(
-    port: Optional[str],
-    emulate: Optional[str],
+    port: str | None,
+    emulate: str | None,
     baud: int,
-    run: Optional[Path],
+    run: Path | None,
     clock: SessionClock,
     samples: bool,
-    model: Optional[str],
+    model: str | None,
 ) -> Iterator[TagSource]:
     """Give the tag at a port, or a study's image on the model of a board's chip."""
     from mcukd.observation.sources.live import tag_at_port
@@ -115,7 +115,7 @@ def _proof(run: Path) -> StreamProof:
     return StreamProof(load_model(Study.open(run).path))
 
 
-def _print(moment: Moment, verdict: Optional[str], names: Optional[Sequence[str]], json: bool) -> None:
+def _print(moment: Moment, verdict: str | None, names: Sequence[str] | None, json: bool) -> None:
     """Print a moment on a line; what is not a result goes to standard error, unless in JSON."""
     from mcukd.observation.moment_entries import entry_of_moment
     from mcukd.observation.moments import Result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -32,7 +32,7 @@ def validate(
         typer.Option("--emulate", help="Run the image that would be flashed on a model of the board's chip."),
     ] = False,
     port: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             envvar="MCUKD_PORT",
             help="Serial port of a flashed board: /dev/tty…, COM…, socket://host:port, rfc2217://host:port.",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Callable
 
 #: Emits the instructions that use one word of the stream, given the register it is in.
 WordUse = Callable[[str], None]

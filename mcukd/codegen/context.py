@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Callable, Optional
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ def _common(model: IntegerModel) -> dict[str, Any]:
     }
 
 
-def _refusal(model: IntegerModel) -> Optional[dict[str, Any]]:
+def _refusal(model: IntegerModel) -> dict[str, Any] | None:
     """Return a model's refusal rule as C initializers; None without one. No whitening: margins alone."""
     if not model.may_refuse:
         return None

@@ -5,8 +5,9 @@ The registry is `mcukd.models.families`; `code_form` looks a family's form up th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,11 +46,11 @@ class PairKernel:
     stack_bytes: int
 
 
-def _portable_only(model: Any, core: Core, optimize: str) -> Optional[Kernel]:
+def _portable_only(model: Any, core: Core, optimize: str) -> Kernel | None:
     return None
 
 
-def _no_pairs(model: Any, core: Core) -> Optional[PairKernel]:
+def _no_pairs(model: Any, core: Core) -> PairKernel | None:
     return None
 
 
@@ -67,8 +68,8 @@ class CodeForm:
 
     templates: str
     context: Callable[[Any], dict[str, Any]]
-    kernel: Callable[[Any, Core, str], Optional[Kernel]] = _portable_only
-    pair: Callable[[Any, Core], Optional[PairKernel]] = _no_pairs
+    kernel: Callable[[Any, Core, str], Kernel | None] = _portable_only
+    pair: Callable[[Any, Core], PairKernel | None] = _no_pairs
 
 
 def code_form(family: str) -> CodeForm:

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from mcukd.boards.radio_section import LoraRadio
 from mcukd.boards.scale import board_scaling
@@ -43,7 +43,7 @@ class Firmware:
 def generate_model(
     model: IntegerModel,
     out: Path,
-    core: Optional[str] = None,
+    core: str | None = None,
     optimize: str = "speed",
     prefix: str = DEFAULT,
 ) -> list[Path]:
@@ -159,7 +159,7 @@ def read_firmware_sha256(sources: Path) -> str:
 
 
 def templates_context(
-    model: IntegerModel, core: Optional[str] = None, optimize: str = "speed"
+    model: IntegerModel, core: str | None = None, optimize: str = "speed"
 ) -> dict[str, Any]:
     """Return what the templates of a model's folder print; core and optimize as in `generate_model`."""
     kernel = kernel_for(model, core, optimize) if core else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.boards.cores import check_optimize, cores_with
 from mcukd.boards.model import Board
 from mcukd.codegen.families import Kernel, PairKernel, code_form
@@ -12,12 +10,12 @@ from mcukd.fixedpoint.model import IntegerModel
 from mcukd.text import listed
 
 
-def core_of(board: Board) -> Optional[str]:
+def core_of(board: Board) -> str | None:
     """Return the option of a board's core; None where only portable C is made for it."""
     return board.processor.option if board.processor.kernels else None
 
 
-def kernel_for(model: IntegerModel, core: str, optimize: str) -> Optional[Kernel]:
+def kernel_for(model: IntegerModel, core: str, optimize: str) -> Kernel | None:
     """Return a model's kernel, or None where its family makes only portable C of it.
 
     optimize: `speed` unrolls as far as pays, `size` loops over unit pairs and columns.
@@ -35,7 +33,7 @@ def staggered_states(model: IntegerModel) -> int:
     return 1 if model.stream else -(-model.window // model.hop)
 
 
-def pair_kernel_for(model: IntegerModel, core: Optional[str], optimize: str) -> Optional[PairKernel]:
+def pair_kernel_for(model: IntegerModel, core: str | None, optimize: str) -> PairKernel | None:
     """Return the step of two states at once for the firmware of a core.
 
     None where no two windows overlap, where flash comes before speed, and where the family makes none.

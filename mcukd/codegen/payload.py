@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from mcukd.codegen.templates import render_folders, render_template
 from mcukd.errors import UserError
@@ -26,7 +26,7 @@ FOLDER = "payload"
 JAVASCRIPT_BYTES_MAX = 40_960
 
 
-def payload_schema(board: Board) -> Optional[Schema]:
+def payload_schema(board: Board) -> Schema | None:
     """Return the schema that a board file names in [tag]; None where it names none.
 
     Raises UserError as `load_schema`.
@@ -38,7 +38,7 @@ def payload_schema(board: Board) -> Optional[Schema]:
     return load_schema(str(beside / named) if named.endswith(".toml") else named)
 
 
-def payload_layout(board: Board, model: IntegerModel) -> Optional[Layout]:
+def payload_layout(board: Board, model: IntegerModel) -> Layout | None:
     """Return the payload of a board's firmware; None where its board file names none.
 
     Raises UserError where its schema names other classes than the model has, or has no room for them.
@@ -55,7 +55,7 @@ def payload_layout(board: Board, model: IntegerModel) -> Optional[Layout]:
     return layout_of(schema, len(model.classes))
 
 
-def packer_context(layout: Optional[Layout]) -> dict[str, Any]:
+def packer_context(layout: Layout | None) -> dict[str, Any]:
     """Return what the templates of the packer print."""
     return {
         "payload": layout,
@@ -75,9 +75,7 @@ def write_packer(layout: Layout, out: Path) -> list[Path]:
     return files
 
 
-def javascript(
-    schema: Schema, classes: Optional[Sequence[str]] = None, model_sha256: Optional[str] = None
-) -> str:
+def javascript(schema: Schema, classes: Sequence[str] | None = None, model_sha256: str | None = None) -> str:
     """Return a decoder in ECMAScript 5.1 with the function `decodeUplink(input)`.
 
     classes: names in the model's order; without, those of the schema, or numbers. model_sha256: of the model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional, Union
+from typing import TYPE_CHECKING
 
 from mcukd.boards.radio_section import BLE_POWERS, BleRadio, LoraRadio
 from mcukd.errors import UserError
@@ -35,7 +35,7 @@ class RadioSetup:
     counter_shift: frames are counted in units of 2 to the power of it, in seconds; 0: they are not.
     """
 
-    section: Union[LoraRadio, BleRadio]
+    section: LoraRadio | BleRadio
     duty: DutyLimit
     power_code: int
     sensor_failures: int = sum(1 << code for code in SENSOR_FAILURES)
@@ -81,7 +81,7 @@ class BleSetup(RadioSetup):
     address_bytes: tuple[str, ...] = ()
 
 
-def radio_setup(board: Board, layout: Optional[Layout]) -> Optional[RadioSetup]:
+def radio_setup(board: Board, layout: Layout | None) -> RadioSetup | None:
     """Return what the radio's templates print; None for a board without one.
 
     layout: of the payload. Raises UserError for a payload that a packet cannot carry, and for periods that

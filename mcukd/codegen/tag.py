@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
@@ -32,7 +32,7 @@ class TagSetup(TagConfig):
     console_s: int = 0
 
 
-def tag_setup(board: Board, model: IntegerModel) -> Optional[TagSetup]:
+def tag_setup(board: Board, model: IntegerModel) -> TagSetup | None:
     """Return what `tag_config.h` of a board's firmware holds; None where the board has no [tag].
 
     The margin is in the format of the model's logits, rounded up; it is at most 65,535, the largest

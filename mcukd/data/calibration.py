@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ class Calibration:
     residual_g: float
 
 
-def estimate(rest: NDArray[np.float64]) -> tuple[Optional[Calibration], str]:
+def estimate(rest: NDArray[np.float64]) -> tuple[Calibration | None, str]:
     """Estimate offset and gain from mean vectors at rest (n, 3) in g, which should lie on the unit sphere.
 
     Iterated least squares on the nearest points of the sphere, after van Hees et al. 2014

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional, Union
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, SerializeAsAny, TypeAdapter, model_validator
 
@@ -26,7 +27,7 @@ def _of_registered_reader(value: Any) -> Source:
 
 @lru_cache(maxsize=4)
 def _source_union(sources: tuple[type[Source], ...]) -> TypeAdapter[Any]:
-    union: Any = Annotated[Union[sources], Field(discriminator="reader")]
+    union: Any = Annotated[reduce(or_, sources), Field(discriminator="reader")]
     return TypeAdapter(union)
 
 
@@ -41,7 +42,7 @@ class Card(CardFile):
     simulated: bool
     position: Literal["collar", "eartag", "other"]
     source: Annotated[SerializeAsAny[Source], PlainValidator(_of_registered_reader)]
-    columns: Optional[Columns] = None
+    columns: Columns | None = None
     extra: tuple[Extra, ...] = ()
     signal: Signal
     class_map: ClassMap = Field(alias="classes")

@@ -6,7 +6,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +30,8 @@ class CountedRecording:
     label: int
     counts: NDArray[np.int16]
     segment: int
-    split: Optional[str] = None
-    extra: Optional[NDArray[np.float64]] = None
+    split: str | None = None
+    extra: NDArray[np.float64] | None = None
     follows: bool = False
 
     def __post_init__(self) -> None:
@@ -42,7 +41,7 @@ class CountedRecording:
 
 
 def parsed_once(
-    key: Optional[str], parse: Callable[[], tuple[CountedRecording, ...]]
+    key: str | None, parse: Callable[[], tuple[CountedRecording, ...]]
 ) -> tuple[CountedRecording, ...]:
     """Return what `parse` returns, from memory where it was called for the same samples before.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from mcukd.errors import UserError
 SPLITS = ("loao", "holdout", "official")
 
 
-def find_data(card: Card, data_root: Optional[Path]) -> Optional[Path]:
+def find_data(card: Card, data_root: Path | None) -> Path | None:
     """Return the card's data folder, or None where it is not found or there is none to find."""
     if not isinstance(card.source, FolderSource):
         return None
@@ -29,7 +29,7 @@ def find_data(card: Card, data_root: Optional[Path]) -> Optional[Path]:
         return None
 
 
-def describe(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> dict[str, Any]:
+def describe(card: Card, data_root: Path | None = None, seed: int = 0) -> dict[str, Any]:
     """Load a data set and return what is in it.
 
     Among the keys: extra (channel for a teacher → unit), windows (class → animal → number at the evaluation

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,10 +20,10 @@ class Drop(BaseModel):
 
     zeros: bool = False
     values: tuple[float, ...] = ()
-    frozen_rows: Optional[int] = Field(default=None, ge=2)
+    frozen_rows: int | None = Field(default=None, ge=2)
 
 
-def dropped(samples: NDArray[np.float64], drop: Optional[Drop]) -> NDArray[np.bool_]:
+def dropped(samples: NDArray[np.float64], drop: Drop | None) -> NDArray[np.bool_]:
     """Tell which rows of samples (n, 3) are left out."""
     lost = np.zeros(len(samples), dtype=bool)
     if drop is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ class Extra(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
     columns: tuple[str, ...] = Field(min_length=1)
     turns: bool
-    signs: Optional[tuple[int, ...]] = None
+    signs: tuple[int, ...] | None = None
     scale: float = 1.0
     unit: str = ""
     centred: bool = False

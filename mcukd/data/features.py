@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +133,7 @@ def list_feature_cards() -> list[FeatureCard]:
     return [_read_feature_card(path) for path in CARDS.bundled() if is_feature_card(path)]
 
 
-def load_features(card: FeatureCard, data_root: Optional[Path] = None) -> Features:
+def load_features(card: FeatureCard, data_root: Path | None = None) -> Features:
     """Read a table of features; rows whose label the card ignores are left out.
 
     Raises UserError naming file and line for what is not a finite number, and for a label the card does not
@@ -171,7 +171,7 @@ def load_features(card: FeatureCard, data_root: Optional[Path] = None) -> Featur
     )
 
 
-def feature_file(card: FeatureCard, data_root: Optional[Path]) -> Path:
+def feature_file(card: FeatureCard, data_root: Path | None) -> Path:
     """Find the table; UserError that lists the places where it was looked for."""
     path = find_folder(card.name, card.source.folder, card.path, data_root) / card.source.file
     if not path.is_file():
@@ -179,7 +179,7 @@ def feature_file(card: FeatureCard, data_root: Optional[Path]) -> Path:
     return path
 
 
-def features_sha256(card: FeatureCard, data_root: Optional[Path] = None) -> str:
+def features_sha256(card: FeatureCard, data_root: Path | None = None) -> str:
     """Return the identity of the rows: the table's bytes and everything in the card that changes a row."""
     facts = card.model_dump(
         mode="json", by_alias=True, exclude={"title", "description", "licence", "citation"}

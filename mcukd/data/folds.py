@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class Fold:
     name: str
     train_animals: tuple[str, ...]
     test_animals: tuple[str, ...]
-    test_windows: Optional[tuple[int, ...]] = None
+    test_windows: tuple[int, ...] | None = None
     unlabelled_animals: tuple[str, ...] = ()
 
 

@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +54,7 @@ class Clock:
     period: float
 
 
-def clock_of(seconds: NDArray[np.float64]) -> Optional[Clock]:
+def clock_of(seconds: NDArray[np.float64]) -> Clock | None:
     """Return how a run with stamps (n,) in seconds is stamped, None where no two stamps differ."""
     steps = np.diff(seconds)
     ahead = steps[steps > 0]
@@ -78,8 +77,8 @@ def find_gaps(
     seconds: NDArray[np.float64],
     *,
     singles: bool = False,
-    clock: Optional[Clock] = None,
-    among: Optional[slice] = None,
+    clock: Clock | None = None,
+    among: slice | None = None,
 ) -> Gaps:
     """Find the gaps in stamps (n,) in seconds that do not run backwards.
 
@@ -116,9 +115,7 @@ def _missing(seconds: NDArray[np.float64], steps: NDArray[np.float64], at: int, 
     return late + float(min(gained_after, gained_before))
 
 
-def stretches(
-    samples: int, seconds: Optional[NDArray[np.float64]], breaks: Sequence[int] = ()
-) -> list[slice]:
+def stretches(samples: int, seconds: NDArray[np.float64] | None, breaks: Sequence[int] = ()) -> list[slice]:
     """Return the stretches without a gap of a run of `samples` samples; one where there are no stamps.
 
     breaks: samples before which it is cut in any case.

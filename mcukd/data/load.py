@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ from mcukd.text import listed
 
 def load_windows(
     card: Card,
-    data_root: Optional[Path] = None,
+    data_root: Path | None = None,
     *,
     training: bool = False,
     seed: int = 0,
@@ -57,7 +57,7 @@ def load_windows(
 
 
 def load_counts(
-    card: Card, data_root: Optional[Path] = None, *, seed: int = 0, extra: bool = False, whole: bool = False
+    card: Card, data_root: Path | None = None, *, seed: int = 0, extra: bool = False, whole: bool = False
 ) -> tuple[CountedRecording, ...]:
     """Return the recordings of a card as counts, checked as `load_windows` says.
 
@@ -69,7 +69,7 @@ def load_counts(
     return parsed_once(key, lambda: tuple(counted(card, _checked(card, data_root, seed, extra, whole))))
 
 
-def _checked(card: Card, data_root: Optional[Path], seed: int, extra: bool, whole: bool) -> list[Recording]:
+def _checked(card: Card, data_root: Path | None, seed: int, extra: bool, whole: bool) -> list[Recording]:
     """Read (or simulate) recordings without a gap at the board's rate and check the card's contract."""
     recordings = read_recordings(card, data_root, seed=seed, extra=extra, whole=whole)
     labelled = [(one, one.label) for one in recordings if one.label is not None]
@@ -107,9 +107,7 @@ def counted(card: Card, recordings: Sequence[Recording]) -> Iterator[CountedReco
         )
 
 
-def _cache_key(
-    card: Card, data_root: Optional[Path], seed: int, extra: bool, whole: bool = False
-) -> Optional[str]:
+def _cache_key(card: Card, data_root: Path | None, seed: int, extra: bool, whole: bool = False) -> str | None:
     """Return the identity of samples within a process, None where a file has changed just now.
 
     Sizes and times of files stand for their bytes, which would take long to hash.
@@ -183,9 +181,7 @@ def count_windows(card: Card, recordings: Sequence[CountedRecording], hop: int) 
     return sum(len(window_starts(len(one.counts), card.window, hop)) for one in recordings)
 
 
-def dataset_sha256(
-    card: Card, data_root: Optional[Path] = None, seed: int = 0, *, extra: bool = False
-) -> str:
+def dataset_sha256(card: Card, data_root: Path | None = None, seed: int = 0, *, extra: bool = False) -> str:
     """Return the identity of the samples as a SHA-256 in hexadecimal.
 
     It covers the source files' names and bytes, or the simulator's version and seed, and everything in
@@ -202,7 +198,7 @@ def dataset_sha256(
     return sha256_text(json.dumps(facts, sort_keys=True))
 
 
-def _facts(card: Card, data_root: Optional[Path], seed: int, extra: bool) -> dict[str, Any]:
+def _facts(card: Card, data_root: Path | None, seed: int, extra: bool) -> dict[str, Any]:
     """Return everything but the files that changes a window."""
     facts = card.model_dump(
         mode="json", by_alias=True, exclude={"title", "description", "licence", "citation"}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +53,7 @@ class Grain:
     """
 
     step: float
-    noise: Optional[float]
+    noise: float | None
     held: float
     rows: int
 
@@ -79,7 +78,7 @@ def repeated_runs(samples: NDArray[np.float64], shortest: int = FROZEN_ROWS) -> 
     return np.stack([edges[:-1][long], edges[1:][long]], axis=1)
 
 
-def grain(samples: NDArray[np.float64], one_g: Optional[float] = None) -> Grain:
+def grain(samples: NDArray[np.float64], one_g: float | None = None) -> Grain:
     """Return how finely the values of samples (n, 3) are written; rows not finite or zero are let be.
 
     one_g: the median vector length, worked out where it is None.
@@ -112,7 +111,7 @@ def pooled(grains: Sequence[Grain]) -> Grain:
     )
 
 
-def frozen_length(of: Grain, rate_hz: Optional[float] = None) -> float:
+def frozen_length(of: Grain, rate_hz: float | None = None) -> float:
     """Return from how many rows on a reading that repeats is a sensor that stands still; infinite for never.
 
     Noise makes a working sensor change its value. How soon depends on the noise against the step between
@@ -137,7 +136,7 @@ def frozen_length(of: Grain, rate_hz: Optional[float] = None) -> float:
 
 
 def frozen_rows(
-    samples: NDArray[np.float64], rate_hz: Optional[float] = None, of: Optional[Grain] = None
+    samples: NDArray[np.float64], rate_hz: float | None = None, of: Grain | None = None
 ) -> NDArray[np.bool_]:
     """Tell which rows of samples (n, 3) repeat for longer than a working sensor can.
 
@@ -152,9 +151,7 @@ def frozen_rows(
     return mask
 
 
-def suspect_rows(
-    samples: NDArray[np.float64], rate_hz: float, of: Optional[Grain] = None
-) -> NDArray[np.bool_]:
+def suspect_rows(samples: NDArray[np.float64], rate_hz: float, of: Grain | None = None) -> NDArray[np.bool_]:
     """Tell which rows repeat for a minute and more and yet may be of a sensor at rest with coarse steps.
 
     samples: (n, 3). Rows that `frozen_rows` tells are not among them.
@@ -166,7 +163,7 @@ def suspect_rows(
     return mask & ~frozen
 
 
-def sentinel_values(samples: NDArray[np.float64], one_g: Optional[float] = None) -> tuple[float, ...]:
+def sentinel_values(samples: NDArray[np.float64], one_g: float | None = None) -> tuple[float, ...]:
     """Return the values in samples (n, 3) that stand for "missing", sorted."""
     finite = samples[np.isfinite(samples)]
     length = usual_length(samples) if one_g is None else one_g
@@ -237,7 +234,7 @@ def _run_edges(samples: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.concatenate([[0], changes, [len(samples)]]).astype(np.int64)
 
 
-def _step(values: NDArray[np.float64]) -> Optional[float]:
+def _step(values: NDArray[np.float64]) -> float | None:
     """Return the usual least difference between two different values; None where there is one value only."""
     between = np.diff(np.unique(values))
     # Single precision tells numbers apart to some 1e-7.
@@ -245,7 +242,7 @@ def _step(values: NDArray[np.float64]) -> Optional[float]:
     return float(np.percentile(between, 5, method="lower")) if len(between) else None
 
 
-def _noise(samples: NDArray[np.float64]) -> Optional[float]:
+def _noise(samples: NDArray[np.float64]) -> float | None:
     """Return the deviation of the noisiest axis in the calmest stretches (5th percentile), less rounding."""
     pieces = len(samples) // _BLOCK
     blocks = samples[: pieces * _BLOCK].reshape(pieces, _BLOCK, 3)

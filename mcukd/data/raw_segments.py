@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,21 +28,21 @@ class RawSegment:
     """
 
     animal: str
-    label: Optional[str]
+    label: str | None
     place: str
     samples: NDArray[np.float64]
-    seconds: Optional[NDArray[np.float64]]
+    seconds: NDArray[np.float64] | None
     origin: str
     whole: bool = True
-    group: Optional[int] = None
-    split: Optional[str] = None
-    extra: Optional[NDArray[np.float64]] = None
+    group: int | None = None
+    split: str | None = None
+    extra: NDArray[np.float64] | None = None
     breaks: tuple[int, ...] = ()
     dropped: int = 0
     follows: bool = False
 
 
-def goes_on(before: Optional[RawSegment], segment: RawSegment) -> bool:
+def goes_on(before: RawSegment | None, segment: RawSegment) -> bool:
     """Tell whether a segment's first sample comes right after the last one of the segment read before it.
 
     Both are of one recording, and no gap lies between their stamps. Without stamps a gap may lie where rows
@@ -60,7 +59,7 @@ def goes_on(before: Optional[RawSegment], segment: RawSegment) -> bool:
     return bool(np.all(np.diff(stamps) >= 0)) and len(last) - 1 not in find_gaps(stamps).after
 
 
-def without(segment: RawSegment, drop: Optional[Drop]) -> RawSegment:
+def without(segment: RawSegment, drop: Drop | None) -> RawSegment:
     """Return a segment without the rows that are no measurement."""
     lost = dropped(segment.samples, drop)
     if not lost.any():

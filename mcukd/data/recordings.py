@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,18 +42,18 @@ class Recording:
     """
 
     animal: str
-    label: Optional[str]
+    label: str | None
     samples: NDArray[np.float64]
     origin: str
-    group: Optional[int] = None
-    split: Optional[str] = None
-    extra: Optional[NDArray[np.float64]] = None
+    group: int | None = None
+    split: str | None = None
+    extra: NDArray[np.float64] | None = None
     place: str = ""
     follows: bool = False
 
 
 def read_recordings(
-    card: Card, data_root: Optional[Path], *, seed: int = 0, extra: bool = False, whole: bool = False
+    card: Card, data_root: Path | None, *, seed: int = 0, extra: bool = False, whole: bool = False
 ) -> list[Recording]:
     """Read (or simulate) every recording whose label the card does not ignore, in the card's units.
 
@@ -63,13 +62,13 @@ def read_recordings(
     UserError for anything that is not as the card says, naming file and line.
     """
 
-    def used(label: Optional[str], origin: str) -> bool:
+    def used(label: str | None, origin: str) -> bool:
         return label is not None and class_of(card, label, origin) is not None
 
     # A recording of one label alone has nothing between.
     between = whole and READERS[card.source.reader].labels_change
 
-    def wanted(label: Optional[str], animal: str, origin: str) -> bool:
+    def wanted(label: str | None, animal: str, origin: str) -> bool:
         return used(label, origin) or between
 
     segments = raw_segments(
@@ -106,7 +105,7 @@ def _recordings_of(card: Card, segment: RawSegment) -> list[Recording]:
     ]
 
 
-def class_of(card: Card, label: str, origin: str) -> Optional[int]:
+def class_of(card: Card, label: str, origin: str) -> int | None:
     """Return the class index of a label of the source, None where the card ignores it.
 
     Raises UserError for a label the card does not mention.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ def ratio(signal: Signal) -> Fraction:
     return resampling(signal.resample_hz, signal.rate_hz)
 
 
-def resampling(resample_hz: Optional[float], rate_hz: float) -> Fraction:
+def resampling(resample_hz: float | None, rate_hz: float) -> Fraction:
     """Return `resample_hz` / `rate_hz`, 1 where nothing is resampled; UserError as `ratio`."""
     wanted = Fraction(str(resample_hz or rate_hz)) / Fraction(str(rate_hz))
     near = wanted.limit_denominator(LARGEST_FACTOR)
@@ -73,7 +72,7 @@ def resample(samples: NDArray[np.float64], factor: Fraction) -> NDArray[np.float
     return result
 
 
-def band_limit(signal: Signal) -> Optional[str]:
+def band_limit(signal: Signal) -> str | None:
     """Say what up-sampling cannot bring back; None where the source is as fast as the board."""
     if signal.resample_hz is None or signal.resample_hz <= signal.rate_hz:
         return None

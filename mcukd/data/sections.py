@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Optional
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
@@ -22,10 +22,10 @@ class Section(BaseModel):
 class CardFile(Section):
     """A card that was read from a TOML file."""
 
-    _path: Optional[Path] = PrivateAttr(default=None)
+    _path: Path | None = PrivateAttr(default=None)
 
     @property
-    def path(self) -> Optional[Path]:
+    def path(self) -> Path | None:
         """The TOML file this card was read from."""
         return self._path
 
@@ -38,10 +38,10 @@ class Columns(Section):
     """
 
     acceleration: tuple[str, ...] = Field(min_length=3, max_length=3)
-    time: Optional[str] = None
-    animal: Optional[str] = None
-    label: Optional[str] = None
-    segment: Optional[str] = None
+    time: str | None = None
+    animal: str | None = None
+    label: str | None = None
+    segment: str | None = None
     delimiter: str = Field(default=",", min_length=1, max_length=1)
 
 
@@ -68,14 +68,14 @@ class Signal(Section):
 
     units: Literal["g", "m/s2", "mg", "counts"]
     rate_hz: float = Field(gt=0, le=10_000)
-    resample_hz: Optional[float] = Field(default=None, gt=0, le=10_000)
+    resample_hz: float | None = Field(default=None, gt=0, le=10_000)
     range_g: float = Field(gt=0)
     counts_per_g: float = Field(gt=0)
-    recorded_counts_per_g: Optional[float] = Field(default=None, gt=0)
+    recorded_counts_per_g: float | None = Field(default=None, gt=0)
     mounting: Literal["aligned", "turned", "any"] = "turned"
-    mounting_from: Optional[Literal["guess", "compared"]] = None
+    mounting_from: Literal["guess", "compared"] | None = None
     axes: tuple[Axis, ...] = Field(min_length=3, max_length=3)
-    neck_axis: Optional[str] = None
+    neck_axis: str | None = None
 
     @model_validator(mode="after")
     def _neck_axis_is_one(self) -> Signal:
@@ -126,9 +126,9 @@ class ClassMap(Section):
             seen.add(label)
         return self
 
-    def index(self) -> dict[str, Optional[int]]:
+    def index(self) -> dict[str, int | None]:
         """Return label of the source → class index, or None where the label is ignored."""
-        index: dict[str, Optional[int]] = {name: number for number, name in enumerate(self.names)}
+        index: dict[str, int | None] = {name: number for number, name in enumerate(self.names)}
         index.update({label: index[name] for name, labels in self.merge.items() for label in labels})
         index.update(dict.fromkeys(self.ignore))
         return index
@@ -139,8 +139,8 @@ class WindowPlan(Section):
 
     length: int = Field(ge=2, le=65_535)
     hop: int = Field(ge=1)
-    train_hop: Optional[int] = Field(default=None, ge=1)
-    operation_hop: Optional[int] = Field(default=None, ge=1)
+    train_hop: int | None = Field(default=None, ge=1)
+    operation_hop: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _no_sample_is_skipped(self) -> WindowPlan:

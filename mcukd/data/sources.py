@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 from mcukd.data.card import Card
 from mcukd.data.raw_segments import RawSegment, goes_on, without
@@ -17,12 +17,12 @@ from mcukd.errors import UserError
 
 def raw_segments(
     card: Card,
-    data_root: Optional[Path],
+    data_root: Path | None,
     *,
     seed: int = 0,
     extra: bool = False,
-    wanted: Optional[Callable[[Optional[str], str, str], bool]] = None,
-    limit: Optional[int] = None,
+    wanted: Callable[[str | None, str, str], bool] | None = None,
+    limit: int | None = None,
     progress: bool = False,
     joined: bool = False,
 ) -> Iterator[RawSegment]:
@@ -38,12 +38,12 @@ def raw_segments(
     excluded = frozenset(getattr(source, "exclude_animals", ()))
     drop = getattr(source, "drop", None)
 
-    def keep(label: Optional[str], animal: str, origin: str) -> bool:
+    def keep(label: str | None, animal: str, origin: str) -> bool:
         return animal not in excluded and (wanted is None or wanted(label, animal, origin))
 
     # A stretch that stands still may go on in the next piece, so that with `drop` segments are read whole.
     request = _request(card, data_root, seed, extra, keep, limit if drop is None else None, progress)
-    before: Optional[RawSegment] = None
+    before: RawSegment | None = None
     for segment in READERS[source.reader].read(request):
         if joined:
             one = without(segment, drop)
@@ -54,7 +54,7 @@ def raw_segments(
             yield without(segment, drop)
 
 
-def source_folder(card: Card, data_root: Optional[Path]) -> Path:
+def source_folder(card: Card, data_root: Path | None) -> Path:
     """Find the card's data folder.
 
     Looked for under `data_root`, else the environment's MCUKD_DATA, and then beside the card itself; a
@@ -66,7 +66,7 @@ def source_folder(card: Card, data_root: Optional[Path]) -> Path:
     return find_folder(card.name, card.source.folder, card.path, data_root)
 
 
-def find_folder(name: str, folder: str, card_path: Optional[Path], data_root: Optional[Path]) -> Path:
+def find_folder(name: str, folder: str, card_path: Path | None, data_root: Path | None) -> Path:
     """Find `folder` as `source_folder` says; UserError that lists the places where it was looked for."""
     if Path(folder).is_absolute():
         if Path(folder).is_dir():
@@ -88,7 +88,7 @@ def find_folder(name: str, folder: str, card_path: Optional[Path], data_root: Op
     )
 
 
-def source_files(card: Card, data_root: Optional[Path], extra: bool = False) -> list[Path]:
+def source_files(card: Card, data_root: Path | None, extra: bool = False) -> list[Path]:
     """Return the files the card's samples come from, in the order they are read.
 
     extra: those of the extra channels as well. Raises UserError for a missing folder or file, or a CSV file
@@ -97,18 +97,18 @@ def source_files(card: Card, data_root: Optional[Path], extra: bool = False) -> 
     return READERS[card.source.reader].files(_request(card, data_root, 0, extra))
 
 
-def source_facts(card: Card, data_root: Optional[Path], seed: int = 0) -> dict[str, Any]:
+def source_facts(card: Card, data_root: Path | None, seed: int = 0) -> dict[str, Any]:
     """Return what identifies a card's samples beside the card and the files."""
     return READERS[card.source.reader].facts(_request(card, data_root, seed, False))
 
 
 def _request(
     card: Card,
-    data_root: Optional[Path],
+    data_root: Path | None,
     seed: int,
     extra: bool,
-    keep: Callable[[Optional[str], str, str], bool] = lambda label, animal, origin: True,
-    limit: Optional[int] = None,
+    keep: Callable[[str | None, str, str], bool] = lambda label, animal, origin: True,
+    limit: int | None = None,
     progress: bool = False,
 ) -> Request[Any]:
     return Request(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ class Dates:
         return self.local - offset.astype(np.int64) * _NANOSECONDS
 
 
-def read_dates(texts: Sequence[Any], order: Optional[str] = None) -> Dates:
+def read_dates(texts: Sequence[Any], order: str | None = None) -> Dates:
     """Read cells (n,) as dates.
 
     order: "dmy", "mdy" or "ymd", of dates whose numbers do not show it themselves (03/04/2024, 24-05-15);
@@ -112,7 +112,7 @@ def depends_on_order(text: str) -> bool:
     return _depends_on_order(text.strip().lower().translate(_ALIKE))
 
 
-def zone_abbreviation(text: str) -> Optional[str]:
+def zone_abbreviation(text: str) -> str | None:
     """Return the letters after a date that name a zone without fixing its offset, such as CET or EST."""
     return _zone_abbreviation(text.strip().lower().translate(_ALIKE))
 
@@ -123,7 +123,7 @@ def _depends_on_order(low: str) -> bool:
 
 
 @lru_cache(_REMEMBERED)
-def _zone_abbreviation(low: str) -> Optional[str]:
+def _zone_abbreviation(low: str) -> str | None:
     match = _ABBREVIATION.fullmatch(low)
     if match is None or match[1] in ("utc", "gmt"):
         return None
@@ -178,7 +178,7 @@ def _text(row: NDArray[np.uint8]) -> str:
     return bytes(row).rstrip(b"\0").decode("ascii")
 
 
-def _match(example: str, order: Optional[str]) -> Optional[re.Match[str]]:
+def _match(example: str, order: str | None) -> re.Match[str] | None:
     for pattern in _ANY_ORDER:
         match = pattern.fullmatch(example)
         if match is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Optional
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -26,7 +26,7 @@ class UnlabelledSignal(Section):
 
     units: Literal["g", "m/s2", "mg", "counts"]
     rate_hz: float = Field(gt=0, le=10_000)
-    counts_per_g: Optional[float] = Field(default=None, gt=0)
+    counts_per_g: float | None = Field(default=None, gt=0)
     axes: tuple[Axis, ...] = Field(min_length=3, max_length=3)
 
     @model_validator(mode="after")

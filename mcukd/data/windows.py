@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +37,11 @@ class Windows:
     counts_per_g: float
     card: str
     simulated: bool
-    split: Optional[NDArray[Any]] = None
-    extra: Optional[NDArray[np.float32]] = None
+    split: NDArray[Any] | None = None
+    extra: NDArray[np.float32] | None = None
     extra_names: tuple[str, ...] = ()
     extra_vectors: tuple[int, ...] = ()
-    past: Optional[Past] = None
+    past: Past | None = None
 
     def __post_init__(self) -> None:
         if self.extra is not None and self.extra.shape != (*self.counts.shape[:2], len(self.extra_names)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class Fit:
     note: what was found, as a clause. refused: whether an axis is swapped or points the other way.
     """
 
-    degrees: Optional[float]
+    degrees: float | None
     note: str
     refused: bool = False
 
@@ -64,7 +64,7 @@ def worn_in(windows: Windows, axes: Sequence[str], mounting: str) -> Worn:
     )
 
 
-def worn_from(facts: Optional[Mapping[str, Any]]) -> Optional[Worn]:
+def worn_from(facts: Mapping[str, Any] | None) -> Worn | None:
     """Return what `Worn.as_dict` wrote; None for nothing."""
     if facts is None:
         return None

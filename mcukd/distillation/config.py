@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from mcukd.data.labelled import described
 from mcukd.distillation.methods import METHODS
@@ -102,13 +102,13 @@ class DistillConfig:
         str(DEFAULT_SEEDS),
     )
     seed: int = option(0, "Seed of the final models.", DATA)
-    epochs: Optional[int] = option(
+    epochs: int | None = option(
         None, "Epochs of each student.", MODELS, "depends on architecture and window", 1, 100_000
     )
     epoch_factor: float = option(
         1.0, "Epochs of the distilled student, as a multiple of the plain one's.", MODELS, low=0.1, high=100
     )
-    teacher_epochs: Optional[int] = option(
+    teacher_epochs: int | None = option(
         None, "Epochs of the teacher.", MODELS, "10, or more where they make fewer than 600 steps", 1, 100_000
     )
     teacher_width: int = option(
@@ -119,10 +119,10 @@ class DistillConfig:
         16, "Filters of the first convolution of a cnn student.", MODELS, low=2, high=256
     )
     dense_units: int = option(16, "Units of the student's dense layer.", MODELS, low=1, high=256)
-    mounting: Optional[str] = option(
+    mounting: str | None = option(
         None, 'How the sensor sits on the animals: "aligned", "turned" or "any".', DATA, "what the card says"
     )
-    temperature: Optional[float] = option(
+    temperature: float | None = option(
         None, "Temperature of the soft labels.", default_text="the method's", low=0.1, high=100
     )
     alpha: float = option(0.5, "Weight of the soft labels in the loss, 0 to 1.", low=0, high=1)
@@ -149,15 +149,15 @@ class DistillConfig:
     augment: str = option(
         "", f"Perturbations to train against: {', '.join(AUGMENTS)}; with commas, or all.", MODELS, "none"
     )
-    neck_axis: Optional[int] = None
+    neck_axis: int | None = None
     method: str = option("soft-labels", f"How the student is trained: {', '.join(METHODS.registered)}.")
-    teacher: Optional[str] = option(
+    teacher: str | None = option(
         None,
         "resnet, mobilenet, tsak, ensemble, mixed-ensemble or forest-ensemble.",
         MODELS,
         "the method's first",
     )
-    teacher_sensors: Optional[str] = option(
+    teacher_sensors: str | None = option(
         None, "Input of the teacher: accelerometer, or all channels the card has.", MODELS, "the method's"
     )
     ablate: str = option("", "Parts of the method to leave out: stage,frequency,…", default_text="none")
@@ -218,7 +218,7 @@ class DistillConfig:
         40, "Classifiers that --search tries in each fold.", SEARCH, low=LEAST_TRIALS, high=10_000
     )
     device: str = option(CPU, "What to train on: cpu, or a gpu that TensorFlow sees (untried).", MACHINE)
-    learning_rate: Optional[float] = option(
+    learning_rate: float | None = option(
         None,
         "Peak learning rate of the students.",
         MODELS,
@@ -226,7 +226,7 @@ class DistillConfig:
         1e-6,
         1,
     )
-    jobs: Optional[int] = option(None, "Worker processes.", MACHINE, "one per core, one with a graphics card")
+    jobs: int | None = option(None, "Worker processes.", MACHINE, "one per core, one with a graphics card")
 
     def __post_init__(self) -> None:
         for name in ("method", "teacher"):
@@ -412,7 +412,7 @@ class DistillConfig:
         return tuple(self.ablate.split(",")) if self.ablate else ()
 
     @property
-    def teacher_name(self) -> Optional[str]:
+    def teacher_name(self) -> str | None:
         """The teacher's name; None where the method has no teacher."""
         return self.teacher or next(iter(METHODS[self.method].teachers), None)
 

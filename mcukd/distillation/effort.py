@@ -6,7 +6,7 @@ A study records the options and not the effort, so that a later change of an eff
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.options import flag
@@ -31,7 +31,7 @@ EFFORTS: Mapping[str, Mapping[str, Any]] = {
 USUAL_EFFORT = "normal"
 
 
-def usual_options(given: Mapping[str, Any], earlier: Optional[DistillConfig] = None) -> dict[str, Any]:
+def usual_options(given: Mapping[str, Any], earlier: DistillConfig | None = None) -> dict[str, Any]:
     """Return the given options together with those of the usual effort.
 
     They stay as given where they say anything that the effort decides, and for a study that was trained
@@ -59,7 +59,7 @@ def _decided(config: DistillConfig) -> list[Any]:
 
 
 def with_effort(
-    effort: str, given: Mapping[str, Any], earlier: Optional[DistillConfig] = None
+    effort: str, given: Mapping[str, Any], earlier: DistillConfig | None = None
 ) -> dict[str, Any]:
     """Return the given options together with those of an effort.
 
@@ -79,7 +79,7 @@ def with_effort(
     return {**_replaced(earlier), **own, **given}
 
 
-def _replaced(earlier: Optional[DistillConfig]) -> dict[str, Any]:
+def _replaced(earlier: DistillConfig | None) -> dict[str, Any]:
     """Return the defaults of what the effort decided that a study was trained with."""
     if earlier is None:
         return {}

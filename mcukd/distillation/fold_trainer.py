@@ -5,9 +5,10 @@ A FoldTrainer lives in a worker process and reuses its compiled models from job 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ class FoldTrainer(Networks):
     options in place of those configured.
     """
 
-    recordings: Optional[Windows] = None
+    recordings: Windows | None = None
 
     method_options: MethodOptions = field(default_factory=dict)
     _feature_extractors: dict[tuple[str, ...], Any] = field(default_factory=dict)
@@ -148,7 +149,7 @@ class FoldTrainer(Networks):
             return self._train_with_outliers(data, config, fits, "student")
         return self._fit_on_labels("student", data, config, fits, "student", carried=self.config.stream)
 
-    def train_teacher(self, data: TrainingSet, fits: FitContext) -> Optional[Teacher]:
+    def train_teacher(self, data: TrainingSet, fits: FitContext) -> Teacher | None:
         """Return the configured teacher, trained on `data`; None where the method has none.
 
         A single network is valid until the next teacher is trained.
@@ -187,7 +188,7 @@ class FoldTrainer(Networks):
             out_of_fold_model[~mask] = number
         return Teacher(tuple(models), out_of_fold_model, epochs=epochs)
 
-    def _forest(self, data: TrainingSet, fits: FitContext) -> Optional[WindowForest]:
+    def _forest(self, data: TrainingSet, fits: FitContext) -> WindowForest | None:
         """Return the random forest among the teacher's members; None where it has none."""
         if self.config.teacher_name != FOREST_ENSEMBLE:
             return None
@@ -199,8 +200,8 @@ class FoldTrainer(Networks):
 
     def train_distilled_student(
         self,
-        teacher: Optional[Teacher],
-        soft: Optional[FloatArray],
+        teacher: Teacher | None,
+        soft: FloatArray | None,
         data: TrainingSet,
         config: TrainingConfig,
         fits: FitContext,

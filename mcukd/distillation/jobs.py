@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,8 @@ class FoldJob:
     test_animals: tuple[str, ...]
     path: Path
     key: str
-    train_windows: Optional[NDArray[np.int64]] = None
-    test_windows: Optional[NDArray[np.int64]] = None
+    train_windows: NDArray[np.int64] | None = None
+    test_windows: NDArray[np.int64] | None = None
     unlabelled_animals: tuple[str, ...] = ()
 
     def training_of(self, training: Windows) -> Windows:
@@ -91,8 +91,8 @@ class FoldJob:
         self,
         training: Windows,
         student: keras.Model,
-        teacher: Optional[keras.Model],
-        soft: Optional[NDArray[np.float32]],
+        teacher: keras.Model | None,
+        soft: NDArray[np.float32] | None,
     ) -> None:
         """Write `student.keras`, `teacher.keras` and `soft_labels.npz` of the final models.
 

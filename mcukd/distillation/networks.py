@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,14 +61,14 @@ class Networks:
         return self.copied(role, trained, np.full(self.channels(role), scale))
 
     def copied(
-        self, role: str, trained: keras.Model, scales: Optional[NDArray[np.float64]] = None
+        self, role: str, trained: keras.Model, scales: NDArray[np.float64] | None = None
     ) -> keras.Model:
         """Return a copy of a model for inputs (N, T, C) that it divides by `scales` (C,); by 1 without."""
         model = self.build(role, scales)
         model.set_weights(trained.get_weights())
         return model
 
-    def build(self, role: str, scales: Optional[NDArray[np.float64]] = None) -> keras.Model:
+    def build(self, role: str, scales: NDArray[np.float64] | None = None) -> keras.Model:
         """Return a network with fresh weights for inputs that it divides by `scales` (C,); by 1 without."""
         scales = np.ones(self.channels(role)) if scales is None else scales
         zero = np.zeros(len(scales))

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Optional, get_type_hints
+from typing import Any, get_type_hints
 
 from mcukd.errors import UserError
 
@@ -50,8 +50,8 @@ class Option:
     help: str
     panel: str = METHOD
     default_text: str = ""
-    low: Optional[float] = None
-    high: Optional[float] = None
+    low: float | None = None
+    high: float | None = None
 
     @property
     def flag(self) -> str:
@@ -71,8 +71,8 @@ def option(
     help: str,
     panel: str = METHOD,
     default_text: str = "",
-    low: Optional[float] = None,
-    high: Optional[float] = None,
+    low: float | None = None,
+    high: float | None = None,
 ) -> Any:
     """Return a dataclass field that is an option, see `Option`; `declared` finds it."""
     facts = {"help": help, "panel": panel, "default_text": default_text, "low": low, "high": high}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from mcukd.distillation.architectures import ENSEMBLE, MIXED_ENSEMBLE, MIXED_ENSEMBLES, TEACHERS, Architecture
 from mcukd.distillation.config import DistillConfig
@@ -38,7 +38,7 @@ class Member(NamedTuple):
 
     role: str
     name: str
-    part: Optional[int] = None
+    part: int | None = None
 
     def seed(self, seed: int) -> int:
         """Return the seed of its training, given the job's."""

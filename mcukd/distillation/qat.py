@@ -8,9 +8,10 @@ quantizing them again changes nothing. The arithmetic of the device stays the sa
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +61,7 @@ class QatResult:
 
     weights: Weights
     lengths: dict[str, NDArray[np.int64]]
-    teacher_difference: Optional[float] = None
+    teacher_difference: float | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class QatJob:
 
     def _soft_labels(
         self, trainer: FoldTrainer, on_progress: Callable[[int], None]
-    ) -> tuple[FloatArray, Optional[float]]:
+    ) -> tuple[FloatArray, float | None]:
         """Return the soft labels (N, K) of the fold's teacher, which is trained again where none are kept.
 
         The same data, options and seed give the same teacher on the same machine. The second value is the
@@ -193,7 +194,7 @@ def read_qat_result(path: Path) -> QatResult:
 def train_qat(
     student: Weights,
     training: Windows,
-    soft: Optional[FloatArray],
+    soft: FloatArray | None,
     config: QuantizeConfig,
     options: DistillConfig,
     seed: int,
@@ -235,8 +236,8 @@ class QatTrainer:
     """A compiled trainer for one quantizer and one shape of student, reused for every such student."""
 
     def __init__(self) -> None:
-        self._start: Optional[QatStart] = None
-        self._trainer: Optional[Trainer] = None
+        self._start: QatStart | None = None
+        self._trainer: Trainer | None = None
 
     def set_initial(self, start: QatStart) -> None:
         """Set the weights and formats that the next training starts from."""
@@ -263,7 +264,7 @@ def _qat_trainer(config: QuantizeConfig, start: QatStart) -> QatTrainer:
     return _trainers.setdefault(kind, QatTrainer())
 
 
-def check_qat(config: QuantizeConfig, objective: Optional[object], options: DistillConfig) -> None:
+def check_qat(config: QuantizeConfig, objective: object | None, options: DistillConfig) -> None:
     """Raise UserError where `--qat` cannot help or cannot work.
 
     It cannot help where all weights are wider than `LARGEST_QAT_BITS`. It cannot work where the teacher's

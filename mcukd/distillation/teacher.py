@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +48,11 @@ class Teacher:
     """
 
     models: tuple[keras.Model, ...]
-    out_of_fold_model: Optional[NDArray[np.int64]] = None
+    out_of_fold_model: NDArray[np.int64] | None = None
     feature_extractors: dict[tuple[str, ...], Any] = field(default_factory=dict)
     _graphs: dict[int, Any] = field(default_factory=dict)
     epochs: float = 0
-    forest: Optional[WindowForest] = None
+    forest: WindowForest | None = None
     scale: float = 1.0
 
     @property

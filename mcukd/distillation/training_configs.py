@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.distillation.architectures import STUDENTS, TrainingDefaults
 from mcukd.distillation.config import DistillConfig
@@ -20,7 +20,7 @@ STREAM_VERSION = 2
 #: few steps for a residual network (docs/experiments/label-budgets.md).
 TEACHER_EPOCHS, LEAST_TEACHER_STEPS = 10, 600
 
-_TURNS: dict[Optional[str], Turn] = {"aligned": "none", "turned": "vertical", "any": "any"}
+_TURNS: dict[str | None, Turn] = {"aligned": "none", "turned": "vertical", "any": "any"}
 
 #: What `--augment` adds: about as much as `mcukd robustness` perturbs, see docs/reference/robustness.md.
 _AGAINST: dict[str, dict[str, Any]] = {

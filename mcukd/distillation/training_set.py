@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +65,8 @@ class FitContext:
 
     seed: int
     on_progress: Progress = _ignore
-    checkpoints: Optional[Checkpoints] = None
+    checkpoints: Checkpoints | None = None
 
-    def checkpoint(self, fit: str) -> Optional[Checkpoint]:
+    def checkpoint(self, fit: str) -> Checkpoint | None:
         """Return the checkpoint of a fit by its name, unique in the job; None without checkpoints."""
         return None if self.checkpoints is None else self.checkpoints.of(fit)

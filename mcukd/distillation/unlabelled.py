@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +27,8 @@ MOST_PRESENTED = 3.0
 
 
 def unlabelled_windows(
-    job: FoldJob, training: Windows, recordings: Optional[Windows], config: DistillConfig
-) -> Optional[Windows]:
+    job: FoldJob, training: Windows, recordings: Windows | None, config: DistillConfig
+) -> Windows | None:
     """Return the unlabelled windows of a fold (U, T, C), without labels; None where there are none to use.
 
     training: windows of the data set, of which those of the fold's unlabelled animals are used where the
@@ -74,8 +73,8 @@ class DistillationSet:
 
     data: TrainingSet
     labelled: int
-    teacher: Optional[Teacher]
-    soft: Optional[FloatArray]
+    teacher: Teacher | None
+    soft: FloatArray | None
     config: TrainingConfig
 
     def subset(self, mask: NDArray[np.bool_]) -> DistillationSet:

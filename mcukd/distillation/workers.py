@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Protocol
 
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
@@ -56,7 +56,7 @@ def run_jobs(
     evaluation: Windows,
     config: DistillConfig,
     first: Callable[[], None] = lambda: None,
-    recordings: Optional[Windows] = None,
+    recordings: Windows | None = None,
 ) -> None:
     """Run jobs in worker processes, as many as `config.jobs` or `usual_workers` says.
 
@@ -85,11 +85,11 @@ def run_jobs(
     run_tasks(tasks, workers, "Training", on_result=on_result)
 
 
-_trainer: Optional[FoldTrainer] = None
+_trainer: FoldTrainer | None = None
 
 
 def _start_worker(
-    training: Windows, evaluation: Windows, config: DistillConfig, recordings: Optional[Windows]
+    training: Windows, evaluation: Windows, config: DistillConfig, recordings: Windows | None
 ) -> None:
     global _trainer
     use_device(config.device)

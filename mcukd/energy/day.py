@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +46,7 @@ class Use:
     hop: int
     mode: str
     rate_hz: float
-    interval_s: Optional[float]
+    interval_s: float | None
     lever: str = ""
 
 
@@ -57,7 +56,7 @@ class Tag:
 
     board: Board
     work: Work
-    payload_bytes: Optional[int]
+    payload_bytes: int | None
 
     @property
     def energy(self) -> EnergySection:
@@ -72,7 +71,7 @@ class Tag:
         return self.board.sensor.driver
 
     @property
-    def sending(self) -> Optional[Sending]:
+    def sending(self) -> Sending | None:
         """What its radio does for a payload; None without one."""
         if self.board.radio is None or self.payload_bytes is None:
             return None
@@ -91,7 +90,7 @@ class Tag:
             return own
         return SENSORS[driver.model, use.mode].at(use.rate_hz, "Hz")
 
-    def transmits(self) -> Optional[Figure]:
+    def transmits(self) -> Figure | None:
         """Return the radio's current in mA while it is on the air; None without one."""
         radio = self.board.radio
         if radio is None or self.energy.transmit_ma is not None:
@@ -179,6 +178,6 @@ def day(tag: Tag, use: Use) -> Day:
     return Day(mah, _three(energy.supply_v), usable, awake_s)
 
 
-def _three(figure: Optional[Figure]) -> Three:
+def _three(figure: Figure | None) -> Three:
     assert figure is not None
     return np.array(figure.value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Optional
 
 from mcukd.energy.day import Day, Tag, Use, day
 from mcukd.energy.work import DAY_S
@@ -26,8 +25,8 @@ class Setting:
 
     lever: str
     title: str
-    use: Optional[Use]
-    result: Optional[Day]
+    use: Use | None
+    result: Day | None
     note: str = ""
     complete: bool = True
 
@@ -104,7 +103,7 @@ def _sensor(tag: Tag, base: Use) -> list[Setting]:
     return found
 
 
-def _together(tag: Tag, base: Use, found: list[Setting]) -> Optional[Setting]:
+def _together(tag: Tag, base: Use, found: list[Setting]) -> Setting | None:
     """Return the best setting of every lever at once; None where one alone is no worse."""
     best: dict[str, Setting] = {}
     own = {lever.name for lever in tag.energy.levers}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.boards.energy_section import unit_of
 from mcukd.energy.day import Day, Tag, Three, day
@@ -82,7 +82,7 @@ def _totals(result: Day, today: Day) -> dict[str, Any]:
     }
 
 
-def _largest(rows: list[dict[str, Any]]) -> Optional[dict[str, Any]]:
+def _largest(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the single setting that saves most while payloads are sent; None where none saves anything."""
     able = [
         row for row in rows if row["complete"] and row["lever"] != TOGETHER and row.get("saved_mah", 0) > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Optional
+from typing import Any
 
 DAY_S = 86_400
 
@@ -23,12 +23,12 @@ class Work:
     """
 
     clock_hz: int
-    result_instructions: Optional[float]
+    result_instructions: float | None
     sample_instructions: float
     sample_wait_s: float
-    sample_transfer_s: Optional[float]
-    flash_words_per_s: Optional[float]
-    flash_pages_per_s: Optional[float]
+    sample_transfer_s: float | None
+    flash_words_per_s: float | None
+    flash_pages_per_s: float | None
     origin: str
     counted: dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from mcukd.study import STUDENT_FILE, Study
 _CHUNK = 4096
 
 
-def agreement(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
+def agreement(study: Study, evaluation: Windows) -> dict[str, Any] | None:
     """Return how often the final float student, its integer form and the devices give the same class.
 
     Float and integer are compared on all `evaluation` windows; the devices' shares are of the windows they

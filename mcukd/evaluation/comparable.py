@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Optional
 
 from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256
@@ -18,7 +17,7 @@ from mcukd.text import listed
 Trained = Mapping[tuple[int, str], frozenset[str]]
 
 
-def require_same_data(a: Study, b: Study, data_root: Optional[Path] = None) -> None:
+def require_same_data(a: Study, b: Study, data_root: Path | None = None) -> None:
     """Raise UserError, with the reason, where two studies are not of the same windows.
 
     That is: other cards, the same card with other windows, classes or sensor, data simulated with another
@@ -125,7 +124,7 @@ def _differences(a: Card, b: Card) -> str:
     return ", ".join(text.format(one, two) for text, one, two in pairs if one != two)
 
 
-def _require_today(study: Study, card: Card, root: Optional[Path]) -> None:
+def _require_today(study: Study, card: Card, root: Path | None) -> None:
     stages = study.manifest["stages"]
     stage = "distill" if "distill" in stages else "evaluate"
     made = stages.get(stage)

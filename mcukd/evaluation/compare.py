@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,8 @@ class Comparison:
     a: str
     b: str
     difference: float
-    low: Optional[float]
-    high: Optional[float]
+    low: float | None
+    high: float | None
     animals: int
     seeds: int
     differences: dict[str, float]
@@ -124,7 +124,7 @@ def paired(a: NDArray[Any], b: NDArray[Any], names: tuple[str, str], draws: int 
 
 
 def compare(
-    a: Predictions, b: Predictions, evaluation: Windows, names: Optional[tuple[str, str]] = None
+    a: Predictions, b: Predictions, evaluation: Windows, names: tuple[str, str] | None = None
 ) -> Comparison:
     """Compare two models' stored predictions on the animals and seeds they share.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ class FoldStudent:
         return np.asarray(np.argmax(self.weights.logits(counts), axis=1))
 
 
-def fold_students(study: Study, model: Optional[str] = None) -> list[FoldStudent]:
+def fold_students(study: Study, model: str | None = None) -> list[FoldStudent]:
     """Return the students of a study's folds by seed and fold.
 
     model: a key of `fold_results.WEIGHT_PREFIXES`, by default each fold's student meant for the device; the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +27,10 @@ PENALTIES = (0.01, 0.1, 1.0)
 
 def evaluate_table(
     card: FeatureCard,
-    data_root: Optional[Path],
+    data_root: Path | None,
     split: str,
     seeds: Sequence[int],
-    models: Optional[Sequence[str]] = None,
+    models: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Score heads on a table of features, by whole animals; return what `metrics.json` holds of signals.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ GROUPS, TREES, COPIES = 4, 100, 3
 WINDOWS, LEAST, MOST = 3000, 60, 500
 _LEAF = 2
 
-Interval = Optional[tuple[float, float]]
+Interval = tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def predictions(training: Windows, test: Windows, mounting: str, seed: int) -> N
     return np.asarray(predicted, np.int64)
 
 
-def never_compared(card: Card) -> Optional[str]:
+def never_compared(card: Card) -> str | None:
     """Return a sentence where the card's mounting is the import's guess, None where it is not."""
     if card.signal.mounting_from != "guess":
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ class Predictions:
         )
 
     def by_animal(
-        self, evaluation: Windows, animals: Sequence[str], seeds: Optional[Sequence[int]] = None
+        self, evaluation: Windows, animals: Sequence[str], seeds: Sequence[int] | None = None
     ) -> NDArray[np.int64]:
         """Return confusion matrices (S, A, K, K) for the seeds (default all) and these animals only."""
         made = []

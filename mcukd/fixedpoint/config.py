@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from mcukd.errors import UserError
 from mcukd.fixedpoint.gates import GATE_TABLES
@@ -41,8 +41,8 @@ class QuantizeConfig:
     bits: int = 8
     activation_bits: int = 16
     gates: str = "interpolated"
-    kernel_bits: Optional[int] = None
-    head_bits: Optional[int] = None
+    kernel_bits: int | None = None
+    head_bits: int | None = None
 
     def __post_init__(self) -> None:
         for option, value, allowed in (

@@ -6,9 +6,9 @@ lie in one folder each, `gru/`, `filter_mlp/` and `cnn/`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,10 @@ from mcukd.fixedpoint.result import InferenceResult, StreamResult
 from mcukd.models.families import FAMILIES
 
 #: Fractional lengths by weight group that are not to be chosen, or None; for families with `qat`.
-Lengths = Optional[Mapping[str, NDArray[np.int64]]]
+Lengths = Mapping[str, NDArray[np.int64]] | None
 
 #: Takes a model, samples (S, C), a hop, the state before them (H,) or None, and the number of samples before.
-StreamRun = Callable[[Any, NDArray[np.int16], int, Optional[NDArray[np.int16]], int], StreamResult]
+StreamRun = Callable[[Any, NDArray[np.int16], int, NDArray[np.int16] | None, int], StreamResult]
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ class IntegerForm:
     quantize: Callable[[Any, Windows, QuantizeConfig, int, Lengths], IntegerModel]
     run: Callable[[Any, NDArray[np.int16], bool], InferenceResult]
     trace: Callable[[Any, NDArray[np.int16]], list[dict[str, IntArray]]]
-    run_stream: Optional[StreamRun] = None
+    run_stream: StreamRun | None = None
     check_window: Callable[[int], None] = lambda steps: None
     gate_tables: bool = False
-    mixed: Optional[MixedWidths] = None
-    qat: Optional[QatForm] = None
-    ranges: Optional[Callable[[Any, Any, Windows], dict[str, Any]]] = None
+    mixed: MixedWidths | None = None
+    qat: QatForm | None = None
+    ranges: Callable[[Any, Any, Windows], dict[str, Any]] | None = None
 
 
 def integer_form(family: str) -> IntegerForm:

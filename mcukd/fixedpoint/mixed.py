@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +42,8 @@ class Objective:
     flash that loses at most .005. Raises UserError for objectives that nothing can meet.
     """
 
-    budget_flash: Optional[int] = None
-    max_mcc_drop: Optional[float] = None
+    budget_flash: int | None = None
+    max_mcc_drop: float | None = None
 
     def __post_init__(self) -> None:
         if self.budget_flash is not None and self.budget_flash < 1:
@@ -52,7 +52,7 @@ class Objective:
             raise UserError(f"--max-mcc-drop is {self.max_mcc_drop:g}, expected 0 to 2, such as 0.005.")
 
     @property
-    def drop(self) -> Optional[float]:
+    def drop(self) -> float | None:
         """The largest drop allowed; None where only the budget counts."""
         if self.max_mcc_drop is None and self.budget_flash is None:
             return DEFAULT_DROP

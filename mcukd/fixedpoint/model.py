@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, Optional
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ class TensorFormat:
     observed_max: float
     saturations: int
     kind: str
-    row_lengths: Optional[tuple[int, ...]] = None
+    row_lengths: tuple[int, ...] | None = None
 
     @property
     def q(self) -> QFormat:
@@ -160,7 +160,7 @@ class IntegerModel(ABC):
         return False
 
     @property
-    def gate_table(self) -> Optional[str]:
+    def gate_table(self) -> str | None:
         """The kind of gate table that its step reads, of `gates.GATE_TABLES`; None for none."""
         return None
 

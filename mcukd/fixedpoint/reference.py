@@ -6,7 +6,7 @@ Every family computes its own, as its integer form says (`mcukd.fixedpoint.famil
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -49,8 +49,8 @@ def trace(model: IntegerModel, window: NDArray[np.int16]) -> list[dict[str, IntA
 def run_stream(
     model: IntegerModel,
     samples: NDArray[np.int16],
-    hop: Optional[int] = None,
-    state: Optional[NDArray[np.int16]] = None,
+    hop: int | None = None,
+    state: NDArray[np.int16] | None = None,
     taken: int = 0,
 ) -> StreamResult:
     """Run a recording (S, C) with one state, carried from zero at its first sample to its end.
@@ -67,7 +67,7 @@ def run_stream(
 
 
 def run_recording(
-    model: IntegerModel, samples: NDArray[np.int16], hop: Optional[int] = None
+    model: IntegerModel, samples: NDArray[np.int16], hop: int | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return the classes (n,) and logits (n, K) that operation gives of a recording (S, C) without a gap.
 

@@ -23,7 +23,7 @@ Arrays, all of them part of the model's file and hash where they are there:
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Optional, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def with_rule(model: IntegerModel, arrays: dict[str, NDArray[Any]]) -> IntegerMo
     return made
 
 
-def rule_problem(model: IntegerModel) -> Optional[str]:
+def rule_problem(model: IntegerModel) -> str | None:
     """Return what is wrong with the arrays of a model's rule; None where nothing is, or it has none."""
     found = {name: model.arrays[name] for name in RULE_ARRAYS if name in model.arrays}
     if not found:

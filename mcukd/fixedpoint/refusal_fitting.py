@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,7 @@ def with_thresholds(
     model: IntegerModel,
     margins: Sequence[float],
     limits: Sequence[float] = (),
-    distance: Optional[dict[str, NDArray[Any]]] = None,
+    distance: dict[str, NDArray[Any]] | None = None,
 ) -> IntegerModel:
     """Return a model with a refusal rule.
 

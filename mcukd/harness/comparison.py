@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from contextlib import suppress
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,7 +145,7 @@ def streamed_right(told: list[StreamState], classes: NDArray[np.int64], logits: 
     return found == dict(enumerate(expected, 1))
 
 
-def measured(results: list[WindowResult], who: Identity) -> tuple[list[int], Optional[str]]:
+def measured(results: list[WindowResult], who: Identity) -> tuple[list[int], str | None]:
     """Return the counts per window, or none and a sentence where the counter did not count them.
 
     A window of T steps takes at least T instructions, so a smaller count is no measurement.
@@ -165,7 +165,7 @@ def measured(results: list[WindowResult], who: Identity) -> tuple[list[int], Opt
     return counts, None
 
 
-def difference(result: WindowResult, expected: InferenceResult, n: int) -> Optional[dict[str, Any]]:
+def difference(result: WindowResult, expected: InferenceResult, n: int) -> dict[str, Any] | None:
     """Return what differs between a device's result and window `n` of the reference, or None."""
     pairs = {
         "state_crc": (int(expected.state_crc[n]), result.state_crc),
@@ -178,7 +178,7 @@ def difference(result: WindowResult, expected: InferenceResult, n: int) -> Optio
     return None
 
 
-def locate(device: Device, model: IntegerModel, window: NDArray[np.int16]) -> Optional[dict[str, Any]]:
+def locate(device: Device, model: IntegerModel, window: NDArray[np.int16]) -> dict[str, Any] | None:
     """Return step, tensor and unit of the first traced value that differs, or None where the trace agrees.
 
     `window` (T, C) is what the device's model makes of the one that it was sent last.
@@ -221,7 +221,7 @@ def _first_mismatch(
 
 
 def _place(
-    step: Optional[int], tensor: str, unit: Optional[int], wanted: Optional[int], found: Optional[int]
+    step: int | None, tensor: str, unit: int | None, wanted: int | None, found: int | None
 ) -> dict[str, Any]:
     return {"step": step, "tensor": tensor, "unit": unit, "expected_value": wanted, "found_value": found}
 

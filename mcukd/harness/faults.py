@@ -12,10 +12,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Callable, Optional
 
 from mcukd.errors import UserError
 from mcukd.harness.transport import Link, open_link
@@ -105,7 +104,7 @@ def _receive(client: socket.socket, stop: threading.Event) -> bytes:
     while not stop.is_set():
         try:
             return client.recv(4096)
-        except socket.timeout:
+        except TimeoutError:
             continue
         except OSError:
             break
@@ -123,7 +122,7 @@ def _listening(serve: Callable[[socket.socket, threading.Event], None]) -> Itera
         while not stop.is_set():
             try:
                 client, _ = server.accept()
-            except socket.timeout:
+            except TimeoutError:
                 continue
             with client:
                 client.settimeout(0.1)
@@ -140,7 +139,7 @@ def _listening(serve: Callable[[socket.socket, threading.Event], None]) -> Itera
         server.close()
 
 
-def main(arguments: Optional[list[str]] = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run a bad line from the command line until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m mcukd.harness.faults", description=__doc__)
     parser.add_argument("target", help="pyserial URL of the device, or: echo, silent, garbage")

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.harness.messages import FETCH_FIELDS, FETCH_REQUEST, Request
@@ -188,7 +187,7 @@ class _Page:
             hole = self._hole()
             self._device.retries += hole is not None and self.number == self._asked
 
-    def _hole(self) -> Optional[tuple[int, int]]:
+    def _hole(self) -> tuple[int, int] | None:
         """Return first word and length of the first stretch that is missing."""
         first = self._read.find(0, 0, self.until)
         if first < 0:

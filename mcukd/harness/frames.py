@@ -11,7 +11,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Optional
 
 from cobs import cobs
 
@@ -54,7 +53,7 @@ def pack(kind: int, sequence: int, payload: bytes) -> bytes:
     return body + CRC.pack(zlib.crc32(body))
 
 
-def unpack(message: bytes, copies: int = 0) -> Optional[Message]:
+def unpack(message: bytes, copies: int = 0) -> Message | None:
     """Return the parts of a message, or None where its CRC is wrong or it is too short."""
     if len(message) < OVERHEAD or zlib.crc32(message[:-4]) != CRC.unpack(message[-4:])[0]:
         return None
@@ -87,7 +86,7 @@ def encode_robust(message: bytes, copies: int = COPIES_MIN, attempt: int = 0) ->
     return ROBUST_DELIMITER + numbered + ROBUST_DELIMITER
 
 
-def decode(chunk: bytes) -> Optional[Message]:
+def decode(chunk: bytes) -> Message | None:
     """Return the message in the bytes between two zeros, whichever its encoding, or None."""
     if chunk and all(byte & 0x80 for byte in chunk):
         found = _decode_robust(chunk)
@@ -99,7 +98,7 @@ def decode(chunk: bytes) -> Optional[Message]:
         return None
 
 
-def _decode_robust(chunk: bytes) -> Optional[Message]:
+def _decode_robust(chunk: bytes) -> Message | None:
     received = list(_positions(chunk))
     header: dict[int, int] = {}
     for position, nibble in received:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,8 +95,8 @@ class WindowResult:
     class_index: int
     logits: NDArray[np.int64]
     state_crc: int
-    count: Optional[int]
-    stack_bytes: Optional[int]
+    count: int | None
+    stack_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ class StreamState:
 
     samples: int
     results: int
-    latest_class: Optional[int]
+    latest_class: int | None
     latest_logits: NDArray[np.int64]
 
 

@@ -12,7 +12,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ class Device:
         self._deframer = frames.Deframer()
         self._arrived: deque[frames.Message] = deque()
         self._slowest: dict[Request, float] = {}
-        self.identity: Optional[Identity] = None
+        self.identity: Identity | None = None
 
     def who(self) -> Identity:
         """Ask the device who it is. Raises UserError where nothing sensible answers."""
@@ -255,9 +255,7 @@ class Device:
         per_step = 3 * identity.hidden * (identity.channels + identity.hidden)
         return 1.0 + passes * identity.window * per_step * 1e-6
 
-    def exchange(
-        self, request: Request, payload: bytes, wait: float, attempts: Optional[int] = None
-    ) -> bytes:
+    def exchange(self, request: Request, payload: bytes, wait: float, attempts: int | None = None) -> bytes:
         """Send a request until its reply comes; return the reply's payload. attempts: at most."""
         self._sequence = (self._sequence + 1) & 0xFFFF
         message = frames.pack(request, self._sequence, payload)
@@ -335,7 +333,7 @@ class Device:
         """Return the time a request and a long reply spend on the line, at ten bits a byte."""
         return 10 * (size + 200 * max(1, 2 * self.copies)) / self.baud_rate
 
-    def _await(self, request: Request, deadline: float) -> Optional[bytes]:
+    def _await(self, request: Request, deadline: float) -> bytes | None:
         while True:
             while self._arrived:
                 message = self._arrived.popleft()

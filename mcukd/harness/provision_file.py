@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
 
 from pydantic import Field, field_validator
 
@@ -36,16 +35,16 @@ class LorawanSection(Section):
 class ProvisionFile(Section):
     """What a file may say; what it leaves out stays as the tag has it."""
 
-    id: Optional[str] = None
-    axes_map: Optional[str] = None
-    period_s: Optional[int] = None
-    radio_id: Optional[int] = None
-    calibration: Optional[CalibrationSection] = None
-    lorawan: Optional[LorawanSection] = None
+    id: str | None = None
+    axes_map: str | None = None
+    period_s: int | None = None
+    radio_id: int | None = None
+    calibration: CalibrationSection | None = None
+    lorawan: LorawanSection | None = None
 
     @field_validator("axes_map")
     @classmethod
-    def _is_a_map(cls, text: Optional[str]) -> Optional[str]:
+    def _is_a_map(cls, text: str | None) -> str | None:
         if text is not None:
             parse_axes(text)
         return text

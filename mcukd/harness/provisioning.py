@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.harness.messages import (
@@ -34,7 +33,7 @@ class Told:
     generation: int
     provision: Provision
     keys: bool
-    address: Optional[int]
+    address: int | None
 
 
 def read_provision(device: Device) -> Told:

@@ -10,7 +10,7 @@ import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.boards.debug_probes import serial_ports
 
@@ -44,16 +44,16 @@ class Reached:
 
     kind: str
     through: str
-    usb: Optional[str] = None
-    serial: Optional[str] = None
-    product: Optional[str] = None
+    usb: str | None = None
+    serial: str | None = None
+    product: str | None = None
 
     @property
     def hardware(self) -> bool:
         """Whether this computer knows the port as one of its own, by USB or as a UART."""
         return self.kind == SERIAL
 
-    def facts(self) -> dict[str, Optional[str]]:
+    def facts(self) -> dict[str, str | None]:
         """Return the value of `reached` in `validation/<board>.json`."""
         return asdict(self)
 
@@ -141,7 +141,7 @@ def where_briefly(validation: Mapping[str, Any]) -> str:
     return "emulated" if kind in (QEMU, PROCESS, TERMINAL, EMULATED) else "not known"
 
 
-def _open_file(port: Any) -> tuple[Optional[str], Optional[os.stat_result]]:
+def _open_file(port: Any) -> tuple[str | None, os.stat_result | None]:
     """Return the true path of a port's open file and its status, where the system has them."""
     try:
         number = port.fileno()
@@ -154,7 +154,7 @@ def _open_file(port: Any) -> tuple[Optional[str], Optional[os.stat_result]]:
         return None, status
 
 
-def _shown(text: Optional[str]) -> Optional[str]:
+def _shown(text: str | None) -> str | None:
     """Return what a device says of itself without what no terminal shows; None where nothing is left."""
     return "".join(c for c in str(text or "") if c.isprintable()).strip() or None
 
@@ -166,7 +166,7 @@ def _is_terminal(status: os.stat_result) -> bool:
     return os.uname().sysname == "Linux" and (major in _TERMINAL_MAJORS or (major, minor) == _MULTIPLEXER)
 
 
-def _listed(path: str, ports: Iterable[Any]) -> Optional[Any]:
+def _listed(path: str, ports: Iterable[Any]) -> Any | None:
     """Return the entry of a port in the computer's list, None where it is not there or names no real port."""
     wanted, name = _plain(path), path.upper().removeprefix("\\\\.\\")  # Windows' long form of COM10
     for port in ports:

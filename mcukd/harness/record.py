@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -48,20 +48,20 @@ class _Proof(_Part):
     firmware_sha256: str
     windows: int = Field(ge=1)
     mismatches: int = Field(ge=0)
-    first_mismatch: Optional[dict[str, Any]]
-    instructions_per_window: Optional[int] = Field(ge=0)
-    cycles_per_window: Optional[int] = Field(ge=0)
-    flash_bytes: Optional[int] = Field(ge=0)
-    ram_bytes: Optional[int] = Field(ge=0)
-    stack_high_water_bytes: Optional[int] = Field(ge=0)
+    first_mismatch: dict[str, Any] | None
+    instructions_per_window: int | None = Field(ge=0)
+    cycles_per_window: int | None = Field(ge=0)
+    flash_bytes: int | None = Field(ge=0)
+    ram_bytes: int | None = Field(ge=0)
+    stack_high_water_bytes: int | None = Field(ge=0)
     bytes_sent: int = Field(ge=0)
     bytes_received: int = Field(ge=0)
     retries: int = Field(ge=0)
-    reached: Optional[_Reached] = None
-    counter_problem: Optional[str] = None
-    scale: Optional[_Scale] = None
-    selftest: Optional[_SelfTest] = None
-    streaming: Optional[_Passed] = None
+    reached: _Reached | None = None
+    counter_problem: str | None = None
+    scale: _Scale | None = None
+    selftest: _SelfTest | None = None
+    streaming: _Passed | None = None
 
     @model_validator(mode="after")
     def _no_more_than_all(self) -> _Proof:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Callable, Optional
 
 from mcukd.errors import UserError
 from mcukd.harness.messages import (
@@ -67,11 +67,11 @@ class TagStatus:
     newest_page: int
     oldest_sequence: int
     confirmed: int
-    latest_class: Optional[int]
+    latest_class: int | None
     sensor: str
     sensor_failures: int
-    event: Optional[int]
-    battery_mv: Optional[int]
+    event: int | None
+    battery_mv: int | None
 
 
 #: By the number on the wire.
@@ -168,7 +168,7 @@ def ask(
     request: Request,
     payload: bytes,
     lacks: str = "keeps no log",
-    attempts: Optional[int] = None,
+    attempts: int | None = None,
 ) -> bytes:
     """Return the reply to a request about a tag. attempts: as in `Device.exchange`.
 

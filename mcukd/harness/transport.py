@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Optional
+from typing import Any
 from urllib.parse import urlsplit
 
 from mcukd.errors import UserError
@@ -121,7 +121,7 @@ def _advice(url: str, error: BaseException) -> str:
     return "check the name, and that the device is plugged in (python -m serial.tools.list_ports shows ports)"
 
 
-def _port_number(url: str) -> Optional[int]:
+def _port_number(url: str) -> int | None:
     """Return the port of a URL, None where there is none from 1 to 65535."""
     try:
         return urlsplit(url).port or None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,10 +68,10 @@ class ToldResult:
     ticks: int
     number: int
     samples: int
-    raw: Optional[int]
-    behaviour: Optional[int]
+    raw: int | None
+    behaviour: int | None
     logits: tuple[int, ...]
-    state: Optional[tuple[int, ...]] = None
+    state: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class ToldLost:
     lost: int
 
 
-Told = Union[ToldResult, ToldSamples, ToldGap, ToldLost]
+Told = ToldResult | ToldSamples | ToldGap | ToldLost
 
 
 class Watcher:
@@ -114,7 +113,7 @@ class Watcher:
     def __init__(self, device: Device, now_ns: Callable[[], int]) -> None:
         self._device, self._now_ns = device, now_ns
         #: Notifications, and, where a reply said so, the sequence number that the next one has.
-        self._arrived: deque[tuple[int, Union[Message, int]]] = deque()
+        self._arrived: deque[tuple[int, Message | int]] = deque()
         self._start = self._expected = self._samples = -1
         self.lost = 0
         device.on_told = self._keep

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Optional, Union
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,9 +47,9 @@ class ClassifierFamily:
     """
 
     name: str
-    space: Mapping[str, Union[Range, OneOf]]
+    space: Mapping[str, Range | OneOf]
     build: Callable[[Settings, int], Any]
-    layers: Optional[Callable[[Any], Layers]] = None
+    layers: Callable[[Any], Layers] | None = None
 
     @property
     def deploys(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class Classifier:
     family: str
     settings: dict[str, Any]
     score: float
-    members: tuple[tuple[float, Union[Fitted, Trained]], ...]
+    members: tuple[tuple[float, Fitted | Trained], ...]
 
     def predict_proba(self, embedding: NDArray[Any]) -> FloatArray:
         """Return the class probabilities (N, K) of embeddings (N, E)."""
@@ -91,9 +91,9 @@ def search_classifier(
     seed: int = 0,
     families: Sequence[ClassifierFamily] = CLASSIFIER_FAMILIES,
     rows: int = ROWS,
-    inner: Optional[Sequence[NDArray[Any]]] = None,
-    own: Optional[OwnHeads] = None,
-    advance: Optional[Advance] = None,
+    inner: Sequence[NDArray[Any]] | None = None,
+    own: OwnHeads | None = None,
+    advance: Advance | None = None,
 ) -> Found:
     """Search families and settings on an embedding (N, E) of the training animals' windows.
 
@@ -147,7 +147,7 @@ def search_classifier(
     refit = _by_class(labels, REFIT * rows, seed)
     x, y = embedding[refit], labels[refit]
 
-    def fitted(trial: Trial) -> Union[Fitted, Trained]:
+    def fitted(trial: Trial) -> Fitted | Trained:
         if trial.family == OWN:
             assert own is not None
             return Trained(own.head)
@@ -210,7 +210,7 @@ def _by_class(labels: NDArray[np.int64], rows: int, seed: int) -> NDArray[np.int
 
 
 def _inner_embeddings(
-    inner: Optional[Sequence[NDArray[Any]]], embedding: FloatArray, folds: int
+    inner: Sequence[NDArray[Any]] | None, embedding: FloatArray, folds: int
 ) -> list[FloatArray]:
     if inner is None:
         return [embedding] * folds

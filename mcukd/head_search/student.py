@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Callable, Optional
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ _AT_ONCE = 4096
 
 
 def search_fold(
-    embed: Embed, windows: Windows, fold: Fold, *, inner: Optional[Sequence[Embed]] = None, **options: Any
+    embed: Embed, windows: Windows, fold: Fold, *, inner: Sequence[Embed] | None = None, **options: Any
 ) -> Found:
     """Search the classifier of a frozen network's embedding on the training animals of a fold.
 
@@ -47,7 +47,7 @@ def search_student(
     windows: Windows,
     fold: Fold,
     *,
-    inner: Optional[Sequence[GruMlpWeights]] = None,
+    inner: Sequence[GruMlpWeights] | None = None,
     own: bool = False,
     **options: Any,
 ) -> tuple[Found, GruMlpWeights]:

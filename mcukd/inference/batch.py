@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache
-from typing import Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,9 +92,9 @@ def window_count(samples: int, steps: int, hop: int) -> int:
 def classify_stream(
     model: IntegerModel,
     samples: NDArray[np.int16],
-    hop: Optional[int] = None,
-    logits: Optional[NDArray[np.int16]] = None,
-    advance: Optional[Callable[[int], None]] = None,
+    hop: int | None = None,
+    logits: NDArray[np.int16] | None = None,
+    advance: Callable[[int], None] | None = None,
 ) -> NDArray[np.uint8]:
     """Classify a recording (S, C) of counts: a window of T samples every `hop`, each from the zero state.
 
@@ -147,10 +146,10 @@ def classify_stream(
 def run_stream_fast(
     model: IntegerModel,
     samples: NDArray[np.int16],
-    hop: Optional[int] = None,
-    state: Optional[NDArray[np.int16]] = None,
+    hop: int | None = None,
+    state: NDArray[np.int16] | None = None,
     taken: int = 0,
-    advance: Optional[Callable[[int], None]] = None,
+    advance: Callable[[int], None] | None = None,
 ) -> StreamResult:
     """Run a recording (S, C), or a part of one, with a carried state. Equal to `reference.run_stream`.
 
@@ -200,7 +199,7 @@ def _carry(
     return refused(model, found)
 
 
-def _library_of(model: IntegerModel) -> tuple[Backend, Optional[ctypes.CDLL]]:
+def _library_of(model: IntegerModel) -> tuple[Backend, ctypes.CDLL | None]:
     host = host_form(model.family)
     if host is None:
         able = listed(one.name for one in FAMILIES.values() if one.host)
@@ -215,7 +214,7 @@ def forget_libraries() -> None:
 
 
 @cache
-def _library(family: str, shape: Hashable) -> tuple[Backend, Optional[ctypes.CDLL]]:
+def _library(family: str, shape: Hashable) -> tuple[Backend, ctypes.CDLL | None]:
     """Return the library of a family's shape; None, and why, where NumPy has to do."""
     if os.environ.get("MCUKD_HOST") == "numpy":
         return Backend("numpy", "MCUKD_HOST=numpy asks for it"), None
@@ -233,9 +232,9 @@ def _run(
     windows: NDArray[np.int16],
     logits: NDArray[np.int16],
     classes: NDArray[np.uint8],
-    state: Optional[NDArray[np.int16]] = None,
-    crcs: Optional[NDArray[np.uint32]] = None,
-    counters: Optional[NDArray[np.uint64]] = None,
+    state: NDArray[np.int16] | None = None,
+    crcs: NDArray[np.uint32] | None = None,
+    counters: NDArray[np.uint64] | None = None,
 ) -> None:
     """Run windows (N, T, C), of which T and C lie one after the other in memory, into arrays over N."""
     host = host_form(model.family)

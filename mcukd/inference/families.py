@@ -6,9 +6,9 @@ The registry is `mcukd.models.families`. A family without a host form is compute
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,9 @@ class Runner(Protocol):
         windows: NDArray[np.int16],
         logits: NDArray[np.int16],
         classes: NDArray[np.uint8],
-        state: Optional[NDArray[np.int16]],
-        crcs: Optional[NDArray[np.uint32]],
-        counters: Optional[NDArray[np.uint64]],
+        state: NDArray[np.int16] | None,
+        crcs: NDArray[np.uint32] | None,
+        counters: NDArray[np.uint64] | None,
     ) -> None:
         """Run windows (N, T, C) into logits (N, K) and classes (N,); a call takes some tenths of a second.
 
@@ -69,10 +69,10 @@ class HostForm:
     load: Callable[[Any], ctypes.CDLL]
     runner: Callable[[ctypes.CDLL, Any], Runner]
     counters: tuple[str, ...]
-    carrier: Optional[Callable[[ctypes.CDLL, Any], Carrier]] = None
+    carrier: Callable[[ctypes.CDLL, Any], Carrier] | None = None
 
 
-def host_form(family: str) -> Optional[HostForm]:
+def host_form(family: str) -> HostForm | None:
     """Return the host form of a family, or None."""
     one = FAMILIES[family]
     return one.part("host") if one.host else None

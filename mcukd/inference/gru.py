@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,9 +77,9 @@ def runner(library: ctypes.CDLL, model: GruMlpModel) -> Runner:
         windows: NDArray[np.int16],
         logits: NDArray[np.int16],
         classes: NDArray[np.uint8],
-        state: Optional[NDArray[np.int16]],
-        crcs: Optional[NDArray[np.uint32]],
-        counters: Optional[NDArray[np.uint64]],
+        state: NDArray[np.int16] | None,
+        crcs: NDArray[np.uint32] | None,
+        counters: NDArray[np.uint64] | None,
     ) -> None:
         assert arrays  # the C reads their memory
         library.mcukd_batch_run(

@@ -14,7 +14,7 @@ import shlex
 import subprocess
 from functools import cache
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.files import folder_beside
 from mcukd.platforms import library_suffix
@@ -102,7 +102,7 @@ def compiler(name: str) -> tuple[tuple[str, ...], str]:
     raise CannotBuild(f"{name} is no C compiler that takes the options of GCC and Clang")
 
 
-def _run(argv: list[str], folder: Optional[str] = None) -> subprocess.CompletedProcess[str]:
+def _run(argv: list[str], folder: str | None = None) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             argv, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False

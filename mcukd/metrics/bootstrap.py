@@ -13,7 +13,7 @@ expanded percentile interval) proposes: α/2 becomes Φ(−√(n/(n−1)) · t(1
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ LEVEL = 0.95
 SEED = 20220904
 
 FloatArray = NDArray[np.float64]
-Interval = Optional[tuple[float, float]]
+Interval = tuple[float, float] | None
 
 
 def drawn_weights(units: int, draws: int = DRAWS, seed: int = SEED) -> NDArray[np.int64]:
@@ -51,9 +51,7 @@ def interval(values: FloatArray, units: int, level: float = LEVEL) -> Interval:
     return float(low), float(high)
 
 
-def intervals(
-    by_animal: NDArray[Any], classes: Sequence[str], draws: int = DRAWS
-) -> Optional[dict[str, Any]]:
+def intervals(by_animal: NDArray[Any], classes: Sequence[str], draws: int = DRAWS) -> dict[str, Any] | None:
     """Return intervals of every figure of merit, in JSON types; None with fewer than two animals.
 
     by_animal: confusion matrices (S, A, K, K) of S training seeds and the same A animals. In each draw the
@@ -100,5 +98,5 @@ def seed_mean(values: FloatArray, axis: int = 1) -> FloatArray:
     )
 
 
-def _listed(found: Interval) -> Optional[list[float]]:
+def _listed(found: Interval) -> list[float] | None:
     return None if found is None else list(found)

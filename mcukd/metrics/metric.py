@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class ScoredWindows:
     predictions: NDArray[np.int64]
     animals: NDArray[np.str_]
     classes: tuple[str, ...]
-    logits: Optional[NDArray[Any]] = None
+    logits: NDArray[Any] | None = None
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
@@ -74,9 +74,9 @@ class Metric:
     better: str
     compute: Callable[[ScoredWindows], Any]
     needs_logits: bool = False
-    of_matrices: Optional[Callable[[NDArray[Any]], FloatArray]] = None
-    undefined: Optional[float] = None
-    field: Optional[str] = None
+    of_matrices: Callable[[NDArray[Any]], FloatArray] | None = None
+    undefined: float | None = None
+    field: str | None = None
     unit: str = ""
     digits: int = 3
     prominent: bool = False
@@ -87,14 +87,14 @@ class Metric:
         value = self.compute(windows)
         return self.undefined if value is None else value
 
-    def number(self, scores: Mapping[str, Any]) -> Optional[float]:
+    def number(self, scores: Mapping[str, Any]) -> float | None:
         """Return the number that tables show, of a model's scores as in `metrics.json`; None without one."""
         value = scores.get(self.name)
         return value if value is None or self.field is None else value[self.field]
 
-    def interval(self, scores: Mapping[str, Any]) -> Optional[Sequence[float]]:
+    def interval(self, scores: Mapping[str, Any]) -> Sequence[float] | None:
         """Return the interval over animals of a model's scores; None without one."""
-        found: Optional[Sequence[float]] = (scores.get("intervals") or {}).get(self.name)
+        found: Sequence[float] | None = (scores.get("intervals") or {}).get(self.name)
         return found
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import statistics
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from mcukd.metrics.metric import HIGHER, Metric
 IntArray = NDArray[np.int64]
 
 
-def mcc(matrix: IntArray) -> Optional[float]:
+def mcc(matrix: IntArray) -> float | None:
     """Multiclass MCC (Gorodkin's R_K, 2004) of a confusion matrix; None where the truth holds one class."""
     # Python integers: products of counts outgrow int64 for data sets of some 50,000 windows.
     total, hits = int(matrix.sum()), int(np.trace(matrix))
@@ -43,13 +42,13 @@ def macro_f1(matrix: IntArray) -> float:
     return statistics.fmean(one for one in (f1(matrix, k) for k in range(len(matrix))) if one is not None)
 
 
-def f1(matrix: IntArray, k: int) -> Optional[float]:
+def f1(matrix: IntArray, k: int) -> float | None:
     """F1 of class k; None where it occurs neither in truth nor in prediction."""
     involved = int(matrix[k].sum() + matrix[:, k].sum())
     return 2 * int(matrix[k, k]) / involved if involved else None
 
 
-def kappa(matrix: IntArray) -> Optional[float]:
+def kappa(matrix: IntArray) -> float | None:
     """Cohen's kappa (1960); None where truth and prediction hold the same single class."""
     value = float(confusion.kappa(matrix))
     return None if np.isnan(value) else value

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ def limit_for_share(distances: NDArray[np.float64], share: float) -> float:
     return float(np.sort(distances)[max(len(distances) - 1 - math.floor(share * len(distances) + 1e-9), 0)])
 
 
-def margin_for_risk(margins: NDArray[np.float64], wrong: NDArray[np.bool_], risk: float) -> Optional[float]:
+def margin_for_risk(margins: NDArray[np.float64], wrong: NDArray[np.bool_], risk: float) -> float | None:
     """Return the least margin at which at most a share `risk` of answered results is wrong; None for none.
 
     The share is that of the results it is chosen on; it is no bound for others.
@@ -115,7 +115,7 @@ def cross_fitted(
 
 
 def risk_coverage(
-    results: HeldOutResults, refused: Optional[NDArray[np.bool_]] = None
+    results: HeldOutResults, refused: NDArray[np.bool_] | None = None
 ) -> list[dict[str, float]]:
     """Return coverage and risk at margins that refuse the shares of `CURVE`, each animal's chosen on others.
 
@@ -176,7 +176,7 @@ def refusal_figures(
 
 def limit_for_animals(
     scores: NDArray[np.float64], animals: NDArray[Any], share: float, confidence: float
-) -> Optional[float]:
+) -> float | None:
     """Return the limit under which a new animal has at most a share of its results, with a confidence.
 
     scores: (N,) large where a result is to be refused. Each animal has a limit of its own, the least that
@@ -192,7 +192,7 @@ def limit_for_animals(
     return own[max(rank, 1) - 1] if rank <= len(own) else None
 
 
-def _share(chosen: NDArray[np.bool_]) -> Optional[float]:
+def _share(chosen: NDArray[np.bool_]) -> float | None:
     return round(float(chosen.mean()), 6) if len(chosen) else None
 
 

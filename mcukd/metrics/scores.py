@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -106,7 +106,7 @@ def combine_seeds(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return combined
 
 
-def _by_animal(scores: Sequence[Mapping[str, Any]]) -> Optional[NDArray[np.int64]]:
+def _by_animal(scores: Sequence[Mapping[str, Any]]) -> NDArray[np.int64] | None:
     """Return the confusion matrices (S, A, K, K) of scores; of noughts where a seed lacks an animal.
 
     None where the scores do not hold them.

@@ -19,9 +19,9 @@ write its parts and register it: here, or in a plugin (`mcukd.plugins`).
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from mcukd.plugins import Registry
 
@@ -38,10 +38,10 @@ class Family:
     name: str
     network: str
     training: str
-    integers: Optional[str] = None
-    code: Optional[str] = None
-    host: Optional[str] = None
-    tflite: Optional[str] = None
+    integers: str | None = None
+    code: str | None = None
+    host: str | None = None
+    tflite: str | None = None
 
     def part(self, name: str) -> Any:
         """Import a part by its field's name; callers use their layer's own function, which knows the type.

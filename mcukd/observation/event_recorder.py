@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import RLock
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.observation.events import (
@@ -66,7 +65,7 @@ class EventRecorder:
         self.facts, self.observer = facts, observer
         self._folder, self._clock = folder, clock
         self._lock = RLock()
-        self._known: Optional[ObserverState] = None
+        self._known: ObserverState | None = None
         path = observer_path(folder, observer)
         self._journal = Journal(path, observer_head(facts, observer))
         try:
@@ -88,20 +87,20 @@ class EventRecorder:
         return list(self._events)
 
     @property
-    def problem(self) -> Optional[str]:
+    def problem(self) -> str | None:
         """Why the last event could not be written, in a sentence; None where it could."""
         return self._journal.problem
 
     @property
-    def torn(self) -> Optional[Path]:
+    def torn(self) -> Path | None:
         """The file that an incomplete last line of the journal was moved to, if there was one."""
         return self._journal.torn
 
-    def state(self, now_ns: Optional[int] = None) -> ObserverState:
+    def state(self, now_ns: int | None = None) -> ObserverState:
         """Return the state that results from the events, now or at a time in ns."""
         return state_of(self.events, self.facts.animals, self._clock.now_ns() if now_ns is None else now_ns)
 
-    def press(self, animal: str, behaviour: str, at_ns: Optional[int] = None, *, press: str = "") -> Event:
+    def press(self, animal: str, behaviour: str, at_ns: int | None = None, *, press: str = "") -> Event:
         """Take a key: the animal begins the behaviour; in scan sampling it was scanned with it."""
         with self._lock:
             if press in self._presses:
@@ -118,7 +117,7 @@ class EventRecorder:
             what: What = Scanned(animal, behaviour) if scan else Begin(animal, behaviour)
             return self._take(what, at_ns, press)
 
-    def out_of_sight(self, animal: str, at_ns: Optional[int] = None, *, press: str = "") -> Event:
+    def out_of_sight(self, animal: str, at_ns: int | None = None, *, press: str = "") -> Event:
         """Take it that an animal cannot be seen."""
         with self._lock:
             if press in self._presses:
@@ -127,7 +126,7 @@ class EventRecorder:
             self._require_watching()
             return self._take(OutOfSight(animal), at_ns, press)
 
-    def pause(self, at_ns: Optional[int] = None, *, press: str = "") -> Event:
+    def pause(self, at_ns: int | None = None, *, press: str = "") -> Event:
         """Take it that the observer looks away."""
         with self._lock:
             if press in self._presses:
@@ -135,7 +134,7 @@ class EventRecorder:
             self._require_watching()
             return self._take(Paused(), at_ns, press)
 
-    def resume(self, at_ns: Optional[int] = None, *, press: str = "") -> Event:
+    def resume(self, at_ns: int | None = None, *, press: str = "") -> Event:
         """Take it that the observer looks again."""
         with self._lock:
             if press in self._presses:
@@ -146,7 +145,7 @@ class EventRecorder:
             return self._take(Resumed(), at_ns, press)
 
     def note(
-        self, text: str, animal: Optional[str] = None, at_ns: Optional[int] = None, *, press: str = ""
+        self, text: str, animal: str | None = None, at_ns: int | None = None, *, press: str = ""
     ) -> Event:
         """Take a note."""
         with self._lock:
@@ -159,7 +158,7 @@ class EventRecorder:
                 raise UserError(f"a note has 1 to {NOTE_LENGTH} letters, not {len(text)}.")
             return self._take(Note(text, animal), at_ns, press)
 
-    def undo(self, of: Optional[int] = None, *, press: str = "") -> Event:
+    def undo(self, of: int | None = None, *, press: str = "") -> Event:
         """Undo an event by its number, or the newest one that counts; an undo of an undo brings it back."""
         with self._lock:
             if press in self._presses:
@@ -175,7 +174,7 @@ class EventRecorder:
             return self._take(Undo(found.event.number), None, press)
 
     def correct(
-        self, of: int, behaviour: Optional[str] = None, to_ns: Optional[int] = None, *, press: str = ""
+        self, of: int, behaviour: str | None = None, to_ns: int | None = None, *, press: str = ""
     ) -> Event:
         """Correct the behaviour of an earlier event, or its time, or both."""
         with self._lock:
@@ -197,7 +196,7 @@ class EventRecorder:
                 self._require_time(to_ns)
             return self._take(Correct(of, behaviour, to_ns), None, press)
 
-    def tap(self, at_ns: Optional[int] = None, *, press: str = "") -> Event:
+    def tap(self, at_ns: int | None = None, *, press: str = "") -> Event:
         """Take it that the observer tapped the tag, once."""
         with self._lock:
             if press in self._presses:
@@ -232,7 +231,7 @@ class EventRecorder:
                 )
             return self._take(Sampling(mode, interval_s if mode == SCAN else 0), None, press)
 
-    def end(self, at_ns: Optional[int] = None, *, press: str = "") -> Event:
+    def end(self, at_ns: int | None = None, *, press: str = "") -> Event:
         """End the observer's session; opening it again goes on with it."""
         with self._lock:
             if press in self._presses:
@@ -249,7 +248,7 @@ class EventRecorder:
         with self._lock:
             self._journal.close()
 
-    def _take(self, what: What, at_ns: Optional[int], press: str) -> Event:
+    def _take(self, what: What, at_ns: int | None, press: str) -> Event:
         if len(press) > PRESS_LENGTH:
             raise UserError(f"a press has a name of at most {PRESS_LENGTH} letters, not {len(press)}.")
         if at_ns is not None:

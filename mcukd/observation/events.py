@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Optional, Union
+from typing import Any, ClassVar
 
 from mcukd.errors import UserError
 from mcukd.text import listed
@@ -72,7 +72,7 @@ class Note:
 
     kind: ClassVar[str] = "note"
     text: str
-    animal: Optional[str] = None
+    animal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ class Correct:
 
     kind: ClassVar[str] = "correct"
     of: int
-    behaviour: Optional[str] = None
-    to_ns: Optional[int] = None
+    behaviour: str | None = None
+    to_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,21 +125,21 @@ class Ended:
     kind: ClassVar[str] = "ended"
 
 
-What = Union[
-    Began,
-    Begin,
-    Scanned,
-    OutOfSight,
-    Paused,
-    Resumed,
-    Note,
-    Undo,
-    Correct,
-    Taps,
-    Sampling,
-    Reopened,
-    Ended,
-]
+What = (
+    Began
+    | Begin
+    | Scanned
+    | OutOfSight
+    | Paused
+    | Resumed
+    | Note
+    | Undo
+    | Correct
+    | Taps
+    | Sampling
+    | Reopened
+    | Ended
+)
 _KINDS: dict[str, Any] = {
     each.kind: each
     for each in (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ NS = 1_000_000_000
 _MINUTE_NS = 60 * NS
 
 
-def seconds(ns: Optional[int]) -> Optional[float]:
+def seconds(ns: int | None) -> float | None:
     """Return ns since 1970 as seconds, which JavaScript can hold, None of None."""
     return None if ns is None else ns / NS
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -53,7 +53,7 @@ class SessionFacts(BaseModel):
     began_ns: int = Field(ge=0, lt=2**63)
     zone: str
     animals: tuple[str, ...] = Field(min_length=1)
-    tagged: Optional[str] = None
+    tagged: str | None = None
     classes: tuple[str, ...] = Field(min_length=1)
     also: tuple[str, ...] = ()
     study: str = ""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any, Optional, Union
+from typing import Any
 
 from mcukd.disk import sentence_about
 from mcukd.errors import UserError
@@ -33,8 +33,8 @@ class Journal:
 
     def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
         self.path = path
-        self.problem: Optional[str] = None
-        self.torn: Optional[Path] = None
+        self.problem: str | None = None
+        self.torn: Path | None = None
         self._mutex = Lock()
         self._handle, self._size, self._synced, self._closed = -1, 0, True, False
         self._lines: list[bytes] = []
@@ -128,7 +128,7 @@ class Journal:
         self._size += len(content)
         self._waiting, self.problem, self._synced = [], None, sync
 
-    def _failed(self, error: Union[OSError, UserError]) -> UserError:
+    def _failed(self, error: OSError | UserError) -> UserError:
         """Take back what was written in part; return what happened, in a sentence."""
         if self._handle >= 0:
             with suppress(OSError):
@@ -208,7 +208,7 @@ def _numbered(number: int, fields: Mapping[str, Any]) -> bytes:
     return line_of({"number": number, **fields})
 
 
-def _sentence(error: Union[OSError, UserError], path: Path) -> str:
+def _sentence(error: OSError | UserError, path: Path) -> str:
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, FileNotFoundError):

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 from zlib import crc32
 
 from mcukd.errors import UserError
@@ -78,7 +78,7 @@ def content_of(content: bytes, path: Path) -> Content:
     return Content(head, entries[1:], place, content[place:])
 
 
-def _checked(line: bytes) -> Optional[dict[str, Any]]:
+def _checked(line: bytes) -> dict[str, Any] | None:
     """Return the fields of a line without its checksum; None where that does not match."""
     body, found, check = line.rpartition(_CRC.encode())
     if not found or check != b'%08x"}' % crc32(body + b"}"):

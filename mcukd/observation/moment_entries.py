@@ -95,14 +95,12 @@ def _is_integer(value: Any, least: int = 0) -> bool:
 #: Type of a field, as its class names it → the check of a value.
 _OF_TYPE: dict[str, Callable[[Any], bool]] = {
     "int": _is_integer,
-    "Optional[int]": lambda value: value is None or _is_integer(value),
+    "int | None": lambda value: value is None or _is_integer(value),
     "str": lambda value: isinstance(value, str),
     "bool": lambda value: isinstance(value, bool),
     "float": lambda value: isinstance(value, (int, float)) and 0 < value < 1e9,
     "tuple[int, ...]": lambda value: all(_is_integer(one, -(2**63)) for one in value),
-    "Optional[tuple[int, ...]]": lambda value: (
-        value is None or all(_is_integer(one, -(2**63)) for one in value)
-    ),
+    "tuple[int, ...] | None": lambda value: value is None or all(_is_integer(one, -(2**63)) for one in value),
     "NDArray[np.int16]": lambda value: isinstance(value, np.ndarray),
 }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Event
-from typing import Optional, Protocol, Union
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,11 +66,11 @@ class Result:
     received_ns: int
     number: int
     tag_ticks: int
-    raw: Optional[int]
-    behaviour: Optional[int]
+    raw: int | None
+    behaviour: int | None
     logits: tuple[int, ...]
-    samples: Optional[int] = None
-    state: Optional[tuple[int, ...]] = None
+    samples: int | None = None
+    state: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Disconnected:
     reason: str
 
 
-Moment = Union[Connected, ClockReading, Result, Samples, Gap, Disconnected]
+Moment = Connected | ClockReading | Result | Samples | Gap | Disconnected
 
 
 class TagSource(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.observation.events import Event, event_of
@@ -23,7 +22,7 @@ class Others:
         self._folder, self._facts = folder, facts
         self._tails: dict[str, JournalTail] = {}
         self._events: dict[str, list[Event]] = {}
-        self.problem: Optional[str] = None
+        self.problem: str | None = None
 
     def events(self, ours: Collection[str]) -> dict[str, list[Event]]:
         """Return the events of every observer but ours, by name."""

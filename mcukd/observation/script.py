@@ -21,7 +21,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.observation.event_recorder import EventRecorder
@@ -60,7 +59,7 @@ class Command:
     at_s: seconds since the session began, None for at once. where: its line, for messages.
     """
 
-    at_s: Optional[float]
+    at_s: float | None
     name: str
     words: tuple[str, ...]
     where: str = ""
@@ -102,7 +101,7 @@ def parse(lines: Iterable[str], name: str) -> Iterator[Command]:
         yield command
 
 
-def parse_line(line: str, where: str) -> Optional[Command]:
+def parse_line(line: str, where: str) -> Command | None:
     """Return the command of one line, None where it is empty or a comment. Raises UserError as `parse`."""
     time, rest = None, line.strip()
     if not rest or rest.startswith("#"):

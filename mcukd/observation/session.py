@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Condition, Event, RLock, Thread
 from time import monotonic
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.observation.event_recorder import EventRecorder
@@ -80,12 +80,12 @@ class Session:
             return self._recorders[observer]
 
     def press(
-        self, observer: str, animal: str, behaviour: str, at_ns: Optional[int] = None, *, press: str = ""
+        self, observer: str, animal: str, behaviour: str, at_ns: int | None = None, *, press: str = ""
     ) -> ObserverEvent:
         """Take a key, as `EventRecorder.press`, and tell the faces. Returns once it is on disk."""
         return self.did(self.recorder(observer).press(animal, behaviour, at_ns, press=press))
 
-    def undo(self, observer: str, of: Optional[int] = None, *, press: str = "") -> ObserverEvent:
+    def undo(self, observer: str, of: int | None = None, *, press: str = "") -> ObserverEvent:
         """Undo an event of an observer, as `EventRecorder.undo`, and tell the faces."""
         return self.did(self.recorder(observer).undo(of, press=press))
 
@@ -157,7 +157,7 @@ class Session:
         """Number of the last change, from 0."""
         return self._change
 
-    def wait(self, after: int, timeout: Optional[float] = None) -> int:
+    def wait(self, after: int, timeout: float | None = None) -> int:
         """Wait until there is a change later than number `after`, or s passed; return the last one's."""
         with self._changed:
             self._changed.wait_for(lambda: self._change > after, timeout)
@@ -188,9 +188,9 @@ class Session:
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 

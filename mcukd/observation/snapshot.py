@@ -27,7 +27,7 @@ from itertools import combinations
 from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.metrics.agreement.settings import AgreementSettings
@@ -57,7 +57,7 @@ class Snapshots:
         self._folder, self._facts, self._clock = folder, facts, clock
         self._tag_side, self._others = tag, others
         self._lock = Lock()
-        self._computed: Optional[float] = None
+        self._computed: float | None = None
         self._figures: dict[str, Any] = {}
 
     def take(
@@ -119,7 +119,7 @@ class Snapshots:
             "disk": {"free_bytes": _free(self._folder), "problem": problem},
         }
 
-    def _agreement(self, tracks: dict[str, list[Track]], tag: Optional[Track]) -> dict[str, Any]:
+    def _agreement(self, tracks: dict[str, list[Track]], tag: Track | None) -> dict[str, Any]:
         found: dict[str, Any] = {"agreement": {}, "between_observers": {}}
         facts = self._facts
         if tag is not None:
@@ -139,7 +139,7 @@ class Snapshots:
             )
         return found
 
-    def _tag(self) -> Optional[dict[str, Any]]:
+    def _tag(self) -> dict[str, Any] | None:
         side, facts = self._tag_side, self._facts
         state = side.state
         if facts.tagged is None and not side.name and state.connected is None:
@@ -165,7 +165,7 @@ class Snapshots:
         }
 
 
-def _named(classes: Optional[Sequence[str]], code: Optional[int]) -> Optional[str]:
+def _named(classes: Sequence[str] | None, code: int | None) -> str | None:
     return None if classes is None or code is None or code >= len(classes) else classes[code]
 
 
@@ -190,7 +190,7 @@ def _observer(state: ObserverState, now: int) -> dict[str, Any]:
     }
 
 
-def next_scan(state: ObserverState, now_ns: int) -> Optional[int]:
+def next_scan(state: ObserverState, now_ns: int) -> int | None:
     """Return when animals are to be scanned next, in ns; None where they are watched throughout."""
     if state.mode != SCAN or state.paused or state.ended:
         return None
@@ -223,7 +223,7 @@ def _accounts(tracks: Sequence[Track], now: int) -> dict[str, Any]:
     return {"ethograms": ethograms, "minutes": minutes}
 
 
-def _free(folder: Path) -> Optional[int]:
+def _free(folder: Path) -> int | None:
     try:
         return shutil.disk_usage(folder).free
     except OSError:

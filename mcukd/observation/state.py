@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Optional
 
 from mcukd.metrics.agreement.track import Track, track_of
 from mcukd.observation.events import (
@@ -47,7 +46,7 @@ class Standing:
 
     event: Event
     utc_ns: int
-    behaviour: Optional[str]
+    behaviour: str | None
     undone: bool
     corrected: bool
 
@@ -56,8 +55,8 @@ class Standing:
 class Current:
     """What an animal does. behaviour: None where it is not known. since_ns: from when on."""
 
-    behaviour: Optional[str] = None
-    since_ns: Optional[int] = None
+    behaviour: str | None = None
+    since_ns: int | None = None
     out_of_sight: bool = False
 
 
@@ -73,7 +72,7 @@ class ObserverState:
     animals: dict[str, Current]
     standings: tuple[Standing, ...]
     intervals: dict[str, list[tuple[int, int, str]]]
-    began_ns: Optional[int] = None
+    began_ns: int | None = None
     paused: bool = False
     ended: bool = False
     mode: str = FOCAL
@@ -82,7 +81,7 @@ class ObserverState:
     unseen_ns: int = 0
 
     @property
-    def last(self) -> Optional[Standing]:
+    def last(self) -> Standing | None:
         """The newest event that an undo without a number takes back, None without one."""
         for each in reversed(self.standings):
             if not each.undone and not isinstance(each.event.what, (Undo, *_KEPT)):
@@ -180,7 +179,7 @@ class _Walk:
 
     animals: dict[str, Current]
     intervals: dict[str, list[tuple[int, int, str]]] = field(default_factory=dict)
-    began_ns: Optional[int] = None
+    began_ns: int | None = None
     paused: bool = False
     ended: bool = False
     mode: str = FOCAL

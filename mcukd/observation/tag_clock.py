@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Optional
 
 from mcukd.metrics.agreement.track import Track
 from mcukd.observation.clocks.anchors import Anchor, anchor_of
@@ -22,7 +21,7 @@ _READING_S = 60
 _AROUND_S = 30
 
 
-def clock_of(state: TagState, taps: Sequence[Anchor] = ()) -> Optional[ClockMap]:
+def clock_of(state: TagState, taps: Sequence[Anchor] = ()) -> ClockMap | None:
     """Return the map of the tag's clock to the session's, None where nothing ties them.
 
     taps: anchors of taps, beside the readings of the clock that the tag answered with.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.observation.folder import SessionFacts
 from mcukd.observation.moments import Connected
 
 
-def other_model(tag: Optional[Connected], facts: SessionFacts) -> str:
+def other_model(tag: Connected | None, facts: SessionFacts) -> str:
     """Say why a tag's classes cannot be named by the session's; empty where they can."""
     if tag is None:
         return ""

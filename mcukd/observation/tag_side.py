@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from threading import RLock
 from time import monotonic
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.metrics.agreement.track import Track
@@ -35,23 +35,23 @@ class TagSide:
 
     def __init__(self, folder: Path, facts: SessionFacts, clock: SessionClock) -> None:
         self.name, self.at_end = "", False
-        self.failed: Optional[str] = None
+        self.failed: str | None = None
         self.state = TagState()
         self._folder, self._facts, self._clock = folder, facts, clock
-        self._journal: Optional[Journal] = None
-        self._tail: Optional[JournalTail] = None
+        self._journal: Journal | None = None
+        self._tail: JournalTail | None = None
         self._read = 0
-        self._chip: Optional[str] = None
-        self._unopened: Optional[str] = None
+        self._chip: str | None = None
+        self._unopened: str | None = None
         self._early: list[Moment] = []
         self._written = monotonic()
         self._lock = RLock()
         #: Readings and restarts of the tag that the map of its clock was fitted to, and that map.
-        self._fitted: tuple[int, int, Optional[ClockMap]] = (-1, 0, None)
-        self._drawn: tuple[Any, Optional[Track]] = (None, None)
+        self._fitted: tuple[int, int, ClockMap | None] = (-1, 0, None)
+        self._drawn: tuple[Any, Track | None] = (None, None)
 
     @property
-    def problem(self) -> Optional[str]:
+    def problem(self) -> str | None:
         """Why what the tag says is not kept or not named, in a sentence; None where all is well."""
         with self._lock:
             journal = self._journal.problem if self._journal else None
@@ -115,7 +115,7 @@ class TagSide:
                 self._journal.sync()
                 self._written = monotonic()
 
-    def recall(self) -> Optional[Connected]:
+    def recall(self) -> Connected | None:
         """Return the tag that an earlier part of the session was connected to, None where it was to none."""
         self.follow()
         return self.state.connected
@@ -144,7 +144,7 @@ class TagSide:
                 self._read += 1
                 self.state.take(moment_of(entry, f"{self._tail.path}, line {self._read + 1}"))
 
-    def clock(self) -> Optional[ClockMap]:
+    def clock(self) -> ClockMap | None:
         """Return the map of the tag's clock to the session's, None where nothing ties them."""
         with self._lock:
             count = len(self.state.readings)
@@ -156,7 +156,7 @@ class TagSide:
                 self._fitted = (count, len(self.state.restarts), clock_of(self.state))
             return self._fitted[2]
 
-    def track(self) -> Optional[Track]:
+    def track(self) -> Track | None:
         """Return what the tag says of its animal, None where it said nothing that can be dated and named."""
         with self._lock:
             animal, clock = self._facts.tagged, self.clock()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Optional, TypeVar, Union
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ NS = 1_000_000_000
 IntArray = NDArray[np.int64]
 #: From ticks of the tag's clock, (N,), to ns since 1970 in UTC.
 ClockMapping = Callable[[IntArray], IntArray]
-Timed = TypeVar("Timed", bound=Union[ClockReading, Samples, Gap, Result])
+Timed = TypeVar("Timed", bound=ClockReading | Samples | Gap | Result)
 
 
 @dataclass
@@ -42,9 +42,9 @@ class TagState:
     that they are later than those before.
     """
 
-    connected: Optional[Connected] = None
-    reason: Optional[str] = None
-    latest: Optional[Result] = None
+    connected: Connected | None = None
+    reason: str | None = None
+    latest: Result | None = None
     readings: list[ClockReading] = field(default_factory=list)
     samples: list[Samples] = field(default_factory=list)
     lost: int = 0
@@ -114,7 +114,7 @@ def tag_track(
     mapping: ClockMapping,
     smoothing: int = 1,
     raw: bool = False,
-    knows: Optional[Callable[[IntArray], NDArray[np.bool_]]] = None,
+    knows: Callable[[IntArray], NDArray[np.bool_]] | None = None,
 ) -> Track:
     """Return what a tag says of its animal; no interval where its result is unknown.
 

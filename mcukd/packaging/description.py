@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Optional
 
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.text import listed
@@ -52,8 +51,8 @@ class Description:
     """
 
     model: IntegerModel
-    data: Optional[DataFacts]
-    scores: Optional[ScoreFacts]
+    data: DataFacts | None
+    scores: ScoreFacts | None
     proof: str
     code: tuple[tuple[str, int], ...] = ()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Optional
 
 from mcukd import __version__
 from mcukd.codegen.prefix import check_prefix
@@ -86,11 +85,11 @@ class Choices:
     """
 
     prefix: str
-    release: Optional[str] = None
+    release: str | None = None
     licence: str = LICENCE
-    licence_text: Optional[str] = None
+    licence_text: str | None = None
     authors: tuple[str, ...] = ()
-    url: Optional[str] = None
+    url: str | None = None
 
 
 def make_manifest(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 from mcukd import __version__
 from mcukd.errors import UserError
@@ -107,11 +107,11 @@ def _check_workers(client: Any, scheduler: str, paths: Sequence[Path]) -> None:
         )
 
 
-def _worker_facts(paths: Sequence[str]) -> tuple[str, list[Optional[str]]]:
+def _worker_facts(paths: Sequence[str]) -> tuple[str, list[str | None]]:
     return __version__, [_content(path) for path in paths]
 
 
-def _content(name: str) -> Optional[str]:
+def _content(name: str) -> str | None:
     """Return what tells a folder or file from another: of a file, its size and beginning; None without it."""
     path = Path(name)
     try:

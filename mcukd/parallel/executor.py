@@ -13,14 +13,14 @@ from __future__ import annotations
 import multiprocessing
 import queue
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from pathlib import Path
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Protocol
 
 from mcukd.errors import UserError
 from mcukd.parallel.cluster import connect, worker_address
@@ -139,7 +139,7 @@ class LocalProcesses:
 
     count: int
     option: str
-    start: Optional[Callable[..., None]] = None
+    start: Callable[..., None] | None = None
     arguments: tuple[Any, ...] = ()
 
     def run(self, tasks: Sequence[Task], run: Run) -> None:
@@ -229,7 +229,7 @@ class _Waiting:
         self._ready = [self._place[key] for key, missing in self._missing.items() if not missing]
         heapify(self._ready)
 
-    def next_ready(self) -> Optional[Task]:
+    def next_ready(self) -> Task | None:
         """Take the next task that can start; None where all wait for others."""
         return self._tasks[heappop(self._ready)] if self._ready else None
 
@@ -265,7 +265,7 @@ def _perform(task: Task, keep_going: bool, report: _Report) -> Any:
 _reports: Any = None
 
 
-def _start_worker(reports: Any, start: Optional[Callable[..., None]], arguments: tuple[Any, ...]) -> None:
+def _start_worker(reports: Any, start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     global _reports
     _reports = reports
     if start is not None:

@@ -7,12 +7,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from types import TracebackType
-from typing import Any, Callable, Optional
+from typing import Any
 
 from mcukd.disk import ignore_failed_closes
 from mcukd.tensorflow_setup import stay_quiet
@@ -28,7 +28,7 @@ class Workers(ProcessPoolExecutor):
             futures = [workers.submit(work, task) for task in tasks]
     """
 
-    def __init__(self, count: int, start: Optional[Callable[..., None]] = None, *arguments: Any) -> None:
+    def __init__(self, count: int, start: Callable[..., None] | None = None, *arguments: Any) -> None:
         context = multiprocessing.get_context("spawn")
         super().__init__(count, context, _start_process, (start, arguments))
 
@@ -39,9 +39,9 @@ class Workers(ProcessPoolExecutor):
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        where: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
     ) -> None:
         """Wait for running tasks; after an interrupt, end the workers instead."""
         with _tracked_interrupts_held():
@@ -76,10 +76,10 @@ def _tracked_interrupts_held() -> Iterator[None]:
         yield
 
 
-_failed: Optional[Exception] = None
+_failed: Exception | None = None
 
 
-def _start_process(start: Optional[Callable[..., None]], arguments: tuple[Any, ...]) -> None:
+def _start_process(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     global _failed
     with suppress(ValueError, OSError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.payload.layout import (
@@ -40,7 +40,7 @@ class Payload:
     results: tuple[int, ...]
     exponent: int
 
-    def data(self, classes: Optional[Sequence[str]] = None) -> dict[str, Any]:
+    def data(self, classes: Sequence[str] | None = None) -> dict[str, Any]:
         """Return what `decodeUplink` gives as `data`.
 
         classes: names in the model's order; numbers without.
@@ -125,7 +125,7 @@ def encode(layout: Layout, values: Mapping[str, int], results: Sequence[int]) ->
 
 
 def decode(
-    payload: bytes, schema: Schema, classes: Optional[Sequence[str]] = None, f_port: Optional[int] = None
+    payload: bytes, schema: Schema, classes: Sequence[str] | None = None, f_port: int | None = None
 ) -> Payload:
     """Return a decoded payload. `decodeUplink` in JavaScript decides and says the same.
 
@@ -134,7 +134,7 @@ def decode(
     Raises UserError, in one sentence, for a payload of another port, version, length or number of classes,
     and for one that no packer makes.
     """
-    facts: dict[str, Union[int, str]] = {
+    facts: dict[str, int | str] = {
         "schema": schema.name,
         "version": schema.version,
         "bytes": schema.bytes,
@@ -172,7 +172,7 @@ def decode(
     return Payload(layout, values, tuple(count << exponent for count in counts), exponent)
 
 
-def model_remark(payload: Payload, model_sha256: Optional[str]) -> Optional[str]:
+def model_remark(payload: Payload, model_sha256: str | None) -> str | None:
     """Return a sentence where the tag runs another model than the one that the classes are of."""
     found = payload.values.get("model")
     if found is None or model_sha256 is None or model_sha256.startswith(found):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.payload.schema import (
@@ -120,7 +119,7 @@ def exponent_max(bits: int) -> int:
     return 0 if bits >= COUNT_BITS_MAX else COUNT_BITS_MAX + 1 - bits
 
 
-def layout_rows(layout: Layout, classes: Optional[Sequence[str]] = None) -> list[tuple[str, str, str]]:
+def layout_rows(layout: Layout, classes: Sequence[str] | None = None) -> list[tuple[str, str, str]]:
     """Return the layout as a table: bits, field, meaning. classes: names; the schema's or numbers without."""
     schema = layout.schema
     rows = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Optional
 
 from mcukd.payload.coding import Payload
 from mcukd.text import plural
@@ -22,7 +21,7 @@ class Reception:
     """
 
     def __init__(self) -> None:
-        self._before: Optional[Payload] = None
+        self._before: Payload | None = None
         self._recent: deque[bytes] = deque()
 
     def next(self, raw: bytes, payload: Payload) -> tuple[str, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mcukd.payload.sources import FLAG, LEADING, SCALED, SOURCES
@@ -74,7 +72,7 @@ class ResultsSection(_Section):
     """
 
     exponent_bits: int = Field(ge=0, le=6)
-    bits: Optional[int] = Field(default=None, ge=COUNT_BITS_MIN, le=COUNT_BITS_MAX)
+    bits: int | None = Field(default=None, ge=COUNT_BITS_MIN, le=COUNT_BITS_MAX)
 
 
 class Schema(_Section):
@@ -88,8 +86,8 @@ class Schema(_Section):
     title: str = Field(min_length=1)
     version: int = Field(ge=1, le=(1 << VERSION_BITS) - 1)
     bytes: int = Field(ge=3, le=222)
-    f_port: Optional[int] = Field(default=None, ge=1, le=223)
-    classes: Optional[tuple[str, ...]] = Field(default=None, strict=False, min_length=1)
+    f_port: int | None = Field(default=None, ge=1, le=223)
+    classes: tuple[str, ...] | None = Field(default=None, strict=False, min_length=1)
     fields: tuple[SchemaField, ...] = Field(default=(), strict=False)
     results: ResultsSection
 

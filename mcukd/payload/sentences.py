@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Union
-
 #: By what is wrong. Names in braces are filled in.
 SENTENCES = {
     "empty": "the payload is empty, but {bytes} bytes are expected; give a whole payload",
@@ -38,6 +36,6 @@ SENTENCES = {
 }
 
 
-def sentence(problem: str, **facts: Union[int, str]) -> str:
+def sentence(problem: str, **facts: int | str) -> str:
     """Return one of the sentences with its facts."""
     return SENTENCES[problem].format(**facts) + "."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.payload.coding import Payload, check_names, decode, model_remark
@@ -30,9 +30,9 @@ class Received:
 def read_payloads(
     texts: Sequence[tuple[str, str]],
     schemas: Sequence[Schema],
-    classes: Optional[Sequence[str]] = None,
-    model_sha256: Optional[str] = None,
-    frames: Optional[Frames] = None,
+    classes: Sequence[str] | None = None,
+    model_sha256: str | None = None,
+    frames: Frames | None = None,
 ) -> Received:
     """Decode payloads in the order in which they were received.
 
@@ -72,7 +72,7 @@ def read_payloads(
     return received
 
 
-def _payload(text: str, schemas: Sequence[Schema], where: str, frames: Optional[Frames]) -> tuple[str, bytes]:
+def _payload(text: str, schemas: Sequence[Schema], where: str, frames: Frames | None) -> tuple[str, bytes]:
     """Return the tag, empty where no frame names it, and the payload."""
     extra = frames.extra if frames is not None else 0
     raw = payload_bytes(text, {schema.bytes + extra for schema in schemas}, where)
@@ -90,7 +90,7 @@ def schema_of(payload: bytes, schemas: Sequence[Schema]) -> Schema:
     return next((each for each in schemas if each.version == version), schemas[-1])
 
 
-def _decode(raw: bytes, schema: Schema, names: Optional[Sequence[str]], where: str) -> Payload:
+def _decode(raw: bytes, schema: Schema, names: Sequence[str] | None, where: str) -> Payload:
     try:
         return decode(raw, schema, names)
     except UserError as error:

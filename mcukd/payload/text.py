@@ -6,7 +6,6 @@ import base64
 import binascii
 import re
 from collections.abc import Collection
-from typing import Optional
 
 from mcukd.errors import UserError
 
@@ -35,7 +34,7 @@ def payload_bytes(text: str, lengths: Collection[int], where: str) -> bytes:
     raise UserError(f"{where}: {shown!r} is no payload; hexadecimal digits or base64 are expected.")
 
 
-def _hex(text: str) -> Optional[bytes]:
+def _hex(text: str) -> bytes | None:
     digits = _SEPARATORS.sub("", text)
     try:
         return bytes.fromhex(digits)
@@ -43,7 +42,7 @@ def _hex(text: str) -> Optional[bytes]:
         return None
 
 
-def _base64(text: str) -> Optional[bytes]:
+def _base64(text: str) -> bytes | None:
     try:
         return base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):

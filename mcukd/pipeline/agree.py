@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def agree(
     reading: Reading,
     tag_reading: Reading,
     settings: AgreementSettings,
-    out: Optional[Path] = None,
+    out: Path | None = None,
     align: bool = False,
 ) -> dict[str, Any]:
     """Compare labels with what tags said, and return figures in JSON types.
@@ -141,7 +141,7 @@ def _two_observers(folder: Path, reading: Reading) -> list[Said]:
     ]
 
 
-def _accounts(said: Said) -> list[Union[Track, Periods]]:
+def _accounts(said: Said) -> list[Track | Periods]:
     return [*said.tracks, *said.periods]
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -66,9 +66,9 @@ class ArchiveOptions:
     logs: tuple[Path, ...] = ()
     files: tuple[Path, ...] = ()
     with_data: bool = False
-    data_root: Optional[Path] = None
-    date: Optional[str] = None
-    licence: Optional[str] = None
+    data_root: Path | None = None
+    date: str | None = None
+    licence: str | None = None
     allow_paths: bool = False
     replace: bool = False
 
@@ -143,7 +143,7 @@ def _check_asked(out: Path, options: ArchiveOptions) -> None:
         raise UserError(f"--date is '{options.date}', expected a day such as 2026-05-01.")
 
 
-def _pack_card(study: Study, found: _Evidence) -> Optional[Card]:
+def _pack_card(study: Study, found: _Evidence) -> Card | None:
     """Pack the study's card without folders of this computer; None where its file is gone."""
     try:
         card = load_card(study.card)
@@ -163,7 +163,7 @@ def _pack_card(study: Study, found: _Evidence) -> Optional[Card]:
 
 
 def _pack_data(
-    study: Study, card: Card, root: Optional[Path], options: ArchiveOptions, found: _Evidence
+    study: Study, card: Card, root: Path | None, options: ArchiveOptions, found: _Evidence
 ) -> None:
     """Note the data set's identity, and pack its samples where asked, and the scored windows' labels."""
     seed = int(study.manifest["seed"])
@@ -203,7 +203,7 @@ def _without(private: Sequence[str], text: str) -> str:
     return text
 
 
-def _study_facts(study: Study, model: Optional[IntegerModel]) -> dict[str, Any]:
+def _study_facts(study: Study, model: IntegerModel | None) -> dict[str, Any]:
     facts: dict[str, Any] = {"seed": study.manifest["seed"], "stages": sorted(study.manifest["stages"])}
     if model is not None:
         facts["model"] = {
@@ -218,7 +218,7 @@ def _study_facts(study: Study, model: Optional[IntegerModel]) -> dict[str, Any]:
 
 
 def _pack_proofs(
-    study: Study, model: Optional[IntegerModel], root: Optional[Path], found: _Evidence
+    study: Study, model: IntegerModel | None, root: Path | None, found: _Evidence
 ) -> dict[str, Any]:
     """Pack the windows of each proof with the reference's answers, and board files; return facts by board."""
     facts: dict[str, Any] = {}
@@ -272,7 +272,7 @@ def _pack_board(board: Board, found: _Evidence) -> str:
     return member
 
 
-def _pack_session(folder: Path, model: Optional[IntegerModel], found: _Evidence) -> None:
+def _pack_session(folder: Path, model: IntegerModel | None, found: _Evidence) -> None:
     """Pack the figures that a session's journals come to. Raises UserError where a journal is damaged."""
     name = folder.resolve().name
     figures = session_figures(folder)
@@ -287,7 +287,7 @@ def _pack_session(folder: Path, model: Optional[IntegerModel], found: _Evidence)
         )
 
 
-def _description(study: Study, card: Optional[Card], model: Optional[IntegerModel], found: _Evidence) -> str:
+def _description(study: Study, card: Card | None, model: IntegerModel | None, found: _Evidence) -> str:
     """Say in sentences what is in the archive."""
     proven = [name for name, one in found.facts["proofs"].items() if one["windows"]]
     parts = [

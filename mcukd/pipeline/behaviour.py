@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 from mcukd.annotations.behaviours import brought, name_key
 from mcukd.annotations.formats import TABLE, format_of, read_behaviour
@@ -20,11 +19,11 @@ OBSERVERS, TAG = "observers", "tag"
 
 
 def tag_model(
-    study: Optional[Study],
+    study: Study | None,
     classes: Sequence[str] = (),
-    window_s: Optional[float] = None,
+    window_s: float | None = None,
     smoothing: int = 1,
-) -> Optional[TagModel]:
+) -> TagModel | None:
     """Return the model on a tag, of a study or as stated; None where neither says it.
 
     Raises UserError where both do, for a study without an integer model, and for names of classes that are
@@ -62,7 +61,7 @@ def is_table(path: Path) -> bool:
     return path.is_file() and format_of(path) is TABLE
 
 
-def read_source(path: Path, reading: Reading, side: Optional[str] = None) -> Said:
+def read_source(path: Path, reading: Reading, side: str | None = None) -> Said:
     """Read a file or a session's folder.
 
     side: OBSERVERS or TAG, which of a session's tracks; all without it. Raises UserError as the readers do,
@@ -75,7 +74,7 @@ def read_source(path: Path, reading: Reading, side: Optional[str] = None) -> Sai
     return read_behaviour(path, reading)
 
 
-def _of_session(account: Account, reading: Reading, side: Optional[str]) -> Said:
+def _of_session(account: Account, reading: Reading, side: str | None) -> Said:
     observed = [track for tracks in account.observers.values() for track in tracks]
     tracks = [*(observed if side != TAG else []), *(account.tags if side != OBSERVERS else [])]
     kept = tuple(brought(account.folder, track, reading) for track in tracks if len(track))

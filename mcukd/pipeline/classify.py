@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 from uuid import uuid4
 
 from mcukd.classify.inputs import find_recordings
@@ -35,11 +35,11 @@ class RecordingOptions:
     """
 
     columns: tuple[str, ...] = ("x", "y", "z")
-    time_column: Optional[str] = None
-    start: Optional[str] = None
-    rate_hz: Optional[float] = None
+    time_column: str | None = None
+    start: str | None = None
+    rate_hz: float | None = None
     timezone: str = "UTC"
-    hop: Optional[int] = None
+    hop: int | None = None
     sample_windows: int = 0
 
 
@@ -109,7 +109,7 @@ def _nanoseconds(start: str, timezone: str) -> int:
 
 
 def classify_files(
-    jobs: Sequence[ClassifyJob], workers: int = 1, scheduler: Optional[str] = None
+    jobs: Sequence[ClassifyJob], workers: int = 1, scheduler: str | None = None
 ) -> list[dict[str, Any]]:
     """Classify files and return their summaries in the order of the jobs.
 
@@ -135,7 +135,7 @@ def classify_files(
     return summaries
 
 
-def _executor(jobs: Sequence[ClassifyJob], workers: int, scheduler: Optional[str]) -> Executor:
+def _executor(jobs: Sequence[ClassifyJob], workers: int, scheduler: str | None) -> Executor:
     if scheduler is not None:
         # Folders of results are made here so that workers can be asked for them.
         folders = sorted({one.out for one in jobs})

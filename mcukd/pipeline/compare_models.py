@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class _Input:
     where: str
     first: Iterator[Said]
     second: Iterator[Said]
-    labels: Optional[Track]
+    labels: Track | None
     stamped: bool
 
 
@@ -74,8 +74,8 @@ def compare_models(
     labels: Sequence[Path] = (),
     reading: Reading = Reading(),
     top: int = TOP,
-    out: Optional[Path] = None,
-    data_root: Optional[Path] = None,
+    out: Path | None = None,
+    data_root: Path | None = None,
 ) -> dict[str, Any]:
     """Classify recordings with the models of two studies and return where their answers differ.
 
@@ -148,7 +148,7 @@ def _model_facts(model: IntegerModel) -> dict[str, Any]:
     }
 
 
-def _labelled_card(paths: Sequence[Path]) -> Optional[Card]:
+def _labelled_card(paths: Sequence[Path]) -> Card | None:
     """Return the card of labelled data that the paths name; None where they are recordings."""
     cards = []
     for path in paths:
@@ -164,7 +164,7 @@ def _labelled_card(paths: Sequence[Path]) -> Optional[Card]:
 
 
 def _labelled(
-    card: Card, models: tuple[IntegerModel, IntegerModel], data_root: Optional[Path], seed: int
+    card: Card, models: tuple[IntegerModel, IntegerModel], data_root: Path | None, seed: int
 ) -> _Inputs:
     """Return the recordings of a card of labelled data, their labels with them.
 
@@ -254,7 +254,7 @@ def _opened(model: IntegerModel, job: ClassifyJob) -> Recording:
     return open_recording(job.path, job.layout)
 
 
-def _stream(model: IntegerModel, recording: Recording, advance: Optional[Advance] = None) -> Iterator[Said]:
+def _stream(model: IntegerModel, recording: Recording, advance: Advance | None = None) -> Iterator[Said]:
     counters, told = Counters(), 0
     for batch in classify_recording(model, recording, model.hop, counters, BLOCK):
         if advance is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any
 
 from mcukd.extras import install_line
 from mcukd.study import Study
@@ -33,7 +33,7 @@ class DemoFacts:
     remarks: list[str]
 
 
-def demo(run: Optional[Path], seed: int, windows: int, say: Callable[[str], None]) -> DemoFacts:
+def demo(run: Path | None, seed: int, windows: int, say: Callable[[str], None]) -> DemoFacts:
     """Run the whole pipeline in `run` (default `runs/demo`); `say` is called with each stage as it begins.
 
     windows: how many windows the image of each board is proven on, on the model of its chip; its twin in QEMU
@@ -72,7 +72,7 @@ def demo(run: Optional[Path], seed: int, windows: int, say: Callable[[str], None
     return DemoFacts(study, validations, report_study(study), remarks)
 
 
-def _provable(boards: Sequence[Board]) -> tuple[list[str], Optional[str]]:
+def _provable(boards: Sequence[Board]) -> tuple[list[str], str | None]:
     """Return which boards can be proven here, real images before twins, and a remark on what is missing."""
     from mcukd.boards.launch import can_run
     from mcukd.boards.tools import tools_missing

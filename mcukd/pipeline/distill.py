@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ from mcukd.pipeline.unlabelled import recorded_windows, recordings_sha256
 from mcukd.study import MANIFEST, METRICS, RUNS, SOFT_LABELS_FILE, STUDENT_FILE, TEACHER_FILE, Study
 
 
-def distill(study: Study, card: Card, data_root: Optional[Path], config: DistillConfig) -> dict[str, Any]:
+def distill(study: Study, card: Card, data_root: Path | None, config: DistillConfig) -> dict[str, Any]:
     """Train and evaluate; return the content of `metrics.json`.
 
     For each fold of the split and each seed: a teacher, a plain student and a distilled student trained on
@@ -117,7 +117,7 @@ def distill(study: Study, card: Card, data_root: Optional[Path], config: Distill
 
 
 def _any_unlabelled(
-    jobs: Sequence[FoldJob], training: Windows, recordings: Optional[Windows], config: DistillConfig
+    jobs: Sequence[FoldJob], training: Windows, recordings: Windows | None, config: DistillConfig
 ) -> bool:
     return any(unlabelled_windows(job, training, recordings, config) is not None for job in jobs)
 
@@ -142,7 +142,7 @@ def for_card(config: DistillConfig, card: Card) -> DistillConfig:
     return config if config.mounting else replace(config, mounting=card.signal.mounting)
 
 
-def is_up_to_date(study: Study, card: Card, data_root: Optional[Path], config: DistillConfig) -> bool:
+def is_up_to_date(study: Study, card: Card, data_root: Path | None, config: DistillConfig) -> bool:
     """Return whether the study already holds the results of this data and these options."""
     config = for_card(config, card)
     return (
@@ -168,7 +168,7 @@ def free_run(card: str, config: DistillConfig, runs: Path = RUNS) -> Path:
     raise AssertionError("count() does not end")
 
 
-def _inputs(card: Card, data_root: Optional[Path], config: DistillConfig) -> dict[str, str]:
+def _inputs(card: Card, data_root: Path | None, config: DistillConfig) -> dict[str, str]:
     inputs = {"data": dataset_sha256(card, data_root, config.seed, extra=config.uses_extra_channels)}
     if (recordings := recordings_sha256(config)) is not None:
         inputs["unlabelled"] = recordings
@@ -239,7 +239,7 @@ def _key(
     seed: int,
     train_animals: Sequence[str],
     test_animals: Sequence[str],
-    test_windows: Optional[Sequence[int]] = None,
+    test_windows: Sequence[int] | None = None,
 ) -> str:
     """Return the identity of a job's result."""
     version = [TEACHERS_VERSION, METHODS[config.method].version]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 from mcukd.boards.model import Board
 from mcukd.boards.scale import scale_sentence
@@ -51,7 +50,7 @@ class DropIn:
         )
 
 
-def generate_dropin(study: Study, prefix: str, board: Optional[Board] = None) -> DropIn:
+def generate_dropin(study: Study, prefix: str, board: Board | None = None) -> DropIn:
     """Write a study's model under names that start with `prefix` into `dropin/<prefix>/`.
 
     board: whose core the step is written for; None for portable C.

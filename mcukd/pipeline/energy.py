@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from mcukd import extras
 from mcukd.boards.model import Board
@@ -32,7 +32,7 @@ def energy_path(study: Study, board_name: str) -> Path:
 
 
 def energy_study(
-    study: Study, board: Board, minutes: Optional[float] = None, awake_share: Optional[float] = None
+    study: Study, board: Board, minutes: float | None = None, awake_share: float | None = None
 ) -> dict[str, Any]:
     """Compute a day of a board's tag, write `energy/<board>.json` and return it; nothing where current.
 
@@ -84,7 +84,7 @@ def energy_study(
     return record
 
 
-def _check(board: Board, minutes: float, awake_share: Optional[float]) -> None:
+def _check(board: Board, minutes: float, awake_share: float | None) -> None:
     if board.emulated:
         raise UserError(
             f"board {board.name} is no hardware and takes no current; name a tag, as collar or eartag."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -59,9 +59,9 @@ from mcukd.text import did_you_mean, listed
 def train_baselines(
     study: Study,
     card: Card,
-    data_root: Optional[Path],
+    data_root: Path | None,
     config: DistillConfig,
-    models: Optional[Sequence[str]] = None,
+    models: Sequence[str] | None = None,
     nested: bool = False,
 ) -> dict[str, Any]:
     """Train baselines on the folds and seeds of `config`, add them to `metrics.json` and return that.
@@ -150,7 +150,7 @@ def forget_baselines(study: Study) -> None:
         study.forget("evaluate")
 
 
-def evaluate_study(study: Study, data_root: Optional[Path] = None) -> dict[str, Any]:
+def evaluate_study(study: Study, data_root: Path | None = None) -> dict[str, Any]:
     """Compute scores and findings from stored predictions, write them to `metrics.json` and return it.
 
     Nothing is trained. For each model whose predictions are kept: scores with intervals, and `calibration`;
@@ -180,9 +180,7 @@ def evaluate_study(study: Study, data_root: Optional[Path] = None) -> dict[str, 
     )
 
 
-def compare_studies(
-    a: Study, b: Study, models: tuple[str, str], data_root: Optional[Path] = None
-) -> Comparison:
+def compare_studies(a: Study, b: Study, models: tuple[str, str], data_root: Path | None = None) -> Comparison:
     """Compare a model of study `a` with one of study `b` on the animals and seeds they share.
 
     Where they were trained on other animals, or share only some of animals and seeds, the comparison's
@@ -216,7 +214,7 @@ def _transductive_caveats(
     return said if len(said) == 1 else []
 
 
-def split_optimism(random: Study, by_animals: Study, data_root: Optional[Path] = None) -> dict[str, Any]:
+def split_optimism(random: Study, by_animals: Study, data_root: Path | None = None) -> dict[str, Any]:
     """Return by model how much better a random split makes it look: both MCCs and the points between them.
 
     `points`: 100 · (MCC on the random split − MCC by whole animals), with `low` and `high`, its interval over
@@ -273,7 +271,7 @@ def _predictions(study: Study, model: str, evaluation: Windows) -> Predictions:
     return found[model]
 
 
-def _warm_up(study: Study, evaluation: Windows) -> Optional[dict[str, Any]]:
+def _warm_up(study: Study, evaluation: Windows) -> dict[str, Any] | None:
     """Return the warm-up of the folds' distilled students on their test windows; None without a GRU."""
     settling_times = []
     for result in fold_results(study.path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,14 +32,14 @@ AT_HOP = "at_hop"
 Predict = Callable[[FoldStudent, Windows], NDArray[np.int64]]
 
 
-def evaluate_at_hop(study: Study, hop: int, data_root: Optional[Path] = None) -> dict[str, Any]:
+def evaluate_at_hop(study: Study, hop: int, data_root: Path | None = None) -> dict[str, Any]:
     """Add `scores_at_hop` of a study's students to `metrics.json` as `at_hop`, and return it."""
     add_findings(study.file(METRICS), {}, **{AT_HOP: scores_at_hop(study, hop, data_root)})
     return dict(load_metrics(study.file(METRICS))[AT_HOP])
 
 
 def scores_at_hop(
-    study: Study, hop: int, data_root: Optional[Path] = None, carried: Optional[bool] = None
+    study: Study, hop: int, data_root: Path | None = None, carried: bool | None = None
 ) -> dict[str, Any]:
     """Return scores of a study's students as a tag runs them.
 
@@ -101,7 +101,7 @@ def scores_at_hop(
     }
 
 
-def _integers(study: Study, students: Sequence[FoldStudent]) -> Optional[FinalIntegers]:
+def _integers(study: Study, students: Sequence[FoldStudent]) -> FinalIntegers | None:
     """Return the integer model that the study ships; None where it has none, or one of an earlier student."""
     if not study.options("quantize"):
         return None

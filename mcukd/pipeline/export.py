@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.annotations.boris_files import write_project, write_sheet
 from mcukd.annotations.mhealth import write_mhealth
@@ -30,7 +30,7 @@ def export(
     *,
     zone: str = "UTC",
     tags: Mapping[str, str] = {},
-    who: Optional[str] = None,
+    who: str | None = None,
     replace_file: bool = False,
 ) -> dict[str, Any]:
     """Write the behaviour of some sources to a file, and return what was written.
@@ -109,7 +109,7 @@ def _known(track: Track) -> Track:
     )
 
 
-def _chosen(tracks: Sequence[Track], apart: bool, who: Optional[str]) -> list[Track]:
+def _chosen(tracks: Sequence[Track], apart: bool, who: str | None) -> list[Track]:
     """Return the tracks that are written. apart: whether the file keeps several accounts of an animal
     apart."""
     there = list(dict.fromkeys(track.source for track in tracks))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from mcukd import __version__
 from mcukd.boards.model import Board
@@ -116,7 +116,7 @@ def ensure_built(study: Study, board: Board, *, any_compiler: bool = False) -> B
     return Built(result.elf, result, generated, ran)
 
 
-def sensor_remarks(model: IntegerModel, board: Board, range_g: Optional[float] = None) -> list[str]:
+def sensor_remarks(model: IntegerModel, board: Board, range_g: float | None = None) -> list[str]:
     """Return how the board's sensor differs from the samples of the model's training: rate, scale and range.
 
     range_g: of the model's card; None where it is not known. Raises UserError for a scale that no firmware
@@ -161,7 +161,7 @@ def model_remarks(study: Study, board: Board) -> list[str]:
     return sensor_remarks(load_model(study.path), board, card_range_g(study))
 
 
-def card_range_g(study: Study) -> Optional[float]:
+def card_range_g(study: Study) -> float | None:
     """Return the range in g of a study's card; None where the card is not there any more."""
     from mcukd.data.card import load_card
 

@@ -8,9 +8,9 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 from mcukd import __version__
 from mcukd.errors import UserError
@@ -56,19 +56,19 @@ class Wanted:
 
     observer: str
     animals: tuple[str, ...] = ()
-    folder: Optional[Path] = None
+    folder: Path | None = None
     resume: bool = False
-    run: Optional[Path] = None
-    classes: Optional[tuple[str, ...]] = None
+    run: Path | None = None
+    classes: tuple[str, ...] | None = None
     also: tuple[str, ...] = ()
-    tagged: Optional[str] = None
+    tagged: str | None = None
     precision: float = 0.1
     blind: bool = False
-    zone: Optional[str] = None
-    port: Optional[str] = None
+    zone: str | None = None
+    port: str | None = None
     baud: int = 115_200
-    emulate: Optional[str] = None
-    replay: Optional[Path] = None
+    emulate: str | None = None
+    replay: Path | None = None
     no_tag: bool = False
     samples: bool = False
     speed: float = 1.0
@@ -123,7 +123,7 @@ def local_zone() -> str:
     link = Path("/etc/localtime")
     if not named and link.is_symlink():
         named = str(link.resolve()).partition("zoneinfo/")[2]
-    if not named and datetime.now().astimezone().utcoffset() == timezone.utc.utcoffset(None):
+    if not named and datetime.now().astimezone().utcoffset() == UTC.utcoffset(None):
         named = "UTC"
     try:
         zone_named(named)
@@ -160,7 +160,7 @@ def _new_folder(wanted: Wanted) -> Path:
     if not wanted.animals:
         raise UserError("no animal is named; give --animal with the name of each that is watched.")
     name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in wanted.animals[0])
-    return SESSIONS / f"{datetime.now(timezone.utc):%Y-%m-%d-%H%M%S}-{name}"
+    return SESSIONS / f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}-{name}"
 
 
 def _kept(wanted: Wanted) -> list[Moment]:
@@ -214,7 +214,7 @@ def _facts(wanted: Wanted, folder: Path, began_ns: int, kept: Sequence[Moment]) 
     )
 
 
-def study_and_model(run: Optional[Path]) -> tuple[str, IntegerModel]:
+def study_and_model(run: Path | None) -> tuple[str, IntegerModel]:
     """Return a study's name and its integer model. Raises UserError where it has none."""
     from mcukd.fixedpoint.model import load_model
     from mcukd.models.student import require_integers

@@ -11,10 +11,9 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
-from typing import Optional
 
 import numpy as np
 
@@ -54,7 +53,7 @@ _HABITS = Habits(reaction_s=1.2, spread_s=0.4, missed=0.05, wrong=0.05, seed=1)
 
 @contextmanager
 def demonstrating(
-    folder: Optional[Path], run_: Optional[Path], speed: float, say: Callable[[str], None]
+    folder: Path | None, run_: Path | None, speed: float, say: Callable[[str], None]
 ) -> Iterator[Session]:
     """Open the session of a demonstration, in which the scripted observer presses keys.
 
@@ -77,7 +76,7 @@ def demonstrating(
         elf = ensure_built(study, board).elf
     else:
         say("No compiler or no package unicorn here: the integer reference stands in for a tag")
-    folder = folder or SESSIONS / f"{datetime.now(timezone.utc):%Y-%m-%d-%H%M%S}-demo"
+    folder = folder or SESSIONS / f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}-demo"
     clock = FastClock(speed, time.time_ns())
     facts = facts_of(
         id=secrets.token_hex(16),

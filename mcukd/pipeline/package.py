@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.archive.container import measured, write_archive
 from mcukd.errors import UserError
@@ -35,7 +35,7 @@ class Packed:
     package: Package
     zip: Path
     sha256: str
-    folder: Optional[Path]
+    folder: Path | None
     ran: bool
 
 
@@ -43,7 +43,7 @@ def package_study(
     study: Study,
     targets: Sequence[str],
     choices: Choices,
-    out: Optional[Path] = None,
+    out: Path | None = None,
     *,
     unpacked: bool = False,
     replace: bool = False,
@@ -84,7 +84,7 @@ def describe(evidence: Evidence) -> Description:
     return Description(model, data, _scores(evidence), proof_sentence(evidence), tuple(code))
 
 
-def _scores(evidence: Evidence) -> Optional[ScoreFacts]:
+def _scores(evidence: Evidence) -> ScoreFacts | None:
     trust = verdict(evidence)
     if trust is None or evidence.metrics is None:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Optional
 
 from mcukd.data.card import Card
 from mcukd.data.windows import Windows
@@ -25,7 +24,7 @@ def train_qat_study(
     evaluation: Windows,
     data: str,
     configs: Mapping[str, QuantizeConfig],
-    jobs: Optional[int] = None,
+    jobs: int | None = None,
 ) -> dict[str, QatResult]:
     """Fine-tune all students of a study with the device's weights; results are kept in `quantization/`.
 

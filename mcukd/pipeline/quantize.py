@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,14 +76,14 @@ TFLITE_VERSION = 2
 def quantize_study(
     study: Study,
     config: QuantizeConfig,
-    data_root: Optional[Path] = None,
+    data_root: Path | None = None,
     tflite: Sequence[str] = DEFAULT_TFLITE,
     *,
     qat: bool = False,
-    objective: Optional[Objective] = None,
-    gate_tables: Optional[Sequence[str]] = None,
-    jobs: Optional[int] = None,
-    refusal: Optional[RefusalOptions] = None,
+    objective: Objective | None = None,
+    gate_tables: Sequence[str] | None = None,
+    jobs: int | None = None,
+    refusal: RefusalOptions | None = None,
 ) -> QuantizeFacts:
     """Quantize a study's student; write `fixedpoint.npz`, `fixedpoint.json` and the TFLite files.
 
@@ -258,7 +258,7 @@ def _families_with(part: str) -> str:
     return listed(able)
 
 
-def _check_form(family: str, form: IntegerForm, qat: bool, objective: Optional[Objective]) -> None:
+def _check_form(family: str, form: IntegerForm, qat: bool, objective: Objective | None) -> None:
     """Raise UserError for options that need what the family's integer form does not have."""
     for asked, part, option in ((qat, "qat", "--qat"), (objective is not None, "mixed", "--bits auto")):
         if asked and getattr(form, part) is None:
@@ -268,7 +268,7 @@ def _check_form(family: str, form: IntegerForm, qat: bool, objective: Optional[O
             )
 
 
-def _is_stream(study: Study, family: str, qat: bool, objective: Optional[Objective]) -> bool:
+def _is_stream(study: Study, family: str, qat: bool, objective: Objective | None) -> bool:
     """Return whether the students were trained to carry their state. Raises UserError where they cannot."""
     stream = bool(study.options("distill").get("stream", False))
     if stream:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,11 +44,11 @@ class QuantizeFacts:
     model: None for a student without integer form, of whose TFLite file `tflite` holds the facts.
     """
 
-    model: Optional[IntegerModel]
+    model: IntegerModel | None
     metrics: dict[str, Any]
     remarks: list[str]
     ran: bool
-    tflite: Optional[dict[str, Any]] = None
+    tflite: dict[str, Any] | None = None
 
 
 def check_options(
@@ -82,7 +82,7 @@ def check_options(
             )
 
 
-def export_study(study: Study, data_root: Optional[Path] = None) -> QuantizeFacts:
+def export_study(study: Study, data_root: Path | None = None) -> QuantizeFacts:
     """Write a study's student as `student_int8.tflite` and score its folds' students as such.
 
     Adds `tflite_int8` to `metrics.json`: predictions of all folds' files on the animals held out, pooled,

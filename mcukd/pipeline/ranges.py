@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ RANGES_FILE = "ranges.json"
 _WINDOWS = 2048
 
 
-def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[str, Any], bool]:
+def ranges_study(study: Study, data_root: Path | None = None) -> tuple[dict[str, Any], bool]:
     """Measure a study's shipped model on its evaluation windows into `ranges.json`; nothing where current.
 
     At most 2,048 windows, spread evenly, each from the zero state, or from what its recording has made of it
@@ -72,7 +73,7 @@ def ranges_study(study: Study, data_root: Optional[Path] = None) -> tuple[dict[s
     return content, True
 
 
-def read_ranges(study: Study, model: IntegerModel) -> Optional[dict[str, Any]]:
+def read_ranges(study: Study, model: IntegerModel) -> dict[str, Any] | None:
     """Return what `ranges_study` wrote of this model, or None where it did not yet."""
     path = study.file(RANGES_FILE)
     if "ranges" not in study.manifest["stages"] or not path.exists():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text, write_text
@@ -15,7 +14,7 @@ from mcukd.study import Study
 REPORT = "report.html"
 
 
-def report_study(study: Study, out: Optional[Path] = None) -> Path:
+def report_study(study: Study, out: Path | None = None) -> Path:
     """Write the page of a study to `out` (default `report.html` in the study) and return its path.
 
     The page needs no other file and bears no date: the same study gives the same bytes. Sections whose

@@ -7,9 +7,9 @@ the other stages.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +40,9 @@ VERSION = 1
 
 def robustness_study(
     study: Study,
-    data_root: Optional[Path] = None,
+    data_root: Path | None = None,
     *,
-    augmented: Optional[Study] = None,
+    augmented: Study | None = None,
     perturbations: Sequence[str] = (),
     integers: bool = True,
 ) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _windows(students: Mapping[str, Sequence[FoldStudent]]) -> int:
     return int(sum(len(one.test_index) for one in first if one.seed == first[0].seed))
 
 
-def _form(study: Study, integers: bool) -> Optional[FinalIntegers]:
+def _form(study: Study, integers: bool) -> FinalIntegers | None:
     """Return the integer model that the study ships; None where it is unknown and not required."""
     try:
         return final_integers(study, [student.name for student in _deployed(study)])

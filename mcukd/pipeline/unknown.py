@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,16 +48,16 @@ class RefusalOptions:
     neither. unlike: share of results that are unlike the windows of their class.
     """
 
-    share: Optional[float] = None
-    risk: Optional[float] = None
-    unlike: Optional[float] = None
+    share: float | None = None
+    risk: float | None = None
+    unlike: float | None = None
 
     def recorded(self) -> dict[str, Any]:
         """Return what the manifest records, in JSON types."""
         return {"version": VERSION, **{k: v for k, v in asdict(self).items() if v is not None}}
 
 
-def parse_refusal(unknown: Optional[str], unlike: Optional[float]) -> Optional[RefusalOptions]:
+def parse_refusal(unknown: str | None, unlike: float | None) -> RefusalOptions | None:
     """Return the options of `--unknown` and `--unlike`; None without either. Raises UserError."""
     if unknown is None and unlike is None:
         return None
@@ -78,7 +78,7 @@ def parse_refusal(unknown: Optional[str], unlike: Optional[float]) -> Optional[R
     return RefusalOptions(share, risk, unlike)
 
 
-def _share(text: str) -> Optional[float]:
+def _share(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:

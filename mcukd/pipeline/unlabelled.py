@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +36,7 @@ from mcukd.progress import progress
 MOST_PARTS = 48
 
 
-def recordings_sha256(config: DistillConfig) -> Optional[str]:
+def recordings_sha256(config: DistillConfig) -> str | None:
     """Return the identity of the unlabelled recordings: their cards and files. None without any.
 
     Raises UserError for a path that holds no card of recordings without labels, and for a missing file.
@@ -53,7 +52,7 @@ def recordings_sha256(config: DistillConfig) -> Optional[str]:
     return sha256_text(json.dumps(facts, sort_keys=True))
 
 
-def recorded_windows(config: DistillConfig, card: Card, training: Windows) -> Optional[Windows]:
+def recorded_windows(config: DistillConfig, card: Card, training: Windows) -> Windows | None:
     """Return windows (U, T, 3) of the unlabelled recordings, without labels; None where none are named.
 
     At most `config.unlabelled_ratio` times the training windows, as evenly over the animals as they allow;

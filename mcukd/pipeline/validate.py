@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -38,9 +38,9 @@ def validate_study(
     board: Board,
     *,
     emulate: bool = False,
-    port: Optional[str] = None,
+    port: str | None = None,
     windows: int = WINDOWS,
-    data_root: Optional[Path] = None,
+    data_root: Path | None = None,
 ) -> dict[str, Any]:
     """Prove a study's firmware on `windows` windows and write `validation/<board>.json`; return its content.
 
@@ -95,7 +95,7 @@ class ProofWindows:
 
 
 def proof_windows(
-    study: Study, board: Board, model: IntegerModel, windows: int, data_root: Optional[Path] = None
+    study: Study, board: Board, model: IntegerModel, windows: int, data_root: Path | None = None
 ) -> ProofWindows:
     """Return the `windows` windows that a study proves a board on, the same whenever it is asked.
 
@@ -118,7 +118,7 @@ def proof_windows(
 
 def _scale_facts(
     board: Board, card: Card, model: IntegerModel, recorded: Windows, sensed: Windows
-) -> Optional[dict[str, Any]]:
+) -> dict[str, Any] | None:
     """Say what the board's sensor makes of the card's samples; None where it has their scale and range.
 
     sentence, and its figures: multiplier, shift, share of `samples_beyond` its range; of `windows` recorded
@@ -142,7 +142,7 @@ def _scale_facts(
     }
 
 
-def _check_asked(board: Board, emulate: bool, port: Optional[str], windows: int) -> None:
+def _check_asked(board: Board, emulate: bool, port: str | None, windows: int) -> None:
     if windows < 1:
         raise UserError(f"--windows is {windows}, but at least 1 is expected.")
     if emulate and port:
@@ -167,7 +167,7 @@ def counted(who: Identity, reached: Reached) -> Identity:
 
 
 @contextmanager
-def _device(study: Study, board: Board, port: Optional[str]) -> Iterator[tuple[Device, Board, Reached]]:
+def _device(study: Study, board: Board, port: str | None) -> Iterator[tuple[Device, Board, Reached]]:
     """Yield a client of the device, the board that it should be, and how this computer reached it.
 
     The board is the twin where that is what answers behind a port.
@@ -226,7 +226,7 @@ def _record(
     return {**proof, "board": board.name, **where, **sizes, "ran_on": target.name}
 
 
-def firmware_sizes(file: Path) -> dict[str, Optional[int]]:
+def firmware_sizes(file: Path) -> dict[str, int | None]:
     """Return flash and RAM of a build; None of a missing or damaged size report, which costs no proof."""
     size: Any = None
     with suppress(OSError, ValueError):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd import __version__
 from mcukd.archive.check import (
@@ -46,7 +46,7 @@ _NOT_UNPACKED = ("data/", "environment/", "files/")
 _AT_ONCE = 2
 
 
-def verify_archive(path: Path, sha256: Optional[str] = None, chip: bool = True) -> dict[str, Any]:
+def verify_archive(path: Path, sha256: str | None = None, chip: bool = True) -> dict[str, Any]:
     """Check an archive and return `holds`, a `sentence`, the file's `sha256`, and all `checks`.
 
     sha256: of the file, as it was published. chip: run images on the models of their chips. Nothing is
@@ -56,7 +56,7 @@ def verify_archive(path: Path, sha256: Optional[str] = None, chip: bool = True) 
     if sha256 is not None and not re.fullmatch(r"\s*[0-9a-fA-F]{64}\s*", sha256):
         raise UserError(f"--sha256 is '{sha256}', expected 64 hexadecimal digits.")
     checks: list[Check] = []
-    archive: Optional[Archive] = None
+    archive: Archive | None = None
     facts: dict[str, Any] = {}
     with progress("Reading", max(path.stat().st_size, 1) if path.is_file() else 1) as advance:
         try:
@@ -111,8 +111,8 @@ class _Unpacked:
 
     def __init__(self, archive: Archive, facts: dict[str, Any], folder: Path, chip: bool) -> None:
         self._archive, self._facts, self._folder, self._chip = archive, facts, folder, chip
-        self._study: Optional[Study] = None
-        self._model: Optional[IntegerModel] = None
+        self._study: Study | None = None
+        self._model: IntegerModel | None = None
 
     def checks(self) -> list[Check]:
         """Return all checks in their order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.archive.container import Broken
 from mcukd.archive.contents import STUDY
@@ -43,7 +43,7 @@ class PackedProof:
         name: str,
         facts: dict[str, Any],
         study: Study,
-        model: Optional[IntegerModel],
+        model: IntegerModel | None,
     ) -> None:
         self._folder, self._name, self._facts = folder, name, facts
         self._study, self._model = study, model
@@ -114,7 +114,7 @@ class PackedProof:
             raise Broken(f"the record is of {self._record['windows']} windows, but {len(windows)} are packed")
         return f"every class, logit and state checksum of {len(windows)} windows is computed again"
 
-    def cannot_run(self) -> Optional[str]:
+    def cannot_run(self) -> str | None:
         """Return why the image cannot run here; None where it can."""
         if self._facts.get("image") != self._image or not (self._folder / self._image).is_file():
             return "its image is not packed"

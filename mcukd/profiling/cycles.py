@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from mcukd.boards.cores import cores_with
 from mcukd.config_files import load_toml
@@ -48,7 +48,7 @@ class Timing:
 
     cycles: str
     least: str
-    taken: Optional[str]
+    taken: str | None
     source: str
 
 
@@ -93,7 +93,7 @@ class CycleTable:
         return Cycles(_value(row.cycles, count, self.refill), _value(row.least, count, self.refill_least))
 
 
-def load_table(core: str, path: Optional[Path] = None) -> CycleTable:
+def load_table(core: str, path: Path | None = None) -> CycleTable:
     """Read the table of a core, named by its option. Raises UserError for an unknown core and a faulty table.
 
     path: another table than the core's own.
@@ -181,7 +181,7 @@ def _value(formula: str, registers: int, refill: int) -> int:
     return sum(names[term] if term in names else int(term) for term in formula.split("+"))
 
 
-def _row_problem(row: Mapping[str, Any], rows: Mapping[str, Timing]) -> Optional[str]:
+def _row_problem(row: Mapping[str, Any], rows: Mapping[str, Timing]) -> str | None:
     missing = {"mnemonics", "cycles", "source"} - set(row)
     if missing:
         return f"has no '{sorted(missing)[0]}'"

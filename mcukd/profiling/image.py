@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 from mcukd.boards.cores import Core, check_optimize, cores_with
 from mcukd.boards.toolchain import core_flags
@@ -74,9 +73,7 @@ def measured_core(option: str) -> Core:
     return cores[option]
 
 
-def build_image(
-    sources: Path, core: str, optimize: str = "speed", flags: Optional[list[str]] = None
-) -> Image:
+def build_image(sources: Path, core: str, optimize: str = "speed", flags: list[str] | None = None) -> Image:
     """Compile every C and assembly file in `sources`, and link them with the harness into `bench.elf` there.
 
     The model is compiled as for a firmware, for `speed` or for `size`, with `flags` after the firmware's.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,7 @@ def measure_model(
     core: str,
     optimize: str = "speed",
     portable: bool = False,
-    truth: Optional[Accuracy] = None,
+    truth: Accuracy | None = None,
 ) -> dict[str, Any]:
     """Build the model for a core, run windows (N, T, C) on it, and return a row of `KEYS`.
 
@@ -150,7 +150,7 @@ def costs(image: Image, seen: DeviceRun, cycles: Cycles, macs: int) -> dict[str,
     }
 
 
-def against_float(accuracy: Optional[Accuracy]) -> dict[str, Any]:
+def against_float(accuracy: Accuracy | None) -> dict[str, Any]:
     """Return the fields of a comparison with float, none where there is none."""
     if accuracy is None:
         return {}

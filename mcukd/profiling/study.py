@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ def measure_study(
     optimize: str = "speed",
     windows: int = 64,
     portable: bool = False,
-    data_root: Optional[Path] = None,
+    data_root: Path | None = None,
 ) -> dict[str, Any]:
     """Return a row (`mcukd.profiling.measure.KEYS`) of the study's model on an emulated core.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Optional
 
 TICKS_PER_SECOND = 1 << 15
 HOUR_S = 3600
@@ -36,7 +35,7 @@ class DutyLimit:
         return self.window / self.slots / TICKS_PER_SECOND
 
 
-def duty_limit(airtime_ns: int, percent: float) -> Optional[DutyLimit]:
+def duty_limit(airtime_ns: int, percent: float) -> DutyLimit | None:
     """Return the limit that keeps packets of a length below `percent` of any hour; None where none fits.
 
     With more packets in an hour than the tag remembers the hour is divided: what is allowed of each part

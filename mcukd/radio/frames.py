@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Callable, Optional
 
 from mcukd.errors import UserError
 from mcukd.radio.ble import PDU_EXTRA, split_pdu
@@ -23,7 +22,7 @@ class Frames:
     split: Callable[[bytes], tuple[str, bytes]]
 
 
-def ble_frames(company: Optional[int] = None) -> Frames:
+def ble_frames(company: int | None = None) -> Frames:
     """Return the kind of advertisements with the data of a company, by its number; None: of any."""
 
     def split(pdu: bytes) -> tuple[str, bytes]:

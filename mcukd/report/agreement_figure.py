@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ _FEWEST = 3
 
 def budget_differences(
     labels: Sequence[Track], tags: Sequence[Track], found: Mapping[str, Any]
-) -> Optional[str]:
+) -> str | None:
     """Draw minutes per hour in bins, the tag's less the observer's against their mean; None with few bins.
 
     labels, tags: tracks of the animals of both sides. found: the agreement, as `agreement_of` returns it,

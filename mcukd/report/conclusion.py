@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.evaluation.model_names import in_order
@@ -26,7 +26,7 @@ _PLACES = {
 }
 
 
-def verdict(evidence: Evidence) -> Optional[Trust]:
+def verdict(evidence: Evidence) -> Trust | None:
     """Return the verdict on the model that runs on the device; None where nothing was scored yet."""
     if evidence.deployed is None or evidence.metrics is None:
         return None
@@ -45,7 +45,7 @@ def correction_helps(scores: dict[str, Any]) -> bool:
     return bool((scores.get(ADVICE) or {}).get("helps"))
 
 
-def correction_advice(evidence: Evidence) -> Optional[str]:
+def correction_advice(evidence: Evidence) -> str | None:
     """Return whether to correct the time budgets of the deployed model; None where nothing was scored."""
     if evidence.deployed is None or evidence.metrics is None:
         return None
@@ -82,7 +82,7 @@ def proof_sentence(evidence: Evidence) -> str:
     return " ".join(said) + stray
 
 
-def integer_loss(evidence: Evidence) -> Optional[float]:
+def integer_loss(evidence: Evidence) -> float | None:
     """Return how much MCC the deployed integer model loses against its float form on animals held out.
 
     None where either was not scored.
@@ -94,7 +94,7 @@ def integer_loss(evidence: Evidence) -> Optional[float]:
     return float(models[floats[-1]]["mcc"]) - float(models[evidence.deployed]["mcc"])
 
 
-def loss_sentence(loss: Optional[float]) -> str:
+def loss_sentence(loss: float | None) -> str:
     """Return what the integers cost as a sentence; empty where it is not known."""
     if loss is None:
         return ""
@@ -126,7 +126,7 @@ def scale_sentences(evidence: Evidence) -> list[str]:
     return list(dict.fromkeys(said.values()))
 
 
-def _scale_of(evidence: Evidence, name: str) -> Optional[str]:
+def _scale_of(evidence: Evidence, name: str) -> str | None:
     """Return what a bundled board's sensor makes of the card's scale; None of a board not known here."""
     from mcukd.boards.model import load_board
     from mcukd.boards.scale import scale_sentence

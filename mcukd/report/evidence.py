@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.data.card import Card, load_card
 from mcukd.errors import UserError
@@ -41,16 +41,16 @@ class Evidence:
     """
 
     study: Study
-    card: Optional[Card]
+    card: Card | None
     card_problem: str
-    metrics: Optional[dict[str, Any]]
-    model: Optional[IntegerModel]
+    metrics: dict[str, Any] | None
+    model: IntegerModel | None
     builds: dict[str, dict[str, Any]]
     proofs: dict[str, dict[str, Any]]
     energies: dict[str, dict[str, Any]]
-    robustness: Optional[dict[str, Any]]
+    robustness: dict[str, Any] | None
     files: list[str]
-    refusal: Optional[dict[str, Any]] = None
+    refusal: dict[str, Any] | None = None
 
     @property
     def family(self) -> str:
@@ -63,12 +63,12 @@ class Evidence:
         return not has_integers(self.study)
 
     @property
-    def tflite_bytes(self) -> Optional[int]:
+    def tflite_bytes(self) -> int | None:
         """Size of the TFLite file of a student without integer model; None before it is quantized."""
         return self.study.file(TFLITE).stat().st_size if self.tflite_only and TFLITE in self.files else None
 
     @property
-    def deployed(self) -> Optional[str]:
+    def deployed(self) -> str | None:
         """The model of `metrics.json` whose held-out figures stand for what runs on the device."""
         models = self.metrics["models"] if self.metrics else {}
         if self.model:
@@ -98,7 +98,7 @@ class Evidence:
             return REAL_IMAGE.upper()
         return "EMULATED BOARD" if kinds & {"emulated", REAL_IMAGE} else "BOARD NOT KNOWN"
 
-    def build_of(self, board: str) -> Optional[dict[str, Any]]:
+    def build_of(self, board: str) -> dict[str, Any] | None:
         """Return the size report of the firmware that `board`'s proof ran, if it is there."""
         return self.builds.get(self.proofs[board]["ran_on"])
 

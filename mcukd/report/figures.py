@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.drawing import AMBER, COLOURS, INK, LINE, MUTED, RED, drawing, svg
 from mcukd.evaluation.marks import Mark, marks
@@ -17,7 +17,7 @@ from mcukd.report.tensors import in_computation_order
 _SPREAD = 0.7
 
 
-def animals_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
+def animals_figure(models: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Draw each animal's MCC as one dot per model; None where no animal has one."""
     names = [name for name in in_order(models) if models[name].get("per_animal")]
     animals = sorted({animal for name in names for animal in models[name]["per_animal"]}, key=_natural)
@@ -33,7 +33,7 @@ def animals_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
         return svg(figure, "animals")
 
 
-def budget_figure(models: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> Optional[str]:
+def budget_figure(models: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> str | None:
     """Draw the time budget's bias in minutes per day, one dot per model and behaviour."""
     names = [name for name in in_order(models) if models[name].get("time_budget_bias_min_per_day")]
     if not names:
@@ -57,7 +57,7 @@ def _height(rows: int, models: int) -> float:
 def _rows_of_marks(
     axes: Any,
     rows: Sequence[str],
-    values: Mapping[str, Sequence[Optional[float]]],
+    values: Mapping[str, Sequence[float | None]],
     found: Mapping[str, Mark],
 ) -> None:
     """Draw one row for each name, with a mark of every model at its value; None is left out.
@@ -86,7 +86,7 @@ def _rows_of_marks(
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderpad=0, fontsize=8.5)
 
 
-def reliability_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
+def reliability_figure(models: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Draw accuracy against confidence, one line per model whose calibration is known; None without any."""
     names = [name for name in in_order(models) if models[name].get("calibration") and name != "majority"]
     if not names:
@@ -115,7 +115,7 @@ def reliability_figure(models: Mapping[str, Mapping[str, Any]]) -> Optional[str]
         return svg(figure, "reliability")
 
 
-def formats_figure(formats: Mapping[str, TensorFormat], costly: bool = False) -> Optional[str]:
+def formats_figure(formats: Mapping[str, TensorFormat], costly: bool = False) -> str | None:
     """Draw what each tensor's format can hold, from step to limit, and the greatest value observed.
 
     costly: whether the integers cost accuracy, so that clipped tensors are red and not amber.

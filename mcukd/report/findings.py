@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.evaluation.model_names import baselines_in_order, in_order, model_in_prose
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, STUDENT, TEACHER
@@ -14,7 +14,7 @@ from mcukd.text import figure, listed
 _DEPLOYED = (DEPLOYABLE, DISTILLED, STUDENT, TEACHER)
 
 
-def baseline_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
+def baseline_sentence(metrics: Mapping[str, Any]) -> str | None:
     """Return the sentence for the report's first paragraph where a baseline's MCC is above the student's."""
     models = metrics["models"]
     ours = next((name for name in _DEPLOYED if name in models), None)
@@ -39,7 +39,7 @@ def baseline_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
     )
 
 
-def comparison(metrics: Mapping[str, Any], a: str, b: str) -> Optional[Mapping[str, Any]]:
+def comparison(metrics: Mapping[str, Any], a: str, b: str) -> Mapping[str, Any] | None:
     """Return the tested difference of two models, None where it was not tested."""
     return next(
         (one for one in metrics.get("comparisons", ()) if (one["a"], one["b"]) == (a, b)),
@@ -47,7 +47,7 @@ def comparison(metrics: Mapping[str, Any], a: str, b: str) -> Optional[Mapping[s
     )
 
 
-def random_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
+def random_sentence(metrics: Mapping[str, Any]) -> str | None:
     """Return the optimism of a random split, of the model it raises most; None where none was run."""
     found = metrics.get("random_split")
     if not found:
@@ -63,7 +63,7 @@ def random_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
     )
 
 
-def poor_teacher_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
+def poor_teacher_sentence(metrics: Mapping[str, Any]) -> str | None:
     """Return a warning where a student learned from unlabelled recordings, answered by a poor teacher.
 
     A teacher below the plain student costs more than its answers are worth
@@ -83,7 +83,7 @@ def poor_teacher_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
     )
 
 
-def carried_sentence(metrics: Mapping[str, Any]) -> Optional[str]:
+def carried_sentence(metrics: Mapping[str, Any]) -> str | None:
     """Return which models were scored with a state that is carried on; None where none was."""
     models = [name for name in in_order(metrics["models"]) if metrics["models"][name].get("state") == CARRIED]
     if not models:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd import __version__
 from mcukd.distillation.config import DistillConfig
@@ -39,7 +39,7 @@ TEMPLATES = Path(__file__).resolve().parent
 TEMPLATE = "page.html.j2"
 
 
-def render(evidence: Evidence, ranges: Optional[dict[str, Any]]) -> str:
+def render(evidence: Evidence, ranges: dict[str, Any] | None) -> str:
     """Return the page as HTML. ranges: content of `ranges.json`, None where it is not of this model."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

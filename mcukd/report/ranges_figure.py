@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.drawing import COLOURS, INK, MUTED, drawing, svg
 from mcukd.report.figures import clipped_colour
 from mcukd.report.tensors import in_computation_order
 
 
-def ranges_figure(tensors: Mapping[str, Mapping[str, Any]], costly: bool = False) -> Optional[str]:
+def ranges_figure(tensors: Mapping[str, Mapping[str, Any]], costly: bool = False) -> str | None:
     """Draw quartiles, 1 and 99 per cent and the largest magnitude over the range from step to limit.
 
     tensors: as in `ranges.json`. costly: whether the integers cost accuracy, so that clipped tensors are red

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.files import sha256_file
@@ -73,7 +73,7 @@ def _place(stage: str) -> tuple[int, str]:
     return (ORDER.index(name) if name in ORDER else len(ORDER), board)
 
 
-def _own_reason(study: Study, stage: str, makers: dict[str, str]) -> Optional[str]:
+def _own_reason(study: Study, stage: str, makers: dict[str, str]) -> str | None:
     """Return why a stage is stale whatever became of the stages before it; None where it is not."""
     record = study.manifest["stages"][stage]
     for name, digest in record["outputs"].items():
@@ -89,7 +89,7 @@ def _own_reason(study: Study, stage: str, makers: dict[str, str]) -> Optional[st
     return None
 
 
-def _digest(study: Study, name: str) -> Optional[str]:
+def _digest(study: Study, name: str) -> str | None:
     return sha256_file(study.file(name)) if study.file(name).is_file() else None
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from mcukd.evaluation.model_names import in_order, model_title
 from mcukd.harness.reached import on_hardware, where_briefly

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.metrics.metrics_file import CARRIED, is_transductive
 from mcukd.metrics.refusal import refusal_sentence
@@ -38,10 +38,10 @@ class Behaviour:
 
     name: str
     standing: str
-    recall: Optional[float]
-    precision: Optional[float]
+    recall: float | None
+    precision: float | None
     windows: int
-    animals: Optional[int]
+    animals: int | None
     minutes_off: float
     minutes_true: float
     sentence: str
@@ -75,7 +75,7 @@ def judge(
     *,
     simulated: bool = False,
     wrong: int = 0,
-    refusal: Optional[Mapping[str, Any]] = None,
+    refusal: Mapping[str, Any] | None = None,
 ) -> Trust:
     """Return the verdict on `model` of `metrics.json`.
 
@@ -117,7 +117,7 @@ def judge(
     )
 
 
-def behaviour(name: str, scores: Mapping[str, Any], animals: Optional[int], total: int) -> Behaviour:
+def behaviour(name: str, scores: Mapping[str, Any], animals: int | None, total: int) -> Behaviour:
     """Judge one behaviour by recall, precision and their intervals over animals.
 
     animals: how many show it. total: windows of all behaviours and seeds, as in the confusion matrix.
@@ -137,7 +137,7 @@ def behaviour(name: str, scores: Mapping[str, Any], animals: Optional[int], tota
     return Behaviour(name, standing, one["recall"], one["precision"], windows, animals, off, true, sentence)
 
 
-def animals_of(scores: Mapping[str, Any], name: str) -> Optional[int]:
+def animals_of(scores: Mapping[str, Any], name: str) -> int | None:
     """Return how many held-out animals show a behaviour; of older figures how many there are at all."""
     found = (scores.get("intervals") or {}).get("per_class") or {}
     if name in found and "animals" in found[name]:
@@ -147,7 +147,7 @@ def animals_of(scores: Mapping[str, Any], name: str) -> Optional[int]:
 
 
 def _judged(
-    name: str, one: Mapping[str, Any], bounds: Mapping[str, Any], animals: Optional[int], windows: int
+    name: str, one: Mapping[str, Any], bounds: Mapping[str, Any], animals: int | None, windows: int
 ) -> tuple[str, str]:
     recall, precision = one["recall"], one["precision"]
     if not windows or recall is None:
@@ -226,9 +226,7 @@ def _animals(scores: Mapping[str, Any], split: str, seeds: Sequence[int], *, tra
     )
 
 
-def _caveats(
-    scores: Mapping[str, Any], seeds: Sequence[int], refusal: Optional[Mapping[str, Any]]
-) -> list[str]:
+def _caveats(scores: Mapping[str, Any], seeds: Sequence[int], refusal: Mapping[str, Any] | None) -> list[str]:
     held = len(scores.get("per_animal") or {})
     said = []
     if refusal is not None:
@@ -244,7 +242,7 @@ def _caveats(
     return said
 
 
-def _percent(value: Optional[float], bounds: Optional[Sequence[float]] = None) -> str:
+def _percent(value: float | None, bounds: Sequence[float] | None = None) -> str:
     """Return a share in percent, with its interval over animals where there is one."""
     if value is None:
         return "– %"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.distillation.qat import FOLDER, QatResult, read_qat_result, widths_folder
 from mcukd.errors import UserError
@@ -110,5 +110,5 @@ def _trained(study: Study, fold: str, config: QuantizeConfig) -> QatResult:
 
 
 def _identity(study: Study, made: dict[str, Any], files: Sequence[str]) -> str:
-    facts: list[Optional[object]] = [made, study.inputs(*files)]
+    facts: list[object | None] = [made, study.inputs(*files)]
     return sha256_text(json.dumps(facts, sort_keys=True))

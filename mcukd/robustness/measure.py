@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ def measure(
     levels = sum(sum(level != 0 for level in one.levels) for one in wanted)
     with progress("Perturbing", (levels + 1) * len(seeds)) as advance:
 
-        def scores(perturbation: Optional[Perturbation], level: float) -> dict[str, list[float]]:
+        def scores(perturbation: Perturbation | None, level: float) -> dict[str, list[float]]:
             found: dict[str, list[float]] = {one.name: [] for one in models}
             for seed in seeds:
                 counts = evaluation.counts
@@ -88,5 +88,5 @@ def _columns(by_level: Sequence[Sequence[float]]) -> dict[str, list[Any]]:
     }
 
 
-def _spread(values: Sequence[float]) -> Optional[float]:
+def _spread(values: Sequence[float]) -> float | None:
     return statistics.stdev(values) if len(values) > 1 else None

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +121,7 @@ class Perturbation:
     sentence: str
     against: str
     change: Apply
-    text: Optional[Callable[[float, Sensor], str]] = None
+    text: Callable[[float, Sensor], str] | None = None
 
     def __call__(self, counts: Counts, sensor: Sensor, level: float, seed: int = 0) -> Counts:
         """Return counts (N, T, C) int16 perturbed at `level`; equal arguments give equal counts."""

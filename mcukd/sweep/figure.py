@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def draw_pareto(facts: Mapping[str, Any], path: Path) -> None:
         figure.savefig(temporary, metadata={"Software": None})
 
 
-def front(costs: Sequence[Optional[float]], merits: Sequence[Optional[float]]) -> list[int]:
+def front(costs: Sequence[float | None], merits: Sequence[float | None]) -> list[int]:
     """Return the indices of the Pareto-optimal points by rising cost; points with None are left out."""
     known = [
         (cost, -gain, number)
@@ -72,7 +72,7 @@ def front(costs: Sequence[Optional[float]], merits: Sequence[Optional[float]]) -
 def _panel(
     axes: Any,
     points: Sequence[Mapping[str, Any]],
-    costs: Sequence[Optional[float]],
+    costs: Sequence[float | None],
     series: Sequence[str],
     label: str,
 ) -> None:
@@ -112,7 +112,7 @@ def _panel(
     axes.set_xlabel(label, fontsize=9)
 
 
-def axis_range(points: Sequence[Mapping[str, Any]], costs: Sequence[Optional[float]]) -> tuple[float, float]:
+def axis_range(points: Sequence[Mapping[str, Any]], costs: Sequence[float | None]) -> tuple[float, float]:
     """Return the ends of the MCC axis: around the dots, and around the lines that are close to them."""
     dots = [point for point, cost in zip(points, costs) if cost is not None] or points
     spread = [(point["mcc"], point["mcc_sd"] or 0) for point in dots]
@@ -125,7 +125,7 @@ def axis_range(points: Sequence[Mapping[str, Any]], costs: Sequence[Optional[flo
 
 
 def _name_front(
-    axes: Any, points: Sequence[Mapping[str, Any]], costs: Sequence[Optional[float]], best: Sequence[int]
+    axes: Any, points: Sequence[Mapping[str, Any]], costs: Sequence[float | None], best: Sequence[int]
 ) -> None:
     """Write the size beside each point of the front, one above the other where they are close."""
     axes.get_xlim()  # fixes the scale, on which positions depend
@@ -150,7 +150,7 @@ def _short(point: Mapping[str, Any]) -> str:
     return f"{sizes}·{width}"
 
 
-def _bytes(point: Mapping[str, Any]) -> Optional[int]:
+def _bytes(point: Mapping[str, Any]) -> int | None:
     if point["weight_bytes"] is None:
         return None
     return int(point["weight_bytes"] + (point["table_bytes"] or 0))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 from pydantic import (
     AliasChoices,
@@ -65,7 +65,7 @@ class Axes(_Options):
     activation_bits, qat: of the integer models.
     """
 
-    folds: Optional[tuple[str, ...]] = None
+    folds: tuple[str, ...] | None = None
     seeds: tuple[int, ...] = (0,)
     beside: tuple[str, ...] = ()
     bits: tuple[Any, ...] = (FLOAT, 8)
@@ -151,8 +151,8 @@ def _key(name: str) -> Any:
     return Field(None) if earlier == name else Field(None, validation_alias=AliasChoices(name, earlier))
 
 
-_axes: dict[str, Any] = {name: (Optional[_several(kind)], _key(name)) for name, kind in OPTIONS.items()}
-_shared: dict[str, Any] = {name: (Optional[kind], _key(name)) for name, kind in OPTIONS.items()}
+_axes: dict[str, Any] = {name: (_several(kind) | None, _key(name)) for name, kind in OPTIONS.items()}
+_shared: dict[str, Any] = {name: (kind | None, _key(name)) for name, kind in OPTIONS.items()}
 _CrossedAxes: type[Axes] = create_model("CrossedAxes", __base__=Axes, **_axes)
 _Training: type[_Strict] = create_model("Training", __base__=_Shared, **_shared)
 
@@ -183,7 +183,7 @@ class Grid(_Strict):
     seed: int = Field(0, ge=0, lt=2**31)
     grid: _CrossedAxes = _CrossedAxes()
     training: _Training = _Training()
-    measure: Optional[Measure] = None
+    measure: Measure | None = None
 
     @field_validator("split")
     @classmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,7 +139,7 @@ class StudentJob:
             trainer.train_fold(self._fold)
 
     @property
-    def _baseline_fits(self) -> Optional[Checkpoints]:
+    def _baseline_fits(self) -> Checkpoints | None:
         """Where the baseline student is kept, which is the same for every method."""
         config = self.work.config
         if config.uses_extra_channels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.data.card import load_card
 from mcukd.data.folds import Fold, make_folds
@@ -44,7 +44,7 @@ class Plan:
         return len({run.work.fold.name for run in self.runs})
 
 
-def make_plan(path: Path, out: Path, data_root: Optional[Path] = None) -> Plan:
+def make_plan(path: Path, out: Path, data_root: Path | None = None) -> Plan:
     """Read a grid and return its runs; nothing is done. UserError for a faulty grid or missing data."""
     grid = read_grid(path)
     card = load_card(grid.data)

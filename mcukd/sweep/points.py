@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.data.card import Card
 from mcukd.distillation.architectures import STUDENTS
@@ -33,7 +33,7 @@ class Point:
 
     model: str
     config: DistillConfig
-    integers: Optional[QuantizeConfig] = None
+    integers: QuantizeConfig | None = None
     qat: bool = False
 
     @property
@@ -137,7 +137,7 @@ def _students(grid: Grid, config: DistillConfig) -> Iterator[Point]:
                     yield Point(STUDENT, config, QuantizeConfig(bits, activation_bits, gates), qat)
 
 
-def _form_of(config: DistillConfig) -> Optional[IntegerForm]:
+def _form_of(config: DistillConfig) -> IntegerForm | None:
     """Return the integer form of the student's family, or None."""
     return integer_form(config.student) if FAMILIES[config.student].integers else None
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ from mcukd.sweep.work import TRAINING, Work, use_one_thread
 #: Windows classified on the emulated core; a step takes the same instructions whatever the samples are.
 MEASURED_WINDOWS = 4
 
-Training = Union[TeacherJob, StudentJob, BaselineJob]
+Training = TeacherJob | StudentJob | BaselineJob
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ class CostJob:
         return read_row(self.path, self.key) or {}
 
 
-def read_row(path: Path, key: str) -> Optional[dict[str, Any]]:
+def read_row(path: Path, key: str) -> dict[str, Any] | None:
     """Read a result; None where it is missing, damaged or of another key."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

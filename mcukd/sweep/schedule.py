@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Optional, Protocol
+from typing import Protocol
 
 from mcukd.errors import UserError
 from mcukd.parallel.executor import DaskCluster, Executor, LocalProcesses, OnProgress, Task, run_tasks
@@ -55,7 +55,7 @@ def missing(jobs: Iterable[Job]) -> list[Job]:
 
 
 def run_jobs(
-    jobs: Sequence[Job], workers: int = 1, scheduler: Optional[str] = None, folder: Optional[Path] = None
+    jobs: Sequence[Job], workers: int = 1, scheduler: str | None = None, folder: Path | None = None
 ) -> dict[str, UserError]:
     """Do what `missing` returned, and return the errors by key of the jobs that could not be done.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.evaluation.baselines import BASELINES
@@ -19,9 +19,9 @@ from mcukd.sweep.table import write_results
 def run_sweep(
     path: Path,
     out: Path,
-    data_root: Optional[Path] = None,
-    workers: Optional[int] = None,
-    scheduler: Optional[str] = None,
+    data_root: Path | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> dict[str, Any]:
     """Do all runs of the grid at `path` that `out` does not hold yet, and gather them.
 

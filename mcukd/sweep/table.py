@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,7 @@ TABLE, SUMMARY, FIGURE = "table.parquet", "summary.json", "pareto.png"
 _ARROW: dict[Any, str] = {
     kind: arrow
     for plain, arrow in ((int, "int64"), (float, "float64"), (str, "string"), (bool, "bool_"))
-    for kind in (plain, Optional[plain])
+    for kind in (plain, plain | None)
 }
 #: Columns of the table and their Arrow types; what does not apply, or was not measured, is null.
 COLUMNS = {

@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from mcukd.data.card import load_card
 from mcukd.data.folds import Fold
@@ -47,13 +47,13 @@ class Source:
     """
 
     card: str
-    data_root: Optional[Path]
+    data_root: Path | None
     seed: int
     extra: bool
     sha256: str
 
     @classmethod
-    def of(cls, card: str, data_root: Optional[Path], seed: int, extra: bool) -> Source:
+    def of(cls, card: str, data_root: Path | None, seed: int, extra: bool) -> Source:
         """Return the source with the hash of the data on this computer; UserError where it is missing."""
         return cls(
             card, data_root, seed, extra, dataset_sha256(load_card(card), data_root, seed, extra=extra)
@@ -113,8 +113,8 @@ def load(source: Source) -> tuple[Windows, Windows]:
 class CachedFoldTrainer(FoldTrainer):
     """A FoldTrainer that resumes teachers and baseline students from fits kept in the sweep's folder."""
 
-    teacher_fits: Optional[Checkpoints] = None
-    baseline_fits: Optional[Checkpoints] = None
+    teacher_fits: Checkpoints | None = None
+    baseline_fits: Checkpoints | None = None
 
     def train_baseline_student(
         self, data: TrainingSet, config: TrainingConfig, fits: FitContext
@@ -123,7 +123,7 @@ class CachedFoldTrainer(FoldTrainer):
         kept = replace(fits, checkpoints=self.baseline_fits or fits.checkpoints)
         return super().train_baseline_student(data, config, kept)
 
-    def train_teacher(self, data: TrainingSet, fits: FitContext) -> Optional[Teacher]:
+    def train_teacher(self, data: TrainingSet, fits: FitContext) -> Teacher | None:
         """Train the teacher, or restore one whose fits are finished."""
         return super().train_teacher(data, replace(fits, checkpoints=self.teacher_fits or fits.checkpoints))
 

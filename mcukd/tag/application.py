@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +97,7 @@ def replay(
     reset_cause: int,
     firmware: int,
     model: int,
-    pack: Optional[Callable[[Tag, int], bytes]] = None,
+    pack: Callable[[Tag, int], bytes] | None = None,
     period_s: int = 0,
 ) -> Outcome:
     """Do what the tag should have done, and compare its results call by call.

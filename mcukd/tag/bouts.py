@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 CHANGED, GAP, FULL, STOPPED = range(4)
 #: Why a bout ended, in words.
@@ -32,9 +31,9 @@ class Bouts:
     """The bout under way."""
 
     def __init__(self) -> None:
-        self.under_way: Optional[Bout] = None
+        self.under_way: Bout | None = None
 
-    def result(self, class_found: int, seconds: int) -> Optional[tuple[Bout, int]]:
+    def result(self, class_found: int, seconds: int) -> tuple[Bout, int] | None:
         """Take a result; return the bout that it ends, and why, or None."""
         bout = self.under_way
         same = bout is not None and bout.class_found == class_found
@@ -44,7 +43,7 @@ class Bouts:
         self.under_way = Bout(seconds, class_found, 1)
         return None if bout is None else (bout, FULL if same else CHANGED)
 
-    def end(self) -> Optional[Bout]:
+    def end(self) -> Bout | None:
         """End the bout under way, as at a gap, and return it."""
         bout, self.under_way = self.under_way, None
         return bout

@@ -7,8 +7,6 @@ counter of 32,768 Hz and 32 bits drives it; fractions are 1/32768 s.
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.tag.records import TICKS_PER_SECOND
 
 _WORD = 1 << 32
@@ -61,7 +59,7 @@ class Rate:
 
     def reset(self) -> None:
         """Forget the stretch, as at a gap."""
-        self._begin: Optional[tuple[int, int]] = None
+        self._begin: tuple[int, int] | None = None
         self._end = (0, 0)
         self._samples = 0
 
@@ -76,7 +74,7 @@ class Rate:
         else:
             self._samples, self._begin = 0, self._end
 
-    def take(self) -> Optional[tuple[int, int, int]]:
+    def take(self) -> tuple[int, int, int] | None:
         """Return samples, seconds and fraction of the stretch, and begin the next one; None without one."""
         if self._begin is None or not self._samples:
             return None

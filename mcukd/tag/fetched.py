@@ -14,7 +14,6 @@ import struct
 import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.files import naming
@@ -143,7 +142,7 @@ def _entry(kind: bytes, content: bytes) -> bytes:
     return body + _CRC.pack(zlib.crc32(body))
 
 
-def _end_of(content: bytes, at: int) -> Optional[int]:
+def _end_of(content: bytes, at: int) -> int | None:
     """Return the first byte behind the entry at `at`, None where no whole and right entry is there."""
     if len(content) - at < _HEAD.size:
         return None

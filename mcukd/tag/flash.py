@@ -13,8 +13,8 @@ Bits are cleared by programming and set by erasing a whole page. Nothing here wa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable, Optional
 
 from mcukd.tag.records import BLANK
 
@@ -29,9 +29,9 @@ class FlashRules:
     chip: str
     page_bytes: int
     erases: int
-    writes_per_word: Optional[int] = None
+    writes_per_word: int | None = None
     row_bytes: int = 256
-    writes_per_row: Optional[int] = None
+    writes_per_row: int | None = None
 
     @property
     def page_words(self) -> int:
@@ -65,7 +65,7 @@ class ModelledFlash:
         self.words = [BLANK] * (pages * rules.page_words)
         self.erases = [0] * pages
         self.operations = 0
-        self.cut_at: Optional[int] = None
+        self.cut_at: int | None = None
         self.torn_bits = 0
         self.torn_page: Callable[[list[int]], list[int]] = lambda before: before
         self._writes = [0] * len(self.words)

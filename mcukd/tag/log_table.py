@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
-from typing import Any, Optional
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.tag.bouts import ENDS
@@ -47,7 +47,7 @@ COLUMNS = (
     "what",
 )
 UNKNOWN = "unknown"
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Setting:
     sequence: int
     tag: float
     utc: float
-    drift_ppm: Optional[float] = None
+    drift_ppm: float | None = None
 
 
 def settings_of(log: Log) -> list[Setting]:
@@ -81,7 +81,7 @@ def settings_of(log: Log) -> list[Setting]:
     return found
 
 
-def utc_of(seconds: float, boot: int, settings: Sequence[Setting]) -> tuple[Optional[float], bool]:
+def utc_of(seconds: float, boot: int, settings: Sequence[Setting]) -> tuple[float | None, bool]:
     """Return Unix seconds at a moment of the tag's clock, and whether they may be trusted.
 
     Between two settings of the same start a straight line joins them; before the first and after the last the
@@ -100,7 +100,7 @@ def utc_of(seconds: float, boot: int, settings: Sequence[Setting]) -> tuple[Opti
     return (earlier[-1].utc + seconds - earlier[-1].tag, False) if earlier else (None, False)
 
 
-def rows_of(log: Log, classes: Optional[Sequence[str]] = None) -> list[dict[str, Any]]:
+def rows_of(log: Log, classes: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """Return a row for each record, with the keys of `COLUMNS` and `results_<class>`.
 
     Values are None where a record says nothing of them. classes: their names in the model's order; numbers
@@ -135,13 +135,13 @@ def rows_of(log: Log, classes: Optional[Sequence[str]] = None) -> list[dict[str,
     return rows
 
 
-def iso(utc: Optional[float]) -> Optional[str]:
+def iso(utc: float | None) -> str | None:
     """Return Unix seconds as an ISO 8601 date to the second, rounded down; None for None."""
     return None if utc is None else f"{_EPOCH + timedelta(seconds=int(utc)):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _facts(
-    found: Found, names: Sequence[str], settings: Sequence[Setting], drifts: dict[int, Optional[float]]
+    found: Found, names: Sequence[str], settings: Sequence[Setting], drifts: dict[int, float | None]
 ) -> dict[str, Any]:
     record = found.record
     facts: dict[str, Any] = {}
@@ -163,13 +163,13 @@ def _facts(
     return facts
 
 
-def rate_hz(record: Record) -> Optional[float]:
+def rate_hz(record: Record) -> float | None:
     """Return the sensor's rate by the tag's clock, from a rate record; None where no time passed."""
     took = field(record, "took_s") + field(record, "took_fraction") / TICKS_PER_SECOND
     return field(record, "samples") / took if took else None
 
 
-def _sentence(record: Record, row: dict[str, Any], names: Sequence[str], result_us: Optional[int]) -> str:
+def _sentence(record: Record, row: dict[str, Any], names: Sequence[str], result_us: int | None) -> str:
     """Tell a record in words."""
     if record.kind == BOOT:
         return (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Callable, Optional
 
 from mcukd.tag.bouts import GAP, STOPPED, Bout, Bouts
 from mcukd.tag.clock import Clock, Rate
@@ -53,7 +52,7 @@ class Tag:
         reset_cause: int = 0,
         firmware: int = 0,
         model: int = 0,
-        on_period: Optional[Callable[[Tag], None]] = None,
+        on_period: Callable[[Tag], None] | None = None,
         period_s: int = 0,
     ) -> None:
         self._config, self._ticks, self._on_period = config, ticks, on_period

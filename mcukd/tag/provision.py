@@ -11,7 +11,6 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,11 +63,11 @@ class Provision:
     """
 
     id: str = ""
-    axes: Optional[tuple[int, int, int]] = None
-    calibration: Optional[Calibration] = None
+    axes: tuple[int, int, int] | None = None
+    calibration: Calibration | None = None
     period_s: int = 0
-    session: Optional[Session] = None
-    radio_id: Optional[int] = None
+    session: Session | None = None
+    radio_id: int | None = None
 
 
 def check(provision: Provision) -> None:
@@ -148,13 +147,13 @@ def decode(words: bytes) -> tuple[Provision, bool]:
     return provision, keys
 
 
-def newest(words: Sequence[int], first_page: int, page_words: int = 1024) -> Optional[tuple[int, Provision]]:
+def newest(words: Sequence[int], first_page: int, page_words: int = 1024) -> tuple[int, Provision] | None:
     """Return how often a tag was provisioned, and what the newest record says; None where there is none.
 
     words: of the flash, the pages of provisioning from `first_page` on. A record of a format that is not
     known says nothing.
     """
-    found: Optional[tuple[int, Provision]] = None
+    found: tuple[int, Provision] | None = None
     pages = []
     for page in range(first_page, first_page + PAGES):
         at, end = page * page_words, (page + 1) * page_words
@@ -183,7 +182,7 @@ def write(
 
 
 def calibrated(
-    counts: NDArray[np.integer], calibration: Optional[Calibration], bits: int, shift: int
+    counts: NDArray[np.integer], calibration: Calibration | None, bits: int, shift: int
 ) -> NDArray[np.int16]:
     """Return the counts that are used of a sensor's own (…, 3), of `bits` bits; its own axes.
 

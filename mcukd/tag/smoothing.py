@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Optional
 
 
 def with_unknown(class_found: int, logits: Sequence[int], margin: int) -> int:
@@ -29,7 +28,7 @@ class Smoothing:
 
     def __init__(self, k: int) -> None:
         self._last: deque[int] = deque(maxlen=k)
-        self._given: Optional[int] = None
+        self._given: int | None = None
 
     def reset(self) -> None:
         """Forget all results, as at a gap."""

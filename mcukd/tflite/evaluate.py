@@ -6,9 +6,10 @@ while the desktop's default kernels (XNNPACK) differ in the last bit on some win
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +101,7 @@ class Cell:
 
 
 def evaluate(
-    path: Path, counts: NDArray[np.int16], advance: Optional[Callable[[int, str], None]] = None
+    path: Path, counts: NDArray[np.int16], advance: Callable[[int, str], None] | None = None
 ) -> NDArray[np.float32]:
     """Run the exported cell at `path` over windows of counts (N, T, C); returns logits (N, K) float32.
 
@@ -115,7 +116,7 @@ def evaluate_cell(
     cell: Cell,
     counts: NDArray[np.int16],
     name: str,
-    advance: Optional[Callable[[int, str], None]] = None,
+    advance: Callable[[int, str], None] | None = None,
 ) -> NDArray[np.float32]:
     """Run a cell over windows of counts (N, T, C), as `evaluate` does. name: of its file, for messages."""
     if counts.ndim != 3 or counts.shape[2] != len(cell.facts.mean):

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +41,7 @@ def export(
     classes: Sequence[str],
     counts: NDArray[np.int16],
     path: Path,
-    info: Optional[ModelInfo] = None,
+    info: ModelInfo | None = None,
     widths: TfliteWidths = INT8,
 ) -> ExportResult:
     """Write the student's one-step cell with its head to `path`, in one step.

@@ -6,10 +6,10 @@ The registry is `mcukd.models.families`; `tflite_form` looks a family's form up 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ Predict = Callable[[NDArray[np.int16]], NDArray[np.int64]]
 Export = Callable[[Any, Sequence[str], NDArray[np.int16], Path, ModelInfo, TfliteWidths], Sequence[str]]
 
 
-def _nothing_against(weights: Any) -> Optional[str]:
+def _nothing_against(weights: Any) -> str | None:
     return None
 
 
@@ -44,11 +44,11 @@ class TfliteForm:
     export: Export
     predictor: Callable[[Path], Predict]
     whole_windows: bool
-    refusal: Callable[[Any], Optional[str]] = _nothing_against
+    refusal: Callable[[Any], str | None] = _nothing_against
     widths: tuple[TfliteWidths, ...] = (INT8,)
 
 
-def tflite_form(family: str) -> Optional[TfliteForm]:
+def tflite_form(family: str) -> TfliteForm | None:
     """Return the TensorFlow Lite form of a family, or None."""
     one = FAMILIES[family]
     return one.part("tflite") if one.tflite else None

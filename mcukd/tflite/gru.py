@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +33,7 @@ def _predictor(path: Path) -> Predict:
     return lambda counts: np.argmax(evaluate_cell(cell, counts, str(path)), axis=1)
 
 
-def _refusal(weights: GruMlpWeights) -> Optional[str]:
+def _refusal(weights: GruMlpWeights) -> str | None:
     if weights.prototypes > 1:
         return "its one-step cell has no prototype heads, and a search found one"
     return None

@@ -6,12 +6,12 @@ TensorFlow's own announces its end; both run the same reference kernels.
 from __future__ import annotations
 
 import warnings
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.extras import is_installed
 
 
-def interpreter(content: bytes, *, reference: bool, threads: Optional[int] = None) -> Any:
+def interpreter(content: bytes, *, reference: bool, threads: int | None = None) -> Any:
     """Return an interpreter of a file's bytes, its tensors not yet allocated.
 
     reference: run the reference kernels, which give the bits of TensorFlow Lite Micro, or otherwise the

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 from mcukd.errors import UserError
 
@@ -21,7 +20,7 @@ _REMEDY = "the integer model does not need it; leave the TFLite file out with 'm
 class Converter:
     """A child process that converts one job after another."""
 
-    def __init__(self, command: Optional[Sequence[str]] = None) -> None:
+    def __init__(self, command: Sequence[str] | None = None) -> None:
         root = str(Path(__file__).resolve().parents[2])
         search = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
         # Paths go through the pipe whatever the locale is.
@@ -69,7 +68,7 @@ class Converter:
             self.process.communicate()
 
 
-shared: Optional[Converter] = None
+shared: Converter | None = None
 
 
 def converter() -> Converter:

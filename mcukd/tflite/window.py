@@ -7,10 +7,10 @@ Standardisation stays outside the file, as in the one-step cell: whoever fills t
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ def export_window(
     classes: Sequence[str],
     counts: NDArray[np.int16],
     path: Path,
-    info: Optional[ModelInfo] = None,
+    info: ModelInfo | None = None,
 ) -> WindowExport:
     """Write a trained mobilenet as an int8 file for whole windows to `path`, in one step.
 
@@ -150,7 +150,7 @@ class WindowModel:
         return np.asarray(self._interpreter.get_tensor(self.scores.index))
 
     def logits(
-        self, counts: NDArray[np.int16], advance: Optional[Callable[[int, str], None]] = None
+        self, counts: NDArray[np.int16], advance: Callable[[int, str], None] | None = None
     ) -> NDArray[np.float32]:
         """Return logits (N, K) of windows (N, T, C), `BATCH` at a time; advance: as `evaluate_windows`."""
         logits = np.zeros((len(counts), len(self.facts.classes)), np.float32)
@@ -167,7 +167,7 @@ class WindowModel:
 
 
 def evaluate_windows(
-    path: Path, counts: NDArray[np.int16], advance: Optional[Callable[[int, str], None]] = None
+    path: Path, counts: NDArray[np.int16], advance: Callable[[int, str], None] | None = None
 ) -> NDArray[np.float32]:
     """Run the file at `path` over windows of counts (N, T, C); returns logits (N, K) float32.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ class Augmentation:
     tilt: float = 0.0
     scale: float = 0.0
     stretch: float = 0.0
-    roll_axis: Optional[int] = None
+    roll_axis: int | None = None
     flip: bool = False
     scale_axes: float = 0.0
     noise: float = 0.0
@@ -127,7 +127,7 @@ class Augmenter:
         return turns.astype(np.float32)
 
 
-def vertical(windows: FloatArray) -> Optional[NDArray[np.float64]]:
+def vertical(windows: FloatArray) -> NDArray[np.float64] | None:
     """Return the unit vector (3,) of gravity in windows (N, T, 3); None where they have no common one."""
     means = windows.mean(axis=1, dtype=np.float64)
     directions = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)

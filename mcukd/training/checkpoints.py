@@ -8,9 +8,9 @@ import shutil
 import time
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Checkpoint:
         self.path, self._key, self._interval = path, key, interval
         self._saved = time.monotonic()
 
-    def load(self) -> Optional[dict[str, Any]]:
+    def load(self) -> dict[str, Any] | None:
         """Return the arrays saved last; None where they are missing, damaged or of another fit."""
         try:
             with np.load(self.path, allow_pickle=False) as stored:

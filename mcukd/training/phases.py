@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any
 
 from mcukd.training.losses import LossInputs, soft_label_loss
 
@@ -41,9 +41,9 @@ class Phase:
     teacher_outputs: tuple[str, ...] = ()
     epoch_fraction: float = 1.0
     lr_scale: float = 1.0
-    trains: Optional[Callable[[keras.Model], list[Any]]] = None
+    trains: Callable[[keras.Model], list[Any]] | None = None
     mixup_fraction: float = 0.0
-    crop_length: Optional[int] = None
+    crop_length: int | None = None
 
     def shares_inputs_with(self, other: Phase) -> bool:
         """Return whether both phases can train on the same cached augmented windows and teacher outputs."""

@@ -8,8 +8,8 @@ presentation is augmented anew, because augmentation alone is cheap.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Callable, Optional, Union
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,9 +43,9 @@ class AugmentedTeacherCache:
 
     def __init__(
         self,
-        windows: Union[FloatArray, WindowsInContext],
+        windows: FloatArray | WindowsInContext,
         augment: Augmenter,
-        teacher: Optional[Callable[[Sequence[str]], TeacherFn]],
+        teacher: Callable[[Sequence[str]], TeacherFn] | None,
         output_names: Sequence[str],
         epochs: float,
         seed: Sequence[int],
@@ -63,7 +63,7 @@ class AugmentedTeacherCache:
         index: NDArray[np.int64],
         rng: np.random.Generator,
         output_names: Sequence[str],
-        context: Optional[int] = None,
+        context: int | None = None,
     ) -> tuple[FloatArray, TeacherOutputs]:
         """Return augmented windows (n, T, C) of indices (n,), and the teacher's named outputs for them.
 
@@ -87,7 +87,7 @@ class AugmentedTeacherCache:
         index: NDArray[np.int64],
         rng: np.random.Generator,
         output_names: Sequence[str],
-        context: Optional[int] = None,
+        context: int | None = None,
     ) -> tuple[FloatArray, TeacherOutputs]:
         if isinstance(self._windows, np.ndarray):
             windows = self._windows[index]

@@ -11,10 +11,10 @@ import json
 import math
 import random
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,11 +75,11 @@ class Targets:
     """
 
     labels: NDArray[np.int64]
-    soft: Optional[FloatArray] = None
+    soft: FloatArray | None = None
     temperature: float = 1.0
     alpha: float = 0.0
     smoothing: float = 0.0
-    teacher: Optional[Callable[[Sequence[str]], TeacherFn]] = None
+    teacher: Callable[[Sequence[str]], TeacherFn] | None = None
 
     def one_hot(self, classes: int) -> FloatArray:
         """Return the hard labels as (N, K) float32, smoothed."""
@@ -131,7 +131,7 @@ class Trainer:
         jit_compile: bool,
         phases: Sequence[Phase] = (LABELS,),
         rollback: bool = False,
-        carried: Optional[CarriedState] = None,
+        carried: CarriedState | None = None,
     ) -> None:
         from mcukd.tensorflow_setup import keras
 
@@ -153,9 +153,9 @@ class Trainer:
         config: TrainingConfig,
         seed: int,
         on_progress: Callable[[int], None] = lambda units: None,
-        checkpoint: Optional[Checkpoint] = None,
-        set_initial: Optional[Callable[[keras.Model], None]] = None,
-        context: Optional[WindowsInContext] = None,
+        checkpoint: Checkpoint | None = None,
+        set_initial: Callable[[keras.Model], None] | None = None,
+        context: WindowsInContext | None = None,
     ) -> keras.Model:
         """Train from fresh weights on windows (N, T, C) and return the model, which the next fit will reuse.
 
@@ -177,7 +177,7 @@ class Trainer:
         soft = np.zeros_like(hard) if targets.soft is None else targets.soft.astype(np.float32)
         augment = Augmenter(windows, config.augmentation)
         channels = self.model.input_shape[-1]
-        cache: Optional[AugmentedTeacherCache] = None
+        cache: AugmentedTeacherCache | None = None
         phase_steps = [total_steps(len(windows), config.epochs * p.epoch_fraction) for p in self.phases]
         advance = in_units(on_progress, sum(phase_steps))
         for number, (phase, steps) in enumerate(zip(self.phases, phase_steps)):
@@ -238,7 +238,7 @@ class Trainer:
         targets: Targets,
         config: TrainingConfig,
         seed: int,
-        context: Optional[WindowsInContext],
+        context: WindowsInContext | None,
     ) -> AugmentedTeacherCache:
         """Return the cache of a phase and of all others that share its inputs, the same for each of them."""
         phase = self.phases[number]
@@ -411,7 +411,7 @@ def _training_loop(
     optimizer: Any,
     phase: Phase,
     jit_compile: bool,
-    carried: Optional[CarriedState] = None,
+    carried: CarriedState | None = None,
 ) -> Callable[..., Any]:
     from mcukd.tensorflow_setup import tensorflow as tf
 

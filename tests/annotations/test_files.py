@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import pytest
@@ -57,7 +56,7 @@ def same(found: Track, written: Track) -> bool:
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_reads_to_the_same(tmp_path: Path, first: Track, second: Track, kind: str) -> None:
     path, tracks = tmp_path / "file", [first, second]
-    sha: Optional[str] = None
+    sha: str | None = None
     if kind == "boris":
         write_project(path, "herd", tracks, "Europe/Berlin", "")
     elif kind == "xlsx":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import pytest
 from builders.runners import ELF, LOADED, PLAIN, RUNNERS, SAID, WROTE, refusal

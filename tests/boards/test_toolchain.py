@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Optional
 
 import pytest
 from builders.students import random_model
@@ -237,7 +236,7 @@ def test_user_text_cannot_end_a_comment(tmp_path: Path) -> None:
     [("exit 0", None), ("echo; echo two", ""), ("printf '\\377 1.0'", "\ufffd 1.0"), ("echo odd >&2", "odd")],
 )
 def test_a_program_that_says_nothing_or_no_text_for_a_version_is_no_traceback(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, line: Optional[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, line: str | None
 ) -> None:
     program = tmp_path / "odd"
     program.write_text(f"#!/bin/sh\n{script}\n")

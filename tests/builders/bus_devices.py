@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.chips.bus import I2CDevice, SPIDevice
 
 
@@ -16,7 +14,7 @@ class Memory(I2CDevice):
     name = "memory"
     address = 0x50
 
-    def __init__(self, ready_at: Optional[int] = None) -> None:
+    def __init__(self, ready_at: int | None = None) -> None:
         super().__init__()
         self.registers = bytearray(range(16))
         self.at = 0
@@ -49,7 +47,7 @@ class Memory(I2CDevice):
             self.ready_at = None
             self.set_pin("INT", True)
 
-    def next_event(self) -> Optional[int]:
+    def next_event(self) -> int | None:
         return self.ready_at
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Optional
 
 import pytest
 
@@ -92,9 +91,9 @@ def program(
     chip: str,
     main: str,
     before: str = "",
-    handlers: Optional[dict[int, str]] = None,
-    console: Optional[Console] = None,
-    on: Optional[Chip] = None,
+    handlers: dict[int, str] | None = None,
+    console: Console | None = None,
+    on: Chip | None = None,
 ) -> Program:
     """Compile `main` (the body) and `before` (functions), flash it to a fresh chip and switch that on.
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -39,14 +39,14 @@ def parsed(words: list[str]) -> Any:
     return context
 
 
-def mcukd_process(*arguments: str, cwd: Optional[Path] = None) -> Completed:
+def mcukd_process(*arguments: str, cwd: Path | None = None) -> Completed:
     """Run a command in a process of its own, which takes seconds to import what it needs."""
     return subprocess.run(
         [sys.executable, "-m", "mcukd", *arguments], cwd=cwd, capture_output=True, text=True, check=False
     )
 
 
-def mcukd(*arguments: str, cwd: Optional[Path] = None) -> Completed:
+def mcukd(*arguments: str, cwd: Path | None = None) -> Completed:
     """Run a command in this process, down to its exit code and the sentence on standard error."""
     out, error = io.StringIO(), io.StringIO()
     before, interrupt = Path.cwd(), signal.getsignal(signal.SIGINT)

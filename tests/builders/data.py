@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def samples(n: int, scale: float = 1.0, seed: int = 0) -> np.ndarray:
 
 
 def write_segment(
-    folder: Path, name: str, values: np.ndarray, rate_hz: Optional[float] = None, start: float = 0.0
+    folder: Path, name: str, values: np.ndarray, rate_hz: float | None = None, start: float = 0.0
 ) -> Path:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def write_segment(
     return path
 
 
-def write_herd(folder: Path, scale: float = 1.0, rate_hz: Optional[float] = None) -> None:
+def write_herd(folder: Path, scale: float = 1.0, rate_hz: float | None = None) -> None:
     """Two animals with both classes, forty samples each."""
     for seed, name in enumerate(
         ("graze/A1.csv", "graze/B2.csv", "rest/A3.csv", "lie/B4.csv", "other/A5.csv")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,10 +19,10 @@ BOUT_S, BOUTS = 12, 4
 ONE_G = {"g": 1.0, "m/s2": 9.80665, "mg": 1000.0}
 PLACES = {"g": 4, "m/s2": 4, "mg": 1}
 #: 09:20:30 UTC on a day whose number is above 12, so that day and month can be told apart.
-START = dt.datetime(2024, 5, 15, 9, 20, 30, tzinfo=dt.timezone.utc)
+START = dt.datetime(2024, 5, 15, 9, 20, 30, tzinfo=dt.UTC)
 TWO_HOURS_EAST = dt.timezone(dt.timedelta(hours=2))
-EXCEL_ZERO = dt.datetime(1899, 12, 30, tzinfo=dt.timezone.utc)
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+EXCEL_ZERO = dt.datetime(1899, 12, 30, tzinfo=dt.UTC)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 SEPARATORS = (",", ";", "\t", "|", " ")
 HEADERS = (
     "plain",
@@ -101,7 +101,7 @@ class Dialect:
     decimal: str
     header: str
     stamps: str
-    zone: Optional[str]
+    zone: str | None
     newline: str
     gap_s: float
     odd_rows: str
@@ -275,10 +275,10 @@ def _stamps(dialect: Dialect, start: dt.datetime, seconds: float, row: int) -> l
     moment = start + dt.timedelta(microseconds=round(seconds * 1e6))
     if kind.startswith("unix"):
         return [_counted(kind, round((moment - EPOCH).total_seconds() * 1000), dialect)]
-    zone = dt.timezone.utc if dialect.zone is None else ZoneInfo(dialect.zone)
+    zone = dt.UTC if dialect.zone is None else ZoneInfo(dialect.zone)
     local = moment.astimezone(zone)
     if kind.endswith("days"):
-        days = ((local.replace(tzinfo=dt.timezone.utc)) - EXCEL_ZERO).total_seconds() / 86400
+        days = ((local.replace(tzinfo=dt.UTC)) - EXCEL_ZERO).total_seconds() / 86400
         return [_decimal(f"{days + (693960 if kind == 'matlab days' else 0):.10f}", dialect)]
     if kind == "compact":
         return [f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}"]
@@ -363,7 +363,7 @@ def _write_table(
     dialect: Dialect, folder: Path, table: list[tuple[str, dt.datetime, dt.datetime, str]]
 ) -> Path:
     """Write the labels apart, their dates in the recordings' zone."""
-    zone = dt.timezone.utc if dialect.zone is None else ZoneInfo(dialect.zone)
+    zone = dt.UTC if dialect.zone is None else ZoneInfo(dialect.zone)
     lines = ["animal,start,end,behaviour"]
     for animal, start, end, label in table:
         cells = []

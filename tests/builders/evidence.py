@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from builders.session import BEGAN, CLASSES, NS, step_clock
@@ -93,7 +93,7 @@ def contents_of(archive: Archive) -> dict[str, bytes]:
 
 
 def made_over(
-    source: Path, out: Path, changes: dict[str, Optional[bytes]], facts: Optional[dict[str, Any]] = None
+    source: Path, out: Path, changes: dict[str, bytes | None], facts: dict[str, Any] | None = None
 ) -> Path:
     """Write an archive again with other or fewer members, all hashes of description and manifest made anew.
 
@@ -118,7 +118,7 @@ def made_over(
     return out
 
 
-def with_hashes_made_anew(archive: Path, changes: dict[str, bytes]) -> dict[str, Optional[bytes]]:
+def with_hashes_made_anew(archive: Path, changes: dict[str, bytes]) -> dict[str, bytes | None]:
     """Return changes and the study's manifest with the hashes of the changed files in every stage."""
     manifest = json.loads(read_archive(archive).read("study/study.json"))
     for name, content in changes.items():

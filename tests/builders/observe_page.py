@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event
-from typing import Any, Optional
+from typing import Any
 
 from builders.session import connected, facts, result
 
@@ -28,7 +28,7 @@ class SaidTag:
         self._moments: Queue[Moment] = Queue()
         self._number = 0
 
-    def say(self, behaviour: Optional[int]) -> Result:
+    def say(self, behaviour: int | None) -> Result:
         """Tell a result now; return it."""
         now = HostClock().now_ns()
         made = result(self._number, 0, behaviour)

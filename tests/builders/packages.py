@@ -8,7 +8,6 @@ import subprocess
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 import pytest
 from builders.filter_mlp import filter_model
@@ -87,7 +86,7 @@ def need(*tools: str) -> None:
 
 
 def call(
-    command: Sequence[object], folder: Optional[Path] = None, environment: Optional[dict[str, str]] = None
+    command: Sequence[object], folder: Path | None = None, environment: dict[str, str] | None = None
 ) -> str:
     """Run a command and return what it printed on standard output."""
     result = subprocess.run(

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ class Packer:
 
 
 def decode_uplinks(
-    javascript: str, payloads: Sequence[bytes], folder: Path, port: Optional[int] = None
+    javascript: str, payloads: Sequence[bytes], folder: Path, port: int | None = None
 ) -> list[dict[str, Any]]:
     """What `decodeUplink` gives for each payload, in a context that has what ECMAScript 5.1 has."""
     node = shutil.which("node")

@@ -6,7 +6,6 @@ import ctypes
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from builders.compile import STRICT, UNDEFINED
@@ -197,7 +196,7 @@ class Driver:
         self._spend(10 * BYTE_NS)
         return STUCK if self.bus.stuck else OK
 
-    def _sample(self, context: Optional[int], sample: ctypes._Pointer[ctypes.c_int16], gap: int) -> None:
+    def _sample(self, context: int | None, sample: ctypes._Pointer[ctypes.c_int16], gap: int) -> None:
         self.samples.append((sample[0], sample[1], sample[2]))
         self.gaps.append(gap)
 
@@ -250,7 +249,7 @@ class Driver:
                 return self.device.pins.get(pin, False)
         return True
 
-    def run(self, seconds: float, period_s: Optional[float] = None, pin: Optional[str] = None) -> list[str]:
+    def run(self, seconds: float, period_s: float | None = None, pin: str | None = None) -> list[str]:
         """Drain every `period_s`, or at the pin and at twice the watermark's time at the latest.
 
         Returns the results, one for each drain.

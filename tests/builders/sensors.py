@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Union
-
 import numpy as np
 
 from mcukd.chips.bus import I2CBus, I2CDevice
@@ -27,7 +25,7 @@ class Wire:
         self.time_ns = time_ns
         self.device.advance(time_ns)
 
-    def wait(self, time_ns: Union[int, float]) -> None:
+    def wait(self, time_ns: int | float) -> None:
         """Let time go on."""
         self.time_ns += int(time_ns)
         self.device.advance(self.time_ns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from threading import Event
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.observation.folder import SessionFacts, facts_of
 from mcukd.observation.moments import ClockReading, Connected, Moment, Result
@@ -68,13 +68,13 @@ def reading(seconds: float) -> ClockReading:
     return ClockReading(ticks_at(seconds), BEGAN + round(seconds * NS), NS // 1000)
 
 
-def result(number: int, seconds: float, behaviour: Optional[int]) -> Result:
+def result(number: int, seconds: float, behaviour: int | None) -> Result:
     """Return a result that the tag made so many seconds after the session began."""
     at = BEGAN + round(seconds * NS)
     return Result(at, number, ticks_at(seconds), behaviour, behaviour, (0,) * len(CLASSES))
 
 
-def told(behaviours: Sequence[Optional[int]], first_s: float = 5.12) -> list[Moment]:
+def told(behaviours: Sequence[int | None], first_s: float = 5.12) -> list[Moment]:
     """Return a tag's moments: connected, a reading, a result each hop, and a last reading."""
     hop = 64 / 50
     results = [result(number, first_s + number * hop, one) for number, one in enumerate(behaviours)]
@@ -86,7 +86,7 @@ class ListedTag:
 
     name = "a list"
 
-    def __init__(self, moments: Sequence[Moment], clock: Optional[StepClock] = None) -> None:
+    def __init__(self, moments: Sequence[Moment], clock: StepClock | None = None) -> None:
         self._moments, self._clock = moments, clock
 
     def moments(self, stop: Event) -> Iterator[Moment]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
-from typing import Optional
 
 import pytest
 from builders.places import ROOT
@@ -65,7 +64,7 @@ class _Reader(HTMLParser):
         self.page = Page()
         self._open: list[tuple[str, bool, bool]] = [("", not article, False)]  # tag, in the article, left out
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, Optional[str]]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         classes = given.get("class", "").split()
         _, inside, left_out = self._open[-1]

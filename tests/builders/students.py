@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Optional
 
 import numpy as np
 
@@ -99,7 +98,7 @@ def streamed_model(name: str) -> IntegerModel:
 
 
 def refusing_model(
-    seed: int = 0, share: float = 0.25, distance: bool = True, model: Optional[IntegerModel] = None
+    seed: int = 0, share: float = 0.25, distance: bool = True, model: IntegerModel | None = None
 ) -> IntegerModel:
     """A random model whose rule makes about `share` of random windows too close to call, and as many too far.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from builders.boards import board_of, untagged
@@ -53,7 +52,7 @@ class TagImage:
         return Recording(animals() << self.board.sensor.setup.shift, repeat=True)
 
     def start(
-        self, recording: Recording, device: Optional[I2CDevice] = None, radio: Optional[Sx1272] = None
+        self, recording: Recording, device: I2CDevice | None = None, radio: Sx1272 | None = None
     ) -> TagRun:
         """Switch the tag on, with the modelled sensor and radio or other devices in their places."""
         assert self.board.sensor is not None and self.board.sensor.driver is not None
@@ -75,10 +74,10 @@ def tag_image(
     name: str,
     folder: Path,
     tag: str,
-    margin: Optional[int] = None,
+    margin: int | None = None,
     steps: int = 256,
     radio: str = "",
-    hop: Optional[int] = None,
+    hop: int | None = None,
     refuses: bool = False,
     stream: bool = False,
     pairs: bool = True,

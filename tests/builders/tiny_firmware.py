@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
 
 from mcukd.boards.model import Board
 from mcukd.boards.sensor_driver import SensorSetup
@@ -90,7 +89,7 @@ int main(void)
 """
 
 
-def write_sources(board: Board, folder: Path, main: str = MAIN, sensor: Optional[SensorSetup] = None) -> Path:
+def write_sources(board: Board, folder: Path, main: str = MAIN, sensor: SensorSetup | None = None) -> Path:
     """Render the board's port, linker script and sensor beside `main.c`."""
     folder.mkdir(parents=True, exist_ok=True)
     context = {"board": board, "sensor": sensor, "sampling": False}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, ClassVar, Optional
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -74,8 +75,8 @@ def run_here(
     training: Windows,
     evaluation: Windows,
     config: DistillConfig,
-    first: Optional[Callable[[], None]] = None,
-    recordings: Optional[Windows] = None,
+    first: Callable[[], None] | None = None,
+    recordings: Windows | None = None,
 ) -> None:
     """Stand in for `run_jobs`: the jobs in this process, with networks that are compiled once."""
     if first is not None:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
-from typing import Optional, cast
+from typing import cast
 
 from mcukd.errors import UserError
 from mcukd.harness import frames
@@ -169,11 +169,11 @@ class WatchedTag:
 class QuickEvent(Event):
     """An event that is waited for in the time of a tag."""
 
-    def __init__(self, tag: WatchedTag, on_wait: Optional[Callable[[], None]] = None) -> None:
+    def __init__(self, tag: WatchedTag, on_wait: Callable[[], None] | None = None) -> None:
         super().__init__()
         self._tag, self._on_wait = tag, on_wait
 
-    def wait(self, timeout: Optional[float] = None) -> bool:
+    def wait(self, timeout: float | None = None) -> bool:
         self._tag.elapse(timeout or 0.0)
         if self._on_wait is not None:
             self._on_wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
 
 import pytest
 from builders.bus_devices import Inverter, Memory
@@ -50,14 +49,14 @@ def run(
     folder: Path,
     main: str,
     before: str = "",
-    handlers: Optional[dict[int, str]] = None,
+    handlers: dict[int, str] | None = None,
     ms: float = 500,
     **more: object,
 ) -> Program:
     return program(folder, "nrf52840", main, before, handlers, **more).run(ms)  # type: ignore[arg-type]
 
 
-def stopped(folder: Path, main: str, before: str = "", on: Optional[Chip] = None) -> str:
+def stopped(folder: Path, main: str, before: str = "", on: Chip | None = None) -> str:
     with pytest.raises(ChipStop) as stop:
         program(folder, "nrf52840", main, before, on=on).run(500)
     return str(stop.value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import pytest
@@ -207,7 +206,7 @@ def test_bytes_that_are_foreseen_change_nothing(images: dict[str, Path], drains_
     ],
 )
 def test_a_fault_on_the_chips_bus_is_told_and_the_tag_goes_on(
-    images: dict[str, Path], name: str, fault: str, gap: Optional[str], result: Optional[str]
+    images: dict[str, Path], name: str, fault: str, gap: str | None, result: str | None
 ) -> None:
     sensor: RegisterSensor = SENSORS[name](source := random_recording(2000, 12, seed=3))
     tag = Tag(name, images[name], with_fault(sensor, fault, 3 * SECOND, 8 * SECOND))

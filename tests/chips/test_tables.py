@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -47,7 +47,7 @@ def described(root: ElementTree.Element, name: str) -> dict[str, Any]:
     }
 
 
-def number(text: Optional[str]) -> int:
+def number(text: str | None) -> int:
     assert text is not None
     return int(text, 0)
 

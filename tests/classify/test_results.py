@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -215,7 +215,7 @@ def test_a_window_across_midnight_counts_on_both_days(
 
 def test_days_are_those_of_the_zone_with_23_and_25_hours() -> None:
     zone, budget = ZoneInfo("Europe/Berlin"), TimeBudget(2)
-    begin = int(datetime(2026, 3, 1, tzinfo=timezone.utc).timestamp()) * 10**9
+    begin = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * 10**9
     starts = begin + np.arange(245 * 24, dtype=np.int64) * 3600 * 10**9
     budget.add(starts, starts + 3600 * 10**9, (np.arange(len(starts)) % 2).astype(np.uint8))
     hours = {day: time.sum() / 3600e9 for day, time in budget.days(zone).items()}

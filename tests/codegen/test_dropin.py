@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
 
 import pytest
 from builders.commands import invoke
@@ -90,7 +89,7 @@ def need(*tools: str) -> None:
             pytest.skip(f"needs {tool}, which is not on the PATH")
 
 
-def write_program(models: dict[str, IntegerModel], folder: Path, core: Optional[str] = None) -> list[str]:
+def write_program(models: dict[str, IntegerModel], folder: Path, core: str | None = None) -> list[str]:
     """Write the models and a C++ main into one folder; return the models' sources."""
     folder.mkdir(exist_ok=True)
     sources = []

@@ -211,11 +211,11 @@ def _local_times() -> list[list[str]]:
     import datetime as dt
 
     rows = herd()
-    start = dt.datetime(2024, 10, 27, 0, 58, 45, tzinfo=dt.timezone.utc)
+    start = dt.datetime(2024, 10, 27, 0, 58, 45, tzinfo=dt.UTC)
     zone = dt.timedelta(hours=2)
     for row in rows:
         utc = start + dt.timedelta(seconds=float(row[0]))
-        local = utc + (zone if utc < dt.datetime(2024, 10, 27, 1, tzinfo=dt.timezone.utc) else zone / 2)
+        local = utc + (zone if utc < dt.datetime(2024, 10, 27, 1, tzinfo=dt.UTC) else zone / 2)
         row[0] = local.strftime("%Y-%m-%d %H:%M:%S.%f")[:-5]
     return rows
 

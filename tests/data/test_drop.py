@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ def test_segments_are_read_without_them(tmp_path: Path) -> None:
     agrees(card)
 
 
-def with_drop(folder: Path, drop: Optional[str], **changes: Any) -> Card:
+def with_drop(folder: Path, drop: str | None, **changes: Any) -> Card:
     path = write_card(folder, **changes).path
     assert path is not None
     if drop is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Optional
 
 import numpy as np
 import pytest
@@ -15,9 +14,7 @@ from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 
 
-def herd(
-    animals: list[str], labels: Optional[list[int]] = None, split: Optional[list[str]] = None
-) -> Windows:
+def herd(animals: list[str], labels: list[int] | None = None, split: list[str] | None = None) -> Windows:
     """Windows of every class for every animal, or one window with the given label each."""
     if labels is None:
         animals, labels = animals * 2, [0] * len(animals) + [1] * len(animals)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,7 +141,7 @@ def test_rows_written_twice_are_no_gap_and_are_reported(tmp_path: Path) -> None:
     assert "animal A: 2 rows = 0.50 % stand twice, stamp and values" in found
 
 
-def herd(folder: Path, seconds: np.ndarray, twice: Optional[int] = None) -> None:
+def herd(folder: Path, seconds: np.ndarray, twice: int | None = None) -> None:
     """Two animals with both classes, all with these stamps."""
     for number, name in enumerate(("graze/A1.csv", "rest/A2.csv", "graze/B1.csv", "rest/B2.csv")):
         values = samples(len(seconds), seed=number)
@@ -216,7 +216,7 @@ def recorded(draw: Any) -> list[tuple[str, str, int, np.ndarray]]:
 
 
 def written(
-    folder: Path, reader: str, runs: list[tuple[str, str, int, np.ndarray]], hz: Optional[float]
+    folder: Path, reader: str, runs: list[tuple[str, str, int, np.ndarray]], hz: float | None
 ) -> Card:
     folder.mkdir(parents=True, exist_ok=True)
     for old in (*folder.rglob("*.csv"), *folder.glob("*.parquet")):
@@ -278,7 +278,7 @@ def written(
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), hz=st.sampled_from([None, None, 5, 25, 12.5]))
 def test_every_command_counts_the_same_windows(
-    tmp_path: Path, reader: str, data: st.DataObject, hz: Optional[float]
+    tmp_path: Path, reader: str, data: st.DataObject, hz: float | None
 ) -> None:
     try:
         card = written(tmp_path / reader, reader, recorded(data.draw), hz)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def nanoseconds(moment: dt.datetime) -> int:
         ("2024-05-15 13:30:48\u221202:00", NOON.replace(microsecond=0), -7200),
     ],
 )
-def test_a_date_in_any_form_is_read_exactly(text: str, moment: dt.datetime, offset: Optional[int]) -> None:
+def test_a_date_in_any_form_is_read_exactly(text: str, moment: dt.datetime, offset: int | None) -> None:
     read = read_dates([text])
     assert read.known.all() and int(read.local[0]) == nanoseconds(moment)
     assert np.isnan(read.offset[0]) if offset is None else read.offset[0] == offset

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
 
 import pytest
 from builders.commands import mcukd
@@ -40,7 +39,7 @@ def records_of(dump: bytes) -> list[Record]:
 class DamagedTag(SimulatedTag):
     """A simulated tag behind a line with faults, which is lost after so many bytes to the host."""
 
-    def __init__(self, pages: dict[int, bytes], faults: Faults, lost_after: Optional[int] = None):
+    def __init__(self, pages: dict[int, bytes], faults: Faults, lost_after: int | None = None):
         super().__init__(pages, CONFIG.classes)
         self._there, self._back, self._lost_after = faults.line(0), faults.line(1), lost_after
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
@@ -48,7 +48,7 @@ def listed(monkeypatch: pytest.MonkeyPatch, *ports: Any) -> None:
     monkeypatch.setattr(reached_module, "serial_ports", lambda: list(ports))
 
 
-def entry(device: str, hwid: str = "n/a", vid: Optional[int] = None, **more: Any) -> SimpleNamespace:
+def entry(device: str, hwid: str = "n/a", vid: int | None = None, **more: Any) -> SimpleNamespace:
     facts = {
         "device": device,
         "hwid": hwid,
@@ -113,7 +113,7 @@ def test_a_socket_says_nothing_of_its_other_end() -> None:
     ],
 )
 def test_a_serial_device_is_known_by_the_list_of_ports(
-    monkeypatch: pytest.MonkeyPatch, port: Any, kind: str, usb: Optional[str]
+    monkeypatch: pytest.MonkeyPatch, port: Any, kind: str, usb: str | None
 ) -> None:
     listed(monkeypatch, *([port] if port else []))
     found = reached_through(SimpleNamespace(port="/dev/no-port"), "/dev/no-port")
@@ -162,7 +162,7 @@ def test_emulated_ports_of_windows_are_no_hardware(
     ],
 )
 def test_only_a_known_serial_device_is_called_hardware(
-    reached: Optional[Reached], emulated: bool, words: str
+    reached: Reached | None, emulated: bool, words: str
 ) -> None:
     """Whatever the image says: its flag alone makes nothing hardware."""
     content = validation(reached.facts() if reached else None, emulated)
@@ -184,7 +184,7 @@ def test_a_known_serial_device_is_named_with_its_port() -> None:
 WHO = Identity("collar", "ab" * 32, "cd" * 32, 256, 128, 8, 3, 5, False, "cycles", 1)
 
 
-def results(*counts: Optional[int]) -> list[WindowResult]:
+def results(*counts: int | None) -> list[WindowResult]:
     import numpy as np
 
     return [WindowResult(0, np.zeros(5, np.int64), 0, count, None) for count in counts]

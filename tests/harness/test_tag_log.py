@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import pytest
@@ -146,7 +145,7 @@ def test_a_line_that_always_loses_is_told(binary: Path, monkeypatch: pytest.Monk
     with connected(binary) as device:
         exchange = device.exchange
 
-        def repeated(request: Request, payload: bytes, wait: float, attempts: Optional[int]) -> bytes:
+        def repeated(request: Request, payload: bytes, wait: float, attempts: int | None) -> bytes:
             device.retries += 1
             return exchange(request, payload, wait, attempts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import pytest
@@ -299,7 +299,7 @@ def test_the_command_prints_the_verdict_and_gives_it_as_json(study: Study) -> No
         (None, "Not turned into integers yet"),
     ],
 )
-def test_what_it_was_proven_on_is_said(tmp_path: Path, boards: Optional[tuple], words: str) -> None:
+def test_what_it_was_proven_on_is_said(tmp_path: Path, boards: tuple | None, words: str) -> None:
     study = Study.create(tmp_path / "one", "herd-sim", 0)
     finish_distill(study)
     if boards is not None:

@@ -7,7 +7,6 @@ starts again.
 """
 
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 import pytest
@@ -124,7 +123,7 @@ def start_after_cut(day: Day, replay: Replay, operation: Operation, number: int)
     return library.records()
 
 
-def check_kept(replay: Replay, found: list[tuple[int, ...]], erased: Optional[int]) -> None:
+def check_kept(replay: Replay, found: list[tuple[int, ...]], erased: int | None) -> None:
     """Every record committed is there, in order, and nothing else but the one that was being written.
 
     erased: the page whose erase was interrupted, which held the oldest records: any of them may be there.

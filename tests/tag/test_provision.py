@@ -7,7 +7,6 @@ import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import pytest
@@ -112,7 +111,7 @@ class Tag:
         words = (ctypes.c_uint32 * WORDS)(*struct.unpack(f"<{WORDS}I", encode(told)))
         return bool(self.library.c.tag_provision_write(words, 0, seconds))
 
-    def read(self) -> Optional[Provision]:
+    def read(self) -> Provision | None:
         """What the tag's own reader finds."""
         words = (ctypes.c_uint32 * WORDS)()
         there = self.library.c.tag_provision_read(words)

@@ -9,7 +9,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import random
 import threading
 from dataclasses import replace
-from typing import Optional
 
 import numpy as np
 import pytest
@@ -228,7 +227,7 @@ def test_an_interrupted_fit_ends_with_the_same_weights(student_trainer, tmp_path
     kept = [w.copy() for w in student_trainer.fit(windows, Targets(labels), RECIPE, seed=5).get_weights()]
     student_trainer.fit(windows, Targets(labels), replace(RECIPE, epochs=3), seed=6)
 
-    def fit(budget: Optional[int]) -> tuple[list[np.ndarray], int]:
+    def fit(budget: int | None) -> tuple[list[np.ndarray], int]:
         shown = 0
 
         def advance(count: int) -> None:

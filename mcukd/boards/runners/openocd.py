@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal, Optional
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -25,8 +25,8 @@ class OpenOcd(Section):
     interface: str = Field(min_length=1)
     transport: Literal["jtag", "swd"]
     target: str = Field(min_length=1)
-    adapter_khz: Optional[int] = Field(default=None, gt=0, le=50_000)
-    unlock: Optional[str] = None
+    adapter_khz: int | None = Field(default=None, gt=0, le=50_000)
+    unlock: str | None = None
     after_unlock: tuple[str, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")

@@ -6,7 +6,6 @@ pyOCD of itself unlocks a protected chip by erasing it; the option auto_unlock t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
 
 from pydantic import Field
 
@@ -19,7 +18,7 @@ class PyOcd(Section):
     """How pyOCD names the chip. chip_erase_loses: what its chip erase destroys beyond the flash."""
 
     target: str = Field(min_length=1)
-    chip_erase_loses: Optional[str] = None
+    chip_erase_loses: str | None = None
 
 
 class PyOcdRunner(Runner):

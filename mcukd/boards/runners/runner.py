@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Optional
+from typing import Any, ClassVar
 
 from mcukd.boards.section import Section
 
@@ -19,14 +19,14 @@ class FlashOptions:
     erase_provisioning: what the tag was told, and its log, may be lost with that.
     """
 
-    probe: Optional[str] = None
+    probe: str | None = None
     allow_erase: bool = False
     unlock: bool = False
     erase_chip: bool = False
     erase_provisioning: bool = False
 
     @property
-    def erases_all(self) -> Optional[str]:
+    def erases_all(self) -> str | None:
         """The option that erases all of the flash; None where only what is written is erased."""
         names = ("allow_erase", "unlock", "erase_chip")
         return next((f"--{name.replace('_', '-')}" for name in names if getattr(self, name)), None)

@@ -6,8 +6,6 @@ until it is cleared; INTEN says which events raise the interrupt; SHORTS connect
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.chips.core import Core
 from mcukd.chips.registers import PeripheralTable
 from mcukd.chips.space import Peripheral
@@ -155,7 +153,7 @@ class NordicPeripheral(Peripheral):
     def enabled(self, value: int) -> None:
         """Take note of a new value of ENABLE."""
 
-    def pin(self, register: str) -> Optional[int]:
+    def pin(self, register: str) -> int | None:
         """Return the pin that a PSEL register selects; None where it is disconnected."""
         value = self.values[register]
         return None if value >> 31 else value & 0x3F

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.chips.bus import I2CBus, SPIBus
 from mcukd.chips.chip import BROWN_OUT, POWER, Chip
@@ -35,7 +35,7 @@ class NRF52840(Chip):
     ram = (0x20000000, 1 << 18)
     pin_count = 48
 
-    def __init__(self, console: Optional[Console] = None, seed: int = 0) -> None:
+    def __init__(self, console: Console | None = None, seed: int = 0) -> None:
         super().__init__(console, seed)
         core, table = self.core, load_table("nrf52840").peripherals
         core.add_read_only(0, _FLASH_BYTES, self._store)

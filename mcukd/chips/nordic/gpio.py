@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.chips.core import Core
 from mcukd.chips.nordic.base import NordicPeripheral
 from mcukd.chips.pins import Pins
@@ -20,7 +18,7 @@ class Port(NordicPeripheral):
     def __init__(self, table: PeripheralTable, core: Core, pins: Pins, first: int) -> None:
         self.pins, self.first = pins, first
         self.out = self.direction = 0
-        self.gpiote: Optional[Gpiote] = None
+        self.gpiote: Gpiote | None = None
         super().__init__(table, core)
         self.count = sum(name.startswith("PIN_CNF") for name in self.values)
         pins.listen(self._changed)

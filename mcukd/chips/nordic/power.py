@@ -8,7 +8,7 @@ The RTCs count only while it runs.
 from __future__ import annotations
 
 import functools
-from typing import Optional, Protocol
+from typing import Protocol
 
 from mcukd.chips.core import Core
 from mcukd.chips.events import Event
@@ -186,7 +186,7 @@ class Power(NordicPeripheral):
                 "the firmware switched the chip off (POWER.SYSTEMOFF); waking from it is not modelled"
             )
 
-    def warning_millivolts(self) -> Optional[int]:
+    def warning_millivolts(self) -> int | None:
         """Return the threshold of the power-fail warning; None where it is off (thresholds 1.7 … 2.8 V)."""
         value = self.values["POFCON"]
         return 1700 + 100 * ((value >> 1 & 0xF) - 4) if value & 1 else None

@@ -6,8 +6,6 @@ counter reaches CC two counts ahead or more; a CC of the present count or the ne
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.chips.core import Core
 from mcukd.chips.events import Event
 from mcukd.chips.nordic.base import NordicPeripheral
@@ -158,7 +156,7 @@ class Watchdog(NordicPeripheral):
 
     def __init__(self, table: PeripheralTable, core: Core, clock: Clock) -> None:
         self._clock = clock
-        self._event: Optional[Event] = None
+        self._event: Event | None = None
         self._waiting = 0
         super().__init__(table, core)
 

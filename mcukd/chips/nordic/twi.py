@@ -6,7 +6,7 @@ and the bytes are in memory when the stretch ends. DMA reaches RAM only.
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from collections.abc import Callable
 
 from mcukd.chips.bus import I2CBus
 from mcukd.chips.core import Core
@@ -49,7 +49,7 @@ class DmaSerial(NordicPeripheral):
     ) -> None:
         self._ram, self._sync = ram, sync
         self.ids = ids
-        self._event: Optional[Event] = None
+        self._event: Event | None = None
         self.busy = 0
         super().__init__(table, core)
         self.enable = enable
@@ -107,7 +107,7 @@ class Twim(DmaSerial):
 
     def __init__(self, *arguments: object, bus: Callable[[int, int, str], I2CBus]) -> None:
         self._bus_at = bus
-        self._suspended: Optional[Callable[[], None]] = None
+        self._suspended: Callable[[], None] | None = None
         super().__init__(*arguments)  # type: ignore[arg-type]
 
     def reset(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from typing import Optional
 
 from mcukd.chips.console import Console
 from mcukd.chips.core import Core
@@ -32,7 +31,7 @@ class SerialLine(NordicPeripheral):
     txd, rxd = "PSEL.TXD", "PSEL.RXD"
 
     def __init__(
-        self, table: PeripheralTable, core: Core, clock: Clock, console: Optional[Console], enable: list[int]
+        self, table: PeripheralTable, core: Core, clock: Clock, console: Console | None, enable: list[int]
     ) -> None:
         self.clock, self.console = clock, console
         super().__init__(table, core)
@@ -77,11 +76,11 @@ class Uart(SerialLine):
     mine = 4
 
     def __init__(
-        self, table: PeripheralTable, core: Core, clock: Clock, console: Optional[Console], enable: list[int]
+        self, table: PeripheralTable, core: Core, clock: Clock, console: Console | None, enable: list[int]
     ) -> None:
         self._receiving = self._sending = False
         self._fifo: deque[int] = deque()
-        self._arrival: Optional[Event] = None
+        self._arrival: Event | None = None
         self._sent_at = 0
         super().__init__(table, core, clock, console, enable)
 
@@ -216,7 +215,7 @@ class Uarte(SerialLine):
         table: PeripheralTable,
         core: Core,
         clock: Clock,
-        console: Optional[Console],
+        console: Console | None,
         enable: list[int],
         ram: tuple[int, int],
     ) -> None:
@@ -225,11 +224,11 @@ class Uarte(SerialLine):
         super().__init__(table, core, clock, console, enable)
 
     def _clear(self) -> None:
-        self._buffer: Optional[tuple[int, int]] = None
+        self._buffer: tuple[int, int] | None = None
         self._received = 0
         self._fifo: deque[int] = deque()
-        self._arrival: Optional[Event] = None
-        self._sending: Optional[Event] = None
+        self._arrival: Event | None = None
+        self._sending: Event | None = None
 
     def reset(self) -> None:
         super().reset()

@@ -7,8 +7,6 @@ hopping are not modelled.
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.chips.bus import SPIDevice
 from mcukd.chips.radios.air import LoraPacket
 from mcukd.chips.registers import load_table
@@ -38,7 +36,7 @@ class Sx1272(SPIDevice):
         self._registers = {one.address: one for one in table.registers}
         self._addresses = {one.name: one.address for one in table.registers}
         self.air: list[LoraPacket] = []
-        self.slept_from: Optional[int] = None
+        self.slept_from: int | None = None
         self._ready_ns = _POWER_UP_NS
         self.version = VERSION
         self.reset()
@@ -48,9 +46,9 @@ class Sx1272(SPIDevice):
         self.values = {name: self._registers[at].reset for name, at in self._addresses.items()}
         self._fifo = bytearray(256)
         self._crystal_ns = self.time_ns
-        self._done_ns: Optional[int] = None
-        self._sends: Optional[LoraPacket] = None
-        self._address: Optional[int] = None
+        self._done_ns: int | None = None
+        self._sends: LoraPacket | None = None
+        self._address: int | None = None
         self._update_pin()
 
     @property
@@ -96,7 +94,7 @@ class Sx1272(SPIDevice):
             return self._at_fifo()
         return self.version if name == "RegVersion" else self.values[name]
 
-    def _at_fifo(self, value: Optional[int] = None) -> int:
+    def _at_fifo(self, value: int | None = None) -> int:
         if not self.values["RegOpMode"] & 0x80 or self.mode == _SLEEP:
             raise ChipStop("the SX1272's FIFO is reached asleep or outside LoRa mode (section 4.1.3)")
         if self.time_ns < self._crystal_ns:
@@ -206,6 +204,6 @@ class Sx1272(SPIDevice):
         if self._done_ns is not None and time_ns >= self._done_ns:
             self.done()
 
-    def next_event(self) -> Optional[int]:
+    def next_event(self) -> int | None:
         """Return when the packet under way will be sent."""
         return self._done_ns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional, Union
 
 from mcukd.boards.radio_section import LoraRadio, Radio
 from mcukd.chips.chip import Chip
@@ -14,10 +13,10 @@ from mcukd.errors import UserError
 from mcukd.radio.ble import CHANNELS, received
 from mcukd.radio.frames import FRAMES
 
-Packet = Union[LoraPacket, BlePacket]
+Packet = LoraPacket | BlePacket
 
 
-def wire_radio(chip: Chip, section: Radio, device: Optional[Sx1272] = None) -> Sequence[Packet]:
+def wire_radio(chip: Chip, section: Radio, device: Sx1272 | None = None) -> Sequence[Packet]:
     """Connect the radio that a board names; return the packets that leave its antenna, more as time goes by.
 
     device: an SX1272 with a fault, in the place of one with none. A chip that sends by itself needs none.

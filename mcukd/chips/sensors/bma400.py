@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import ClassVar, Optional
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -321,7 +321,7 @@ class BMA400(RegisterSensor):
             active = bool(level & self.registers[_INT_MAPS[number]])
             self.set_pin(pin, active == bool(self.registers[_INT_PINS] & high))
 
-    def next_event(self) -> Optional[int]:
+    def next_event(self) -> int | None:
         """Return when a pin may rise: at the next sample, at the watermark, or where the FIFO is full."""
         enabled = self.registers[_INT_ENABLE] & (self.registers[0x21] | self.registers[0x22])
         moments = []

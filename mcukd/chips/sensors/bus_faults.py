@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import numpy as np
 
 from mcukd.chips.sensors.faulty import FOREVER, Faulty
@@ -28,7 +26,7 @@ class RefusesData(Faulty):
 class HoldsBus(Faulty):
     """Pulls SDA low, until it has seen some clock pulses made by hand; never lets go where that is None."""
 
-    pulses_needed: Optional[int] = 9
+    pulses_needed: int | None = 9
 
     def enter(self) -> None:
         """Begin to hold the bus."""
@@ -66,7 +64,7 @@ class DroppedInterrupt(Faulty):
             for name, level in self.sensor.pins.items():
                 self.set_pin(name, level)
 
-    def next_event(self) -> Optional[int]:
+    def next_event(self) -> int | None:
         """Return the sensor's next event, or the fault's beginning or end."""
         if self.active and self.until_ns < FOREVER:
             return self.until_ns

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.chips.bus import I2CDevice
 from mcukd.chips.sensors.registers import RegisterSensor
 
@@ -52,7 +50,7 @@ class Faulty(I2CDevice):
         super().advance(time_ns)
         self.sensor.advance(time_ns)
 
-    def next_event(self) -> Optional[int]:
+    def next_event(self) -> int | None:
         """Return the sensor's next event, or the fault's beginning or end."""
         change = self.from_ns if not self._entered else None if self._over else self.until_ns
         moments = [self.sensor.next_event(), change if change != FOREVER else None]

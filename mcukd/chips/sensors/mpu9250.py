@@ -11,7 +11,7 @@ part.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Optional
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +76,7 @@ class MPU9250(RegisterSensor):
         self.fifo_in_cycle = fifo_in_cycle
         self.dropped = 0
         self.pins["INT"] = False
-        self._pulse_end: Optional[int] = None
+        self._pulse_end: int | None = None
         self.reset()
 
     # --- Set-up ----------------------------------------------------------------------------------------
@@ -264,11 +264,11 @@ class MPU9250(RegisterSensor):
             self._pulse_end = None
             self._drive_pin()
 
-    def next_event(self) -> Optional[int]:
+    def next_event(self) -> int | None:
         """Return when the pin may change: at the next sample, at an overflow, or at a pulse's end."""
         enabled = self.registers[_INT_ENABLE]
         latched = bool(self.registers[_INT_PIN] & 0x20)
-        ahead: Optional[int] = None
+        ahead: int | None = None
         if enabled & _DATA_READY and not (latched and self._status & _DATA_READY):
             ahead = 0
         elif enabled & _OVERFLOW & ~self._status and self._fifo_fills:

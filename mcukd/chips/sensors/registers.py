@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Optional
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,7 +178,7 @@ class RegisterSensor(I2CDevice):
         """Let one axis answer to the self-test with a part of its present answer."""
         raise NotImplementedError
 
-    def next_sample_event(self, ahead: Optional[int]) -> Optional[int]:
+    def next_sample_event(self, ahead: int | None) -> int | None:
         """Return when the sample after `ahead` others is taken; None for None or where it takes none."""
         return self.sample_time(ahead) if self.sampling and ahead is not None else None
 
@@ -204,7 +204,7 @@ class SensorOverSPI(SPIDevice):
         super().advance(time_ns)
         self.sensor.advance(time_ns)
 
-    def next_event(self) -> Optional[int]:
+    def next_event(self) -> int | None:
         """Return the sensor's next event."""
         return self.sensor.next_event()
 

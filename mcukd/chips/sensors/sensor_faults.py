@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +39,7 @@ class Frozen(Faulty):
 
     def __init__(self, sensor: RegisterSensor, from_ns: int = 0, until_ns: int = FOREVER) -> None:
         super().__init__(sensor, from_ns, until_ns)
-        self._value: Optional[Counts] = None
+        self._value: Counts | None = None
         sensor.source = Altered(sensor.source, self, self._freeze)
 
     def _freeze(self, counts: Counts, times_ns: NDArray[np.int64], scale: Scale) -> Counts:

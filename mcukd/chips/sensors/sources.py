@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,8 +65,8 @@ class Recording(Source):
 
     def __init__(
         self,
-        counts: Union[NDArray[np.integer], Sequence[Sequence[int]]],
-        counts_per_g: Optional[float] = None,
+        counts: NDArray[np.integer] | Sequence[Sequence[int]],
+        counts_per_g: float | None = None,
         repeat: bool = False,
     ) -> None:
         array = np.asarray(counts)
@@ -195,7 +194,7 @@ def recording_of_card(
     name: str,
     animal: str,
     *,
-    data_root: Optional[Path] = None,
+    data_root: Path | None = None,
     seed: int = 0,
     widen_bits: int = 0,
     repeat: bool = False,
@@ -218,7 +217,7 @@ def recording_of_card(
 
 
 def recording_of_parquet(
-    path: Path, columns: Sequence[str] = ("x", "y", "z"), counts_per_g: Optional[float] = None
+    path: Path, columns: Sequence[str] = ("x", "y", "z"), counts_per_g: float | None = None
 ) -> Recording:
     """Return the recording in three columns of counts of a Parquet file; UserError where it has none."""
     import pyarrow as pa

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Optional, Protocol
+from typing import NamedTuple, Protocol
 
 from mcukd.chips.bus import I2CDevice
 from mcukd.chips.chip import Chip
@@ -29,7 +29,7 @@ class Connected(Protocol):
     @property
     def sda_pin(self) -> int: ...
     @property
-    def interrupt_pin(self) -> Optional[int]: ...
+    def interrupt_pin(self) -> int | None: ...
 
 
 class Wires(NamedTuple):
@@ -39,7 +39,7 @@ class Wires(NamedTuple):
     address: int
     scl_pin: int
     sda_pin: int
-    interrupt_pin: Optional[int] = None
+    interrupt_pin: int | None = None
 
     @staticmethod
     def parse(text: str) -> Wires:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.chips.chip import BROWN_OUT, POWER, Chip
 from mcukd.chips.console import Console
@@ -38,7 +38,7 @@ class CC2650(Chip):
     ram = (0x20000000, 20 << 10)
     pin_count = 31
 
-    def __init__(self, console: Optional[Console] = None, seed: int = 0) -> None:
+    def __init__(self, console: Console | None = None, seed: int = 0) -> None:
         super().__init__(console, seed)
         core, table = self.core, load_table("cc2650").peripherals
         core.add_read_only(0, _FLASH_BYTES, self._store)

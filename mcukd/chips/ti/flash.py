@@ -8,7 +8,6 @@ content, so it has to be off meanwhile (SWCU117, chapter 7), and it is left and 
 from __future__ import annotations
 
 import struct
-from typing import Optional
 
 from mcukd.chips.core import Core
 from mcukd.chips.events import Event
@@ -34,7 +33,7 @@ class Vims(Peripheral):
     def __init__(self, table: PeripheralTable, core: Core) -> None:
         self._core = core
         self.mode = _GPRAM
-        self._change_event: Optional[Event] = None
+        self._change_event: Event | None = None
         super().__init__(table)
 
     def reset(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from collections.abc import Callable
 
 from mcukd.chips.bus import I2CBus
 from mcukd.chips.core import Core
@@ -40,7 +40,7 @@ class I2c(Powered):
         super().__init__(table, core, prcm)
 
     def _clear(self) -> None:
-        self._event: Optional[Event] = None
+        self._event: Event | None = None
         self._errors = 0
         self._owns = False
         self._reading = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Optional
 
 from mcukd.chips.core import Core
 from mcukd.chips.pins import Pins
@@ -26,7 +25,7 @@ class Ioc(Peripheral):
 
     def __init__(self, table: PeripheralTable, core: Core, pins: Pins) -> None:
         self._core, self.pins = core, pins
-        self.gpio: Optional[Gpio] = None
+        self.gpio: Gpio | None = None
         self.on_change: Callable[[], None] = lambda: None
         self._pins_of: dict[int, list[int]] = {}
         super().__init__(table)
@@ -57,7 +56,7 @@ class Ioc(Peripheral):
         """Return whether a pin's input buffer is on."""
         return bool(self.values[f"IOCFG[{pin}]"] & 1 << 29)
 
-    def pin_of(self, port: int) -> Optional[int]:
+    def pin_of(self, port: int) -> int | None:
         """Return the pin that a port is connected to; ChipStop where there are two."""
         found = self._pins_of.get(port)
         if found is None:

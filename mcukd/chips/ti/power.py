@@ -5,8 +5,6 @@ A peripheral answers only while its domain has power and its clock gate is loade
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.chips.core import Core
 from mcukd.chips.registers import PeripheralTable
 from mcukd.chips.space import Peripheral
@@ -102,10 +100,10 @@ class Prcm(Peripheral):
             mode = "DS" if self._core.system.sleep_deep else "S"
         return bool(self._loaded.get(gate + mode, 0) & mask)
 
-    def refusal(self) -> Optional[str]:
+    def refusal(self) -> str | None:
         return None
 
-    def why_off(self, domain: str, gate: str, mask: int) -> Optional[str]:
+    def why_off(self, domain: str, gate: str, mask: int) -> str | None:
         """Return why a peripheral of a power domain cannot be reached; None where it can."""
         at = self._on_at.get(domain)
         if at is None or self._core.cycles < at:
@@ -124,7 +122,7 @@ class Powered(Peripheral):
         self.core, self.prcm = core, prcm
         super().__init__(table)
 
-    def refusal(self) -> Optional[str]:
+    def refusal(self) -> str | None:
         return self.prcm.why_off(self.domain, self.gate, self.mask)
 
     def signal(self, level: bool) -> None:

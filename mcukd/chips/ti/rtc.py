@@ -7,8 +7,6 @@ and 16 of fractions, channel 2 the same and, continuously, with an increment.
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.chips.core import Core
 from mcukd.chips.events import Event
 from mcukd.chips.registers import PeripheralTable
@@ -31,8 +29,8 @@ class AonRtc(Peripheral):
         self.lf_hz = _STEPS
         self._from = 0
         self._kept = 0
-        self._frozen: Optional[int] = None
-        self._planned: list[Optional[Event]] = [None, None, None]
+        self._frozen: int | None = None
+        self._planned: list[Event | None] = [None, None, None]
         super().__init__(table)
 
     def reset(self) -> None:
@@ -160,7 +158,7 @@ class Watchdog(Peripheral):
 
     def __init__(self, table: PeripheralTable, core: Core) -> None:
         self._core = core
-        self._event: Optional[Event] = None
+        self._event: Event | None = None
         self._zero_at = 0
         self._raised = False
         self._locked = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Callable, Optional
+from collections.abc import Callable
 
 from mcukd.chips.bus import SPIBus
 from mcukd.chips.core import Core
@@ -38,7 +38,7 @@ class Ssi(Powered):
     def _clear(self) -> None:
         self._tx: deque[int] = deque()
         self._rx: deque[int] = deque()
-        self._event: Optional[Event] = None
+        self._event: Event | None = None
         self._raw = 0
 
     def reset(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Optional
 
 from mcukd.chips.console import BITS_PER_BYTE, Console
 from mcukd.chips.core import Core
@@ -29,7 +28,7 @@ class Uart(Powered):
     domain, gate, mask = "SERIAL", "UARTCLKG", 1
 
     def __init__(
-        self, table: PeripheralTable, core: Core, prcm: Prcm, ioc: Ioc, console: Optional[Console]
+        self, table: PeripheralTable, core: Core, prcm: Prcm, ioc: Ioc, console: Console | None
     ) -> None:
         self._ioc, self._console = ioc, console
         self._clear()
@@ -40,8 +39,8 @@ class Uart(Powered):
         self._raw = 0
         self._level = False
         self._divisor = 0
-        self._arrival: Optional[Event] = None
-        self._timeout: Optional[Event] = None
+        self._arrival: Event | None = None
+        self._timeout: Event | None = None
         self._sent_at = 0
 
     def reset(self) -> None:

@@ -7,7 +7,7 @@ two units at a time, so that six sums share every load of the state.
 from __future__ import annotations
 
 import math
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.boards.cores import Core
 from mcukd.codegen.assembly import Unrolling
@@ -50,7 +50,7 @@ def context(model: GruMlpModel) -> dict[str, Any]:
     }
 
 
-def kernel(model: GruMlpModel, core: Core, optimize: str) -> Optional[Kernel]:
+def kernel(model: GruMlpModel, core: Core, optimize: str) -> Kernel | None:
     """Return a model's kernel, or None where only portable C is made: for an odd H or a narrow state."""
     if model.hidden % 2 or model.activation_bits != 16:
         return None
@@ -70,7 +70,7 @@ def _fast_plan(model: GruMlpModel, kernels: str) -> Unrolling:
     return Unrolling(2 if count % 2 == 0 else 1)
 
 
-def pair(model: GruMlpModel, core: Core) -> Optional[PairKernel]:
+def pair(model: GruMlpModel, core: Core) -> PairKernel | None:
     """Return a model's step of two states at once.
 
     None for an odd H or a narrow state, as of `kernel`, for more axes than registers hold, and for so many

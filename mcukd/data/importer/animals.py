@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Optional
 
 from mcukd.data.importer.columns import ANIMAL_NAME
 from mcukd.data.importer.found import (
@@ -48,7 +47,7 @@ def find_animal(
     root: Path,
     relatives: Sequence[str],
     counted: Mapping[str, ValueCounts],
-    label: Optional[Found],
+    label: Found | None,
     dialog: Dialog,
 ) -> Found:
     """Return where the animals are.
@@ -84,7 +83,7 @@ def _counts_rows(one: ValueCounts) -> bool:
     return one.numbered and len(one.values) > 50
 
 
-def _candidates(parts: Sequence[Part], label: Optional[Found]) -> list[Part]:
+def _candidates(parts: Sequence[Part], label: Found | None) -> list[Part]:
     """Return the parts that may name animals, without those that group the files as one before."""
     found: list[Part] = []
     for part in parts:
@@ -169,7 +168,7 @@ def _from_path(
     relatives: Sequence[str],
     parts: Sequence[Part],
     every: Sequence[Part],
-    label: Optional[Found],
+    label: Found | None,
     dialog: Dialog,
 ) -> Found:
     varying = [one for one in every if len(one.different) > 1 and one.key != "file"]

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
 
 from mcukd.data.card import CARDS, Card, load_card
 from mcukd.data.importer.options import Dialog, Options
@@ -14,7 +13,7 @@ from mcukd.data.importer.run import import_data
 
 
 @contextmanager
-def card_of(name_or_path: str, data_root: Optional[Path]) -> Iterator[Card]:
+def card_of(name_or_path: str, data_root: Path | None) -> Iterator[Card]:
     """Yield the card of a name or .toml; of a file or folder of data, a card that lasts as long as the block.
 
     Raises UserError as `load_card` and `import_data` do.

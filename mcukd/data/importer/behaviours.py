@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Optional
 
 import numpy as np
 
@@ -38,7 +37,7 @@ def find_label(
     counted: Mapping[str, ValueCounts],
     numbers: Collection[str],
     dialog: Dialog,
-) -> Optional[Found]:
+) -> Found | None:
     """Return where the labels are; None where the user says that there are none.
 
     counted: of the columns that may hold them. numbers: columns of numbers. Raises UserError where readings
@@ -100,7 +99,7 @@ def label_parts(relatives: Sequence[str]) -> list[Part]:
 
 def _beside_numbered(
     numbered: ValueCounts, words: Sequence[ValueCounts], parts: Sequence[Part], dialog: Dialog
-) -> Optional[Found]:
+) -> Found | None:
     """Numbered bouts are no label; a column that says the same without the numbers is."""
     what = f"{numbered.name} numbers its bouts ({len(numbered.values)} values in {numbered.runs} stretches)"
     same = [one for one in words if _without_numbers(numbered, one)]
@@ -115,7 +114,7 @@ def _beside_numbered(
 
 def _unnamed(
     words: Sequence[ValueCounts], parts: Sequence[Part], relatives: Sequence[str], dialog: Dialog
-) -> Optional[Found]:
+) -> Found | None:
     likely = [one for one in words if _speaks_of_behaviour(one)]
     known = [one for one in parts if one.behaviours]
     if known and not likely:
@@ -149,8 +148,8 @@ def _asked(
     offered: Sequence[Part],
     parts: Sequence[Part],
     dialog: Dialog,
-    default: Optional[str] = None,
-) -> Optional[Found]:
+    default: str | None = None,
+) -> Found | None:
     choices = [column_choice("label", one, "value") for one in columns]
     choices += [part_choice("label", one, "value") for one in offered]
     choices.append(

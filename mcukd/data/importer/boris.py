@@ -8,7 +8,6 @@ the whole observation in lines above the header.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +136,7 @@ def _observations(text: LabelText) -> list[Observation]:
     return [one for _, one in found.values()]
 
 
-def _live(kind: str, preamble: Sequence[str]) -> Optional[bool]:
+def _live(kind: str, preamble: Sequence[str]) -> bool | None:
     """Tell whether an observation was live, None where neither its row nor the lines above say it."""
     for said in (kind, *preamble):
         words = said.strip().strip('"').lower()
@@ -148,7 +147,7 @@ def _live(kind: str, preamble: Sequence[str]) -> Optional[bool]:
     return None
 
 
-def _offset(text: LabelText, cell: str, where: str) -> Optional[float]:
+def _offset(text: LabelText, cell: str, where: str) -> float | None:
     if cell.strip() in MISSING:
         return None
     value = float(numbers(np.array([cell], dtype=object), "," if "," in cell else ".")[0])
@@ -165,7 +164,7 @@ def _offset_above(text: LabelText) -> float:
     return (_offset(text, said, "above the header") or 0.0) if said is not None else 0.0
 
 
-def _dates(text: LabelText) -> tuple[Optional[NDArray[np.float64]], bool]:
+def _dates(text: LabelText) -> tuple[NDArray[np.float64] | None, bool]:
     """Return seconds since 1970 of each row's observation (n,), None where the file does not say them.
 
     Beside them: whether they are on a local clock whose zone is not known.
@@ -181,7 +180,7 @@ def _dates(text: LabelText) -> tuple[Optional[NDArray[np.float64]], bool]:
     return times.columns[0], times.bare
 
 
-def _said_above(text: LabelText, name: str) -> Optional[str]:
+def _said_above(text: LabelText, name: str) -> str | None:
     """Return what a line above the header says, as old tabular exports say an observation's date."""
     for line in text.form.preamble:
         cells = [cell.strip().strip('"') for cell in line.split(text.form.delimiter)]

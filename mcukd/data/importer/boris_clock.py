@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +41,11 @@ class Observation:
     """
 
     name: str
-    date: Optional[float] = None
+    date: float | None = None
     bare: bool = False
-    live: Optional[bool] = None
+    live: bool | None = None
     offset: float = 0.0
-    base: Optional[str] = None
+    base: str | None = None
 
     @property
     def words(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -35,14 +35,14 @@ class Event:
     """
 
     observation: str
-    subject: Optional[str]
+    subject: str | None
     behaviour: str
     modifier: str
     time: float
     kind: str
     line: int
     place: str = ""
-    row: Optional[int] = None
+    row: int | None = None
 
     @property
     def where(self) -> str:
@@ -55,7 +55,7 @@ class Event:
         return self.observation, self.subject, self.behaviour, self.modifier, self.row
 
 
-def subject_of(name: str) -> Optional[str]:
+def subject_of(name: str) -> str | None:
     """Return a subject, None where BORIS says that there is none."""
     return None if name in _NOBODY else name
 

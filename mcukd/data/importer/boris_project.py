@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.data.importer.boris_clock import DAY, EPOCH, START, Observation
 from mcukd.data.importer.boris_events import (
@@ -145,7 +145,7 @@ def _events(path: Path, name: str, facts: Mapping[str, Any], kinds: Mapping[str,
 
 def _observation(path: Path, name: str, facts: Mapping[str, Any], asked: Asked) -> Observation:
     live = str(facts.get("type", "")).upper() == "LIVE"
-    base: Optional[str] = None
+    base: str | None = None
     if facts.get("start_from_current_epoch_time"):
         base = EPOCH
     elif facts.get("start_from_current_time"):
@@ -169,7 +169,7 @@ def _observation(path: Path, name: str, facts: Mapping[str, Any], asked: Asked) 
     return Observation(name, date, date is not None and asked.timezone is None, live, offset, base)
 
 
-def _date(path: Path, name: str, text: str, asked: Asked) -> Optional[float]:
+def _date(path: Path, name: str, text: str, asked: Asked) -> float | None:
     """Return an observation's date in seconds since 1970, of the local clock where no zone is stated."""
     if not text:
         return None
@@ -183,7 +183,7 @@ def _date(path: Path, name: str, text: str, asked: Asked) -> Optional[float]:
     return utc_of_local(float(read.local[0]) / 1e9, asked.timezone, where)
 
 
-def _number(value: Any) -> Optional[float]:
+def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:

@@ -6,7 +6,6 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Optional
 
 from mcukd.config_files import toml_string
 from mcukd.data.card import FEATURES
@@ -140,7 +139,7 @@ def _key(name: str) -> str:
 
 
 def head(
-    name: str, description: str, options: Options, notes: Sequence[str], kind: Optional[str] = None
+    name: str, description: str, options: Options, notes: Sequence[str], kind: str | None = None
 ) -> list[str]:
     """Return the lines above the sections: what was found and why, and the keys every card has."""
     comments = ["Written by 'mcukd data import'; read it, correct it, and fill in licence and citation.", ""]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,16 +35,14 @@ class Clock:
         path: Path,
         column: str,
         form: TimeForm,
-        back_at: Optional[float] = None,
-        last: Optional[float] = None,
+        back_at: float | None = None,
+        last: float | None = None,
     ) -> None:
         self.path, self.column, self.form = path, column, form
         self.back_at, self.last = back_at, last
-        self.odd: Optional[int] = None
+        self.odd: int | None = None
 
-    def seconds(
-        self, stamps: Any, line: int, fresh: Optional[NDArray[np.bool_]] = None
-    ) -> NDArray[np.float64]:
+    def seconds(self, stamps: Any, line: int, fresh: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
         """Return seconds (n,) for stamps (n,), NaN for those that are missing or none.
 
         line: of the first stamp. fresh: (n,), where another recording begins. Raises UserError naming the

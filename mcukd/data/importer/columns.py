@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 
@@ -58,7 +57,7 @@ class Triple:
 
     columns: tuple[str, str, str]
     magnitude: float
-    units: Optional[str]
+    units: str | None
 
     @property
     def distance(self) -> float:
@@ -69,7 +68,7 @@ class Triple:
         return max(ratio, 1 / ratio)
 
 
-def units_of(magnitude: float) -> Optional[str]:
+def units_of(magnitude: float) -> str | None:
     """Return the units in which a median vector length is about 1 g, None where there are none."""
     for units, one_g in ONE_G.items():
         if GRAVITY_BAND[0] < magnitude / one_g < GRAVITY_BAND[1]:
@@ -103,7 +102,7 @@ def refuse_odd_axes(path: Path, form: TextForm) -> None:
                 )
 
 
-def refuse_other_units(path: Path, form: TextForm, names: Sequence[str], units: Optional[str]) -> None:
+def refuse_other_units(path: Path, form: TextForm, names: Sequence[str], units: str | None) -> None:
     """Raise UserError where columns say that they are in cm/s², which are taken for mg by their size."""
     said = [*names, *(form.units[form.header.index(name)] for name in names if form.units)]
     if units is None and any(_CENTIMETRES.search(one.lower()) for one in said):
@@ -129,7 +128,7 @@ def triples_by_name(names: Sequence[str]) -> list[tuple[str, str, str]]:
     return found
 
 
-def time_column(form: TextForm) -> tuple[Optional[str], str]:
+def time_column(form: TextForm) -> tuple[str | None, str]:
     """Return the time column, or None, and why."""
     named = [name for name in form.header if _TIME.match(name.lower().strip())]
     for name in named:
@@ -155,7 +154,7 @@ def time_column(form: TextForm) -> tuple[Optional[str], str]:
     return None, "no column holds stamps"
 
 
-def split_date_and_clock(form: TextForm) -> Optional[tuple[str, str]]:
+def split_date_and_clock(form: TextForm) -> tuple[str, str] | None:
     """Return the columns of the date and of the clock where they are apart, and no column holds both."""
     if any(holds_dates(form.column(name)) and not _is_day(form.column(name)) for name in form.header):
         return None
@@ -174,7 +173,7 @@ def holds_times(form: TextForm, name: str) -> bool:
     return holds_dates(form.column(name)) or holds_clocks(form.column(name))
 
 
-def text_role(form: TextForm, role: str, taken: Sequence[str]) -> tuple[Optional[str], str]:
+def text_role(form: TextForm, role: str, taken: Sequence[str]) -> tuple[str | None, str]:
     """Return the column of the role "label", "animal" or "segment", or None, and why."""
     pattern = {"label": LABEL_NAME, "animal": ANIMAL_NAME, "segment": SEGMENT_NAME}[role]
     named = [name for name in form.header if name not in taken and pattern.search(name.lower())]
@@ -215,7 +214,7 @@ def looks_like_features(form: TextForm) -> list[str]:
     return words if len(words) >= 3 else []
 
 
-def acceleration_bursts(form: TextForm) -> Optional[dict[str, list[str]]]:
+def acceleration_bursts(form: TextForm) -> dict[str, list[str]] | None:
     """Return axis → columns in order of time where every row is a burst (x1 x2 … y1 … z1 …), else None."""
     series: dict[str, dict[int, str]] = {}
     for name in number_columns(form):
@@ -249,7 +248,7 @@ def _ends_with_axis(stem: str, axis: str) -> bool:
     return bool(re.search(rf"(^|[^a-z]|acc|accel|a){axis}$|^{axis}($|[^a-z])", stem))
 
 
-def _magnitude(form: TextForm, names: tuple[str, str, str]) -> tuple[float, Optional[str]]:
+def _magnitude(form: TextForm, names: tuple[str, str, str]) -> tuple[float, str | None]:
     values = _values(form, names)
     if not len(values):
         return float("nan"), None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Converted:
         return "" if first is None else self.segments[first]
 
 
-def convert(plan: ReadingPlan, options: Options, table: Optional[LabelTable], folder: Path) -> Converted:
+def convert(plan: ReadingPlan, options: Options, table: LabelTable | None, folder: Path) -> Converted:
     """Write `folder`/part-00000.parquet and so on, and the manifest `folder`/import.json.
 
     Every part is renamed into place whole and then entered into the manifest, with where its rows ended; what

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class _Counted:
 
 def find_counter(
     files: Sequence[tuple[Path, str, TextForm]], taken: Sequence[str], dialog: Dialog
-) -> Optional[str]:
+) -> str | None:
     """Return the column that counts rows where it tells gaps, else None; say what it tells.
 
     files: path, path below the folder, and form of each. taken: columns that have a role already.
@@ -54,7 +54,7 @@ def find_counter(
     return None
 
 
-def jumps(numbers: NDArray[np.float64], before: Optional[float]) -> NDArray[np.bool_]:
+def jumps(numbers: NDArray[np.float64], before: float | None) -> NDArray[np.bool_]:
     """Tell before which rows (n,) of a counter some are missing, or it starts anew.
 
     before: the number of the row before the first, None where there is none. NaN, where a cell is odd, stands
@@ -77,12 +77,12 @@ def numbers_of(cells: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce"), dtype=np.float64)
 
 
-def last_of(numbers: NDArray[np.float64], before: Optional[float]) -> Optional[float]:
+def last_of(numbers: NDArray[np.float64], before: float | None) -> float | None:
     """Return the number of the last row (n,); `before` where there is none."""
     return float(_filled(numbers, before)[-1]) if len(numbers) else before
 
 
-def _filled(numbers: NDArray[np.float64], before: Optional[float]) -> NDArray[np.float64]:
+def _filled(numbers: NDArray[np.float64], before: float | None) -> NDArray[np.float64]:
     """Return numbers (n,) with NaN replaced by the number that would stand there."""
     known = np.flatnonzero(np.isfinite(numbers))
     rows = np.arange(len(numbers))
@@ -100,7 +100,7 @@ def _whole(cells: Sequence[str], decimal: str) -> bool:
     return len(filled) > 1 and sum(whole) >= _LEAST * len(filled)
 
 
-def _count(path: Path, relative: str, form: TextForm, name: str) -> Optional[_Counted]:
+def _count(path: Path, relative: str, form: TextForm, name: str) -> _Counted | None:
     """Return how a column steps in a file, None where it is no counter."""
     parts = [numbers_of(piece.columns[name]) for piece in pieces(path, form, [], [name], 0, 0)]
     numbers = np.concatenate(parts) if parts else np.empty(0)

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 from mcukd.data.importer.numerals import MISSING, is_number, simple_ones_out
 from mcukd.errors import UserError
@@ -98,7 +97,7 @@ def separator_of(path: Path, lines: Sequence[str]) -> tuple[str, int]:
     filled = [line for line in lines[:HEAD_ROWS] if line.strip() and not _COMMENT.match(line)]
     # What stands above the header may be longer than what is judged.
     filled = filled[-_JUDGED:] or [line for line in lines if line.strip()][:_JUDGED]
-    best: Optional[tuple[float, int, str, float]] = None
+    best: tuple[float, int, str, float] | None = None
     for separator in _SEPARATORS:
         table = table_of(path, filled, separator)
         widths = Counter(len(cells) for cells in table)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 from mcukd.data.importer.options import Choice, quoted
 from mcukd.data.importer.paths import Part
@@ -15,8 +14,8 @@ from mcukd.data.importer.value_counts import ValueCounts, same_rows
 class Found:
     """Source of a role (animal or label). column: in the tables. key, values: part of the path, by file."""
 
-    column: Optional[str] = None
-    key: Optional[str] = None
+    column: str | None = None
+    key: str | None = None
     values: tuple[str, ...] = ()
 
 
@@ -45,7 +44,7 @@ def part_choice(role: str, part: Part, noun: str) -> Choice:
     )
 
 
-def answered(answer: str, parts: Sequence[Part]) -> Optional[Found]:
+def answered(answer: str, parts: Sequence[Part]) -> Found | None:
     """Return what an answer among `column_choice` and `part_choice` means; None for another answer."""
     if answer.startswith("column "):
         return Found(column=answer[len("column ") :])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Optional
 
 from mcukd.data.importer import columns as roles
 from mcukd.data.importer.animals import find_animal, is_animal_name, name_of_one
@@ -140,7 +139,7 @@ def _label(
     numbers: set[str],
     options: Options,
     dialog: Dialog,
-) -> Optional[Found]:
+) -> Found | None:
     """Return where the labels are, None where there are none."""
     relatives = [file.relative for file in plan.files]
     if options.unlabelled:
@@ -201,7 +200,7 @@ def _segment(
     counted: dict[str, ValueCounts],
     taken: Sequence[str],
     dialog: Dialog,
-) -> Optional[str]:
+) -> str | None:
     """Return the column that tells recordings apart: one with fewer values than rows."""
     if plan.layout != "rows":
         return None

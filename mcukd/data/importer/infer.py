@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional
 
 import numpy as np
 
@@ -30,7 +29,7 @@ class InferredCard:
     """What a card will say of the signal and the classes."""
 
     units: str
-    recorded_counts_per_g: Optional[float]
+    recorded_counts_per_g: float | None
     rate_hz: float
     range_g: float
     counts_per_g: float
@@ -52,7 +51,7 @@ def infer_card(
     dialog: Dialog,
     *,
     eobs: bool = False,
-    fixed: Optional[tuple[int, float]] = None,
+    fixed: tuple[int, float] | None = None,
 ) -> InferredCard:
     """Work out what the card says; UserError for what contradicts itself and what nobody answers.
 
@@ -93,7 +92,7 @@ def infer_card(
 
 def infer_unlabelled_signal(
     survey: Survey, options: Options, dialog: Dialog, *, eobs: bool = False
-) -> tuple[str, Optional[float], float]:
+) -> tuple[str, float | None, float]:
     """Work out units, counts per g (None where the units are others) and rate of recordings without labels.
 
     Raises UserError as `infer_card` does.
@@ -105,7 +104,7 @@ def infer_unlabelled_signal(
     return units, recorded, _rate(survey, options, dialog)
 
 
-def _units(survey: Survey, options: Options, dialog: Dialog, eobs: bool) -> tuple[str, Optional[float]]:
+def _units(survey: Survey, options: Options, dialog: Dialog, eobs: bool) -> tuple[str, float | None]:
     length = survey.median_length
     if options.counts_per_g is not None or options.units == "counts" or (eobs and options.units is None):
         return "counts", _scale(length, options, dialog, eobs)

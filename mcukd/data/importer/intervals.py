@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ class Interval:
     observation: of a file with several. place: where it stands, in words, in a file without lines.
     """
 
-    animal: Optional[str]
+    animal: str | None
     start: float
     end: float
     label: str
@@ -50,7 +50,7 @@ class LabelTable:
     """
 
     path: Path
-    intervals: dict[Optional[str], tuple[Interval, ...]]
+    intervals: dict[str | None, tuple[Interval, ...]]
     dated: bool
     left_out: int
     reason: str = ""
@@ -96,7 +96,7 @@ def table_of(
         raise UserError(
             f"{path} holds no behaviour with a start and an end; export states, not points in time"
         )
-    by_animal: dict[Optional[str], list[Interval]] = {}
+    by_animal: dict[str | None, list[Interval]] = {}
     for one in kept:
         by_animal.setdefault(one.animal, []).append(one)
     checked = {animal: _sorted(path, own) for animal, own in by_animal.items()}

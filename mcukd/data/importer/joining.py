@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Optional
 
 from mcukd.data.importer.intervals import LabelTable
 from mcukd.data.importer.label_clocks import Asked, Spans, moment
@@ -23,7 +22,7 @@ _ZONES = tuple(half / 2 for half in range(-24, 29))
 _FITS = 0.95
 
 
-def labels_of(options: Options, plan: ReadingPlan, dialog: Dialog) -> Optional[LabelTable]:
+def labels_of(options: Options, plan: ReadingPlan, dialog: Dialog) -> LabelTable | None:
     """Read the table of labels that is stated, None where none is.
 
     Raises UserError as `read_labels`, and where labels and recordings are on clocks that do not go together.

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,14 +93,14 @@ class Asked:
 
     options: Options
     dialog: Dialog
-    spans: Optional[Callable[[], Spans]] = None
+    spans: Callable[[], Spans] | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     animals: tuple[str, ...] = ()
     observations: tuple[str, ...] = ()
     strict: bool = False
 
     @property
-    def timezone(self) -> Optional[str]:
+    def timezone(self) -> str | None:
         """Zone of labels that do not say theirs."""
         return self.options.labels_timezone or self.options.timezone
 
@@ -124,9 +124,9 @@ class TimeColumns:
     line: int
     decimal: str
     asked: Asked
-    animals: Sequence[Optional[str]] = ()
+    animals: Sequence[str | None] = ()
 
-    def fresh(self) -> Optional[NDArray[np.bool_]]:
+    def fresh(self) -> NDArray[np.bool_] | None:
         """Tell where another animal's rows begin (n,); None where those of animals do not stand together.
 
         Where nothing is to be told from the order of rows, each begins anew.
@@ -152,7 +152,7 @@ def moment(seconds: float) -> str:
     return str(np.datetime64(int(np.floor(seconds)), "s")).replace("T", " ")
 
 
-def offset_of(seconds: float, timezone: Optional[str]) -> float:
+def offset_of(seconds: float, timezone: str | None) -> float:
     """Return by how many seconds a zone's clock is ahead of UTC at a moment."""
     import datetime as dt
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 
@@ -78,7 +77,7 @@ def _spans(path: Path, asked: Asked) -> Spans:
     return asked.spans()
 
 
-def _span(path: Path, spans: Spans, animal: Optional[str]) -> tuple[float, float]:
+def _span(path: Path, spans: Spans, animal: str | None) -> tuple[float, float]:
     if animal is None:
         starts = [first for first, _ in spans.animals.values()]
         if np.ptp(starts) > _DAY / 2:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def read_durations(
     name: str,
     cells: Sequence[str],
     starts: NDArray[np.float64],
-    animals: Sequence[Optional[str]],
+    animals: Sequence[str | None],
     line: int,
     decimal: str,
     dialog: Dialog,
@@ -84,7 +84,7 @@ def _clock(path: Path, name: str, cell: str, line: int) -> float:
     return sum(part * 60.0 ** (2 - place) for place, part in enumerate(numbers_of))
 
 
-def _until_next(starts: NDArray[np.float64], animals: Sequence[Optional[str]]) -> NDArray[np.float64]:
+def _until_next(starts: NDArray[np.float64], animals: Sequence[str | None]) -> NDArray[np.float64]:
     """Return seconds (n,) from the start of each label to the animal's next one; NaN for the last one."""
     who = np.array([str(animal) for animal in animals], dtype=object)
     until = np.full(len(starts), np.nan)
@@ -95,7 +95,7 @@ def _until_next(starts: NDArray[np.float64], animals: Sequence[Optional[str]]) -
     return until
 
 
-def _by_next(counted: NDArray[np.float64], until: NDArray[np.float64]) -> Optional[Unit]:
+def _by_next(counted: NDArray[np.float64], until: NDArray[np.float64]) -> Unit | None:
     """Return the unit with which most labels end where the animal's next one begins, None for no such."""
     judged = np.isfinite(until) & (counted > 0)
     if judged.sum() < 2:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ _NEAR = 2e-3
 def hold_points(
     path: Path,
     stamps: NDArray[np.float64],
-    animals: Sequence[Optional[str]],
+    animals: Sequence[str | None],
     labels: Sequence[str],
     line: int,
     times: Times,
@@ -66,14 +65,14 @@ def hold_points(
     return _of_bursts(stamps, animals, labels, line, spans)
 
 
-def _begins(spans: Spans, animal: Optional[str]) -> NDArray[np.float64]:
+def _begins(spans: Spans, animal: str | None) -> NDArray[np.float64]:
     if animal is not None:
         return spans.begins.get(animal, np.empty(0))
     return np.unique(np.concatenate([np.empty(0), *spans.begins.values()]))
 
 
 def _matched(
-    stamps: NDArray[np.float64], animals: Sequence[Optional[str]], spans: Optional[Spans]
+    stamps: NDArray[np.float64], animals: Sequence[str | None], spans: Spans | None
 ) -> NDArray[np.bool_]:
     if spans is None:
         return np.zeros(len(stamps), dtype=bool)
@@ -88,7 +87,7 @@ def _matched(
 
 def _of_bursts(
     stamps: NDArray[np.float64],
-    animals: Sequence[Optional[str]],
+    animals: Sequence[str | None],
     labels: Sequence[str],
     line: int,
     spans: Spans,
@@ -108,7 +107,7 @@ def _of_bursts(
 
 
 def _to_next(
-    stamps: NDArray[np.float64], animals: Sequence[Optional[str]], labels: Sequence[str], line: int
+    stamps: NDArray[np.float64], animals: Sequence[str | None], labels: Sequence[str], line: int
 ) -> list[Interval]:
     """From each stamp to the animal's next one; the last has no end and labels nothing."""
     order = sorted(range(len(stamps)), key=lambda row: (str(animals[row]), stamps[row]))

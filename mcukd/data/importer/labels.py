@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 
@@ -124,7 +123,7 @@ def _generic(text: LabelText) -> tuple[list[Interval], Times]:
     cells = [table[name] for name in names]
     if day is not None and all(holds_clocks(column) for column in cells):
         cells = [_with_day(table[day], column) for column in cells]
-    animals: Sequence[Optional[str]] = table[animal] if animal else [None] * len(table[start])
+    animals: Sequence[str | None] = table[animal] if animal else [None] * len(table[start])
     if animal is None:
         animals = _animals_of_files(text) or animals
     times = read_times(TimeColumns(path, names, cells, line, form.decimal, asked, animals))
@@ -148,13 +147,13 @@ def _generic(text: LabelText) -> tuple[list[Interval], Times]:
     ], times
 
 
-def _animals_of_files(text: LabelText) -> Optional[list[Optional[str]]]:
+def _animals_of_files(text: LabelText) -> list[str | None] | None:
     """Return each row's animal by the file that it names, None where no column names the files of animals."""
     asked = text.asked
     name = next((one for one in text.form.header if _FILE.search(one.lower())), None)
     if name is None or not asked.files:
         return None
-    found: list[Optional[str]] = []
+    found: list[str | None] = []
     for row, cell in enumerate(text.cells[name]):
         key = cell.replace("\\", "/").rpartition("/")[2]
         animal = asked.files.get(cell, asked.files.get(key, asked.files.get(key.partition(".")[0])))
@@ -169,7 +168,7 @@ def _animals_of_files(text: LabelText) -> Optional[list[Optional[str]]]:
     return found
 
 
-def _has_clock(form: TextForm, table: dict[str, list[str]], day: Optional[str]) -> bool:
+def _has_clock(form: TextForm, table: dict[str, list[str]], day: str | None) -> bool:
     """Whether a table with a column of dates has one of times of day too."""
     return day is not None and any(name != day and holds_clocks(table[name]) for name in form.header)
 
@@ -178,7 +177,5 @@ def _with_day(days: Sequence[str], clocks: Sequence[str]) -> list[str]:
     return ["" if clock in MISSING else f"{day} {clock}" for day, clock in zip(days, clocks)]
 
 
-def _named(
-    header: Sequence[str], pattern: re.Pattern[str], taken: Sequence[Optional[str]] = ()
-) -> Optional[str]:
+def _named(header: Sequence[str], pattern: re.Pattern[str], taken: Sequence[str | None] = ()) -> str | None:
     return next((name for name in header if name not in taken and pattern.search(name.lower())), None)

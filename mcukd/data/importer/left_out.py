@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Optional
 
 import numpy as np
 
@@ -42,9 +41,7 @@ def note_animals(segments: Iterator[RawSegment], options: Options, dialog: Dialo
         dialog.note(f"animal {name}: left out as you say, {plural(rows[name], 'row')} = {part} of all")
 
 
-def dropping(
-    kept: Survey, segments: Iterator[RawSegment], options: Options, dialog: Dialog
-) -> Optional[Drop]:
+def dropping(kept: Survey, segments: Iterator[RawSegment], options: Options, dialog: Dialog) -> Drop | None:
     """Return which rows are no measurement and are left out, and say so; None where every row may be one.
 
     kept: the survey of `segments`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Optional
 
 from mcukd.data.importer.times import zone_of
 from mcukd.errors import UserError
@@ -11,7 +10,7 @@ from mcukd.errors import UserError
 _EPOCH = dt.datetime(1970, 1, 1)
 
 
-def utc_of_local(local: float, zone: Optional[str], where: str) -> float:
+def utc_of_local(local: float, zone: str | None, where: str) -> float:
     """Return seconds since 1970 in UTC of a local time, given as seconds since 1970 on the local clock.
 
     zone: an IANA name or an offset like +02:00; None leaves the time as it is. where: what has this time, for
@@ -36,11 +35,11 @@ def utc_of_local(local: float, zone: Optional[str], where: str) -> float:
     return local - first.total_seconds()
 
 
-def local_of_utc(utc: float, zone: Optional[str]) -> float:
+def local_of_utc(utc: float, zone: str | None) -> float:
     """Return seconds since 1970 on the local clock of a zone; those of UTC without one."""
     if zone is None:
         return utc
-    ahead = (_EPOCH.replace(tzinfo=dt.timezone.utc) + dt.timedelta(seconds=utc)).astimezone(zone_of(zone))
+    ahead = (_EPOCH.replace(tzinfo=dt.UTC) + dt.timedelta(seconds=utc)).astimezone(zone_of(zone))
     offset = ahead.utcoffset()
     assert offset is not None
     return utc + offset.total_seconds()

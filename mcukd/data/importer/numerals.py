@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import filterfalse
-from typing import Optional
 
 #: Values that stand for "nothing was measured".
 MISSING = ("", "NA", "N/A", "na", "NaN", "nan", "NAN", "NULL", "null", "None", "#N/A", "-")
@@ -33,7 +32,7 @@ _GROUPS = {
 _SPACED = re.compile(rf"[+-]?[1-9]\d{{0,2}}([{_BLANKS}{_QUOTES}]\d{{3}})+([.,]\d*)?([eE][+-]?\d+)?")
 
 
-def to_number(cell: str, decimal: str = ".") -> Optional[float]:
+def to_number(cell: str, decimal: str = ".") -> float | None:
     """Return the number that a cell holds, None where it holds none (missing ones are none, too).
 
     decimal: the mark of the table's fractions; the other of point and comma then groups thousands. A unit of
@@ -60,7 +59,7 @@ def is_number(cell: str, decimal: str = ".") -> bool:
     return to_number(cell, decimal) is not None
 
 
-def to_numbers(cells: Sequence[str], decimal: str = ".") -> list[Optional[float]]:
+def to_numbers(cells: Sequence[str], decimal: str = ".") -> list[float | None]:
     """Return `to_number` of every cell."""
     if decimal == "." and all(map(_SIMPLE["."].fullmatch, cells)):
         return [*map(float, cells)]
@@ -99,7 +98,7 @@ def unit_of(cell: str) -> str:
     return re.sub(r"\s", "", found[1]) if found else ""
 
 
-def decimal_mark(columns: Iterable[Iterable[str]]) -> tuple[Optional[str], str]:
+def decimal_mark(columns: Iterable[Iterable[str]]) -> tuple[str | None, str]:
     """Return the mark of fractions that fits the cells of all columns of a table, and a cell that shows it.
 
     "." where no cell says otherwise. None where both marks fit and mean different numbers: the cell returned

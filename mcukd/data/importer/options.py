@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional, Protocol, Union
+from typing import Protocol
 
 from mcukd.errors import UserError
 from mcukd.text import did_you_mean
@@ -38,40 +38,40 @@ class Options:
     counts_per_g, offset: of raw counts. mapping: label of the source → class. window_s: seconds.
     """
 
-    name: Optional[str] = None
-    out: Optional[Path] = None
+    name: str | None = None
+    out: Path | None = None
     acceleration: tuple[str, ...] = ()
-    label_column: Optional[str] = None
-    animal_column: Optional[str] = None
-    time_column: Optional[str] = None
-    label_from: Optional[str] = None
-    animal_from: Optional[str] = None
-    time_unit: Optional[str] = None
-    label: Optional[str] = None
-    animal: Optional[str] = None
+    label_column: str | None = None
+    animal_column: str | None = None
+    time_column: str | None = None
+    label_from: str | None = None
+    animal_from: str | None = None
+    time_unit: str | None = None
+    label: str | None = None
+    animal: str | None = None
     unlabelled: bool = False
-    units: Optional[str] = None
-    rate_hz: Optional[float] = None
-    board: Optional[BoardAccelerometer] = None
+    units: str | None = None
+    rate_hz: float | None = None
+    board: BoardAccelerometer | None = None
     boards: tuple[BoardAccelerometer, ...] = ()
-    range_g: Optional[float] = None
-    counts_per_g: Optional[float] = None
-    offset: Optional[float] = None
+    range_g: float | None = None
+    counts_per_g: float | None = None
+    offset: float | None = None
     classes: tuple[str, ...] = ()
     mapping: Mapping[str, str] = field(default_factory=dict)
     exclude_animals: tuple[str, ...] = ()
-    labels_table: Optional[Path] = None
-    labels_timezone: Optional[str] = None
-    labels_unit: Optional[str] = None
-    labels_hold: Optional[str] = None
+    labels_table: Path | None = None
+    labels_timezone: str | None = None
+    labels_unit: str | None = None
+    labels_hold: str | None = None
     labels_from_start: bool = False
-    labels_base: Optional[str] = None
-    timezone: Optional[str] = None
-    day_first: Optional[bool] = None
+    labels_base: str | None = None
+    timezone: str | None = None
+    day_first: bool | None = None
     year_first: bool = False
-    window_s: Optional[float] = None
-    resample_hz: Optional[float] = None
-    position: Optional[str] = None
+    window_s: float | None = None
+    resample_hz: float | None = None
+    position: str | None = None
     features: bool = False
     sort: bool = False
     convert: bool = False
@@ -101,7 +101,7 @@ class Choice:
 class Ask(Protocol):
     """Asks the person at the terminal for one of `choices`, or for what `flag` takes where there are none."""
 
-    def __call__(self, question: str, flag: str, choices: Sequence[Choice], default: Optional[str]) -> str:
+    def __call__(self, question: str, flag: str, choices: Sequence[Choice], default: str | None) -> str:
         """Return the value of a choice, or the text that was typed."""
 
 
@@ -112,7 +112,7 @@ class Dialog:
     ask: None where nobody is there to answer. notes: sentences in the order they were found.
     """
 
-    ask: Optional[Ask] = None
+    ask: Ask | None = None
     yes: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -124,8 +124,8 @@ class Dialog:
         self,
         question: str,
         flag: str,
-        choices: Sequence[Union[Choice, str]] = (),
-        default: Optional[str] = None,
+        choices: Sequence[Choice | str] = (),
+        default: str | None = None,
     ) -> str:
         """Return what the user says: the value of one of `choices`, or any text where there are none.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.text import listed
@@ -167,7 +166,7 @@ def letters(text: str) -> str:
     return re.sub(r"(?<=[^\W\d_])\d+$", "", text)
 
 
-def lettered(part: Part) -> Optional[Part]:
+def lettered(part: Part) -> Part | None:
     """Return the letters of a part where they group files that its whole values tell apart, else None.
 
     bella1, bella2 and rocky1 may be three animals, or two animals and their recordings; cow7 and cow12 not.

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
 
 from mcukd.data.readers.parquet import PART_PATTERN
 from mcukd.errors import UserError
@@ -16,7 +15,7 @@ CARD_FILE, MANIFEST = "card.toml", "import.json"
 RECORDINGS = "recordings"
 
 
-def place_for(path: Path, name: str, stated: Optional[Path]) -> Path:
+def place_for(path: Path, name: str, stated: Path | None) -> Path:
     """Return the folder that an import of `path` is written to.
 
     stated: by --out; else a folder of the data's name beneath the current one, or, where that is among the

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Optional
 
 from mcukd.config_files import toml_string
 from mcukd.data.card import Card
@@ -19,10 +18,10 @@ from mcukd.data.importer.reading_plan import ReadingPlan
 PLAIN_BYTES = 64_000_000
 
 
-def plain_source(plan: ReadingPlan, options: Options, dialog: Dialog) -> Optional[dict[str, str]]:
+def plain_source(plan: ReadingPlan, options: Options, dialog: Dialog) -> dict[str, str] | None:
     """Return the [source] of a card that points at the files as they are, None where they need conversion."""
     why = _needs_conversion(plan, options)
-    source: Optional[dict[str, str]] = None
+    source: dict[str, str] | None = None
     if why is None:
         folder = str(plan.root.resolve())
         if plan.animal and plan.label:
@@ -46,7 +45,7 @@ def plain_source(plan: ReadingPlan, options: Options, dialog: Dialog) -> Optiona
     return source
 
 
-def _needs_conversion(plan: ReadingPlan, options: Options) -> Optional[str]:
+def _needs_conversion(plan: ReadingPlan, options: Options) -> str | None:
     from_paths = plan.tokens is not None and set(plan.tokens) == {"animal", "label"}
     tests = (
         (plan.layout == "device", "these are loggers' own files"),
@@ -74,7 +73,7 @@ def _needs_conversion(plan: ReadingPlan, options: Options) -> Optional[str]:
     return next((why for found, why in tests if found), None)
 
 
-def _pattern(plan: ReadingPlan) -> Optional[str]:
+def _pattern(plan: ReadingPlan) -> str | None:
     """Write the regular expression that takes label and animal from a path; None where it would not do so."""
     assert plan.tokens is not None
     roles = {token: role for role, token in plan.tokens.items()}

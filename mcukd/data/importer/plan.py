@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Optional
 
 from mcukd.data.importer import columns as roles
 from mcukd.data.importer.beside import check_same_columns, forms_of_filled, recordings_among
@@ -196,7 +195,7 @@ def _asked_for(form: TextForm, dialog: Dialog) -> tuple[str, ...]:
     return names
 
 
-def _started(plan: ReadingPlan, options: Options, dialog: Dialog) -> Optional[ReadingPlan]:
+def _started(plan: ReadingPlan, options: Options, dialog: Dialog) -> ReadingPlan | None:
     """Return the plan with stamps from the lines above the headers, None where one says no start."""
     files, rates = [], []
     clock = TimeForm("logger", timezone=options.timezone, reason="start and rate above the header")
@@ -226,7 +225,7 @@ def _check_same_columns(plan: ReadingPlan, names: Sequence[str]) -> None:
 def _with_time(plan: ReadingPlan, options: Options, dialog: Dialog) -> ReadingPlan:
     form = plan.files[0].form
     assert form is not None
-    clock: Optional[str] = None
+    clock: str | None = None
     parts = None if options.time_column is not None else time_parts(form)
     if options.time_column == NO_COLUMN and NO_COLUMN not in form.header:
         dialog.note(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Optional
 
 from mcukd.errors import UserError
 
@@ -17,9 +16,7 @@ _DATE = re.compile(r"Start Date\W+(\d+)\D(\d+)\D(\d+)", re.IGNORECASE)
 _TIME = re.compile(r"Start Time\W+(\d+):(\d+):(\d+(?:[.,]\d+)?)\s*([AP]M)?", re.IGNORECASE)
 
 
-def start_and_rate(
-    path: Path, lines: Sequence[str], rate_hz: Optional[float]
-) -> Optional[tuple[float, float]]:
+def start_and_rate(path: Path, lines: Sequence[str], rate_hz: float | None) -> tuple[float, float] | None:
     """Return the local start in seconds since 1970 and the rate in Hz, None where the lines do not say both.
 
     rate_hz: as the user states it. Raises UserError where that is another than the lines' and where a date is
@@ -41,7 +38,7 @@ def start_and_rate(
     if time[4]:
         hour = hour % 12 + (12 if time[4].upper() == "PM" else 0)
     try:
-        day = datetime(parts["y"], parts["M"], parts["d"], hour, int(time[2]), tzinfo=timezone.utc)
+        day = datetime(parts["y"], parts["M"], parts["d"], hour, int(time[2]), tzinfo=UTC)
     except (KeyError, ValueError):
         raise UserError(
             f"{path}: the lines above the header give {date[0]!r} and {form[0]!r}, which is no date; "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 from mcukd.data.importer.text import TextForm
 from mcukd.data.importer.time_parts import TimeParts
@@ -17,10 +16,10 @@ class SourceFile:
 
     path: Path
     relative: str
-    form: Optional[TextForm]
-    animal: Optional[str] = None
-    label: Optional[str] = None
-    time: Optional[TimeForm] = None
+    form: TextForm | None
+    animal: str | None = None
+    label: str | None = None
+    time: TimeForm | None = None
 
 
 @dataclass(frozen=True)
@@ -38,15 +37,15 @@ class ReadingPlan:
     files: tuple[SourceFile, ...]
     layout: str
     acceleration: tuple[str, ...] = ()
-    bursts: Optional[dict[str, list[str]]] = None
-    time: Optional[str] = None
-    clock_column: Optional[str] = None
-    animal: Optional[str] = None
-    label: Optional[str] = None
-    segment: Optional[str] = None
-    tokens: Optional[dict[str, str]] = None
+    bursts: dict[str, list[str]] | None = None
+    time: str | None = None
+    clock_column: str | None = None
+    animal: str | None = None
+    label: str | None = None
+    segment: str | None = None
+    tokens: dict[str, str] | None = None
     unlabelled: bool = False
-    counter: Optional[str] = None
-    sensor: Optional[str] = None
+    counter: str | None = None
+    sensor: str | None = None
     animals: tuple[str, ...] = ()
-    parts: Optional[TimeParts] = None
+    parts: TimeParts | None = None

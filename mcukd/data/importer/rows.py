@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,12 +43,12 @@ class State:
     segment: int = -1
     animal: str = ""
     part: str = ""
-    time: Optional[float] = None
-    back_at: Optional[float] = None
-    local: Optional[float] = None
+    time: float | None = None
+    back_at: float | None = None
+    local: float | None = None
     cut: bool = False
-    count: Optional[float] = None
-    steady: Optional[float] = None
+    count: float | None = None
+    steady: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for a manifest."""
@@ -60,7 +60,7 @@ class Names:
     """Texts that repeat, as codes (n,) into a few different ones."""
 
     codes: NDArray[np.int32]
-    known: tuple[Optional[str], ...]
+    known: tuple[str | None, ...]
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -107,9 +107,7 @@ class Rows:
     overlaps: int = 0
 
 
-def read_rows(
-    plan: ReadingPlan, options: Options, table: Optional[LabelTable], state: State
-) -> Iterator[Rows]:
+def read_rows(plan: ReadingPlan, options: Options, table: LabelTable | None, state: State) -> Iterator[Rows]:
     """Yield all rows of a plan from `state` on.
 
     Raises UserError that names file and line for what cannot be read and where time runs backwards.
@@ -148,10 +146,10 @@ def _wanted(plan: ReadingPlan, file: SourceFile) -> tuple[list[str], list[str]]:
 def _rows(
     plan: ReadingPlan,
     options: Options,
-    table: Optional[LabelTable],
+    table: LabelTable | None,
     file: SourceFile,
     piece: Piece,
-    clock: Optional[Clock],
+    clock: Clock | None,
     state: State,
 ) -> Rows:
     columns, count = piece.columns, piece.rows
@@ -226,7 +224,7 @@ def _rows(
 
 
 def _seconds(
-    plan: ReadingPlan, piece: Piece, clock: Optional[Clock], fresh: NDArray[np.bool_]
+    plan: ReadingPlan, piece: Piece, clock: Clock | None, fresh: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     if plan.time is None or clock is None:
         return np.full(piece.rows, np.nan)
@@ -238,7 +236,7 @@ def _seconds(
     return clock.seconds(stamps, piece.first_line, fresh)
 
 
-def _names(columns: dict[str, Any], name: Optional[str], otherwise: Optional[str], count: int) -> Names:
+def _names(columns: dict[str, Any], name: str | None, otherwise: str | None, count: int) -> Names:
     if name is None:
         return Names(np.zeros(count, np.int32), (otherwise or "",))
     return coded(columns[name])
@@ -300,7 +298,7 @@ def _overlaps(
 
 def _steady(
     time: NDArray[np.float64], changes: NDArray[np.bool_], state: State, starts: Sequence[int] = ()
-) -> Optional[float]:
+) -> float | None:
     """Return the time since which stamps follow each other without a gap up to the last, None for none."""
     if not len(time):
         return state.steady

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.config_files import toml_string
 from mcukd.data.card import Card, load_card
@@ -56,7 +56,7 @@ class Imported:
 
     cards: tuple[Path, ...]
     notes: tuple[str, ...]
-    converted: Optional[Converted] = None
+    converted: Converted | None = None
     unlabelled: bool = False
 
 
@@ -166,13 +166,13 @@ def _note_resampling(card: Card, dialog: Dialog) -> None:
         dialog.note(f"band limit: {limit}")
 
 
-def _written(target: Path, text: str, dialog: Dialog, converted: Optional[Converted]) -> Imported:
+def _written(target: Path, text: str, dialog: Dialog, converted: Converted | None) -> Imported:
     write_text(target, text)
     _note_resampling(load_card(str(target)), dialog)
     return Imported((target,), tuple(dialog.notes), converted)
 
 
-def _described(path: Path, converted: Optional[Converted]) -> str:
+def _described(path: Path, converted: Converted | None) -> str:
     if converted is None:
         return f"Imported from {path.name}; the card points at the original files."
     rows = f"{converted.samples} samples of {converted.rows} rows"
@@ -192,7 +192,7 @@ def _note_conversion(converted: Converted, dialog: Dialog) -> None:
 
 def _infer_plain(
     plan: ReadingPlan, source: dict[str, str], options: Options, dialog: Dialog
-) -> Optional[tuple[InferredCard, list[str]]]:
+) -> tuple[InferredCard, list[str]] | None:
     """Work out the card of files as they are; None where they turn out to need conversion."""
     card = provisional("plain", source, toml_columns(plan), options)
     try:
@@ -236,7 +236,7 @@ def _infer_plain(
 
 def _infer_parquet(
     plan: ReadingPlan, converted: Converted, options: Options, dialog: Dialog
-) -> tuple[InferredCard, list[int], Optional[Drop]]:
+) -> tuple[InferredCard, list[int], Drop | None]:
     folder = converted.folder
     kept = _survey_parquet(folder, options=options)
     note_animals(parquet_segments(folder, (), _PIECE), options, dialog)
@@ -275,8 +275,8 @@ def _name_files(kept: Survey, converted: Converted) -> None:
 def _survey_parquet(
     folder: Path,
     exclude: Sequence[int] = (),
-    options: Optional[Options] = None,
-    drop: Optional[Drop] = None,
+    options: Options | None = None,
+    drop: Drop | None = None,
 ) -> Survey:
     segments = parquet_segments(folder, exclude, _PIECE if drop is None else None)
     return survey(without(one, drop) for one in wanted(segments, options or Options()))

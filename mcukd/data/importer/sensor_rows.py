@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ _NOT_ACC = re.compile(r"linear|gyr|mag(?!nitude)|gravity|user", re.IGNORECASE)
 _MOST_KINDS = 20
 
 
-def sensor_column(forms: Sequence[TextForm], taken: Sequence[Optional[str]]) -> Optional[str]:
+def sensor_column(forms: Sequence[TextForm], taken: Sequence[str | None]) -> str | None:
     """Return the column that says of every row which sensor it is of, None where there is none."""
     for name in forms[0].header:
         if name in taken or not _TYPE_NAME.fullmatch(name):

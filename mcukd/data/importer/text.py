@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.data.importer.dialect import BLANKS, HEAD_ROWS, find_header, fitted, separator_of, table_of
 from mcukd.data.importer.lines import Block, Coding, head_of
@@ -62,7 +62,7 @@ class TextForm:
     preamble: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     odd: bool = False
-    start: Optional[tuple[float, float]] = None
+    start: tuple[float, float] | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -210,7 +210,7 @@ def parse(
     return {name: table.column(name).to_numpy() for name in types}
 
 
-def odd_cell(form: TextForm, name: str) -> Optional[tuple[int, str]]:
+def odd_cell(form: TextForm, name: str) -> tuple[int, str] | None:
     """Return line and text of a column's first cell that is neither a number nor missing."""
     for row, cell in enumerate(form.column(name)):
         if cell not in MISSING and not is_number(cell, form.decimal):
@@ -227,7 +227,7 @@ def _table(path: Path, content: str, delimiter: str) -> list[list[str]]:
         raise UserError(f"{path}: a line is no row of cells ({error}); correct or remove it") from None
 
 
-def _fit(row: list[str], width: int) -> Optional[list[str]]:
+def _fit(row: list[str], width: int) -> list[str] | None:
     """Return a row with the separators behind its last cell taken off, None where its length is another."""
     row = fitted(row, width)
     return row if len(row) == width and any(cell.strip() for cell in row) else None
@@ -268,7 +268,7 @@ def _parse_slowly(
     number_at = [(form.header.index(name), []) for name in numbers]  # type: list[tuple[int, list[float]]]
     text_at = [(form.header.index(name), []) for name in texts]  # type: list[tuple[int, list[str]]]
     units: dict[int, str] = {}
-    known: dict[str, Optional[float]] = {}
+    known: dict[str, float | None] = {}
     for row in reader:
         if not row:
             continue
@@ -306,7 +306,7 @@ def _unit_words(unit: str) -> str:
     return f"the unit {unit}" if unit else "no unit"
 
 
-def _value(cell: str, decimal: str) -> Optional[float]:
+def _value(cell: str, decimal: str) -> float | None:
     text = cell.strip()
     if text in MISSING:
         return float("nan")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.data.importer.columns import holds_clocks_with_date, number_columns, time_column
 from mcukd.data.importer.numerals import MISSING, to_number
@@ -70,7 +70,7 @@ def with_clocks(days: Sequence[Any], clocks: Sequence[Any]) -> list[str]:
     return ["" if lost else f"{day} {clock}" for lost, day, clock in zip(missing, days, clocks)]
 
 
-def time_parts(form: TextForm) -> Optional[TimeParts]:
+def time_parts(form: TextForm) -> TimeParts | None:
     """Return the columns that make up stamps, None where there are none or one column holds whole stamps."""
     numbers = set(number_columns(form))
     found: dict[str, str] = {}

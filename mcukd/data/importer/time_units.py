@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +40,7 @@ class Unit:
     name: str
     words: str
     seconds: tuple[float, float]
-    zero: Optional[float] = None
+    zero: float | None = None
     local: bool = False
     common: bool = True
     pattern: str = ""
@@ -126,7 +125,7 @@ class Reading:
     """
 
     unit: Unit
-    rate: Optional[float]
+    rate: float | None
     fit: float
     date: str = ""
 
@@ -144,8 +143,8 @@ class Reading:
 def decide_unit(
     column: str,
     values: NDArray[np.float64],
-    stated: Optional[str],
-    rate_hz: Optional[float],
+    stated: str | None,
+    rate_hz: float | None,
     dialog: Dialog,
     burst: int = 1,
 ) -> tuple[Unit, str]:
@@ -184,7 +183,7 @@ def decide_unit(
     return _asked(column, values, found, counted, rate_hz, dialog)
 
 
-def usual_step(values: NDArray[np.float64]) -> Optional[float]:
+def usual_step(values: NDArray[np.float64]) -> float | None:
     """Return the mean step between stamps (n,) that is no gap, None where none goes ahead.
 
     Over all of them, because stamps that are cut to a coarse unit repeat.
@@ -199,7 +198,7 @@ def usual_step(values: NDArray[np.float64]) -> Optional[float]:
 
 
 def _readings(
-    column: str, values: NDArray[np.float64], step: Optional[float], rate_hz: Optional[float], burst: int
+    column: str, values: NDArray[np.float64], step: float | None, rate_hz: float | None, burst: int
 ) -> list[Reading]:
     middle = float(np.median(values))
     found = []
@@ -240,9 +239,7 @@ def _is_likely(one: Reading) -> bool:
     return "2000" <= one.date[:4] < "2040"
 
 
-def _rate_of(
-    unit: Unit, step: Optional[float], rate_hz: Optional[float], burst: int
-) -> tuple[Optional[float], float]:
+def _rate_of(unit: Unit, step: float | None, rate_hz: float | None, burst: int) -> tuple[float | None, float]:
     """Return the samples per second that a unit gives, and how well it fits (1 best, 0 not at all)."""
     if step is None:
         return None, 0.5
@@ -257,7 +254,7 @@ def _rate_of(
     return rate, next((fit for least, most, fit in _RATES if least * 0.99 <= rate <= most * 1.01), 0.0)
 
 
-def _agrees(rate: Optional[float], stated: float) -> bool:
+def _agrees(rate: float | None, stated: float) -> bool:
     return rate is not None and abs(rate / stated - 1) < 0.1
 
 
@@ -277,7 +274,7 @@ def _is_counter(values: NDArray[np.float64]) -> bool:
     return whole and len(steps) > 0 and float(np.mean(steps == 1)) > _COUNTING
 
 
-def _counter(column: str, rate_hz: Optional[float], dialog: Dialog) -> Unit:
+def _counter(column: str, rate_hz: float | None, dialog: Dialog) -> Unit:
     if rate_hz is None:
         rate_hz = dialog.number(f"the column {column} numbers the samples, which tells no rate", "--rate HZ")
     return Unit(COUNTER, f"samples numbered, {rate_hz:g} a second", (1.0, rate_hz))
@@ -314,7 +311,7 @@ def _asked(
     values: NDArray[np.float64],
     found: Sequence[Reading],
     counted: bool,
-    rate_hz: Optional[float],
+    rate_hz: float | None,
     dialog: Dialog,
 ) -> tuple[Unit, str]:
     choices = [one.choice for one in found]
@@ -329,7 +326,7 @@ def _asked(
     return unit, f"{unit.words}, as you say"
 
 
-def _nothing_fits(column: str, values: NDArray[np.float64], step: Optional[float], burst: int) -> str:
+def _nothing_fits(column: str, values: NDArray[np.float64], step: float | None, burst: int) -> str:
     shown = ", ".join(f"{value:.15g}" for value in values[:3])
     what = f"in steps of {step:.6g}, " if step is not None and burst == 1 else ""
     return (

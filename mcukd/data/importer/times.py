@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +52,11 @@ class TimeForm:
     """
 
     kind: str
-    unit: Optional[Unit] = None
-    order: Optional[str] = None
+    unit: Unit | None = None
+    order: str | None = None
     decimal: str = "."
     zoned: bool = False
-    timezone: Optional[str] = None
+    timezone: str | None = None
     iso: bool = False
     reason: str = ""
 
@@ -159,8 +159,8 @@ def time_forms(columns: Sequence[Column], options: Options, dialog: Dialog, burs
             )
     kinds = [_kind_of(column) for column in columns]
     order = _order([column for column, kind in zip(columns, kinds) if kind == "date"], options, dialog)
-    unit: Optional[tuple[Unit, str]] = None
-    judged: Optional[Column] = None
+    unit: tuple[Unit, str] | None = None
+    judged: Column | None = None
     forms = []
     for column, kind in zip(columns, kinds):
         if kind == "number" and unit is None:
@@ -199,7 +199,7 @@ def zone_of(name: str) -> Any:
         ) from None
 
 
-def zone_in_name(name: str) -> Optional[str]:
+def zone_in_name(name: str) -> str | None:
     """Return the zone that a column's name says: "UTC", or an offset from it as in "Time, GMT+02:00"."""
     found = _NAMED_OFFSET.search(name)
     if found is not None:
@@ -230,14 +230,14 @@ def zone_words(form: TimeForm, options: Options) -> str:
     return f", local time of {form.timezone}" if form.timezone else ", without a time zone: taken as UTC"
 
 
-def _kinds(stamps: Sequence[str], decimal: str) -> list[Optional[str]]:
+def _kinds(stamps: Sequence[str], decimal: str) -> list[str | None]:
     """Return "number", "date", "clock" or None for each cell."""
     texts = [stamp.strip() for stamp in stamps]
     known = read_dates(texts).known.tolist()
     return [_kind(text, date, decimal) for text, date in zip(texts, known)]
 
 
-def _kind(text: str, known: bool, decimal: str) -> Optional[str]:
+def _kind(text: str, known: bool, decimal: str) -> str | None:
     """Return the kind of one cell. known: whether it is a date whose order shows."""
     if known and _PACKED.fullmatch(text):
         return "date"
@@ -308,7 +308,7 @@ def _refuse_cut_short(column: Column, values: NDArray[np.float64]) -> None:
         )
 
 
-def _order(columns: Sequence[Column], options: Options, dialog: Dialog) -> Optional[str]:
+def _order(columns: Sequence[Column], options: Options, dialog: Dialog) -> str | None:
     """Decide in which order dates like 03/04/2024 are written, None where no stamp depends on it."""
     found: list[tuple[Column, str]] = []
     for column in columns:
@@ -352,7 +352,7 @@ def _as_date(stamp: str, order: str) -> str:
     return str(read_dates([stamp], order).local.astype("datetime64[ns]").astype("datetime64[D]")[0])
 
 
-def _date_form(column: Column, order: Optional[str]) -> TimeForm:
+def _date_form(column: Column, order: str | None) -> TimeForm:
     filled = column.filled
     named = [zone_abbreviation(stamp) for stamp in filled]
     if any(named):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ class _Stretch:
 
 def _stretches(parts: Path, options: Options, factor: Fraction, board_hz: float) -> Iterator[_Stretch]:
     counted: dict[str, int] = {}
-    last: Optional[tuple[str, str]] = None
+    last: tuple[str, str] | None = None
     before = np.empty(0)
     for segment in parquet_segments(parts, limit=_PIECE if factor == 1 else None):
         if segment.animal in options.exclude_animals:
@@ -174,7 +174,7 @@ def _table(stretch: _Stretch, segment: int, kind: Any) -> Any:
 
 def unlabelled_card(
     name: str,
-    signal: tuple[str, Optional[float], float],
+    signal: tuple[str, float | None, float],
     written: Sequence[Written],
     per_g: float,
     imported_from: Path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Timeline:
     hop: int
     mixed: Counter[str] = field(default_factory=Counter)
     windows: Counter[str] = field(default_factory=Counter)
-    _key: Optional[tuple[str, str]] = None
+    _key: tuple[str, str] | None = None
     _lengths: list[int] = field(default_factory=list)
 
     def add(self, segment: RawSegment) -> None:
@@ -93,7 +93,7 @@ class Checked:
         }
 
 
-def check(card: Card, data_root: Optional[Path] = None, seed: int = 0) -> Checked:
+def check(card: Card, data_root: Path | None = None, seed: int = 0) -> Checked:
     """Read every recording of a card, those of ignored labels too, and compare them with what the card says.
 
     Raises UserError only for what cannot be read; everything else is a finding.

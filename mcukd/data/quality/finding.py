@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 
 @dataclass(frozen=True)
@@ -19,5 +18,5 @@ class Finding:
     weight: str
     sentence: str
     effect: str
-    animal: Optional[str] = None
+    animal: str | None = None
     extent: float = 0.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +102,7 @@ def pairs(features: WindowFeatures) -> list[Pair]:
     return sorted((pair for pair in found if pair is not None), key=lambda pair: pair.accuracy)
 
 
-def _pair(features: WindowFeatures, first: str, second: str) -> Optional[Pair]:
+def _pair(features: WindowFeatures, first: str, second: str) -> Pair | None:
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

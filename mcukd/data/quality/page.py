@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.data.quality.check import Checked
 from mcukd.drawing import COLOURS, INK, LINE, MARKERS, MUTED, STYLE_FOLDER, drawing, svg
@@ -48,7 +48,7 @@ def render(checked: Checked) -> str:
     )
 
 
-def windows_figure(checked: Checked) -> Optional[str]:
+def windows_figure(checked: Checked) -> str | None:
     """Draw windows per animal as stacked bars, a colour per class of the card, grey for ignored labels."""
     index = checked.card.class_map.index()
     classes = checked.card.classes
@@ -77,7 +77,7 @@ def windows_figure(checked: Checked) -> Optional[str]:
         return svg(figure, "windows")
 
 
-def gravity_figure(animals: Mapping[str, dict[str, Any]]) -> Optional[str]:
+def gravity_figure(animals: Mapping[str, dict[str, Any]]) -> str | None:
     """Draw the three components of gravity per animal, and its length at rest."""
     names = list(animals)
     if not names:
@@ -115,7 +115,7 @@ def gravity_figure(animals: Mapping[str, dict[str, Any]]) -> Optional[str]:
         return svg(figure, "gravity")
 
 
-def rate_figure(checked: Checked) -> Optional[str]:
+def rate_figure(checked: Checked) -> str | None:
     """Draw each animal's rate with its jitter; None without stamps."""
     known = {name: facts for name, facts in checked.animals.items() if facts["rate_hz"]}
     if not known:
@@ -135,7 +135,7 @@ def rate_figure(checked: Checked) -> Optional[str]:
         return svg(figure, "rate")
 
 
-def overlap_figure(checked: Checked) -> Optional[str]:
+def overlap_figure(checked: Checked) -> str | None:
     """Draw the pairs of labels by how well they are told apart; None without a pair."""
     if not checked.pairs:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from mcukd.data.drop import Drop
 from mcukd.data.measurements import (
@@ -72,7 +72,7 @@ class RowFaults:
             rows = int((segment.samples == value).any(axis=1).sum())
             one.values.setdefault(value, Counter())[segment.place] += rows
 
-    def drop(self) -> Optional[Drop]:
+    def drop(self) -> Drop | None:
         """Return what a card has to leave out, None where every row may be a measurement."""
         facts = [self.facts(animal) for animal in self.animals]
         values = tuple(sorted({value for one in facts for value in one["sentinels"]}))
@@ -80,7 +80,7 @@ class RowFaults:
         frozen = self._frozen_rows()
         return Drop(zeros=zeros, values=values, frozen_rows=frozen) if zeros or values or frozen else None
 
-    def _frozen_rows(self) -> Optional[int]:
+    def _frozen_rows(self) -> int | None:
         """Return from how many rows on every stretch that repeats is a frozen sensor's; None for never."""
         frozen: list[int] = []
         rest: list[int] = []

@@ -9,7 +9,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +95,7 @@ class AnimalSurvey:
         return _median(self.lengths)
 
     @property
-    def step(self) -> Optional[float]:
+    def step(self) -> float | None:
         """Usual time step in seconds, None without stamps.
 
         The mean over what is no gap, because stamps cut to whole milliseconds or seconds have no such step.
@@ -113,7 +112,7 @@ class AnimalSurvey:
         return cut.count(self.stretches.get(label, {}))
 
     @property
-    def jitter(self) -> Optional[float]:
+    def jitter(self) -> float | None:
         """Share of the usual step by which steps scatter (half the distance of 5th and 95th percentile)."""
         steps, usual = self._steps(), self.step
         if usual is None:
@@ -151,7 +150,7 @@ class Stretch:
     place: str
     origin: str
     samples: int
-    start: Optional[float]
+    start: float | None
 
 
 @dataclass
@@ -162,9 +161,9 @@ class Survey:
     copies: list[tuple[str, str]] = field(default_factory=list)
     copied: list[tuple[Stretch, Stretch]] = field(default_factory=list)
     _hashes: dict[bytes, Stretch] = field(default_factory=dict)
-    _last: Optional[RawSegment] = None
+    _last: RawSegment | None = None
     _open: list[RawSegment] = field(default_factory=list)
-    _before: Optional[NDArray[np.float64]] = None
+    _before: NDArray[np.float64] | None = None
     _place_lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
@@ -299,7 +298,7 @@ def _duplicates(segment: RawSegment) -> int:
     return int(np.sum(same & (segment.samples[1:] == segment.samples[:-1]).all(axis=1)))
 
 
-def _add_times(one: AnimalSurvey, pieces: list[RawSegment], before: Optional[NDArray[np.float64]]) -> None:
+def _add_times(one: AnimalSurvey, pieces: list[RawSegment], before: NDArray[np.float64] | None) -> None:
     label, samples = pieces[0].label or "", sum(len(piece.samples) for piece in pieces)
     known = [piece.seconds for piece in pieces if piece.seconds is not None]
     own = np.concatenate(known) if len(known) == len(pieces) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Optional
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class LongCsvSource(FolderSource):
 
     reader: Literal["long-csv"]
     file: str
-    drop: Optional[Drop] = None
+    drop: Drop | None = None
 
 
 class LongCsvReader(Reader[LongCsvSource]):
@@ -33,7 +33,7 @@ class LongCsvReader(Reader[LongCsvSource]):
     extra_channels = True
     labels_change = True
 
-    def check(self, columns: Optional[Columns], signal: Signal, simulated: bool) -> None:
+    def check(self, columns: Columns | None, signal: Signal, simulated: bool) -> None:
         """Ask for the columns of animal and label."""
         assert columns is not None
         if not (columns.animal and columns.label):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ class ParquetSource(FolderSource):
 
     reader: Literal["parquet"]
     exclude_segments: tuple[int, ...] = ()
-    drop: Optional[Drop] = None
+    drop: Drop | None = None
 
 
 class ParquetReader(Reader[ParquetSource]):
@@ -60,7 +60,7 @@ def parquet_files(folder: Path) -> list[Path]:
 
 
 def parquet_segments(
-    folder: Path, exclude_segments: Sequence[int] = (), limit: Optional[int] = None
+    folder: Path, exclude_segments: Sequence[int] = (), limit: int | None = None
 ) -> Iterator[RawSegment]:
     """Yield the segments of an import, joined where one goes on in the next part.
 
@@ -81,7 +81,7 @@ def parquet_segments(
         yield _joined(held, whole=True)
 
 
-def _key(segment: RawSegment) -> tuple[Optional[str], ...]:
+def _key(segment: RawSegment) -> tuple[str | None, ...]:
     return segment.animal, segment.label, segment.place
 
 
@@ -144,7 +144,7 @@ def _table_segments(
         )
 
 
-def _coded(column: Any) -> tuple[NDArray[np.int64], list[Optional[str]]]:
+def _coded(column: Any) -> tuple[NDArray[np.int64], list[str | None]]:
     """Return (n,) the place of each cell's text in a list, and the list, whose last is None for no text."""
     import pyarrow
 

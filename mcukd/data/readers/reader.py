@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Optional, TypeVar
+from typing import Any, Generic, TypeVar
 
 from mcukd.data.extra import Extra
 from mcukd.data.raw_segments import RawSegment
@@ -45,15 +45,15 @@ class Request(Generic[AnySource]):
 
     card: str
     source: AnySource
-    columns: Optional[Columns]
+    columns: Columns | None
     signal: Signal
     position: str
     window: int
     extra: tuple[Extra, ...]
-    folder: Optional[Path]
+    folder: Path | None
     seed: int
-    keep: Callable[[Optional[str], str, str], bool]
-    limit: Optional[int]
+    keep: Callable[[str | None, str, str], bool]
+    limit: int | None
     progress: bool
 
     @property
@@ -99,5 +99,5 @@ class Reader(ABC, Generic[AnySource]):
         """Return what identifies the samples beside the card and the files."""
         return {}
 
-    def check(self, columns: Optional[Columns], signal: Signal, simulated: bool) -> None:
+    def check(self, columns: Columns | None, signal: Signal, simulated: bool) -> None:
         """Check that other sections of a card go with this reader. Raises ValueError, without a full stop."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal, Optional
+from typing import Literal
 
 import numpy as np
 from pydantic import field_validator
@@ -36,7 +36,7 @@ class SegmentsSource(FolderSource):
     reader: Literal["segments"]
     pattern: str
     exclude_files: tuple[str, ...] = ()
-    drop: Optional[Drop] = None
+    drop: Drop | None = None
 
     @field_validator("pattern")
     @classmethod
@@ -60,7 +60,7 @@ class SegmentsReader(Reader[SegmentsSource]):
     extra_channels = True
     exclude_key = "exclude_files"
 
-    def check(self, columns: Optional[Columns], signal: Signal, simulated: bool) -> None:
+    def check(self, columns: Columns | None, signal: Signal, simulated: bool) -> None:
         """Refuse columns for what the path says."""
         assert columns is not None
         for key in ("animal", "label", "segment"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -28,7 +28,7 @@ class SimulatorReader(Reader[SimulatorSource]):
     source = SimulatorSource
     fixed_rate = "the herd is made at any rate_hz"
 
-    def check(self, columns: Optional[Columns], signal: Signal, simulated: bool) -> None:
+    def check(self, columns: Columns | None, signal: Signal, simulated: bool) -> None:
         """Ask for `simulated` and for the unit that is made."""
         if not simulated:
             raise ValueError('simulated is false, but true is expected with the reader "simulator"')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Optional
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class UciHarReader(Reader[UciHarSource]):
                     f"{len(subjects)} subjects; expected as many of each"
                 )
             extra = _extra(request, part, len(windows)) if request.extra else None
-            previous: Optional[tuple[str, str]] = None
+            previous: tuple[str, str] | None = None
             for number, (window, label, subject) in enumerate(zip(windows, labels, subjects)):
                 key = (f"{subject:g}", f"{label:g}")
                 group += key != previous

@@ -7,8 +7,8 @@ bouts, and to differ in rhythm; docs/reference/data.md says what is taken from p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import numpy as np
 from numpy.typing import NDArray

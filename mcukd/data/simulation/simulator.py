@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from pydantic import ValidationError
 
 from mcukd.data.card import Card
@@ -24,7 +22,7 @@ def simulate(card: Card, seed: int) -> list[Recording]:
     return [Recording(one.animal, str(one.label), one.samples, one.origin) for one in bouts]
 
 
-def resized(card: Card, animals: Optional[int] = None, minutes_per_animal: Optional[float] = None) -> Card:
+def resized(card: Card, animals: int | None = None, minutes_per_animal: float | None = None) -> Card:
     """Return a simulated card with another number of animals or minutes each; None keeps the card's.
 
     Raises UserError for a card that is not simulated or a size the card format does not allow.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcukd.training.context import CarriedState
 from mcukd.training.phases import LABELS, Phase, crop_lengths
@@ -62,14 +63,14 @@ class Architecture:
     macs: Callable[[Shape, Options], int]
     jit_compile: bool = False
     defaults: TrainingDefaults = DEFAULTS
-    long_defaults: Optional[TrainingDefaults] = None
+    long_defaults: TrainingDefaults | None = None
     phases: tuple[Phase, ...] = (LABELS,)
-    build_with_features: Optional[Callable[[Shape, Options, ArrayLike, ArrayLike], keras.Model]] = None
+    build_with_features: Callable[[Shape, Options, ArrayLike, ArrayLike], keras.Model] | None = None
     uses_length_curriculum: bool = False
     least_steps: int = 1
     options: tuple[str, ...] = ()
     head_search: bool = False
-    carried: Optional[CarriedState] = None
+    carried: CarriedState | None = None
 
     def defaults_for(self, steps: int) -> TrainingDefaults:
         """Return the defaults for windows of `steps` samples."""

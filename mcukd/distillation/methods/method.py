@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Optional
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mcukd.distillation.options import Option
 from mcukd.training.phases import LABELS, Phase
@@ -48,7 +48,7 @@ class Method:
     name: ClassVar[str]
     title: ClassVar[str]
     teachers: ClassVar[tuple[str, ...]] = ("resnet", "ensemble")
-    students: ClassVar[Optional[tuple[str, ...]]] = None
+    students: ClassVar[tuple[str, ...] | None] = None
     parts: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[tuple[Option, ...]] = ()
     #: Default input of the teacher: "accelerometer", or "all" channels where the card has more.

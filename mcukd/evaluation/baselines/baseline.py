@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,14 +71,14 @@ class Baseline:
     title: str
     prose: str
     fit: Callable[[FoldTask], Result]
-    sizes: Callable[[int, int, int], tuple[Optional[int], Optional[int]]]
+    sizes: Callable[[int, int, int], tuple[int | None, int | None]]
     options: frozenset[str] = frozenset()
-    epochs: Optional[Callable[[DistillConfig], int]] = None
+    epochs: Callable[[DistillConfig], int] | None = None
     version: Any = None
     least_window: int = 1
     trials: int = 0
 
-    def epochs_with(self, config: DistillConfig) -> Optional[int]:
+    def epochs_with(self, config: DistillConfig) -> int | None:
         """Return the epochs of its training; None where it has none."""
         return None if self.epochs is None else self.epochs(config)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,7 @@ def quantize(
     calibration: Windows,
     config: QuantizeConfig,
     operation_hop: int,
-    lengths: Optional[Mapping[str, NDArray[np.int64]]] = None,
+    lengths: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> CnnModel:
     """Choose every format from the calibration windows, round the weights, and prove the accumulators.
 

@@ -6,7 +6,7 @@ A fake quantizer returns the value that a device would use, and its gradient is 
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -157,7 +157,7 @@ def fake_recurrent(weights: Any, scale: Any, packing: Packing) -> Any:
     )
     used = _used(hidden, packing)
     mantissas: dict[tuple[int, int], Any] = {}
-    lower: Optional[Any] = None
+    lower: Any | None = None
     for lane in (0, 1):
         filled = tf.zeros((count, words), tf.int32)
         for slot in reversed(range(slots)):

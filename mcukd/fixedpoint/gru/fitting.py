@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def fit(
     stats: CalibrationStats,
     widths: Widths,
     gate_table: str,
-    fixed: Optional[Mapping[str, NDArray[np.int64]]] = None,
+    fixed: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> Fit:
     """Choose formats and round the weights so that interval analysis proves every accumulator.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,7 @@ def measure_ranges(
     weights: GruMlpWeights,
     model: GruMlpModel,
     windows: Windows,
-    begun: Optional[tuple[NDArray[np.float64], NDArray[np.int16]]] = None,
+    begun: tuple[NDArray[np.float64], NDArray[np.int16]] | None = None,
 ) -> dict[str, Any]:
     """Run both models on the windows and return what `ranges.json` holds.
 
@@ -132,7 +132,7 @@ def _value(model: GruMlpModel, name: str, mantissas: IntArray) -> NDArray[np.flo
 
 
 def _facts(
-    name: str, seen: _Tensor, model: GruMlpModel, clipped: Optional[IntArray], windows: Windows
+    name: str, seen: _Tensor, model: GruMlpModel, clipped: IntArray | None, windows: Windows
 ) -> dict[str, Any]:
     counts = np.zeros(len(windows), np.int64) if clipped is None else clipped
     values, kept = seen.count // len(windows), np.concatenate(seen.kept)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +135,7 @@ def run_stream(
     model: GruMlpModel,
     samples: NDArray[np.int16],
     hop: int,
-    state_before: Optional[NDArray[np.int16]] = None,
+    state_before: NDArray[np.int16] | None = None,
     taken: int = 0,
 ) -> StreamResult:
     """Run a recording (S, C) with a carried state; see `mcukd.fixedpoint.reference.run_stream`."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import numpy as np
 
 from mcukd.fixedpoint.arithmetic import IntArray, saturate
@@ -16,7 +14,7 @@ def round_recurrent(
     lengths: dict[str, int],
     packing: Packing,
     moments: Moments,
-    empty: Optional[dict[str, int]] = None,
+    empty: dict[str, int] | None = None,
 ) -> dict[str, IntArray]:
     """Return the 16-bit mantissas {gate: (H, H)} of weights {gate: (H, H)} at their gates' lengths.
 

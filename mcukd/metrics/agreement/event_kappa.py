@@ -9,7 +9,7 @@ finds.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from mcukd.metrics.agreement.track import IntArray, Track, common_spans
 
 FloatArray = NDArray[np.float64]
 #: A chain of links: the last one (bout of the first, bout of the second) and the chain before it.
-Chain = Optional[tuple[int, int, Any]]
+Chain = tuple[int, int, Any] | None
 
 
 def aligned(first: Track, second: Track, tolerance_ns: int, overlap: float) -> list[tuple[int, int]]:
@@ -99,7 +99,7 @@ def event_kappas(tables: NDArray[Any]) -> FloatArray:
     return np.divide(alike - chance, total - chance, out=nothing, where=total - chance > 1e-9 * total)
 
 
-def event_kappa(table: IntArray) -> Optional[float]:
+def event_kappa(table: IntArray) -> float | None:
     """Return the event-based kappa of one table (K + 1, K + 1); None where it is undefined."""
     value = float(event_kappas(table))
     return None if np.isnan(value) else value

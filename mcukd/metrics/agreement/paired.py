@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,7 @@ def bias_interval(sums: Sums, level: float = LEVEL) -> Interval:
     return float(bias(sums)) - half, float(bias(sums)) + half
 
 
-def limit_half_width(sums: Sums, level: float = LEVEL) -> Optional[float]:
+def limit_half_width(sums: Sums, level: float = LEVEL) -> float | None:
     """Return the half width of the interval of either limit; None with fewer than two targets.
 
     The standard error is s √(1/n + z²/(2(n − 1))) (Bland and Altman 1999, section 2.1), times Student's t.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +80,7 @@ def budget_agreement(
     and `behaviours` {class: `minutes`, `min_per_hour` ({`first`, `second`}), `periods` and, together only,
     `over_animals`: min/h compared as in `agreement_of`}.
     """
-    sides: list[list[Union[Track, Periods]]] = [[pair[0] for pair in pairs], [pair[1] for pair in pairs]]
+    sides: list[list[Track | Periods]] = [[pair[0] for pair in pairs], [pair[1] for pair in pairs]]
     classes = common_classes([*sides[0], *sides[1]], settings)
     by_animal: dict[str, list[PeriodTally]] = {}
     for track, periods in pairs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from mcukd.metrics.bootstrap import Interval, drawn_weights, interval
 ONE_ANIMAL = "no interval: of one animal only"
 
 
-def stated(value: Union[float, NDArray[Any], None], bounds: Interval = None, why: str = "") -> dict[str, Any]:
+def stated(value: float | NDArray[Any] | None, bounds: Interval = None, why: str = "") -> dict[str, Any]:
     """Return `value`, `interval` and `why` in JSON types; NaN becomes None, `why` only where one lacks."""
     number = None if value is None or np.isnan(value) else float(value)
     found = None if number is None or bounds is None else [float(bound) for bound in bounds]
@@ -77,6 +77,6 @@ def reason(*conditions: tuple[bool, str]) -> str:
     return next((words for holds, words in conditions if holds), "")
 
 
-def minutes(nanoseconds: Any) -> Optional[float]:
+def minutes(nanoseconds: Any) -> float | None:
     """Return minutes of a time in ns."""
     return float(nanoseconds) / 60e9

@@ -8,8 +8,6 @@ interval over moments would mislead.
 
 from __future__ import annotations
 
-from typing import Optional
-
 import numpy as np
 
 from mcukd.metrics.agreement.elementary import Elementary
@@ -30,7 +28,7 @@ def tolerant_tables(pieces: Elementary) -> tuple[IntArray, IntArray]:
     return of_first, of_second
 
 
-def time_kappa(table: IntArray) -> Optional[float]:
+def time_kappa(table: IntArray) -> float | None:
     """Return Cohen's kappa of a table of times (K, K), such as `shared_time` gives of two tracks.
 
     None where chance alone would agree always, and of no time.
@@ -54,7 +52,7 @@ def grid_counts(first: Track, second: Track, step_ns: int) -> IntArray:
     return found
 
 
-def grid_kappa(first: Track, second: Track, step_ns: int) -> Optional[float]:
+def grid_kappa(first: Track, second: Track, step_ns: int) -> float | None:
     """Return Cohen's kappa of moments every `step_ns` from the first event on, as BORIS samples them.
 
     It depends on the step and on where the grid begins, which the exact kappa does not. Unlike BORIS's, it

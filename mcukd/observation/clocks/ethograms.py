@@ -10,7 +10,6 @@ offset: agreement cannot tell it from a clock's.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +93,7 @@ def agreement_by_lag(
 
 def find_offset(
     first: Track, second: Track, within_s: float = 3600.0, around_s: float = 0.0
-) -> Union[EthogramOffset, NotEnough]:
+) -> EthogramOffset | NotEnough:
     """Find by how much the second track's clock is behind the first's.
 
     within_s: largest offset looked for, from around_s, in s.
@@ -155,7 +154,7 @@ def find_offset(
 
 def offsets_of_halves(
     first: Track, second: Track, whole: EthogramOffset
-) -> tuple[Optional[EthogramOffset], Optional[EthogramOffset]]:
+) -> tuple[EthogramOffset | None, EthogramOffset | None]:
     """Return the offset within each half of the shared time, None where a half does not tell it.
 
     Two halves give a drift. One that lies further than a minute from the whole's is not believed.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from mcukd.errors import UserError
 
 NS = 1_000_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def zone_named(name: str) -> tzinfo:
@@ -36,7 +36,7 @@ def utc_ns(local: datetime, zone: tzinfo) -> int:
         kept = [
             one
             for one in (first, second)
-            if one.astimezone(timezone.utc).astimezone(zone).replace(tzinfo=None) == local
+            if one.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == local
         ]
         if not kept:
             raise UserError(

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.platforms import elapsed_ns
@@ -45,7 +44,7 @@ class HostClock:
 
     def __init__(
         self,
-        not_before_ns: Optional[int] = None,
+        not_before_ns: int | None = None,
         wall: Callable[[], int] = time.time_ns,
         elapsed: Callable[[], int] = elapsed_ns,
     ) -> None:

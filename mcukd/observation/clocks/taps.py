@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -90,7 +90,7 @@ def samples_of(moments: Sequence[Samples], rate_hz: float) -> TapSamples:
     even distances; before the first and after a loss, at the distance of the rate.
     """
     ticks: list[FloatArray] = []
-    before: Optional[Samples] = None
+    before: Samples | None = None
     for one in moments:
         count = len(one.counts)
         follows = before is not None and not one.gap and one.first == before.first + len(before.counts)
@@ -119,8 +119,8 @@ def press_groups(press_ns: Sequence[int], apart_s: float = 5.0) -> list[list[int
 
 
 def find_taps(
-    samples: TapSamples, press_ns: Sequence[int], between_ticks: Optional[tuple[int, int]] = None
-) -> Union[TapsFound, NoTaps]:
+    samples: TapSamples, press_ns: Sequence[int], between_ticks: tuple[int, int] | None = None
+) -> TapsFound | NoTaps:
     """Find the taps that go with a group of presses.
 
     press_ns: presses, ns since 1970, at least `FEWEST`. between_ticks: where to look, None for everywhere.
@@ -163,7 +163,7 @@ def find_taps(
     return TapsFound(ticks, presses, residuals, _uncertainty(residuals, samples.rate_hz), best[0], chance)
 
 
-def _impulses(samples: TapSamples, between_ticks: Optional[tuple[int, int]]) -> tuple[FloatArray, FloatArray]:
+def _impulses(samples: TapSamples, between_ticks: tuple[int, int] | None) -> tuple[FloatArray, FloatArray]:
     """Return times (P,) in s since the first sample and strengths (P,) of what stands out, strongest nearby.
 
     Strength is the length of the second difference in counts; an impulse is `STANDS_OUT` times its median in
@@ -229,7 +229,7 @@ def _chance(strengths: FloatArray, group: tuple[float, IntArray], share: float) 
     return float(others * (share * others) ** (len(taps) - 1))
 
 
-def _searched_s(samples: TapSamples, between_ticks: Optional[tuple[int, int]]) -> float:
+def _searched_s(samples: TapSamples, between_ticks: tuple[int, int] | None) -> float:
     """Return the length of the time in which taps are looked for, s."""
     low, high = int(samples.ticks[0]), int(samples.ticks[-1])
     if between_ticks is not None:

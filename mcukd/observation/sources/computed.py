@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from threading import Event
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +45,7 @@ class ComputedTag:
         self._wait_until = wait_until
         self._smoothing, self._margin = smoothing, unknown_margin
         # A state that is carried on, and the samples that are part of it.
-        self._state: Optional[NDArray[np.int16]] = None
+        self._state: NDArray[np.int16] | None = None
         self._taken = 0
 
     def moments(self, stop: Event) -> Iterator[Moment]:
@@ -85,5 +84,5 @@ class ComputedTag:
         return classify_stream(model, samples, logits=logits).tolist(), logits.tolist()
 
 
-def _known(code: int, model: IntegerModel) -> Optional[int]:
+def _known(code: int, model: IntegerModel) -> int | None:
     return None if code == len(model.classes) else code

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
 
 from mcukd.boards.launch import running
 from mcukd.boards.model import Board
@@ -34,13 +33,13 @@ _START_S, _TIMEOUT_S = 20.0, 3.0
 def emulated_tag(
     board: Board,
     elf: Path,
-    animal: Optional[AnimalName],
+    animal: AnimalName | None,
     clock: SessionClock,
     *,
     speed: float = 1.0,
     samples: bool = False,
-    model_sha256: Optional[str] = None,
-    known: Optional[Connected] = None,
+    model_sha256: str | None = None,
+    known: Connected | None = None,
 ) -> Iterator[LiveTag]:
     """Run a board's image on the model of its chip, on a simulated animal, and yield it as a source.
 
@@ -71,7 +70,7 @@ def emulated_tag(
         )
 
 
-def animal_of(study: Study, seconds: int = 7200) -> Optional[AnimalName]:
+def animal_of(study: Study, seconds: int = 7200) -> AnimalName | None:
     """Return an animal of the study's simulated herd that no model of it has seen; None of recorded data."""
     card = load_card(study.card)
     if not isinstance(card.source, SimulatorSource):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from threading import Event
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.harness.messages import UNKNOWN_REQUEST, DeviceError
@@ -58,8 +57,8 @@ class LiveTag:
         clock: SessionClock,
         *,
         samples: bool = False,
-        model_sha256: Optional[str] = None,
-        known: Optional[Connected] = None,
+        model_sha256: str | None = None,
+        known: Connected | None = None,
         watch_s: int = WATCH_S,
         emulated: bool = False,
     ) -> None:
@@ -68,7 +67,7 @@ class LiveTag:
         self._what = TELLS_RESULTS | (TELLS_SAMPLES if samples else 0)
         self._watch_s, self._model = watch_s, model_sha256
         self._known = known
-        self._results: Optional[int] = None
+        self._results: int | None = None
         self._anew, self._samples = False, 0
         self._told_lost = False
         self._ticks = 0
@@ -240,8 +239,8 @@ def tag_at_port(
     *,
     baud_rate: int = BAUD_RATE,
     samples: bool = False,
-    model_sha256: Optional[str] = None,
-    known: Optional[Connected] = None,
+    model_sha256: str | None = None,
+    known: Connected | None = None,
 ) -> LiveTag:
     """Return the tag at a serial port, or any URL that pyserial opens; options as of `LiveTag`."""
     connect = partial(open_device, port, baud_rate)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Optional, cast
+from typing import Any, cast
 
 from mcukd.boards.model import Board
 from mcukd.chips.sensors.sources import worn_by
@@ -97,8 +97,8 @@ def modelled_tag(
     clock: ChipClock,
     *,
     samples: bool = False,
-    model_sha256: Optional[str] = None,
-    known: Optional[Connected] = None,
+    model_sha256: str | None = None,
+    known: Connected | None = None,
     watch_s: int = WATCH_S,
 ) -> LiveTag:
     """Return the tag of a run as a source; options as of `LiveTag`."""

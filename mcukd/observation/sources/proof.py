@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +31,9 @@ class StreamProof:
     _first: int = 0
     _next: int = -1
     #: Before sample `_first`; None where it is not known.
-    _state: Optional[NDArray[np.int16]] = None
+    _state: NDArray[np.int16] | None = None
 
-    def take(self, moment: Moment) -> Optional[str]:
+    def take(self, moment: Moment) -> str | None:
         """Take a moment; return what is said of it where it is a result, and None of others."""
         if isinstance(moment, Connected):
             self._next, self._state = -1, None

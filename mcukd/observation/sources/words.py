@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Optional
 
 from mcukd.observation.moments import (
     MESSAGES,
@@ -21,7 +20,7 @@ from mcukd.text import plural
 _NS = 1_000_000_000
 
 
-def words_of(moment: Moment, names: Optional[Sequence[str]] = None) -> Optional[str]:
+def words_of(moment: Moment, names: Sequence[str] | None = None) -> str | None:
     """Return a moment on a line, None of samples and readings of the clock. names: of the model's classes."""
     if isinstance(moment, Connected):
         who = f"{moment.id or 'without an id'}, chip {moment.chip or 'without a number'}"
@@ -46,7 +45,7 @@ def _gap(gap: Gap) -> str:
     return f"the tag lost {plural(gap.lost, 'sample')}" if gap.lost else "the tag lost samples"
 
 
-def _class(code: Optional[int], names: Optional[Sequence[str]]) -> str:
+def _class(code: int | None, names: Sequence[str] | None) -> str:
     if code is None:
         return UNKNOWN
     return names[code] if names is not None else f"class {code}"

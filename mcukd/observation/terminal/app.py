@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import tzinfo
 from time import monotonic
-from typing import ClassVar, Optional, Union
+from typing import ClassVar
 
 from rich.table import Table
 from rich.text import Text
@@ -72,7 +72,7 @@ class ObserveApp(App[None]):
     ]
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(self, session: Session, observer: str, zone: Optional[tzinfo] = None) -> None:
+    def __init__(self, session: Session, observer: str, zone: tzinfo | None = None) -> None:
         super().__init__()
         self.session, self.observer = session, observer
         self.recorder = session.join(observer)
@@ -80,7 +80,7 @@ class ObserveApp(App[None]):
         self.animal = session.facts.animals[0]
         self._zone = zone or zone_named(session.facts.zone)
         self._drawn, self._drawn_at = -1, 0.0
-        self._scan: Optional[float] = None
+        self._scan: float | None = None
 
     def compose(self) -> ComposeResult:
         """Lay the screen out."""
@@ -119,7 +119,7 @@ class ObserveApp(App[None]):
         if self.recorder.state().mode == SCAN:
             self.action_next_animal()
 
-    def take(self, taking: Callable[[], ObserverEvent]) -> Optional[ObserverEvent]:
+    def take(self, taking: Callable[[], ObserverEvent]) -> ObserverEvent | None:
         """Have the core take an event, and show that it did, or why not."""
         told = self.query_one("#told", Static)
         try:
@@ -140,7 +140,7 @@ class ObserveApp(App[None]):
         mine = shown["observers"][self.observer]
         said = shown["tag"]["behaviour"] if shown["tag"] and self.animal == shown["tag"]["animal"] else None
         does = mine["animals"][self.animal]["behaviour"]
-        parts: dict[str, Union[Text, Table]] = {
+        parts: dict[str, Text | Table] = {
             "head": panels.head(shown, self.observer, self._zone),
             "animals": panels.animals(shown, self.observer, self.animal),
             "state": panels.state_line(shown, self.observer),
@@ -191,7 +191,7 @@ class ObserveApp(App[None]):
         """Ask for a note and take it, at the time at which it was begun."""
         at, animal = self.session.clock.now_ns(), self.animal
 
-        def done(text: Optional[str]) -> None:
+        def done(text: str | None) -> None:
             if text and text.strip():
                 self.take(lambda: self.recorder.note(text, animal, at))
 
@@ -204,7 +204,7 @@ class ObserveApp(App[None]):
             self.take(self.recorder.undo)  # says that there is nothing
             return
 
-        def done(text: Optional[str]) -> None:
+        def done(text: str | None) -> None:
             if text and text.strip():
                 self.take(lambda: self._correct(text))
 
@@ -230,7 +230,7 @@ class ObserveApp(App[None]):
     def action_sample(self) -> None:
         """Ask how animals are to be watched."""
 
-        def done(text: Optional[str]) -> None:
+        def done(text: str | None) -> None:
             if text and text.strip():
                 self.take(lambda: self._sample(text))
 
@@ -243,7 +243,7 @@ class ObserveApp(App[None]):
     def action_leave(self) -> None:
         """Ask whether to end the session, and leave."""
 
-        def done(how: Optional[str]) -> None:
+        def done(how: str | None) -> None:
             if how is None or (how == ENDS and self.take(self.recorder.end) is None):
                 return
             self.exit()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Optional
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 ENDS, LEAVES = "end", "leave"
 
 
-class Ask(ModalScreen[Optional[str]]):
+class Ask(ModalScreen[str | None]):
     """Dialog for one line of text; None where it was left by Esc."""
 
     BINDINGS: ClassVar = [("escape", "dismiss(None)", "Back")]
@@ -33,7 +33,7 @@ class Ask(ModalScreen[Optional[str]]):
         self.dismiss(event.value)
 
 
-class Leave(ModalScreen[Optional[str]]):
+class Leave(ModalScreen[str | None]):
     """Dialog on how to leave: `ENDS`, `LEAVES`, or None to stay."""
 
     BINDINGS: ClassVar = [

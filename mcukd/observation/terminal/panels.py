@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone, tzinfo
-from typing import Any, Optional, Union
+from datetime import UTC, datetime, tzinfo
+from typing import Any
 
 from rich.style import Style
 from rich.table import Table
@@ -24,11 +24,11 @@ _NARROW = 60
 _BOLD = Style(bold=True)
 
 
-def clock(seconds: Optional[float], zone: tzinfo) -> str:
+def clock(seconds: float | None, zone: tzinfo) -> str:
     """Return local wall time of seconds since 1970; a dash without one."""
     if seconds is None:
         return "–"
-    return datetime.fromtimestamp(seconds, timezone.utc).astimezone(zone).strftime("%H:%M:%S")
+    return datetime.fromtimestamp(seconds, UTC).astimezone(zone).strftime("%H:%M:%S")
 
 
 def passed(seconds: float) -> str:
@@ -69,7 +69,7 @@ def animals(shown: Mapping[str, Any], observer: str, current: str) -> Text:
     return text
 
 
-def keys_panel(keys: Mapping[str, str], current: Optional[str], said: Optional[str], large: bool) -> Text:
+def keys_panel(keys: Mapping[str, str], current: str | None, said: str | None, large: bool) -> Text:
     """Return a label for each behaviour: its key, its name, whether it goes on, what the tag says.
 
     keys: key → behaviour. current: what the observer said last. said: what the tag says. large: two lines
@@ -148,7 +148,7 @@ def figures(shown: Mapping[str, Any], observer: str, animal: str, width: int) ->
         for label in ("found", "needed") if narrow else ("found", "95 %", "bouts", "needed"):
             table.add_column(label, justify="right", no_wrap=True)
     for name in (*shown["session"]["classes"], *shown["session"]["also"]):
-        row: list[Union[str, Text]] = [Text(name), *(f"{of.get(name, 0.0):.1f}" for of in minutes.values())]
+        row: list[str | Text] = [Text(name), *(f"{of.get(name, 0.0):.1f}" for of in minutes.values())]
         if agreement and name in agreement["behaviours"]:
             one = agreement["behaviours"][name]
             sensitivity = one["sensitivity"]

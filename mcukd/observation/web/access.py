@@ -16,7 +16,6 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import Optional
 
 from mcukd.errors import UserError
 from mcukd.files import write_json
@@ -78,7 +77,7 @@ class Access:
         with self._lock:
             return list(self._codes.values())
 
-    def enter(self, digits: str) -> Optional[tuple[str, str]]:
+    def enter(self, digits: str) -> tuple[str, str] | None:
         """Use a code up; return its observer and the browser's secret, None for a wrong code.
 
         Raises TooManyTries, and UserError or OSError where the browser cannot be remembered.
@@ -107,7 +106,7 @@ class Access:
             self._new_code(code)
         return None if found is None else (found.observer, secret)
 
-    def observer_of(self, secret: Optional[str]) -> Optional[str]:
+    def observer_of(self, secret: str | None) -> str | None:
         """Return whose browser has a secret, None where it is nobody's of this session."""
         if not secret:
             return None

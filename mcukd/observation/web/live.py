@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from typing import Any, Optional
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -25,7 +25,7 @@ class Live:
     def __init__(self, socket: WebSocket, session: Session, recorder: EventRecorder) -> None:
         self._socket, self._session, self._recorder = socket, session, recorder
         self._news = asyncio.Event()
-        self._told_tag: Optional[dict[str, Any]] = None
+        self._told_tag: dict[str, Any] | None = None
 
     async def run(self) -> None:
         """Take presses and tell news."""
@@ -99,14 +99,14 @@ class Live:
         await self._socket.send_text(json.dumps(message, allow_nan=False, separators=(",", ":")))
 
 
-def tag_news(session: Session) -> Optional[dict[str, Any]]:
+def tag_news(session: Session) -> dict[str, Any] | None:
     """Return what the tag says now, as `Session.snapshot` names it; None where nothing may be shown."""
     side, facts = session.tag, session.facts
     latest = side.state.latest
     if facts.blind or latest is None or side.other_model():
         return None
 
-    def named(code: Optional[int]) -> Optional[str]:
+    def named(code: int | None) -> str | None:
         return None if code is None or code >= len(facts.classes) else facts.classes[code]
 
     return {

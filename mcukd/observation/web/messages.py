@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, Literal, Optional, Union
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -77,7 +77,7 @@ class NotePress(Press):
 
     do: Literal["note"]
     text: Annotated[str, Field(min_length=1, max_length=NOTE_LENGTH)]
-    animal: Optional[_Name] = None
+    animal: _Name | None = None
 
 
 class UndoPress(Press):
@@ -92,8 +92,8 @@ class CorrectPress(Press):
 
     do: Literal["correct"]
     of: Annotated[int, Field(ge=1)]
-    behaviour: Optional[_Name] = None
-    to_us: Optional[_Microseconds] = None
+    behaviour: _Name | None = None
+    to_us: _Microseconds | None = None
 
 
 class SamplePress(Press):
@@ -105,10 +105,10 @@ class SamplePress(Press):
 
 
 AnyPress = Annotated[
-    Union[BehaviourPress, OutOfSightPress, PlainPress, NotePress, UndoPress, CorrectPress, SamplePress],
+    BehaviourPress | OutOfSightPress | PlainPress | NotePress | UndoPress | CorrectPress | SamplePress,
     Field(discriminator="do"),
 ]
-_READ: TypeAdapter[Any] = TypeAdapter(Union[Ping, AnyPress])
+_READ: TypeAdapter[Any] = TypeAdapter(Ping | AnyPress)
 
 
 class BadMessage(Exception):

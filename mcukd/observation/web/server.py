@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Optional
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -85,9 +84,9 @@ class PageServer:
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._server.should_exit = True
         # Pages stay connected for ever; they connect again by themselves.
@@ -141,7 +140,7 @@ def serve(
     host: str = HERE,
     port: int = PORT,
     say: Say = print,
-    stop: Optional[Event] = None,
+    stop: Event | None = None,
 ) -> None:
     """Serve the page of a session until `stop` is set, or Ctrl-C. See `PageServer`."""
     stop = Event() if stop is None else stop

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.packaging.targets.target import Target
 
 
-def name_problem(name: str) -> Optional[str]:
+def name_problem(name: str) -> str | None:
     """Refuse names that Arduino keeps for its own libraries; others that C allows are all right."""
     if "arduino" in name.lower():
         return "Arduino keeps names with 'arduino' for its own libraries"

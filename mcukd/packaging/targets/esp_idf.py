@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mcukd.packaging.targets.target import Target
 
 
-def name_problem(name: str) -> Optional[str]:
+def name_problem(name: str) -> str | None:
     """Refuse capitals: the component manager makes small letters of them, so that two names would be one."""
     return None if name == name.lower() else "names of ESP-IDF's components have small letters only"
 

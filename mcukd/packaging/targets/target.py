@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable, Optional
 
 #: Returns what is wrong with a package's name, as the end of a sentence; None where it is fine.
-NameProblem = Callable[[str], Optional[str]]
+NameProblem = Callable[[str], str | None]
 
 
-def any_name(name: str) -> Optional[str]:
+def any_name(name: str) -> str | None:
     """Find nothing wrong with a name."""
     return None
 

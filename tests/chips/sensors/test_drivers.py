@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import shutil
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import pytest
@@ -159,7 +158,7 @@ def test_the_interrupt_lets_the_core_sleep_between_watermarks(libraries: dict[st
 # --- Start ----------------------------------------------------------------------------------------------
 
 #: What starting with a fault returns: init, self-test, start. None: any.
-STARTS: dict[str, tuple[Optional[str], Optional[str], Optional[str]]] = {
+STARTS: dict[str, tuple[str | None, str | None, str | None]] = {
     "absent": ("absent", "absent", "absent"),
     "refuses-data": ("refused", "refused", "refused"),
     "holds-bus": ("ok", "ok", "ok"),
@@ -253,7 +252,7 @@ TOLD: dict[str, dict[str, Told]] = {
 WRONG_SAMPLES = {"frozen", "saturated", "stuck-axis", "noise-burst"}
 
 
-def placed(stretch: np.ndarray, source: np.ndarray, begin: int) -> Optional[int]:
+def placed(stretch: np.ndarray, source: np.ndarray, begin: int) -> int | None:
     """Where a stretch of samples lies in what went in, not before `begin`; None where it does not."""
     for at in range(begin, len(source) - len(stretch) + 1):
         if np.array_equal(source[at : at + len(stretch)], stretch):

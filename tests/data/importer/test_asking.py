@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_yes_stops_where_no_reading_is_likelier() -> None:
 
 @pytest.mark.parametrize("answer", ["fodler", "", "3"])
 def test_an_answer_that_is_no_choice_is_refused(answer: str) -> None:
-    def ask(question: str, flag: str, choices: Sequence[Choice], default: Optional[str]) -> str:
+    def ask(question: str, flag: str, choices: Sequence[Choice], default: str | None) -> str:
         return answer
 
     with pytest.raises(UserError, match="expected folder"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import pytest
@@ -86,6 +85,6 @@ def test_a_column_of_another_thing_is_no_counter(tmp_path: Path) -> None:
     ],
 )
 def test_jumps_are_where_numbers_are_missing(
-    numbers: list[float], before: Optional[float], expected: list[int]
+    numbers: list[float], before: float | None, expected: list[int]
 ) -> None:
     assert np.flatnonzero(jumps(np.array(numbers, dtype=float), before)).tolist() == expected

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def bring_in(path: Path, out: Path, **options: Any) -> Imported:
     return import_data(path, Options(out=out, **options), Dialog())
 
 
-def long_table(path: Path, animals: str = "AB", bouts: int = 4, start: Optional[float] = None) -> int:
+def long_table(path: Path, animals: str = "AB", bouts: int = 4, start: float | None = None) -> int:
     """Write bouts of 30 s by turns; return the number of rows. start: seconds since 1970, else from 0."""
     lines = ["time,animal,behaviour,x,y,z"]
     for seed, animal in enumerate(animals):
@@ -242,7 +242,7 @@ B,60,120,walk
 """
 
 
-def unlabelled(path: Path, start: Optional[float] = None) -> None:
+def unlabelled(path: Path, start: float | None = None) -> None:
     long_table(path, start=start)
     lines = path.read_text(encoding="utf-8").split("\n")
     cells = [line.split(",") for line in lines if line]

@@ -99,7 +99,7 @@ def test_labels_of_another_date_are_said_as_dates(tmp_path: Path) -> None:
     dialog, stated = Dialog(), Options(labels_table=table, animal_column="cow")
     found = labels_of(stated, make_plan(path, stated, dialog), dialog)
     assert found is not None
-    first = START.replace(tzinfo=dt.timezone.utc).timestamp()
+    first = START.replace(tzinfo=dt.UTC).timestamp()
     with pytest.raises(UserError) as caught:
         check_coverage(found, {"A": (first, first + 1080)}, dialog)
     assert "from 2025-08-05 08:00:00 to 2025-08-05 08:18:00 UTC, and they were made from 2024-07-01" in str(

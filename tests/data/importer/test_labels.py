@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ BERLIN = "Europe/Berlin"
 
 
 def labels(
-    folder: Path, rows: list[str], spans: Optional[Spans] = DATED, ask: Any = None, **options: Any
+    folder: Path, rows: list[str], spans: Spans | None = DATED, ask: Any = None, **options: Any
 ) -> LabelTable:
     path = folder / "labels.csv"
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")

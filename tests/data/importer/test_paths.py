@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from mcukd.errors import UserError
 DATES = ("2013-07-04", "2013-07-05", "2013-07-06")
 
 
-def animals(paths: Sequence[str], label: Optional[Found] = None) -> list[str]:
+def animals(paths: Sequence[str], label: Found | None = None) -> list[str]:
     """Animal of each file by its path alone; UserError where it is asked."""
     return list(find_animal(Path("herd"), list(paths), {}, label, Dialog()).values)
 
@@ -210,7 +210,7 @@ def test_a_column_and_a_path_that_agree_are_said(tmp_path: Path) -> None:
 
 
 def test_the_terminal_takes_the_whole_of_one_animal(tmp_path: Path) -> None:
-    def ask(question: str, flag: str, choices: Sequence[Choice], default: Optional[str]) -> str:
+    def ask(question: str, flag: str, choices: Sequence[Choice], default: str | None) -> str:
         return "one animal"
 
     for name in DATES:

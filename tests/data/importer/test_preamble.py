@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from mcukd.data.importer.preamble import start_and_rate
 from mcukd.errors import UserError
 
-WANTED = datetime(2024, 12, 11, 9, 20, 30, tzinfo=timezone.utc).timestamp()
+WANTED = datetime(2024, 12, 11, 9, 20, 30, tzinfo=UTC).timestamp()
 
 
 def lines(form: str, date: str, time: str = "09:20:30", rate: str = "30") -> list[str]:

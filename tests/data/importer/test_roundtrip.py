@@ -50,7 +50,7 @@ def test_dates_in_any_form_and_zone_are_read_to_their_seconds_or_refused(
         cells.append("NA" if number in odd else text)
     options = Options(timezone=zone if said in ("stated", "in some cells") else None)
     if said == "nowhere":
-        wanted = np.array([one.replace(tzinfo=dt.timezone.utc).timestamp() for one in there])
+        wanted = np.array([one.replace(tzinfo=dt.UTC).timestamp() for one in there])
     try:
         form = time_forms([Column(Path("a.csv"), "time", tuple(cells))], options, Dialog())[0]
         seconds = Clock(Path("a.csv"), "time", form).seconds(np.array(cells, dtype=object), 2)

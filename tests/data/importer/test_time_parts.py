@@ -16,7 +16,7 @@ from mcukd.data.importer.time_parts import time_parts
 from mcukd.errors import UserError
 
 #: 09:59:50 UTC, so that minutes and hours turn within the rows.
-FIRST = dt.datetime(2024, 5, 15, 9, 59, 50, tzinfo=dt.timezone.utc)
+FIRST = dt.datetime(2024, 5, 15, 9, 59, 50, tzinfo=dt.UTC)
 ROWS = 240
 CELLS = {
     "year": "{0:%Y}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ START = 1715764830.0
 
 
 def decided(
-    name: str, values: np.ndarray, rate: Optional[float] = None, stated: Optional[str] = None
+    name: str, values: np.ndarray, rate: float | None = None, stated: str | None = None
 ) -> tuple[str, str]:
     unit, words = decide_unit(name, np.asarray(values, dtype=np.float64), stated, rate, Dialog())
     return unit.name, words
@@ -56,7 +55,7 @@ def decided(
     ],
 )
 def test_units_that_are_clear_are_taken_and_said(
-    name: str, values: np.ndarray, unit: str, words: Optional[str]
+    name: str, values: np.ndarray, unit: str, words: str | None
 ) -> None:
     if words is None:
         # Days from an own zero are nobody's habit: they are offered, and not taken.

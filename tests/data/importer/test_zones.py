@@ -6,7 +6,7 @@ import datetime as dt
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,7 +91,7 @@ def stamped(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize("kind", ["csv", "parquet", "excel", "apart", "compact", "month names"])
 @pytest.mark.parametrize("zone", [None, BERLIN])
 def test_the_zone_applies_to_stamps_without_one_in_every_format(
-    tmp_path: Path, kind: str, zone: Optional[str]
+    tmp_path: Path, kind: str, zone: str | None
 ) -> None:
     seconds, _, left_out, notes = read(stamped(tmp_path, kind), timezone=zone)
     wanted = UTC + np.arange(ROWS) / 10 + (0 if zone else 7200)
@@ -148,7 +148,7 @@ def test_the_clock_of_a_logger_is_local(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / f"A{suffix}").write_bytes(b"")
     path = tmp_path / f"A{suffix}"
     seconds, _, _, notes = read(path, label="walk", animal="A", timezone=BERLIN)
-    assert seconds[0] == dt.datetime(2024, 10, 26, 23, 30, tzinfo=dt.timezone.utc).timestamp()
+    assert seconds[0] == dt.datetime(2024, 10, 26, 23, 30, tzinfo=dt.UTC).timestamp()
     assert np.allclose(np.diff(seconds), 1.0)
     assert any("set to local time of Europe/Berlin" in note for note in notes)
     bare, _, _, notes = read(path, label="walk", animal="A")
@@ -318,13 +318,13 @@ def test_the_column_that_says_most_is_taken(header: str, cells: str, column: str
         ("time", None),
     ],
 )
-def test_a_columns_name_says_its_offset(name: str, zone: Optional[str]) -> None:
+def test_a_columns_name_says_its_offset(name: str, zone: str | None) -> None:
     assert zone_in_name(name) == zone
 
 
 @pytest.mark.parametrize("stated", [None, "America/Denver"])
 def test_stamps_are_ahead_of_utc_by_the_offset_in_their_columns_name(
-    tmp_path: Path, stated: Optional[str]
+    tmp_path: Path, stated: str | None
 ) -> None:
     content = table(local_stamps(), '"Date Time, GMT+02:00"')
     options = {} if stated is None else {"timezone": stated}

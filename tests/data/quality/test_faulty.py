@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
 from zlib import crc32
 
 import pytest
@@ -87,7 +86,7 @@ def test_what_trains_judges_the_same_recordings() -> None:
         check_gravity(card, [*sound, Recording("A", "resting", splash, "rows 1 to 1100", place="A9")])
 
 
-def write(path: Path, labels: list[tuple[str, int, float]], missing: Optional[int] = None) -> None:
+def write(path: Path, labels: list[tuple[str, int, float]], missing: int | None = None) -> None:
     rows = []
     own = crc32(f"{path.parent.name}/{path.name}".encode())
     for number, (label, count, length) in enumerate(labels):

@@ -1,6 +1,6 @@
 """Local times of a place: what daylight saving leaves open is refused, never guessed."""
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,7 @@ def test_a_time_written_with_its_offset_is_read_as_the_same(ms, name):
 @given(st.integers(0, 4_000_000_000), st.sampled_from(ZONES))
 def test_a_local_time_is_read_back_or_refused_where_it_came_twice(second, name):
     zone = zone_named(name)
-    local = datetime.fromtimestamp(second, timezone.utc).astimezone(zone).replace(tzinfo=None, fold=0)
+    local = datetime.fromtimestamp(second, UTC).astimezone(zone).replace(tzinfo=None, fold=0)
     try:
         assert utc_ns(local, zone) == second * NS
     except UserError as refused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 from builders.watched_tag import QuickEvent, WatchedTag
@@ -19,7 +19,7 @@ def session(
     tag: WatchedTag,
     seconds: float,
     script: Callable[[Moment], None] = lambda moment: None,
-    on_wait: Optional[Callable[[], None]] = None,
+    on_wait: Callable[[], None] | None = None,
     **options: Any,
 ) -> list[Moment]:
     """What a source tells in some time of the tag. script: sees each moment; on_wait: called at each look."""

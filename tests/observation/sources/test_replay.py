@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import Optional
 
 import numpy as np
 import pytest
@@ -58,7 +57,7 @@ def told() -> list[Moment]:
 
 
 @pytest.mark.parametrize("state", [None, (5, -6)], ids=["windows", "carried state"])
-def test_a_result_is_read_as_it_was_written(state: Optional[tuple[int, ...]]) -> None:
+def test_a_result_is_read_as_it_was_written(state: tuple[int, ...] | None) -> None:
     result = Result(8 * NS, 3, 300, 1, None, (4, -4), 66, state)
     written = json.loads(json.dumps(entry_of_moment(result)))
     assert moment_of(written, "journal") == result
