@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from mcukd.data.card import Card
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
-from mcukd.distillation.config import MOUNTINGS, DistillConfig
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.declared_options import MOUNTINGS
 from mcukd.distillation.training_configs import augmentation
 from mcukd.errors import UserError
 from mcukd.metrics import confusion as merit

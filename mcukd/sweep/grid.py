@@ -23,7 +23,8 @@ from pydantic import (
 
 from mcukd.boards.cores import cores_with
 from mcukd.config_files import ConfigFileType
-from mcukd.distillation.config import DistillConfig, distill_options
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.declared_options import distill_options
 from mcukd.distillation.options import STORED_NAMES, current_value, stored_name
 from mcukd.errors import UserError
 from mcukd.fixedpoint.gates import GATE_TABLES

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcukd.distillation.architectures import MIXED_ENSEMBLES, STUDENTS
-from mcukd.distillation.config import DistillConfig, distill_options
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.declared_options import distill_options
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.plain import Plain
 from mcukd.evaluation.baselines import BASELINES

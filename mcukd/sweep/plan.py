@@ -11,7 +11,7 @@ from mcukd.data.card import load_card
 from mcukd.data.folds import Fold, make_folds
 from mcukd.data.label_budget import with_label_budget
 from mcukd.data.load import load_windows
-from mcukd.distillation.config import REST
+from mcukd.distillation.declared_options import REST
 from mcukd.errors import UserError
 from mcukd.sweep.grid import Grid, read_grid
 from mcukd.sweep.options import student_sizes

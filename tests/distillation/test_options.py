@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
-from mcukd.distillation.config import DistillConfig, distill_options
+from mcukd.distillation.config import DistillConfig
+from mcukd.distillation.declared_options import distill_options
 from mcukd.distillation.options import STORED_NAMES, current, stored
 from mcukd.errors import UserError
 from mcukd.pipeline.distill import free_run
