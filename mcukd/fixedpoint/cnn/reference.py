@@ -6,19 +6,16 @@ hold the sums of a device is proven in `fitting`.
 
 from __future__ import annotations
 
-import zlib
-from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.fixedpoint.arithmetic import IntArray, round_shift, saturate
+from mcukd.fixedpoint.arithmetic import IntArray, round_shift
 from mcukd.fixedpoint.cnn.model import CnnModel
+from mcukd.fixedpoint.machine import Saturations, run_windows
 from mcukd.fixedpoint.result import InferenceResult
 from mcukd.models.cnn_weights import CONVOLUTIONS
-
-_CHUNK = 1024
 
 
 @dataclass
@@ -46,7 +43,7 @@ class CnnMachine:
     """The model's step and head, with saturation counters; the state is the caller's and is changed."""
 
     model: CnnModel
-    saturations: Counter[str] = field(default_factory=Counter)
+    saturations: Saturations = field(default_factory=Saturations)
 
     def __post_init__(self) -> None:
         model = self.model
@@ -71,7 +68,7 @@ class CnnMachine:
         """
         if state.sample_count == self.model.window:
             return {}
-        self.saturations["input"] += int(np.count_nonzero((sample <= -32768) | (sample >= 32767)))
+        self.saturations.count_input(sample)
         state.sample_count += 1
         found: dict[str, IntArray] = {}
         values = sample
@@ -86,7 +83,7 @@ class CnnMachine:
         """Return `features` (N, F), `dense_out` (N, M) after ReLU, and `logits` (N, K)."""
         model = self.model
         features = round_shift(state.pooled, model.shifts["features"])
-        features = self._narrow(features, "features", model.activation_bits)
+        features = self.saturations.narrow(features, "features", model.activation_bits)
         hidden = np.maximum(self._dense("dense", features, "dense_out", model.activation_bits), 0)
         return {
             "features": features,
@@ -118,12 +115,7 @@ class CnnMachine:
 
     def _dense(self, name: str, inputs: IntArray, target: str, bits: int) -> IntArray:
         total = inputs @ self._arrays[name].T + self._arrays[f"{name}_bias"]
-        return self._narrow(round_shift(total, self.model.shifts[name]), target, bits)
-
-    def _narrow(self, values: IntArray, tensor: str, bits: int) -> IntArray:
-        narrowed = saturate(values, bits)
-        self.saturations[tensor] += int(np.count_nonzero(narrowed != values))
-        return narrowed
+        return self.saturations.narrow(round_shift(total, self.model.shifts[name]), target, bits)
 
 
 def run(model: CnnModel, counts: NDArray[np.int16], checksums: bool = True) -> InferenceResult:
@@ -132,16 +124,7 @@ def run(model: CnnModel, counts: NDArray[np.int16], checksums: bool = True) -> I
     Windows shorter than the model's T are divided by its number of outputs all the same; of longer ones the
     first T samples count.
     """
-    machine = CnnMachine(model)
-    parts = [_run_chunk(machine, counts[i : i + _CHUNK], checksums) for i in range(0, len(counts), _CHUNK)]
-    logits, state, crcs = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    return InferenceResult(
-        logits=logits.astype(np.int32),
-        classes=np.argmax(logits, axis=1),
-        state=state,
-        state_crc=crcs,
-        saturations=dict(machine.saturations),
-    )
+    return run_windows(CnnMachine(model), counts, checksums)
 
 
 def trace(model: CnnModel, window: NDArray[np.int16]) -> list[dict[str, IntArray]]:
@@ -164,15 +147,3 @@ def trace(model: CnnModel, window: NDArray[np.int16]) -> list[dict[str, IntArray
             tensors[name][: len(own)] = own
         steps.append(tensors)
     return steps
-
-
-def _run_chunk(
-    machine: CnnMachine, counts: NDArray[np.int16], checksums: bool
-) -> tuple[IntArray, NDArray[np.int16], NDArray[np.uint32]]:
-    state = machine.zero_state(len(counts))
-    crcs = [0] * len(counts)
-    for t in range(counts.shape[1]):
-        machine.step(state, counts[:, t].astype(np.int64))
-        if checksums:
-            crcs = [zlib.crc32(row, crc) for row, crc in zip(state.halfwords(), crcs)]
-    return machine.head(state)["logits"], state.halfwords(), np.array(crcs, np.uint32)

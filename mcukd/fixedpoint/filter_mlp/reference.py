@@ -6,15 +6,13 @@ that 32 bits hold the sums of a device is proven in `fitting`.
 
 from __future__ import annotations
 
-import zlib
-from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.fixedpoint import gates
-from mcukd.fixedpoint.arithmetic import IntArray, round_shift, saturate
+from mcukd.fixedpoint.arithmetic import IntArray, round_shift
 from mcukd.fixedpoint.filter_mlp.model import (
     FEATURE_KINDS,
     PASSED_LENGTH,
@@ -22,10 +20,9 @@ from mcukd.fixedpoint.filter_mlp.model import (
     WARMUP_STEPS,
     FilterMlpModel,
 )
+from mcukd.fixedpoint.machine import Saturations, run_windows
 from mcukd.fixedpoint.result import InferenceResult
 from mcukd.models.filter_weights import TAPS
-
-_CHUNK = 1024
 
 
 @dataclass
@@ -55,7 +52,7 @@ class FilterMachine:
     """The model's step and head, with saturation counters; the state is the caller's and is changed."""
 
     model: FilterMlpModel
-    saturations: Counter[str] = field(default_factory=Counter)
+    saturations: Saturations = field(default_factory=Saturations)
 
     def __post_init__(self) -> None:
         self._shifts = self.model.shifts
@@ -77,7 +74,7 @@ class FilterMachine:
         at = t % TAPS
         if t == model.window:
             return self._tensors(state, *(np.zeros_like(state.highpassed) for _ in range(2)))
-        self.saturations["input"] += int(np.count_nonzero((sample <= -32768) | (sample >= 32767)))
+        self.saturations.count_input(sample)
         if t:
             change = (sample - state.x[:, :, (t - 1) % TAPS]) << PASSED_LENGTH
             state.highpassed = change + round_shift(self._arrays["pole"] * state.highpassed, POLE_LENGTH)
@@ -98,7 +95,7 @@ class FilterMachine:
         sums = state.sums.reshape(len(state.sums), -1) + arrays["offset"]
         shifts = np.repeat([self._shifts[kind] for kind in FEATURE_KINDS], model.channels)
         scaled = (sums * arrays["scale"] + (np.int64(1) << (shifts - 1))) >> shifts
-        features = self._narrow(scaled, "features", model.activation_bits)
+        features = self.saturations.narrow(scaled, "features", model.activation_bits)
         hidden = np.maximum(self._layer("dense", features, "dense_out", model.activation_bits), 0)
         return {
             "features": features,
@@ -110,16 +107,11 @@ class FilterMachine:
         """Filter delay lines (N, C, 8) whose newest value lies at t mod 8; the newest meets the last tap."""
         taps = np.roll(self._arrays[name], t + 1, axis=1)
         total = np.einsum("ncp,cp->nc", line, taps) + self._arrays[f"{name}_bias"]
-        return self._narrow(round_shift(total, self._shifts[name]), target, bits)
+        return self.saturations.narrow(round_shift(total, self._shifts[name]), target, bits)
 
     def _layer(self, name: str, inputs: IntArray, target: str, bits: int) -> IntArray:
         total = inputs @ self._arrays[name].T + self._arrays[f"{name}_bias"]
-        return self._narrow(round_shift(total, self._shifts[name]), target, bits)
-
-    def _narrow(self, values: IntArray, tensor: str, bits: int) -> IntArray:
-        narrowed = saturate(values, bits)
-        self.saturations[tensor] += int(np.count_nonzero(narrowed != values))
-        return narrowed
+        return self.saturations.narrow(round_shift(total, self._shifts[name]), target, bits)
 
     @staticmethod
     def _tensors(state: FilterState, pre: IntArray, filtered: IntArray) -> dict[str, IntArray]:
@@ -133,16 +125,7 @@ def run(model: FilterMlpModel, counts: NDArray[np.int16], checksums: bool = True
 
     Windows shorter than the model's T are divided by T all the same; of longer ones the first T count.
     """
-    machine = FilterMachine(model)
-    parts = [_run_chunk(machine, counts[i : i + _CHUNK], checksums) for i in range(0, len(counts), _CHUNK)]
-    logits, state, crcs = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    return InferenceResult(
-        logits=logits.astype(np.int32),
-        classes=np.argmax(logits, axis=1),
-        state=state,
-        state_crc=crcs,
-        saturations=dict(machine.saturations),
-    )
+    return run_windows(FilterMachine(model), counts, checksums)
 
 
 def trace(model: FilterMlpModel, window: NDArray[np.int16]) -> list[dict[str, IntArray]]:
@@ -159,15 +142,3 @@ def trace(model: FilterMlpModel, window: NDArray[np.int16]) -> list[dict[str, In
                 tensors[name] = values[0].copy()
         steps.append(tensors)
     return steps
-
-
-def _run_chunk(
-    machine: FilterMachine, counts: NDArray[np.int16], checksums: bool
-) -> tuple[IntArray, NDArray[np.int16], NDArray[np.uint32]]:
-    state = machine.zero_state(len(counts))
-    crcs = [0] * len(counts)
-    for t in range(counts.shape[1]):
-        machine.step(state, counts[:, t].astype(np.int64))
-        if checksums:
-            crcs = [zlib.crc32(row, crc) for row, crc in zip(state.halfwords(), crcs)]
-    return machine.head(state)["logits"], state.halfwords(), np.array(crcs, np.uint32)

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
-from mcukd.fixedpoint.arithmetic import IntArray, saturate
+from mcukd.fixedpoint.arithmetic import IntArray
 from mcukd.fixedpoint.gru.model import GruMlpModel
 from mcukd.fixedpoint.gru.reference import Machine
+from mcukd.fixedpoint.machine import Saturations
 from mcukd.models.weights import GruMlpWeights
 from mcukd.progress import progress
 
@@ -28,16 +29,18 @@ _QUANTILE_STEPS = 16
 _STEP_TENSORS = ("z_pre", "r_pre", "z", "r", "h_rec", "h_pre", "h_cand", "h")
 
 
-@dataclass
-class CountingMachine(Machine):
-    """A machine that also counts clipped values by window: `clipped` is tensor → (N,) counts."""
+class SaturationsByWindow(Saturations):
+    """Saturations that are also counted by window: `clipped` is tensor → (N,) counts."""
 
-    clipped: dict[str, IntArray] = field(default_factory=dict)
+    def __init__(self) -> None:
+        super().__init__()
+        self.clipped: dict[str, IntArray] = {}
 
-    def _narrow(self, values: IntArray, tensor: str, bits: int) -> IntArray:
-        hits = np.count_nonzero(saturate(values, bits) != values, axis=1)
-        self.clipped[tensor] = self.clipped.get(tensor, np.zeros(len(values), np.int64)) + hits
-        return super()._narrow(values, tensor, bits)
+    def count(self, tensor: str, clipped: NDArray[np.bool_]) -> None:
+        """Count which values (N, …) of a tensor were clipped."""
+        super().count(tensor, clipped)
+        hits = np.count_nonzero(clipped, axis=1)
+        self.clipped[tensor] = self.clipped.get(tensor, np.zeros(len(clipped), np.int64)) + hits
 
 
 @dataclass
@@ -76,8 +79,8 @@ def measure_ranges(
     """
     made = [target for _, _, target in model.head_layers]
     tensors = {name: _Tensor() for name in ("input", *_STEP_TENSORS, *made)}
-    machine, steps = CountingMachine(model), windows.counts.shape[1]
-    clipped_input = np.zeros(len(windows), np.int64)
+    saturations, steps = SaturationsByWindow(), windows.counts.shape[1]
+    machine = Machine(model, saturations)
     state = machine.zero_state(len(windows))
     real_state = np.zeros((len(windows), weights.hidden))
     if begun is not None:
@@ -86,7 +89,6 @@ def measure_ranges(
     with progress("Ranges", steps) as advance:
         for t in range(steps):
             sample = windows.counts[:, t].astype(np.int64)
-            clipped_input += np.count_nonzero((sample <= -32768) | (sample >= 32767), axis=1)
             integers = machine.step(state, sample)
             real = _float_step(weights, sample, real_state)
             tensors["input"].add(sample.astype(np.float64), sample.astype(np.float64), t in kept)
@@ -98,13 +100,12 @@ def measure_ranges(
     real = {"dense_out": head.hidden(real_state), "logits": head.logits(real_state)}
     for name, mantissas in machine.head(state).items():
         tensors[name].add(real[name], _value(model, name, mantissas), keep=True)
-    machine.clipped["input"] = clipped_input
     return {
         "model_sha256": model.sha256,
         "windows": len(windows),
         "steps": steps,
         "tensors": {
-            name: _facts(name, seen, model, machine.clipped.get(name), windows)
+            name: _facts(name, seen, model, saturations.clipped.get(name), windows)
             for name, seen in tensors.items()
         },
     }

@@ -7,15 +7,15 @@ partial sum is an integer below 2^31 (`bounds.py`), far below 2^53.
 from __future__ import annotations
 
 import zlib
-from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcukd.fixedpoint import gates
-from mcukd.fixedpoint.arithmetic import IntArray, round_shift, saturate
+from mcukd.fixedpoint.arithmetic import IntArray, round_shift
 from mcukd.fixedpoint.gru.model import GruMlpModel
+from mcukd.fixedpoint.machine import Saturations
 from mcukd.fixedpoint.result import InferenceResult, StreamResult
 
 _CHUNK = 4096
@@ -26,7 +26,7 @@ class Machine:
     """The model's step and head, with saturation counters; state is the caller's."""
 
     model: GruMlpModel
-    saturations: Counter[str] = field(default_factory=Counter)
+    saturations: Saturations = field(default_factory=Saturations)
 
     def __post_init__(self) -> None:
         self._shifts = self.model.shifts
@@ -46,7 +46,7 @@ class Machine:
         z and r are 0 … 65535 for 0 … 1.
         """
         model, shifts = self.model, self._shifts
-        self.saturations["input"] += int(np.count_nonzero((sample <= -32768) | (sample >= 32767)))
+        self.saturations.count_input(sample)
         truncated_state = state >> model.state_shift
         pre = {
             g: self._pre(
@@ -56,11 +56,11 @@ class Machine:
         }
         z, r = (gates.gate(pre[g], model.gates) for g in ("z", "r"))
         carried = self._state_sum("h", truncated_state) + model.arrays["bias_h_rec"]
-        h_rec = self._narrow(round_shift(carried, shifts["h_rec"]), "h_rec", 16)
+        h_rec = self.saturations.narrow(round_shift(carried, shifts["h_rec"]), "h_rec", 16)
         pre_h = self._pre("h", self._input_sum("h", sample) + ((r * h_rec) >> shifts["gated"]))
         candidate = gates.gate(pre_h, model.gates) - 32768
         mixed = round_shift((65536 - z) * candidate + z * (state << shifts["h"]), 16)
-        h = self._narrow(round_shift(mixed, shifts["h"]), "h", model.activation_bits)
+        h = self.saturations.narrow(round_shift(mixed, shifts["h"]), "h", model.activation_bits)
         return {
             "z_pre": pre["z"], "r_pre": pre["r"], "z": z, "r": r,
             "h_rec": h_rec, "h_pre": pre_h, "h_cand": candidate, "h": h,
@@ -74,7 +74,7 @@ class Machine:
         if not self.model.dense:
             scores = round_shift(self._sum("output", state), self._shifts["output"])
             largest = scores.reshape(len(scores), len(self.model.classes), -1).max(axis=2)
-            return {"logits": self._narrow(largest, "logits", 16)}
+            return {"logits": self.saturations.narrow(largest, "logits", 16)}
         hidden = np.maximum(self._layer("dense", state, "dense_out", self.model.activation_bits), 0)
         return {"dense_out": hidden, "logits": self._layer("output", hidden, "logits", 16)}
 
@@ -86,21 +86,16 @@ class Machine:
 
     def _pre(self, gate: str, total: IntArray) -> IntArray:
         bits = gates.PRE_BITS[self.model.gates]
-        return self._narrow(round_shift(total, self._shifts[f"{gate}_pre"]), f"{gate}_pre", bits)
+        return self.saturations.narrow(round_shift(total, self._shifts[f"{gate}_pre"]), f"{gate}_pre", bits)
 
     def _layer(self, name: str, inputs: IntArray, target: str, bits: int) -> IntArray:
-        return self._narrow(round_shift(self._sum(name, inputs), self._shifts[name]), target, bits)
+        return self.saturations.narrow(round_shift(self._sum(name, inputs), self._shifts[name]), target, bits)
 
     def _sum(self, name: str, inputs: IntArray) -> IntArray:
         return self._dot(inputs, name) + self.model.arrays[f"{name}_bias"]
 
     def _dot(self, inputs: IntArray, name: str) -> IntArray:
         return (inputs.astype(np.float64) @ self._weights[name]).astype(np.int64)
-
-    def _narrow(self, values: IntArray, tensor: str, bits: int) -> IntArray:
-        narrowed = saturate(values, bits)
-        self.saturations[tensor] += int(np.count_nonzero(narrowed != values))
-        return narrowed
 
 
 def run(model: GruMlpModel, counts: NDArray[np.int16], checksums: bool = True) -> InferenceResult:
