@@ -124,6 +124,8 @@ def agree(
     model = tag_model(
         None if run is None else Study.open(run), names_in(classes) if classes else (), window, smoothing
     )
+    times = {"timezone": timezone, "unit": unit, "base": base, "hold": hold, "day_first": day_first}
+    # The observer's labels have names of their own; a tag says the model's classes.
     reading = reading_of(
         mapping=mapping,
         subject=subject,
@@ -131,26 +133,15 @@ def agree(
         begins=None if period is not None else begins,
         leave_out=leave_out,
         animal=animal,
-        timezone=timezone,
-        unit=unit,
-        base=base,
-        hold=hold,
-        day_first=day_first,
+        **times,
     )
     tag_reading = reading_of(
-        mapping=None,
-        subject=None,
-        observation=None,
         begins=begins if period is not None else None,
-        timezone=timezone,
-        unit=unit,
-        base=base,
-        hold=hold,
-        day_first=day_first,
         offset_s=offset,
         drift_ppm=drift,
         model=model,
         period_s=period,
+        **times,
     )
     if align and offset is not None:
         raise UserError("--align finds what --offset states; give one.")

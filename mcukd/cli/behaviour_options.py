@@ -169,8 +169,7 @@ def moment_of(flag: str, text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        # Python before 3.11 does not read the Z of UTC.
-        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(text.strip())
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
@@ -197,9 +196,9 @@ def reading_of(**options: Any) -> Reading:
             )
 
     return Reading(
-        mapping=pairs_of("--map", options.pop("mapping")),
-        animals=pairs_of("--subject", options.pop("subject")),
-        observations=tuple(options.pop("observation") or ()),
+        mapping=pairs_of("--map", options.pop("mapping", None)),
+        animals=pairs_of("--subject", options.pop("subject", None)),
+        observations=tuple(options.pop("observation", None) or ()),
         begins=moment_of("--begins", options.pop("begins")),
         **options,
     )

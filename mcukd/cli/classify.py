@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mcukd.cli.common import JsonOption, RunOption, SchedulerOption, print_json, print_table
+from mcukd.cli.common import JsonOption, RunOption, SchedulerOption, names_in, print_json, print_table
+from mcukd.cli.recording_options import RateOption, StartOption, TimeColumnOption
 from mcukd.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,22 +32,9 @@ def classify(
         typer.Option(help="Samples between windows. Default: the model's.", show_default=False),
     ] = None,
     columns: Annotated[str, typer.Option(metavar="X,Y,Z", help="Columns, in the model's order.")] = "x,y,z",
-    time_column: Annotated[
-        str | None,
-        typer.Option(
-            "--time-column", help="Column of stamps; without a zone they are UTC.", show_default=False
-        ),
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ISO", help="Time of the first sample, where no column says it.", show_default=False
-        ),
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(metavar="HZ", help="Samples per second; goes with --start.", show_default=False),
-    ] = None,
+    time_column: TimeColumnOption = None,
+    start: StartOption = None,
+    rate: RateOption = None,
     timezone: Annotated[
         str, typer.Option(help="Zone of the days of budget and ethogram, and of --start.")
     ] = "UTC",
@@ -83,7 +71,7 @@ def classify(
         files,
         out,
         RecordingOptions(
-            columns=tuple(name.strip() for name in columns.split(",")),
+            columns=names_in(columns),
             time_column=time_column,
             start=start,
             rate_hz=rate,

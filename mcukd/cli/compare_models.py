@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mcukd.cli.common import DataRootOption, JsonOption, print_json, print_table
+from mcukd.cli.common import DataRootOption, JsonOption, names_in, print_json, print_table
+from mcukd.cli.recording_options import RateOption, StartOption, TimeColumnOption
 
 
 def register(app: typer.Typer) -> None:
@@ -31,22 +32,9 @@ def compare_models(
         ),
     ] = None,
     columns: Annotated[str, typer.Option(metavar="X,Y,Z", help="Columns, in the models' order.")] = "x,y,z",
-    time_column: Annotated[
-        str | None,
-        typer.Option(
-            "--time-column", help="Column of stamps; without a zone they are UTC.", show_default=False
-        ),
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ISO", help="Time of the first sample, where no column says it.", show_default=False
-        ),
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(metavar="HZ", help="Samples per second; goes with --start.", show_default=False),
-    ] = None,
+    time_column: TimeColumnOption = None,
+    start: StartOption = None,
+    rate: RateOption = None,
     labels: Annotated[
         list[Path] | None,
         typer.Option(
@@ -82,7 +70,7 @@ def compare_models(
         Study.open(second),
         recordings,
         RecordingOptions(
-            columns=tuple(name.strip() for name in columns.split(",")),
+            columns=names_in(columns),
             time_column=time_column,
             start=start,
             rate_hz=rate,

@@ -98,8 +98,7 @@ def _nanoseconds(start: str, timezone: str) -> int:
     """Return a time in ISO 8601 as ns since 1970; one without an offset is of the time zone."""
     zone = zone_of(timezone)
     try:
-        # Python before 3.11 does not read the Z of UTC.
-        moment = datetime.fromisoformat(start.strip().replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(start.strip())
     except ValueError:
         raise UserError(f"--start is '{start}', expected a time such as 2026-05-01T06:30:00+00:00.") from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
