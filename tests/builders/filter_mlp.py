@@ -67,9 +67,9 @@ def filter_model(
     return quantize(weights, windows_of(channels, steps=steps, seed=seed), config, steps)
 
 
-def worst_windows(model: FilterMlpModel, steps: int) -> np.ndarray:
+def worst_windows(model: FilterMlpModel) -> np.ndarray:
     """Windows that drive sums to their ends: each tap met by the sample that adds to it, and constants."""
-    taps = model.arrays["fir1"].astype(np.int64).T
+    steps, taps = model.window, model.arrays["fir1"].astype(np.int64).T
     counts = []
     for sign in (1, -1):
         ends = np.where(sign * taps >= 0, 32767, -32768)

@@ -103,7 +103,7 @@ def sums_of(machine: FilterMachine, state: FilterState) -> dict[str, int]:
 def test_bounds_are_reached_and_not_passed(bits: int, gain: float, std: float) -> None:
     model = filter_model(bits, bits, gain=gain, std=std)
     assert max(model.bounds.values()) < LIMIT
-    counts = worst_windows(model, STEPS)
+    counts = worst_windows(model)
     machine = FilterMachine(model)
     state, largest = machine.zero_state(len(counts)), dict.fromkeys(model.bounds, 0)
     for t in range(STEPS):
