@@ -47,7 +47,7 @@ def console(name: str, elves: dict[str, Path]) -> Iterator[Any]:
     with running(load_board(name), elves[name]) as url:
         port = serial.serial_for_url(url, baudrate=115_200, timeout=20)
         try:
-            # The firmware greets at its start; a connection that is faster than it, as on a busy computer, reads that.
+            # The firmware greets at its start; a connection that is faster, on a busy computer, reads that.
             port.write(b"~")
             assert port.read_until(b"~").endswith(b"~")
             yield port
