@@ -73,7 +73,7 @@ def package(
         bool, typer.Option("--unpacked", help="Also write each package as a folder beside its zip.")
     ] = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Write over such a folder, though something in it has changed.")
+        bool, typer.Option("--replace", help="Write over a zip or folder that is there and differs.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
@@ -107,7 +107,7 @@ def package(
         print_json([_facts(one) for one in done])
         return
     for one in done:
-        state = "packed" if one.ran else "already packed; nothing to do"
+        state = ("replaced" if one.replaced else "packed") if one.ran else "already packed; nothing to do"
         manifest = one.package.manifest
         typer.echo(
             f"{one.zip}: {state} ({manifest.name} {manifest.version}, {one.zip.stat().st_size:,} bytes)."
@@ -136,6 +136,7 @@ def _facts(done: Packed) -> dict[str, Any]:
         "model_sha256": manifest.model_sha256,
         "licence": manifest.licence,
         "ran": done.ran,
+        "replaced": done.replaced,
         "zip": done.zip,
         "sha256": done.sha256,
         "folder": done.folder,

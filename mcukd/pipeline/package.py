@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mcukd.archive.container import measured, write_archive
+from mcukd.archive.container import Broken, measured, read_archive, write_archive
 from mcukd.errors import UserError
 from mcukd.evaluation.model_names import model_title
 from mcukd.files import folder_beside, sha256_file
@@ -21,22 +21,28 @@ from mcukd.packaging.targets.registry import TARGETS
 from mcukd.report.conclusion import proof_sentence, verdict
 from mcukd.report.evidence import Evidence, gather
 from mcukd.study import Study
-from mcukd.text import figure, with_spread
+from mcukd.text import figure, listed, with_spread
 
 FOLDER = "packages"
 #: What the console calls the part of a firmware's flash that is the model's instructions.
 _CODE = "model code"
+#: More files than these that differ are counted in a message.
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A package on disk: the zip, its SHA-256, the unpacked folder or None, and whether anything changed."""
+    """A package on disk: the zip, its SHA-256, and the unpacked folder or None.
+
+    ran: whether anything was written. replaced: whether that was in the place of another package.
+    """
 
     package: Package
     zip: Path
     sha256: str
     folder: Path | None
     ran: bool
+    replaced: bool
 
 
 def package_study(
@@ -52,9 +58,9 @@ def package_study(
     """Write a study's model as a package for each target, into `packages` of the study or `out`.
 
     targets: names of `TARGETS`. unpacked: also write each as a folder beside its zip. replace: write over
-    such a folder though something in it has changed. Nothing is written unless all packages can be made.
+    zips and folders that are there and differ. Nothing is written unless all packages can be.
     Raises UserError for an unknown target, a missing or stale integer model, stale figures, choices that a
-    package cannot state, and a folder with changes in it.
+    package cannot state, and a zip or folder of the same name that differs.
     """
     chosen = [TARGETS.find(name, "--target") for name in dict.fromkeys(targets)]
     require_integers(study, "a package")
@@ -64,9 +70,8 @@ def package_study(
     place = out if out is not None else study.file(FOLDER)
     if place.exists() and not place.is_dir():
         raise UserError(f"{place}: is a file, but the folder of packages is expected; move it away.")
-    if unpacked and not replace:
-        for package in packages:
-            _require_untouched(_folder(place, package), package)
+    for package in packages:
+        _require_place(place, package, unpacked, replace)
     return [_write(package, place, unpacked) for package in packages]
 
 
@@ -109,12 +114,42 @@ def _folder(place: Path, package: Package) -> Path:
     return place / package.manifest.archive.removesuffix(".zip")
 
 
-def _require_untouched(folder: Path, package: Package) -> None:
-    """Raise UserError where a folder holds anything else than the package would write there."""
-    if folder.exists() and _contents(folder) != package.files:
-        raise UserError(
-            f"{folder}: is there, and differs from what would be written; move it away, or give --replace."
-        )
+def _require_place(place: Path, package: Package, unpacked: bool, replace: bool) -> None:
+    """Raise UserError where what is there is not the package, or could not be replaced."""
+    file = place / package.manifest.archive
+    if file.is_dir():
+        raise UserError(f"{file}: is a folder, but the package's zip is expected; move it away.")
+    places = [(file, _differences(file, package))]
+    if unpacked:
+        folder = _folder(place, package)
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder}: is a file, but the package's folder is expected; move it away.")
+        places.append((folder, _differing(package.files, _contents(folder)) if folder.exists() else []))
+    for path, names in places:
+        if names and not replace:
+            raise UserError(
+                f"{path}: is there, and differs from what would be written ({listed(names)}); take another "
+                "--package-version, move it away, or give --replace."
+            )
+
+
+def _differences(file: Path, package: Package) -> list[str]:
+    """Return what of a zip differs from a package, in words; nothing where there is no zip, or the same."""
+    if not file.exists():
+        return []
+    try:
+        there = read_archive(file).members
+    except (Broken, UserError):
+        return ["it is no package as mcukd writes them"]
+    wanted = {name: measured(name, content).sha256 for name, content in package.files.items()}
+    return _differing(wanted, {name: member.sha256 for name, member in there.items()})
+
+
+def _differing(wanted: Mapping[str, object], there: Mapping[str, object]) -> list[str]:
+    """Return the names of files that are in one only, or another in each; of many the first ones."""
+    names = sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name))
+    more = len(names) - _MOST_NAMES
+    return names if more <= 0 else [*names[:_MOST_NAMES], f"{more} more"]
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
@@ -126,16 +161,17 @@ def _contents(folder: Path) -> dict[str, bytes]:
 
 def _write(package: Package, place: Path, unpacked: bool) -> Packed:
     place.mkdir(parents=True, exist_ok=True)
-    file = place / package.manifest.archive
-    before = sha256_file(file) if file.is_file() else None
-    write_archive(file, package.files, {name: measured(name, one) for name, one in package.files.items()})
-    digest = sha256_file(file)
-    ran = digest != before
-    folder = _folder(place, package) if unpacked else None
-    if folder is not None and _contents(folder) != package.files:
+    file, folder = place / package.manifest.archive, _folder(place, package)
+    stale = [file] if not file.exists() or _differences(file, package) else []
+    if unpacked and _contents(folder) != package.files:
+        stale.append(folder)
+    replaced = any(path.exists() for path in stale)
+    if file in stale:
+        write_archive(file, package.files, {name: measured(name, one) for name, one in package.files.items()})
+    if folder in stale:
         _unpack(package, folder)
-        ran = True
-    return Packed(package, file, digest, folder and folder / package.manifest.name, ran)
+    unzipped = folder / package.manifest.name if unpacked else None
+    return Packed(package, file, sha256_file(file), unzipped, bool(stale), replaced)
 
 
 def _unpack(package: Package, folder: Path) -> None:

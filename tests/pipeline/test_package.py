@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -104,6 +105,60 @@ def test_unpacked_folder_is_not_written_over_unless_asked(
         assert json.loads(run(monkeypatch, tmp_path, *options, "--replace").stdout)[0]["ran"]
         assert not (folder / "mine.txt").exists()
     assert not [path for path in (tmp_path / "there").iterdir() if path.name.startswith(".")]
+
+
+def test_a_zip_that_differs_is_not_written_over_unless_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all targets none is written where one zip is there with another author, licence or content."""
+    quantized_study(tmp_path / "study")
+    options = ("--prefix", "cow", "--out", "there", "--json")
+    (one,) = json.loads(run(monkeypatch, tmp_path, "--target", "arduino", *options).stdout)
+    zipped, text = tmp_path / one["zip"], tmp_path / "licence.txt"
+    text.write_text("Do as you like.")
+    for choices, differing in (
+        (("--author", "Ada"), ("README.md", "library.properties")),
+        (
+            ("--licence", "MIT", "--licence-file", str(text)),
+            ("LICENSE", "README.md", "library.properties"),
+        ),
+        (("--url", "https://example.org"), ("library.properties",)),
+    ):
+        names = ", ".join(f"cow_model/{name}" for name in differing)
+        before = zipped.read_bytes()
+        with pytest.raises(UserError, match="is there, and differs from what would be written") as refused:
+            run(monkeypatch, tmp_path, "--target", "all", *options, *choices)
+        assert f"({names}); take another --package-version, move it away, or give --replace." in str(
+            refused.value
+        )
+        assert zipped.read_bytes() == before and list((tmp_path / "there").iterdir()) == [zipped]
+        (done,) = json.loads(
+            run(monkeypatch, tmp_path, "--target", "arduino", *options, *choices, "--replace").stdout
+        )
+        assert done["ran"] and done["replaced"] and zipped.read_bytes() != before
+        run(monkeypatch, tmp_path, "--target", "arduino", *options, "--replace")
+    told = run(monkeypatch, tmp_path, "--target", "arduino", *options[:-1], "--author", "B", "--replace")
+    assert ".zip: replaced (cow_model" in told.stdout
+
+
+def test_what_is_no_package_is_not_written_over(tmp_path: Path) -> None:
+    study = quantized_study(tmp_path / "study")
+    (done,) = package_study(study, ["cmake"], Choices("cow"), unpacked=True)
+    assert not done.replaced and done.folder is not None
+    done.zip.write_bytes(b"mine")
+    with pytest.raises(UserError, match="it is no package as mcukd writes them"):
+        package_study(study, ["cmake"], Choices("cow"))
+    assert done.zip.read_bytes() == b"mine"
+    done.zip.unlink()
+    done.zip.mkdir()
+    with pytest.raises(UserError, match="is a folder, but the package's zip is expected"):
+        package_study(study, ["cmake"], Choices("cow"), replace=True)
+    done.zip.rmdir()
+    shutil.rmtree(done.folder.parent)
+    done.folder.parent.write_text("mine")
+    with pytest.raises(UserError, match="is a file, but the package's folder is expected"):
+        package_study(study, ["cmake"], Choices("cow"), unpacked=True, replace=True)
+    assert done.folder.parent.read_text() == "mine" and not done.zip.exists()
 
 
 def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
