@@ -94,7 +94,7 @@ def package(
     choices = Choices(
         prefix,
         package_version,
-        licence or LICENCE,
+        LICENCE if licence is None else licence,
         _licence_text(licence_file),
         tuple(author or ()),
         url,

@@ -79,6 +79,20 @@ def make_folds(windows: Windows, split: str) -> list[Fold]:
     return folds
 
 
+def split_meaning(split: str) -> str:
+    """Return in words which animals a split's scores are of."""
+    kind, _, named = split.partition("=")
+    if kind == "holdout":
+        return f"{named} held out" if named else "a quarter of the animals held out"
+    return {
+        "loao": "each animal left out in turn",
+        "k-fold-by-animal": "groups of animals left out in turn",
+        "animals": f"animals in {named} groups, each left out in turn",
+        "official": "the animals that the data set's authors held out",
+        "random": "windows held out at random, of animals that are also in training",
+    }.get(kind, "of a plugin or an earlier version")
+
+
 def inner_folds(animals: Sequence[str], parts: int = INNER_PARTS) -> list[Fold]:
     """Deal training animals into at most `parts` groups and leave each out once, to choose settings by.
 

@@ -9,7 +9,7 @@ from mcukd.fixedpoint.model import IntegerModel
 from mcukd.text import listed
 
 SIMULATED = "SIMULATED"
-_MARKS = re.compile(r"([\\`*_\[\]<>|#])")
+_MARKS = re.compile(r"([\\`*_\[\]<>|#&~$])")
 #: More class names than this in one sentence are counted instead.
 _MOST_NAMES = 8
 
@@ -27,7 +27,8 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class ScoreFacts:
-    """How a model was scored. model: which form. overall: metrics and their values.
+    """How a model was scored. model: which form. overall: metrics and their values. split, seeds, animals: on
+    what, in words.
 
     headline, points, remarks: the verdict, in sentences. behaviours: name, recall, precision and number of
     windows of each.
@@ -35,6 +36,9 @@ class ScoreFacts:
 
     model: str
     overall: tuple[tuple[str, str], ...]
+    split: str
+    seeds: str
+    animals: str
     headline: str
     points: tuple[str, ...]
     remarks: tuple[str, ...]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mcukd.codegen.context import model_context
+from mcukd.codegen.kernel import staggered_states
 from mcukd.codegen.packaged import packaged_cores, packaged_sources
 from mcukd.codegen.templates import render_template
 from mcukd.errors import UserError
@@ -60,6 +61,7 @@ def make_package(
             one.title for one in cores if f"{manifest.prefix}_kernel_{one.option}.S" in sources
         ],
         "ram_bytes": model_context(model)["ram_bytes"],
+        "states": staggered_states(model),
         "json": _json,
         "md": markdown,
     }
@@ -68,7 +70,8 @@ def make_package(
     texts["README.md"] = render_template(
         _README, {**context, "install": f"{target.templates}/_install.md.j2"}
     )
-    texts["LICENSE"] = choices.licence_text or resource_file("LICENSE").read_text(encoding="utf-8")
+    own = choices.licence_text
+    texts["LICENSE"] = resource_file("LICENSE").read_text(encoding="utf-8") if own is None else own
     return Package(
         manifest, {f"{manifest.name}/{path}": text.encode() for path, text in sorted(texts.items())}
     )

@@ -115,7 +115,9 @@ def make_manifest(
             if choices.licence_text is None
             else f"--licence-file is given, but --licence is {LICENCE}, whose text is known; name the other."
         )
-    if choices.url is not None and not _URL.fullmatch(choices.url):
+    if choices.licence_text is not None and not choices.licence_text.strip():
+        raise UserError("--licence-file is empty, expected the text of the licence.")
+    if choices.url is not None and not (_URL.fullmatch(choices.url) and choices.url.isprintable()):
         raise UserError(
             f"--url is '{choices.url}', expected an address that begins with http:// or https://."
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mcukd.archive.container import Broken, measured, read_archive, write_archive
+from mcukd.data.folds import natural_order, split_meaning
 from mcukd.errors import UserError
 from mcukd.evaluation.model_names import model_title
 from mcukd.files import folder_beside, sha256_file
@@ -105,8 +106,18 @@ def _scores(evidence: Evidence) -> ScoreFacts | None:
     ]
     points = [f"{one.standing}: {one.sentence}" for one in trust.behaviours]
     remarks = (trust.minutes, trust.animals, *trust.caveats)
+    split = str(evidence.metrics["split"])
+    animals: list[str] = sorted(scores.get("per_animal") or {}, key=natural_order)
     return ScoreFacts(
-        model_title(trust.model), tuple(overall), trust.headline, tuple(points), remarks, tuple(behaviours)
+        model_title(trust.model),
+        tuple(overall),
+        f"{split} ({split_meaning(split)})",
+        listed(scores.get("seeds") or evidence.metrics["seeds"]),
+        listed(animals),
+        trust.headline,
+        tuple(points),
+        remarks,
+        tuple(behaviours),
     )
 
 

@@ -21,7 +21,7 @@ from mcukd.packaging.targets.registry import TARGETS
 from mcukd.resources import resource_file
 
 MODEL = random_model()
-NASTY = 'gr*az|ing "<b>_x_\\ ]] */ #1'
+NASTY = 'gr*az|ing "<b>_x_\\ ]] */ #1 &lt; ~~y~~ $z$ ??/ %s 牛'
 #: Where each target's files state a version, and a model's hash.
 VERSIONS = {
     "arduino": {"library.properties": r"^version=(.*)$"},
@@ -87,7 +87,17 @@ def test_words_of_a_user_break_no_file() -> None:
     about = Description(
         model,
         DataFacts(NASTY, NASTY, NASTY, (("x", NASTY),), 4.0),
-        ScoreFacts("Fixed point", (("MCC", "0.9"),), NASTY, (NASTY,), (NASTY,), ((NASTY, "1", "1", "3"),)),
+        ScoreFacts(
+            "Fixed point",
+            (("MCC", "0.9"),),
+            NASTY,
+            "0, 1",
+            NASTY,
+            NASTY,
+            (NASTY,),
+            (NASTY,),
+            ((NASTY, "1", "1", "3"),),
+        ),
         NASTY,
     )
     yaml = pytest.importorskip("yaml")
@@ -153,6 +163,10 @@ def test_licence_of_another_needs_its_text() -> None:
         ({"licence_text": "x"}, "--licence-file is given, but --licence is Apache-2.0"),
         ({"url": "example.org"}, "--url is 'example.org', expected an address that begins with"),
         ({"url": "https://a b"}, "--url is"),
+        ({"url": ""}, "--url is ''"),
+        ({"url": "https://a\x01"}, "--url is"),
+        ({"licence": ""}, "--licence is ''"),
+        ({"licence": "MIT", "licence_text": " \n"}, "--licence-file is empty, expected the text"),
     ],
 )
 def test_choices_that_a_file_could_not_state_are_refused(choices: dict[str, object], said: str) -> None:

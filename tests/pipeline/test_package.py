@@ -51,6 +51,7 @@ def test_readme_holds_the_studys_figures(tmp_path: Path) -> None:
     assert f"| grazing | {grazing['recall']:.3f} | {grazing['precision']:.3f} | 400 |" in readme
     assert "on SIMULATED data" in readme and "Scored on 10 animals that it had not seen" in readme
     assert "collar, 200 of 200 windows equal bit for bit" in readme
+    assert "Split: loao (each animal left out in turn). Seeds: 0, 1, 2. Animals scored: animal-1, " in readme
     assert "Nothing was seen on the hardware." in readme
     assert "| code, as built for collar-emulated | 1640 |" in readme
 
