@@ -71,6 +71,53 @@ def test_its_version_and_model_are_those_of_the_manifest(
     assert said == f"{manifest.release};{manifest.version};{manifest.model_sha256}"
 
 
+def test_versions_that_do_not_fit_are_refused_and_folders_may_have_spaces(
+    tmp_path: Path, packages: dict[str, tuple[Package, Path]]
+) -> None:
+    package, folder = packages["cow"]
+    build(folder, tmp_path / "the build")
+    call(["cmake", "--install", tmp_path / "the build", "--prefix", tmp_path / "over there"])
+    major, minor, patch = package.manifest.release.split(".")
+    asking = tmp_path / "asking"
+    asking.mkdir()
+    for wanted, taken in (
+        (package.manifest.release, True), (f"{package.manifest.release} EXACT", True), (major, True),
+        (f"{major}.{int(minor) + 1}", False), (f"{int(major) + 1}.0", False),
+        (f"{major}.{minor}.{int(patch) + 1} EXACT", False),
+    ):  # fmt: skip
+        (asking / "CMakeLists.txt").write_text(
+            f"cmake_minimum_required(VERSION 3.16)\nproject(asking LANGUAGES NONE)\n"
+            f"find_package(cow_model {wanted} QUIET)\n"
+            "file(WRITE ${CMAKE_BINARY_DIR}/found ${cow_model_FOUND})\n"
+        )
+        there = f"-DCMAKE_PREFIX_PATH={tmp_path / 'over there'}"
+        call(["cmake", "-S", asking, "-B", tmp_path / "asked", there, "-Ucow_model_DIR"])
+        assert (tmp_path / "asked" / "found").read_text() == str(int(taken)), wanted
+
+
+def test_a_subdirectory_is_not_installed_with_the_project_that_adds_it(
+    tmp_path: Path, packages: dict[str, tuple[Package, Path]]
+) -> None:
+    """Its project has C alone, and neither names assembly nor installs anything of its own."""
+    package, folder = packages["cow"]
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.16)\nproject(app LANGUAGES C)\n"
+        f"add_subdirectory({folder} cow)\nadd_executable(app main.c)\n"
+        "target_link_libraries(app PRIVATE cow_model::cow_model)\n"
+        "install(TARGETS app RUNTIME DESTINATION bin)\n"
+    )
+    (project / "main.c").write_text((folder / "examples/self_test/main.c").read_text())
+    built = build(project, tmp_path / "built")
+    assert_answers(call([built / "app"]), [package], [two_models()["cow"]])
+    for chosen, installs in (("OFF", False), ("ON", True)):
+        call(["cmake", f"-DCOW_MODEL_INSTALL={chosen}", built] if installs else ["cmake", built])
+        call(["cmake", "--install", built, "--prefix", tmp_path / chosen])
+        files = {path.name for path in (tmp_path / chosen).rglob("*") if path.is_file()}
+        assert "app" in files and ("cow_model.h" in files) == installs and (len(files) > 1) == installs
+
+
 def test_two_packages_are_found_by_one_program(
     tmp_path: Path, packages: dict[str, tuple[Package, Path]]
 ) -> None:
