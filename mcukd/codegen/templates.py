@@ -63,6 +63,7 @@ def _environment(prefix: str) -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    environment.globals["prefix"] = prefix
     environment.filters["c_string"] = c_string
     environment.filters["comment"] = comment
     return environment

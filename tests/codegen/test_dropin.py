@@ -217,6 +217,15 @@ def test_guards_of_prefixes_that_differ_in_capitals_alone_are_others(tmp_path: P
     assert len(guards) == 9 and {"COW_MODEL_H", "Cow_model_h", "COW_model_h"} <= guards
 
 
+def test_macros_of_prefixes_that_differ_in_capitals_alone_are_an_error(tmp_path: Path) -> None:
+    need("gcc")
+    for prefix in ("cow", "Cow"):
+        generate_model(random_model(), tmp_path / prefix, prefix=prefix)
+    (tmp_path / "main.c").write_text('#include "cow/cow_model.h"\n#include "Cow/Cow_model.h"\n')
+    with pytest.raises(AssertionError, match="their prefixes must differ by more than capitals"):
+        run(["gcc", "-std=c99", "-w", "-c", "main.c"], tmp_path)
+
+
 def test_the_default_prefix_changes_no_byte(tmp_path: Path) -> None:
     model = random_model()
     for file in generate_model(model, tmp_path / "a", "m3"):
