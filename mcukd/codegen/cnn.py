@@ -26,6 +26,7 @@ def context(model: CnnModel) -> dict[str, Any]:
         "byte_weights": model.bits <= 8,
         "weight_type": "int8_t" if model.bits <= 8 else "int16_t",
         "ram_bytes": 2 * model.state_halfwords,
+        "state_words": model.features,
     }
 
 

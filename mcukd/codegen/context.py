@@ -34,6 +34,7 @@ def _common(model: IntegerModel) -> dict[str, Any]:
         "carried": model.stream,
         "channels": model.channels,
         "state_halfwords": model.state_halfwords,
+        "state_words": 0,  # numbers of 32 bits that a family's state begins with
         "dense": model.dense,
         "prototypes": model.prototypes,
         "classes": model.classes,

@@ -9,6 +9,7 @@ import numpy as np
 from mcukd.codegen.context import gate_context, literal, nested, with_addend
 from mcukd.codegen.families import CodeForm
 from mcukd.fixedpoint.filter_mlp.model import FEATURE_KINDS, WARMUP_STEPS, FilterMlpModel
+from mcukd.models.filter_weights import TAPS
 
 
 def context(model: FilterMlpModel) -> dict[str, Any]:
@@ -27,6 +28,7 @@ def context(model: FilterMlpModel) -> dict[str, Any]:
         "tap_biases": {name: ", ".join(map(literal, values)) for name, values in biases.items()},
         **{f"{name}_rows": nested(rows, literal, 12) for name, rows in kinds.items()},
         "ram_bytes": 2 * model.state_halfwords,
+        "state_words": model.state_halfwords // 2 - TAPS * model.channels,
     }
 
 

@@ -80,6 +80,17 @@ def test_a_wrong_build_fails_its_self_test(tmp_path: Path) -> None:
         call(["./main"], tmp_path)
 
 
+def test_prefixes_that_differ_by_capitals_alone_do_not_compile_together(tmp_path: Path) -> None:
+    """One model's macros would hide the other's, with no more than a warning: a shorter array of logits."""
+    need("gcc")
+    for prefix, classes in (("cow", 3), ("Cow", 5)):
+        write(random_model(classes=classes), tmp_path, prefix)
+    for first, second in (("cow", "Cow"), ("Cow", "cow")):
+        (tmp_path / "main.c").write_text(f'#include "{first}_model.h"\n#include "{second}_model.h"\n')
+        with pytest.raises(AssertionError, match="their prefixes must differ by more than capitals"):
+            call(["gcc", "-std=c99", "-w", "-c", "main.c"], tmp_path)
+
+
 @pytest.mark.emulator
 @pytest.mark.parametrize(
     ("flags", "kernel"),
@@ -107,6 +118,21 @@ def test_the_step_is_that_of_the_core_and_there_is_one(tmp_path: Path, flags: li
     assert [name for name, symbols in found.items() if STEP in symbols] == (
         [f"cow_kernel_{kernel}"] if kernel else ["cow_model"]
     )
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("family", list(MODELS))
+def test_the_self_test_passes_on_a_big_endian_processor(tmp_path: Path, family: str) -> None:
+    """Checksums are over 32-bit sums too, whose halves lie the other way round there."""
+    need("powerpc-linux-gnu-gcc", "qemu-ppc")
+    write(MODELS[family](), tmp_path)
+    (tmp_path / "main.c").write_text(
+        '#include "cow_self_test.h"\nint main(void)\n{\n    int16_t logits[COW_MODEL_CLASSES];\n'
+        "    return cow_self_test(0, logits) < 0 || cow_self_test(1, logits) < 0;\n}\n"
+    )
+    sources = [file.name for file in sorted(tmp_path.glob("*.[cS]"))]
+    call(["powerpc-linux-gnu-gcc", *STRICT, "-O2", "-static", *sources, "-o", "main"], tmp_path)
+    call(["qemu-ppc", "./main"], tmp_path)
 
 
 def test_models_without_a_kernel_have_no_assembly() -> None:
