@@ -62,7 +62,7 @@ ToyReader.read = lambda self, request: reads.append(request) or read(self, reque
 time.sleep(0.2)  # files written just now are read anew each time
 card, run = sys.argv[1:]
 small = "--split holdout --seeds 1 --epochs 2 --teacher-epochs 1 --teacher-width 2 --gru-units 4"
-small += " --dense-units 4 --jobs 1 --no-search --no-baselines"
+small += " --dense-units 4 --jobs 1 --no-search --no-baselines --effort quick"
 app(["distill", "--data", card, "--run", run, *small.split()], standalone_mode=False)
 app(["evaluate", "--run", run], standalone_mode=False)
 app(["quantize", "--run", run, "--bits", "8", "--no-tflite"], standalone_mode=False)
