@@ -252,6 +252,7 @@ class Driver:
     def run(self, seconds: float, period_s: float | None = None, pin: str | None = None) -> list[str]:
         """Drain every `period_s`, or at the pin and at twice the watermark's time at the latest.
 
+        As the tag's application does: a pin that is still high after a drain says nothing until the next one.
         Returns the results, one for each drain.
         """
         end, results = self.time_ns + round(seconds * 1e9), []
@@ -259,6 +260,8 @@ class Driver:
         while self.time_ns < end:
             if pin is None:
                 self.sleep(period_s or usual)
+            elif self.device.pins.get(pin, False):
+                self.sleep(2 * usual)
             else:
                 self.sleep_until_interrupt(pin, 2 * usual)
             results.append(self.drain())
