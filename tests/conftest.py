@@ -19,12 +19,25 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from builders.places import DATA, REPRO, Folders
+from builders.places import DATA, REPRO, TESTS, Folders
 from hypothesis import settings
 
 # A busy computer is no failure.
 settings.register_profile("mcukd", deadline=None)
 settings.load_profile("mcukd")
+
+#: Files with the longest tests. They start first, so that no worker computes alone at the end of a run.
+LONGEST = (
+    "site/test_notebooks.py",
+    "site/test_examples.py",
+    "distillation/test_methods.py",
+    "data/test_readers.py",
+    "sweep/test_sweep.py",
+    "sweep/test_cluster.py",
+    "observation/web/test_browser.py",
+    "test_toy_family.py",
+    "parallel/test_two_hosts.py",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,6 +53,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # Each process that a test starts would compile all of mcukd anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the longest tests; all others keep their order."""
+    places = {TESTS / file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")
