@@ -84,6 +84,11 @@ class Description:
         )
 
     @property
+    def known_mean(self) -> list[int]:
+        """Mean counts of each axis in the known window that is of the data."""
+        return [round(float(mean)) for mean in self.model.arrays["known_windows"][0].mean(axis=0)]
+
+    @property
     def known_answer_bytes(self) -> int:
         """Flash of the known answers: windows, logits and checksums."""
         windows = self.model.arrays["known_windows"]

@@ -130,6 +130,15 @@ def test_readme_says_what_is_known_and_what_is_not() -> None:
         assert fact in readme
 
 
+def test_readme_lets_a_reader_check_the_order_and_signs_of_axes() -> None:
+    readme = texts("cmake")["README.md"]
+    window, extreme = MODEL.arrays["known_windows"]
+    said = ", ".join(str(round(float(mean))) for mean in window.mean(axis=0))
+    assert f"the axes average {said} counts" in readme and len(window[0]) == 3
+    assert "One window of that data is in `src/cow_known_answer.c`." in readme
+    assert "the other of random numbers" in readme and abs(extreme.astype(int)).max() > 30000
+
+
 def test_mixed_widths_are_all_said() -> None:
     """In the README and in the header; `bits` is that of recurrent weights alone."""
     widths = QuantizeConfig(4, kernel_bits=16, head_bits=8)

@@ -53,7 +53,7 @@ def test_readme_holds_the_studys_figures(tmp_path: Path) -> None:
     assert "collar, 200 of 200 windows equal bit for bit" in readme
     assert "Split: loao (each animal left out in turn). Seeds: 0, 1, 2. Animals scored: animal-1, " in readme
     assert "Nothing was seen on the hardware." in readme
-    assert "| code, as built for collar-emulated | 1640 |" in readme
+    assert "| code, as built in the firmware of collar-emulated | 1640 |" in readme
 
 
 def test_without_figures_the_readme_says_so(tmp_path: Path) -> None:
