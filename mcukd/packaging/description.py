@@ -67,9 +67,9 @@ class Description:
 
     @property
     def sentence(self) -> str:
-        """What the package is, in a sentence without details."""
+        """What the package is, in a sentence without details, on one line of printable characters."""
         classes = self.model.classes
-        names = listed(classes) if len(classes) <= _MOST_NAMES else f"{len(classes)} behaviours"
+        names = printable(listed(classes)) if len(classes) <= _MOST_NAMES else f"{len(classes)} behaviours"
         said = f"Classifies behaviour ({names}) from acceleration at {self.model.rate_hz:g} Hz, in integers."
         return f"{said} Trained on {SIMULATED} data." if self.model.simulated else said
 
@@ -95,7 +95,11 @@ class Description:
         return 2 * windows.size + len(windows) * (2 * len(self.model.classes) + 4)
 
 
+def printable(text: str) -> str:
+    """Return a user's words on one line; YAML takes no control characters, and some turn lines around."""
+    return "".join(one if one.isprintable() else " " for one in text)
+
+
 def markdown(text: str) -> str:
     """Return a user's words on one line of Markdown, none of their characters read as a mark."""
-    plain = "".join(one if one.isprintable() else " " for one in text)
-    return _MARKS.sub(r"\\\1", plain)
+    return _MARKS.sub(r"\\\1", printable(text))

@@ -120,6 +120,24 @@ def test_words_of_a_user_break_no_file() -> None:
         assert NASTY not in files["README.md"] and markdown(NASTY) in files["README.md"]
 
 
+@pytest.mark.parametrize(
+    "bad", ["\n", "\r", "\t", "\x1b", "\x7f", "\x85", "\x9f", "\u2028", "\u202e", "\ufffe"]
+)
+def test_control_characters_of_a_user_break_no_manifest(bad: str) -> None:
+    yaml = pytest.importorskip("yaml")
+    model = replace(MODEL, classes=(f"gra{bad}zing", "b", "c", "d"))
+    said = "Classifies behaviour (gra zing, b, c, d) from acceleration"
+    for target, name, read in (
+        ("esp-idf", "idf_component.yml", lambda text: yaml.safe_load(text)["description"]),
+        ("platformio", "library.json", lambda text: json.loads(text)["description"]),
+        ("arduino", "library.properties", lambda text: text.partition("sentence=")[2].splitlines()[0]),
+    ):
+        files = make_package(TARGETS[target], described(model), Choices("cow")).files
+        assert read(files[f"cow_model/{name}"].decode()).startswith(said)
+        # Each file's lines end with a line feed, and tabs are its own.
+        assert bad in "\n\t" or not [path for path, content in files.items() if bad.encode() in content]
+
+
 def test_readme_says_what_is_known_and_what_is_not() -> None:
     readme = texts("cmake")["README.md"]
     assert "It was never scored" in readme and "Proven on no board yet." in readme
