@@ -32,8 +32,8 @@ from mcukd.evaluation.fold_students import FoldStudent, evaluate_folds, fold_stu
 from mcukd.files import replacing, write_json
 from mcukd.fixedpoint.gru.mixed import KERNEL_BITS
 from mcukd.fixedpoint.quantize import BITS, QuantizeConfig, quantize
+from mcukd.inference.batch import classes_of
 from mcukd.pipeline.qat import train_qat_study
-from mcukd.pipeline.quantize import classes_of
 from mcukd.study import Study
 
 RESULTS = Path("docs/results")

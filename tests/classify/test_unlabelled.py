@@ -28,7 +28,8 @@ from mcukd.data.worn import Worn, compare
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel, save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
-from mcukd.pipeline.quantize import classes_of, remember_worn
+from mcukd.inference.batch import classes_of
+from mcukd.pipeline.quantize import remember_worn
 from mcukd.study import Study
 
 

@@ -27,7 +27,7 @@ from mcukd.fixedpoint.mixed import (
 from mcukd.fixedpoint.model import load_model, save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.reference import run
-from mcukd.pipeline.quantize import classes_of
+from mcukd.inference.batch import classes_of
 
 STEPS = 10
 

@@ -31,7 +31,7 @@ from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.reference import run
 from mcukd.fixedpoint.rounding import Moments
 from mcukd.models.weights import GruMlpWeights, Head
-from mcukd.pipeline import quantize as stage
+from mcukd.pipeline import quantize_search
 from mcukd.pipeline.distill import distill
 from mcukd.pipeline.quantize import quantize_study
 from mcukd.study import Study
@@ -241,7 +241,7 @@ def test_a_search_judges_each_fold_on_its_own_training_animals(
         assert set(map(str, seen.animals)) == validation[-1]
         return mixed.search(weights, seen, windows, *rest, **more)
 
-    monkeypatch.setattr(stage, "search", noted)
+    monkeypatch.setattr(quantize_search, "search", noted)
     objective = mixed.Objective(budget_flash=1800)
     facts = quantize_study(study, QuantizeConfig(), root, tflite=(), objective=objective)
     assert validation == [set("ABC"), set("BC"), set("AC"), set("AB")]

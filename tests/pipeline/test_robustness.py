@@ -20,9 +20,9 @@ from mcukd.data.load import load_windows
 from mcukd.distillation.qat import read_qat_result, widths_folder
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fold_results import EVALUATION
+from mcukd.inference.batch import classes_of
 from mcukd.metrics.scores import score
 from mcukd.models.student import stored_weights
-from mcukd.pipeline.quantize import classes_of
 from mcukd.pipeline.report import report_study
 from mcukd.pipeline.robustness import FIGURE, ROBUSTNESS
 from mcukd.robustness.perturbations import PERTURBATIONS, Sensor, chosen

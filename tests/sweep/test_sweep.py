@@ -180,9 +180,9 @@ def test_trained_rows_are_what_distill_and_quantize_make(card: Path, tmp_path: P
     from mcukd.distillation.qat import train_qat
     from mcukd.distillation.workers import FoldTraining, run_jobs
     from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
+    from mcukd.inference.batch import classes_of
     from mcukd.models.weights import GruMlpWeights
     from mcukd.pipeline.distill import fold_jobs
-    from mcukd.pipeline.quantize import classes_of
     from mcukd.study import Study
     from mcukd.sweep.options import plain_config
     from mcukd.training.devices import use_device
