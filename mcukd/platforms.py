@@ -1,4 +1,4 @@
-"""What Linux, macOS and Windows do differently, in one place; docs/reference/platforms.md lists it.
+"""Differences between Linux, macOS and Windows, in one place; docs/reference/platforms.md lists them.
 
 Each function asks for the system when it is called, so that tests can name another (`sys.platform`).
 """

@@ -1,4 +1,4 @@
-"""What a modelled chip's engine calls: a counter of instructions, and reads and writes of registers.
+"""Hooks of a modelled chip's engine: a counter of instructions, and reads and writes of registers.
 
 In C (`hooks.c`) they make emulation several times as fast; without a C compiler the same is done in Python.
 Both count alike, which a test shows. A peripheral may also foresee accesses (`Foreseen`), a burst of bytes

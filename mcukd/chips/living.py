@@ -1,4 +1,4 @@
-"""Modelled chip that lives on, whether a host is connected or not: its time follows the clock on the wall."""
+"""Modelled chip in real time: its clock follows the wall clock, with a host connected or without."""
 
 from __future__ import annotations
 

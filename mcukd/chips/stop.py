@@ -1,4 +1,4 @@
-"""The end of a modelled chip: the firmware did what the chip, or this model of it, does not allow."""
+"""`ChipStop`, the error that ends a modelled chip: the firmware did what chip or model does not allow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command `mcukd bench`."""
+"""Command `mcukd bench`: instructions, estimated cycles, flash and RAM of models on an emulated core."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command `mcukd classify`."""
+"""Command `mcukd classify`: unlabelled recordings classified by a study's integer model."""
 
 from __future__ import annotations
 

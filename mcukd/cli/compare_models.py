@@ -1,4 +1,4 @@
-"""Command `mcukd compare-models`."""
+"""Command `mcukd compare-models`: two studies' integer models on the same recordings."""
 
 from __future__ import annotations
 

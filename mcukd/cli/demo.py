@@ -1,4 +1,4 @@
-"""Command `mcukd demo`."""
+"""Command `mcukd demo`: the whole pipeline on a simulated herd."""
 
 from __future__ import annotations
 

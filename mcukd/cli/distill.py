@@ -1,4 +1,4 @@
-"""Command `mcukd distill`."""
+"""Command `mcukd distill`: training of teacher and students; its options are made from their declaration."""
 
 from __future__ import annotations
 

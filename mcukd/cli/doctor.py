@@ -1,4 +1,4 @@
-"""Command `mcukd doctor`."""
+"""Command `mcukd doctor`: which programs and packages are installed, and how to get the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command `mcukd energy`."""
+"""Command `mcukd energy`: what a day costs a tag's battery, computed."""
 
 from __future__ import annotations
 

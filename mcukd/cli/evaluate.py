@@ -1,4 +1,4 @@
-"""Commands `mcukd evaluate` and `mcukd evaluate compare`."""
+"""Commands `mcukd evaluate` and `mcukd evaluate compare`: scores with intervals, and paired comparisons."""
 
 from __future__ import annotations
 

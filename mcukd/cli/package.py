@@ -1,4 +1,4 @@
-"""Command `mcukd package`."""
+"""Command `mcukd package`: a study's model as a zip for a toolchain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command `mcukd quantize`."""
+"""Command `mcukd quantize`: a study's student as an integer model, and as TFLite files."""
 
 from __future__ import annotations
 

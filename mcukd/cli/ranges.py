@@ -1,4 +1,4 @@
-"""Command `mcukd ranges`."""
+"""Command `mcukd ranges`: where the tensors of an integer model lie in their formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command `mcukd report`."""
+"""Command `mcukd report`: the page of a study."""
 
 from __future__ import annotations
 

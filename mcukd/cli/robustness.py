@@ -1,4 +1,4 @@
-"""Command `mcukd robustness`."""
+"""Command `mcukd robustness`: scores on perturbed windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command `mcukd sweep`."""
+"""Command `mcukd sweep`: a grid of sizes, bits and methods on every fold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command `mcukd validate`."""
+"""Command `mcukd validate`: proof of a firmware on a board, an emulated one or a modelled chip."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Distillation: one trainer, one file per method."""
+"""Knowledge distillation: training of teachers and students fold by fold, with one file per method."""

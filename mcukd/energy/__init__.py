@@ -1,1 +1,1 @@
-"""What a day costs a tag: charge and energy by contributor, battery life, and what would change them."""
+"""Energy of a tag's day: charge by contributor, battery life, and what would change them."""

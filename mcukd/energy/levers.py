@@ -1,4 +1,4 @@
-"""What would change a day: hop, payload interval, the sensor's mode and rate, and states not used today."""
+"""Levers on a tag's day: hop, payload interval, the sensor's mode and rate, and states not used today."""
 
 from __future__ import annotations
 

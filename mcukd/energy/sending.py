@@ -1,4 +1,4 @@
-"""What sending one payload takes: time on the air, packets, and how soon the next is allowed."""
+"""Cost of sending one payload: time on the air, packets, and how soon the next is allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluating and classifying at scale: what `reference.run` computes, many windows at a time in compiled C.
+"""Batch inference: what `reference.run` computes, for many windows at a time in compiled C.
 
 Without a C compiler, or with MCUKD_HOST=numpy, the NumPy reference computes instead; `backend` tells which.
 """

@@ -1,4 +1,4 @@
-"""What a package's README and metadata say of its model: what it is, what it takes, how it was scored."""
+"""Description of a model for a package's README and metadata: what it is, what it takes, its scores."""
 
 from __future__ import annotations
 

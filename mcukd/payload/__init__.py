@@ -1,1 +1,1 @@
-"""What a tag sends: one schema for the packer in C and the decoders in Python and JavaScript."""
+"""Payloads of tags: one schema for the packer in C and the decoders in Python and JavaScript."""

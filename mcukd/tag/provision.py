@@ -1,4 +1,4 @@
-"""What a tag is told before it goes out, and how it goes by it. docs/provisioning.md specifies both.
+"""Provisioning of a tag: its id, axes, calibration and keys in flash. docs/provisioning.md specifies it.
 
 Records of a ring of their own, in the pages behind the log's, hold it: the newest committed one counts, so
 that a power failure leaves the one before or the new one. `tag_provision.c` reads and writes the same words,

@@ -1,4 +1,4 @@
-"""Where the results of a tag lie in time: the one rule for its stream, its log and its payloads.
+"""Spans of a tag's results in time: the one rule for its stream, its log and its payloads.
 
 A tag makes a result when a window of samples is complete, so the result is of the time before it. Each result
 stands for one hop in the middle of its window: results that follow one another then cover time without gap

@@ -1,4 +1,4 @@
-"""What all peripherals of the nRF52840 share: tasks, events, shortcuts and interrupts.
+"""Base class of the nRF52840's peripherals: tasks, events, shortcuts and interrupts.
 
 Section 6.1 of the Product Specification v1.7: writing 1 to a task starts it; an event's register holds 1
 until it is cleared; INTEN says which events raise the interrupt; SHORTS connects events to tasks.

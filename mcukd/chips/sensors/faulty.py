@@ -1,4 +1,4 @@
-"""A wrapper around a modelled accelerometer that passes everything on, and the base of all faults."""
+"""Base class of sensor faults: a wrapper that passes everything on to a modelled accelerometer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a modelled accelerometer measures: a recording, a function of time, or a value at rest."""
+"""Sources of a modelled accelerometer's samples: a recording, a function of time, or a value at rest."""
 
 from __future__ import annotations
 

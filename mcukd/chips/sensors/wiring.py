@@ -1,4 +1,4 @@
-"""Modelled sensors by the name of their driver, and how a board connects one to its modelled chip."""
+"""Registry of modelled sensors by their drivers, and the wiring of one to a modelled chip."""
 
 from __future__ import annotations
 
