@@ -21,8 +21,8 @@ class PortableFamily:
     weights: (seed) → random float weights; model: (seed, bits) → their integer model. varied: (bits) → models
     whose sizes, gains and activations take turns over the widths. worst: windows that drive a model's sums to
     their ends. sizes: options of `model` that lead to other C. state_halfwords: of the model of seed 0.
-    traced: steps at which what a step does changes.
-    host_windows, core_windows: how many are compared on this computer and on a core.
+    traced: steps at which what a step does changes. host_windows, core_windows: how many are compared on this
+    computer and on a core. sized_by_window: whether weights depend on the length of windows.
     """
 
     name: str
@@ -36,6 +36,11 @@ class PortableFamily:
     traced: tuple[int, ...]
     host_windows: int
     core_windows: int
+    sized_by_window: bool = False
+
+    def long_weights(self, seed: int, steps: int) -> Any:
+        """Random weights for windows of other lengths; only some families' depend on it."""
+        return self.weights(seed, steps=steps) if self.sized_by_window else self.weights(seed)
 
     def windows_for(self, model: IntegerModel, count: int) -> np.ndarray:
         """Windows like data, full-scale noise, constants, square waves, and those made for its sums."""
@@ -76,6 +81,7 @@ CNN = PortableFamily(
     traced=(0, 7, 15, 23, 24, cnn.STEPS - 1, 2),
     host_windows=10,
     core_windows=20,
+    sized_by_window=True,
 )
 FILTER_MLP = PortableFamily(
     "filter-mlp",

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from builders.filter_mlp import STEPS, filter_model, random_filters, windows_of, worst_windows
-from builders.students import extreme_windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,13 +14,11 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint import reference
 from mcukd.fixedpoint.bounds import LIMIT
 from mcukd.fixedpoint.filter_mlp.fitting import collect_ranges, fir, fit
-from mcukd.fixedpoint.filter_mlp.model import LONGEST_WINDOW, FilterMlpModel
+from mcukd.fixedpoint.filter_mlp.model import LONGEST_WINDOW
 from mcukd.fixedpoint.filter_mlp.quantize import quantize
 from mcukd.fixedpoint.filter_mlp.reference import FilterMachine, FilterState
 from mcukd.fixedpoint.gates import pre_length
-from mcukd.fixedpoint.model import IntegerModel, load_model, save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig
-from mcukd.inference.batch import backend, classify_stream, run_fast
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -42,16 +36,6 @@ def test_sixteen_bits_are_the_float_model(seed: int, bits: int, gates: str, larg
     ours = found.logits * 2.0 ** -model.length("logits")
     assert np.abs(softmax(ours) - softmax(floats)).max() < largest
     assert np.mean(found.classes == floats.argmax(axis=1)) > 0.99
-
-
-def test_fewer_bits_stray_further() -> None:
-    weights, windows = random_filters(1), windows_of(count=300, steps=100, seed=3)
-    floats, errors = weights.logits(windows.counts), []
-    for bits in (4, 8, 12):
-        model = quantize(weights, windows, QuantizeConfig(bits), 64)
-        found = reference.run(model, windows.counts, checksums=False)
-        errors.append(np.sqrt(np.mean((found.logits * 2.0 ** -model.length("logits") - floats) ** 2)))
-    assert errors[0] > errors[1] > errors[2] and errors[2] < 0.02 * floats.std()
 
 
 def test_tensors_of_a_trace_are_the_float_models(seed: int = 4) -> None:
@@ -203,80 +187,3 @@ def test_taps_of_zeros_and_axes_of_unlike_scale_are_quantized() -> None:
     model = quantize(unlike, windows, QuantizeConfig(8), 20)
     rows = model.formats["fir1"].row_lengths
     assert rows is not None and rows[2] > rows[0] and model.formats["fir1"].fractional_length == min(rows)
-
-
-def test_samples_beyond_the_window_change_nothing() -> None:
-    model = filter_model(0)
-    counts = windows_of(steps=STEPS + 7, seed=5).counts
-    longer, window = reference.run(model, counts), reference.run(model, counts[:, :STEPS])
-    assert np.array_equal(longer.state, window.state) and np.array_equal(longer.logits, window.logits)
-    assert longer.state.shape == (len(counts), model.state_halfwords) == (len(counts), 74)
-
-
-def test_one_calibration_window_is_enough() -> None:
-    model = quantize(random_filters(0), windows_of(count=1), QuantizeConfig(8), STEPS)
-    assert np.isfinite(reference.run(model, windows_of(count=5).counts).logits).all()
-
-
-@pytest.mark.parametrize(
-    ("changed", "sentence"),
-    [
-        ({"fir1": np.full((8, 3), np.nan, np.float32)}, "'fir1' are not all finite"),
-        ({"std": np.full(3, 1e-4, np.float32)}, "no axis is constant"),
-        ({"fir1": np.full((8, 3), 1e9, np.float32)}, "taps of 'fir1' are too large"),
-        ({"dense_bias": np.full(7, 1e30, np.float32)}, "'dense' are too large"),
-    ],
-)
-def test_weights_that_no_format_holds_are_one_sentence(changed: dict[str, np.ndarray], sentence: str) -> None:
-    with pytest.raises(UserError, match=sentence):
-        quantize(replace(random_filters(0), **changed), windows_of(), QuantizeConfig(8), STEPS)
-
-
-# One model, many places
-
-
-def test_saved_and_loaded_without_tensorflow(tmp_path: Path) -> None:
-    model = filter_model(0, 5, "direct")
-    save_model(model, tmp_path)
-    found = load_model(tmp_path)
-    assert isinstance(found, FilterMlpModel) and found.sha256 == model.sha256
-    assert found.formats == model.formats and found.shifts == model.shifts
-    code = f"""
-import sys
-from pathlib import Path
-from mcukd.fixedpoint.model import load_model
-from mcukd.inference.batch import run_fast
-model = load_model(Path({str(tmp_path)!r}))
-run_fast(model, model.arrays["known_windows"])
-assert not {{"tensorflow", "keras"}} & set(sys.modules), sys.modules
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_damaged_models_are_one_sentence(tmp_path: Path) -> None:
-    save_model(filter_model(0), tmp_path)
-    facts = tmp_path / "fixedpoint.json"
-    text = facts.read_text()
-    facts.write_text(text.replace('"filter-mlp"', '"gru-mlp"', 1))
-    with pytest.raises(UserError, match="missing or of another type"):
-        load_model(tmp_path)
-    facts.write_text(text.replace('"filter-mlp"', '"svm"', 1))
-    with pytest.raises(UserError, match="damaged"):
-        load_model(tmp_path)
-
-
-def test_a_filter_model_is_no_gru_of_the_same_hash() -> None:
-    model = filter_model(0)
-    assert filter_model(0).sha256 == model.sha256 != filter_model(1).sha256
-    assert isinstance(model, IntegerModel) and model.family == "filter-mlp"
-
-
-def test_this_computer_classifies_with_the_reference() -> None:
-    model = filter_model(0)
-    counts = np.concatenate([windows_of(seed=8).counts, extreme_windows(10, STEPS)])
-    assert backend(model).name == "numpy" and "gru-mlp" in backend(model).reason
-    expected, found = reference.run(model, counts), run_fast(model, counts)
-    assert np.array_equal(found.logits, expected.logits)
-    assert np.array_equal(found.state_crc, expected.state_crc)
-    recording = counts.reshape(-1, 3)
-    assert np.array_equal(classify_stream(model, recording, STEPS), expected.classes)
