@@ -114,7 +114,7 @@ def test_a_stale_study_is_not_evidence(tmp_path: Path) -> None:
     study = simulated_study(tmp_path / "herd", steps=64)
     with study.file("fixedpoint.json").open("a") as stream:
         stream.write(" ")
-    with pytest.raises(UserError, match="stale"):
+    with pytest.raises(UserError, match="1 stage is stale"):
         pack(study, tmp_path)
 
 
