@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from mcukd.fixedpoint.model import IntegerModel
+from mcukd.fixedpoint.refusal import LIMITS, MARGINS, MEANS, WHITENING
 from mcukd.text import listed
 
 SIMULATED = "SIMULATED"
@@ -90,9 +91,19 @@ class Description:
 
     @property
     def known_answer_bytes(self) -> int:
-        """Flash of the known answers: windows, logits and checksums."""
+        """Flash of the known answers: windows, logits and checksums; outcomes where they may be unknown."""
         windows = self.model.arrays["known_windows"]
-        return 2 * windows.size + len(windows) * (2 * len(self.model.classes) + 4)
+        each = 2 * len(self.model.classes) + 4 + self.model.may_refuse
+        return 2 * windows.size + len(windows) * each
+
+    @property
+    def rule_bytes(self) -> int:
+        """Flash of what decides whether a result is unknown; 0 without a rule."""
+        wide, narrow = (MARGINS, LIMITS), (WHITENING, MEANS)
+        arrays = self.model.arrays
+        return sum(4 * arrays[name].size for name in wide if name in arrays) + sum(
+            2 * arrays[name].size for name in narrow if name in arrays
+        )
 
 
 def printable(text: str) -> str:

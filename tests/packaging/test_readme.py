@@ -90,6 +90,30 @@ def test_its_code_for_windows_that_overlap_gives_each_of_them(tmp_path: Path) ->
     assert found == run(model, windows).classes.tolist() and len(set(found)) > 1
 
 
+@pytest.mark.parametrize("kind", ["gru", "refusing", "margins"])
+def test_its_bytes_of_thresholds_and_known_answers_are_those_of_the_object(tmp_path: Path, kind: str) -> None:
+    need("gcc", "nm")
+    model = {
+        "gru": random_model, "refusing": refusing_model, "margins": lambda: refusing_model(distance=False),
+    }[kind]()  # fmt: skip
+    installed("cmake", "cow", model, tmp_path)
+    readme = (tmp_path / "cow_model/README.md").read_text()
+    stated = {
+        "known": sum(map(int, re.findall(r"^\| known answers.* \| (\d+) \|$", readme, re.M))),
+        "rule": sum(map(int, re.findall(r"^\| thresholds of unknown.* \| (\d+) \|$", readme, re.M))),
+    }
+    sources = [tmp_path / f"cow_model/src/cow_{name}.c" for name in ("model", "known_answer")]
+    call(["gcc", "-std=c99", "-O0", "-c", *sources], tmp_path)
+    listing = call(["nm", "-S", "cow_model.o", "cow_known_answer.o"], tmp_path)
+    sizes = {name: int(size, 16) for size, name in re.findall(r"^\S+ (\S+) \w (\w+)$", listing, re.M)}
+    rule = ("cow_model_margins", "cow_model_limits", "cow_model_whitening", "cow_model_means")
+    assert stated == {
+        "known": sum(size for name, size in sizes.items() if name.startswith("cow_known_")),
+        "rule": sum(sizes.get(name, 0) for name in rule),
+    }
+    assert (stated["rule"] > 0) == model.may_refuse
+
+
 def test_it_says_what_unknown_means_and_that_it_has_no_name(tmp_path: Path) -> None:
     for model, said in (
         (refusing_model(), "or the window was unlike those of its class"),
