@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mcukd.classify.recording import BLOCK, Layout, Recording
+from mcukd.classify.windows import Counters
 from mcukd.data.worn import Fit, Worn, compare
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
@@ -59,21 +60,18 @@ class ClassifyJob:
         return self.out / f"{self.path.stem}{suffix}"
 
 
-def check_orientation(job: ClassifyJob, recording: Recording) -> Fit:
-    """Compare a recording's gravity with the training data's.
+def check_orientation(job: ClassifyJob, recording: Recording, counters: Counters) -> Fit:
+    """Compare a recording's gravity with the training data's, once all its samples were read.
 
+    counters: of the whole recording; an animal may lie for hours as no other did, so a part tells little.
     Raises UserError where an axis is swapped or points the other way.
     """
     if job.worn is None:
         return Fit(None, "axes are not compared, for the study does not say how sensors sat in its data")
     if len(job.layout.columns) != 3:
         return Fit(None, "axes are not compared, for they are not three")
-    total, count = np.zeros(3), 0
-    for values in recording.values():
-        finite = values[np.isfinite(values).all(axis=1)]
-        total += recording.in_g(finite).sum(axis=0)
-        count += len(finite)
-    fit = compare(job.worn, total / max(count, 1), job.layout.columns)
+    mean = np.asarray(counters.sums) / max(counters.samples, 1)
+    fit = compare(job.worn, recording.in_g(mean), job.layout.columns)
     if fit.refused:
         raise UserError(f"{recording.path}: {fit.note}.")
     return fit

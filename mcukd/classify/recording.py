@@ -50,12 +50,14 @@ class Layout:
 class Block:
     """Consecutive samples: counts (n, C) int16, times (n,) int64 in ns since 1970 UTC, those saturated.
 
-    segments: (n,) int64 where the file tells its stretches itself.
+    sums: (C,) of the samples as they lie in the file. segments: (n,) int64 where the file tells its stretches
+    itself.
     """
 
     counts: NDArray[np.int16]
     times: NDArray[np.int64]
     saturated: int
+    sums: NDArray[np.float64]
     segments: NDArray[np.int64] | None = None
 
 
@@ -95,18 +97,13 @@ class Recording:
                 times = sample_times(self.layout, first, len(counts))
             else:
                 last_time = _check_order(self, times, last_time, first)
-            yield Block(counts, times, saturated, segments)
+            yield Block(counts, times, saturated, values.sum(axis=0, dtype=np.float64), segments)
             first += len(counts)
 
     def in_g(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return samples (n, C) as they lie in the file in g."""
         per_g = self.layout.per_g or (1.0 if self.units == "g" else self.layout.counts_per_g)
         return values.astype(np.float64) / per_g
-
-    def values(self, size: int = BLOCK) -> Iterator[NDArray[Any]]:
-        """Read the samples (n, C) as they lie in the file, in blocks of `size` at most."""
-        for values, *_ in _parquet(self, size) if _is_parquet(self.path) else _npy(self, size):
-            yield values
 
 
 def open_recording(path: Path, layout: Layout) -> Recording:

@@ -50,8 +50,6 @@ def classify_file(job: ClassifyJob, on_progress: Callable[[int], None] | None = 
         if on_progress:
             on_progress(recording.samples)
         return {**done, "ran": False}
-    fit = check_orientation(job, recording)
-    job.file(SUMMARY).unlink(missing_ok=True)
     counters, budget = Counters(), TimeBudget(len(model.outcomes))
     hop = job.hop or model.hop
     sample = WindowSample(job.sample, window_count(recording.samples, model.window, hop), model.window)
@@ -68,6 +66,7 @@ def classify_file(job: ClassifyJob, on_progress: Callable[[int], None] | None = 
             if on_progress and counters.samples > reported:
                 on_progress(counters.samples - reported)
                 reported = counters.samples
+        fit = check_orientation(job, recording, counters)
         annotations.close()
         days = budget.days(zone_of(job.zone))
         with _new(job, "budget") as path:
@@ -79,6 +78,8 @@ def classify_file(job: ClassifyJob, on_progress: Callable[[int], None] | None = 
         if job.sample:
             with _new(job, "sample") as path:
                 sample.save(path)
+        # Until here, earlier results of another model or other options are whole.
+        job.file(SUMMARY).unlink(missing_ok=True)
     if on_progress:
         on_progress(recording.samples - reported)
     summary = _summary(job, model, recording, counters, hop, days, annotations.bouts, sample)

@@ -47,9 +47,13 @@ class ClassifiedWindows:
 
 @dataclass
 class Counters:
-    """Counts over a recording: samples, saturated ones, stretches, windows, and the stretches' time in ns."""
+    """Counts over a recording: samples, saturated ones, stretches, windows, and the stretches' time in ns.
+
+    sums: (C,) of the samples as they lie in the file.
+    """
 
     samples: int = 0
+    sums: NDArray[np.float64] | float = 0.0
     saturated: int = 0
     stretches: int = 0
     windows: int = 0
@@ -122,6 +126,7 @@ def _counted(blocks: Iterable[Block], counters: Counters) -> Iterator[Block]:
     """Count the samples of blocks, and pass on blocks that have some."""
     for block in blocks:
         counters.samples += len(block.counts)
+        counters.sums = counters.sums + block.sums
         counters.saturated += block.saturated
         if len(block.counts):
             yield block

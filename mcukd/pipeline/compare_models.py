@@ -231,18 +231,16 @@ def _recorded(
     _check_pairs(*jobs)
     opened = [[_opened(model, job) for job in some] for model, some in zip(models, jobs)]
     _check_scales(models, opened)
-    notes = {
-        f"{name}, {job.path.name}": check_orientation(job, recording).note
-        for name, some, recordings in zip("AB", jobs, opened)
-        for job, recording in zip(some, recordings)
-    }
+    notes: dict[str, str] = {}
     truths = tuple(dict.fromkeys(name for track in labels for name in track.classes))
     of_animal = _labels_of(labels, truths, sorted({job.who for job in jobs[0]}))
 
     def make(number: int, advance: Advance) -> _Input:
         job = jobs[0][number]
-        first = _stream(models[0], opened[0][number], advance)
-        second = _stream(models[1], opened[1][number])
+        first, second = (
+            _stream(name, model, some[number], recordings[number], notes, told)
+            for name, model, some, recordings, told in zip("AB", models, jobs, opened, (advance, None))
+        )
         return _Input(job.who, job.path.name, first, second, of_animal.get(job.who), stamped=True)
 
     each = [_later(make, number) for number in range(len(jobs[0]))]
@@ -254,13 +252,22 @@ def _opened(model: IntegerModel, job: ClassifyJob) -> Recording:
     return open_recording(job.path, job.layout)
 
 
-def _stream(model: IntegerModel, recording: Recording, advance: Advance | None = None) -> Iterator[Said]:
+def _stream(
+    name: str,
+    model: IntegerModel,
+    job: ClassifyJob,
+    recording: Recording,
+    notes: dict[str, str],
+    advance: Advance | None,
+) -> Iterator[Said]:
+    """Yield what a model says of a recording; at its end note how its gravity goes with the model's."""
     counters, told = Counters(), 0
     for batch in classify_recording(model, recording, model.hop, counters, BLOCK):
         if advance is not None:
             advance(counters.samples - told)
             told = counters.samples
         yield Said(batch.starts, batch.ends, batch.classes)
+    notes[f"{name}, {job.path.name}"] = check_orientation(job, recording, counters).note
 
 
 def _check_pairs(first: Sequence[ClassifyJob], second: Sequence[ClassifyJob]) -> None:

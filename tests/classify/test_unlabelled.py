@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel, save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.inference.batch import classes_of
+from mcukd.pipeline.classify import RecordingOptions
+from mcukd.pipeline.compare_models import compare_models
 from mcukd.pipeline.quantize import remember_worn
 from mcukd.study import Study
 
@@ -184,6 +187,49 @@ def test_parquet_without_a_card_gets_the_same_check(
     (task,) = tasks(learned, [tmp_path / "swapped.npy"], tmp_path / "results", start_ns=0)
     with pytest.raises(UserError, match="z,y,x would fit"):
         classify_file(task)
+
+
+def counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows each time the rows of a Parquet file are read."""
+    reads: list[str] = []
+    iterate = parquet.ParquetFile.iter_batches
+
+    def counting(self: parquet.ParquetFile, *arguments: Any, **named: Any) -> Any:
+        reads.append(f"{self.metadata.num_rows} rows")
+        return iterate(self, *arguments, **named)
+
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", counting)
+    return reads
+
+
+def test_a_recording_is_read_once_for_its_axes_and_its_classes(
+    learned: tuple[Path, Study, IntegerModel],
+    unlabelled: tuple[Path, Imported],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (bella, _) = tasks(learned, [unlabelled[0] / "out"], tmp_path / "results")
+    reads = counted_reads(monkeypatch)
+    assert "0° from where it lay" in classify_file(bella)["orientation"]
+    assert len(reads) == 1
+    reads.clear()
+    facts = compare_models(learned[1], learned[1], [unlabelled[0] / "out"], RecordingOptions())
+    assert len(reads) == 4, "two recordings, once for each model"
+    assert list(facts["notes"]) == [f"{m}, {who}.parquet" for who in ("bella", "max") for m in "AB"]
+    assert all("0° from where it lay" in note for note in facts["notes"].values())
+
+
+def test_refused_axes_leave_earlier_results_whole(
+    learned: tuple[Path, Study, IntegerModel], unlabelled: tuple[Path, Imported], tmp_path: Path
+) -> None:
+    (bella, _) = tasks(learned, [unlabelled[0] / "out"], tmp_path / "results")
+    classify_file(bella)
+    kept = {path.name: path.read_bytes() for path in bella.out.iterdir()}
+    turned = replace(bella, worn=worn("turned", (0.9, 0.0, 0.1)))
+    with pytest.raises(UserError, match="gravity lies on"):
+        classify_file(turned)
+    assert {path.name: path.read_bytes() for path in bella.out.iterdir()} == kept
+    assert not classify_file(bella)["ran"]
 
 
 def worn(mounting: str = "turned", *vectors: tuple[float, ...]) -> Worn:
