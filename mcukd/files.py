@@ -103,6 +103,24 @@ def folder_beside(path: Path) -> Iterator[Path]:
         yield folder
 
 
+@contextmanager
+def mark_in(folder: Path) -> Iterator[Path]:
+    """Yield an empty hidden file in a folder, by which others tell that they see the same one.
+
+    It is removed at the end. What killed processes left there is removed as well. Raises OSError with the
+    folder's name where it cannot be written.
+    """
+    _remove_abandoned(folder)
+    with naming(folder):
+        handle, name = tempfile.mkstemp(dir=folder, prefix=_hidden("mark"))
+    os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        with suppress(OSError):
+            Path(name).unlink()
+
+
 def require_writable(folder: Path) -> None:
     """Raise OSError with its name where a folder, there already or not, cannot be written; leave no trace."""
     there = next(each for each in (folder, *folder.parents) if each.exists())

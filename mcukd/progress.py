@@ -40,6 +40,12 @@ def progress(label: str, total: int) -> Iterator[Advance]:
         yield lambda steps, note="": None
 
 
+def tell(text: str) -> None:
+    """Write a line to standard error, above a bar where one is shown; an error of the log ends no run."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
 def _live(label: str, total: int) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -102,6 +108,4 @@ class _Log:
         seconds = int(self._written - self._began)
         passed = f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
         line = f"{self._label}: {self._done}/{self._total} after {passed} {self._note}".rstrip()
-        # An error of the log must not end the run.
-        with suppress(OSError, ValueError):
-            print(line, file=sys.stderr, flush=True)
+        tell(line)

@@ -11,9 +11,10 @@ a run that was interrupted or killed can be resumed: the caller passes the tasks
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import queue
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -23,9 +24,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mcukd.errors import UserError
-from mcukd.parallel.cluster import connect, worker_address
+from mcukd.parallel.cluster import (
+    Cluster,
+    Needed,
+    Refused,
+    and_files,
+    complaint_here,
+    connect,
+    content_of,
+    worker_address,
+)
 from mcukd.parallel.processes import Workers
-from mcukd.progress import Advance, progress
+from mcukd.progress import Advance, progress, tell
 
 #: Seconds after which the progress bar shows what tasks in other processes have reported meanwhile.
 _POLL = 0.3
@@ -40,7 +50,8 @@ class Task:
     key: identity among the tasks of a run, and on a cluster. name: what the progress bar and errors show.
     function, arguments: picklable, for other processes and computers. requires: keys of tasks to do before;
     those that are not in the run count as done. units: length on the progress bar; the function may report
-    parts of it with `on_progress(units)`, the rest is added when it returns.
+    parts of it with `on_progress(units)`, the rest is added when it returns. files: that it reads; a
+    worker of a cluster must have them as they are here.
     """
 
     key: str
@@ -49,6 +60,7 @@ class Task:
     arguments: tuple[Any, ...] = ()
     requires: tuple[str, ...] = ()
     units: int = 1
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,11 +133,8 @@ class InProcess:
     def run(self, tasks: Sequence[Task], run: Run) -> None:
         """Run all tasks."""
         waiting = _Waiting(tasks, run.results)
-        while (task := waiting.next_ready()) is not None:
-            if waiting.is_blocked(task):
-                run.finish(task, Skipped())
-            else:
-                run.finish(task, _perform(task, run.keep_going, run.report))
+        while (task := waiting.next_ready(run)) is not None:
+            run.finish(task, _perform(task, run.keep_going, run.report))
             waiting.finished(task)
 
 
@@ -151,12 +160,8 @@ class LocalProcesses:
         try:
             with Workers(count, _start_worker, reports, self.start, self.arguments) as workers:
                 while True:
-                    while len(running) < count and (task := waiting.next_ready()) is not None:
-                        if waiting.is_blocked(task):
-                            run.finish(task, Skipped())
-                            waiting.finished(task)
-                        else:
-                            running[workers.submit(_perform_in_worker, task, run.keep_going)] = task
+                    while len(running) < count and (task := waiting.next_ready(run)) is not None:
+                        running[workers.submit(_perform_in_worker, task, run.keep_going)] = task
                     if not running:
                         return
                     done, _ = wait(running, timeout=_POLL, return_when=FIRST_COMPLETED)
@@ -180,6 +185,9 @@ class DaskCluster:
     scheduler: its address. paths: folders and files that all workers must see, the same as here. prefix:
     makes the tasks' keys those of the cluster, where tasks of one key are one task, whichever command sent
     them.
+
+    Workers that are there at the start must have all that is needed. One that joins later and does not is
+    given no more tasks than it refuses: they go to the others, and a sentence says so.
     """
 
     scheduler: str
@@ -188,31 +196,87 @@ class DaskCluster:
 
     def run(self, tasks: Sequence[Task], run: Run) -> None:
         """Run all tasks; UserError where the scheduler does not answer or goes away."""
-        with connect(self.scheduler, self.paths) as cluster:
-            futures: dict[str, Any] = {}
-            sent: dict[str, Task] = {}
-            for task in tasks:
-                before = [futures[key] for key in task.requires if key in futures]
-                future = cluster.submit(
-                    perform_on_cluster, task, run.keep_going, *before, key=f"{self.prefix}-{task.key}"
-                )
-                futures[task.key], sent[future.key] = future, task
-            for future in cluster.as_completed(futures.values()):
-                task = sent[future.key]
+        files = list(dict.fromkeys(path for task in tasks for path in task.files))
+        with connect(self.scheduler, self.paths, files) as cluster:
+            waiting = _Waiting(tasks, run.results)
+            sending = _Sending(cluster, self.prefix, run.keep_going)
+            while True:
+                while (task := waiting.next_ready(run)) is not None:
+                    sending.send(task)
+                if (future := sending.next_done()) is None:
+                    return
+                task = sending.task_of(future)
                 try:
                     result = future.result()
                 except cluster.KilledWorker:
                     result = UserError(
                         f"{task.name}: its workers died again and again, perhaps for want of memory."
                     )
-                    if not run.keep_going:
-                        raise result from None
+                except ModuleNotFoundError as error:
+                    result = UserError(
+                        f"{task.name}: a Dask worker lacks the package '{error.name}'; install mcukd there."
+                    )
                 except CancelledError:
                     raise UserError(
                         f"the Dask scheduler {self.scheduler} went away; what was finished is kept: start "
                         "one and run the same command again."
                     ) from None
+                if isinstance(result, Refused):
+                    result = sending.send_elsewhere(task, result)
+                    if result is None:
+                        continue
+                if isinstance(result, UserError) and not run.keep_going:
+                    raise result
                 run.finish(task, result)
+                waiting.finished(task)
+
+
+class _Sending:
+    """Tasks sent to a cluster, and the workers that refused one."""
+
+    def __init__(self, cluster: Cluster, prefix: str, keep_going: bool) -> None:
+        self._cluster, self._prefix, self._keep_going = cluster, prefix, keep_going
+        self._done = cluster.as_completed()
+        self._needed: dict[str, Needed] = {}
+        self._sent: dict[str, Task] = {}
+        self._refused: set[str] = set()
+        self._repeated = 0
+
+    def send(self, task: Task) -> None:
+        """Have any worker do a task."""
+        self._needed[task.key] = and_files(self._cluster.needed, task.files)
+        self._submit(task, task.key)
+
+    def _submit(self, task: Task, key: str, workers: Collection[str] = ()) -> None:
+        # The task as bytes: a worker of another version might not be able to read it, but says which it has.
+        content = pickle.dumps((task, self._keep_going))
+        needed = self._needed[task.key]
+        key = f"{self._prefix}-{key}"
+        self._sent[key] = task
+        self._done.add(self._cluster.submit(perform_on_cluster, needed, content, key=key, workers=workers))
+
+    def next_done(self) -> Any:
+        """Return the next future that is done, waiting for it; None where none is left."""
+        return next(self._done, None) if self._sent else None
+
+    def task_of(self, future: Any) -> Task:
+        """Return the task that a future, which is done, stands for."""
+        return self._sent.pop(future.key)
+
+    def send_elsewhere(self, task: Task, refused: Refused) -> UserError | None:
+        """Send a task to workers that have refused none; UserError where that is of no use."""
+        for shown, path, content in self._needed[task.key][1]:
+            if content_of(Path(path)) != content:
+                return UserError(f"{shown}: changed after the command began; run the same command again.")
+        others = self._cluster.workers() - self._refused - {refused.address}
+        if not others:
+            return UserError(refused.complaint)
+        if refused.address not in self._refused:
+            self._refused.add(refused.address)
+            tell(f"Note: {refused.complaint} Other workers do what it refuses.")
+        self._repeated += 1
+        self._submit(task, f"{task.key}-again{self._repeated}", others)
+        return None
 
 
 class _Waiting:
@@ -229,13 +293,19 @@ class _Waiting:
         self._ready = [self._place[key] for key, missing in self._missing.items() if not missing]
         heapify(self._ready)
 
-    def next_ready(self) -> Task | None:
-        """Take the next task that can start; None where all wait for others."""
-        return self._tasks[heappop(self._ready)] if self._ready else None
+    def next_ready(self, run: Run) -> Task | None:
+        """Take the next task that can start; None where all wait for others.
 
-    def is_blocked(self, task: Task) -> bool:
-        """Tell whether a task that this one requires failed."""
-        return _any_failed(self._results[key] for key in task.requires if key in self._place)
+        Those that require one that failed are finished as `Skipped`.
+        """
+        while self._ready:
+            task = self._tasks[heappop(self._ready)]
+            earlier = [self._results[key] for key in task.requires if key in self._place]
+            if not any(isinstance(result, (UserError, Skipped)) for result in earlier):
+                return task
+            run.finish(task, Skipped())
+            self.finished(task)
+        return None
 
     def finished(self, task: Task) -> None:
         """Make those ready that waited for nothing but this task."""
@@ -243,10 +313,6 @@ class _Waiting:
             self._missing[key].discard(task.key)
             if not self._missing[key]:
                 heappush(self._ready, self._place[key])
-
-
-def _any_failed(results: Iterable[Any]) -> bool:
-    return any(isinstance(result, (UserError, Skipped)) for result in results)
 
 
 #: Reports units that a task, given by its key, has done.
@@ -276,13 +342,15 @@ def _perform_in_worker(task: Task, keep_going: bool) -> Any:
     return _perform(task, keep_going, lambda key, units: _reports.put((key, units)))
 
 
-def perform_on_cluster(task: Task, keep_going: bool, *earlier: Any) -> Any:
-    """Run a task unless one that it requires failed; earlier: the results of those.
+def perform_on_cluster(needed: Needed, content: bytes) -> Any:
+    """Run a task on a worker that has what is needed; return `Refused` on one that has not.
 
-    A UserError says on which worker it was: its files may differ from those of others.
+    content: the task, and whether a UserError is its result, pickled. A UserError says on which worker it
+    was, whose files may differ from those of others.
     """
-    if _any_failed(earlier):
-        return Skipped()
+    if refused := complaint_here(needed):
+        return refused
+    task, keep_going = pickle.loads(content)
     try:
         return _perform(task, False, lambda key, units: None)
     except UserError as error:

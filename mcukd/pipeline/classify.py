@@ -118,7 +118,15 @@ def classify_files(
     """
     _check_names(jobs)
     tasks = [
-        Task(str(number), one.path.name, classify_file, (one,), units=_length(one))
+        # A recording that is not here either is the error of its own job.
+        Task(
+            str(number),
+            one.path.name,
+            classify_file,
+            (one,),
+            units=_length(one),
+            files=(one.path,) if one.path.is_file() else (),
+        )
         for number, one in enumerate(jobs)
     ]
     results = run_tasks(tasks, _executor(jobs, workers, scheduler), "Classifying", keep_going=True)
@@ -142,11 +150,8 @@ def _executor(jobs: Sequence[ClassifyJob], workers: int, scheduler: str | None) 
             folder.mkdir(parents=True, exist_ok=True)
         studies = sorted({one.study for one in jobs})
         models = [study / name for study in studies for name in (ARRAYS_FILE, FACTS_FILE)]
-        # A recording that is not here either is the error of its own job.
-        recordings = [one.path for one in jobs if one.path.is_file()]
-        paths = (*folders, *models, *recordings)
         # Keys of this call's own: another user of the cluster may classify files of the same names.
-        return DaskCluster(scheduler, paths, f"mcukd-classify-{uuid4().hex}")
+        return DaskCluster(scheduler, (*folders, *models), f"mcukd-classify-{uuid4().hex}")
     return LocalProcesses(workers, "--jobs") if workers > 1 and len(jobs) > 1 else InProcess()
 
 

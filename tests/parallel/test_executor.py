@@ -105,10 +105,3 @@ def test_workers_are_prepared_and_their_death_names_the_option_to_lower() -> Non
     with pytest.raises(UserError, match="run the same command again, with more memory if"):
         run_tasks([Task("a", "a", die)], place, "One")
     assert run_tasks([], place, "None") == {}
-
-
-def test_what_a_failed_task_took_along_is_skipped_on_a_cluster_as_well(tmp_path: Path) -> None:
-    task = Task("a", "a", note, (tmp_path, "a"))
-    perform = executor.perform_on_cluster
-    assert perform(task, True, UserError("no")) == Skipped() == perform(task, True, Skipped())
-    assert perform(task, True, "fine", None) == "A"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from network_hosts import Host, NotAllowedError, network
 pytestmark = [needs_dask, pytest.mark.emulator]
 #: Dask gives a silent host up after 30 s, and after 11 s at the least.
 PATIENCE = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "11s", "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "2s"}
+#: A command that takes longer has hung.
+LIMIT_S = 300
 WRITTEN = (".parquet", ".csv", ".png")
 
 
@@ -45,7 +48,9 @@ class TwoHosts:
         """Start a worker, the cluster's so-manieth, and wait until the scheduler knows it."""
         options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder.parent))
         process = self._dask(host, "worker", self.address, *options, before=before)
-        wait_until(lambda: self.log.read_text().count("Register worker") >= number, "no worker joined")
+        wait_until(
+            lambda: self.log.read_text().count("Register worker") >= number, "no worker joined", LIMIT_S
+        )
         return process
 
     def classify(self, out: str) -> tuple[Popen[bytes], Path]:
@@ -76,10 +81,12 @@ def test_a_host_that_is_cut_off_costs_no_file(hosts: TwoHosts) -> None:
     hosts.worker(hosts.first, 1)
     hosts.worker(hosts.second, 2)
     running, said = hosts.classify("cut-off")
-    wait_until(lambda: hosts.done("cut-off") >= 1 or running.poll() is not None, "nothing was classified")
+    wait_until(
+        lambda: hosts.done("cut-off") >= 1 or running.poll() is not None, "nothing was classified", LIMIT_S
+    )
     hosts.second.unplug()
     assert hosts.done("cut-off") < len(hosts.paths) and running.poll() is None, said.read_text()
-    assert running.wait(60) == 0, said.read_text()
+    assert running.wait(LIMIT_S) == 0, said.read_text()
     assert hosts.results("cut-off") == hosts.results("alone") != {}
 
 
@@ -89,8 +96,29 @@ def test_a_host_that_is_silent_from_the_start_gets_no_file(hosts: TwoHosts) -> N
     hosts.worker(hosts.second, 2)
     hosts.second.unplug()
     running, said = hosts.classify("silent")
-    assert running.wait(60) == 0, said.read_text()
+    assert running.wait(LIMIT_S) == 0, said.read_text()
     assert hosts.results("silent") == hosts.results("alone") != {}
+
+
+def test_a_host_that_joins_late_with_other_recordings_gets_none_to_do(hosts: TwoHosts) -> None:
+    other = write_parquet(hosts.folder / "other.parquet", recording(4000, 99))
+    mounts = " && ".join(f"mount --bind {other} {path}" for path in hosts.paths)
+    first = hosts.worker(hosts.first, 1)
+    running, said = hosts.classify("late")
+    wait_until(
+        lambda: hosts.done("late") >= 1 or running.poll() is not None, "nothing was classified", LIMIT_S
+    )
+    # The first stands still until the second has what is left.
+    first.send_signal(signal.SIGSTOP)
+    assert hosts.done("late") < len(hosts.paths) and running.poll() is None, said.read_text()
+    hosts.worker(hosts.second, 2, ["sh", "-c", f'{mounts} && exec "$@"', "sh"])
+    wait_until(lambda: "the Dask worker" in said.read_text(), "the second worker was not asked", LIMIT_S)
+    first.send_signal(signal.SIGCONT)
+    assert running.wait(LIMIT_S) == 0, said.read_text()
+    text = " ".join(said.read_text().split())
+    assert f"the Dask worker tcp://{hosts.second.address}:" in text and "has another " in text
+    assert "Other workers do what it refuses" in text and "Traceback" not in text
+    assert hosts.results("late") == hosts.results("alone") != {}
 
 
 def test_a_host_without_the_recordings_or_with_others_is_one_sentence(hosts: TwoHosts) -> None:
@@ -99,12 +127,16 @@ def test_a_host_without_the_recordings_or_with_others_is_one_sentence(hosts: Two
     write_parquet(other, recording(4000, 99))
     bind = ["sh", "-c", f'mount --bind {other} {missing} && exec "$@"', "sh"]
     hide = ["sh", "-c", f'mount -t tmpfs none {hosts.folder} && exec "$@"', "sh"]
+    # A folder of its own in place of that for the results, which would stay there.
+    own = hosts.folder / "refused2"
+    own.mkdir()
+    apart = ["sh", "-c", f'mount -t tmpfs none {own} && exec "$@"', "sh"]
     for number, (before, complaint) in enumerate(
-        ((bind, f"has another {missing} "), (hide, "does not see "))
+        ((bind, f"has another {missing} "), (hide, "does not see "), (apart, f"does not see {own};"))
     ):
         worker = hosts.worker(hosts.second, number + 1, before)
         running, said = hosts.classify(f"refused{number}")
-        assert running.wait(60) == 2, said.read_text()
+        assert running.wait(LIMIT_S) == 2, said.read_text()
         text = " ".join(said.read_text().split())
         assert f"the Dask worker tcp://{hosts.second.address}:" in text and complaint in text
         assert "Traceback" not in text and not hosts.results(f"refused{number}")
