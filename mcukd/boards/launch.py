@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING
@@ -27,21 +28,44 @@ from mcukd.platforms import hands_over_sockets, has_pseudo_terminals
 if TYPE_CHECKING:
     from mcukd.data.simulation.animal import AnimalName
 
-__all__ = ["can_run", "require_stand_in", "running", "tools_missing"]
+__all__ = ["StandIn", "can_run", "require_stand_in", "running", "standing_in", "tools_missing"]
 
 #: How long a program that refuses its arguments or its ELF file takes to say so.
 _EARLY_SECONDS = 0.3
 
 
+@dataclass(frozen=True)
+class StandIn:
+    """A program that stands in for a board. name: for messages; url: pyserial's, of its console.
+
+    It may take its time to start: the first bytes wait in the socket or terminal until then.
+    """
+
+    name: str
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def lives(self) -> bool:
+        """Return whether the program has not ended."""
+        return self.process.poll() is None
+
+
 @contextmanager
-def running(
+def running(board: Board, elf: Path, flash: Path | None = None) -> Iterator[str]:
+    """Run `elf` as `standing_in` does, and yield the URL."""
+    with standing_in(board, elf, flash) as program:
+        yield program.url
+
+
+@contextmanager
+def standing_in(
     board: Board,
     elf: Path,
     flash: Path | None = None,
     animal: AnimalName | None = None,
     speed: float | None = None,
-) -> Iterator[str]:
-    """Run `elf` on the board's stand-in and yield a pyserial URL.
+) -> Iterator[StandIn]:
+    """Run `elf` on the board's stand-in and yield that.
 
     A twin runs in QEMU, the host's program on a pseudo-terminal, and the image of a real board, the very one
     that would be flashed, on the model of its chip. The program is ended with the block, also when the block
@@ -69,7 +93,7 @@ def running(
         with start as (process, url):
             try:
                 _stays(process, board, messages)
-                yield url
+                yield StandIn(_program(board), url, process)
             except Exception as error:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=_EARLY_SECONDS)  # a line that was lost is its end, and it says why
@@ -238,8 +262,12 @@ def _stays(process: subprocess.Popen[bytes], board: Board, messages: IO[bytes]) 
 def _ended(process: subprocess.Popen[bytes], board: Board, messages: IO[bytes]) -> str:
     messages.seek(0)
     said = " ".join(messages.read().decode(errors="replace").split()) or "nothing"
-    modelled = board.modelled_chip
-    program = "the firmware" if board.host else f"the model of the {modelled}" if modelled else QEMU
     return (
-        f"{program} ended by itself while running {board.name} (exit {process.returncode}); it said: {said}"
+        f"{_program(board)} ended by itself while running {board.name} (exit {process.returncode}); it said: "
+        f"{said}"
     )
+
+
+def _program(board: Board) -> str:
+    modelled = board.modelled_chip
+    return "the firmware" if board.host else f"the model of the {modelled}" if modelled else QEMU

@@ -298,14 +298,18 @@ def _say_generated(generated: Generated) -> None:
 def _emulate(study: Study, twin: Board, seconds: float | None) -> None:
     import time
 
-    from mcukd.boards.launch import running
+    from mcukd.boards.launch import standing_in
+    from mcukd.harness.protocol import open_device
+    from mcukd.harness.stand_in import await_start
     from mcukd.pipeline.firmware import ensure_built
 
     done = ensure_built(study, twin)
     for remark in done.generated.remarks:
         typer.echo(remark, err=True)
-    with running(twin, done.elf) as url:
-        print(url, flush=True)
+    with standing_in(twin, done.elf) as program:
+        with open_device(program.url, twin.console.baud) as device:
+            await_start(device, program)
+        print(program.url, flush=True)
         end = "Ctrl-C" if seconds is None else f"{seconds:g} s have passed"
         typer.echo(f"{twin.title} answers there until {end}.", err=True)
         try:

@@ -66,8 +66,8 @@ def tag_line(
         with open_device(port, baud) as device:
             yield device
         return
-    from mcukd.boards.launch import running
     from mcukd.boards.model import load_board
+    from mcukd.harness.stand_in import open_stand_in
     from mcukd.pipeline.firmware import ensure_built
     from mcukd.study import Study
 
@@ -79,6 +79,6 @@ def tag_line(
     study = Study.open(run)
     built = ensure_built(study, board)
     flash = study.file("firmware", board.name, "modelled-flash.bin")
-    with running(board, built.elf, flash) as url, open_device(url, board.console.baud) as device:
+    with open_stand_in(board, built.elf, flash) as device:
         device.timeout = _MODEL_TIMEOUT_S
         yield device

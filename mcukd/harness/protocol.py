@@ -115,6 +115,16 @@ class Device:
         )
         return self.identity
 
+    def answers_within(self, seconds: float) -> bool:
+        """Ask once who the device is, in the plain encoding; return whether it answers in so many seconds.
+
+        For a program that may still be starting: no question counts as a retry. Raises UserError where the
+        line is gone.
+        """
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self.link.send(frames.encode_plain(frames.pack(Request.WHO, self._sequence, b"")))
+        return self._await(Request.WHO, self.now() + seconds) is not None
+
     def run_window(self, window: NDArray[np.int16]) -> WindowResult:
         """Send a window of counts (T, C) int16 and run it twice, checked and timed.
 

@@ -172,7 +172,7 @@ def _device(study: Study, board: Board, port: str | None) -> Iterator[tuple[Devi
 
     The board is the twin where that is what answers behind a port.
     """
-    from mcukd.boards.launch import running
+    from mcukd.harness.stand_in import open_stand_in
     from mcukd.pipeline.firmware import ensure_built
 
     if port:
@@ -181,7 +181,7 @@ def _device(study: Study, board: Board, port: str | None) -> Iterator[tuple[Devi
         return
     target = _stand_in(board)
     build = ensure_built(study, target)
-    with running(target, build.elf) as url, open_device(url, target.console.baud) as device:
+    with open_stand_in(target, build.elf) as device:
         yield device, target, started(target, build.elf)
 
 

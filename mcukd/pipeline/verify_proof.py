@@ -9,7 +9,7 @@ from mcukd.archive.container import Broken
 from mcukd.archive.contents import STUDY
 from mcukd.archive.names import name_problem
 from mcukd.archive.proof import ProvenWindows
-from mcukd.boards.launch import require_stand_in, running
+from mcukd.boards.launch import require_stand_in
 from mcukd.boards.model import Board, list_boards, read_board
 from mcukd.boards.scale import board_scaling
 from mcukd.boards.size import size_report
@@ -18,8 +18,8 @@ from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.reference import run
 from mcukd.harness.comparison import check_identity, mismatch_sentence, prove
-from mcukd.harness.protocol import open_device
 from mcukd.harness.record import read_proof, windows_wrong
+from mcukd.harness.stand_in import open_stand_in
 from mcukd.pipeline.validate import counted, started
 from mcukd.platforms import hands_over_sockets
 from mcukd.study import Study
@@ -140,11 +140,11 @@ class PackedProof:
         record, windows, model = self._record, self._windows(), self._model
         board, elf = self._board(self._ran_on), self._folder / self._image
         assert model is not None
-        with running(board, elf) as url, open_device(url, board.console.baud) as device:
+        with open_stand_in(board, elf) as device:
+            # A model loses no byte. Where this computer is busy it is late, which does not call for the slow
+            # encoding of a line that loses bytes.
+            device.timeout = _PATIENCE_S
             who = device.who()
-            # A model loses no byte. Where this computer is busy it is late, and was perhaps asked several
-            # times while it started: neither calls for the slow encoding of a line that loses bytes.
-            device.timeout, device.robust = _PATIENCE_S, False
             check_identity(who, f"the image of {self._name}", board.name, model, record["firmware_sha256"])
             reached = started(board, elf)
             found = prove(device, model, windows.probes, counted(who, reached))

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mcukd.boards.launch import running
+from mcukd.boards.launch import standing_in
 from mcukd.boards.model import Board
 from mcukd.data.card import load_card
 from mcukd.data.readers.simulator import SimulatorSource
 from mcukd.data.simulation.animal import AnimalName, simulated_animal
 from mcukd.harness.protocol import Device, open_device
+from mcukd.harness.stand_in import await_start
 from mcukd.harness.watching import MOST_S
 from mcukd.metrics.agreement.track import Track, track_of
 from mcukd.observation.moments import ClockReading, Connected, SessionClock
@@ -25,8 +26,8 @@ from mcukd.tag.records import TICKS_PER_SECOND
 _NS = 1_000_000_000
 #: Added to a study's seed for animals that it was not trained on.
 HELD_OUT = 1000
-#: Seconds that a modelled chip on a busy computer may take to start, and to answer then.
-_START_S, _TIMEOUT_S = 20.0, 3.0
+#: Seconds that a modelled chip on a busy computer may take to answer once it has started.
+_TIMEOUT_S = 3.0
 
 
 @contextmanager
@@ -48,14 +49,14 @@ def emulated_tag(
     """
     # A computer that is busy for a second is busy for a minute of a chip that is sixty times as fast.
     watch_s = min(MOST_S, round(WATCH_S * max(1.0, speed)))
-    with running(board, elf, animal=animal, speed=speed) as url:
+    with standing_in(board, elf, animal=animal, speed=speed) as program:
 
         @contextmanager
         def connect() -> Iterator[Device]:
-            with open_device(url, board.console.baud) as device:
-                device.timeout = _START_S
-                device.who()
+            with open_device(program.url, board.console.baud) as device:
+                await_start(device, program, shown=False)
                 device.timeout = _TIMEOUT_S
+                device.who()
                 yield device
 
         yield LiveTag(
