@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -82,7 +83,15 @@ def _interrupt_once(*_: Any) -> None:
     signal.signal(
         signal.SIGINT, lambda *_: os._exit(_STOPPED) if time.monotonic() - began > _CLEANUP_SECONDS else None
     )
+    sys.unraisablehook = _unraised
     raise KeyboardInterrupt
+
+
+def _unraised(found: Any) -> None:
+    """Print nothing of objects that the interrupt left half-made; bring back one lost in a deletion."""
+    if found.exc_type is KeyboardInterrupt:
+        signal.signal(signal.SIGINT, _interrupt_once)
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 
 def _print_error(sentence: str) -> None:
