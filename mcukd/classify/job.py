@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -119,7 +120,7 @@ def identity_of(job: ClassifyJob, model: IntegerModel) -> dict[str, Any]:
     layout = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(job.layout).items()}
     return {
         "version": VERSION,
-        "input": {**stat_of(job.path), "path": str(job.path.resolve())},
+        "input": input_of(job),
         "model_sha256": model.sha256,
         "classes": list(model.classes),
         "layout": layout,
@@ -129,6 +130,23 @@ def identity_of(job: ClassifyJob, model: IntegerModel) -> dict[str, Any]:
         "individual": job.who,
         "worn": None if job.worn is None else job.worn.as_dict(),
     }
+
+
+def input_of(job: ClassifyJob) -> dict[str, Any]:
+    """Return which file a recording is and its state; UserError where it is gone."""
+    try:
+        return {**stat_of(job.path), "path": str(job.path.resolve())}
+    except OSError as error:
+        raise UserError(f"{job.path}: cannot be read ({error.strerror}); was it moved?") from error
+
+
+def check_unchanged(job: ClassifyJob, identity: Mapping[str, Any]) -> None:
+    """Raise UserError where a recording is no longer the file whose identity was taken."""
+    if input_of(job) != identity["input"]:
+        raise UserError(
+            f"{job.path}: changed while it was classified, so that its results would be of no one file; run "
+            "the same command again once nothing writes to it."
+        )
 
 
 def stat_of(path: Path) -> dict[str, int]:

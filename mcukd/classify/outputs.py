@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mcukd.classify.counters import minutes
 from mcukd.classify.job import OUTPUTS, ClassifyJob
+from mcukd.classify.recording import RESULTS
 from mcukd.classify.windows import ClassifiedWindows
 from mcukd.files import replacing
 from mcukd.fixedpoint.model import IntegerModel
@@ -37,7 +38,7 @@ def windows_writer(path: Path, model: IntegerModel, hop: int) -> Any:
             ("behaviour", pa.dictionary(pa.int16(), pa.string())),
             ("margin", pa.float32()),
         ],
-        metadata={"mcukd": json.dumps(facts)},
+        metadata={RESULTS: json.dumps(facts)},
     )
     return parquet.ParquetWriter(path, schema, compression="zstd")
 

@@ -1,6 +1,6 @@
 """Long recordings, read as blocks of the sensor's counts with a time for every sample.
 
-Parquet is read by batches and `.npy` as a memory map, so memory does not grow with the file.
+Parquet is read by batches and `.npy` by rows, so memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ SUFFIXES = (".parquet", ".npy")
 #: Samples of a block; three axes, stamps and copies of it take some tens of MB.
 BLOCK = 1 << 19
 INT16 = (-32768, 32767)
+#: Key of the metadata of a Parquet file of results.
+RESULTS = b"mcukd"
 _NS = 10**9
 
 
@@ -160,6 +162,11 @@ def _look_parquet(path: Path, layout: Layout) -> tuple[int, list[Any]]:
     wanted = [*layout.columns, *(one for one in (layout.time_column, layout.segment_column) if one)]
     for name in wanted:
         if name not in schema.names:
+            if RESULTS in (schema.metadata or {}):
+                raise UserError(
+                    f"{path}: holds windows that 'mcukd classify' has written, not a recording; leave it "
+                    "out, and name another folder with --out."
+                )
             raise UserError(
                 f"{path}: no column '{name}'{did_you_mean(name, schema.names)}, only {listed(schema.names)}; "
                 "name the columns with --columns and --time-column."
@@ -243,10 +250,36 @@ def _look_npy(path: Path, layout: Layout) -> tuple[int, list[Any]]:
 
 
 def _npy(recording: Recording, size: int) -> _Read:
-    for first in range(0, recording.samples, size):
-        # Mapped anew for every block: pages of one map that were read would count as this process's memory.
-        array = np.load(recording.path, mmap_mode="r", allow_pickle=False)
-        yield np.array(array[first : first + size]), None, None
+    # Read, not mapped: a map of a file that is cut off ends the process, and its pages count as memory.
+    try:
+        mapped = np.load(recording.path, mmap_mode="r", allow_pickle=False)
+        begin, dtype, by_rows = mapped.offset, mapped.dtype, mapped.flags.c_contiguous
+        del mapped
+        with recording.path.open("rb") as stream:
+            for first in range(0, recording.samples, size):
+                count = min(size, recording.samples - first)
+                yield _npy_rows(stream, recording, begin, dtype, by_rows, first, count), None, None
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{recording.path}: cannot be read ({str(error).splitlines()[0]}).") from error
+
+
+def _npy_rows(
+    stream: BinaryIO, recording: Recording, begin: int, dtype: Any, by_rows: bool, first: int, count: int
+) -> NDArray[Any]:
+    """Return `count` rows from number `first` on. begin: where the values begin, by rows or by columns."""
+    columns = len(recording.layout.columns)
+    starts = [first * columns] if by_rows else [first + n * recording.samples for n in range(columns)]
+    parts = []
+    for start in starts:
+        stream.seek(begin + start * dtype.itemsize)
+        part = np.fromfile(stream, dtype, count * columns // len(starts))
+        if len(part) < count * columns // len(starts):
+            raise UserError(
+                f"{recording.path}: ends after {stream.tell()} bytes, though it says that it holds "
+                f"{recording.samples} samples; was it cut off, or is it still being written?"
+            )
+        parts.append(part)
+    return parts[0].reshape(count, columns) if by_rows else np.stack(parts, axis=1)
 
 
 def _counts(recording: Recording, values: NDArray[Any], first: int) -> tuple[NDArray[np.int16], int]:

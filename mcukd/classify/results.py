@@ -22,6 +22,7 @@ from mcukd.classify.job import (
     ClassifyJob,
     check_options,
     check_orientation,
+    check_unchanged,
     finished_summary,
     identity_of,
     stat_of,
@@ -66,6 +67,7 @@ def classify_file(job: ClassifyJob, on_progress: Callable[[int], None] | None = 
             if on_progress and counters.samples > reported:
                 on_progress(counters.samples - reported)
                 reported = counters.samples
+        check_unchanged(job, identity)
         fit = check_orientation(job, recording, counters)
         annotations.close()
         days = budget.days(zone_of(job.zone))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +21,7 @@ from mcukd.extras import require
 from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_model
 from mcukd.models.student import require_integers
 from mcukd.parallel.executor import DaskCluster, Executor, InProcess, LocalProcesses, Task, run_tasks
+from mcukd.progress import tell
 from mcukd.study import Study
 
 
@@ -129,7 +129,9 @@ def classify_files(
         )
         for number, one in enumerate(jobs)
     ]
-    results = run_tasks(tasks, _executor(jobs, workers, scheduler), "Classifying", keep_going=True)
+    told = _tell_failure if len(tasks) > 1 else lambda task, result: None
+    place = _executor(jobs, workers, scheduler)
+    results = run_tasks(tasks, place, "Classifying", keep_going=True, on_result=told)
     summaries = [results[task.key] for task in tasks]
     failed = [one for one in summaries if isinstance(one, UserError)]
     if failed:
@@ -140,6 +142,12 @@ def classify_files(
             f"{len(tasks) - len(failed)} are written."
         ) from failed[0]
     return summaries
+
+
+def _tell_failure(task: Task, result: Any) -> None:
+    """Write what is wrong with a file as soon as it is known: the command's error tells of one of them."""
+    if isinstance(result, UserError):
+        tell(str(result))
 
 
 def _executor(jobs: Sequence[ClassifyJob], workers: int, scheduler: str | None) -> Executor:
@@ -164,11 +172,19 @@ def _length(job: ClassifyJob) -> int:
 
 
 def _check_names(jobs: Sequence[ClassifyJob]) -> None:
-    """Check that no file would overwrite the results of another."""
-    stems = Counter(one.path.stem for one in jobs)
-    twice = next((stem for stem, count in stems.items() if count > 1), None)
-    if twice is not None:
-        paths = [str(one.path) for one in jobs if one.path.stem == twice]
-        raise UserError(
-            f"{paths[0]} and {paths[1]} would have the same individual and results '{twice}'; rename one."
-        )
+    """Check that no file would overwrite the results of another.
+
+    Names that differ in capitals only are one file on many shares.
+    """
+    first: dict[str, Path] = {}
+    for one in jobs:
+        name = one.path.stem.casefold()
+        if name in first:
+            other = first[name]
+            if other == one.path or (other.is_file() and one.path.is_file() and other.samefile(one.path)):
+                raise UserError(f"{one.path} is named twice; name it once.")
+            raise UserError(
+                f"{other} and {one.path} would have the same individual and results '{one.path.stem}'; "
+                "rename one, or classify each folder into an --out of its own."
+            )
+        first[name] = one.path

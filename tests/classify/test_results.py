@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -298,6 +299,80 @@ def test_several_files_in_processes_and_one_that_fails(
     assert all(replace(one, out=tmp_path / "third").file(SUMMARY).exists() for one in tasks)
     with pytest.raises(UserError, match="same individual"):
         classify_files([tasks[0], replace(tasks[0], path=tmp_path / "b" / "cow1.parquet")])
+    with pytest.raises(UserError, match="same individual and results 'COW1'.*an --out of its own"):
+        classify_files([tasks[0], replace(tasks[0], path=tmp_path / "COW1.parquet")])
+    with pytest.raises(UserError, match=r"cow1\.parquet is named twice; name it once"):
+        classify_files([*tasks, tasks[0]])
+
+
+def test_every_file_that_fails_is_told(
+    study: tuple[Path, IntegerModel], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("bella was ill")
+    good = task(study, write_parquet(tmp_path / "cow1.parquet", recording(400)))
+    short = task(study, write_parquet(tmp_path / "short.parquet", recording(10)))
+    with pytest.raises(UserError, match=r"notes\.txt.*2 of 3 files failed, results of the other 1 are"):
+        classify_files([replace(good, path=tmp_path / "notes.txt"), good, short])
+    told = capsys.readouterr().err
+    assert "notes.txt: '.txt' files are not classified directly" in told
+    assert "short.parquet: 10 samples in 1 stretches hold no whole window" in told
+    assert good.file(SUMMARY).exists()
+
+
+def test_own_results_are_no_recordings(study: tuple[Path, IntegerModel], tmp_path: Path) -> None:
+    one = task(study, write_parquet(tmp_path / "cow1.parquet", recording(400)), out=tmp_path)
+    classify_file(one)
+    with pytest.raises(UserError, match=r"cow1\.windows\.parquet: holds windows that 'mcukd classify' has"):
+        classify_file(replace(one, path=one.file(OUTPUTS["windows"])))
+
+
+@pytest.mark.parametrize("what", ["rewritten", "gone"])
+def test_a_recording_that_changes_meanwhile_leaves_earlier_results_whole(
+    study: tuple[Path, IntegerModel], tmp_path: Path, what: str
+) -> None:
+    one = task(study, write_parquet(tmp_path / "cow1.parquet", recording(3000)), block=500)
+    classify_file(one)
+    kept = {path.name: path.read_bytes() for path in one.out.iterdir()}
+    again = replace(one, hop=5)
+
+    def meddle(samples: int) -> None:
+        if what == "gone":
+            one.path.unlink(missing_ok=True)
+        else:
+            write_parquet(one.path, recording(3100))
+
+    words = {"rewritten": "changed while it was classified", "gone": "was it moved"}[what]
+    with pytest.raises(UserError, match=rf"cow1\.parquet: .*{words}"):
+        classify_file(again, meddle)
+    assert {path.name: path.read_bytes() for path in one.out.iterdir()} == kept
+
+
+def test_a_npy_that_is_cut_off_meanwhile_is_one_sentence(
+    study: tuple[Path, IntegerModel], tmp_path: Path
+) -> None:
+    """Trap: reading a map of a file that became shorter ends the process."""
+    path = tmp_path / "a.npy"
+    np.save(path, recording(9000))
+    one = ClassifyJob(path, study[0], tmp_path / "out", started(), block=1000)
+
+    def cut(samples: int) -> None:
+        os.truncate(path, 6 * 4500)
+
+    with pytest.raises(UserError, match=r"a\.npy: ends after 27000 bytes, though .* 9000 samples"):
+        classify_file(one, cut)
+    assert not one.out.exists()
+    with pytest.raises(UserError, match=r"a\.npy: cannot be read"):
+        classify_file(one)
+
+
+def test_npy_by_columns_is_read_as_by_rows(tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", recording(900))
+    np.save(tmp_path / "columns.npy", np.asfortranarray(recording(900)))
+    rows, columns = (
+        np.concatenate([b.counts for b in open_recording(tmp_path / f"{n}.npy", started()).blocks(400)])
+        for n in ("rows", "columns")
+    )
+    assert np.array_equal(rows, columns) and np.array_equal(rows, recording(900))
 
 
 def test_stamps_of_whole_seconds_are_no_gaps(study: tuple[Path, IntegerModel], tmp_path: Path) -> None:
