@@ -12,12 +12,16 @@ from mcukd.data.unlabelled import load_unlabelled
 
 @dataclass(frozen=True)
 class InputRecording:
-    """A recording to classify. individual, recorded_hz: from its card, None without one."""
+    """A recording to classify. individual, recorded_hz: from its card, None without one.
+
+    simulated: whether its card says that no animal wore a sensor.
+    """
 
     path: Path
     layout: Layout
     individual: str | None = None
     recorded_hz: float | None = None
+    simulated: bool = False
 
 
 def find_recordings(paths: Sequence[Path], layout: Layout) -> list[InputRecording]:
@@ -41,6 +45,7 @@ def find_recordings(paths: Sequence[Path], layout: Layout) -> list[InputRecordin
             segment_column="segment",
         )
         found += [
-            InputRecording(card.file(one), own, one.animal, card.signal.rate_hz) for one in card.recordings
+            InputRecording(card.file(one), own, one.animal, card.signal.rate_hz, card.simulated)
+            for one in card.recordings
         ]
     return found

@@ -36,7 +36,8 @@ class ClassifyJob:
     study: directory with the integer model. hop: samples between windows; the model's own without it.
     zone: name of the time zone of the budget's days. sample: windows to keep with counts and logits.
     block: samples read at a time. individual: who was recorded; the file's name without it. worn: how sensors
-    sat in the training data, to compare with. recorded_hz: the recording's rate, where its card states it.
+    sat in the training data, to compare with. recorded_hz, simulated: the recording's rate, and whether no
+    animal wore its sensor, where its card states it.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class ClassifyJob:
     individual: str | None = None
     worn: Worn | None = None
     recorded_hz: float | None = None
+    simulated: bool = False
 
     @property
     def who(self) -> str:
@@ -129,6 +131,8 @@ def identity_of(job: ClassifyJob, model: IntegerModel) -> dict[str, Any]:
         "sample": job.sample,
         "individual": job.who,
         "worn": None if job.worn is None else job.worn.as_dict(),
+        # Left out where it is not so, for that older results have no such key.
+        **({"simulated": True} if job.simulated else {}),
     }
 
 

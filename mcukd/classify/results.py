@@ -74,8 +74,10 @@ def classify_file(job: ClassifyJob, on_progress: Callable[[int], None] | None = 
         with _new(job, "budget") as path:
             write_budget(days, model.outcomes, path)
         with _new(job, "ethogram") as path:
-            simulated = " (model made from SIMULATED data)" if model.simulated else ""
-            title = f"{job.who}: behaviour by quarter of an hour, {job.zone}{simulated}"
+            simulated = ["model made from SIMULATED data"] if model.simulated else []
+            simulated += ["SIMULATED recording"] if job.simulated else []
+            note = f" ({', '.join(simulated)})" if simulated else ""
+            title = f"{job.who}: behaviour by quarter of an hour, {job.zone}{note}"
             draw_ethogram(days, model.outcomes, title, path)
         if job.sample:
             with _new(job, "sample") as path:
@@ -128,4 +130,5 @@ def _summary(
         "computed_with": backend(model).name,
         "model_sha256": model.sha256,
         "model_of_simulated_data": model.simulated,
+        "simulated_recording": job.simulated,
     }

@@ -131,6 +131,8 @@ def _print(facts: dict[str, Any], model: IntegerModel) -> None:
             )
     for note, names in _by_note(facts["files"]).items():
         typer.echo(f"{names[0]}{_and_others(names)}: {note}")
+    if any(one.get("simulated_recording") for one in facts["files"]):
+        typer.echo("Recordings are SIMULATED: they say nothing of real animals.")
     if model.simulated:
         typer.echo("The model was made from SIMULATED data: it says nothing of real animals.")
     if "sample" in facts:

@@ -125,6 +125,14 @@ def import_data(
     position: Annotated[
         str | None, typer.Option("--position", help="collar, eartag or other.", rich_help_panel=_SIGNAL)
     ] = None,
+    simulated: Annotated[
+        bool | None,
+        typer.Option(
+            "--simulated/--recorded",
+            help="Whether no animal wore the sensor. Default: as a card over the files says, else recorded.",
+            show_default=False,
+        ),
+    ] = None,
     label: Annotated[
         str | None, typer.Option("--label", help="One behaviour for all.", rich_help_panel=_LABELS)
     ] = None,
@@ -244,6 +252,7 @@ def import_data(
         window_s=window,
         resample_hz=resample,
         position=_one_of("--position", position, ("collar", "eartag", "other")),
+        simulated=simulated,
         features=features,
         sort=sort,
         convert=convert,

@@ -72,6 +72,7 @@ def classify_jobs(
             individual=one.individual,
             worn=worn,
             recorded_hz=one.recorded_hz,
+            simulated=one.simulated,
         )
         for number, one in enumerate(recordings)
     ]

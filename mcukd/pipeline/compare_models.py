@@ -244,7 +244,8 @@ def _recorded(
         return _Input(job.who, job.path.name, first, second, of_animal.get(job.who), stamped=True)
 
     each = [_later(make, number) for number in range(len(jobs[0]))]
-    return _Inputs(each, sum(one.samples for one in opened[0]), truths, notes, False)
+    simulated = any(job.simulated for some in jobs for job in some)
+    return _Inputs(each, sum(one.samples for one in opened[0]), truths, notes, simulated)
 
 
 def _opened(model: IntegerModel, job: ClassifyJob) -> Recording:

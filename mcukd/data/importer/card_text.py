@@ -158,6 +158,6 @@ def head(
         f"description = {toml_string(description)}",
         'licence = "not stated"',
         'citation = "not stated"',
-        "simulated = false",
+        f"simulated = {str(bool(options.simulated)).lower()}",
         f'position = "{options.position or "other"}"   # "collar", "eartag" or "other"',
     ]

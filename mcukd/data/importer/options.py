@@ -35,7 +35,8 @@ class Options:
     a label without an end holds ("burst" or "next"). labels_from_start: labels count from each animal's first
     sample. labels_base: what the times of BORIS's events count from (see boris_clock.BASES). board: the
     sensor the card is for. boards: of the boards to name where none is stated.
-    counts_per_g, offset: of raw counts. mapping: label of the source → class. window_s: seconds.
+    counts_per_g, offset: of raw counts. simulated: whether no animal wore a sensor. mapping: label of the
+    source → class. window_s: seconds.
     """
 
     name: str | None = None
@@ -72,6 +73,7 @@ class Options:
     window_s: float | None = None
     resample_hz: float | None = None
     position: str | None = None
+    simulated: bool | None = None
     features: bool = False
     sort: bool = False
     convert: bool = False

@@ -29,10 +29,11 @@ from mcukd.data.importer.left_out import (
 from mcukd.data.importer.options import Dialog, Options
 from mcukd.data.importer.place import CARD_FILE, MANIFEST, RECORDINGS, nothing_left, place_for
 from mcukd.data.importer.plain import plain_source, provisional, toml_columns, toml_paths
-from mcukd.data.importer.plan import is_ucihar, make_plan
+from mcukd.data.importer.plan import find_files, is_ucihar, make_plan
 from mcukd.data.importer.reading_plan import ReadingPlan
 from mcukd.data.importer.rows import NAMELESS, NO_ANIMAL
 from mcukd.data.importer.sensor import check_range
+from mcukd.data.importer.simulated import tell_simulated
 from mcukd.data.importer.tables import import_tables
 from mcukd.data.importer.unlabelled import unlabelled_card, write_recordings
 from mcukd.data.quality.survey import Survey, survey
@@ -74,11 +75,15 @@ def import_data(path: Path, options: Options, dialog: Dialog) -> Imported:
     if target.exists():
         raise UserError(f"{target} is there already; edit it, remove it, or name another folder with --out")
     check_range(options)
+    if options.features or (path.is_dir() and is_ucihar(path)):
+        options = replace(options, simulated=tell_simulated(path, find_files(path), options, dialog))
     if options.features:
         return Imported(*import_tables(path, name, out, options, dialog))
     if path.is_dir() and is_ucihar(path):
         return _import_ucihar(path, name, target, options, dialog)
     plan = make_plan(path, options, dialog)
+    files = [one.path for one in plan.files]
+    options = replace(options, simulated=tell_simulated(path, files, options, dialog))
     check_place(plan, options, out)
     if plan.time is None and plan.layout in ("rows", "bursts") and options.rate_hz is None:
         # Asked before the samples are read: without stamps nothing in them tells it.
