@@ -9,7 +9,7 @@ demo: setup
 
 # A third worker computes while others wait for a line or a process; lint, mostly on one core, runs beside them.
 test: setup
-	@$(MAKE) --no-print-directory lint & lint=$$!; \
+	@$(MAKE) --no-print-directory -o setup lint & lint=$$!; \
 	.venv/bin/python -m pytest -q -n 3 --dist worksteal -m "not slow"; tests=$$?; \
 	wait $$lint && exit $$tests
 
