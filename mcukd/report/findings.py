@@ -83,6 +83,24 @@ def poor_teacher_sentence(metrics: Mapping[str, Any]) -> str | None:
     )
 
 
+def same_answer_sentence(metrics: Mapping[str, Any]) -> str | None:
+    """Return which networks answer one class to every window, so did not learn; None where none does."""
+    found = []
+    for name in (TEACHER, STUDENT, DISTILLED):
+        scores = metrics["models"].get(name, {})
+        answered = zip(scores.get("per_class", ()), zip(*scores.get("confusion", ())))
+        classes = [label for label, windows in answered if any(windows)]
+        if len(classes) == 1:
+            found.append(f"{model_in_prose(name)} answers {classes[0]} to every window")
+    if not found:
+        return None
+    said = listed(found)
+    return (
+        f"{said[0].upper()}{said[1:]}: nothing was learned; try a lower --learning-rate, more epochs or "
+        "another seed."
+    )
+
+
 def carried_sentence(metrics: Mapping[str, Any]) -> str | None:
     """Return which models were scored with a state that is carried on; None where none was."""
     models = [name for name in in_order(metrics["models"]) if metrics["models"][name].get("state") == CARRIED]
@@ -93,7 +111,7 @@ def carried_sentence(metrics: Mapping[str, Any]) -> str | None:
 
 def sentences(metrics: Mapping[str, Any]) -> list[str]:
     """Return all that can be said, most important first."""
-    said = [poor_teacher_sentence(metrics), baseline_sentence(metrics)]
+    said = [same_answer_sentence(metrics), poor_teacher_sentence(metrics), baseline_sentence(metrics)]
     said += [one["sentence"] for one in metrics.get("comparisons", ())]
     said += [random_sentence(metrics), carried_sentence(metrics)]
     warm_up = metrics["models"].get("student_distilled", {}).get("warm_up")

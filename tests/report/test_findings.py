@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcukd.report.findings import poor_teacher_sentence, sentences
+from mcukd.report.findings import poor_teacher_sentence, same_answer_sentence, sentences
 
 ALONE, MORE = (
     "labels of all training animals",
@@ -39,3 +39,19 @@ def test_studies_without_a_teacher_or_made_earlier_say_nothing_of_it() -> None:
         del one["learned_from"]
     assert poor_teacher_sentence(earlier) is None
     assert poor_teacher_sentence({"models": {"student": {"mcc": 0.4}}}) is None
+
+
+def test_a_network_that_answers_one_class_to_every_window_is_named() -> None:
+    found = metrics(0.8, 0.0, ALONE)
+    for name, confusion in (("teacher", [[9, 1], [2, 8]]), ("student", [[10, 0], [10, 0]])):
+        found["models"][name] |= {"confusion": confusion, "per_class": {"grazing": {}, "resting": {}}}
+    said = same_answer_sentence(found)
+    assert said is not None and said.startswith("The plain student answers grazing to every window")
+    assert "--learning-rate" in said and sentences(found)[0] == said
+    found["models"]["student"]["confusion"] = [[9, 1], [10, 0]]
+    assert same_answer_sentence(found) is None
+
+
+def test_a_baseline_that_answers_one_class_by_its_nature_is_not_named() -> None:
+    majority = {"mcc": 0.0, "confusion": [[10, 0], [10, 0]], "per_class": {"a": {}, "b": {}}}
+    assert same_answer_sentence({"models": {"majority": majority}}) is None
