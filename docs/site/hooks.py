@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from commands import command_pages
@@ -59,3 +60,10 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if file is not None:
         markdown = with_site_links(with_marks(markdown, file), file)
     return for_python_markdown(markdown)
+
+
+def on_post_build(config: Any) -> None:
+    """Write the index of the search as a script too, all that a page may read that is opened from a disk."""
+    index = Path(config.site_dir) / "search" / "search_index.json"
+    script = f"var __index = {index.read_text(encoding='utf-8')}"
+    index.with_suffix(".js").write_text(script, encoding="utf-8")

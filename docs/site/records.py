@@ -133,7 +133,7 @@ def _drawing(title: str, rows: Sequence[Scored]) -> str:
         return round(_NAMES + (_WIDTH - _NAMES - 20) * (value - low) / (1 - low), 1)
 
     parts = [
-        f'<svg class="scores" viewBox="0 0 {_WIDTH} {height}" role="img">',
+        f'<div class="scores"><svg class="scores" viewBox="0 0 {_WIDTH} {height}" role="img">',
         f"<title>MCC, {html.escape(title)}</title>",
     ]
     step = 0.1 if 1 - low > 0.35 else 0.05
@@ -151,7 +151,7 @@ def _drawing(title: str, rows: Sequence[Scored]) -> str:
             parts.append(f'<line class="interval" x1="{first}" x2="{last}" y1="{y}" y2="{y}"/>')
         parts += [f'<circle class="seed" cx="{x(value)}" cy="{y}" r="2.5"/>' for value in row.by_seed]
         parts.append(f'<circle class="mean" cx="{x(row.mcc)}" cy="{y}" r="5"/>')
-    return "".join([*parts, "</svg>"])
+    return "".join([*parts, "</svg></div>"])
 
 
 def _short(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -61,6 +62,24 @@ def test_nothing_is_fetched_from_elsewhere(site: Path, pages: dict[str, Page]) -
         assert re.findall(r"url\(['\"]?(https?:[^)]+)|@import", path.read_text(encoding="utf-8")) == [], path
     for path in site.rglob("*.html"):
         assert "unpkg.com" not in path.read_text(encoding="utf-8"), path
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_the_search_works_in_pages_that_are_opened_from_a_disk(site: Path) -> None:
+    """A browser starts no worker and reads no JSON there."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(240_000)
+        for place in ("index.html", "commands/data/import.html"):
+            page.goto((site / place).as_uri())
+            page.click("input.md-search__input")
+            page.keyboard.type("classify unlabelled recordings")
+            page.wait_for_selector(".md-search-result__link")
+            found = page.eval_on_selector_all(".md-search-result__link", "all => all.map(one => one.href)")
+            assert any("classify.html" in one for one in found), place
+        browser.close()
 
 
 def test_pages_say_what_the_repository_says(site: Path) -> None:
