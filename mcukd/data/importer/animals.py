@@ -21,6 +21,7 @@ from mcukd.data.importer.paths import (
     NUMBERS,
     TIMES,
     Part,
+    in_words,
     kind_of,
     lettered,
     mostly_nested,
@@ -123,7 +124,7 @@ def _column_or_path(
     agreed = [part.key for part in parts if _same_as_files(column, part)]
     dialog.note(
         f"animal: column {column.name}, by its name: {column.some()}"
-        + (f", and {agreed[0]} of the path groups the files alike" if agreed else "")
+        + (f", and {in_words(agreed[0])} groups the files alike" if agreed else "")
     )
     return Found(column=column.name)
 
@@ -173,7 +174,7 @@ def _from_path(
 ) -> Found:
     varying = [one for one in every if len(one.different) > 1 and one.key != "file"]
     if len(parts) == 1:
-        dialog.note(f"animal: {parts[0].key} of the path: {parts[0].some(5)}{_passed_over(varying, every)}")
+        dialog.note(f"animal: {in_words(parts[0].key)}: {parts[0].some(5)}{_passed_over(varying, every)}")
         return in_part(parts[0])
     if len(parts) > 1:
         question = f"{len(parts)} parts of the paths may name the animals"
@@ -187,7 +188,7 @@ def _from_path(
     kinds = {kind_of(one, every) for one in varying if label is None or one.key != label.key}
     if len({one.values[0] for one in lone}) == 1 and kinds <= {TIMES, NUMBERS, GENERIC, ""}:
         dialog.note(
-            f"animal: {lone[0].values[0]} for every file, by {lone[0].key} of the path"
+            f"animal: {lone[0].values[0]} for every file, by {in_words(lone[0].key)}"
             f"{_passed_over(varying, every)}; --animal states another, --animal-from another part"
         )
         return in_part(lone[0])
@@ -205,7 +206,9 @@ def _from_path(
 
 def _passed_over(varying: Sequence[Part], every: Sequence[Part]) -> str:
     """Say which parts were taken for dates and running numbers."""
-    told = [f"{one.key} ({one.some(2)})" for one in varying if kind_of(one, every) in (TIMES, NUMBERS)]
+    told = [
+        f"{in_words(one.key)} ({one.some(2)})" for one in varying if kind_of(one, every) in (TIMES, NUMBERS)
+    ]
     return f"; dates and running numbers, not taken: {', '.join(told)}" if told else ""
 
 
@@ -228,7 +231,7 @@ def _asked(
         return Found()
     found = answered(answer, [*offered, *every])
     assert found is not None
-    dialog.note(f"animal: {answer}{' of the path' if found.column is None else ''}, as you say")
+    dialog.note(f"animal: {in_words(answer) if found.column is None else answer}, as you say")
     return found
 
 

@@ -17,7 +17,7 @@ from mcukd.data.importer.found import (
     told_apart,
 )
 from mcukd.data.importer.options import Choice, Dialog
-from mcukd.data.importer.paths import Part, is_behaviour, kind_of, mostly_nested, parts_of, some
+from mcukd.data.importer.paths import Part, in_words, is_behaviour, kind_of, mostly_nested, parts_of, some
 from mcukd.data.importer.value_counts import ValueCounts
 
 #: Answer that the recordings have no labels.
@@ -120,7 +120,7 @@ def _unnamed(
     if known and not likely:
         # The finest one: a folder "Others" may hold several labels that the names tell apart.
         if all(mostly_nested(known[0].values, one.values) for one in known[1:]):
-            dialog.note(f"label: {known[0].key} of the path: {known[0].some()}{_also(words)}")
+            dialog.note(f"label: {in_words(known[0].key)}: {known[0].some()}{_also(words)}")
             return in_part(known[0])
         return _asked("several parts of the paths hold behaviours", [], known, parts, dialog)
     if len(likely) == 1 and not known:
@@ -162,7 +162,7 @@ def _asked(
         return None
     found = answered(answer, parts)
     assert found is not None
-    dialog.note(f"label: {answer}{' of the path' if found.column is None else ''}, as you say")
+    dialog.note(f"label: {in_words(answer) if found.column is None else answer}, as you say")
     return found
 
 

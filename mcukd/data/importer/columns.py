@@ -134,7 +134,7 @@ def time_column(form: TextForm) -> tuple[str | None, str]:
     for name in named:
         cells = form.column(name)
         if holds_stamps(cells, form.decimal) and not holds_clocks(cells) and not _is_day(cells):
-            return name, "named so and holds stamps"
+            return name, "by its name, and it holds time stamps"
     # Dates with a clock before those without.
     for name in sorted(form.header, key=lambda name: _is_day(form.column(name))):
         if holds_dates(form.column(name)):
@@ -142,10 +142,10 @@ def time_column(form: TextForm) -> tuple[str | None, str]:
     for name in form.header:
         words = set(words_of(name))
         if words & _TIME_WORDS and not words & _NO_TIME and holds_stamps(form.column(name), form.decimal):
-            return name, "named so and holds stamps"
+            return name, "by its name, and it holds time stamps"
     for name in named:
         if holds_clocks(form.column(name)):
-            return name, "named so and holds times of day"
+            return name, "by its name, and it holds times of day"
     # What is named so and holds something else is a column of stamps that are not understood.
     for name in named:
         cells = [cell for cell in form.column(name) if cell not in MISSING]

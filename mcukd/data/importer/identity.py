@@ -11,7 +11,7 @@ from mcukd.data.importer.behaviours import find_label, is_label_name
 from mcukd.data.importer.beside import check_same_columns, notes_beside
 from mcukd.data.importer.found import Found
 from mcukd.data.importer.options import Dialog, Options
-from mcukd.data.importer.paths import stated_part
+from mcukd.data.importer.paths import in_words, stated_part
 from mcukd.data.importer.reading_plan import ReadingPlan, SourceFile
 from mcukd.data.importer.sources import EOBS_AXES, EOBS_RATE, plain_name
 from mcukd.data.importer.text import TextForm
@@ -179,7 +179,7 @@ def _part(role: str, text: str, relatives: Sequence[str], dialog: Dialog) -> Fou
     key, values = stated_part(f"--{role}-from", text, relatives)
     different = sorted(set(values))
     shown = ", ".join(different[:5]) + ("…" if len(different) > 5 else "")
-    dialog.note(f"{role}: {key} of the path, as you say: {shown} ({len(different)})")
+    dialog.note(f"{role}: {in_words(key)}, as you say: {shown} ({len(different)})")
     return Found(key=key, values=values)
 
 

@@ -84,6 +84,14 @@ class Part:
         return some(self.different, most)
 
 
+def in_words(key: str) -> str:
+    """Return what the key of a part means: "file 2" is part 2 of the file's name."""
+    kind, _, number = key.partition(" ")
+    if kind == "file":
+        return f"part {number} of the file's name" if number else "the file's name"
+    return f"folder {number} of the path" if number else "the file's folder"
+
+
 def is_behaviour(text: str) -> bool:
     """Tell whether a text is a word for what animals do."""
     return bool(_BEHAVIOURS.search(text))

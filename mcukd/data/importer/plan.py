@@ -178,7 +178,9 @@ def _acceleration(path: Path, forms: Sequence[TextForm], options: Options, dialo
             "candidates"
         )
     else:
-        dialog.note(f"acceleration: columns {listed(best)}, the only three that differ by x, y and z")
+        dialog.note(
+            f"acceleration: columns {listed(best)}, the only three whose names differ only in x, y and z"
+        )
     return best
 
 

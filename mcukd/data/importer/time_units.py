@@ -75,7 +75,7 @@ SINCE_1970 = tuple(
 OWN_ZERO = tuple(
     Unit(
         name,
-        f"{words} from a zero of their own, as a device's start",
+        f"{words} from a zero of their own, such as a device's start",
         seconds,
         None,
         common=common,

@@ -13,7 +13,7 @@ from mcukd.data.importer.animals import find_animal
 from mcukd.data.importer.behaviours import find_label
 from mcukd.data.importer.found import Found
 from mcukd.data.importer.options import Choice, Dialog, Options
-from mcukd.data.importer.paths import is_time, path_tokens
+from mcukd.data.importer.paths import in_words, is_time, path_tokens
 from mcukd.data.importer.plan import make_plan
 from mcukd.data.importer.reading_plan import ReadingPlan
 from mcukd.errors import UserError
@@ -246,3 +246,16 @@ def test_dates_and_numbered_animals_stay_whole() -> None:
         "folder 1": "a", "file 1": "bella", "file 2": "2013-07-04", "file 3": "cow 7",
         "file": "bella-2013-07-04_cow 7",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("file", "the file's name"),
+        ("file 2", "part 2 of the file's name"),
+        ("folder", "the file's folder"),
+        ("folder 1", "folder 1 of the path"),
+    ],
+)
+def test_parts_are_named_in_words(key: str, words: str) -> None:
+    assert in_words(key) == words
