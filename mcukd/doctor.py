@@ -43,11 +43,13 @@ _PROGRAMS = {
 }
 #: Package → (purpose, whether every installation has it).
 _PACKAGES = {
+    "pandas": ("reads recordings and writes tables", False),
     "tensorflow": ("trains teachers and students", False),
     "ai-edge-litert": ("runs TFLite files from Python 3.12 on", False),
     "numpy": ("computes the integer reference", True),
     "pyserial": ("talks to boards", True),
     "unicorn": ("runs the images that would be flashed, on modelled chips", False),
+    "textual": ("shows a field session in a terminal", False),
     "pyocd": ("flashes the ear tag, as an alternative to OpenOCD", False),
 }
 
@@ -67,7 +69,7 @@ def not_followed() -> list[str]:
     said = [f"{name}={value}" for name, value in sorted(settings.items())]
     said += _keras_json()
     return [
-        f"{setting}: not followed; mcukd trains with Keras on {BACKEND}, {FLOATX}, {DATA_FORMAT}, without "
+        f"{setting}: ignored; mcukd trains with Keras on {BACKEND}, {FLOATX}, {DATA_FORMAT}, without "
         "oneDNN, so that the same data give the same weights everywhere."
         for setting in said
     ]

@@ -199,7 +199,7 @@ def test_doctor_names_the_settings_that_are_not_followed(tmp_path: Path, monkeyp
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     monkeypatch.setenv("TF2_BEHAVIOR", "1")  # as TensorFlow leaves it
     (sentence,) = doctor.not_followed()
-    assert sentence.startswith("TF_ENABLE_ONEDNN_OPTS=1: not followed")
+    assert sentence.startswith("TF_ENABLE_ONEDNN_OPTS=1: ignored")
     (tmp_path / "keras.json").write_text('{"floatx": "float32", "epsilon": 1e-07}')
     assert doctor.not_followed() == [sentence]
     (tmp_path / "keras.json").write_text('{"floatx": "float16", "backend": "tensorflow"}')

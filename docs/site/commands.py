@@ -85,9 +85,13 @@ def _page(words: tuple[str, ...], command: Any, context: Any) -> Iterator[str]:
 
 def _commands(words: tuple[str, ...], command: Any, context: Any) -> Iterator[str]:
     yield "## Commands\n\n| command | what it does |\n|---|---|"
+    heading = None
     for name in command.list_commands(context):
         below = command.get_command(context, name)
         if not below.hidden:
+            above, heading = heading, getattr(below, "rich_help_panel", None)
+            if isinstance(heading, str) and heading != above:
+                yield f"| **{heading}** | |"
             here = page_of(words, True)[: -len("index.md")]
             link = page_of((*words, name), hasattr(below, "commands"))[len(here) :]
             first = _prose((below.help or "").split("\n\n")[0])

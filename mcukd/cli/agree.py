@@ -52,7 +52,9 @@ def agree(
     run: StudyOption = None,
     classes: ClassesOption = None,
     tolerance: Annotated[float, typer.Option(metavar="S", help="Agreement within ± S seconds.")] = 2.0,
-    bins: Annotated[float, typer.Option("--bin", metavar="MIN", help="Length of a budget's bins.")] = 5.0,
+    bins: Annotated[
+        float, typer.Option("--bin", metavar="MIN", help="Minutes of a bin of the time budgets.")
+    ] = 5.0,
     out: Annotated[
         Path | None,
         typer.Option(

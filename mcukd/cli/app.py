@@ -1,61 +1,20 @@
-"""Typer application with all commands, in the order of the pipeline."""
+"""Typer application with all commands, in the order in which a study uses them."""
 
 from __future__ import annotations
 
 import importlib
-import inspect
-from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
-#: Commands in the order of the pipeline, as `mcukd --help` lists them.
-_PIPELINE = (
-    "demo",
-    "data",
-    "distill",
-    "evaluate",
-    "robustness",
-    "sweep",
-    "quantize",
-    "ranges",
-    "bench",
-    "generate",
-    "build",
-    "flash",
-    "package",
-    "validate",
-    "energy",
-    "report",
-    "archive",
-    "verify",
-    "classify",
-    "compare-models",
-    "observe",
-    "agree",
-    "export",
-    "tag",
-    "provision",
-    "fetch",
-    "log",
-    "payload",
-    "decode",
-    "boards",
-    "doctor",
-)
-
-
-class _InOrder(TyperGroup):
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names in the order of the pipeline; Typer would put groups last."""
-        known = list(self.commands)
-        return sorted(known, key=lambda name: _PIPELINE.index(name) if name in _PIPELINE else len(_PIPELINE))
-
+from mcukd.cli.help import AllCommands, finish
 
 app = typer.Typer(
     name="mcukd",
-    cls=_InOrder,
-    help="Behaviour classifiers for animal-borne tags: distilled, in fixed point, proven on the device.",
+    cls=AllCommands,
+    help="Behaviour classifiers for animal-borne tags: distilled, in fixed point, proven on the device.\n\n"
+    "Begin with [bold]mcukd demo[/bold], where everything is simulated, or with "
+    "[bold]mcukd data import PATH[/bold] and recordings of your own. Each command has "
+    "[bold]--help[/bold] with an example.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -104,19 +63,4 @@ for _name in (
     importlib.import_module(f"mcukd.cli.{_name}").register(app)
 
 
-def _fill(group: typer.Typer) -> None:
-    """Let the terminal wrap help: the lines of a docstring are longer than many terminals."""
-    for below in [one.typer_instance for one in group.registered_groups if one.typer_instance]:
-        if below.registered_callback is not None:
-            _fill_one(below.registered_callback)
-        _fill(below)
-    for command in group.registered_commands:
-        _fill_one(command)
-
-
-def _fill_one(told: Any) -> None:
-    paragraphs = (inspect.getdoc(told.callback) or "").split("\n\n")
-    told.help = "\n\n".join(text.replace("\n", " ") for text in paragraphs)
-
-
-_fill(app)
+finish(app)

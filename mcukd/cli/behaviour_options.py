@@ -65,7 +65,7 @@ UnitOption = Annotated[
     str | None,
     typer.Option(
         "--labels-unit",
-        help="Of times that are numbers: s, ms, excel …",
+        help="Unit of times that are numbers: s, ms, excel …",
         rich_help_panel=_LABELS,
         show_default=False,
     ),
@@ -95,7 +95,7 @@ DayFirstOption = Annotated[
     bool | None,
     typer.Option(
         "--day-first/--month-first",
-        help="In dates like 03/04/2026.",
+        help="What comes first in dates like 03/04/2026.",
         rich_help_panel=_LABELS,
         show_default=False,
     ),
@@ -129,7 +129,7 @@ SmoothingOption = Annotated[
         "--smoothing",
         metavar="K",
         min=1,
-        help="Results in the tag's majority, as in its board file; its delay is taken off.",
+        help="Of how many results the tag takes the majority, as in its board file; the delay is corrected.",
         rich_help_panel=_TAG,
     ),
 ]
@@ -142,7 +142,7 @@ OffsetOption = Annotated[
 DriftOption = Annotated[
     float,
     typer.Option(
-        "--drift", metavar="PPM", help="The tag's clock is fast by this much.", rich_help_panel=_TAG
+        "--drift", metavar="PPM", help="How much too fast the tag's clock runs.", rich_help_panel=_TAG
     ),
 ]
 

@@ -21,7 +21,7 @@ SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of a simula
 def register(app: typer.Typer) -> None:
     """Add the group `data`."""
     group = typer.Typer(
-        help="Data sets: your own, those there are, what is in them, and a simulated herd.",
+        help="Data sets: list, describe, import and check them, or simulate a herd.",
         no_args_is_help=True,
     )
     group.command("list")(list_data)

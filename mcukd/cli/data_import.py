@@ -25,28 +25,37 @@ def import_data(
     ] = None,
     acceleration: Annotated[
         str | None,
-        typer.Option("--acceleration", metavar="X,Y,Z", help="Columns.", rich_help_panel=_COLUMNS),
+        typer.Option(
+            "--acceleration",
+            metavar="X,Y,Z",
+            help="The three columns with the acceleration.",
+            rich_help_panel=_COLUMNS,
+        ),
     ] = None,
     time_column: Annotated[
         str | None,
         typer.Option(
-            "--time-column", help="Column of stamps; none: leave them out.", rich_help_panel=_COLUMNS
+            "--time-column",
+            help="Column with the time stamps; 'none' ignores those that are there.",
+            rich_help_panel=_COLUMNS,
         ),
     ] = None,
     time_unit: Annotated[
         str | None,
         typer.Option(
             "--time-unit",
-            help="Of stamps that are numbers: s, ms, us, ns, counter (with --rate), excel, matlab, "
-            "julian, gps and others, as --time-unit ns.",
+            help="Unit of time stamps that are numbers: s, ms, us, ns, counter (with --rate), excel, matlab, "
+            "julian, gps and others.",
             rich_help_panel=_COLUMNS,
         ),
     ] = None,
     label_column: Annotated[
-        str | None, typer.Option("--label-column", help="Column of behaviours.", rich_help_panel=_COLUMNS)
+        str | None,
+        typer.Option("--label-column", help="Column with the behaviours.", rich_help_panel=_COLUMNS),
     ] = None,
     animal_column: Annotated[
-        str | None, typer.Option("--animal-column", help="Column of animals.", rich_help_panel=_COLUMNS)
+        str | None,
+        typer.Option("--animal-column", help="Column with the animals.", rich_help_panel=_COLUMNS),
     ] = None,
     animal_from: Annotated[
         str | None,
@@ -62,54 +71,73 @@ def import_data(
         typer.Option(
             "--label-from",
             metavar="PART",
-            help="Part of the path that names the behaviour, likewise.",
+            help="Part of the path that names the behaviour, written in the same way.",
             rich_help_panel=_LABELS,
         ),
     ] = None,
     unlabelled: Annotated[
         bool,
         typer.Option(
-            "--unlabelled", help="No labels: make what 'mcukd classify' reads.", rich_help_panel=_LABELS
+            "--unlabelled",
+            help="The recordings have no labels; make what 'mcukd classify' reads.",
+            rich_help_panel=_LABELS,
         ),
     ] = False,
     timezone: Annotated[
         str | None,
         typer.Option(
-            "--timezone", help="Of stamps that do not say it, as Europe/London.", rich_help_panel=_COLUMNS
+            "--timezone",
+            help="Time zone of stamps that do not state one, such as Europe/London.",
+            rich_help_panel=_COLUMNS,
         ),
     ] = None,
     day_first: Annotated[
         bool | None,
-        typer.Option("--day-first/--month-first", help="In dates like 03/04/2024.", rich_help_panel=_COLUMNS),
+        typer.Option(
+            "--day-first/--month-first",
+            help="What comes first in dates like 03/04/2024.",
+            rich_help_panel=_COLUMNS,
+        ),
     ] = None,
     year_first: Annotated[
-        bool, typer.Option("--year-first", help="In dates like 24-05-15.", rich_help_panel=_COLUMNS)
+        bool,
+        typer.Option(
+            "--year-first", help="The year comes first in dates like 24-05-15.", rich_help_panel=_COLUMNS
+        ),
     ] = False,
     sort: Annotated[
         bool, typer.Option("--sort", help="Sort rows by animal and time.", rich_help_panel=_COLUMNS)
     ] = False,
     units: Annotated[
-        str | None, typer.Option("--units", help="g, m/s2, mg or counts.", rich_help_panel=_SIGNAL)
+        str | None,
+        typer.Option(
+            "--units", help="Unit of the acceleration: g, m/s2, mg or counts.", rich_help_panel=_SIGNAL
+        ),
     ] = None,
     rate: Annotated[
         float | None, typer.Option("--rate", min=0.01, help="Samples per second.", rich_help_panel=_SIGNAL)
     ] = None,
     resample: Annotated[
         float | None,
-        typer.Option("--resample", min=0.01, help="Rate of your board, in Hz.", rich_help_panel=_SIGNAL),
+        typer.Option(
+            "--resample",
+            min=0.01,
+            help="Samples per second of your board; the recordings are resampled to it.",
+            rich_help_panel=_SIGNAL,
+        ),
     ] = None,
     board: Annotated[
         str | None,
         typer.Option(
             "--board",
             metavar="NAME|TOML",
-            help="Take range and counts per g from a board's sensor, as --board collar.",
+            help="Take range and counts per g from the sensor of this board, such as collar.",
             rich_help_panel=_SIGNAL,
         ),
     ] = None,
     range_g: Annotated[
         float | None,
-        typer.Option("--range", min=0.1, help="Of your board's sensor, in g.", rich_help_panel=_SIGNAL),
+        typer.Option("--range", min=0.1, help="Range of your board's sensor, in g.", rich_help_panel=_SIGNAL),
     ] = None,
     counts_per_g: Annotated[
         float | None,
@@ -117,13 +145,19 @@ def import_data(
     ] = None,
     offset: Annotated[
         float | None,
-        typer.Option("--offset", help="Raw count at 0 g, of e-obs tags.", rich_help_panel=_SIGNAL),
+        typer.Option(
+            "--offset", help="Raw count that stands for 0 g, for e-obs tags.", rich_help_panel=_SIGNAL
+        ),
     ] = None,
     window: Annotated[
-        float | None, typer.Option("--window", min=0.01, help="Seconds.", rich_help_panel=_SIGNAL)
+        float | None,
+        typer.Option("--window", min=0.01, help="Length of a window, in seconds.", rich_help_panel=_SIGNAL),
     ] = None,
     position: Annotated[
-        str | None, typer.Option("--position", help="collar, eartag or other.", rich_help_panel=_SIGNAL)
+        str | None,
+        typer.Option(
+            "--position", help="Where the tag sits: collar, eartag or other.", rich_help_panel=_SIGNAL
+        ),
     ] = None,
     simulated: Annotated[
         bool | None,
@@ -134,37 +168,60 @@ def import_data(
         ),
     ] = None,
     label: Annotated[
-        str | None, typer.Option("--label", help="One behaviour for all.", rich_help_panel=_LABELS)
+        str | None,
+        typer.Option("--label", help="The one behaviour of all recordings.", rich_help_panel=_LABELS),
     ] = None,
     animal: Annotated[
-        str | None, typer.Option("--animal", help="One animal for all.", rich_help_panel=_LABELS)
+        str | None,
+        typer.Option("--animal", help="The one animal of all recordings.", rich_help_panel=_LABELS),
     ] = None,
     classes: Annotated[
         str | None,
-        typer.Option("--classes", metavar="A,B", help="Keep only these.", rich_help_panel=_LABELS),
+        typer.Option(
+            "--classes",
+            metavar="A,B",
+            help="Behaviours to keep; all others are left out.",
+            rich_help_panel=_LABELS,
+        ),
     ] = None,
     mapping: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="OLD=NEW", help="Count a label as a class.", rich_help_panel=_LABELS),
+        typer.Option(
+            "--map",
+            metavar="OLD=NEW",
+            help="Count the label OLD as the class NEW; may be repeated.",
+            rich_help_panel=_LABELS,
+        ),
     ] = None,
     exclude_animal: Annotated[
-        list[str] | None, typer.Option("--exclude-animal", help="Leave out.", rich_help_panel=_LABELS)
+        list[str] | None,
+        typer.Option(
+            "--exclude-animal", help="Leave out this animal; may be repeated.", rich_help_panel=_LABELS
+        ),
     ] = None,
     labels_table: Annotated[
         Path | None,
         typer.Option(
             "--labels-table",
-            help="Start, end, behaviour (and animal), as BORIS exports them.",
+            help="A table with start, end, behaviour and animal, such as an export of BORIS.",
             rich_help_panel=_LABELS,
         ),
     ] = None,
     labels_timezone: Annotated[
         str | None,
-        typer.Option("--labels-timezone", help="Default: --timezone.", rich_help_panel=_LABELS),
+        typer.Option(
+            "--labels-timezone",
+            help="Time zone of the labels' times. Default: --timezone.",
+            rich_help_panel=_LABELS,
+        ),
     ] = None,
     labels_unit: Annotated[
         str | None,
-        typer.Option("--labels-unit", help="Of labels' times: s, ms, excel …", rich_help_panel=_LABELS),
+        typer.Option(
+            "--labels-unit",
+            help="Unit of the labels' times, where they are numbers: s, ms, excel …",
+            rich_help_panel=_LABELS,
+        ),
     ] = None,
     labels_hold: Annotated[
         str | None,
@@ -193,15 +250,20 @@ def import_data(
             rich_help_panel=_LABELS,
         ),
     ] = False,
-    features: Annotated[bool, typer.Option("--features", help="A table of features, for a head.")] = False,
+    features: Annotated[
+        bool, typer.Option("--features", help="It is a table of features, for a classifier head.")
+    ] = False,
     convert: Annotated[bool, typer.Option("--convert", help="Convert to Parquet in any case.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Take the likeliest answer to what is asked.")] = False,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", help="Take the answer to a question that is clearly the likeliest."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Work out what recordings hold and write a card that trains.
+    """Find out what recordings hold, and write a card (a text file that describes them) for training.
 
-    CSV and the like with any columns, Parquet, UCI HAR, Movebank and e-obs, Axivity CWA and ActiGraph GT3X.
-    What it cannot know it asks, or names the flag that says it.
+    It reads CSV and similar tables with any columns, Parquet, UCI HAR, Movebank and e-obs, Axivity CWA and
+    ActiGraph GT3X. It asks what it cannot know; without a terminal it names the option that says it.
 
     Example: [bold]mcukd data import recordings/ --map Lying=resting --map Standing=resting[/bold]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mcukd.cli.common import JsonOption, RunOption, print_json, print_table
+from mcukd.cli.common import JsonOption, print_json, print_table
 
 
 def register(app: typer.Typer) -> None:
@@ -15,7 +16,10 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    run: RunOption = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(envvar="MCUKD_RUN", help="Study directory. Default: runs/demo.", show_default=False),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated herd and of the training.")] = 0,
     windows: Annotated[
         int, typer.Option(min=1, help="Windows each image is proven on; its twin in QEMU on 20 of them.")

@@ -17,9 +17,10 @@ def register(app: typer.Typer) -> None:
 def doctor(json: JsonOption = False) -> None:
     """Show each tool mcukd uses: its version, what it is for, and how to get it.
 
-    Settings of Keras and TensorFlow in your environment that mcukd does not follow are named below.
+    A tool that is "missing" is needed, and the exit status is then 1; one "not installed" is optional. Below
+    the table are the settings of Keras and TensorFlow in your environment that mcukd ignores.
 
-    Exits with 1 where something needed is missing. Example: [bold]mcukd doctor[/bold]
+    Example: [bold]mcukd doctor[/bold]
     """
     from mcukd.doctor import examine, not_followed
 

@@ -62,8 +62,8 @@ def evaluate(
 ) -> None:
     """Say what models and baselines are worth on animals they never saw, with intervals.
 
-    With --run, all that the study's kept predictions tell, without training. With --data, or --models, what
-    is missing is trained first. --split random does both splits and says how much the random one flatters.
+    With --run it scores the predictions that the study kept, and trains nothing. With --data, or --models, it
+    trains what is missing first. --split random does both splits and says how much the random one flatters.
 
     Example: [bold]mcukd evaluate --data cow-collar --models majority,random_forest,filter_mlp,student[/bold]
     """

@@ -64,7 +64,7 @@ def export(
     account: Annotated[
         str | None,
         typer.Option(
-            "--account", help="Of several accounts of an animal, write this one.", show_default=False
+            "--account", help="Which account of an animal to write, where it has several.", show_default=False
         ),
     ] = None,
     timezone: TimezoneOption = None,

@@ -138,7 +138,7 @@ def flash(
         bool,
         typer.Option(
             "--erase-provisioning",
-            help="What the tag was told (id, calibration, keys) and its log may be erased by one of these.",
+            help="Let these options also erase what the tag was told (id, calibration, keys) and its log.",
         ),
     ] = False,
     dry_run: Annotated[

@@ -36,9 +36,9 @@ def observe(
     emulate: EmulateOption = None,
     replay: Annotated[
         Path | None,
-        typer.Option(help="Instead of a tag: a stream or log of one, told again.", show_default=False),
+        typer.Option(help="Instead of a tag: replay a stream or log of one.", show_default=False),
     ] = None,
-    no_tag: Annotated[bool, typer.Option("--no-tag", help="Without a tag.")] = False,
+    no_tag: Annotated[bool, typer.Option("--no-tag", help="Observe without a tag.")] = False,
     session: Annotated[
         Path | None,
         typer.Option(help="Folder of the session. Default: sessions/<time>-<animal>.", show_default=False),
@@ -57,10 +57,10 @@ def observe(
     ] = None,
     tagged: Annotated[
         str | None,
-        typer.Option(help="The animal that wears the tag, with several animals.", show_default=False),
+        typer.Option(help="The animal that wears the tag, where there are several.", show_default=False),
     ] = None,
     precision: Annotated[
-        float, typer.Option(min=0.01, max=0.49, help="A sensitivity is to be known to ± this.")
+        float, typer.Option(min=0.01, max=0.49, help="Wanted half width of a sensitivity's interval.")
     ] = 0.1,
     blind: Annotated[bool, typer.Option("--blind", help="Show nothing that the tag says.")] = False,
     zone: Annotated[
@@ -111,7 +111,7 @@ def observe(
         ),
     ] = None,
     smoothing: Annotated[
-        int, typer.Option(min=1, help="With --replay of a log: results in the tag's majority.")
+        int, typer.Option(min=1, help="With --replay of a log: results in the tag's majority vote.")
     ] = 1,
     baud: BaudOption = 115_200,
     json: JsonOption = False,

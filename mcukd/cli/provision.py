@@ -83,7 +83,8 @@ def provision(
 ) -> None:
     """Tell a tag its id, axes, calibration, period and keys, or show what it was told.
 
-    It goes by it at once. What is not named stays as it is. Flashing keeps it. Keys are never shown.
+    The tag uses new values at once. Those that are not named stay as they are, and flashing a firmware keeps
+    all. Keys are never shown.
 
     Example: [bold]mcukd provision --port /dev/ttyACM0 --id cow-17 --period 1800[/bold]
 

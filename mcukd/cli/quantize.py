@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from mcukd.cli.common import DataRootOption, JsonOption, RunOption, print_json, print_table
+from mcukd.cli.help import Command
 from mcukd.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ AUTO = "auto"
 TFLITE_OPTION, TFLITE_DEFAULT = "--tflite", "int8"
 
 
-class _Command(TyperCommand):
+class _Command(Command):
     """A command whose `--tflite` may stand alone, as the switch did that it was before it took a value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -35,7 +35,7 @@ def watch(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show each result as the tag makes it; it goes on sampling, and falls back by itself where you leave.
+    """Show each result as the tag makes it; the tag goes on sampling, also after you leave.
 
     With --samples and --run the integer reference runs again on the samples that the tag tells, and each
     result is said to be equal or not, bit for bit; exit status 1 where one is not. With --json each line is a

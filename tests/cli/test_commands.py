@@ -14,6 +14,7 @@ from builders.commands import mcukd, mcukd_process
 from typer.testing import CliRunner
 
 from mcukd.cli.app import app
+from mcukd.cli.help import PANELS
 
 COMMANDS = (
     "demo",
@@ -57,6 +58,29 @@ def test_all_commands_are_there_with_help_and_an_example() -> None:
         assert command.get_short_help_str(), name
         for leaf in getattr(command, "commands", {name: command}).values():
             assert "xample" in leaf.help, name
+
+
+def test_examples_stand_in_paragraphs_of_their_own() -> None:
+    """The site shows them as code, which it finds so."""
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        for leaf in getattr(command, "commands", {name: command}).values():
+            paragraphs = leaf.help.split("\n\n")
+            assert any(one.startswith(("Example: ", "Examples: ")) for one in paragraphs), leaf.name
+
+
+def test_help_says_where_to_begin_and_groups_the_commands() -> None:
+    text = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80"}).output
+    assert "Begin with mcukd demo" in text
+    panels = [line for line in text.splitlines() if line.startswith("╭─ ")]
+    assert len(panels) == len(PANELS) + 1 and not any("Commands" in line for line in panels)
+    assert {name for names in PANELS.values() for name in names} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", [[], ["flash"], ["quantize"], ["data"], ["data", "import"], ["evaluate"]])
+def test_a_flag_is_not_shown_as_if_it_took_a_value(command: list[str]) -> None:
+    text = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "100"}).output
+    assert "--help" in text and "bool" not in text
 
 
 def test_help_imports_nothing_heavy() -> None:
