@@ -156,7 +156,7 @@ def observe(
     if speed is not None and replay is None:
         raise UserError("--speed is for --demo and --replay; a real animal has its own.")
     if script is None and page is None:
-        _require_terminal()
+        _require_terminal("--script FILE")
     commands = None if script is None else _commands(script)
     with observing(wanted) as opened:
         if page is not None:
@@ -187,7 +187,7 @@ def _demo(
     if script is not None:
         raise UserError("--demo has a script of its own; leave --script out.")
     if page is None:
-        _require_terminal()
+        _require_terminal("--web")
     with demonstrating(folder, run, speed, lambda text: typer.secho(f"→ {text}", err=True)) as opened:
         if page is None:
             _on_terminal(opened, observer or SCRIPTED)
@@ -196,14 +196,14 @@ def _demo(
     _say_where(opened, goes_on=False)
 
 
-def _require_terminal() -> None:
+def _require_terminal(instead: str) -> None:
     import sys
 
     from mcukd import extras
     from mcukd.errors import UserError
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UserError("the screen needs a terminal; give --script FILE where there is none.")
+        raise UserError(f"the screen needs a terminal; give {instead} where there is none.")
     extras.require("textual", "the screen")
 
 

@@ -47,7 +47,9 @@ def validate(
 ) -> None:
     """Prove that a device computes what the integer reference does, value by value.
 
-    Ends with 1 where any value differs. Example: [bold]mcukd validate --board collar --emulate[/bold]
+    The exit status is 1 where any value differs.
+
+    Example: [bold]mcukd validate --board collar --emulate[/bold]
     """
     from mcukd.boards.model import load_board
     from mcukd.harness.record import windows_wrong

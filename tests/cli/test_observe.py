@@ -74,7 +74,7 @@ def test_a_session_is_resumed_and_joined_and_not_overwritten(tmp_path, script):
         (("--resume", "--emulate", "collar"), "begin another session"),
         (("--animal", "a", "--no-tag", "--classes", "x", "--script", "missing"), "No such file"),
         (("--demo", "--script", "keys.txt"), "leave --script out"),
-        (("--demo",), "the screen needs a terminal"),
+        (("--demo",), "the screen needs a terminal; give --web"),
     ],
 )
 def test_options_that_do_not_fit_are_one_sentence_and_nothing_is_written(
