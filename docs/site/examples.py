@@ -28,6 +28,7 @@ _REASONS = (
     (r"--port\b|log time", "a tag on a serial line"),
     (r"--scheduler", "a cluster"),
     (r"^make\b", "the checkout itself"),
+    (r"\bdoctor\b", "the tools of your computer"),
     (r"\bobserve\b|--session\b", "somebody at a screen"),
     (r"cow-collar|arm20c", "recordings that are not in the repository"),
     (r"\bdemo\b|\bdistill\b|\bsweep\b|--emulate\b|\brobustness\b|\bbench\b", "minutes of computing"),

@@ -27,6 +27,7 @@ def report(
 
     The verdict says for which behaviours the tag may be trusted and for which not. A study with stale
     artefacts is refused, with all the commands that bring it up to date.
+
     Example: [bold]mcukd report --run runs/demo --out demo.html[/bold]
     """
     from mcukd.pipeline.report import report_study
