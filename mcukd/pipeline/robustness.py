@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.card import load_card
+from mcukd.data.card import Card, load_card
 from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
@@ -57,17 +57,7 @@ def robustness_study(
     stale or missing students, a random split, and studies of other folds, before any work.
     """
     wanted = chosen(perturbations)
-    study.require("distill")
-    if study.options("distill").get("split") == "random":
-        raise UserError(
-            f"{study.path}: its split is random, so that every animal was seen in training; robustness is "
-            f"measured on animals never seen: distil a study with --split loao or animals=K."
-        )
-    if study.options("distill").get("stream"):
-        raise UserError(
-            f"{study.path}: its students carry their state through recordings (--stream), and robustness "
-            "disturbs windows that start from the zero state; measure a study distilled without --stream."
-        )
+    _check(study)
     students = _float_students(study)
     form = _form(study, integers)
     augmented_model = None if augmented is None else _augmented(augmented, study)
@@ -100,17 +90,7 @@ def robustness_study(
             models.append(augmented_model)
         for names, tried in grouped_work(missing):
             record.add(measure([one for one in models if one.name in names], evaluation, sensor, tried))
-        record.content.update(
-            {
-                "data": card.name,
-                "simulated": card.simulated,
-                "split": study.options("distill")["split"],
-                "seeds": sorted({one.seed for found in students.values() for one in found}),
-                "windows": _windows(students),
-                "scored_on": _scored_on(study),
-                "neck_axis": neck,
-            }
-        )
+        record.content.update(_data_facts(study, card, students), neck_axis=neck)
     record.identities.update({name: identities[name] for name in asked})
     there = form if form is not None and form.name in record.content["undisturbed"] else None
     record.content["integers"] = there and {"model": there.name, "sentence": there.sentence()}
@@ -133,6 +113,33 @@ def robustness_study(
         outputs=[study.file(ROBUSTNESS), study.file(FIGURE)],
     )
     return {**record.stored(), **({"dropped": dropped} if dropped else {})}
+
+
+def _check(study: Study) -> None:
+    """Raise UserError for a study whose students cannot be scored on perturbed windows of new animals."""
+    study.require("distill")
+    if study.options("distill").get("split") == "random":
+        raise UserError(
+            f"{study.path}: its split is random, so that every animal was seen in training; robustness is "
+            f"measured on animals never seen: distil a study with --split loao or animals=K."
+        )
+    if study.options("distill").get("stream"):
+        raise UserError(
+            f"{study.path}: its students carry their state through recordings (--stream), and robustness "
+            "disturbs windows that start from the zero state; measure a study distilled without --stream."
+        )
+
+
+def _data_facts(study: Study, card: Card, students: Mapping[str, Sequence[FoldStudent]]) -> dict[str, Any]:
+    """Return what `robustness.json` says of the data and the students that were scored."""
+    return {
+        "data": card.name,
+        "simulated": card.simulated,
+        "split": study.options("distill")["split"],
+        "seeds": sorted({one.seed for found in students.values() for one in found}),
+        "windows": _windows(students),
+        "scored_on": _scored_on(study),
+    }
 
 
 def _scored_on(study: Study) -> str:
