@@ -58,7 +58,8 @@ def recorded_windows(config: DistillConfig, card: Card, training: Windows) -> Wi
     At most `config.unlabelled_ratio` times the training windows, as evenly over the animals as they allow;
     the seed of the final models decides which. They are counts of the card's sensor, as the board's would be.
     Raises UserError for recordings at another rate than the card's, with an axis that is swapped or points
-    the other way, too short for a window, or damaged, and of an animal with another name than in the card.
+    the other way, simulated beside labelled ones that were recorded, too short for a window, or damaged, and
+    of an animal with another name than in the card.
     """
     if not config.unlabelled_cards:
         return None
@@ -161,6 +162,12 @@ def _checked(path: Path, layout: Layout, card: Card, worn: Worn) -> list[InputRe
         raise UserError(
             f"{unlabelled.path}: its recordings have {rate:g} Hz, but card {card.name} {card.rate_hz:g} Hz; "
             f"import them again with --resample {card.rate_hz:g}."
+        )
+    if unlabelled.simulated and not card.simulated:
+        raise UserError(
+            f"{unlabelled.path}: simulated is true, but the labelled data of card {card.name} were recorded; "
+            "a model of both would not say what it learned from animals. Name recordings of animals, or, if "
+            "these are, import them again with --recorded."
         )
     for one in unlabelled.recordings:
         fit = compare(worn, np.array(one.gravity_g), ("x", "y", "z"))

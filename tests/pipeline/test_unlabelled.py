@@ -168,6 +168,9 @@ def test_recordings_that_do_not_go_with_the_labelled_data_are_refused(imported, 
     (slower / "card.toml").write_text(text.replace("rate_hz = 25", "rate_hz = 20"), encoding="utf-8")
     with pytest.raises(UserError, match="have 20 Hz, but card .* 25 Hz; import them again"):
         recorded_windows(config_of(slower), card, training)
+    (slower / "card.toml").write_text(text.replace("simulated = false", "simulated = true"), encoding="utf-8")
+    with pytest.raises(UserError, match="simulated is true, but the labelled data of card .* were recorded"):
+        recorded_windows(config_of(slower), card, training)
     with pytest.raises(UserError, match="holds no card.toml"):
         recordings_sha256(config_of(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="is a card of labelled data"):
