@@ -250,7 +250,7 @@ class IntegerModel(ABC):
 
 
 def save_model(model: IntegerModel, directory: Path) -> list[Path]:
-    """Write `fixedpoint.npz` and `fixedpoint.json` and return their paths; same model, same bytes."""
+    """Write `fixedpoint.npz` and `fixedpoint.json`, return their paths; same model and Python, same bytes."""
     arrays, facts = directory / ARRAYS_FILE, directory / FACTS_FILE
     content = {**asdict(model), **model.constant_facts}
     del content["arrays"]
