@@ -81,7 +81,8 @@ def test_versions_that_do_not_fit_are_refused_and_folders_may_have_spaces(
     asking = tmp_path / "asking"
     asking.mkdir()
     for wanted, taken in (
-        (package.manifest.release, True), (f"{package.manifest.release} EXACT", True), (major, True),
+        (package.manifest.release, True), (f"{package.manifest.release} EXACT", True),
+        (f"{major}.{minor}", True), (f"{major}.{int(minor) - 1}", major != "0"),
         (f"{major}.{int(minor) + 1}", False), (f"{int(major) + 1}.0", False),
         (f"{major}.{minor}.{int(patch) + 1} EXACT", False),
     ):  # fmt: skip
