@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from builders.tag_image import TagImage, tag_image
 
-from mcukd.boards.launch import running
+from mcukd.boards.launch import standing_in
 from mcukd.boards.model import load_board
 from mcukd.chips.tag_run import streamed
 from mcukd.data.simulation.animal import AnimalName, simulated_animal
@@ -90,7 +90,7 @@ def test_an_emulated_tag_goes_on_without_its_host(image: TagImage) -> None:
 def test_a_board_without_a_modelled_chip_wears_no_animal(image: TagImage, options: dict) -> None:
     with (
         pytest.raises(UserError, match="its chip is not modelled"),
-        running(load_board("native"), image.elf, **options),
+        standing_in(load_board("native"), image.elf, **options),
     ):
         pass
 
