@@ -50,6 +50,7 @@ def installed(target: str, prefix: str, model: IntegerModel, folder: Path) -> tu
 
 def assert_answers(printed: str, packages: Sequence[Package], models: Sequence[IntegerModel]) -> None:
     """Compare what self-tests printed with the integer reference, value by value, and nothing but that."""
+    print(printed)  # for `pytest -rP`
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     for package, model in zip(packages, models):
         windows = model.arrays["known_windows"]
