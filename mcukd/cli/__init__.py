@@ -52,6 +52,7 @@ def _run() -> int:
     from mcukd import disk, extras
     from mcukd.errors import UserError
 
+    code: object = 0
     try:
         from mcukd.cli.app import app
 
@@ -60,7 +61,7 @@ def _run() -> int:
         _print_error(str(error))
         return 2
     except KeyboardInterrupt:
-        code: object = _STOPPED
+        code = _STOPPED
     except SystemExit as error:
         code = error.code
     except Exception as error:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,10 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_does_the_rest(
     out = tmp_path / "out"
     paths = [write_parquet(tmp_path / f"cow{n}.parquet", recording(60_000, n)) for n in range(6)]
     command = line(run, paths, out, "--hop", "1", "--jobs", jobs)
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A program that a shell started in the background ignores interrupts, and so do those that it starts.
+    restore = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipe = subprocess.PIPE
+    running = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, preexec_fn=restore)
     wait_until(
         lambda: (out.exists() and any(out.glob("[!.]*.summary.json"))) or running.poll() is not None,
         "nothing was classified",

@@ -12,6 +12,9 @@ COMMAND = """
 import os, signal, time
 import mcukd.cli, mcukd.cli.app
 
+# A program that a shell started in the background ignores interrupts, and so do those that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 class HalfMade:
     def __init__(self):
         stop()
