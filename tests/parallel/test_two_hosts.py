@@ -25,6 +25,23 @@ PATIENCE = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "11s", "DASK_DISTRIBUTED__C
 #: A command that takes longer has hung.
 LIMIT_S = 300
 WRITTEN = (".parquet", ".csv", ".png")
+#: Preloaded by a worker that is to stop as soon as its first task is in the state in its environment: how far
+#: the others get meanwhile does not decide what it has left to do.
+STOPPING = """
+import os, signal
+from distributed.diagnostics.plugin import WorkerPlugin
+
+class Stopping(WorkerPlugin):
+    stopped = False
+
+    def transition(self, key, start, finish, **_):
+        if finish == os.environ["STOPS_AT"] and not self.stopped:
+            self.stopped = True
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+async def dask_setup(worker):
+    await worker.plugin_add(Stopping())
+"""
 
 
 class TwoHosts:
@@ -38,16 +55,28 @@ class TwoHosts:
         alone = [ClassifyJob(path, self.run, folder / "alone", started()) for path in self.paths]
         classify_files(alone)
         self.address = f"tcp://{self.first.address}:8786"
+        (folder / "stopping.py").write_text(STOPPING)
         self._dask(self.first, "scheduler", "--host", self.first.address, "--port", "8786")
 
-    def _dask(self, host: Host, part: str, *options: str, before: Sequence[str] = ()) -> Popen[bytes]:
+    def _dask(
+        self, host: Host, part: str, *options: str, before: Sequence[str] = (), **environment: str
+    ) -> Popen[bytes]:
         line = [sys.executable, "-m", f"distributed.cli.dask_{part}", *options, "--no-dashboard"]
-        return host.start([*before, *line], self.log, **PATIENCE)
+        return host.start([*before, *line], self.log, **PATIENCE, **environment)
 
-    def worker(self, host: Host, number: int, before: Sequence[str] = ()) -> Popen[bytes]:
-        """Start a worker, the cluster's so-manieth, and wait until the scheduler knows it."""
-        options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder.parent))
-        process = self._dask(host, "worker", self.address, *options, before=before)
+    def worker(
+        self, host: Host, number: int, before: Sequence[str] = (), stops_at: str | None = None
+    ) -> Popen[bytes]:
+        """Start a worker, the cluster's so-manieth, and wait until the scheduler knows it.
+
+        stops_at: state of its first task at which it stops, as by SIGSTOP.
+        """
+        options = ["--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder.parent)]
+        environment = {}
+        if stops_at is not None:
+            options += ["--preload", str(self.folder / "stopping.py")]
+            environment["STOPS_AT"] = stops_at
+        process = self._dask(host, "worker", self.address, *options, before=before, **environment)
         wait_until(
             lambda: self.log.read_text().count("Register worker") >= number, "no worker joined", LIMIT_S
         )
@@ -68,6 +97,11 @@ class TwoHosts:
         return len(list((self.folder / out).glob("[!.]*.summary.json")))
 
 
+def stopped(process: Popen[bytes]) -> bool:
+    """Return whether a process was stopped by a signal and not continued, as Linux tells it."""
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 @pytest.fixture
 def hosts(tmp_path: Path) -> Iterator[Any]:
     try:
@@ -79,13 +113,12 @@ def hosts(tmp_path: Path) -> Iterator[Any]:
 
 def test_a_host_that_is_cut_off_costs_no_file(hosts: TwoHosts) -> None:
     hosts.worker(hosts.first, 1)
-    hosts.worker(hosts.second, 2)
+    second = hosts.worker(hosts.second, 2, stops_at="executing")
     running, said = hosts.classify("cut-off")
-    wait_until(
-        lambda: hosts.done("cut-off") >= 1 or running.poll() is not None, "nothing was classified", LIMIT_S
-    )
+    wait_until(lambda: stopped(second) or running.poll() is not None, "it was given no file", LIMIT_S)
     hosts.second.unplug()
-    assert hosts.done("cut-off") < len(hosts.paths) and running.poll() is None, said.read_text()
+    second.send_signal(signal.SIGCONT)
+    assert running.poll() is None, said.read_text()
     assert running.wait(LIMIT_S) == 0, said.read_text()
     assert hosts.results("cut-off") == hosts.results("alone") != {}
 
@@ -103,14 +136,11 @@ def test_a_host_that_is_silent_from_the_start_gets_no_file(hosts: TwoHosts) -> N
 def test_a_host_that_joins_late_with_other_recordings_gets_none_to_do(hosts: TwoHosts) -> None:
     other = write_parquet(hosts.folder / "other.parquet", recording(4000, 99))
     mounts = " && ".join(f"mount --bind {other} {path}" for path in hosts.paths)
-    first = hosts.worker(hosts.first, 1)
+    # The first stands still until the second has what is left, which is most of it.
+    first = hosts.worker(hosts.first, 1, stops_at="memory")
     running, said = hosts.classify("late")
-    wait_until(
-        lambda: hosts.done("late") >= 1 or running.poll() is not None, "nothing was classified", LIMIT_S
-    )
-    # The first stands still until the second has what is left.
-    first.send_signal(signal.SIGSTOP)
-    assert hosts.done("late") < len(hosts.paths) and running.poll() is None, said.read_text()
+    wait_until(lambda: stopped(first) or running.poll() is not None, "nothing was classified", LIMIT_S)
+    assert hosts.done("late") == 1 and running.poll() is None, said.read_text()
     hosts.worker(hosts.second, 2, ["sh", "-c", f'{mounts} && exec "$@"', "sh"])
     wait_until(lambda: "the Dask worker" in said.read_text(), "the second worker was not asked", LIMIT_S)
     first.send_signal(signal.SIGCONT)
