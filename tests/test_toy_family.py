@@ -68,7 +68,7 @@ def prove(study: Study, *board: str) -> None:
     out = commands(
         ("generate", *where, *board_name),
         ("build", *where, *board_name),
-        ("validate", *where, *board, "--data-root", str(study.path.parents[1]), "--windows", "8", "--json"),
+        ("validate", *where, *board, "--windows", "8", "--json"),
     )
     proof = json.loads(out[out.rindex("\n{") :])
     assert proof["mismatches"] == 0 and proof["windows"] == 8, proof

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from mcukd.cli.common import (
-    DataRootOption,
     JsonOption,
     OptimizeOption,
     RunOption,
@@ -42,7 +41,6 @@ def validate(
     windows: Annotated[int, typer.Option(help="Windows to compare, extremes among them.")] = 200,
     run: RunOption = None,
     optimize: OptimizeOption = None,
-    data_root: DataRootOption = None,
     json: JsonOption = False,
 ) -> None:
     """Prove that a device computes what the integer reference does, value by value.
@@ -63,7 +61,6 @@ def validate(
         emulate=emulate,
         port=port_given(context, port, emulate),
         windows=windows,
-        data_root=data_root,
     )
     if json:
         print_json(facts)

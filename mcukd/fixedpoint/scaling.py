@@ -107,5 +107,14 @@ def share_beyond(counts: NDArray[np.int16], counts_per_g: float, sensor_range_g:
     """Return the share of samples (…, C) of which an axis lies beyond a sensor's range."""
     if not counts.size:
         return 0.0
-    limit = min(math.floor(sensor_range_g * counts_per_g), HIGHEST)
-    return float(np.mean(((counts < -limit) | (counts > limit)).any(axis=-1)))
+    return float(np.mean(peaks(counts) > largest_within(sensor_range_g, counts_per_g)))
+
+
+def largest_within(range_g: float, counts_per_g: float) -> int:
+    """Return the largest magnitude in counts that lies within a range."""
+    return min(math.floor(range_g * counts_per_g), HIGHEST)
+
+
+def peaks(counts: NDArray[np.int16]) -> NDArray[np.int32]:
+    """Return the largest magnitude of an axis of each sample (…, C), which is 0 to 32768."""
+    return np.maximum(counts.max(axis=-1).astype(np.int32), -counts.min(axis=-1).astype(np.int32))

@@ -40,6 +40,7 @@ from mcukd.files import sha256_file, sha256_text
 from mcukd.fixedpoint.model import FACTS_FILE, IntegerModel, load_model
 from mcukd.fold_results import EVALUATION
 from mcukd.harness.record import read_proof
+from mcukd.harness.recorded import RECORDED_FILE
 from mcukd.metrics.registry import METRICS
 from mcukd.pipeline.validate import proof_windows
 from mcukd.progress import progress
@@ -97,12 +98,13 @@ def archive_study(study: Study, out: Path, options: ArchiveOptions) -> tuple[Pac
     found.contents.update(members)
     found.changed += said
     card = _pack_card(study, found)
+    _leave_recorded_windows_out(study, card, options, found)
     root = study.data_root(options.data_root)
     if card is not None:
         _pack_data(study, card, root, options, found)
     model = load_model(study.path) if study.file(FACTS_FILE).exists() else None
     found.facts["study"] = _study_facts(study, model)
-    found.facts["proofs"] = _pack_proofs(study, model, root, found)
+    found.facts["proofs"] = _pack_proofs(study, model, found)
     found.contents.update(session_members(options.sessions))
     found.contents.update(named_members("--log", LOGS, options.logs))
     found.contents.update(named_members("--file", FILES, options.files))
@@ -162,6 +164,18 @@ def _pack_card(study: Study, found: _Evidence) -> Card | None:
     return card
 
 
+def _leave_recorded_windows_out(
+    study: Study, card: Card | None, options: ArchiveOptions, found: _Evidence
+) -> None:
+    """Leave out the recorded windows that a study keeps, unless samples are to be packed or are simulated."""
+    packed = options.with_data or (card is not None and card.simulated)
+    if not packed and found.contents.pop(f"{STUDY}/{RECORDED_FILE}", None) is not None:
+        found.left_out.append(
+            f"The recorded windows that the study keeps, {RECORDED_FILE}, are samples, which --with-data "
+            "packs; those that images were proven on are packed in any case."
+        )
+
+
 def _pack_data(
     study: Study, card: Card, root: Path | None, options: ArchiveOptions, found: _Evidence
 ) -> None:
@@ -217,9 +231,7 @@ def _study_facts(study: Study, model: IntegerModel | None) -> dict[str, Any]:
     return facts
 
 
-def _pack_proofs(
-    study: Study, model: IntegerModel | None, root: Path | None, found: _Evidence
-) -> dict[str, Any]:
+def _pack_proofs(study: Study, model: IntegerModel | None, found: _Evidence) -> dict[str, Any]:
     """Pack the windows of each proof with the reference's answers, and board files; return facts by board."""
     facts: dict[str, Any] = {}
     for file in sorted(study.path.glob("validation/*.json")):
@@ -238,7 +250,7 @@ def _pack_proofs(
             facts[name]["board_files"] = [_pack_board(board, found) for board in boards]
             if model is None:
                 raise UserError("the study has no integer model")
-            probes = proof_windows(study, boards[0], model, int(proof["windows"]), root).probes
+            probes = proof_windows(study, boards[0], model, int(proof["windows"])).probes
             if probes.extremes != proof.get("extreme_windows", probes.extremes):
                 raise UserError(f"{file}: the data set now gives other windows than those that were proven")
             windows = ProvenWindows.answered(model, probes)

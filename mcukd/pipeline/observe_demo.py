@@ -25,6 +25,7 @@ from mcukd.codegen.tag import tag_setup
 from mcukd.data.simulation.animal import AnimalName, SimulatedAnimal, simulated_animal
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import IntegerModel, load_model, save_model
+from mcukd.harness.recorded import has_recorded, keep_recorded
 from mcukd.metrics.agreement.track import Track, track_of
 from mcukd.observation.clocks.session_clock import FastClock
 from mcukd.observation.folder import facts_of
@@ -160,7 +161,7 @@ def demo_study(say: Callable[[str], None]) -> Study:
 
     if (STUDY / "study.json").exists():
         study = Study.open(STUDY)
-        if study.card == CARD and study.file("fixedpoint.npz").exists():
+        if study.card == CARD and study.file("fixedpoint.npz").exists() and has_recorded(study):
             return study
     say("Turning the small model that comes with mcukd into integers")
     card = load_card(CARD)
@@ -170,4 +171,5 @@ def demo_study(say: Callable[[str], None]) -> Study:
     model = quantize(weights, sample, QuantizeConfig(8, 16), operation_hop=card.operation_hop)
     study = Study.prepare(STUDY, CARD, SEED)
     study.finish("quantize", inputs={}, options={}, outputs=save_model(model, study.path))
+    keep_recorded(study, sample, card.signal.range_g)
     return study

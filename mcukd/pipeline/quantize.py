@@ -30,6 +30,7 @@ from mcukd.fixedpoint.mixed import PARETO, PARETO_FIGURE, Objective, check_budge
 from mcukd.fixedpoint.model import IntegerModel, load_model, save_model
 from mcukd.fixedpoint.quantize import quantize
 from mcukd.fixedpoint.reference import as_stream
+from mcukd.harness.recorded import has_recorded, keep_recorded
 from mcukd.inference.carried import evaluated_classes
 from mcukd.metrics.metrics_file import CARRIED
 from mcukd.metrics.refusal import refusal_sentence
@@ -105,8 +106,8 @@ def quantize_study(
         known = recorded_metrics(study, (name, *(one.metric for one in asked.files)))
         # Training with other seeds or folds leaves the integer model as it is, and removes its figures.
         if name in known:
-            if WORN not in study.manifest:
-                remember_worn(study, card, load_windows(card, root, seed=seed))
+            if WORN not in study.manifest or not has_recorded(study):
+                _keep_facts(study, card, load_windows(card, root, seed=seed))
             remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g)
             return QuantizeFacts(load_model(study.path), known, remarks, ran=False)
 
@@ -119,7 +120,6 @@ def quantize_study(
     if refusal is not None:
         held_out = evaluation.animals[np.concatenate([student.test_index for student in students])]
         check_refusal(card.classes, asked.stream, len(np.unique(held_out)))
-    remember_worn(study, card, evaluation)
     remarks += bundled_sentences(list_boards(), card.counts_per_g, card.signal.range_g, training.counts)
     source = QuantizeSource(card, students, shipped, training, evaluation)
     configs = dict.fromkeys([SHIPPED, *(student.name for student in students)], config)
@@ -151,6 +151,7 @@ def quantize_study(
             outputs.append(study.file(one.file))
     merge_metrics(study, metrics)
     _remove_other_facts(study, outputs)
+    _keep_facts(study, card, evaluation)
     study.finish("quantize", inputs=inputs, options=options, outputs=outputs)
     return QuantizeFacts(model, metrics, remarks, ran=True)
 
@@ -192,6 +193,12 @@ def _remove_other_facts(study: Study, outputs: Sequence[Path]) -> None:
     for name in (REFUSAL_FILE, PARETO, PARETO_FIGURE):
         if study.file(name) not in outputs:
             study.file(name).unlink(missing_ok=True)
+
+
+def _keep_facts(study: Study, card: Card, windows: Windows) -> None:
+    """Keep in the study what later stages need of its data set, so that they do without the recordings."""
+    remember_worn(study, card, windows)
+    keep_recorded(study, windows, card.signal.range_g)
 
 
 def remember_worn(study: Study, card: Card, windows: Windows) -> None:

@@ -13,24 +13,21 @@ import numpy as np
 
 from mcukd.boards.launch import require_stand_in
 from mcukd.boards.model import Board
-from mcukd.boards.scale import beyond_range, board_scaling, scale_sentence, sensed_counts
-from mcukd.data.card import Card, load_card
-from mcukd.data.load import load_windows
+from mcukd.boards.scale import board_scaling, scale_sentence, sensed_counts
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.files import write_json
 from mcukd.fixedpoint.model import IntegerModel, load_model
 from mcukd.harness.comparison import check_identity, prove
-from mcukd.harness.probes import Probes, choose_probes, spread
+from mcukd.harness.probes import Probes, choose_probes
 from mcukd.harness.protocol import Device, Identity, open_device
 from mcukd.harness.reached import MODEL, PROCESS, QEMU, Reached
+from mcukd.harness.recorded import RecordedWindows, recorded_windows
 from mcukd.inference.batch import run_fast
 from mcukd.models.student import require_integers
 from mcukd.study import Study
 
 WINDOWS = 200
-#: Recorded windows whose classes are compared at the card's and at the sensor's counts.
-_COMPARED = 2000
 
 
 def validate_study(
@@ -40,14 +37,14 @@ def validate_study(
     emulate: bool = False,
     port: str | None = None,
     windows: int = WINDOWS,
-    data_root: Path | None = None,
 ) -> dict[str, Any]:
-    """Prove a study's firmware on `windows` windows and write `validation/<board>.json`; return its content.
+    """Prove a study's firmware on `windows` windows, write `validation/<board>.json` and return its content.
 
     port: pyserial URL of a device, flashed or emulated. emulate: build the image that would be flashed and
     run it on the model of the board's chip; where there is none, the board's emulated twin. An emulated board
     given by its own name runs in QEMU. Where the board's sensor has another
-    scale or range than the card, windows are sent as that sensor would have given them.
+    scale or range than the card, windows are sent as that sensor would have given them. The recordings are
+    not needed (`mcukd.harness.recorded`); extremes fill what is asked for beyond the windows kept.
     A device is no file whose hash would show that it is unchanged, so this stage always runs.
     Raises UserError for a device that is another board or carries another firmware or model, before any
     window is sent, and for one that does not answer.
@@ -58,7 +55,7 @@ def validate_study(
     model = load_model(study.path)
     if not port:
         require_stand_in(_stand_in(board))
-    chosen = proof_windows(study, board, model, windows, data_root)
+    chosen = proof_windows(study, board, model, windows)
     probes = chosen.probes
     with _device(study, board, port) as (device, target, reached):
         who = device.who()
@@ -67,7 +64,7 @@ def validate_study(
         )
         proof = prove(device, model, probes, counted(who, reached))
     record = _record(proof, study, board, target, reached)
-    record["scale"] = _scale_facts(board, chosen.card, model, chosen.recorded, chosen.sensed)
+    record["scale"] = _scale_facts(board, model, chosen.recorded, chosen.sensed)
     file = study.file("validation", f"{board.name}.json")
     write_json(file, record)
     firmware = f"firmware/{target.name}/firmware_id.h"
@@ -84,60 +81,56 @@ def validate_study(
 class ProofWindows:
     """Windows that a board is proven on, and where they are from.
 
-    card: of the data set. recorded: all its windows. sensed: those as the board's sensor would have given
-    them. probes: those that are sent.
+    recorded: those that the study keeps. sensed: as the board's sensor would have given them. probes: those
+    that are sent.
     """
 
-    card: Card
-    recorded: Windows
+    recorded: RecordedWindows
     sensed: Windows
     probes: Probes
 
 
-def proof_windows(
-    study: Study, board: Board, model: IntegerModel, windows: int, data_root: Path | None = None
-) -> ProofWindows:
+def proof_windows(study: Study, board: Board, model: IntegerModel, windows: int) -> ProofWindows:
     """Return the `windows` windows that a study proves a board on, the same whenever it is asked.
 
-    Raises UserError where the data are missing, or the card has another scale than the model.
+    Raises UserError where the study's recorded windows are missing or do not go with its model.
     """
     scaling = board_scaling(board, model.counts_per_g)
-    root = study.data_root(data_root)
-    card = load_card(study.card)
-    if card.counts_per_g != model.counts_per_g:
+    recorded = recorded_windows(study)
+    kept = (*recorded.windows.counts.shape[1:], recorded.windows.counts_per_g)
+    if kept != (model.window, model.channels, model.counts_per_g):
         raise UserError(
-            f"card {study.card}: counts_per_g is {card.counts_per_g:g}, but the study's integer model "
-            f"was made for {model.counts_per_g:g}; set it back, or run 'mcukd distill' and "
-            "'mcukd quantize' again."
+            f"{study.path}: the recorded windows that it keeps have {kept[0]} samples of {kept[1]} axes at "
+            f"{kept[2]:g} counts per g, but its model takes {model.window} of {model.channels} at "
+            f"{model.counts_per_g:g}; run '{study.refresh('quantize')}'."
         )
-    recorded = load_windows(card, root, seed=int(study.manifest["seed"]))
-    sensed = replace(recorded, counts=sensed_counts(board, recorded.counts, card.counts_per_g))
+    counts = sensed_counts(board, recorded.windows.counts, model.counts_per_g)
+    sensed = replace(recorded.windows, counts=counts)
     probes = choose_probes(sensed, windows, int(study.manifest["seed"]), scaling)
-    return ProofWindows(card, recorded, sensed, probes)
+    return ProofWindows(recorded, sensed, probes)
 
 
 def _scale_facts(
-    board: Board, card: Card, model: IntegerModel, recorded: Windows, sensed: Windows
+    board: Board, model: IntegerModel, recorded: RecordedWindows, sensed: Windows
 ) -> dict[str, Any] | None:
     """Say what the board's sensor makes of the card's samples; None where it has their scale and range.
 
     sentence, and its figures: multiplier, shift, share of `samples_beyond` its range; of `windows` recorded
     ones, how many the model gives another class at the sensor's counts (`classes_changed`).
     """
-    beyond = beyond_range(board, recorded.counts, card.counts_per_g)
-    sentence = scale_sentence(board, model.counts_per_g, card.signal.range_g, beyond)
+    beyond = 0.0 if board.sensor is None else recorded.share_beyond(board.sensor.range_g)
+    sentence = scale_sentence(board, model.counts_per_g, recorded.range_g, beyond)
     if sentence is None:
         return None
-    chosen = spread(recorded, _COMPARED)
     scaling = board_scaling(board, model.counts_per_g)
-    counts = (recorded.counts[chosen], scaling.apply(sensed.counts[chosen]))
+    counts = (recorded.windows.counts, scaling.apply(sensed.counts))
     usual, found = (run_fast(model, one, checksums=False, saturations=False).classes for one in counts)
     return {
         "sentence": sentence,
         "multiplier": scaling.multiplier,
         "shift": scaling.shift,
         "samples_beyond": beyond,
-        "windows": len(chosen),
+        "windows": len(usual),
         "classes_changed": int(np.count_nonzero(usual != found)),
     }
 

@@ -12,6 +12,7 @@ from mcukd.data.load import load_windows
 from mcukd.fixedpoint.model import save_model
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.reference import as_stream
+from mcukd.harness.recorded import keep_recorded
 from mcukd.resources import resource_dir
 from mcukd.study import Study
 
@@ -52,5 +53,6 @@ def simulated_study(
     model = quantize(student, sample, QuantizeConfig(8, 16), operation_hop=card.operation_hop)
     model = as_stream(model) if stream else model
     study = Study.create(path, str(card_file), 0)
+    keep_recorded(study, sample, card.signal.range_g)
     study.finish("quantize", inputs={}, options={}, outputs=save_model(model, study.path))
     return study

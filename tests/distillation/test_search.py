@@ -423,15 +423,13 @@ def test_a_study_distilled_again_without_search_drops_the_heads_found(
 @pytest.mark.skipif(bool(tools_missing(load_board("collar-emulated"))), reason="no Arm compiler or emulator")
 @pytest.mark.parametrize("family", ["linear", "prototype"])
 def test_a_searched_student_is_proven_on_the_emulated_collar(studies: dict[str, Study], family: str) -> None:
-    study, root = studies[family], str(studies[family].path.parents[1])
+    study = studies[family]
     assert quantized(study, "--bits", "8", "--no-tflite").exit_code == 0
     assert getattr(load_model(study.path), "head", None) == family
     for stage_name in ("generate", "build"):
         result = command(study, stage_name, "--board", "collar")
         assert result.exit_code == 0, result.output
-    result = command(
-        study, "validate", "--board", "collar", "--emulate", "--windows", "20", "--json", "--data-root", root
-    )
+    result = command(study, "validate", "--board", "collar", "--emulate", "--windows", "20", "--json")
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
     assert facts["emulated"] and facts["mismatches"] == 0 and facts["windows"] >= 20

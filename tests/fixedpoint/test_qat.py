@@ -30,6 +30,7 @@ from mcukd.fixedpoint.model import IntegerModel
 from mcukd.fixedpoint.quantize import QuantizeConfig, quantize
 from mcukd.fixedpoint.reference import run
 from mcukd.fixedpoint.rounding import Moments
+from mcukd.harness.recorded import RECORDED_FILE, has_recorded
 from mcukd.models.weights import GruMlpWeights, Head
 from mcukd.pipeline import quantize_search
 from mcukd.pipeline.distill import distill
@@ -203,7 +204,9 @@ def test_stage_trains_on_ships_and_scores_the_trained_students(made: Any, here: 
 
     # Nothing is done twice; a lost student alone is trained again, to the same bits.
     before, digest = len(here), facts.model.sha256
+    study.file(RECORDED_FILE).unlink()
     assert not quantize_study(study, QuantizeConfig(4), root, tflite=(), qat=True).ran
+    assert has_recorded(Study.open(study.path)), "which boards are proven on"
     (folder / "shipped.npz").unlink()
     study.forget("quantize")
     again = quantize_study(study, QuantizeConfig(4), root, tflite=(), qat=True)

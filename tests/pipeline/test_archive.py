@@ -13,7 +13,10 @@ from builders.studies import simulated_study
 
 from mcukd.archive.container import read_archive
 from mcukd.archive.pack import text_without_folders, without_folders
+from mcukd.data.card import load_card
+from mcukd.data.load import load_windows
 from mcukd.errors import UserError
+from mcukd.harness.recorded import RECORDED_FILE, keep_recorded
 from mcukd.pipeline.archive import ArchiveOptions, archive_study
 from mcukd.study import Study
 
@@ -110,6 +113,10 @@ def test_an_archive_that_is_there_is_kept(study: Study, tmp_path: Path) -> None:
     assert out.read_bytes() == b"mine"
 
 
+def test_simulated_windows_are_packed_with_their_study(study: Study, tmp_path: Path) -> None:
+    assert f"study/{RECORDED_FILE}" in pack(study, tmp_path)
+
+
 def test_a_stale_study_is_not_evidence(tmp_path: Path) -> None:
     study = simulated_study(tmp_path / "herd", steps=64)
     with study.file("fixedpoint.json").open("a") as stream:
@@ -130,8 +137,12 @@ def test_samples_are_packed_where_they_are_asked_for(tmp_path: Path) -> None:
     herd(tmp_path / "raw")
     made = bring_in(tmp_path / "raw", tmp_path / "herd", yes=True)
     study = Study.create(tmp_path / "runs" / "a", str(made.cards[0]), 0)
+    keep_recorded(study, load_windows(load_card(study.card)), 4.0)
     without, with_data = pack(study, tmp_path), pack(study, tmp_path, with_data=True)
     assert not [name for name in without if name.startswith("data/")]
+    kept = f"study/{RECORDED_FILE}"
+    assert kept in with_data and kept not in without
+    assert RECORDED_FILE in " ".join(json.loads(without["evidence.json"])["left_out"])
     packed = {name for name in with_data if name.startswith("data/")}
     assert packed and json.loads(with_data["evidence.json"])["data"]["packed"]
     sha256 = json.loads(without["evidence.json"])["data"]["sha256"]

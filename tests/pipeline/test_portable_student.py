@@ -156,7 +156,7 @@ def test_every_width_is_near_the_float_student(study: Study) -> None:
 
 def proved(study: Study, *board: str) -> None:
     assert quantized(study, "--bits", "8").exit_code == 0
-    result = command(study, "validate", *board, "--windows", "30", "--json", "--data-root", root_of(study))
+    result = command(study, "validate", *board, "--windows", "30", "--json")
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
     assert facts["mismatches"] == 0 and facts["selftest"]["passed"] and facts["windows"] == 30

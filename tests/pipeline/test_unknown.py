@@ -213,8 +213,6 @@ def test_the_native_board_is_proven_with_results_that_are_unknown(study: Study) 
     from mcukd.pipeline.validate import validate_study
 
     assert quantized(study, "--unknown", "0.3", "--unlike", "0.1").exit_code == 0
-    record = validate_study(
-        Study.open(study.path), load_board("native"), windows=30, data_root=study.path.parents[1]
-    )
+    record = validate_study(Study.open(study.path), load_board("native"), windows=30)
     assert (record["windows"], record["mismatches"]) == (30, 0)
     assert record["selftest"]["passed"] and record["streaming"]["passed"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,13 +22,16 @@ from mcukd.boards.model import load_board
 from mcukd.cli import app as app_module
 from mcukd.codegen.firmware import read_firmware_sha256
 from mcukd.errors import UserError
+from mcukd.fixedpoint.model import load_model
+from mcukd.fixedpoint.scaling import share_beyond
 from mcukd.harness.comparison import exercise
 from mcukd.harness.faults import Faults, bad_line
 from mcukd.harness.messages import Identity
 from mcukd.harness.probes import choose_probes, extremes, spread
 from mcukd.harness.protocol import Device, open_device
+from mcukd.harness.recorded import RECORDED_FILE, keep_recorded, recorded_windows
 from mcukd.pipeline.firmware import ensure_built
-from mcukd.pipeline.validate import validate_study
+from mcukd.pipeline.validate import proof_windows, validate_study
 from mcukd.study import Study
 
 FIXED_KEYS = {
@@ -347,15 +350,48 @@ def test_the_other_tag_is_refused(short_study: Study) -> None:
 
 
 @native_only
-def test_a_card_of_another_scale_than_the_model_is_refused(tmp_path: Path) -> None:
+def test_a_board_is_proven_where_card_and_recordings_are_gone(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A laptop in the field has the study alone, and no package that reads recordings."""
+    path = Path(shutil.copytree(study.path, tmp_path / "runs/copy"))
+    manifest = json.loads((path / "study.json").read_text())
+    (path / "study.json").write_text(json.dumps({**manifest, "card": str(tmp_path / "gone.toml")}))
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    facts = validate_study(Study.open(path), load_board("native"), windows=12)
+    assert (facts["windows"], facts["extreme_windows"], facts["mismatches"]) == (12, 3, 0)
+
+
+def test_recorded_windows_that_are_missing_or_changed_are_one_sentence(study: Study, tmp_path: Path) -> None:
+    copy = Study.open(Path(shutil.copytree(study.path, tmp_path / "runs/copy")))
+    file, model = copy.file(RECORDED_FILE), load_model(copy.path)
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(UserError, match=r"recorded_windows\.npz: changed since .* run 'mcukd quantize --run"):
+        proof_windows(copy, load_board("native"), model, 4)
+    file.unlink()
+    with pytest.raises(UserError, match=r"recorded_windows\.npz: missing, so .* copy it from where"):
+        proof_windows(copy, load_board("native"), model, 4)
+
+
+def test_recorded_windows_of_another_scale_than_the_model_are_refused(study: Study, tmp_path: Path) -> None:
     """Counts of one scale sent to a model of another would be compared, and agree."""
-    (tmp_path / "runs").mkdir()
-    study = simulated_study(tmp_path / "runs/a")
-    card = Path(study.card)
-    card.write_text(re.sub(r"(?m)^counts_per_g = .*", "counts_per_g = 1024", card.read_text()))
-    with pytest.raises(UserError, match=r"counts_per_g is 1024, but .* made for 512; set it back, or run"):
-        validate_study(study, load_board("native"), windows=4)
-    assert not study.file("validation", "native.json").exists()
+    copy = Study.open(Path(shutil.copytree(study.path, tmp_path / "runs/copy")))
+    windows = replace(recorded_windows(copy).windows, counts_per_g=1024.0)
+    keep_recorded(copy, windows, 4.0)
+    with pytest.raises(UserError, match=r"keeps have 256 samples of 3 axes at 1024 counts per g.* at 512;"):
+        proof_windows(copy, load_board("native"), load_model(copy.path), 4)
+
+
+def test_a_study_keeps_windows_of_all_classes_and_animals_and_facts_of_all_samples(tmp_path: Path) -> None:
+    windows = random_windows(2600, 8)
+    study = Study.create(tmp_path / "runs/a", "herd-sim", 0)
+    keep_recorded(study, windows, 4.0)
+    kept = recorded_windows(study)
+    assert len(kept.windows) == 2000 and kept.total == 2600 and kept.range_g == 4.0
+    assert set(kept.windows.animals) == set(windows.animals) and kept.windows.classes == windows.classes
+    assert {one.tobytes() for one in kept.windows.counts} <= {one.tobytes() for one in windows.counts}
+    for range_g in (0.5, 1, 2, 3.99, 4, 40):
+        assert kept.share_beyond(range_g) == share_beyond(windows.counts, windows.counts_per_g, range_g)
 
 
 @native_only
