@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -53,8 +54,27 @@ def replacing(path: Path) -> Iterator[Path]:
 def _made_for(folder: Path) -> list[Path]:
     """Make a folder and those above it that are missing; return what was made, the innermost first."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return missing
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are missing; OSError with its name where it cannot be."""
+    with _creating(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _creating(path: Path, instead_of: Path | None = None) -> Iterator[None]:
+    """Have an OSError of making a file or folder name `path`, as `naming` does.
+
+    Linux says ENOENT of a folder that takes nothing new, such as /proc; here that is EPERM.
+    """
+    try:
+        with naming(path, instead_of):
+            yield
+    except FileNotFoundError as error:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(path)) from error
 
 
 @contextmanager
@@ -78,10 +98,8 @@ def naming(path: Path, instead_of: Path | None = None) -> Iterator[None]:
 
 def _temporary_beside(path: Path) -> Path:
     """Make an empty file beside `path` whose hidden name holds this process's number, and return its path."""
-    try:
+    with _creating(path, instead_of=path.parent):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=_hidden(path.stem), suffix=path.suffix)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
     os.close(handle)
     return Path(name)
 
@@ -93,10 +111,10 @@ def folder_beside(path: Path) -> Iterator[Path]:
     What killed processes left there is removed as well. Raises OSError with the name of `path` where the
     folder or what is in it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     _remove_abandoned(path.parent)
     with ExitStack() as stack:
-        with naming(path):
+        with _creating(path):
             made = tempfile.TemporaryDirectory(dir=path.parent, prefix=_hidden(path.name))
         folder = Path(stack.enter_context(made))
         stack.enter_context(naming(path, instead_of=folder))
@@ -124,7 +142,7 @@ def mark_in(folder: Path) -> Iterator[Path]:
 def require_writable(folder: Path) -> None:
     """Raise OSError with its name where a folder, there already or not, cannot be written; leave no trace."""
     there = next(each for each in (folder, *folder.parents) if each.exists())
-    with naming(folder, instead_of=there), tempfile.TemporaryFile(dir=there):
+    with _creating(folder, instead_of=there), tempfile.TemporaryFile(dir=there):
         pass
 
 

@@ -6,14 +6,14 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mcukd.disk import sentence_about
-from mcukd.files import folder_beside, replacing, write_text
+from mcukd.files import folder_beside, make_folder, replacing, require_writable, write_text
 
 
 def raised(make) -> BaseException:
@@ -198,3 +198,23 @@ def test_a_folder_that_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     with folder_beside(tmp_path / "other") as made:
         assert list(tmp_path.iterdir()) == [made]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes nothing new")
+@pytest.mark.parametrize(
+    "write",
+    [
+        make_folder,
+        require_writable,
+        lambda path: write_text(path, "x"),
+        lambda path: write_text(path / "a" / "b.txt", "x"),
+        lambda path: folder_beside(path).__enter__(),
+        lambda path: folder_beside(path / "a").__enter__(),
+    ],
+)
+def test_a_folder_that_takes_nothing_new_is_one_sentence(write: Callable[[Path], None]) -> None:
+    """Linux says of /proc that there is no such file, which would be a mistake in the program."""
+    with pytest.raises(PermissionError) as refused:
+        write(Path("/proc/mcukd"))
+    assert str(sentence_about(refused.value)).startswith("/proc/mcukd")
+    assert "the operation is not permitted; correct the permissions, or" in str(sentence_about(refused.value))

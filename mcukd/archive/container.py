@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from mcukd.archive.names import name_problem, names_problem
 from mcukd.errors import UserError
-from mcukd.files import naming, replacing
+from mcukd.files import make_folder, naming, replacing
 
 #: Content of a member: a file, or bytes.
 Content = Path | bytes
@@ -126,7 +126,7 @@ class Archive:
         """Write members below a folder; their names were checked when the archive was opened."""
         for name in wanted:
             file = folder / name
-            file.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(file.parent)
             with file.open("wb") as stream:
                 for chunk in self.chunks(name):
                     stream.write(chunk)

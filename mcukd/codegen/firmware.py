@@ -23,7 +23,7 @@ from mcukd.codegen.radio import radio_setup
 from mcukd.codegen.tag import tag_setup
 from mcukd.codegen.templates import render_folders, render_template
 from mcukd.errors import UserError
-from mcukd.files import folder_beside
+from mcukd.files import folder_beside, make_folder
 from mcukd.fixedpoint.model import IntegerModel
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _write(texts: dict[str, str], out: Path, stale: Iterable[str]) -> list[Path]
 
     stale: names of files that an earlier generation may have left, to be removed where they are not made.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     with folder_beside(out) as temporary:
         for name, text in texts.items():
             (temporary / name).write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcukd.codegen.templates import render_folders, render_template
 from mcukd.errors import UserError
-from mcukd.files import write_text
+from mcukd.files import make_folder, write_text
 from mcukd.fixedpoint.model import IntegerModel
 from mcukd.payload.coding import check_names
 from mcukd.payload.layout import Layout, layout_of, most_classes
@@ -68,7 +68,7 @@ def packer_context(layout: Layout | None) -> dict[str, Any]:
 def write_packer(layout: Layout, out: Path) -> list[Path]:
     """Write the packer alone, `payload.h` and `payload.c`, into a folder; return both files."""
     texts = render_folders([FOLDER], packer_context(layout))
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     files = [out / "payload.h", out / "payload.c"]
     for file in files:
         write_text(file, texts[file.name])

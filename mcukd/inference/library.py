@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mcukd.files import folder_beside
+from mcukd.files import folder_beside, make_folder
 from mcukd.platforms import library_suffix
 from mcukd.resources import resource_dir
 
@@ -73,7 +73,7 @@ def load_library(text: str) -> ctypes.CDLL:
 
 def build(command: tuple[str, ...], text: str, path: Path) -> None:
     """Build in a directory of this process alone and rename: others see no library or a whole one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with folder_beside(path) as scratch:
         file, library = scratch / _SOURCE, scratch / path.name
         file.write_text(text, encoding="utf-8")

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mcukd.errors import UserError
-from mcukd.files import write_bytes, write_json
+from mcukd.files import make_folder, write_bytes, write_json
 from mcukd.observation.events import Event, event_of
 from mcukd.observation.journal_lines import read_journal
 from mcukd.observation.moment_entries import moment_of
@@ -108,7 +108,7 @@ def facts_of(**values: Any) -> SessionFacts:
 def write_facts(folder: Path, facts: SessionFacts) -> None:
     """Write what a new session is. Raises UserError where the folder has one already, OSError."""
     path = folder / FACTS
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if path.exists():
         raise UserError(f"{folder}: a session is there; --resume goes on with it, --session names another.")
     write_json(path, facts.model_dump(mode="json"))

@@ -18,6 +18,7 @@ from mcukd.data.counts import count_limits
 from mcukd.data.worn import WORN, worn_from
 from mcukd.errors import UserError
 from mcukd.extras import require
+from mcukd.files import make_folder
 from mcukd.fixedpoint.model import ARRAYS_FILE, FACTS_FILE, IntegerModel, load_model
 from mcukd.models.student import require_integers
 from mcukd.parallel.executor import DaskCluster, Executor, InProcess, LocalProcesses, Task, run_tasks
@@ -156,7 +157,7 @@ def _executor(jobs: Sequence[ClassifyJob], workers: int, scheduler: str | None) 
         # Folders of results are made here so that workers can be asked for them.
         folders = sorted({one.out for one in jobs})
         for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         studies = sorted({one.study for one in jobs})
         models = [study / name for study in studies for name in (ARRAYS_FILE, FACTS_FILE)]
         # Keys of this call's own: another user of the cluster may classify files of the same names.

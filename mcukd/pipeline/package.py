@@ -12,7 +12,7 @@ from mcukd.archive.container import Broken, measured, read_archive, write_archiv
 from mcukd.data.folds import natural_order, split_meaning
 from mcukd.errors import UserError
 from mcukd.evaluation.model_names import model_title
-from mcukd.files import folder_beside, sha256_file
+from mcukd.files import folder_beside, make_folder, sha256_file
 from mcukd.metrics.registry import METRICS
 from mcukd.models.student import require_integers
 from mcukd.packaging.description import DataFacts, Description, ScoreFacts
@@ -171,7 +171,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
 
 
 def _write(package: Package, place: Path, unpacked: bool) -> Packed:
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place)
     file, folder = place / package.manifest.archive, _folder(place, package)
     stale = [file] if not file.exists() or _differences(file, package) else []
     if unpacked and _contents(folder) != package.files:
@@ -190,7 +190,7 @@ def _unpack(package: Package, folder: Path) -> None:
     with folder_beside(folder) as temporary:
         for name, content in package.files.items():
             path = temporary / "new" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             path.write_bytes(content)
         if folder.exists():
             folder.rename(temporary / "old")

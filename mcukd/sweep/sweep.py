@@ -9,6 +9,7 @@ from typing import Any
 from mcukd.errors import UserError
 from mcukd.evaluation.baselines import BASELINES
 from mcukd.extras import require
+from mcukd.files import make_folder
 from mcukd.sweep.jobs import BaselineJob
 from mcukd.sweep.plan import make_plan
 from mcukd.sweep.runs import CostJob, RunJob
@@ -37,7 +38,7 @@ def run_sweep(
     todo = missing(plan.jobs)
     if scheduler is None and any(map(_trains, todo)):
         require("tensorflow", "training")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     failed = run_jobs(todo, workers or os.cpu_count() or 1, scheduler, plan.runs[0].work.folder)
     facts = write_results(plan, out)
     if failed:

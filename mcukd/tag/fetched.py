@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from mcukd.errors import UserError
-from mcukd.files import naming
+from mcukd.files import make_folder, naming
 from mcukd.tag.records import BLANK
 
 #: How such a file begins: the kind of its first entry.
@@ -101,7 +101,7 @@ def create(path: Path, owner: Owner) -> FetchedLog:
     """Make a new file. Raises UserError where it cannot be written."""
     entry = _entry(MAGIC, json.dumps({"format": _FORMAT, **asdict(owner)}).encode())
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with path.open("xb") as file:
             file.write(entry)
             file.flush()

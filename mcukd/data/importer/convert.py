@@ -20,7 +20,7 @@ from mcukd.data.importer.rows import Names, Rows, State, coded, read_rows
 from mcukd.data.importer.times import TimeForm
 from mcukd.data.readers.parquet import PART_PATTERN
 from mcukd.errors import UserError
-from mcukd.files import replacing, sha256_text, write_json
+from mcukd.files import make_folder, replacing, sha256_text, write_json
 from mcukd.progress import progress
 
 PART_ROWS = 1 << 20
@@ -64,7 +64,7 @@ def convert(plan: ReadingPlan, options: Options, table: LabelTable | None, folde
     manifest = _manifest(folder, identity)
     resumed = bool(manifest["parts"]) and not manifest["complete"]
     if not manifest["complete"]:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_json(folder / MANIFEST, manifest)
         for stray in sorted(folder.glob(PART_PATTERN)):
             if stray.name not in {part["file"] for part in manifest["parts"]}:
