@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from builders.compile import ARM, SANITIZED, STRICT, assert_needs_no_library, compile_all
 from builders.host import GAINS, STEPS, all_kinds, assert_same, host_model
+from builders.portable import PORTABLE as FAMILIES
 from builders.students import headed_model, random_model
 
 from mcukd.boards.model import list_boards, load_board
@@ -78,6 +79,15 @@ def test_the_batch_compiles_without_warnings(
 def test_board_sources_compile_without_warnings(tmp_path: Path, board: str) -> None:
     generate_firmware(kinds_of_models()[0], load_board(board), tmp_path)
     compile_all("arm-none-eabi-gcc", ["-O2", *ARM[load_board(board).processor.option]], tmp_path)
+
+
+@pytest.mark.emulator
+@pytest.mark.skipif(shutil.which("avr-gcc") is None, reason="needs avr-gcc")
+def test_model_sources_compile_without_warnings_where_int_has_16_bits(tmp_path: Path) -> None:
+    for number, model in enumerate([*kinds_of_models(), *(one.model(0, 8) for one in FAMILIES.values())]):
+        folder = tmp_path / str(number)
+        generate_model(model, folder)
+        compile_all("avr-gcc", ["-mmcu=atmega2560", "-Os"], folder)
 
 
 @needs_cc

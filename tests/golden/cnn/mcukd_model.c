@@ -157,7 +157,7 @@ static inline int32_t rectified(int32_t value)
 /* The outputs of conv1, whose line is full, to the line of conv2; then the line moves on. */
 static void conv1(mcukd_state *state)
 {
-    const int at = 34 + state->f.held[1] * 2;
+    const int at = 34 + (int)state->f.held[1] * 2;
     for (int f = 0; f < 2; f += 2) {
         int32_t sum0 = mcukd_model_conv1_bias[f];
         int32_t sum1 = mcukd_model_conv1_bias[f + 1];
@@ -201,7 +201,7 @@ static void conv1(mcukd_state *state)
 /* The outputs of conv2, whose line is full, to the line of conv3; then the line moves on. */
 static void conv2(mcukd_state *state)
 {
-    const int at = 46 + state->f.held[2] * 2;
+    const int at = 46 + (int)state->f.held[2] * 2;
     for (int f = 0; f < 2; f += 2) {
         int32_t sum0 = mcukd_model_conv2_bias[f];
         int32_t sum1 = mcukd_model_conv2_bias[f + 1];
@@ -284,7 +284,7 @@ static inline void advance(mcukd_state *state, const int16_t *sample)
         return; /* the window is full, and its sums were proven for no more */
     }
     state->f.taken++;
-    const int at = 10 + state->f.held[0] * MCUKD_MODEL_CHANNELS;
+    const int at = 10 + (int)state->f.held[0] * MCUKD_MODEL_CHANNELS;
     for (int c = 0; c < MCUKD_MODEL_CHANNELS; c++) {
         state->h[at + c] = sample[c];
     }
