@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
+from mcukd.evaluation.baselines.majority import MAJORITY
 from mcukd.evaluation.model_names import model_in_prose
 from mcukd.evaluation.predictions import Predictions
 from mcukd.metrics import confusion as merit
 from mcukd.metrics.bootstrap import DRAWS, LEVEL, SEED, drawn_weights, interval
+from mcukd.metrics.confusion import one_answer
 from mcukd.metrics.registry import METRICS
 from mcukd.text import listed
 
@@ -141,10 +144,24 @@ def compare(
         )
     if not animals:
         raise UserError(f"{names[0]} and {names[1]} were tested on different animals; use the same --split.")
+    matrices = [one.by_animal(evaluation, animals, seeds) for one in (a, b)]
+    caveats = [_learned_nothing(*one, seeds) for one in zip((a.model, b.model), names, matrices)]
     try:
-        return paired(a.by_animal(evaluation, animals, seeds), b.by_animal(evaluation, animals, seeds), names)
+        return replace(paired(matrices[0], matrices[1], names), caveats=tuple(filter(None, caveats)))
     except ValueError:
         raise UserError(
             f"{names[0]} and {names[1]} were tested on different windows of the same animals; evaluate both "
             f"on the same data and split."
         ) from None
+
+
+def _learned_nothing(model: str, name: str, matrices: NDArray[Any], seeds: Sequence[int]) -> str | None:
+    """Return a caveat where a model, called `name`, learned nothing with some seeds; None where it did."""
+    of = [seed for seed, nothing in zip(seeds, one_answer(matrices)) if nothing]
+    if not of or model == MAJORITY.name:
+        return None
+    said, which = _in_prose(name), f"seed{'s' if len(of) > 1 else ''} {listed(of)}"
+    return (
+        f"{said[0].upper()}{said[1:]} learned nothing with {which}: it gives all windows of an animal one "
+        "answer. The difference tells that, and little of the models."
+    )

@@ -40,6 +40,16 @@ def confusion_by_animal(
     return counts.reshape(len(order), classes, classes).astype(np.int64)
 
 
+def one_answer(matrices: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell where a model learned nothing: all windows of each animal that shows several classes get one.
+
+    matrices: (…, A, K, K) by animal. Returns (…).
+    """
+    shown, answered = ((matrices.sum(axis) > 0).sum(-1) for axis in (-1, -2))
+    telling = shown > 1
+    return np.asarray(telling.any(-1) & ((answered == 1) | ~telling).all(-1))
+
+
 def mcc(matrices: NDArray[Any]) -> FloatArray:
     """Multiclass MCC (Gorodkin's R_K, 2004); NaN if all labels are one class, 0 if all predictions are."""
     total, hits, true, predicted = _sums(matrices)

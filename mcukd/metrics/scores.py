@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mcukd.metrics.bootstrap import intervals
-from mcukd.metrics.confusion import MINUTES_PER_DAY
+from mcukd.metrics.confusion import MINUTES_PER_DAY, one_answer
 from mcukd.metrics.metric import ScoredWindows
 from mcukd.metrics.pooled import f1, mcc
 from mcukd.metrics.registry import of_predictions
@@ -81,7 +81,9 @@ def combine_seeds(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     seed) are kept. From the animals' confusion matrices, which are not kept, come
     `intervals` (bootstrap over animals, `mcukd.metrics.bootstrap`), the time budget's error and bias after
     correction, `time_budget_correction`, whether to use it, and `time_budget_agreement`, bias, limits and
-    concordance over animals in min/h (`mcukd.metrics.time_budget`). Raises ValueError without scores.
+    concordance over animals in min/h (`mcukd.metrics.time_budget`). `one_answer_by_seed` is there where a
+    model learned nothing with a seed (`mcukd.metrics.confusion.one_answer`).
+    Raises ValueError without scores.
     """
     if not scores:
         raise ValueError("no scores to combine")
@@ -98,6 +100,8 @@ def combine_seeds(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             combined[f"{key}_sd"] = statistics.stdev(defined) if len(defined) > 1 else None
     if by_animal is not None:
         classes = list(scores[0]["per_class"])
+        if (nothing := one_answer(by_animal)).any():
+            combined["one_answer_by_seed"] = nothing.tolist()
         combined["intervals"] = intervals(by_animal, classes)
         combined.update(corrected_budget(by_animal, classes))
         animals = list(dict.fromkeys(animal for score in scores for animal in score["per_animal"]))

@@ -199,7 +199,8 @@ def compare_studies(a: Study, b: Study, models: tuple[str, str], data_root: Path
     trained = [training_animals(study, model) for study, model in zip((a, b), models)]
     splits = tuple(config_of(study).split for study in (a, b))
     caveats = comparison_caveats(trained[0], trained[1], names, (splits[0], splits[1]))
-    return replace(found, caveats=(*_transductive_caveats((a, b), models, names), *caveats))
+    others = (*_transductive_caveats((a, b), models, names), *caveats)
+    return replace(found, caveats=(*found.caveats, *others))
 
 
 def _transductive_caveats(

@@ -30,7 +30,7 @@ def baseline_sentence(metrics: Mapping[str, Any]) -> str | None:
         between = f"{figure(-found['high'])} to {figure(-found['low'])}".replace("-", "−")
         shown = (
             f" The difference is shown (95 % interval {between} over animals and seeds)."
-            if found["verdict"] == "worse"
+            if found["high"] < 0
             else f" With so many animals the difference is not shown to be more than chance ({between})."
         )
     return (
@@ -84,14 +84,22 @@ def poor_teacher_sentence(metrics: Mapping[str, Any]) -> str | None:
 
 
 def same_answer_sentence(metrics: Mapping[str, Any]) -> str | None:
-    """Return which networks answer one class to every window, so did not learn; None where none does."""
+    """Return which networks answer one class to every window, so did not learn; None where none does.
+
+    With several seeds or folds, also those that did not learn with some of the seeds.
+    """
     found = []
     for name in (TEACHER, STUDENT, DISTILLED):
         scores = metrics["models"].get(name, {})
         answered = zip(scores.get("per_class", ()), zip(*scores.get("confusion", ())))
         classes = [label for label, windows in answered if any(windows)]
+        by_seed: list[bool] = scores.get("one_answer_by_seed", [])
         if len(classes) == 1:
             found.append(f"{model_in_prose(name)} answers {classes[0]} to every window")
+        elif any(by_seed):
+            of = [seed for seed, nothing in zip(scores.get("seeds") or metrics["seeds"], by_seed) if nothing]
+            seeds = "" if all(by_seed) else f" with seed{'s' if len(of) > 1 else ''} {listed(of)}"
+            found.append(f"{model_in_prose(name)}{seeds} gives all windows of an animal one answer")
     if not found:
         return None
     said = listed(found)

@@ -18,10 +18,11 @@ from mcukd.data.card import load_card
 from mcukd.data.load import load_windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.errors import UserError
-from mcukd.evaluation.compare import paired
-from mcukd.evaluation.predictions import stored_predictions
+from mcukd.evaluation.compare import compare, paired
+from mcukd.evaluation.predictions import Predictions, stored_predictions
 from mcukd.evaluation.warmup import settling_samples, stepwise_classes, warm_up
 from mcukd.metrics.metrics_file import TRANSDUCTIVE, add_findings, load_metrics
+from mcukd.metrics.scores import combine_seeds
 from mcukd.pipeline.evaluate import (
     compare_studies,
     evaluate_study,
@@ -252,6 +253,24 @@ def test_settling_is_counted_as_a_loop_counts_it() -> None:
     facts = warm_up([found[:10], found[10:]], 25)
     assert facts["worst_samples"] == found.max() and facts["windows"] == 30
     assert facts["median_samples"] == np.median(found) <= facts["p95_samples"] <= facts["worst_samples"]
+
+
+def test_a_model_that_learned_nothing_with_a_seed_is_said_beside_its_difference() -> None:
+    """Distillation would seem to help."""
+    evaluation = random_windows(60, 8, classes=3)
+    index, right = np.arange(60), np.eye(3)[evaluation.labels]
+    # Of each animal one class, though not the same: every fold has a student of its own.
+    nothing = np.eye(3)[[int(animal[1:]) % 3 for animal in evaluation.animals]]
+    distilled = Predictions("student_distilled", (0, 4), (index, index), (right, right))
+    plain = Predictions("student", (0, 4), (index, index), (right, nothing))
+    found = compare(distilled, plain, evaluation)
+    assert len(found.caveats) == 1 and "not on an equal footing" in found.verdict
+    assert found.caveats[0].startswith("The plain student learned nothing with seed 4: it gives all windows")
+    assert combine_seeds(plain.scores(evaluation))["one_answer_by_seed"] == [False, True]
+    assert "one_answer_by_seed" not in combine_seeds(distilled.scores(evaluation))
+    assert compare(distilled, replace(plain, logits=(right, right)), evaluation).caveats == ()
+    majority = replace(plain, model="majority", logits=(nothing, nothing))
+    assert compare(distilled, majority, evaluation).caveats == ()
 
 
 def another(made: Any, folder: Path, card: Any = None, seed: int = 0, **options: Any) -> Study:

@@ -52,6 +52,18 @@ def test_a_network_that_answers_one_class_to_every_window_is_named() -> None:
     assert same_answer_sentence(found) is None
 
 
+def test_a_network_that_did_not_learn_with_one_of_several_seeds_is_named() -> None:
+    """Pooled over seeds, its answers are of several classes."""
+    found = {**metrics(0.8, 0.4, ALONE), "seeds": [0, 4, 7]}
+    student = {"confusion": [[20, 10], [12, 18]], "per_class": {"grazing": {}, "resting": {}}}
+    found["models"]["student"] |= {**student, "one_answer_by_seed": [False, True, False]}
+    said = same_answer_sentence(found)
+    assert said is not None
+    assert said.startswith("The plain student with seed 4 gives all windows of an animal one answer: nothing")
+    found["models"]["student"]["one_answer_by_seed"] = [True] * 3
+    assert str(same_answer_sentence(found)).startswith("The plain student gives all windows of an animal one")
+
+
 def test_a_baseline_that_answers_one_class_by_its_nature_is_not_named() -> None:
     majority = {"mcc": 0.0, "confusion": [[10, 0], [10, 0]], "per_class": {"a": {}, "b": {}}}
     assert same_answer_sentence({"models": {"majority": majority}}) is None
