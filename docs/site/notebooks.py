@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -37,14 +38,18 @@ def notebook_pages() -> tuple[dict[str, str], dict[str, bytes]]:
 
 
 def execute(path: Path, folder: Path) -> Any:
-    """Run a notebook in a new process, in `folder`, and return it with outputs; raises what a cell raises."""
+    """Run a notebook in a new process and return it with outputs; raises what a cell raises.
+
+    folder: where it runs and keeps what it writes.
+    """
     import nbformat
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
     began = time.monotonic()
     where = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=_CELL_TIMEOUT, kernel_name="python3", resources=where).execute()
+    client = NotebookClient(notebook, timeout=_CELL_TIMEOUT, kernel_name="python3", resources=where)
+    client.execute(env={**os.environ, "TMPDIR": str(folder)})
     notebook.metadata["mcukd_seconds"] = round(time.monotonic() - began, 1)
     return notebook
 

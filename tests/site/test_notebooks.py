@@ -17,7 +17,6 @@ NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 def test_it_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("nbclient", "ipykernel"):
         pytest.importorskip(package, reason="what runs notebooks is not installed (extra docs)")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where a notebook keeps what it writes
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     (tmp_path / "cwd").mkdir()
     notebook = site_module("notebooks").execute(path, tmp_path / "cwd")
