@@ -65,16 +65,18 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _creating(path: Path, instead_of: Path | None = None) -> Iterator[None]:
-    """Have an OSError of making a file or folder name `path`, as `naming` does.
+def _creating(path: Path) -> Iterator[None]:
+    """Have an OSError of making a file or folder name `path`, whatever temporary name the system was given.
 
     Linux says ENOENT of a folder that takes nothing new, such as /proc; here that is EPERM.
     """
     try:
-        with naming(path, instead_of):
-            yield
-    except FileNotFoundError as error:
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(path)) from error
+        yield
+    except OSError as error:
+        code = errno.EPERM if error.errno == errno.ENOENT else error.errno
+        if code is None:
+            raise
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 @contextmanager
@@ -98,7 +100,7 @@ def naming(path: Path, instead_of: Path | None = None) -> Iterator[None]:
 
 def _temporary_beside(path: Path) -> Path:
     """Make an empty file beside `path` whose hidden name holds this process's number, and return its path."""
-    with _creating(path, instead_of=path.parent):
+    with _creating(path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=_hidden(path.stem), suffix=path.suffix)
     os.close(handle)
     return Path(name)
@@ -142,7 +144,7 @@ def mark_in(folder: Path) -> Iterator[Path]:
 def require_writable(folder: Path) -> None:
     """Raise OSError with its name where a folder, there already or not, cannot be written; leave no trace."""
     there = next(each for each in (folder, *folder.parents) if each.exists())
-    with _creating(folder, instead_of=there), tempfile.TemporaryFile(dir=there):
+    with _creating(folder), tempfile.TemporaryFile(dir=there):
         pass
 
 

@@ -38,7 +38,7 @@ def validate(
             show_default=False,
         ),
     ] = None,
-    windows: Annotated[int, typer.Option(help="Windows to compare, extremes among them.")] = 200,
+    windows: Annotated[int, typer.Option(help="Windows to compare: up to 2,000 recorded ones, and extremes.")] = 200,
     run: RunOption = None,
     optimize: OptimizeOption = None,
     json: JsonOption = False,

@@ -88,6 +88,7 @@ def prove(device: Device, model: IntegerModel, probes: Probes, who: Identity) ->
         "model_sha256": who.model_sha256,
         "firmware_sha256": who.firmware_sha256,
         "windows": len(results),
+        "windows_sha256": probes.sha256,
         "mismatches": len(mismatches),
         "first_mismatch": first if mismatches else None,
         "instructions_per_window": per_window if who.counter_kind == "instructions" else None,

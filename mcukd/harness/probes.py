@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -33,6 +34,12 @@ class Probes:
     def model_counts(self) -> NDArray[np.int16]:
         """The windows (N, T, C) int16 as the device's model meets them."""
         return self.scaling.apply(self.counts)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the windows and their scaling, by which a proof tells which ones it is of."""
+        facts = f"{self.counts.shape} {self.scaling.multiplier} {self.scaling.shift}\n"
+        return hashlib.sha256(facts.encode() + self.counts.astype("<i2").tobytes()).hexdigest()
 
 
 def choose_probes(windows: Windows, count: int, seed: int = 0, scaling: Scaling = UNSCALED) -> Probes:

@@ -47,6 +47,7 @@ class _Proof(_Part):
     model_sha256: str
     firmware_sha256: str
     windows: int = Field(ge=1)
+    windows_sha256: str | None = None
     mismatches: int = Field(ge=0)
     first_mismatch: dict[str, Any] | None
     instructions_per_window: int | None = Field(ge=0)

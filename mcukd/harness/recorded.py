@@ -16,7 +16,7 @@ from mcukd.fold_results import UNREADABLE
 from mcukd.harness.probes import spread
 from mcukd.study import Study
 
-#: The file of a study, and the key of its facts in the manifest.
+#: The file of a study, and the key of its hash in the manifest.
 RECORDED_FILE, RECORDED = "recorded_windows.npz", "recorded_windows"
 #: Most windows that a study keeps: 125 samples of three axes each are 1.5 MB.
 KEPT = 2000
@@ -27,13 +27,11 @@ _PEAKS = 32769
 class RecordedWindows:
     """Windows of a data set, spread evenly over classes, animals and time, and facts of the whole set.
 
-    windows: at the card's counts. total: how many the data set has. range_g: of the card.
-    peaks: (32769,) int64, how many samples of the data set have a given largest magnitude of an axis, in
-    counts.
+    windows: at the card's counts. range_g: of the card. peaks: (32769,) int64, how many samples of the data
+    set have a given largest magnitude of an axis, in counts.
     """
 
     windows: Windows
-    total: int
     range_g: float
     peaks: NDArray[np.int64]
 
@@ -42,7 +40,7 @@ class RecordedWindows:
         """Return what is to be kept of a data set's windows (N, T, C)."""
         chosen = windows.take(np.sort(spread(windows, KEPT)))
         samples = np.bincount(peaks(windows.counts).ravel(), minlength=_PEAKS)
-        return cls(chosen, len(windows), range_g, samples.astype(np.int64))
+        return cls(chosen, range_g, samples.astype(np.int64))
 
     def share_beyond(self, range_g: float) -> float:
         """Return the share of the data set's samples of which an axis lies beyond a range."""
@@ -66,53 +64,60 @@ def keep_recorded(study: Study, windows: Windows, range_g: float) -> None:
             segments=chosen.segments.astype("<i8"),
             classes=np.array(chosen.classes),
             peaks=kept.peaks.astype("<i8"),
+            rate_hz=float(chosen.rate_hz),
+            counts_per_g=float(chosen.counts_per_g),
+            range_g=float(range_g),
+            card=chosen.card,
+            simulated=chosen.simulated,
         )
-    study.remember(
-        RECORDED,
-        {
-            "sha256": sha256_file(file),
-            "windows": len(chosen),
-            "of": kept.total,
-            "rate_hz": chosen.rate_hz,
-            "counts_per_g": chosen.counts_per_g,
-            "range_g": range_g,
-            "card": chosen.card,
-            "simulated": chosen.simulated,
-        },
-    )
+    study.remember(RECORDED, {"sha256": sha256_file(file)})
 
 
 def has_recorded(study: Study) -> bool:
     """Tell whether a study's recorded windows are there, as they were written."""
-    file = study.file(RECORDED_FILE)
-    return file.is_file() and sha256_file(file) == study.manifest.get(RECORDED, {}).get("sha256")
+    known, file = study.manifest.get(RECORDED), study.file(RECORDED_FILE)
+    return isinstance(known, dict) and file.is_file() and known.get("sha256") == sha256_file(file)
 
 
 def recorded_windows(study: Study) -> RecordedWindows:
     """Return the recorded windows that a study keeps. Raises UserError where they are missing or changed."""
     file = study.file(RECORDED_FILE)
     if not has_recorded(study):
-        state = "changed since 'quantize' wrote it" if file.is_file() else "missing"
-        raise UserError(
-            f"{file}: {state}, so there are no recorded windows to prove a board on; copy it from where the "
-            f"study was made, or run '{study.refresh('quantize')}' where its recordings are."
-        )
-    facts: dict[str, Any] = study.manifest[RECORDED]
+        raise UserError(f"{file}: missing or changed since it was written; copy it from where it was made.")
     try:
         with np.load(file, allow_pickle=False) as stored:
-            windows = Windows(
-                stored["counts"],
-                stored["labels"],
-                stored["animals"],
-                stored["segments"],
-                tuple(map(str, stored["classes"])),
-                facts["rate_hz"],
-                facts["counts_per_g"],
-                facts["card"],
-                facts["simulated"],
-            )
-            return RecordedWindows(windows, facts["of"], facts["range_g"], stored["peaks"])
-    except UNREADABLE as error:
+            return _checked({name: stored[name] for name in stored.files})
+    except (*UNREADABLE, IndexError, TypeError) as error:
         raise UserError(
-            f"{file}: not the recorded windows of a study ({error}); run '{study.refresh('quantize')}'."
+            f"{file}: not the recorded windows of a study ({error}); remove it, and make it again by running "
+            "the same command where the study's recordings are."
         ) from error
+
+
+def _checked(stored: dict[str, NDArray[Any]]) -> RecordedWindows:
+    """Return what a file holds. Raises ValueError, KeyError or TypeError where it is none of ours."""
+    windows = Windows(
+        stored["counts"],
+        stored["labels"],
+        stored["animals"],
+        stored["segments"],
+        tuple(map(str, stored["classes"])),
+        float(stored["rate_hz"]),
+        float(stored["counts_per_g"]),
+        str(stored["card"]),
+        bool(stored["simulated"]),
+    )
+    found = RecordedWindows(windows, float(stored["range_g"]), stored["peaks"])
+    counts, labels = windows.counts, windows.labels
+    if counts.dtype != np.int16 or counts.ndim != 3 or 0 in counts.shape[1:]:
+        raise ValueError(f"counts are {counts.dtype} {counts.shape}, expected int16 (N, T, C)")
+    if any(one.shape != (len(counts),) for one in (labels, windows.animals, windows.segments)):
+        raise ValueError("labels, animals and segments are not as many as windows")
+    if labels.dtype != np.int64 or not ((labels >= 0) & (labels < len(windows.classes))).all():
+        raise ValueError(f"labels are not those of {len(windows.classes)} classes")
+    if found.peaks.shape != (_PEAKS,) or found.peaks.dtype != np.int64 or found.peaks.min() < 0:
+        raise ValueError("the samples are not counted by their peaks")
+    for name, value in (("counts_per_g", windows.counts_per_g), ("range_g", found.range_g)):
+        if not (np.isfinite(value) and value > 0):
+            raise ValueError(f"{name} is {value:g}")
+    return found

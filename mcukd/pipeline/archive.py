@@ -87,7 +87,7 @@ class _Evidence:
 def archive_study(study: Study, out: Path, options: ArchiveOptions) -> tuple[Packed, dict[str, Any]]:
     """Pack a study and what belongs to it into the zip `out`; return it and the content of `evidence.json`.
 
-    The windows that images were proven on are made again from the data, with the reference's answers. What
+    The windows that images were proven on are packed with the reference's answers. What
     cannot be packed is said in `left_out`. The same files give the same bytes. Raises UserError for a stale
     study, an archive that is there, and files that cannot be packed.
     """
@@ -168,8 +168,13 @@ def _leave_recorded_windows_out(
     study: Study, card: Card | None, options: ArchiveOptions, found: _Evidence
 ) -> None:
     """Leave out the recorded windows that a study keeps, unless samples are to be packed or are simulated."""
-    packed = options.with_data or (card is not None and card.simulated)
-    if not packed and found.contents.pop(f"{STUDY}/{RECORDED_FILE}", None) is not None:
+    if options.with_data or (card is not None and card.simulated):
+        return
+    # Also those of studies within this one's folder.
+    members = [name for name in found.contents if Path(name).name == RECORDED_FILE]
+    for name in members:
+        del found.contents[name]
+    if members:
         found.left_out.append(
             f"The recorded windows that the study keeps, {RECORDED_FILE}, are samples, which --with-data "
             "packs; those that images were proven on are packed in any case."
@@ -251,8 +256,11 @@ def _pack_proofs(study: Study, model: IntegerModel | None, found: _Evidence) -> 
             if model is None:
                 raise UserError("the study has no integer model")
             probes = proof_windows(study, boards[0], model, int(proof["windows"])).probes
-            if probes.extremes != proof.get("extreme_windows", probes.extremes):
-                raise UserError(f"{file}: the data set now gives other windows than those that were proven")
+            if probes.sha256 != proof.get("windows_sha256"):
+                raise UserError(
+                    f"{file}: the study keeps other windows now than those that were proven; run 'mcukd "
+                    f"validate' for {name} again"
+                )
             windows = ProvenWindows.answered(model, probes)
         except UserError as error:
             found.left_out.append(f"The windows that {name} was proven on are not packed: {error}")

@@ -14,6 +14,8 @@ import numpy as np
 from mcukd.boards.launch import require_stand_in
 from mcukd.boards.model import Board
 from mcukd.boards.scale import board_scaling, scale_sentence, sensed_counts
+from mcukd.data.card import load_card
+from mcukd.data.load import dataset_sha256, load_windows
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.files import write_json
@@ -22,7 +24,13 @@ from mcukd.harness.comparison import check_identity, prove
 from mcukd.harness.probes import Probes, choose_probes
 from mcukd.harness.protocol import Device, Identity, open_device
 from mcukd.harness.reached import MODEL, PROCESS, QEMU, Reached
-from mcukd.harness.recorded import RecordedWindows, recorded_windows
+from mcukd.harness.recorded import (
+    RECORDED_FILE,
+    RecordedWindows,
+    has_recorded,
+    keep_recorded,
+    recorded_windows,
+)
 from mcukd.inference.batch import run_fast
 from mcukd.models.student import require_integers
 from mcukd.study import Study
@@ -93,9 +101,12 @@ class ProofWindows:
 def proof_windows(study: Study, board: Board, model: IntegerModel, windows: int) -> ProofWindows:
     """Return the `windows` windows that a study proves a board on, the same whenever it is asked.
 
-    Raises UserError where the study's recorded windows are missing or do not go with its model.
+    Raises UserError where the study's recorded windows are missing and cannot be made again, and where they
+    do not go with its model.
     """
     scaling = board_scaling(board, model.counts_per_g)
+    if not has_recorded(study):
+        _keep_recorded_again(study)
     recorded = recorded_windows(study)
     kept = (*recorded.windows.counts.shape[1:], recorded.windows.counts_per_g)
     if kept != (model.window, model.channels, model.counts_per_g):
@@ -108,6 +119,26 @@ def proof_windows(study: Study, board: Board, model: IntegerModel, windows: int)
     sensed = replace(recorded.windows, counts=counts)
     probes = choose_probes(sensed, windows, int(study.manifest["seed"]), scaling)
     return ProofWindows(recorded, sensed, probes)
+
+
+def _keep_recorded_again(study: Study) -> None:
+    """Write the recorded windows of a study anew from the recordings that it was quantized with.
+
+    Raises UserError where those are not here, or are others now.
+    """
+    file = study.file(RECORDED_FILE)
+    state = "changed since it was written" if file.is_file() else "missing"
+    try:
+        card, root, seed = load_card(study.card), study.data_root(None), int(study.manifest["seed"])
+        quantized = study.manifest["stages"]["quantize"]["inputs"].get("data")
+        if quantized not in (None, dataset_sha256(card, root, seed)):
+            raise UserError("the recordings are others than those that the study was quantized with.")
+        keep_recorded(study, load_windows(card, root, seed=seed), card.signal.range_g)
+    except UserError as error:
+        raise UserError(
+            f"{file}: {state}, so that there are no recorded windows to prove a board on; copy it from where "
+            f"the study was made. It cannot be made again here: {error}"
+        ) from error
 
 
 def _scale_facts(

@@ -110,6 +110,8 @@ class PackedProof:
             raise Broken(f"the windows have the shape {windows.probes.counts.shape[1:]}, not the model's")
         if difference := windows.first_difference(run(model, windows.probes.model_counts)):
             raise Broken(difference)
+        if self._record.get("windows_sha256") not in (None, windows.probes.sha256):
+            raise Broken("the windows are others than those that the record is of")
         if len(windows) != self._record["windows"]:
             raise Broken(f"the record is of {self._record['windows']} windows, but {len(windows)} are packed")
         return f"every class, logit and state checksum of {len(windows)} windows is computed again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,10 @@ def test_samples_are_packed_where_they_are_asked_for(tmp_path: Path) -> None:
     keep_recorded(study, load_windows(load_card(study.card)), 4.0)
     without, with_data = pack(study, tmp_path), pack(study, tmp_path, with_data=True)
     assert not [name for name in without if name.startswith("data/")]
+    shutil.copytree(study.path, study.path / "variant")
+    without = pack(study, tmp_path, allow_paths=True)
     kept = f"study/{RECORDED_FILE}"
+    assert not [name for name in without if name.endswith(RECORDED_FILE)], "nor of a study within"
     assert kept in with_data and kept not in without
     assert RECORDED_FILE in " ".join(json.loads(without["evidence.json"])["left_out"])
     packed = {name for name in with_data if name.startswith("data/")}

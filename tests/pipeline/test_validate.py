@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from mcukd.boards.model import load_board
 from mcukd.cli import app as app_module
 from mcukd.codegen.firmware import read_firmware_sha256
 from mcukd.errors import UserError
+from mcukd.files import sha256_file
 from mcukd.fixedpoint.model import load_model
 from mcukd.fixedpoint.scaling import share_beyond
 from mcukd.harness.comparison import exercise
@@ -29,7 +30,7 @@ from mcukd.harness.faults import Faults, bad_line
 from mcukd.harness.messages import Identity
 from mcukd.harness.probes import choose_probes, extremes, spread
 from mcukd.harness.protocol import Device, open_device
-from mcukd.harness.recorded import RECORDED_FILE, keep_recorded, recorded_windows
+from mcukd.harness.recorded import RECORDED_FILE, has_recorded, keep_recorded, recorded_windows
 from mcukd.pipeline.firmware import ensure_built
 from mcukd.pipeline.validate import proof_windows, validate_study
 from mcukd.study import Study
@@ -362,20 +363,83 @@ def test_a_board_is_proven_where_card_and_recordings_are_gone(
     assert (facts["windows"], facts["extreme_windows"], facts["mismatches"]) == (12, 3, 0)
 
 
-def test_recorded_windows_that_are_missing_or_changed_are_one_sentence(study: Study, tmp_path: Path) -> None:
-    copy = Study.open(Path(shutil.copytree(study.path, tmp_path / "runs/copy")))
-    file, model = copy.file(RECORDED_FILE), load_model(copy.path)
-    file.write_bytes(file.read_bytes() + b" ")
-    with pytest.raises(UserError, match=r"recorded_windows\.npz: changed since .* run 'mcukd quantize --run"):
-        proof_windows(copy, load_board("native"), model, 4)
-    file.unlink()
-    with pytest.raises(UserError, match=r"recorded_windows\.npz: missing, so .* copy it from where"):
-        proof_windows(copy, load_board("native"), model, 4)
+def copied(study: Study, folder: Path) -> Study:
+    return Study.open(Path(shutil.copytree(study.path, folder / "runs/copy")))
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda file: file.write_bytes(file.read_bytes() + b" ")])
+def test_recorded_windows_are_made_again_where_the_recordings_are(
+    study: Study, tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    copy = copied(study, tmp_path)
+    change(copy.file(RECORDED_FILE))
+    board, model = load_board("native"), load_model(copy.path)
+    assert (
+        proof_windows(copy, board, model, 9).probes.sha256
+        == proof_windows(study, board, model, 9).probes.sha256
+    )
+    # Of other recordings than the model was quantized with they would be another proof.
+    copy.file(RECORDED_FILE).unlink()
+    copy.manifest["stages"]["quantize"]["inputs"]["data"] = "0" * 64
+    with pytest.raises(UserError, match="missing, .* copy it from .* recordings are others than those that"):
+        proof_windows(copy, board, model, 9)
+
+
+def test_recorded_windows_that_are_missing_without_recordings_are_one_sentence(
+    study: Study, tmp_path: Path
+) -> None:
+    copy = copied(study, tmp_path)
+    copy.manifest["card"] = str(tmp_path / "gone.toml")
+    copy.file(RECORDED_FILE).write_bytes(b"")
+    with pytest.raises(UserError, match=r"windows\.npz: changed .* copy it from .*gone\.toml: no such"):
+        proof_windows(copy, load_board("native"), load_model(copy.path), 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("counts", np.zeros((4, 256, 3), np.int32)),
+        ("counts", np.zeros((3, 256, 3), np.int16)),
+        ("counts", np.int16(3)),
+        ("labels", np.array([0, 1, 2, -1])),
+        ("labels", np.array([0, 1, 2, 9])),
+        ("labels", np.zeros(4)),
+        ("animals", np.array([], str)),
+        ("animals", np.array("a")),
+        ("classes", np.array([], str)),
+        ("classes", np.array("a")),
+        ("peaks", np.full(32769, -1)),
+        ("peaks", np.zeros(3, np.int64)),
+        ("peaks", np.array(None)),
+        ("range_g", np.nan),
+        ("range_g", -1.0),
+        ("counts_per_g", "many"),
+        ("rate_hz", np.zeros(3)),
+        ("segments", None),
+    ],
+)
+def test_a_file_that_holds_no_recorded_windows_is_one_sentence(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    study = Study.create(tmp_path / "runs/a", "herd-sim", 0)
+    keep_recorded(study, random_windows(4, 256), 4.0)
+    with np.load(study.file(RECORDED_FILE)) as stored:
+        arrays = dict(stored)
+    arrays[name] = value
+    if value is None:
+        del arrays[name]
+    np.savez(study.file(RECORDED_FILE), **arrays)
+    study.remember("recorded_windows", {"sha256": sha256_file(study.file(RECORDED_FILE))})
+    with pytest.raises(UserError, match="not the recorded windows of a study"):
+        recorded_windows(study)
+    for damaged in (None, [], "x", 3, {}, {"sha256": 3}):
+        study.manifest["recorded_windows"] = damaged
+        assert not has_recorded(study)
 
 
 def test_recorded_windows_of_another_scale_than_the_model_are_refused(study: Study, tmp_path: Path) -> None:
     """Counts of one scale sent to a model of another would be compared, and agree."""
-    copy = Study.open(Path(shutil.copytree(study.path, tmp_path / "runs/copy")))
+    copy = copied(study, tmp_path)
     windows = replace(recorded_windows(copy).windows, counts_per_g=1024.0)
     keep_recorded(copy, windows, 4.0)
     with pytest.raises(UserError, match=r"keeps have 256 samples of 3 axes at 1024 counts per g.* at 512;"):
@@ -387,7 +451,7 @@ def test_a_study_keeps_windows_of_all_classes_and_animals_and_facts_of_all_sampl
     study = Study.create(tmp_path / "runs/a", "herd-sim", 0)
     keep_recorded(study, windows, 4.0)
     kept = recorded_windows(study)
-    assert len(kept.windows) == 2000 and kept.total == 2600 and kept.range_g == 4.0
+    assert len(kept.windows) == 2000 and kept.range_g == 4.0
     assert set(kept.windows.animals) == set(windows.animals) and kept.windows.classes == windows.classes
     assert {one.tobytes() for one in kept.windows.counts} <= {one.tobytes() for one in windows.counts}
     for range_g in (0.5, 1, 2, 3.99, 4, 40):
