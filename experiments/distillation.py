@@ -84,7 +84,8 @@ def one_fold(cow: str, seed: int, students: tuple[Variant, ...]) -> tuple[str, i
     from mcukd.models.resnet import build_resnet
     from mcukd.training.augmentation import Augmentation
     from mcukd.training.normalization import common_scale
-    from mcukd.training.trainer import Targets, Trainer, TrainingConfig, logits
+    from mcukd.training.prediction import logits
+    from mcukd.training.trainer import Targets, Trainer, TrainingConfig
 
     card = load_card("cow-collar")
     training, evaluation = load_windows(card, training=True), load_windows(card)

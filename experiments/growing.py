@@ -34,7 +34,8 @@ from mcukd.models.gru_mlp import build_student
 from mcukd.pipeline.distill import for_card
 from mcukd.training.normalization import Normalizer
 from mcukd.training.phases import LABELS, length_curriculum
-from mcukd.training.trainer import Targets, Trainer, TrainingConfig, logits
+from mcukd.training.prediction import logits
+from mcukd.training.trainer import Targets, Trainer, TrainingConfig
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "growing-windows.json"
 WAYS = ("whole", "growing", "steady")

@@ -15,24 +15,19 @@ from numpy.typing import NDArray
 
 from mcukd.data.folds import inner_folds
 from mcukd.data.windows import Windows
-from mcukd.distillation.architectures import ENSEMBLE, FOREST_ENSEMBLE
-from mcukd.distillation.forest import fit_forest
 from mcukd.distillation.head_search import HeadSearchResult, search_head
-from mcukd.distillation.hyperparameters import MethodOptions, choose_epochs, choose_options
+from mcukd.distillation.hyperparameters import MethodOptions, choose_options
 from mcukd.distillation.jobs import FoldJob
+from mcukd.distillation.label_trainer import LabelTrainer
 from mcukd.distillation.methods import METHODS
 from mcukd.distillation.methods.method import Method, MethodSettings
-from mcukd.distillation.networks import Networks
 from mcukd.distillation.options import stored
 from mcukd.distillation.plan import (
-    ENSEMBLE_PARTS,
-    Member,
     epoch_factors,
-    members,
     students,
 )
 from mcukd.distillation.teacher import Teacher
-from mcukd.distillation.training_configs import student_training_config, teacher_training_config
+from mcukd.distillation.training_configs import student_training_config
 from mcukd.distillation.training_set import FitContext, TrainingSet
 from mcukd.distillation.unlabelled import DistillationSet, unlabelled_windows
 from mcukd.fold_results import STUDENT, TEACHER, WEIGHT_PREFIXES, logits_name
@@ -40,23 +35,20 @@ from mcukd.models.carried import carried_logits
 from mcukd.models.gru_mlp import student_weights
 from mcukd.models.student import weights_of
 from mcukd.training.checkpoints import Checkpoints
-from mcukd.training.outliers import synthetic_outliers
-from mcukd.training.trainer import FloatArray, Targets, Trainer, TrainingConfig, logits, logits_model
+from mcukd.training.prediction import FloatArray, logits
+from mcukd.training.trainer import Targets, Trainer, TrainingConfig
 
 if TYPE_CHECKING:
     import keras
 
     from mcukd.training.phases import TeacherFn
-    from mcukd.training.window_forest import WindowForest
 
-#: Name of the class that synthetic outliers are while a student is trained, and of its trainer.
-_OUTLIERS = "outliers"
 #: Logit of the right class that replaces a wrong teacher output, times the temperature.
 ONE_HOT_LOGIT = 30.0
 
 
 @dataclass
-class FoldTrainer(Networks):
+class FoldTrainer(LabelTrainer):
     """The windows, the configuration and the compiled models of one worker process.
 
     recordings: windows of unlabelled recordings, where there are any. method_options: values of the method's
@@ -64,9 +56,7 @@ class FoldTrainer(Networks):
     """
 
     recordings: Windows | None = None
-
     method_options: MethodOptions = field(default_factory=dict)
-    _feature_extractors: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     def train_fold(self, job: FoldJob, on_progress: Callable[[int], None] = lambda units: None) -> None:
         """Train the models of a job and write its result; on_progress is given the units done.
@@ -90,7 +80,7 @@ class FoldTrainer(Networks):
         if teacher is not None and (job.is_final or uses_soft):
             soft = teacher.soft_labels(data.inputs, student_config.augmentation, job.seed)
         factors = epoch_factors(config.choose_epochs)
-        student_config = self._choose_epochs("student", factors, data.windows, student_config, fits)
+        student_config = self.with_chosen_epochs("student", factors, data.windows, student_config, fits)
         distilled_config = student_config.with_more_epochs(config.epoch_factor)
         training_set = DistillationSet(data, len(data), teacher, soft, distilled_config)
         if teacher is not None and unlabelled is not None:
@@ -135,64 +125,11 @@ class FoldTrainer(Networks):
             else:
                 arrays.update(found.arrays(test.counts))
         if job.is_final:
-            whole = None if teacher is None else self._teacher_on_counts(teacher, data)
+            whole = None if teacher is None else self.teacher_on_counts(teacher, data)
             job.write_final(data.windows, student, whole, soft)
         else:
             job.write(self.evaluation, arrays)
         checkpoints.clear()
-
-    def train_baseline_student(
-        self, data: TrainingSet, config: TrainingConfig, fits: FitContext
-    ) -> keras.Model:
-        """Return a student trained on hard labels alone."""
-        if self.config.outliers:
-            return self._train_with_outliers(data, config, fits, "student")
-        return self._fit_on_labels("student", data, config, fits, "student", carried=self.config.stream)
-
-    def train_teacher(self, data: TrainingSet, fits: FitContext) -> Teacher | None:
-        """Return the configured teacher, trained on `data`; None where the method has none.
-
-        A single network is valid until the next teacher is trained.
-        """
-        config = self.config
-        networks = members(config)
-        if not networks:
-            return None
-        windows = data.windows
-        factors = epoch_factors(config.choose_teacher_epochs)
-        teacher_config = teacher_training_config(config, len(data), windows.extra_vectors)
-        teacher_config = self._choose_epochs("teacher", factors, windows, teacher_config, fits)
-        student_config = student_training_config(config, windows.counts.shape[1], windows.extra_vectors)
-        configs = {"teacher": teacher_config, "student": student_config}
-
-        def fit(member: Member, own: TrainingSet) -> keras.Model:
-            seeded = replace(fits, seed=member.seed(fits.seed))
-            return logits_model(
-                self._fit_on_labels(member.role, own, configs[member.role], seeded, member.name)
-            )
-
-        epochs = teacher_config.epochs
-        if len(networks) == 1:
-            model = fit(networks[0], data)
-            return Teacher((model,), feature_extractors=self._feature_extractors, epochs=epochs)
-        if config.teacher_name != ENSEMBLE:
-            models = [self.copied(member.role, fit(member, data)) for member in networks]
-            return Teacher(
-                tuple(models), epochs=epochs, forest=self._forest(data, fits), scale=data.normalizer.scale
-            )
-        models, out_of_fold_model = [], np.empty(len(data), np.int64)
-        folds = inner_folds([str(animal) for animal in windows.animals], ENSEMBLE_PARTS)
-        for number, (member, fold) in enumerate(zip(networks, folds)):
-            mask = data.animals_mask(fold.train_animals)
-            models.append(self.copied(member.role, fit(member, data.subset(mask))))
-            out_of_fold_model[~mask] = number
-        return Teacher(tuple(models), out_of_fold_model, epochs=epochs)
-
-    def _forest(self, data: TrainingSet, fits: FitContext) -> WindowForest | None:
-        """Return the random forest among the teacher's members; None where it has none."""
-        if self.config.teacher_name != FOREST_ENSEMBLE:
-            return None
-        return fit_forest(data.windows, replace(self.config, jobs=1), fits.seed)
 
     def with_options(self, options: MethodOptions) -> FoldTrainer:
         """Return this trainer, compiled models included, with other values of the method's options."""
@@ -214,7 +151,7 @@ class FoldTrainer(Networks):
         """
         options, labels, method = self.config, data.windows.labels, self._method
         if teacher is None and options.outliers:
-            return self._train_with_outliers(data, config, fits, name)
+            return self.train_with_outliers(data, config, fits, name)
         checkpoint = fits.checkpoint(name)
         targets = Targets(labels, None, options.softness, options.alpha, options.smoothing)
         on_labels = self.trainer("student", carried=options.stream)
@@ -293,70 +230,6 @@ class FoldTrainer(Networks):
         """The settings of the configured method, with the options of this trainer."""
         return self.config.method_settings.with_options(self.method_options)
 
-    def _fit_on_labels(
-        self,
-        role: str,
-        data: TrainingSet,
-        config: TrainingConfig,
-        fits: FitContext,
-        name: str,
-        *,
-        carried: bool = False,
-    ) -> keras.Model:
-        targets = Targets(data.windows.labels, smoothing=self.config.smoothing)
-        return self.trainer(role, carried=carried).fit(
-            data.inputs,
-            targets,
-            config,
-            fits.seed,
-            fits.on_progress,
-            fits.checkpoint(name),
-            context=data.in_context() if carried else None,
-        )
-
-    def _train_with_outliers(
-        self, data: TrainingSet, config: TrainingConfig, fits: FitContext, name: str
-    ) -> keras.Model:
-        """Return a student trained on labels and synthetic outliers, a class that it no longer has then."""
-        classes = len(self.training.classes)
-        if _OUTLIERS not in self.trainers:
-            wider = replace(self.training, classes=(*self.training.classes, _OUTLIERS))
-            self.trainers[_OUTLIERS] = replace(self, training=wider, trainers={}).trainer("student")
-        labelled = data.windows
-        number = int(self.config.outliers * len(data))
-        counts = synthetic_outliers(labelled.counts, number, fits.seed)
-        first = np.zeros(len(counts), np.int64)
-        inputs = data.normalizer.transform(replace(labelled.take(first), counts=counts))
-        targets = Targets(np.concatenate([labelled.labels, first + classes]), smoothing=self.config.smoothing)
-        trained = self.trainers[_OUTLIERS].fit(
-            np.concatenate([data.inputs, inputs]),
-            targets,
-            config,
-            fits.seed,
-            fits.on_progress,
-            fits.checkpoint(name),
-        )
-        student = self.build("student")
-        for layer in student.layers:
-            own = layer.get_weights()
-            found = trained.get_layer(layer.name).get_weights()
-            # Outputs come last in kernels and biases; that of outliers is the last of all.
-            layer.set_weights([some[..., : mine.shape[-1]] for some, mine in zip(found, own)])
-        return student
-
-    def _choose_epochs(
-        self,
-        role: str,
-        factors: tuple[float, ...],
-        windows: Windows,
-        training: TrainingConfig,
-        fits: FitContext,
-    ) -> TrainingConfig:
-        def train(data: TrainingSet, candidate: TrainingConfig, name: str) -> keras.Model:
-            return self._fit_on_labels(role, data, candidate, fits, f"{role}-{name}")
-
-        return choose_epochs(factors, training, windows, self.config, train)
-
     def _search_head(
         self,
         student: keras.Model,
@@ -417,16 +290,6 @@ class FoldTrainer(Networks):
             }
 
         return corrected
-
-    def _teacher_on_counts(self, teacher: Teacher, data: TrainingSet) -> keras.Model:
-        """Return the teacher as one model that takes raw counts and the extra channels."""
-        own, scales = data.normalizer.channels, data.normalizer.scales
-        roles = [member.role for member in members(self.config)]
-        models = [
-            self.copied(role, model, scales if role == "teacher" else scales[:own])
-            for role, model in zip(roles, teacher.models)
-        ]
-        return Teacher(tuple(models)).as_single_model
 
     def _weights(self, student: keras.Model, data: TrainingSet, prefix: str) -> dict[str, Any]:
         return weights_of(self.on_counts("student", student, data.normalizer.scale)).arrays(prefix)

@@ -17,7 +17,8 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.nested_selection import select
 from mcukd.distillation.options import stored_name
 from mcukd.distillation.training_set import TrainingSet
-from mcukd.training.trainer import TrainingConfig, logits, logits_model
+from mcukd.training.prediction import logits, logits_model
+from mcukd.training.trainer import TrainingConfig
 
 if TYPE_CHECKING:
     import keras

@@ -34,7 +34,8 @@ from mcukd.fold_results import TEACHER, FoldResult, is_made_with
 from mcukd.models.families import Weights
 from mcukd.models.student import load_any_student, shipped_weights, stored_weights, weights_of
 from mcukd.study import SOFT_LABELS_FILE, STUDENT_FILE
-from mcukd.training.trainer import FloatArray, Targets, Trainer, TrainingConfig
+from mcukd.training.prediction import FloatArray
+from mcukd.training.trainer import Targets, Trainer, TrainingConfig
 
 if TYPE_CHECKING:
     import keras

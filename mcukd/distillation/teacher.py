@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from mcukd.training.augmentation import Augmentation, Augmenter
-from mcukd.training.trainer import MOST_PER_CALL, FloatArray, in_parts, logits
+from mcukd.training.prediction import MOST_PER_CALL, FloatArray, in_parts, logits
 
 if TYPE_CHECKING:
     import keras

@@ -7,7 +7,8 @@ from typing import Any
 from mcukd.distillation.architectures import STUDENTS, TrainingDefaults
 from mcukd.distillation.config import DistillConfig
 from mcukd.training.augmentation import Augmentation, Turn
-from mcukd.training.trainer import BATCH, TrainingConfig
+from mcukd.training.steps import BATCH
+from mcukd.training.trainer import TrainingConfig
 
 #: Part of the identity of every cached result: raise it when the training of teachers changes in a way
 #: options do not show. Where only that of students changes, raise their method's (`Method.version`).

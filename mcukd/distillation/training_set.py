@@ -14,7 +14,7 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.training.checkpoints import Checkpoint, Checkpoints
 from mcukd.training.context import WindowsInContext
 from mcukd.training.normalization import Normalizer
-from mcukd.training.trainer import FloatArray
+from mcukd.training.prediction import FloatArray
 
 Progress = Callable[[int], None]
 

@@ -20,7 +20,8 @@ from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.jobs import FoldJob
 from mcukd.distillation.teacher import Teacher
 from mcukd.distillation.training_set import TrainingSet
-from mcukd.training.trainer import FloatArray, TrainingConfig
+from mcukd.training.prediction import FloatArray
+from mcukd.training.trainer import TrainingConfig
 
 #: Most windows that are presented to a distilled student, as a multiple of those without unlabelled ones.
 MOST_PRESENTED = 3.0

@@ -8,10 +8,9 @@ its own seed.
 from __future__ import annotations
 
 import json
-import math
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -25,13 +24,13 @@ from mcukd.training.checkpoints import Checkpoint
 from mcukd.training.context import (
     CarriedState,
     WindowsInContext,
-    context_steps,
     drawn_contexts,
     drawn_length,
 )
-from mcukd.training.losses import LossInputs
 from mcukd.training.phases import LABELS, Phase
+from mcukd.training.prediction import FloatArray
 from mcukd.training.rollback import DivergenceRollback
+from mcukd.training.steps import BATCH, STEPS_PER_EXECUTION, in_steps, training_steps
 from mcukd.training.teacher_cache import AugmentedTeacherCache
 
 if TYPE_CHECKING:
@@ -39,13 +38,6 @@ if TYPE_CHECKING:
 
     from mcukd.training.phases import TeacherFn
 
-FloatArray = NDArray[np.float32]
-
-BATCH = 64
-#: Steps per call into TensorFlow. A phase is a whole number of calls, so that every call has the same shape.
-STEPS_PER_EXECUTION = 32
-#: Windows that a model is given in one call outside of training, and bytes that its layers' outputs may take.
-MOST_PER_CALL, CALL_BYTES = 512, 1 << 27
 #: Length of a fit on a progress bar, whatever its steps.
 FIT_UNITS = 100
 
@@ -143,7 +135,7 @@ class Trainer:
         self._optimizer = keras.optimizers.Adam(global_clipnorm=1.0)
         self._optimizer.build(self.model.trainable_variables)
         self.loops = [
-            _training_loop(self.model, self._optimizer, phase, jit_compile, carried) for phase in self.phases
+            training_steps(self.model, self._optimizer, phase, jit_compile, carried) for phase in self.phases
         ]
 
     def fit(
@@ -198,14 +190,14 @@ class Trainer:
                 before: tuple[Any, ...] = ()
                 if longest is not None:
                     drawn = drawn_contexts(inputs, windows.shape[1], length, longest, fit.rng)
-                    inputs, before = drawn.samples, (_in_steps(drawn.first), drawn.begin)
+                    inputs, before = drawn.samples, (in_steps(drawn.first), drawn.begin)
                 elif phase.crop_length is not None:
                     inputs = random_crops(inputs, phase.crop_length, fit.rng)
                 loss, mean_loss = self.loops[number](
-                    _in_steps(np.ascontiguousarray(inputs[..., :channels])),
-                    _in_steps(hard[index]),
-                    _in_steps(soft[index]),
-                    {name: _in_steps(output) for name, output in teacher_outputs.items()},
+                    in_steps(np.ascontiguousarray(inputs[..., :channels])),
+                    in_steps(hard[index]),
+                    in_steps(soft[index]),
+                    {name: in_steps(output) for name, output in teacher_outputs.items()},
                     rates[fit.step : fit.step + STEPS_PER_EXECUTION] * np.float32(fit.rollback.lr_factor),
                     np.float32(config.weight_decay),
                     np.float32(targets.temperature),
@@ -345,51 +337,6 @@ def one_hot(labels: NDArray[np.int64], classes: int) -> FloatArray:
     return np.eye(classes, dtype=np.float32)[labels]
 
 
-def logits_model(model: keras.Model) -> keras.Model:
-    """Return the model with its logits as the only output; models in training may have others as well."""
-    from mcukd.tensorflow_setup import keras
-
-    if not isinstance(model.output, dict):
-        return model
-    return keras.Model(model.inputs, model.output["logits"], name=model.name)
-
-
-def logits(model: keras.Model, windows: FloatArray) -> FloatArray:
-    """Return the model's logits (N, K) for windows (N, T, C)."""
-    size = windows_per_call(model, windows.shape[1])
-    return in_parts(lambda part: {"logits": model(part, training=False)}, windows, size)["logits"]
-
-
-def in_parts(
-    compute: Callable[[FloatArray], Mapping[str, Any]], windows: FloatArray, size: int
-) -> dict[str, FloatArray]:
-    """Return the outputs (N, …) by name that `compute` gives for windows (N, T, C), `size` at a time.
-
-    Each part is copied to its place at once: tensors kept from every part would lie behind the memory that
-    the part had freed, which then could not be given back, and hundreds of MB would be held.
-    """
-    found: dict[str, FloatArray] = {}
-    for start in range(0, len(windows), size):
-        for name, part in compute(windows[start : start + size]).items():
-            if start == 0:
-                found[name] = np.empty((len(windows), *part.shape[1:]), np.float32)
-            found[name][start : start + size] = part
-    return found
-
-
-def windows_per_call(model: keras.Model, steps: int) -> int:
-    """Return how many windows of `steps` samples are given to a model in one call outside of a graph.
-
-    Keras keeps the outputs of all layers until such a call returns; they may take CALL_BYTES.
-    """
-    from mcukd.tensorflow_setup import keras
-
-    outputs = keras.tree.flatten([layer.output for layer in model.layers])
-    shapes = [[steps if size is None else size for size in one.shape[1:]] for one in outputs]
-    held = 4 * sum(math.prod(shape) for shape in shapes)
-    return max(1, min(MOST_PER_CALL, CALL_BYTES // held))
-
-
 def _of_windows_alone(
     teacher: Callable[[Sequence[str]], TeacherFn], context: WindowsInContext
 ) -> Callable[[Sequence[str]], TeacherFn]:
@@ -400,56 +347,3 @@ def _of_windows_alone(
         return lambda found, index: answer(context.without(found), index)
 
     return outputs_fn
-
-
-def _in_steps(array: NDArray[Any]) -> NDArray[Any]:
-    return array.reshape(STEPS_PER_EXECUTION, BATCH, *array.shape[1:])
-
-
-def _training_loop(
-    model: keras.Model,
-    optimizer: Any,
-    phase: Phase,
-    jit_compile: bool,
-    carried: CarriedState | None = None,
-) -> Callable[..., Any]:
-    from mcukd.tensorflow_setup import tensorflow as tf
-
-    variables = model.trainable_variables if phase.trains is None else phase.trains(model)
-
-    def behind_context(samples, before, step):  # type: ignore[no-untyped-def]
-        if carried is None:
-            return samples, ()
-        first, begin = before
-        made = context_steps(samples.shape[1])
-        return samples[:, made:], carried.state(model, samples[:, :made], first[step], begin)
-
-    def outputs_of(windows, state):  # type: ignore[no-untyped-def]
-        return model(windows, training=True) if carried is None else carried.outputs(model, windows, state)
-
-    def run(counts, hard, soft, teacher_outputs, rates, decay, temperature, alpha, *before):  # type: ignore[no-untyped-def]
-        loss = total = tf.constant(0.0)
-        for step in tf.range(STEPS_PER_EXECUTION):
-            windows, state = behind_context(counts[step], before, step)
-            with tf.GradientTape() as tape:
-                outputs = outputs_of(windows, state)
-                if not isinstance(outputs, dict):
-                    outputs = {"logits": outputs}
-                of_teacher = {name: output[step] for name, output in teacher_outputs.items()}
-                loss = phase.loss(LossInputs(outputs, of_teacher, hard[step], soft[step], temperature, alpha))
-            gradients = tape.gradient(loss, variables)
-            # A phase's loss may not depend on every variable it trains, for example on a head not yet used.
-            updates = [(gradient, v) for gradient, v in zip(gradients, variables) if gradient is not None]
-            # Gradients through hundreds of samples may overflow; such a step is skipped.
-            finite = tf.math.is_finite(tf.linalg.global_norm([gradient for gradient, _ in updates]))
-            optimizer.learning_rate.assign(rates[step])
-            optimizer.apply_gradients([(tf.where(finite, gradient, 0.0), v) for gradient, v in updates])
-            # Only matrices decay: biases, batch-normalization scales and shifts are few and need their size.
-            # None decays in a phase that does not train it: a later one may read it, as inherited memory.
-            for _, variable in updates:
-                if len(variable.shape) > 1:
-                    variable.assign(variable * (1 - rates[step] * decay))
-            total += loss
-        return loss, total / STEPS_PER_EXECUTION
-
-    return tf.function(run, jit_compile=jit_compile)

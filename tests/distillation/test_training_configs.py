@@ -12,7 +12,8 @@ from builders.training import CompiledOnce, herd, job
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.training_configs import LEAST_TEACHER_STEPS, TEACHER_EPOCHS, teacher_training_config
 from mcukd.sweep.options import plain_config, reduced
-from mcukd.training.trainer import BATCH, total_steps
+from mcukd.training.steps import BATCH
+from mcukd.training.trainer import total_steps
 
 
 def test_a_teacher_of_many_windows_has_the_default_epochs() -> None:

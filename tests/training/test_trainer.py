@@ -25,18 +25,16 @@ from mcukd.training.augmentation import Augmentation
 from mcukd.training.checkpoints import Checkpoint
 from mcukd.training.losses import online_distillation_loss, soft_label_loss
 from mcukd.training.phases import LABELS, SHORTEST_CROP, Phase, length_curriculum
+from mcukd.training.prediction import in_parts, logits
+from mcukd.training.steps import BATCH, STEPS_PER_EXECUTION
 from mcukd.training.teacher_cache import COPIES, AugmentedTeacherCache
 from mcukd.training.trainer import (
-    BATCH,
     FIT_UNITS,
-    STEPS_PER_EXECUTION,
     Targets,
     Trainer,
     TrainingConfig,
-    in_parts,
     in_units,
     learning_rates,
-    logits,
     random_crops,
     total_steps,
 )
@@ -395,21 +393,21 @@ def test_a_phase_leaves_weights_that_it_does_not_train_as_they_are():
 
 def test_calls_of_a_model_hold_bounded_memory_and_their_size_does_not_matter(monkeypatch):
     from mcukd.models.resnet import build_resnet
-    from mcukd.training import trainer
+    from mcukd.training import prediction
 
     model = build_resnet(0, 3, 4, np.zeros(3), np.ones(3), width=2)
     windows = np.random.default_rng(0).normal(size=(70, 40, 3)).astype(np.float32)
-    assert trainer.windows_per_call(model, 40) == trainer.MOST_PER_CALL
-    whole = trainer.logits(model, windows)
+    assert prediction.windows_per_call(model, 40) == prediction.MOST_PER_CALL
+    whole = prediction.logits(model, windows)
     # Outputs of layers per sample: the input twice, 9 convolutions, 9 normalizations, 6 ReLUs, 3 shortcuts,
     # 3 sums, 3 ReLUs; of blocks with 2, 4 and 4 filters. Then the mean and four logits.
     held = 4 * (40 * (2 * 3 + 11 * (2 + 4 + 4)) + 4 + 4)
-    monkeypatch.setattr(trainer, "CALL_BYTES", 9 * held + held // 2)
-    assert trainer.windows_per_call(model, 40) == 9
+    monkeypatch.setattr(prediction, "CALL_BYTES", 9 * held + held // 2)
+    assert prediction.windows_per_call(model, 40) == 9
     # TensorFlow chooses a convolution by processor and number of windows: the last bits may differ.
-    np.testing.assert_array_max_ulp(trainer.logits(model, windows), whole, maxulp=4)
-    monkeypatch.setattr(trainer, "CALL_BYTES", 1)
-    assert trainer.windows_per_call(model, 40) == 1
+    np.testing.assert_array_max_ulp(prediction.logits(model, windows), whole, maxulp=4)
+    monkeypatch.setattr(prediction, "CALL_BYTES", 1)
+    assert prediction.windows_per_call(model, 40) == 1
 
 
 def test_outputs_computed_in_parts_are_those_of_the_whole():

@@ -15,7 +15,8 @@ from mcukd.evaluation.baselines.baseline import Baseline, FoldTask, Result, pred
 from mcukd.models.filter_mlp import filter_mlp_weights
 from mcukd.models.filter_weights import TAPS, filter_mlp_macs_per_window, filter_mlp_parameters
 from mcukd.training.normalization import common_scale
-from mcukd.training.trainer import Targets, TrainingConfig, logits
+from mcukd.training.prediction import logits
+from mcukd.training.trainer import Targets, TrainingConfig
 
 NAME = "filter_mlp"
 #: Learning rate, and those tried.
