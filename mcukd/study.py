@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,20 +30,6 @@ METRICS = "metrics.json"
 #: Facts of a refusal rule, where the integer model has one.
 REFUSAL_FILE = "unknown.json"
 TEACHER_FILE, STUDENT_FILE, SOFT_LABELS_FILE = "teacher.keras", "student.keras", "soft_labels.npz"
-
-#: The command that brings a stage up to date, shown when an artefact is missing or stale.
-REFRESH = {
-    "distill": "mcukd distill --run {run}",
-    "evaluate": "mcukd evaluate --run {run}",
-    "quantize": "mcukd quantize --run {run}",
-    "generate": "mcukd generate --run {run} --board {board}",
-    "build": "mcukd build --run {run} --board {board}",
-    "validate": "mcukd validate --run {run} --board {board}",
-    "energy": "mcukd energy --run {run} --board {board}",
-    "ranges": "mcukd ranges --run {run}",
-    "robustness": "mcukd robustness --run {run}",
-    "report": "mcukd report --run {run}",
-}
 
 
 @dataclass
@@ -159,9 +146,18 @@ class Study:
         )
 
     def finish(
-        self, stage: str, *, inputs: Mapping[str, str], options: Mapping[str, Any], outputs: Iterable[Path]
+        self,
+        stage: str,
+        *,
+        inputs: Mapping[str, str],
+        options: Mapping[str, Any],
+        outputs: Iterable[Path],
+        command: Sequence[str] = (),
     ) -> None:
-        """Record a finished stage: what it read, how it ran, and the SHA-256 of each file it wrote."""
+        """Record a finished stage: what it read, how it ran, and the SHA-256 of each file it wrote.
+
+        command: what to give its command besides --run to do the same again (`mcukd.pipeline.repeating`).
+        """
         self.manifest["versions"], self.manifest["settings"] = _versions(), settings()
         self.manifest["stages"][stage] = {
             "inputs": dict(inputs),
@@ -169,6 +165,7 @@ class Study:
             "outputs": {
                 path.relative_to(self.path).as_posix(): sha256_file(path) for path in sorted(outputs)
             },
+            **({"command": list(command)} if command else {}),
         }
         if self.file(MANIFEST).exists():
             self._save()
@@ -206,10 +203,15 @@ class Study:
                     f"run '{self.refresh(stage)}'."
                 )
 
-    def refresh(self, stage: str) -> str:
-        """Return the command that runs `stage` again on this study."""
-        name, _, board = stage.partition(":")
-        return REFRESH[name].format(run=self.path, board=board)
+    def refresh(self, stage: str, name: str | None = None) -> str:
+        """Return the command that runs `stage` again with the options it ran with, as far as they are known.
+
+        name: of the command, where it is not the stage's.
+        """
+        own, _, board = stage.partition(":")
+        usual = ["--board", board] if board else []
+        options = self.manifest["stages"].get(stage, {}).get("command", usual)
+        return shlex.join(["mcukd", name or own, "--run", str(self.path), *map(str, options)])
 
     def _maker_of(self, name: str) -> str | None:
         for stage, record in self.manifest["stages"].items():

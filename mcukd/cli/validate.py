@@ -38,7 +38,9 @@ def validate(
             show_default=False,
         ),
     ] = None,
-    windows: Annotated[int, typer.Option(help="Windows to compare: up to 2,000 recorded ones, and extremes.")] = 200,
+    windows: Annotated[
+        int, typer.Option(help="Windows to compare: recorded, at most 2,000, and extreme ones.")
+    ] = 200,
     run: RunOption = None,
     optimize: OptimizeOption = None,
     json: JsonOption = False,

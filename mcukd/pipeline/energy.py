@@ -14,6 +14,7 @@ from mcukd.energy.work import Work, work_of_share
 from mcukd.errors import UserError
 from mcukd.files import sha256_text, write_json
 from mcukd.pipeline.firmware import MODEL_FILES, ensure_built
+from mcukd.pipeline.repeating import of_energy
 from mcukd.study import Study
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def energy_study(
     tag = Tag(board, work, layout.schema.bytes if layout is not None else None)
     record = energy_record(tag, model.hop, model.window)
     write_json(path, record)
-    study.finish(stage, inputs=inputs, options=options, outputs=[path])
+    command = of_energy(board, minutes, awake_share, MINUTES)
+    study.finish(stage, inputs=inputs, options=options, outputs=[path], command=command)
     return record
 
 

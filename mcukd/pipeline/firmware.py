@@ -15,6 +15,7 @@ from mcukd.boards.tools import compiler, require_tool, version_line
 from mcukd.errors import UserError
 from mcukd.files import sha256_file, sha256_text
 from mcukd.models.student import require_integers
+from mcukd.pipeline.repeating import of_build
 from mcukd.resources import resource_dir
 from mcukd.study import Study
 
@@ -76,7 +77,7 @@ def generate_stage(study: Study, board: Board) -> Generated:
     if study.is_current(stage, inputs, options):
         return Generated(out, read_firmware_sha256(out), remarks, ran=False)
     firmware = generate_firmware(model, board, out)
-    study.finish(stage, inputs=inputs, options=options, outputs=firmware.sources)
+    study.finish(stage, inputs=inputs, options=options, outputs=firmware.sources, command=of_build(board))
     return Generated(out, firmware.firmware_sha256, remarks, ran=True)
 
 
@@ -102,7 +103,8 @@ def build_stage(study: Study, board: Board, *, any_compiler: bool = False) -> tu
     options["compiler"] = version_line(compiler(board))
     result = build(sources, board)
     outputs = [file for file in (result.elf, result.hex, result.bin) if file is not None]
-    study.finish(stage, inputs=inputs, options=options, outputs=[*outputs, sources / SIZE])
+    outputs.append(sources / SIZE)
+    study.finish(stage, inputs=inputs, options=options, outputs=outputs, command=of_build(board))
     return result, True
 
 

@@ -41,6 +41,7 @@ from mcukd.pipeline.qat import train_qat_study
 from mcukd.pipeline.quantize_request import QuantizeRequest, QuantizeSource, checked_request
 from mcukd.pipeline.quantize_search import search_widths
 from mcukd.pipeline.quantize_tflite import QuantizeFacts, check_options, export_study
+from mcukd.pipeline.repeating import of_quantize
 from mcukd.pipeline.scores import merge_metrics, recorded_metrics
 from mcukd.pipeline.unknown import RefusalOptions, check_refusal, refusing
 from mcukd.study import REFUSAL_FILE, SOFT_LABELS_FILE, STUDENT_FILE, Study
@@ -152,7 +153,8 @@ def quantize_study(
     merge_metrics(study, metrics)
     _remove_other_facts(study, outputs)
     _keep_facts(study, card, evaluation)
-    study.finish("quantize", inputs=inputs, options=options, outputs=outputs)
+    command = of_quantize(asked)
+    study.finish("quantize", inputs=inputs, options=options, outputs=outputs, command=command)
     return QuantizeFacts(model, metrics, remarks, ran=True)
 
 

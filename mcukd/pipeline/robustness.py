@@ -22,6 +22,7 @@ from mcukd.evaluation.fold_students import FoldStudent, fold_students
 from mcukd.files import sha256_file, sha256_text, write_json, write_text
 from mcukd.fold_results import DEPLOYABLE, DISTILLED, EVALUATION, STUDENT
 from mcukd.models.families import FAMILIES
+from mcukd.pipeline.repeating import of_robustness
 from mcukd.robustness.figure import robustness_figure
 from mcukd.robustness.final_integers import FinalIntegers, final_integers
 from mcukd.robustness.measure import ModelUnderTest, measure
@@ -100,17 +101,19 @@ def robustness_study(
     write_json(study.file(ROBUSTNESS), record.stored())
     write_text(study.file(FIGURE), standalone(robustness_figure(record.content)))
     earlier = study.options("robustness")
+    options = {
+        "version": VERSION,
+        "disturbances": {name: one["levels"] for name, one in record.content["disturbances"].items()},
+        "neck_axis": neck,
+        "integers": there is not None,
+        "augmented": str(augmented.path) if augmented is not None else earlier.get("augmented"),
+    }
     study.finish(
         "robustness",
         inputs={**base, **study.inputs(*(there.files if there else ()))},
-        options={
-            "version": VERSION,
-            "disturbances": {name: one["levels"] for name, one in record.content["disturbances"].items()},
-            "neck_axis": neck,
-            "integers": there is not None,
-            "augmented": str(augmented.path) if augmented is not None else earlier.get("augmented"),
-        },
+        options=options,
         outputs=[study.file(ROBUSTNESS), study.file(FIGURE)],
+        command=of_robustness(options),
     )
     return {**record.stored(), **({"dropped": dropped} if dropped else {})}
 

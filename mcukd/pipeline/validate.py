@@ -33,6 +33,7 @@ from mcukd.harness.recorded import (
 )
 from mcukd.inference.batch import run_fast
 from mcukd.models.student import require_integers
+from mcukd.pipeline.repeating import of_validate
 from mcukd.study import Study
 
 WINDOWS = 200
@@ -81,6 +82,7 @@ def validate_study(
         inputs=study.inputs("fixedpoint.npz", "fixedpoint.json", firmware),
         options={"emulate": port is None, "windows": windows},
         outputs=[file],
+        command=of_validate(board, port is None, windows, WINDOWS),
     )
     return record
 

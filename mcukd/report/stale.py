@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import Any
 
 from mcukd.errors import UserError
 from mcukd.files import sha256_file
-from mcukd.models.tflite_widths import DEFAULT_TFLITE, asked_tflite, tflite_value
 from mcukd.study import Study
 
 #: The stages in the order in which they run; of a stage with boards, each board comes in turn.
@@ -94,90 +92,5 @@ def _digest(study: Study, name: str) -> str | None:
 
 
 def _command(study: Study, stage: str) -> str:
-    """Return the command that runs a stage with the options it ran with.
-
-    `mcukd distill` and `evaluate` take theirs from the study; those of the others are given.
-    """
-    name, _, board = stage.partition(":")
     # What was generated is built by the same command.
-    name = "build" if name == "generate" else name
-    given = {
-        "quantize": _quantize,
-        "robustness": _robustness,
-        "validate": _validate,
-        "energy": _energy,
-    }.get(name)
-    options = given(study, study.options(stage)) if given else []
-    if name == "build":
-        options = _optimize(board, study.options(stage))
-    where = ["--board", _board(board)] if board else []
-    return shlex.join(["mcukd", name, "--run", str(study.path), *where, *options])
-
-
-def _quantize(study: Study, made: dict[str, Any]) -> list[str]:
-    if "bits" not in made:
-        return []  # a TFLite file, which has no widths
-    goal, options = made.get("goal"), []
-    if goal is None:
-        options += ["--bits", str(made["bits"])]
-    else:
-        options += ["--bits", "auto"]
-        for key, option in (("budget_flash", "--budget-flash"), ("max_mcc_drop", "--max-mcc-drop")):
-            if goal.get(key) is not None:
-                options += [option, f"{goal[key]:g}" if isinstance(goal[key], float) else str(goal[key])]
-    if made.get("activation_bits", 16) != 16:
-        options += ["--activation-bits", str(made["activation_bits"])]
-    kinds = goal.get("gates", ()) if goal else [made.get("gates", "interpolated")]
-    if len(kinds) == 1 and (goal or kinds[0] != "interpolated"):
-        options += ["--gates", kinds[0]]
-    if "qat" in made:
-        options.append("--qat")
-    tflite = asked_tflite(made.get("tflite", True))
-    if not tflite and study.options("distill").get("student") is None:
-        options.append("--no-tflite")
-    elif tflite not in ((), DEFAULT_TFLITE):
-        options += ["--tflite", tflite_value(tflite)]
-    return options
-
-
-def _robustness(study: Study, made: dict[str, Any]) -> list[str]:
-    from mcukd.robustness.perturbations import PERTURBATIONS
-
-    options, tried = [], list(made.get("disturbances", ()))
-    if tried and set(tried) != set(PERTURBATIONS):
-        options += ["--perturbations", ",".join(tried)]
-    if not made.get("integers", made.get("quantize", True)):
-        options.append("--no-integers")
-    if made.get("augmented"):
-        options += ["--augmented", str(made["augmented"])]
-    return options
-
-
-def _validate(study: Study, made: dict[str, Any]) -> list[str]:
-    options = ["--emulate"] if made.get("emulate") else ["--port", "PORT"]
-    return options if made.get("windows", 200) == 200 else [*options, "--windows", str(made["windows"])]
-
-
-def _energy(study: Study, made: dict[str, Any]) -> list[str]:
-    if made.get("awake_share") is not None:
-        return ["--awake-share", f"{made['awake_share']:g}"]
-    return [] if made.get("minutes", 5) == 5 else ["--minutes", f"{made['minutes']:g}"]
-
-
-def _optimize(board: str, made: dict[str, Any]) -> list[str]:
-    """Return what a build was optimized for, where the board file says otherwise."""
-    from mcukd.boards.model import load_board
-
-    try:
-        usual = load_board(board).optimize
-    except UserError:
-        return []
-    built_for = "size" if "-Os" in made.get("flags", ()) else "speed"
-    return [] if not made.get("flags") or built_for == usual else ["--optimize", built_for]
-
-
-def _board(name: str) -> str:
-    """Return what to give for a board: a bundled one's name, else where its file would be."""
-    from mcukd.boards.model import list_boards
-
-    return name if name in {one.name for one in list_boards()} else f"{name}.toml"
+    return study.refresh(stage, "build" if stage.startswith("generate:") else None)

@@ -73,6 +73,7 @@ def finish_quantize(study: Study) -> None:
         inputs=study.inputs("student.keras"),
         options={"bits": 8},
         outputs=save_model(model, study.path),
+        command=["--bits", "8"],
     )
 
 
@@ -127,6 +128,7 @@ def finish_board(study: Study, name: str, mismatches: int = 0, emulated: bool = 
         inputs=study.inputs("fixedpoint.npz"),
         options={"emulate": emulated, "windows": 200},
         outputs=[study.file("validation", f"{name}.json")],
+        command=["--board", name, *(["--emulate"] if emulated else ["--port", "PORT"])],
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from builders.report_study import finish_board, whole_study
@@ -86,77 +85,28 @@ def test_the_page_itself_is_never_called_stale(study: Study) -> None:
     assert stale_stages(study) == []
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({"bits": 8, "activation_bits": 16, "gates": "interpolated", "tflite": True}, "--bits 8"),
-        ({"bits": 4, "activation_bits": 12, "qat": {"epochs": 5}}, "--bits 4 --activation-bits 12 --qat"),
-        ({"bits": 8, "gates": "direct", "tflite": False}, "--bits 8 --gates direct --no-tflite"),
-        ({"bits": 8, "tflite": ["int16x8"]}, "--bits 8 --tflite int16x8"),
-        ({"bits": 8, "tflite": ["int8", "int16x8"]}, "--bits 8 --tflite both"),
-        (
-            {"bits": 8, "goal": {"budget_flash": 3072, "max_mcc_drop": None, "gates": ["direct"]}},
-            "--bits auto --budget-flash 3072 --gates direct",
-        ),
-        (
-            {
-                "bits": 8,
-                "gates": "interpolated",
-                "goal": {"budget_flash": None, "max_mcc_drop": 0.005, "gates": ["interpolated", "direct"]},
-            },
-            "--bits auto --max-mcc-drop 0.005",
-        ),
-        ({"student": "mobilenet", "tflite": True, "version": 1}, ""),
-    ],
-)
-def test_quantize_is_run_again_as_it_was_run(tmp_path: Path, options: dict[str, Any], expected: str) -> None:
-    assert again(tmp_path, "quantize", options) == [
-        f"mcukd quantize --run {tmp_path / 'run'} {expected}".strip()
+def test_a_stage_is_run_again_with_the_options_that_it_recorded(tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "run", "herd-sim", 0)
+    run = f"--run {study.path}"
+    study.finish("quantize", inputs={}, options={}, outputs=[], command=["--bits", "4", "--qat"])
+    study.finish("validate:mine", inputs={}, options={}, outputs=[])
+    assert Study.open(study.path).refresh("quantize") == f"mcukd quantize {run} --bits 4 --qat"
+    assert commands(study, ["quantize", "distill", "validate:mine"]) == [
+        f"mcukd distill {run}",
+        f"mcukd quantize {run} --bits 4 --qat",
+        f"mcukd validate {run} --board mine",
     ]
-
-
-@pytest.mark.parametrize(
-    ("stage", "options", "expected"),
-    [
-        (
-            "validate:collar",
-            {"emulate": False, "windows": 50},
-            "validate --board collar --port PORT --windows 50",
-        ),
-        ("validate:native", {"emulate": True, "windows": 200}, "validate --board native --emulate"),
-        ("build:collar", {"flags": ["-Os"]}, "build --board collar --optimize size"),
-        ("build:collar", {"flags": ["-O2"]}, "build --board collar"),
-        ("generate:collar", {"flags": ["-O2"]}, "build --board collar"),
-        ("build:mine", {"flags": ["-O2"]}, "build --board mine.toml"),
-        (
-            "robustness",
-            {"disturbances": {"flip": [0, 1]}, "quantize": None},
-            "robustness --perturbations flip --no-integers",
-        ),
-        ("distill", {"epochs": 3}, "distill"),
-        ("ranges", {"windows": 100}, "ranges"),
-        ("evaluate", {"models": ["majority"]}, "evaluate"),
-    ],
-)
-def test_other_stages_are_run_again_as_they_were_run(
-    tmp_path: Path, stage: str, options: dict[str, Any], expected: str
-) -> None:
-    name, _, rest = expected.partition(" ")
-    assert again(tmp_path, stage, options) == [f"mcukd {name} --run {tmp_path / 'run'} {rest}".strip()]
-
-
-def again(folder: Path, stage: str, options: dict[str, Any]) -> list[str]:
-    study = Study.create(folder / "run", "herd-sim", 0)
-    study.finish(stage, inputs={}, options=options, outputs=[])
-    return commands(study, [stage])
 
 
 def test_generated_and_built_takes_one_command(study: Study) -> None:
     finish_board(study, "collar", emulated=False)
-    study.finish("generate:collar", inputs={}, options={}, outputs=[])
+    command = ["--board", "collar", "--optimize", "size"]
+    for stage in ("generate:collar", "build:collar"):
+        record = study.manifest["stages"].get(stage, {"inputs": {}, "options": {}})
+        study.finish(stage, inputs=record["inputs"], options=record["options"], outputs=[], command=command)
     found = commands(study, ["validate:collar", "generate:collar", "build:collar"])
     assert found == [
-        f"mcukd build --run {study.path} --board collar",
+        f"mcukd build --run {study.path} --board collar --optimize size",
         f"mcukd validate --run {study.path} --board collar --port PORT",
     ]
 
