@@ -61,10 +61,10 @@ def load(module: str, what: str, otherwise: str = "") -> Any:
         raise missing(_top(str(error.name)), what, otherwise) from None
 
 
-def require(module: str, what: str, otherwise: str = "") -> None:
+def require(module: str, what: str, otherwise: str = "", extra: str | None = None) -> None:
     """Raise UserError (`missing`) where a module of an extra is not installed; import nothing."""
     if not is_installed(module):
-        raise missing(module, what, otherwise)
+        raise missing(module, what, otherwise, extra)
 
 
 def is_installed(module: str) -> bool:
@@ -91,7 +91,7 @@ def sentence_about(error: BaseException, command: str | None = None) -> str | No
 def _brings(extra: str | None, module: str) -> bool:
     """Tell whether an extra of `_OF_COMMANDS` brings a module's package."""
     if extra == "field":
-        return module == "scipy"
+        return module in ("matplotlib", "scipy")
     return extra == "train" and _extra_of(module) in ("data", "train")
 
 

@@ -209,9 +209,13 @@ class Study:
         name: of the command, where it is not the stage's.
         """
         own, _, board = stage.partition(":")
-        usual = ["--board", board] if board else []
-        options = self.manifest["stages"].get(stage, {}).get("command", usual)
-        return shlex.join(["mcukd", name or own, "--run", str(self.path), *map(str, options)])
+        stages = self.manifest["stages"]
+        options = stages.get(stage, {}).get("command")
+        if not (isinstance(options, list) and all(isinstance(one, str) for one in options)):
+            options = ["--board", board] if board else []
+        if own == "distill" and own in stages and "evaluate" not in stages:
+            options = [*options, "--no-baselines"]  # which would be trained beside it
+        return shlex.join(["mcukd", name or own, "--run", str(self.path), *options])
 
     def _maker_of(self, name: str) -> str | None:
         for stage, record in self.manifest["stages"].items():

@@ -89,7 +89,10 @@ def read_tag_log(path: Path, reading: Reading) -> Said:
         if each.drift_ppm is not None and abs(each.drift_ppm) > _STRANGE_PPM
     ]
     if not any(one[2] != log.classes for one in placed):
-        raise UserError(f"{path} holds no bout of a known class; let the tag log bouts ([tag] bout_results)")
+        raise UserError(
+            f"{path} holds no bout of a known class: the tag's firmware does not read its sensor, or does "
+            "not log bouts ([tag] bout_results in its board file)."
+        )
     names = model.classes
     if any(one[2] == log.classes for one in placed):
         names = (*names, UNKNOWN)

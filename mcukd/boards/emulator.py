@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from mcukd.boards.model import Board
@@ -18,7 +19,10 @@ def qemu_argv(board: Board, elf: Path, listening: int) -> list[str]:
     time, the same in every run.
     """
     if board.emulator is None:
-        raise UserError(f"board {board.name!r} is not emulated; its twin is {board.twin().name!r}.")
+        twin = "it has no twin"
+        with suppress(UserError):
+            twin = f"its twin is {board.twin().name!r}"
+        raise UserError(f"board {board.name!r} is not emulated; {twin}.")
     return [
         QEMU,
         "-M", board.emulator.machine,

@@ -186,9 +186,10 @@ def require_stand_in(board: Board) -> None:
     if board.emulator is not None:
         require_tool(QEMU, f"run {board.name}")
     if board.modelled_chip is not None:
-        extras.require(
-            "unicorn", f"the model of the {board.modelled_chip}", f"or choose --board {board.twin().name}"
-        )
+        otherwise = ""
+        with suppress(UserError):  # a board file of one's own has no twin
+            otherwise = f"or choose --board {board.twin().name}"
+        extras.require("unicorn", f"the model of the {board.modelled_chip}", otherwise)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -106,11 +106,10 @@ def print_table(title: str, columns: list[str], rows: list[list[str]], left: int
     for number, shown in enumerate(_parts(columns, rows, left, console.width)):
         table = Table(title=None if number else title, title_justify="left", header_style="bold")
         table.show_header = any(columns)
+        widths = _figure_widths(columns, rows, shown, left, console.width)
         for place in shown:
-            text = place < left
-            table.add_column(columns[place], justify="left" if text else "right", overflow="fold")
-            if not text:
-                table.columns[-1].min_width = min(_width(columns, rows, place), console.width // 2)
+            justify: Literal["left", "right"] = "left" if place < left else "right"
+            table.add_column(columns[place], justify=justify, overflow="fold", width=widths.get(place))
         for row in rows:
             table.add_row(*(row[place] for place in shown))
         console.print(table)
@@ -129,6 +128,27 @@ def _parts(columns: list[str], rows: list[list[str]], left: int, width: int) -> 
         parts[-1] = [*parts[-1], place]
         room -= needed
     return parts
+
+
+def _figure_widths(
+    columns: list[str], rows: list[list[str]], shown: list[int], left: int, width: int
+) -> dict[int, int]:
+    """Return the widths of a table's columns of figures; the columns of text share what they leave.
+
+    Each has its cells whole, and its heading in one line where the texts leave room for that.
+    """
+    from rich.cells import cell_len
+
+    figures = [place for place in shown if place >= left]
+    found = {place: min(_width(columns, rows, place), width // 2) for place in figures}
+    room = width - 1 - 3 * len(shown) - sum(found.values())
+    for place in shown:
+        if place < left:
+            room -= max(cell_len(text) for text in (columns[place], *(row[place] for row in rows)))
+    for place in figures:
+        more = min(max(cell_len(columns[place]) - found[place], 0), max(room, 0))
+        found[place], room = found[place] + more, room - more
+    return found
 
 
 def _width(columns: list[str], rows: list[list[str]], place: int) -> int:

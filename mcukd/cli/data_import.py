@@ -364,7 +364,14 @@ def _accelerometer(board: Board) -> BoardAccelerometer | None:
     sensor = board.sensor
     if sensor is None:
         return None
-    return BoardAccelerometer(board.name, sensor.part, sensor.range_g, sensor.counts_per_g, sensor.rates_hz)
+    return BoardAccelerometer(
+        board.name,
+        sensor.part,
+        sensor.range_g,
+        sensor.counts_per_g,
+        sensor.rates_hz,
+        sensor.driver.rate_hz if sensor.driver else None,
+    )
 
 
 def _split(text: str | None) -> tuple[str, ...]:

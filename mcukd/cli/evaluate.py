@@ -222,12 +222,12 @@ def _study_and_config(
 
 
 def _evaluated(study: Study, config: DistillConfig, models: list[str], nested: bool) -> dict[str, Any]:
-    from mcukd.data.card import load_card
+    from mcukd.data.of_study import study_card
     from mcukd.fold_results import TRAINED
     from mcukd.pipeline.distill import distill
     from mcukd.pipeline.evaluate import evaluate_study, train_baselines
 
-    card, root = load_card(study.card), study.data_root(None)
+    card, root = study_card(study), study.data_root(None)
     if any(name in TRAINED for name in models):
         distill(study, card, root, config)
     kept = study.options("evaluate")

@@ -331,14 +331,19 @@ def _board_row(board: Board) -> list[str]:
 
 
 def _board_details(board: Board) -> list[tuple[str, str]]:
-    details = [("File", str(board.path)), ("Console", f"{board.console.uart}, {board.console.baud} baud")]
+    console = board.console
+    pins = (
+        "" if console.tx_pin is None else f", sends on pin {console.tx_pin}, receives on pin {console.rx_pin}"
+    )
+    details = [("File", str(board.path)), ("Console", f"{console.uart}, {console.baud} baud{pins}")]
     if board.sensor:
         sensor = board.sensor
         details.append(
             (
                 "Sensor",
                 f"{sensor.part}, ±{sensor.range_g:g} g, {sensor.counts_per_g:g} counts per g, own rates "
-                f"{', '.join(f'{rate:g}' for rate in sensor.rates_hz)} Hz",
+                f"{', '.join(f'{rate:g}' for rate in sensor.rates_hz)} Hz"
+                + (f"; the firmware reads it at {sensor.driver.rate_hz:g} Hz" if sensor.driver else ""),
             )
         )
     if board.log_region:

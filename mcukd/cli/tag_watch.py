@@ -96,13 +96,12 @@ def _source(
         assert port
         yield tag_at_port(port, clock, baud_rate=baud, samples=samples, model_sha256=model)
         return
-    from mcukd.boards.model import load_board
-    from mcukd.observation.sources.emulated import animal_of, emulated_tag
+    from mcukd.observation.sources.emulated import animal_of, board_to_emulate, emulated_tag
     from mcukd.pipeline.firmware import ensure_built
     from mcukd.study import Study
 
-    board, study = load_board(emulate), Study.open(run)
-    animal = animal_of(study)
+    study = Study.open(run)
+    board, animal = board_to_emulate(emulate, study), animal_of(study)
     with emulated_tag(board, ensure_built(study, board).elf, animal, clock, samples=samples) as source:
         yield source
 

@@ -86,6 +86,8 @@ def _print(facts: dict[str, Any]) -> None:
     else:
         windows = f"{facts['windows']} window{'s' if facts['windows'] > 1 else ''}"
         typer.echo(f"Every class, logit and state checksum of {windows} is equal.")
+    if facts["sampling"]:
+        typer.echo(facts["sampling"])
     if facts["scale"]:
         scale = facts["scale"]
         typer.echo(scale["sentence"])
@@ -106,7 +108,7 @@ def _rows(facts: dict[str, Any]) -> list[list[str]]:
 
     answers = facts["selftest"]["answers"]
     rows = [
-        ["windows (extremes among them)", f"{facts['windows']} ({facts['extreme_windows']})"],
+        ["windows (extremes among them)", f"{facts['windows']:,} ({facts['extreme_windows']:,})"],
         ["mismatches", str(facts["mismatches"])],
         [f"known-answer test of {answers} windows", "passed" if facts["selftest"]["passed"] else "FAILED"],
     ]

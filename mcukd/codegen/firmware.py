@@ -135,6 +135,19 @@ def samples_by_itself(model: IntegerModel, board: Board) -> bool:
     return board.tag is not None and board.sensor_for(model.rate_hz, model.channels) is not None
 
 
+def require_sampling(model: IntegerModel, board: Board, otherwise: str) -> None:
+    """Raise UserError where a board's firmware does not read its sensor. otherwise: what cannot be then."""
+    if samples_by_itself(model, board):
+        return
+    driver = board.sensor.driver if board.sensor else None
+    rate = f"{driver.rate_hz:g}" if driver else "not there"
+    raise UserError(
+        f"board {board.name} reads no sensor with this model of {model.rate_hz:g} Hz and {model.channels} "
+        f"channels (its sensor.driver.rate_hz is {rate}, [tag] is {'' if board.tag else 'not '}there), so "
+        f"that {otherwise}; take a board file in which they agree."
+    )
+
+
 def firmware_sha256(texts: dict[str, str], board: Board) -> str:
     """Hash the sources with the board's compiler flags: what decides the firmware's behaviour."""
     from mcukd.boards.toolchain import compile_flags

@@ -163,5 +163,5 @@ def _learned_nothing(model: str, name: str, matrices: NDArray[Any], seeds: Seque
     said, which = _in_prose(name), f"seed{'s' if len(of) > 1 else ''} {listed(of)}"
     return (
         f"{said[0].upper()}{said[1:]} learned nothing with {which}: it gives all windows of an animal one "
-        "answer. The difference tells that, and little of the models."
+        "answer."
     )

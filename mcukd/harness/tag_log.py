@@ -180,8 +180,8 @@ def ask(
         if error.code != UNKNOWN_REQUEST:
             raise
         raise UserError(
-            f"{device.link.url}: the firmware {lacks}; put a section [tag] into the board file "
-            "(docs/tag.md), then build and flash it again."
+            f"{device.link.url}: the firmware {lacks}: its board file needs a section [tag] and a "
+            "sensor.driver.rate_hz that is the model's (docs/tag.md); then build and flash it again."
         ) from error
 
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 MINUTES_PER_DAY = 1440
+#: MCC that answers may reach by chance, where each animal gets one answer alone.
+_CHANCE = 0.1
 
 
 def confusion_matrix(labels: NDArray[Any], predictions: NDArray[Any], classes: int) -> NDArray[np.int64]:
@@ -41,13 +43,14 @@ def confusion_by_animal(
 
 
 def one_answer(matrices: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell where a model learned nothing: all windows of each animal that shows several classes get one.
+    """Tell where a model learned nothing: one answer for each animal, right no more often than by chance.
 
-    matrices: (…, A, K, K) by animal. Returns (…).
+    It may be another one for animals of other folds, which have other networks. matrices: (…, A, K, K) by
+    animal. Returns (…).
     """
     shown, answered = ((matrices.sum(axis) > 0).sum(-1) for axis in (-1, -2))
-    telling = shown > 1
-    return np.asarray(telling.any(-1) & ((answered == 1) | ~telling).all(-1))
+    found = mcc(matrices.sum(-3))
+    return np.asarray((shown > 1).any(-1) & (answered <= 1).all(-1) & ~(found > _CHANCE))
 
 
 def mcc(matrices: NDArray[Any]) -> FloatArray:

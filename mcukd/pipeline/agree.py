@@ -67,7 +67,7 @@ def agree(
     if out is not None and out.suffix.lower() not in (".html", ".json"):
         raise UserError(f"--out is {out}; a name that ends in .html or .json is expected.")
     if out is not None and out.suffix.lower() == ".html":
-        require("matplotlib", f"the page {out}", "or name a .json")
+        require("matplotlib", f"the page {out}", "or name a .json", extra="field")
     if not tags and not is_session(labels):
         raise UserError(
             f"{labels} is no folder of a session, so the tag's side is missing; name its file too."

@@ -258,8 +258,8 @@ def _pack_proofs(study: Study, model: IntegerModel | None, found: _Evidence) -> 
             probes = proof_windows(study, boards[0], model, int(proof["windows"])).probes
             if probes.sha256 != proof.get("windows_sha256"):
                 raise UserError(
-                    f"{file}: the study keeps other windows now than those that were proven; run 'mcukd "
-                    f"validate' for {name} again"
+                    f"{file}: it does not tell which windows it is of, or the study keeps others now; run "
+                    f"'{study.refresh(f'validate:{name}')}'"
                 )
             windows = ProvenWindows.answered(model, probes)
         except UserError as error:

@@ -41,6 +41,7 @@ def energy_study(
     core, between 0 and 1, instead; then nothing runs, and what a result costs stays unknown. Raises UserError
     for a board without [energy], a firmware that does not sample, and where modelled chips cannot run.
     """
+    from mcukd.codegen.firmware import require_sampling
     from mcukd.codegen.payload import payload_layout
     from mcukd.codegen.radio import radio_setup
     from mcukd.fixedpoint.model import load_model
@@ -53,15 +54,7 @@ def energy_study(
     _check(board, minutes, awake_share)
     study.require("quantize")
     model = load_model(study.path)
-    if board.sensor_for(model.rate_hz, model.channels) is None or board.tag is None:
-        driver = board.sensor.driver if board.sensor else None
-        rate = f"{driver.rate_hz:g}" if driver else "not there"
-        raise UserError(
-            f"board {board.name} reads no sensor with this model of {model.rate_hz:g} Hz and "
-            f"{model.channels} channels (its sensor.driver.rate_hz is {rate}, [tag] is "
-            f"{'' if board.tag else 'not '}there), so that it has no day of its own; take a board file in "
-            "which they agree."
-        )
+    require_sampling(model, board, "it has no day of its own")
     stage, path = f"energy:{board.name}", energy_path(study, board.name)
     inputs = {**study.inputs(*MODEL_FILES), "board": sha256_text(board.model_dump_json())}
     options: dict[str, Any] = {"version": VERSION, "awake_share": awake_share}

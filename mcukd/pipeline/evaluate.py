@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mcukd.data.card import Card, load_card
+from mcukd.data.card import Card
 from mcukd.data.load import dataset_sha256, load_windows
+from mcukd.data.of_study import study_card
 from mcukd.data.windows import Windows
 from mcukd.distillation.config import DistillConfig
 from mcukd.distillation.fold_trainer import FoldTrainer
@@ -157,7 +158,7 @@ def evaluate_study(study: Study, data_root: Path | None = None) -> dict[str, Any
     for the distilled GRU student `warm_up`. Beside the models: `comparisons` (of `_pairs`) and `agreement`.
     Raises UserError where predictions are missing, or of other data.
     """
-    card = load_card(study.card)
+    card = study_card(study)
     stream = bool(study.options("distill").get("stream", False))
     evaluation = load_windows(card, study.data_root(data_root), seed=int(study.manifest["seed"]), past=stream)
     known = load_metrics(study.file(METRICS))
@@ -190,7 +191,7 @@ def compare_studies(a: Study, b: Study, models: tuple[str, str], data_root: Path
     for study in (a, b):
         require_current(study)
     require_same_data(a, b, data_root)
-    card = load_card(a.card)
+    card = study_card(a)
     evaluation = load_windows(card, a.data_root(data_root), seed=int(a.manifest["seed"]))
     sides = [_predictions(study, model, evaluation) for study, model in zip((a, b), models)]
     same = a.path.resolve() == b.path.resolve()
@@ -222,7 +223,7 @@ def split_optimism(random: Study, by_animals: Study, data_root: Path | None = No
     animals. Written to both studies' `metrics.json` as `random_split`. Raises UserError where the two share
     no model.
     """
-    card = load_card(by_animals.card)
+    card = study_card(by_animals)
     evaluation = load_windows(card, by_animals.data_root(data_root), seed=int(by_animals.manifest["seed"]))
     shared = [
         name

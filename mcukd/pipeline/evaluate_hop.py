@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.card import Card, load_card
+from mcukd.data.card import Card
 from mcukd.data.load import load_counts, load_windows
+from mcukd.data.of_study import study_card
 from mcukd.data.running import RunningWindows, running_windows
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
@@ -53,7 +54,7 @@ def scores_at_hop(
     Raises UserError for a hop that cannot be or gives no window of one behaviour, and for studies that are
     stale or of a random split.
     """
-    card = load_card(study.card)
+    card = study_card(study)
     if not 1 <= hop <= card.window:
         raise UserError(
             f"--hop is {hop}, expected 1 to {card.window} samples, a window's length of card {card.name}."

@@ -126,32 +126,40 @@ def sensor_remarks(model: IntegerModel, board: Board, range_g: float | None = No
     """
     if board.sensor is None:
         return []
-    sensor, remarks = board.sensor, []
+    sampling = sampling_remark(model, board)
+    scale = scale_sentence(board, model.counts_per_g, range_g)
+    return [one for one in (sampling, scale) if one]
+
+
+def sampling_remark(model: IntegerModel, board: Board) -> str | None:
+    """Return why a board's firmware does not read its sensor, or how rates differ; None where they agree."""
+    sensor = board.sensor
+    if sensor is None:
+        return None
     none = f"this firmware reads no sensor{' and sends nothing' if board.radio else ''}"
     if sensor.driver is not None and model.channels != 3:
-        remarks.append(
+        return (
             f"The model takes {model.channels} channels and the {sensor.part} of {board.name} gives 3, so "
             f"{none}."
         )
-    elif model.rate_hz not in sensor.rates_hz:
+    if model.rate_hz not in sensor.rates_hz:
         nearest = min(sensor.rates_hz, key=lambda rate: abs(rate - model.rate_hz))
-        remarks.append(
+        return (
             f"The model was trained at {model.rate_hz:g} Hz, which is none of the {sensor.part}'s own rates; "
             f"the nearest is {nearest:g} Hz, so samples need a timer of their own or another model"
             f"{f'; {none}' if sensor.driver is not None else ''}."
         )
-    elif sensor.driver is not None and sensor.driver.rate_hz != model.rate_hz:
-        remarks.append(
+    if sensor.driver is not None and sensor.driver.rate_hz != model.rate_hz:
+        return (
             f"The model was trained at {model.rate_hz:g} Hz and sensor.driver.rate_hz of {board.name} is "
             f"{sensor.driver.rate_hz:g}, so {none}; set rate_hz to the model's in a board file of your own."
         )
-    elif sensor.driver is not None and board.tag is None:
-        remarks.append(
+    if sensor.driver is not None and board.tag is None:
+        return (
             f"Board {board.name} has no section [tag], so this firmware never reads its sensor; add one to "
             "have it sample, classify and keep a log."
         )
-    scale = scale_sentence(board, model.counts_per_g, range_g)
-    return [*remarks, scale] if scale else remarks
+    return None
 
 
 def model_remarks(study: Study, board: Board) -> list[str]:

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 SESSIONS = Path("sessions")
 #: Seconds for which the animal of an emulated tag is simulated before it begins anew.
 _ANIMAL_S = 7200
-#: Added to the study's seed, so that no animal of it was ever trained on.
-HELD_OUT = 1000
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,11 @@ def observing(wanted: Wanted) -> Iterator[Session]:
             "--resume: an emulated or replayed tag begins anew, and so does its clock; begin another "
             "session, or go on with --no-tag."
         )
+    if wanted.emulate is not None:
+        from mcukd.observation.sources.emulated import board_to_emulate
+
+        study_and_model(wanted.run)
+        board_to_emulate(wanted.emulate, Study.open(wanted.run))
     with ExitStack() as stack:
         if wanted.resume:
             folder = wanted.folder or _newest()
@@ -270,15 +273,10 @@ def emulated(
     name: str, study: Study, clock: SessionClock, speed: float, samples: bool = False
 ) -> Iterator[TagSource]:
     """Run a study's image on the model of a board's chip, on a simulated animal, and yield it as a source."""
-    from mcukd.boards.model import load_board
-    from mcukd.data.simulation.animal import AnimalName
-    from mcukd.observation.sources.emulated import emulated_tag
+    from mcukd.observation.sources.emulated import animal_of, board_to_emulate, emulated_tag
     from mcukd.pipeline.firmware import ensure_built
 
-    board = load_board(name)
-    if board.modelled_chip is None:
-        raise UserError(f"--emulate {name}: the chip of that board is not modelled; give collar or eartag.")
-    animal = AnimalName(study.card, int(study.manifest["seed"]) + HELD_OUT, _ANIMAL_S)
+    board, animal = board_to_emulate(name, study), animal_of(study, _ANIMAL_S)
     elf = ensure_built(study, board).elf
     with emulated_tag(board, elf, animal, clock, speed=speed, samples=samples) as source:
         yield source

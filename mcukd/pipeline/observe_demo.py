@@ -34,10 +34,10 @@ from mcukd.observation.script import run
 from mcukd.observation.scripted_observer import Habits, keys_for
 from mcukd.observation.session import Session
 from mcukd.observation.sources.computed import ComputedTag
-from mcukd.observation.sources.emulated import emulated_tag, power_on_ns
+from mcukd.observation.sources.emulated import HELD_OUT, emulated_tag, power_on_ns
 from mcukd.observation.waiting import waiter
 from mcukd.pipeline.firmware import ensure_built
-from mcukd.pipeline.observe import HELD_OUT, SESSIONS
+from mcukd.pipeline.observe import SESSIONS
 from mcukd.study import Study
 
 NS = 1_000_000_000

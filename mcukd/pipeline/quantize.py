@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from mcukd import __version__
 from mcukd.boards.model import list_boards
 from mcukd.boards.scale import bundled_sentences
-from mcukd.data.card import Card, load_card
+from mcukd.data.card import Card
 from mcukd.data.load import dataset_sha256, load_windows
+from mcukd.data.of_study import study_card
 from mcukd.data.windows import Windows
 from mcukd.data.worn import WORN, worn_in
 from mcukd.distillation.config import DistillConfig
@@ -91,7 +92,7 @@ def quantize_study(
     asked = checked_request(
         study, config, tflite, qat=qat, objective=objective, gate_tables=gate_tables, refusal=refusal
     )
-    card = load_card(study.card)
+    card = study_card(study)
     asked.form.check_window(card.window)
     students = fold_students(study)
     tried = asked.widths_to_try()

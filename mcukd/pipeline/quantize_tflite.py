@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcukd import __version__
-from mcukd.data.card import load_card
 from mcukd.data.load import dataset_sha256, load_windows
+from mcukd.data.of_study import study_card
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.evaluation.fold_students import FoldStudent, evaluate_folds, fold_students
@@ -103,7 +103,7 @@ def export_study(study: Study, data_root: Path | None = None) -> QuantizeFacts:
             f"the {family} into a directory of its own (--run), or remove this one's integer model."
         )
     students = fold_students(study)
-    card = load_card(study.card)
+    card = study_card(study)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     inputs = {**study.inputs(STUDENT_FILE), "data": dataset_sha256(card, root, seed)}
     options = {"student": family, "tflite": True, "version": VERSION}

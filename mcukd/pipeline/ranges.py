@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mcukd.data.card import load_card
 from mcukd.data.load import dataset_sha256, load_windows
+from mcukd.data.of_study import study_card
 from mcukd.errors import UserError
 from mcukd.files import write_json
 from mcukd.fixedpoint.families import integer_form
@@ -47,7 +47,7 @@ def ranges_study(study: Study, data_root: Path | None = None) -> tuple[dict[str,
         )
     model = load_model(study.path)
     measure = _require_ranges(study, model.family)
-    card = load_card(study.card)
+    card = study_card(study)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     inputs = {
         **study.inputs("fixedpoint.npz", "fixedpoint.json", STUDENT_FILE),

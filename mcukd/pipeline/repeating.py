@@ -6,6 +6,7 @@ Stages record them when they finish (`Study.finish`), and messages about stale s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcukd.boards.model import BOARDS, Board, read_board
@@ -17,9 +18,16 @@ if TYPE_CHECKING:
 
 
 def of_board(board: Board) -> list[str]:
-    """Return the option that names a board: a bundled one by its name, another by its file's."""
-    bundled = board.path is not None and board.path in {path.resolve() for path in BOARDS.bundled()}
-    return ["--board", board.name if bundled or board.path is None else board.path.name]
+    """Return the option that names a board: a bundled one by its name, another by its file.
+
+    A file is named from the current folder, where it is below it; else by its name alone, which tells nobody
+    how this computer's folders are called.
+    """
+    path = board.path
+    if path is None or path in {one.resolve() for one in BOARDS.bundled()}:
+        return ["--board", board.name]
+    here = Path.cwd().resolve()
+    return ["--board", path.relative_to(here).as_posix() if path.is_relative_to(here) else path.name]
 
 
 def of_build(board: Board) -> list[str]:
@@ -36,7 +44,7 @@ def of_validate(board: Board, emulate: bool, windows: int, usual: int) -> list[s
 
 def of_energy(board: Board, minutes: float, awake_share: float | None, usual: float) -> list[str]:
     """Return the options of `energy`. usual: minutes without an option."""
-    options = of_board(board)
+    options = of_build(board)
     if awake_share is not None:
         return [*options, "--awake-share", _number(awake_share)]
     return options if minutes == usual else [*options, "--minutes", _number(minutes)]
@@ -94,4 +102,5 @@ def _of_refusal(refusal: RefusalOptions) -> list[str]:
 
 
 def _number(value: float) -> str:
-    return f"{value:.15g}"
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcukd.data.card import Card, load_card
+from mcukd.data.card import Card
 from mcukd.data.load import dataset_sha256, load_windows
+from mcukd.data.of_study import study_card
 from mcukd.data.windows import Windows
 from mcukd.errors import UserError
 from mcukd.evaluation.fold_students import FoldStudent, fold_students
@@ -62,7 +63,7 @@ def robustness_study(
     students = _float_students(study)
     form = _form(study, integers)
     augmented_model = None if augmented is None else _augmented(augmented, study)
-    card = load_card(study.card)
+    card = study_card(study)
     root, seed = study.data_root(data_root), int(study.manifest["seed"])
     sensor = Sensor.of(card)
     base = {"data": dataset_sha256(card, root, seed), **study.inputs(*_fold_files(study))}

@@ -33,6 +33,7 @@ from mcukd.harness.recorded import (
 )
 from mcukd.inference.batch import run_fast
 from mcukd.models.student import require_integers
+from mcukd.pipeline.firmware import sampling_remark
 from mcukd.pipeline.repeating import of_validate
 from mcukd.study import Study
 
@@ -74,6 +75,7 @@ def validate_study(
         proof = prove(device, model, probes, counted(who, reached))
     record = _record(proof, study, board, target, reached)
     record["scale"] = _scale_facts(board, model, chosen.recorded, chosen.sensed)
+    record["sampling"] = sampling_remark(model, board)
     file = study.file("validation", f"{board.name}.json")
     write_json(file, record)
     firmware = f"firmware/{target.name}/firmware_id.h"

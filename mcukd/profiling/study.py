@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mcukd.boards.cores import check_optimize
 from mcukd.boards.tools import require_tool
-from mcukd.data.card import load_card
 from mcukd.data.load import load_windows
+from mcukd.data.of_study import study_card
 from mcukd.errors import UserError
 from mcukd.fixedpoint.model import load_model
 from mcukd.profiling.emulate import check_room
@@ -52,7 +52,7 @@ def measure_study(
     with progress("Measuring", 3) as advance:
         model = load_model(study.path)
         root, seed = study.data_root(data_root), int(study.manifest["seed"])
-        counts = load_windows(load_card(study.card), root, seed=seed).counts
+        counts = load_windows(study_card(study), root, seed=seed).counts
         check_room(min(windows, len(counts)), *counts.shape[1:])
         advance(1, "windows read")
         weights = weights_of(load_any_student(study.file(STUDENT_FILE)))

@@ -103,6 +103,18 @@ def test_one_file_makes_a_board_of_this_computer(study: Study, tmp_path: Path) -
 
 
 @pytest.mark.emulator
+def test_a_copy_of_a_bundled_board_under_another_name_is_validated(study: Study, tmp_path: Path) -> None:
+    """It has a modelled chip and no twin."""
+    source = load_board("collar").path
+    assert source is not None
+    text = source.read_text(encoding="utf-8").replace('name = "collar"', 'name = "mine"')
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    facts = validate_study(study, load_board(str(tmp_path / "mine.toml")), emulate=True, windows=4)
+    assert (facts["board"], facts["ran_on"], facts["mismatches"]) == ("mine", "mine", 0)
+    assert facts["reached"]["kind"] == MODEL
+
+
+@pytest.mark.emulator
 def test_one_file_makes_a_tag_and_a_second_its_twin(study: Study, tmp_path: Path) -> None:
     tag = load_board(written(tmp_path, TAG))
     assert generate_stage(study, tag).ran

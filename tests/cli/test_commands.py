@@ -142,6 +142,26 @@ def test_a_table_breaks_no_figure_and_fits_80_columns(capsys, monkeypatch) -> No
     assert shown.count("title") == 1 and shown.count(" file ") == 3
 
 
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
+def test_headings_of_several_words_do_not_push_figures_over_the_edge(capsys, monkeypatch, width: int) -> None:
+    from mcukd.cli.common import print_table
+
+    monkeypatch.setenv("COLUMNS", str(width))
+    columns = [
+        "behaviour",
+        "observer min/h",
+        "tag min/h",
+        "at most in many animals",
+        "sensitivity",
+        "precision",
+    ]
+    figures = ["1.8", "1.6", "−7.7", "1.00 (0.21 … 1.00)", "0.98 (0.35 … 1.00)"]
+    print_table("title", columns, [["grazing in the shade of trees", *figures]])
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= width
+    assert all(one in shown for one in figures)
+
+
 @pytest.mark.parametrize("command", [["data", "check"], ["evaluate"], ["flash"]])
 def test_help_is_wrapped_by_the_terminal_and_not_by_the_source(command: list[str]) -> None:
     text = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80"}).output

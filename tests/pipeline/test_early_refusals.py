@@ -155,7 +155,7 @@ def test_a_window_too_long_for_a_filter_student_is_refused_before_the_work(
     card = load_card("herd-sim")
     windows = card.windows.model_copy(update={"length": 40_000})
     monkeypatch.setattr(
-        "mcukd.pipeline.quantize.load_card", lambda name: card.model_copy(update={"windows": windows})
+        "mcukd.pipeline.quantize.study_card", lambda name: card.model_copy(update={"windows": windows})
     )
     study = study_of(tmp_path / "a", "filter-mlp", random_student(0))
     assert "a window of 40000 samples is too long" in refusal("quantize", "--run", str(study.path))

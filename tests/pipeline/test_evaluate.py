@@ -21,6 +21,7 @@ from mcukd.errors import UserError
 from mcukd.evaluation.compare import compare, paired
 from mcukd.evaluation.predictions import Predictions, stored_predictions
 from mcukd.evaluation.warmup import settling_samples, stepwise_classes, warm_up
+from mcukd.metrics.confusion import one_answer
 from mcukd.metrics.metrics_file import TRANSDUCTIVE, add_findings, load_metrics
 from mcukd.metrics.scores import combine_seeds
 from mcukd.pipeline.evaluate import (
@@ -271,6 +272,18 @@ def test_a_model_that_learned_nothing_with_a_seed_is_said_beside_its_difference(
     assert compare(distilled, replace(plain, logits=(right, right)), evaluation).caveats == ()
     majority = replace(plain, model="majority", logits=(nothing, nothing))
     assert compare(distilled, majority, evaluation).caveats == ()
+
+
+def test_one_answer_for_each_animal_may_be_the_right_one() -> None:
+    """Five animals were seen in one behaviour each, the sixth in a second one for a moment."""
+    matrices = np.zeros((6, 3, 3), np.int64)
+    for animal, k in enumerate((0, 1, 2, 0, 1)):
+        matrices[animal, k, k] = 100
+    matrices[5, :2, 0] = 95, 2
+    assert not one_answer(matrices)
+    matrices[:, :, 0], matrices[:, :, 1:] = matrices.sum(-1), 0
+    assert one_answer(matrices)
+    assert not one_answer(np.zeros((2, 3, 3), np.int64))
 
 
 def another(made: Any, folder: Path, card: Any = None, seed: int = 0, **options: Any) -> Study:

@@ -38,7 +38,7 @@ USUAL = QuantizeRequest(QuantizeConfig(), "gru-mlp", False, INT8, False, None, t
         ({"objective": Objective()}, "--bits auto"),
         ({"refusal": RefusalOptions(share=0.1, unlike=0.05)}, "--bits 8 --unknown 0.1 --unlike 0.05"),
         ({"refusal": RefusalOptions(risk=0.05)}, "--bits 8 --unknown risk=0.05"),
-        ({"refusal": RefusalOptions(unlike=1 / 3)}, "--bits 8 --unlike 0.333333333333333"),
+        ({"refusal": RefusalOptions(unlike=1 / 3)}, "--bits 8 --unlike 0.3333333333333333"),
     ],
 )
 def test_quantize_is_run_again_as_it_was_run(asked: dict[str, Any], expected: str) -> None:
@@ -65,7 +65,13 @@ def mine(tmp_path: Path) -> Board:
     return load_board(str(path))
 
 
-def test_boards_are_named_as_they_are_given(mine: Board) -> None:
+def test_boards_are_named_as_they_are_given(mine: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mine.path is not None
+    monkeypatch.chdir(mine.path.parents[1])
+    below = f"{mine.path.parent.name}/mine.toml"
+    assert repeating.of_build(mine) == ["--board", below]
+    (mine.path.parent / "other").mkdir()
+    monkeypatch.chdir(mine.path.parent / "other")
     collar = load_board("collar")
     assert repeating.of_build(collar) == ["--board", "collar"]
     assert repeating.of_build(collar.with_optimize("size")) == ["--board", "collar", "--optimize", "size"]
@@ -74,6 +80,10 @@ def test_boards_are_named_as_they_are_given(mine: Board) -> None:
     assert repeating.of_validate(collar, False, 50, 200)[2:] == ["--port", "PORT", "--windows", "50"]
     assert repeating.of_validate(collar, True, 200, 200)[2:] == ["--emulate"]
     assert repeating.of_energy(collar, 5.0, None, 5.0)[2:] == []
+    small = collar.with_optimize("size")
+    assert repeating.of_energy(small, 5.0, 1 / 60, 5.0)[2:] == [
+        *("--optimize", "size", "--awake-share", "0.016666666666666666")
+    ]
     assert repeating.of_energy(collar, 7.5, None, 5.0)[2:] == ["--minutes", "7.5"]
     assert repeating.of_energy(collar, 5.0, 0.019, 5.0)[2:] == ["--awake-share", "0.019"]
 

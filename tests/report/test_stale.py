@@ -96,6 +96,18 @@ def test_a_stage_is_run_again_with_the_options_that_it_recorded(tmp_path: Path) 
         f"mcukd quantize {run} --bits 4 --qat",
         f"mcukd validate {run} --board mine",
     ]
+    study.finish("distill", inputs={}, options={}, outputs=[])
+    assert study.refresh("distill") == f"mcukd distill {run} --no-baselines"
+    study.finish("evaluate", inputs={}, options={}, outputs=[])
+    assert study.refresh("distill") == f"mcukd distill {run}"
+
+
+@pytest.mark.parametrize("damaged", [5, None, "abc", {"a": 1}, [None, ["x"]]])
+def test_a_damaged_command_is_not_followed(tmp_path: Path, damaged: object) -> None:
+    study = Study.create(tmp_path / "run", "herd-sim", 0)
+    study.finish("quantize", inputs={}, options={}, outputs=[])
+    study.manifest["stages"]["quantize"]["command"] = damaged
+    assert study.refresh("quantize") == f"mcukd quantize --run {study.path}"
 
 
 def test_generated_and_built_takes_one_command(study: Study) -> None:

@@ -51,9 +51,13 @@ def signal_card(
             else []
         ),
         f"rate_hz = {inferred.rate_hz:.10g}",
-        *([f"resample_hz = {options.resample_hz:.10g}   # of the board"] if options.resample_hz else []),
-        f"range_g = {inferred.range_g:g}          # of the board's sensor",
-        f"counts_per_g = {inferred.counts_per_g:g}   # of the board's sensor: {inferred.sensor_origin}",
+        *(
+            [f"resample_hz = {options.resample_hz:.10g}   # of windows and tag"]
+            if options.resample_hz
+            else []
+        ),
+        f"range_g = {inferred.range_g:g}          # of the tag's sensor",
+        f"counts_per_g = {inferred.counts_per_g:g}   # of the tag's sensor: {inferred.sensor_origin}",
         '# How alike the sensor sits on every animal: "aligned", "turned" or "any". A guess by gravity:',
         "# 'mcukd data check CARD --mounting' compares what each costs; write \"compared\" then.",
         f'mounting = "{inferred.mounting}"',

@@ -15,13 +15,18 @@ from mcukd.text import did_you_mean
 
 @dataclass(frozen=True)
 class BoardAccelerometer:
-    """The sensor of a board. board: its name. part: the chip. range_g: ±. rates_hz: what it samples at."""
+    """The sensor of a board.
+
+    board: its name. part: the chip. range_g: ±. rates_hz: what it can sample at. driver_hz: what its firmware
+    samples at; None without a driver.
+    """
 
     board: str
     part: str
     range_g: float
     counts_per_g: float
     rates_hz: tuple[float, ...]
+    driver_hz: float | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from mcukd.data.sections import INT16_SPAN
 from mcukd.errors import UserError
 from mcukd.text import listed
 
+#: Rates that differ by no more are the same.
+_SAME_RATE = 0.01
 RANGES_G = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 
@@ -61,12 +63,18 @@ def _of_board(
         "counts per g"
         + (f"; {beyond:.2%} of the vectors here are longer; axes beyond it are clipped" if beyond else "")
     )
-    if min(abs(rate_hz / one - 1) for one in sensor.rates_hz) > 0.01:
+    if min(abs(rate_hz / one - 1) for one in sensor.rates_hz) > _SAME_RATE:
         near = min(sensor.rates_hz, key=lambda one: abs(np.log(rate_hz / one)))
         rates = listed(f"{one:g}" for one in sensor.rates_hz)
         dialog.note(
             f"board: {rate_hz:g} Hz is none of its sensor's rates ({rates}); "
             f"--resample {near:g} brings the recordings to the nearest"
+        )
+    elif sensor.driver_hz is not None and abs(rate_hz / sensor.driver_hz - 1) > _SAME_RATE:
+        dialog.note(
+            f"board: the firmware of {sensor.board} samples at {sensor.driver_hz:g} Hz and this card has "
+            f"{rate_hz:g}; a tag needs sensor.driver.rate_hz = {rate_hz:g} in a board file of its own, or "
+            f"a card with --resample {sensor.driver_hz:g}"
         )
     return BoardSensor(sensor.range_g, sensor.counts_per_g, f"of board {sensor.board}")
 

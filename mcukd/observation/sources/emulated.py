@@ -6,14 +6,17 @@ For demonstrations. The image is the one that would be flashed; chip, sensor and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mcukd.boards.launch import standing_in
-from mcukd.boards.model import Board
+from mcukd.boards.model import Board, load_board
+from mcukd.codegen.firmware import require_sampling
 from mcukd.data.card import load_card
 from mcukd.data.readers.simulator import SimulatorSource
 from mcukd.data.simulation.animal import AnimalName, simulated_animal
+from mcukd.errors import UserError
+from mcukd.fixedpoint.model import load_model
 from mcukd.harness.protocol import Device, open_device
 from mcukd.harness.stand_in import await_start
 from mcukd.harness.watching import MOST_S
@@ -71,12 +74,24 @@ def emulated_tag(
         )
 
 
+def board_to_emulate(name: str, study: Study) -> Board:
+    """Return the board of `--emulate`. Raises UserError where no tag of the study can be worn on it."""
+    board = load_board(name)
+    if board.modelled_chip is None:
+        raise UserError(f"--emulate {name}: the chip of that board is not modelled; give collar or eartag.")
+    require_sampling(load_model(study.path), board, "a tag on its modelled chip gives no result")
+    return board
+
+
 def animal_of(study: Study, seconds: int = 7200) -> AnimalName | None:
-    """Return an animal of the study's simulated herd that no model of it has seen; None of recorded data."""
-    card = load_card(study.card)
-    if not isinstance(card.source, SimulatorSource):
-        return None
-    return AnimalName(study.card, int(study.manifest["seed"]) + HELD_OUT, seconds)
+    """Return an animal of the study's simulated herd that no model of it has seen.
+
+    None of recorded data, and where the study's card is not on this computer: the tag lies at rest then.
+    """
+    with suppress(UserError):
+        if isinstance(load_card(study.card).source, SimulatorSource):
+            return AnimalName(study.card, int(study.manifest["seed"]) + HELD_OUT, seconds)
+    return None
 
 
 def simulated_truth(animal: AnimalName, seconds: float, power_on_ns: int = 0) -> Track:

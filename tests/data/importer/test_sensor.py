@@ -43,10 +43,19 @@ def test_a_board_gives_range_and_scale(tmp_path: Path, name: str) -> None:
     sensor = load_board(name).sensor
     assert sensor is not None
     assert (card.signal.range_g, card.counts_per_g) == (sensor.range_g, sensor.counts_per_g)
-    assert f"# of the board's sensor: of board {name}" in made.cards[0].read_text(encoding="utf-8")
+    assert f"# of the tag's sensor: of board {name}" in made.cards[0].read_text(encoding="utf-8")
     assert any(note.startswith(f"board: {name}, whose {sensor.part}") for note in made.notes)
     _, same = bring_in(tmp_path / "in", tmp_path / "same", board=name, range_g=sensor.range_g)
     assert same.signal == card.signal
+
+
+def test_a_rate_that_the_boards_firmware_does_not_have_is_said(tmp_path: Path) -> None:
+    made, _ = bring_in(herd(tmp_path / "in"), tmp_path / "out", board="collar")
+    said = [note for note in made.notes if "sensor.driver.rate_hz" in note]
+    assert len(said) == 1 and said[0].startswith(
+        "board: the firmware of collar samples at 50 Hz and this card"
+    )
+    assert "sensor.driver.rate_hz = 25 in a board file of its own, or a card with --resample 50" in said[0]
 
 
 def test_without_a_board_it_is_said_which_boards_the_card_fits(tmp_path: Path) -> None:
