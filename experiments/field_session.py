@@ -41,9 +41,9 @@ from mcukd.observation.moment_entries import time_of
 from mcukd.observation.script import StepClock, carry_out
 from mcukd.observation.scripted_observer import Habits, Keys, keys_for
 from mcukd.observation.session import Session
+from mcukd.observation.sources.emulated import HELD_OUT
 from mcukd.observation.sources.modelled import ChipClock, modelled_tag
 from mcukd.pipeline.firmware import ensure_built
-from mcukd.pipeline.observe import HELD_OUT
 from mcukd.pipeline.observe_demo import demo_study
 from mcukd.study import Study
 from mcukd.tag.smoothing import Smoothing, with_unknown

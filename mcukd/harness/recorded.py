@@ -79,7 +79,7 @@ def has_recorded(study: Study) -> bool:
     return isinstance(known, dict) and file.is_file() and known.get("sha256") == sha256_file(file)
 
 
-def recorded_windows(study: Study) -> RecordedWindows:
+def read_recorded(study: Study) -> RecordedWindows:
     """Return the recorded windows that a study keeps. Raises UserError where they are missing or changed."""
     file = study.file(RECORDED_FILE)
     if not has_recorded(study):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -98,6 +99,9 @@ def distill(study: Study, card: Card, data_root: Path | None, config: DistillCon
         )
     training_jobs = [FoldTraining(job) for job in missing]
     run_jobs(training_jobs, training, evaluation, config, first=study.begin, recordings=recordings)
+    for folder in {job.scratch.parent for job in (final, *jobs)}:
+        with suppress(OSError):  # it holds checkpoints of other options
+            folder.rmdir()
 
     scores = _score(jobs, evaluation, config)
     _forget_models(study, set(TRAINED) - set(scores))

@@ -29,7 +29,7 @@ from mcukd.harness.recorded import (
     RecordedWindows,
     has_recorded,
     keep_recorded,
-    recorded_windows,
+    read_recorded,
 )
 from mcukd.inference.batch import run_fast
 from mcukd.models.student import require_integers
@@ -111,7 +111,7 @@ def proof_windows(study: Study, board: Board, model: IntegerModel, windows: int)
     scaling = board_scaling(board, model.counts_per_g)
     if not has_recorded(study):
         _keep_recorded_again(study)
-    recorded = recorded_windows(study)
+    recorded = read_recorded(study)
     kept = (*recorded.windows.counts.shape[1:], recorded.windows.counts_per_g)
     if kept != (model.window, model.channels, model.counts_per_g):
         raise UserError(

@@ -256,5 +256,8 @@ def test_a_firmware_without_tag_cannot_be_provisioned(tmp_path: Path) -> None:
     from builders.device import build_device
 
     binary = build_device(random_model(3, hidden=11, dense=6, classes=3, steps=30), tmp_path / "device")
-    with connected(binary) as device, pytest.raises(UserError, match="cannot be provisioned; put a section"):
+    with (
+        connected(binary) as device,
+        pytest.raises(UserError, match="cannot be provisioned: its board file needs a section"),
+    ):
         read_provision(device)

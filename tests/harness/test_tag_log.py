@@ -156,7 +156,10 @@ def test_a_line_that_always_loses_is_told(binary: Path, monkeypatch: pytest.Monk
 
 def test_a_firmware_without_a_log_is_told(model: IntegerModel, tmp_path: Path) -> None:
     binary = build_device(model, tmp_path / "device")
-    with connected(binary) as device, pytest.raises(UserError, match=r"keeps no log; put a section \[tag\]"):
+    with (
+        connected(binary) as device,
+        pytest.raises(UserError, match=r"keeps no log: its board file needs a section \[tag\]"),
+    ):
         read_log_flash(device)
 
 

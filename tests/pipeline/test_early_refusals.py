@@ -55,7 +55,7 @@ def nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "mcukd.pipeline.quantize_tflite.load_windows",
         "mcukd.pipeline.quantize_tflite.dataset_sha256",
         "mcukd.profiling.study.load_windows",
-        "mcukd.pipeline.validate.recorded_windows",
+        "mcukd.pipeline.validate.read_recorded",
     ):
         monkeypatch.setattr(place, work)
 

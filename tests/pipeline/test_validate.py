@@ -30,7 +30,7 @@ from mcukd.harness.faults import Faults, bad_line
 from mcukd.harness.messages import Identity
 from mcukd.harness.probes import choose_probes, extremes, spread
 from mcukd.harness.protocol import Device, open_device
-from mcukd.harness.recorded import RECORDED_FILE, has_recorded, keep_recorded, recorded_windows
+from mcukd.harness.recorded import RECORDED_FILE, has_recorded, keep_recorded, read_recorded
 from mcukd.pipeline.firmware import ensure_built
 from mcukd.pipeline.validate import proof_windows, validate_study
 from mcukd.study import Study
@@ -431,7 +431,7 @@ def test_a_file_that_holds_no_recorded_windows_is_one_sentence(
     np.savez(study.file(RECORDED_FILE), **arrays)
     study.remember("recorded_windows", {"sha256": sha256_file(study.file(RECORDED_FILE))})
     with pytest.raises(UserError, match="not the recorded windows of a study"):
-        recorded_windows(study)
+        read_recorded(study)
     for damaged in (None, [], "x", 3, {}, {"sha256": 3}):
         study.manifest["recorded_windows"] = damaged
         assert not has_recorded(study)
@@ -440,7 +440,7 @@ def test_a_file_that_holds_no_recorded_windows_is_one_sentence(
 def test_recorded_windows_of_another_scale_than_the_model_are_refused(study: Study, tmp_path: Path) -> None:
     """Counts of one scale sent to a model of another would be compared, and agree."""
     copy = copied(study, tmp_path)
-    windows = replace(recorded_windows(copy).windows, counts_per_g=1024.0)
+    windows = replace(read_recorded(copy).windows, counts_per_g=1024.0)
     keep_recorded(copy, windows, 4.0)
     with pytest.raises(UserError, match=r"keeps have 256 samples of 3 axes at 1024 counts per g.* at 512;"):
         proof_windows(copy, load_board("native"), load_model(copy.path), 4)
@@ -450,7 +450,7 @@ def test_a_study_keeps_windows_of_all_classes_and_animals_and_facts_of_all_sampl
     windows = random_windows(2600, 8)
     study = Study.create(tmp_path / "runs/a", "herd-sim", 0)
     keep_recorded(study, windows, 4.0)
-    kept = recorded_windows(study)
+    kept = read_recorded(study)
     assert len(kept.windows) == 2000 and kept.range_g == 4.0
     assert set(kept.windows.animals) == set(windows.animals) and kept.windows.classes == windows.classes
     assert {one.tobytes() for one in kept.windows.counts} <= {one.tobytes() for one in windows.counts}
